@@ -1,0 +1,71 @@
+"""minitorch: reverse-mode autograd from scratch, with PyTorch's names, defaults and numbers, on NumPy arrays.
+
+Read in this order: `op.py` (what an op is), `autograd/engine.py` (the walk), `ops/elementwise.py` (the derivatives),
+`tensor.py`, `nn/modules/linear.py`, `optim/sgd.py`.
+"""
+
+import warnings as _warnings
+
+# NumPy warns where IEEE arithmetic gives inf or nan; torch is silent. Only warnings raised in minitorch's own code go.
+_warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitorch\.")
+
+from . import autograd, nn, ops, optim, random, serialization, utils  # noqa: E402
+from .autograd.grad_mode import (  # noqa: E402
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
+from .creation import *  # noqa: E402, F403
+from .device import device  # noqa: E402
+from .dtypes import (  # noqa: E402
+    bfloat16,
+    can_cast,
+    double,
+    dtype,
+    finfo,
+    float16,
+    float32,
+    float64,
+    get_default_dtype,
+    half,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    long,
+    promote_types,
+    set_default_dtype,
+    short,
+    uint8,
+)
+from .dtypes import bool_ as bool  # noqa: E402
+from .dtypes import float_ as float  # noqa: E402
+from .dtypes import int_ as int  # noqa: E402
+from .op import registry as _registry  # noqa: E402
+from .random import (  # noqa: E402
+    Generator,
+    bernoulli,
+    default_generator,
+    initial_seed,
+    manual_seed,
+    rand,
+    rand_like,
+    randint,
+    randn,
+    randn_like,
+    randperm,
+    seed,
+)
+from .serialization import load, save  # noqa: E402
+from .tensor import Size, Tensor  # noqa: E402
+
+# Every public op and composite function, under torch's name: `minitorch.exp`, `minitorch.softmax`, …
+globals().update({_name: _thing for _name, _thing in _registry.items() if _name not in globals()})
+
+from math import e, inf, nan, pi  # noqa: E402
+
+__version__ = "0.1.0"

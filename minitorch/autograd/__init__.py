@@ -1,0 +1,159 @@
+"""Automatic differentiation: `backward`, `grad`, and the pieces they are made of.
+
+`backward` adds gradients into the leaves' `.grad`; `grad` returns them. Both give the walk in `engine.py` its roots.
+Read next: `engine.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from . import engine
+from .engine import Node
+from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+
+__all__ = [
+    "Function", "Node", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
+    "is_grad_enabled", "no_grad", "set_grad_enabled",
+]  # fmt: skip
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add Σ vᵀ ∂tensor/∂leaf into `leaf.grad`, for every leaf (or only `inputs`) that the tensors were made from.
+
+    grad_tensors: v for each tensor, of its shape; a tensor of one element needs none (v = 1).
+    retain_graph: keep what the nodes saved, so that the graph can be walked again (default: `create_graph`).
+    create_graph: record the backward pass too, so that the gradients can be differentiated.
+    """
+    roots = _roots(_sequence(tensors), _sequence(grad_tensors))
+    targets = None
+    if inputs is not None:
+        targets = _sequence(inputs)
+        if not targets:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    retain = create_graph if retain_graph is None else retain_graph
+    if targets is None:
+        engine.walk(roots, retain_graph=retain, create_graph=create_graph)
+        return
+    edges = [_edge_of_input(x) for x in targets]
+    arrived = engine.walk(roots, retain_graph=retain, create_graph=create_graph, inputs=edges)
+    for x, edge in zip(targets, edges):
+        if not x.is_leaf and not x.retains_grad and arrived.get(edge) is not None:
+            g = arrived[edge] if create_graph else arrived[edge].detach()
+            x.grad = g.clone() if x.grad is None else x.grad + g
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple:
+    """Σ vᵀ ∂output/∂input for each input, as a tuple; no `.grad` changes.
+
+    allow_unused: give None for an input the outputs do not depend on (otherwise RuntimeError).
+    materialize_grads: give zeros instead of None.
+
+    >>> x = minitorch.tensor(3.0, requires_grad=True)
+    >>> (g,) = grad(x**3, x, create_graph=True)
+    >>> grad(g, x)
+    (tensor(18.),)
+    """
+    if is_grads_batched or not only_inputs:
+        raise NotImplementedError("grad() supports only_inputs=True and is_grads_batched=False")
+    if allow_unused is False and materialize_grads:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
+        )
+    outputs, inputs = _sequence(outputs), _sequence(inputs)
+    edges = [_edge_of_input(x) for x in inputs]
+    arrived = engine.walk(
+        _roots(outputs, _sequence(grad_outputs)),
+        retain_graph=create_graph if retain_graph is None else retain_graph,
+        create_graph=create_graph,
+        inputs=edges,
+        accumulate=False,
+    )
+    results = [arrived.get(edge) for edge in edges]
+    if materialize_grads:
+        results = [_zeros_like(x) if g is None else g for x, g in zip(inputs, results)]
+    elif not allow_unused and any(g is None for g in results):
+        k = next(i for i, g in enumerate(results) if g is None)
+        raise RuntimeError(
+            f"One of the differentiated Tensors (inputs[{k}], shape {tuple(inputs[k].shape)}) appears to not have been used "
+            "in the graph. Set allow_unused=True if this is the desired behavior."
+        )
+    return tuple(results)
+
+
+def _sequence(x: Any) -> Any:
+    """One tensor, None, or a sequence of tensors, as a tuple."""
+    if x is None:
+        return ()
+    return tuple(x) if isinstance(x, Sequence) else (x,)
+
+
+def _roots(tensors: tuple, gradients: tuple) -> list:
+    """Where the walk starts: the edge of each tensor with its v."""
+    gradients = gradients or (None,) * len(tensors)
+    if len(gradients) != len(tensors):
+        raise RuntimeError(f"got {len(tensors)} tensors and {len(gradients)} gradients")
+    roots = []
+    for i, (tensor, v) in enumerate(zip(tensors, gradients)):
+        edge = engine.gradient_edge(tensor)
+        if edge is None:
+            raise RuntimeError(
+                f"element {i} of tensors does not require grad and does not have a grad_fn: it is not connected to a "
+                "tensor with requires_grad=True (made under no_grad, detached, or of integers?)"
+            )
+        if v is None:
+            if tensor._array.size != 1:
+                raise RuntimeError(
+                    f"grad can be implicitly created only for scalar outputs, got shape {tuple(tensor.shape)}; reduce it "
+                    "first (.sum(), .mean()) or give gradient="
+                )
+            v = _ones_like(tensor)
+        elif v.shape != tensor.shape:
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[{i}] has a shape of {v.shape} and output[{i}] has a shape of "
+                f"{tensor.shape}."
+            )
+        roots.append((edge, v))
+    return roots
+
+
+def _edge_of_input(x: Any) -> tuple[Any, int]:
+    edge = engine.gradient_edge(x)
+    if edge is None:
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    return edge
+
+
+def _ones_like(x: Any) -> Any:
+    from ..creation import ones_like
+
+    with no_grad():
+        return ones_like(x)
+
+
+def _zeros_like(x: Any) -> Any:
+    from ..creation import zeros_like
+
+    return zeros_like(x)
+
+
+from .function import Function  # noqa: E402  — these two use the functions above
+from .gradcheck import gradcheck, gradgradcheck  # noqa: E402
+

@@ -1,0 +1,347 @@
+"""The graph and the walk: what happens in `loss.backward()`.
+
+Every recorded op leaves a `Node`: which nodes made its inputs (its edges), what its derivatives asked to keep, and the
+derivatives themselves. A node is born after its inputs, so birth order is a topological order: the walk keeps a heap
+and always takes the youngest node that holds a gradient; by then all its consumers have contributed. No recursion, so
+a chain of 100,000 nodes is as good as one of ten. Leaves end in an `AccumulateGrad` node, which adds into `.grad`.
+Read next: `function.py` for derivatives of your own, `gradcheck.py` for how they are checked.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+from .grad_mode import grad_mode
+
+birth = itertools.count().__next__
+
+
+class Node:
+    """One recorded op: edges to the nodes of its inputs, what was saved, and how to run its derivatives."""
+
+    __slots__ = ("op", "plan", "saved", "versions", "edges", "metas", "birth", "hooks", "__weakref__")
+    may_share = False  # whether a derivative may hand out memory that is not its own (a user's Function may)
+
+    def __init__(self, op: Any, plan: Any, inputs: Sequence, options: tuple, outs: Sequence):
+        self.op = op
+        self.plan = plan
+        self.edges = [gradient_edge(inputs[i]) for i in plan.targets]
+        self.metas = [(out._array.shape, out._array.dtype) for out in outs]
+        self.hooks: Hooks | None = None
+        saved: list[Any] = []
+        versions = []
+        for kind, i in plan.sources:
+            if kind == "input":
+                value = inputs if op.variadic else inputs[i]
+            elif kind == "output":
+                value = outs[i]._alias()  # not the output itself, which will point back to this node
+            elif kind == "option":
+                value = options[i]
+            else:
+                value = [x.shape for x in inputs] if op.variadic else getattr(inputs[i], "shape", ())
+            saved.append(value)
+            versions.append(value._version if kind in ("input", "output") and hasattr(value, "_counter") else -1)
+        self.saved: list[Any] | None = saved
+        self.versions = versions
+        self.birth = birth()
+
+    # ---- torch's face ----
+
+    def name(self) -> str:
+        """The name torch prints: `MulBackward0`."""
+        name = self.op.backward_name
+        return name if isinstance(name, str) else name(dict(zip(self.plan.names, self.saved or ())))
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """For each input: the node its gradient goes to and which of that node's outputs it was; (None, 0) if none."""
+        by_input = dict(zip(self.plan.targets, self.edges))
+        return tuple(by_input.get(i) or (None, 0) for i in range(self.plan.n_inputs))
+
+    def register_hook(self, hook: Callable) -> Any:
+        """Call `hook(grad_inputs, grad_outputs)` after the node has run; what it returns replaces grad_inputs."""
+        return hooks_of(self).add(hooks_of(self).post, hook)
+
+    def register_prehook(self, hook: Callable) -> Any:
+        """Call `hook(grad_outputs)` before the node runs; what it returns replaces grad_outputs."""
+        return hooks_of(self).add(hooks_of(self).pre, hook)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+    # ---- backward ----
+
+    def run(self, grads: list) -> list:
+        """The gradients for `edges`, in their order, from the gradients of the outputs (None where none arrived)."""
+        values = self.unpack()
+        results: list[Any] = []
+        g = grads[0]
+        for function, names, only_g, wanted, targets in self.plan.steps:
+            arguments = [values[i] for i in names]
+            if self.op.output_list:
+                result = function(grads, *arguments)
+            elif only_g:
+                result = function(g, *arguments)
+            else:
+                result = function(*[self._upstream(w, grads) for w in wanted], *arguments)
+            if len(targets) == 1 and not self.op.variadic:
+                results.append(result)
+            else:
+                results.extend(result)
+        return results
+
+    def _upstream(self, name: str, grads: list) -> Any:
+        return grads[0 if name == "g" else self.op.outputs.index(name[2:])]
+
+    def unpack(self) -> list:
+        """What the derivatives asked for, after checking that nobody has overwritten it since."""
+        if self.saved is None:
+            raise RuntimeError(
+                f"Trying to backward through the graph a second time: {self.name()} has already been freed by an "
+                "earlier backward. If this part of the graph comes from an earlier iteration (a hidden state, a loss "
+                "summed across steps), cut it with .detach(); to really differentiate it twice, give "
+                "retain_graph=True to the first backward."
+            )
+        values = self.saved
+        for k, version in enumerate(self.versions):
+            if version < 0:
+                continue
+            value = values[k]
+            if value._version != version:
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
+                    f"the tensor of shape {tuple(value.shape)} that {self.name()} saved as "
+                    f"'{self.plan.names[k]}' is at version {value._version}; expected version {version} instead. "
+                    "Give the in-place operation a clone(), or use its out-of-place form."
+                )
+            if grad_mode.enabled and self.plan.sources[k][0] == "output":
+                value = value._alias()  # differentiable again: its history is this node
+                value._grad_fn, value._output_nr, value.requires_grad = self, self.plan.sources[k][1], True
+                values = [*values[:k], value, *values[k + 1 :]]
+        return values
+
+    def show_output(self, nr: int, tensor: Any) -> None:
+        """Output `nr` was written into `tensor`: what was saved of it is watched there from now on."""
+        for k, source in enumerate(self.plan.sources):
+            if source == ("output", nr) and self.saved is not None:
+                self.saved[k] = tensor._alias()
+                self.versions[k] = tensor._version
+
+    def release(self) -> None:
+        """Drop what was saved, so that memory is freed as the walk goes. Nodes that saved no tensor can run again."""
+        if any(v >= 0 for v in self.versions) or self.op.variadic:
+            self.saved = None
+
+
+class AccumulateGrad:
+    """The end of the graph at a leaf: adds what arrives into `leaf.grad`."""
+
+    __slots__ = ("variable", "metas", "birth", "hooks", "__weakref__")
+    edges: Sequence = ()
+    next_functions: tuple = ()
+    name = staticmethod(lambda: "torch::autograd::AccumulateGrad")
+
+    def __init__(self, variable: Any):
+        self.variable = variable
+        self.metas = [(variable._array.shape, variable._array.dtype)]
+        self.hooks: Hooks | None = None
+        self.birth = birth()
+
+    register_hook = Node.register_hook
+    register_prehook = Node.register_prehook
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self):#x}>"
+
+    def run(self, grads: list) -> list:
+        g, leaf = grads[0], self.variable
+        if g is None:
+            return []
+        if leaf.grad is None:
+            leaf.grad = g if grad_mode.enabled or not g.requires_grad else g.detach()
+        elif grad_mode.enabled:
+            leaf.grad = leaf.grad + g
+        else:
+            leaf.grad._accumulate(g)
+        for hook in list(leaf._post_accumulate_hooks.values()):
+            hook(leaf)
+        return []
+
+    def release(self) -> None:
+        """Nothing is saved here."""
+
+
+class Hooks:
+    """What a node's hooks are kept in: most nodes have none, and pay one empty slot."""
+
+    def __init__(self) -> None:
+        self.tensor: dict[int, dict] = {}  # output nr → hooks of the tensor that is this output
+        self.retain: dict[int, Any] = {}  # output nr → weak reference to a tensor that wants its .grad
+        self.pre: dict = {}
+        self.post: dict = {}
+
+    @staticmethod
+    def add(where: dict, hook: Callable) -> Any:
+        from ..utils.hooks import RemovableHandle
+
+        handle = RemovableHandle(where)
+        where[handle.id] = hook
+        return handle
+
+    def before(self, grads: list) -> list:
+        """Tensor hooks in the order they were registered, then retain_grad, then the node's prehooks."""
+        grads = list(grads)
+        for nr, hooks in self.tensor.items():
+            for hook in list(hooks.values()):
+                if grads[nr] is not None:
+                    grads[nr] = _replaced(grads[nr], hook(grads[nr]), hook)
+        for hook in list(self.pre.values()):
+            grads = list(_as_tuple(hook(tuple(grads)), grads))
+        for nr, reference in self.retain.items():
+            tensor = reference()
+            if tensor is not None and grads[nr] is not None:
+                g = grads[nr] if grad_mode.enabled else grads[nr].detach()
+                tensor.grad = g.clone() if tensor.grad is None else tensor.grad + g
+        return grads
+
+    def after(self, grad_inputs: list, grad_outputs: list) -> list:
+        for hook in list(self.post.values()):
+            grad_inputs = list(_as_tuple(hook(tuple(grad_inputs), tuple(grad_outputs)), grad_inputs))
+        return grad_inputs
+
+
+def hooks_of(node: Any) -> Hooks:
+    """The node's hooks, made on first use."""
+    if node.hooks is None:
+        node.hooks = Hooks()
+    return node.hooks
+
+
+def _replaced(old: Any, new: Any, hook: Callable) -> Any:
+    if new is None:
+        return old
+    if not hasattr(new, "_array") or new.shape != old.shape:
+        raise RuntimeError(
+            f"hook {getattr(hook, '__name__', hook)!r} returned {getattr(new, 'shape', type(new).__name__)}; a tensor hook "
+            f"returns None or a gradient of the same shape {tuple(old.shape)}"
+        )
+    return new
+
+
+def _as_tuple(new: Any, old: list) -> Any:
+    if new is None:
+        return old
+    return new if isinstance(new, (tuple, list)) else (new,)
+
+
+# ---- edges ----
+
+
+def gradient_edge(x: Any) -> tuple[Any, int] | None:
+    """Where the gradient of tensor `x` goes: (node, output number), or None if it wants none."""
+    if not getattr(x, "requires_grad", False):
+        return None
+    node = x._grad_fn
+    if node is None:
+        return accumulator(x), 0
+    if node is STALE:
+        node = x.grad_fn  # a view whose base was written to: made anew
+    return node, x._output_nr
+
+
+def accumulator(leaf: Any) -> AccumulateGrad:
+    """The leaf's AccumulateGrad node. The leaf holds it weakly, it holds the leaf: no cycle, one per leaf."""
+    node = leaf._accumulator and leaf._accumulator()
+    if node is None:
+        node = AccumulateGrad(leaf)
+        if leaf._leaf_hooks is not None:
+            hooks_of(node).tensor[0] = leaf._leaf_hooks
+        leaf._accumulator = weakref.ref(node)
+    return node
+
+
+STALE = object()  # the `_grad_fn` of a view whose base has been written to since
+
+
+# ---- the walk ----
+
+
+def walk(
+    roots: Sequence[tuple[tuple[Any, int], Any]],
+    *,
+    retain_graph: bool,
+    create_graph: bool,
+    inputs: Sequence[tuple[Any, int]] | None = None,
+    accumulate: bool = True,
+) -> dict:
+    """Send gradients from `roots` (edge, gradient) down the graph, youngest node first.
+
+    inputs: edges to stop at; only nodes that lead to one of them run. accumulate: whether leaves add into `.grad`.
+    Returns the gradient that arrived at each of `inputs`, by edge.
+    """
+    wanted = set(inputs or ())
+    stops = {node for node, _ in wanted}
+    needed = _leading_to(stops, [edge[0] for edge, _ in roots]) if inputs is not None else None
+    arrived: dict = {}
+    pending: dict[Any, list] = {}
+    heap: list[tuple[int, Any]] = []
+
+    def push(node: Any, nr: int, g: Any) -> None:
+        shape, dtype = node.metas[nr]
+        if g._array.shape != shape or g._array.dtype != dtype:
+            g = g._reduced_to(shape, dtype)
+        held = pending.get(node)
+        if held is None:
+            held = pending[node] = [None] * len(node.metas)
+            heappush(heap, (-node.birth, node))
+        held[nr] = g if held[nr] is None else held[nr] + g
+
+    before, grad_mode.enabled = grad_mode.enabled, create_graph
+    try:
+        for (node, nr), g in roots:
+            if needed is None or node in needed:
+                push(node, nr, g if node.edges else g.clone())
+        while heap:
+            node = heappop(heap)[1]
+            grads = pending.pop(node)
+            hooks = node.hooks
+            if hooks is not None:
+                grads = hooks.before(grads)
+            if node in stops:
+                arrived.update({(node, nr): g for nr, g in enumerate(grads) if (node, nr) in wanted})
+                if needed is not None and not needed[node] and not (accumulate and not node.edges):
+                    continue
+            results = node.run(grads)
+            if hooks is not None:
+                results = hooks.after(results, grads)
+            if not retain_graph:
+                node.release()
+            for edge, g in zip(node.edges, results):
+                if edge is not None and g is not None and (needed is None or edge[0] in needed):
+                    target, nr = edge
+                    if not target.edges and (node.may_share or g._base is not None or any(g is h for h in grads)):
+                        g = g.clone()  # it will become a leaf's .grad: that must be nobody else's memory
+                    push(target, nr, g)
+    finally:
+        grad_mode.enabled = before
+    return arrived
+
+
+def _leading_to(stops: set, roots: list) -> dict:
+    """The nodes from which some node of `stops` can be reached; the value says whether a node has to run itself."""
+    found, stack = set(roots), list(roots)
+    while stack:
+        for edge in stack.pop().edges:
+            if edge is not None and edge[0] not in found:
+                found.add(edge[0])
+                stack.append(edge[0])
+    needed: dict = {}
+    for node in sorted(found, key=lambda n: n.birth):  # inputs before consumers
+        runs = any(edge is not None and edge[0] in needed for edge in node.edges)
+        if runs or node in stops:
+            needed[node] = runs
+    return needed

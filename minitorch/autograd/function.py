@@ -1,0 +1,271 @@
+"""`Function`: a derivative of your own, by torch's contract of `forward`, `backward` and `ctx`.
+
+`apply` runs `forward` unrecorded, then leaves one node in the graph; when the walk reaches it, `backward` is called with
+one gradient per output and returns one per input. Save tensors with `ctx.save_for_backward`, not on `ctx`: saved tensors
+are checked for later writes and freed after use.
+Read next: `engine.py`, whose walk treats this node as any other.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from . import engine
+from .grad_mode import grad_mode
+
+
+class FunctionCtx:
+    """What `forward` leaves for `backward`: saved tensors, and whatever else is set on it. One is made per `apply`."""
+
+    def save_for_backward(self, *tensors: Any) -> None:
+        """Keep these input or output tensors; `ctx.saved_tensors` gives them back, unless they were overwritten."""
+        for t in tensors:
+            if t is not None and not hasattr(t, "_array"):
+                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
+        self._to_save = tensors
+
+    def mark_dirty(self, *tensors: Any) -> None:
+        """Declare inputs that `forward` wrote to in place."""
+        self._dirty = tensors
+
+    def mark_non_differentiable(self, *tensors: Any) -> None:
+        """Declare outputs that have no gradient (indices, masks)."""
+        self._non_differentiable = tensors
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether a missing gradient reaches `backward` as zeros (the default) or as None."""
+        self._materialize = value
+
+    _to_save: Sequence = ()
+    _dirty: Sequence = ()
+    _non_differentiable: Sequence = ()
+    _materialize = True
+    needs_input_grad: tuple[bool, ...] = ()
+
+    @property
+    def saved_tensors(self) -> tuple:
+        """In `backward`: the tensors given to `save_for_backward`; RuntimeError if they were freed or overwritten."""
+        return self._node.saved_tensors()
+
+    _node: Any = None
+
+
+class FunctionNode:
+    """The node of a `Function`: like `engine.Node`, with the user's `backward` as its derivative."""
+
+    edges: list
+    may_share = True  # a user's backward may return any tensor, so leaves copy what they get
+
+    def __init__(self, function: type[Function], ctx: FunctionCtx, inputs: tuple, outputs: list):
+        self.function, self.ctx = function, ctx
+        self.inputs_edges = [engine.gradient_edge(x) for x in inputs]
+        self.edges = [edge for edge in self.inputs_edges if edge is not None]
+        self.metas = [(out._array.shape, out._array.dtype) for out in outputs]
+        self.templates = [out._alias() for out in outputs] if ctx._materialize else []
+        self.hooks: engine.Hooks | None = None
+        self.saved: list | None = [self._keep(t, outputs) for t in ctx._to_save]
+        ctx._to_save = ()
+        self.birth = engine.birth()
+
+    def _keep(self, tensor: Any, outputs: list) -> tuple:
+        """(tensor, version, output nr or None): an output is kept without its history, which will lead back here."""
+        if tensor is None:
+            return None, 0, None
+        for nr, out in enumerate(outputs):
+            if out is tensor:
+                return out._alias(), tensor._version, nr
+        return tensor, tensor._version, None
+
+    def name(self) -> str:
+        """`<class name>Backward`, as torch prints it."""
+        return f"{self.function.__name__}Backward"
+
+    @property
+    def next_functions(self) -> tuple:
+        """One edge per tensor argument of `apply`; (None, 0) where no gradient is wanted."""
+        return tuple(edge or (None, 0) for edge in self.inputs_edges)
+
+    register_hook = engine.Node.register_hook
+    register_prehook = engine.Node.register_prehook
+    __repr__ = engine.Node.__repr__
+
+    def saved_tensors(self) -> tuple:
+        """What was saved, checked against writes since."""
+        if self.saved is None:
+            raise RuntimeError(
+                f"Trying to backward through the graph a second time: {self.name()} has already been freed. Cut earlier "
+                "iterations off with .detach(), or give retain_graph=True to the first backward."
+            )
+        values = []
+        for tensor, version, nr in self.saved:
+            if tensor is not None and tensor._version != version:
+                raise RuntimeError(
+                    "one of the variables needed for gradient computation has been modified by an inplace operation: the "
+                    f"tensor of shape {tuple(tensor.shape)} saved by {self.name()} is at version {tensor._version}; "
+                    f"expected version {version} instead. Give the in-place operation a clone()."
+                )
+            if nr is not None and grad_mode.enabled:
+                tensor = tensor._alias()
+                tensor._grad_fn, tensor._output_nr, tensor.requires_grad = self, nr, True
+            values.append(tensor)
+        return tuple(values)
+
+    def run(self, grads: list) -> list:
+        """Call the user's backward, and keep the gradients that somebody wants."""
+        if self.ctx._materialize:
+            from ..creation import zeros_like
+
+            grads = [zeros_like(t) if g is None else g for t, g in zip(self.templates, grads)]
+        self.ctx._node = self  # for the call only: a lasting reference would be a cycle
+        try:
+            results = self.function.backward(self.ctx, *grads)
+        finally:
+            self.ctx._node = None
+        results = results if isinstance(results, tuple) else (results,)
+        expected = len(self.inputs_edges)
+        if len(results) > expected and all(r is None for r in results[expected:]):
+            results = results[:expected]
+        if len(results) != expected:
+            raise RuntimeError(
+                f"function {self.name()} returned an incorrect number of gradients (expected {expected}, got {len(results)})"
+            )
+        for i, (edge, result) in enumerate(zip(self.inputs_edges, results)):
+            if edge is not None and result is not None and not hasattr(result, "_array"):
+                raise TypeError(f"{self.name()}: gradient {i} must be a Tensor or None, got {type(result).__name__}")
+        return [r for edge, r in zip(self.inputs_edges, results) if edge is not None]
+
+    def release(self) -> None:
+        """Drop the saved tensors after use."""
+        if self.saved:
+            self.saved = None
+
+
+class Function:
+    """Subclass with static `forward(ctx, *args)` and `backward(ctx, *grads)`, and call `apply`.
+
+    >>> class Square(Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x * x
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         return 2 * x * g
+    >>> x = minitorch.tensor(3.0, requires_grad=True)
+    >>> Square.apply(x).backward()
+    >>> x.grad
+    tensor(6.)
+    """
+
+    @staticmethod
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs: `forward(ctx, *args)`, or `forward(*args)` beside a `setup_context`."""
+        raise NotImplementedError("You must implement the forward function for custom autograd.Function.")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Any) -> None:
+        """With this defined, `forward` takes no ctx; save for backward here."""
+        raise NotImplementedError("setup_context is not implemented.")
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        """One gradient per argument of forward, None where there is none."""
+        raise NotImplementedError(
+            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "backward mode AD."
+        )
+
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Run forward, and leave a node if an argument requires grad and ops are being recorded."""
+        ctx = FunctionCtx()
+        tensors = [isinstance(x, _tensor_class()) for x in args]
+        ctx.needs_input_grad = tuple(is_t and x.requires_grad for is_t, x in zip(tensors, args))
+        record = grad_mode.enabled and any(ctx.needs_input_grad)
+        before, grad_mode.enabled = grad_mode.enabled, False
+        try:
+            if cls.setup_context is not Function.setup_context:
+                result = cls.forward(*args)
+                cls.setup_context(ctx, args, result)
+            else:
+                result = cls.forward(ctx, *args)
+        finally:
+            grad_mode.enabled = before
+        single = not isinstance(result, tuple)
+        results = [result] if single else list(result)
+        outputs = [_own(out, args, ctx) for out in results]
+        for tensor in ctx._dirty:
+            tensor._bump()
+        ctx._to_save = tuple(_swap(t, results, outputs) for t in ctx._to_save)
+        if record:
+            cls._record(ctx, args, results, outputs)
+        return outputs[0] if single else tuple(outputs)
+
+    @classmethod
+    def _record(cls, ctx: FunctionCtx, args: tuple, results: list, outputs: list) -> None:
+        """Make the node, and make it the history of the differentiable outputs."""
+        out_tensors = [out for out in outputs if isinstance(out, _tensor_class())]
+        node = FunctionNode(cls, ctx, args, out_tensors)
+        for nr, out in enumerate(out_tensors):
+            blocked = any(out is _swap(t, results, outputs) for t in ctx._non_differentiable)
+            if out.dtype.is_floating_point and not blocked:
+                out._output_nr, out.requires_grad, out._grad_fn = nr, True, node
+
+
+def once_differentiable(backward: Callable) -> Callable:
+    """Decorator for a `backward` made of operations that are not recorded: differentiating it again raises."""
+
+    @functools.wraps(backward)
+    def wrapper(ctx: Any, *grads: Any) -> Any:
+        recording = grad_mode.enabled and any(getattr(g, "requires_grad", False) for g in grads)
+        before, grad_mode.enabled = grad_mode.enabled, False
+        try:
+            results = backward(ctx, *grads)
+        finally:
+            grad_mode.enabled = before
+        if not recording:
+            return results
+        many = results if isinstance(results, tuple) else (results,)
+        raisers = tuple(None if r is None else _Refuse.apply(r.detach().requires_grad_()) for r in many)
+        return raisers if isinstance(results, tuple) else raisers[0]
+
+    return wrapper
+
+
+class _Refuse(Function):
+    """The identity, whose derivative is an error."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any) -> Any:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Any) -> Any:
+        raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+
+
+def _own(out: Any, args: tuple, ctx: FunctionCtx) -> Any:
+    """An input that forward returned unchanged becomes a view of itself, so that it can have another history."""
+    if not isinstance(out, _tensor_class()):
+        return out
+    is_input = any(out is a for a in args)
+    if is_input and not any(out is d for d in ctx._dirty):
+        return out._alias()
+    return out
+
+
+def _swap(tensor: Any, results: list, outputs: list) -> Any:
+    """The output that stands for what forward returned."""
+    for result, output in zip(results, outputs):
+        if tensor is result and tensor is not None:
+            return output
+    return tensor
+
+
+def _tensor_class() -> Any:
+    from ..tensor import Tensor
+
+    return Tensor

@@ -1,0 +1,146 @@
+"""Whether ops are recorded: `no_grad`, `enable_grad`, `set_grad_enabled`, `inference_mode`.
+
+The switch is one attribute, kept per thread. Each class here is both a context manager and a decorator.
+Read next: `engine.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+class _GradMode(threading.local):
+    enabled = True
+    inference = False
+
+
+grad_mode = _GradMode()
+
+
+def is_grad_enabled() -> bool:
+    """Whether ops are being recorded in this thread."""
+    return grad_mode.enabled
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether this thread is inside `inference_mode`."""
+    return grad_mode.inference
+
+
+class _Switch:
+    """Set the mode on entry, put the old one back on exit; as a decorator, around every call."""
+
+    def __init__(self, enabled: bool, inference: bool | None = None):
+        self._enabled, self._inference = enabled, inference
+        self._previous: list[tuple[bool, bool]] = []
+
+    def __enter__(self) -> None:
+        self._previous.append((grad_mode.enabled, grad_mode.inference))
+        self._apply()
+
+    def _apply(self) -> None:
+        grad_mode.enabled = self._enabled
+        if self._inference is not None:
+            grad_mode.inference = self._inference
+
+    def __exit__(self, *exc: Any) -> None:
+        grad_mode.enabled, grad_mode.inference = self._previous.pop()
+
+    def __call__(self, function: Callable) -> Callable:
+        if inspect.isgeneratorfunction(function):
+            return _around_generator(self._clone, function)
+
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            with self._clone():
+                return function(*args, **kwargs)
+
+        return wrapper
+
+    def _clone(self) -> _Switch:
+        return _Switch(self._enabled, self._inference)
+
+
+def _around_generator(switch: Callable[[], _Switch], function: Callable) -> Callable:
+    """A decorated generator runs each of its steps in the mode, and its caller never does."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        generator = function(*args, **kwargs)
+        resume, value = generator.send, None
+        while True:
+            try:
+                with switch():
+                    item = resume(value)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                resume, value = generator.send, (yield item)
+            except GeneratorExit:
+                with switch():
+                    generator.close()
+                raise
+            except BaseException as error:
+                resume, value = generator.throw, error
+
+    return wrapper
+
+
+class no_grad(_Switch):
+    """Record nothing in this block: results do not require grad.
+
+    >>> x = minitorch.ones(1, requires_grad=True)
+    >>> with no_grad():
+    ...     (x * 2).requires_grad
+    False
+    """
+
+    def __init__(self, function: Callable | None = None) -> None:
+        super().__init__(False)
+
+    def __new__(cls, function: Callable | None = None) -> Any:
+        """`@no_grad` without parentheses decorates too, as in torch."""
+        return super().__new__(cls) if function is None else cls()(function)
+
+
+class enable_grad(_Switch):
+    """Record in this block, inside a `no_grad` too."""
+
+    def __init__(self, function: Callable | None = None) -> None:
+        super().__init__(True)
+
+    def __new__(cls, function: Callable | None = None) -> Any:
+        """`@enable_grad` without parentheses decorates too, as in torch."""
+        return super().__new__(cls) if function is None else cls()(function)
+
+
+class set_grad_enabled(_Switch):
+    """Record or not from this call on; as a context manager, until the block ends."""
+
+    def __init__(self, mode: bool) -> None:
+        super().__init__(bool(mode))
+        self._before = (grad_mode.enabled, grad_mode.inference)
+        self._apply()
+
+    def __enter__(self) -> None:
+        self._previous.append(self._before)
+        self._apply()
+
+    def __call__(self, function: Callable) -> Callable:
+        grad_mode.enabled = self._before[0]  # used as a decorator: the call itself must not switch the mode
+        return super().__call__(function)
+
+
+class inference_mode(_Switch):
+    """`no_grad` whose results may never enter a recorded graph: saving one for backward raises."""
+
+    def __init__(self, mode: Any = True) -> None:
+        super().__init__(not mode, bool(mode))
+
+    def __new__(cls, mode: Any = True) -> Any:
+        """`@inference_mode` without parentheses decorates too, as in torch."""
+        return super().__new__(cls) if isinstance(mode, bool) else cls()(mode)

@@ -1,0 +1,264 @@
+"""The command line: `minitorch train` trains on real digits, `minitorch evaluate` reads a checkpoint back.
+
+Here are only options, checks and printing; the training itself is `minitorch/examples/digits.py`. The rule for errors:
+whatever the user can get wrong is found before training starts and answered in one line, with nothing written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import minitorch
+from minitorch.datasets import load_digits
+from minitorch.device import as_device
+from minitorch.examples import digits
+
+DEFAULT_LR = {"adam": 0.003, "adamw": 0.003, "sgd": 0.1}
+
+
+class UserError(Exception):
+    """Something only the user can put right; its text is the one line they get."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")  # without the usage: one line
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in `argv` (default: the process's own); returns the exit status."""
+    args = _parser().parse_args(argv)
+    try:
+        args.run(args)
+    except UserError as error:
+        print(f"minitorch {args.command}: error: {error}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        print(
+            f"minitorch {args.command}: error: not enough memory; try a smaller --hidden ({error})",
+            file=sys.stderr,
+        )
+        return 1
+    except KeyboardInterrupt:
+        print(f"minitorch {args.command}: interrupted; nothing was saved", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="minitorch", description="A small deep-learning framework to read. Start with: minitorch train"
+    )
+    parser.add_argument("--version", action="version", version=f"minitorch {minitorch.__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    train = commands.add_parser("train", help="train a network to read handwritten digits")
+    train.description = (
+        "Train Linear, BatchNorm1d, ReLU, Dropout, Linear on 1,438 real handwritten digits, test it on 359 others after "
+        "each epoch, and save a checkpoint."
+    )
+    train.add_argument(
+        "--epochs", type=_whole(1), default=20, help="passes over the training images (default: %(default)s)"
+    )
+    train.add_argument("--lr", type=_positive, metavar="LR", default=argparse.SUPPRESS,
+                       help="learning rate (default: 0.003; 0.1 for sgd)")  # fmt: skip
+    train.add_argument(
+        "--batch-size", type=_whole(2), default=64, help="images in a step (default: %(default)s)"
+    )
+    train.add_argument(
+        "--optimizer", choices=list(DEFAULT_LR), default="adam", help="the update rule (default: %(default)s)"
+    )
+    train.add_argument(
+        "--hidden", type=_whole(1), default=128, help="features in the hidden layer (default: %(default)s)"
+    )
+    train.add_argument(
+        "--dropout", type=_share, default=0.2, help="share of hidden features to drop in training"
+    )
+    train.add_argument(
+        "--seed", type=_whole(0), default=0, help="same seed: same weights, batches and result"
+    )
+    train.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    train.add_argument(
+        "--out",
+        metavar="FILE",
+        default="digits.pt",
+        help="where to save the checkpoint (default: %(default)s)",
+    )
+    train.add_argument("--compare", action="store_true",
+                       help="train the same model in real torch beside it and print how far the losses differ")  # fmt: skip
+    train.set_defaults(run=_train)
+
+    evaluate = commands.add_parser("evaluate", help="test a saved checkpoint on the held-out digits")
+    evaluate.description = (
+        "Test a checkpoint of `minitorch train` on the held-out digits and list what it misreads."
+    )
+    evaluate.add_argument("checkpoint", metavar="FILE", help="the file that minitorch train saved")
+    evaluate.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
+    evaluate.set_defaults(run=_evaluate)
+    return parser
+
+
+def _whole(least: int) -> Callable[[str], int]:
+    def whole_number(text: str) -> int:
+        if not text.strip().isdecimal() or not least <= int(text) < 2**63:
+            raise argparse.ArgumentTypeError(f"expected a whole number, at least {least}, got {text!r}")
+        return int(text)
+
+    return whole_number
+
+
+def _number(text: str, fits: Callable[[float], bool], expected: str) -> float:
+    try:
+        if fits(float(text)):
+            return float(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"expected {expected}, got {text!r}")
+
+
+def _positive(text: str) -> float:
+    return _number(text, lambda x: 0 < x < math.inf, "a number above 0")
+
+
+def _share(text: str) -> float:
+    return _number(text, lambda x: 0 <= x < 1, "a number from 0 to below 1")
+
+
+# ---- train ----
+
+
+def _train(args: argparse.Namespace) -> None:
+    device = _device(args.device)
+    _check_out(args.out)
+    lr = getattr(args, "lr", DEFAULT_LR[args.optimizer])
+
+    minitorch.manual_seed(args.seed)
+    inputs, labels = _data("train", device)
+    test_inputs, test_labels = _data("test", device)
+    model = digits.build_model(args.hidden, args.dropout).to(device)
+    optimizer = digits.build_optimizer(args.optimizer, model, lr)
+    twin = _torch_twin(model, args.optimizer, lr) if args.compare else None
+
+    from tqdm import tqdm
+
+    steps = args.epochs * len(range(0, len(labels), args.batch_size))
+    differences = []
+    with tqdm(total=steps, unit="batch", leave=False, disable=None) as bar:
+        for epoch in range(1, args.epochs + 1):
+            batches = digits.shuffled_batches(len(labels), args.batch_size)
+            random_state = minitorch.get_rng_state()
+            loss = digits.train_epoch(model, optimizer, inputs, labels, batches, bar.update)
+            accuracy = digits.accuracy(model, test_inputs, test_labels)
+            line = f"epoch {epoch:{len(str(args.epochs))}}/{args.epochs}  loss {loss:.4f}"
+            if twin is not None:
+                torch_loss = twin.train_epoch(inputs, labels, batches, random_state)
+                differences.append(abs(loss - torch_loss))
+                line += f"  torch's loss {torch_loss:.4f}  difference {differences[-1]:.1e}"
+            bar.write(f"{line}  test accuracy {accuracy:.2f} %")
+            if not math.isfinite(loss):
+                break
+    if not math.isfinite(loss):
+        raise UserError(
+            f"the loss became {loss} in epoch {epoch}; nothing was saved; try a --lr below {lr:g}"
+        )
+    if differences:
+        print(f"largest difference between the losses of minitorch and torch: {max(differences):.1e}")
+    _save(args, model, accuracy)
+    print(f"saved {args.out}; test it again with: minitorch evaluate {args.out}")
+
+
+def _device(name: str) -> minitorch.device:
+    try:
+        return as_device(name)
+    except RuntimeError as error:
+        raise UserError(f"--device {name}: {error}") from None
+
+
+def _data(split: str, device: minitorch.device) -> tuple[minitorch.Tensor, minitorch.Tensor]:
+    images, labels = load_digits(split)
+    return digits.pixels(images).to(device), labels.to(device)
+
+
+def _torch_twin(model: minitorch.nn.Module, optimizer: str, lr: float) -> Any:
+    try:
+        from reference.compare_training import TorchTwin
+    except ImportError as error:
+        raise UserError(
+            f"--compare trains in real torch as well: pip install torch==2.13.0 ({error})"
+        ) from None
+    return TorchTwin(model, optimizer, lr)
+
+
+def _check_out(path: str) -> None:
+    """Find out before training whether the checkpoint can be saved, and leave other people's files alone."""
+    folder = os.path.dirname(os.path.realpath(path))
+    if os.path.isdir(path):
+        raise UserError(f"--out {path}: is a folder; name a file in it")
+    if os.path.isfile(path) and os.path.getsize(path) > 0:
+        if not os.access(path, os.W_OK):
+            raise UserError(f"--out {path}: the file cannot be written to")
+        try:
+            _load(path)
+        except UserError:
+            raise UserError(
+                f"--out {path}: exists and is no checkpoint of minitorch train; name another file"
+            ) from None
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"--out {path}: cannot write in {folder}: {error.strerror}") from None
+
+
+def _save(args: argparse.Namespace, model: minitorch.nn.Module, accuracy: float) -> None:
+    settings = {"hidden": args.hidden, "dropout": args.dropout, "epochs": args.epochs, "seed": args.seed}
+    checkpoint = {
+        "kind": "minitorch digits",
+        "settings": settings,
+        "accuracy": accuracy,
+        "model": model.state_dict(),
+    }
+    try:
+        minitorch.save(checkpoint, args.out)
+    except OSError as error:
+        raise UserError(f"--out {args.out}: could not save: {error.strerror}") from None
+
+
+# ---- evaluate ----
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    device = _device(args.device)
+    checkpoint = _load(args.checkpoint)
+    try:
+        model = digits.build_model(checkpoint["settings"]["hidden"])
+        model.load_state_dict(checkpoint["model"])
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise UserError(f"{args.checkpoint}: does not fit the model of minitorch train: {error}") from None
+    model.to(device)
+    inputs, labels = _data("test", device)
+    read = digits.predict(model, inputs).tolist()
+    mistakes = Counter((true, got) for true, got in zip(labels.tolist(), read, strict=True) if true != got)
+    right = len(read) - mistakes.total()
+    print(f"test accuracy {100 * right / len(read):.2f} % ({right} of {len(read)})")
+    for (true, got), times in mistakes.most_common():
+        print(f"  {true} read as {got}: {times}×")
+
+
+def _load(path: str) -> dict[str, Any]:
+    try:
+        checkpoint = minitorch.load(path, map_location="cpu")
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from None
+    except RuntimeError as error:
+        raise UserError(str(error)) from None
+    if not isinstance(checkpoint, dict) or checkpoint.get("kind") != "minitorch digits":
+        raise UserError(f"{path}: is a checkpoint, but not one of minitorch train")
+    return checkpoint

@@ -1,0 +1,92 @@
+"""Devices, and the only file that knows NumPy from CuPy.
+
+A `device` names where an array lives; `device.xp` is the array library that works there. Ops receive that library as
+`xp` and use only what both libraries have; where the two differ (`scatter_add` below) the difference is bridged here.
+Read next: `op.py`.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+
+class device:
+    """Where a tensor lives: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`."""
+
+    __slots__ = ("type", "index")
+
+    def __init__(self, type: str | device, index: int | None = None):
+        if isinstance(type, device):
+            type, index = type.type, type.index
+        name, _, number = type.partition(":")
+        if name not in ("cpu", "cuda") or (number and not number.isdigit()):
+            raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {type!r}")
+        self.type = name
+        self.index = int(number) if number else index
+
+    @property
+    def xp(self) -> ModuleType:
+        """The array library of this device: NumPy for cpu, CuPy for cuda."""
+        return np if self.type == "cpu" else _cupy()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}'" + (f", index={self.index})" if self.index is not None else ")")
+
+    def __str__(self) -> str:
+        return self.type + (f":{self.index}" if self.index is not None else "")
+
+
+CPU = device("cpu")
+
+
+def as_device(spec: device | str | None) -> device:
+    """`None`, a string or a device, as a device that can be used now; RuntimeError in words if it cannot."""
+    found = CPU if spec is None else device(spec)
+    found.xp  # noqa: B018 — raises here, before any work, if the device is missing
+    return found
+
+
+def _cupy() -> ModuleType:
+    try:
+        import cupy
+    except ImportError:
+        raise RuntimeError(
+            "device 'cuda' needs CuPy, which is not installed: pip install cupy-cuda13x (or cupy-cuda12x)"
+        ) from None
+    if not cupy.cuda.is_available():
+        raise RuntimeError("device 'cuda' was asked for, but CuPy finds no NVIDIA GPU or driver; use device='cpu'")
+    return cupy
+
+
+def xp_of(array: Any) -> ModuleType:
+    """The library an array belongs to."""
+    return np if isinstance(array, np.ndarray) else _cupy()
+
+
+def device_of(array: Any) -> device:
+    """The device an array lives on."""
+    return CPU if isinstance(array, np.ndarray) else device("cuda", array.device.id)
+
+
+def to_numpy(array: Any) -> np.ndarray:
+    """The array on the host: itself on the CPU, a copy from a GPU."""
+    return array if isinstance(array, np.ndarray) else array.get()
+
+
+def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:
+    """out[index] += values, in place, where repeated indices all count (`out[index] += values` keeps only one)."""
+    if xp is np:
+        np.add.at(out, index, values)
+    else:
+        import cupyx
+
+        cupyx.scatter_add(out, index, values)

@@ -1,0 +1,367 @@
+"""What an op is, and the one door every op passes: promote dtypes → forward → node if recording.
+
+An op is a forward on arrays and, beside it, a derivative on Tensors. The derivative asks by name for what it needs —
+inputs, options, outputs — and exactly that is saved:
+
+    mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a)
+
+so the derivative with respect to `a` keeps `b` and nothing else. A name that does not exist fails at import. Because a
+derivative is made of our own ops, recording it (`create_graph=True`) gives the second derivative for free.
+Read next: `autograd/engine.py`, where the nodes made here are walked.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import namedtuple
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from .autograd.engine import Node
+from .autograd.grad_mode import grad_mode
+from .device import device_of, xp_of
+
+Array = Any  # a differentiable array argument of a forward; all `Array`s of an op are promoted together
+Index = Any  # an array argument that is passed as it is: indices, masks, conditions
+
+registry: dict[str, Op | Callable] = {}  # every public op and composite function by its torch name
+Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
+
+
+def op(
+    forward: Callable | None = None,
+    *,
+    name: str | None = None,
+    outputs: Any = ("out",),
+    promote: str | None = "same",
+    view: bool = False,
+    backward: str | Callable[[dict], str] | None = None,
+    public: bool = True,
+) -> Any:
+    """Make a forward function `f(xp, *inputs, *options)` an op, and register it under its name if it is public.
+
+    outputs: the names of what forward returns, or `list` if it returns a list of arrays.
+    promote: "same" brings all `Array` inputs to one dtype, "float" also turns integers into the default dtype,
+    None leaves them alone. view: forward returns a view of its first input.
+    backward: the `grad_fn` name, if torch's is not CamelCase(name) + "Backward0".
+    """
+    if forward is None:
+        return lambda forward: op(
+            forward, name=name, outputs=outputs, promote=promote, view=view, backward=backward, public=public
+        )
+    made = Op(forward, name or forward.__name__.rstrip("_"), outputs, promote, view, backward)
+    return register(made.__name__, made) if public else made
+
+
+def row(name: str, formula: str, forward: Callable, *derivatives: Callable | None, promote: str | None = "same") -> Op:
+    """An elementwise op in one line: its name, formula, forward, and one derivative per input, in their order."""
+    made = Op(forward, name, ("out",), promote, False, None, formula)
+    for input_name, derivative in zip(made.inputs, derivatives):
+        if derivative is not None:
+            made.grad(input_name)(derivative)
+    return register(name, made)
+
+
+def composite(function: Callable) -> Callable:
+    """Register a public function that is made of other ops, and so needs no derivative of its own."""
+    return register(function.__name__.rstrip("_"), function)
+
+
+def register(name: str, thing: Any) -> Any:
+    """Enter a public op or function into the registry; two with one name are a mistake."""
+    if name in registry:
+        raise NameError(f"an op named {name!r} is registered already")
+    registry[name] = thing
+    return thing
+
+
+class Op:
+    """A forward, its derivatives, and the door (`__call__`) they are reached through."""
+
+    def __init__(self, forward, name, outputs, promote, view, backward, formula=None):
+        parameters = list(inspect.signature(forward).parameters.values())[1:]  # the first is xp
+        is_row = formula is not None
+        self.forward = forward
+        self.promote = promote
+        self.view = view
+        self.output_list = outputs is list
+        self.outputs: tuple[str, ...] = () if self.output_list else tuple(outputs)
+        self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        # In a row every parameter without a default is an input.
+        kinds = {p.name: "Array" * (p.default is p.empty) if is_row else str(p.annotation) for p in parameters}
+        self.inputs = tuple(n for n, kind in kinds.items() if "Array" in kind or "Index" in kind)
+        self.indices = frozenset(i for i, n in enumerate(self.inputs) if "Index" in kinds[n])
+        self.parameters = tuple(p.name for p in parameters)
+        self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        if self.parameters[: len(self.inputs)] != self.inputs:
+            raise TypeError(f"{name}: inputs must come before options, got {self.parameters}")
+        self.n_inputs, self.arity = len(self.inputs), len(self.parameters)
+        self.result = namedtuple(name, self.outputs) if len(self.outputs) > 1 else None  # type: ignore[misc]
+        self.derivatives: list[Derivative] = []
+        self.plans: dict[int, Plan | None] = {}
+        self.backward_name = backward or "".join(p.capitalize() for p in name.split("_")) + "Backward0"
+        self.__name__ = self.__qualname__ = name
+        self.__module__ = forward.__module__
+        self.__doc__ = formula or forward.__doc__
+        self.__wrapped__ = forward
+
+    def __repr__(self) -> str:
+        return f"<op {self.__name__}({', '.join(self.parameters)})>"
+
+    # ---- declaring the derivative ----
+
+    def grad(self, *of: Any) -> Any:
+        """`@name.grad` for the only differentiable input, `@name.grad("a")` for one of several, `("a", "b")` for a
+        derivative that returns one gradient for each."""
+        if len(of) == 1 and callable(of[0]):
+            first = next(i for i in range(self.n_inputs) if i not in self.indices)
+            return self._add_derivative((self.inputs[first],), of[0])
+        return lambda function: self._add_derivative(of, function)
+
+    def _add_derivative(self, of: tuple[str, ...], function: Callable) -> Callable:
+        self.derivatives.append(Derivative(self, of, function))
+        return function
+
+    # ---- the door ----
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != self.arity:
+            args = self._bind(args, kwargs)
+        if self.variadic:
+            inputs, options = self._list_input(args[0]), args[1:]
+        else:
+            inputs, options = args[: self.n_inputs], args[self.n_inputs :]
+
+        arrays: list[Any] = []
+        mask, bit, same = 0, 1, None  # mask: which inputs want a gradient
+        uniform = True
+        for x in inputs:
+            if isinstance(x, Tensor):
+                array = x._array
+                if x.requires_grad:
+                    mask |= bit
+                if same is None:
+                    same = array.dtype
+                elif array.dtype is not same:
+                    uniform = False
+            else:
+                array, uniform = x, False
+            arrays.append(array)
+            bit <<= 1
+        if same is None or not uniform or self.promote == "float":
+            arrays = self._promote(inputs, arrays)
+
+        out = self.forward(np if type(arrays[0]) is np.ndarray else self._xp(arrays), *arrays, *options)
+
+        plan = None
+        if mask and grad_mode.enabled:
+            plan = self.plans.get(mask, 0)
+            if plan == 0:
+                plan = self.plans[mask] = make_plan(self, mask, len(inputs))
+        if self.result is None and not self.output_list:
+            return self._one(out, inputs, options, plan)
+        return self._many(out, inputs, options, plan)
+
+    def _one(self, array: Any, inputs: tuple, options: tuple, plan: Plan | None) -> Any:
+        """Wrap the single output, with a node if the call is recorded."""
+        if type(array) is not np.ndarray:
+            array = self._as_array(array, inputs)
+        out = new_tensor(Tensor)
+        out._array = array
+        if plan is not None and "g" in plan.grads:
+            out.requires_grad = True
+            out._grad_fn = Node(self, plan, inputs, options, (out,))
+        if self.view:
+            inputs[0]._adopt_view(out, self, inputs[1:], options)
+        return out
+
+    def _many(self, arrays: Any, inputs: tuple, options: tuple, plan: Plan | None) -> Any:
+        """Wrap several outputs; those whose gradient no derivative names stay without one."""
+        outs = []
+        for nr, array in enumerate(arrays):
+            out = new_tensor(Tensor)
+            out._array = array if type(array) is np.ndarray else self._as_array(array, inputs)
+            out._output_nr = nr
+            outs.append(out)
+        if plan is not None:
+            node = Node(self, plan, inputs, options, outs)
+            for nr, out in enumerate(outs):
+                if self.output_list or self.gradient_name(nr) in plan.grads:
+                    out.requires_grad, out._grad_fn = True, node
+        if self.view:
+            for out in outs:
+                inputs[0]._adopt_view(out, None, (), ())
+        return tuple(outs) if self.result is None else self.result(*outs)
+
+    def gradient_name(self, nr: int) -> str:
+        """What a derivative calls the gradient of output `nr`: `g` for the first, `g_<output>` for the others."""
+        return "g" if nr == 0 else f"g_{self.outputs[nr]}"
+
+    # ---- the uncommon cases of a call ----
+
+    def _bind(self, args: tuple, kwargs: dict) -> tuple:
+        """Positional and keyword arguments, in the order of the parameters, with defaults filled in."""
+        if len(args) > self.arity:
+            raise TypeError(f"{self.__name__}() takes {self.arity} arguments ({self._signature()}) but got {len(args)}")
+        given = dict(zip(self.parameters, args))
+        for key, value in kwargs.items():
+            name = self._parameter(key)
+            if name is None:
+                raise TypeError(f"{self.__name__}() got an unexpected keyword argument '{key}'; it takes {self._signature()}")
+            if name in given:
+                raise TypeError(f"{self.__name__}() got multiple values for argument '{key}'")
+            given[name] = value
+        missing = [n for n in self.parameters if n not in given and n not in self.defaults]
+        if missing:
+            raise TypeError(f"{self.__name__}() missing required argument '{missing[0]}'; it takes {self._signature()}")
+        return tuple(given[n] if n in given else self.defaults[n] for n in self.parameters)
+
+    def _parameter(self, key: str) -> str | None:
+        """The parameter a keyword means: its own name, torch's `input`/`other`/`tensors`, NumPy's `axis`/`keepdims`."""
+        if key in self.parameters:
+            return key
+        if key in ("input", "tensors"):
+            return self.parameters[0]
+        if key == "other" and self.n_inputs > 1:
+            return self.parameters[1]
+        alias = {"axis": "dim", "keepdims": "keepdim"}.get(key)
+        return alias if alias in self.parameters else None
+
+    def _signature(self) -> str:
+        return ", ".join(n + (f"={self.defaults[n]!r}" if n in self.defaults else "") for n in self.parameters)
+
+    def _list_input(self, tensors: Any) -> tuple:
+        if isinstance(tensors, Tensor) or not isinstance(tensors, (list, tuple)):
+            raise TypeError(
+                f"{self.__name__}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+                f"{type(tensors).__name__}"
+            )
+        if not tensors:
+            raise RuntimeError(f"{self.__name__}(): expected a non-empty list of Tensors")
+        return tuple(tensors)
+
+    def _promote(self, inputs: tuple, arrays: list) -> list:
+        """Bring the `Array` inputs to one dtype by torch's rules; Python numbers stay numbers of that dtype."""
+        self._check_types(inputs)
+        if self.promote is None:
+            return arrays
+        ranks: tuple[list, list, list] = ([], [], [])
+        promoted = [i for i, x in enumerate(inputs) if x is not None and not self._is_index(i)]
+        for i in promoted:
+            if isinstance(inputs[i], Tensor):
+                ranks[0 if arrays[i].ndim else 1].append(dtypes.from_numpy_dtype(arrays[i].dtype))
+            else:
+                ranks[2].append(dtypes.scalar_dtype(arrays[i]))
+        dtype = dtypes.result_dtype(*ranks)
+        if self.promote == "float" and not dtype.is_floating_point:
+            dtype = dtypes.get_default_dtype()
+        numpy_dtype = dtype.numpy
+        for i in promoted:
+            if not isinstance(inputs[i], Tensor):
+                arrays[i] = _number(arrays[i], numpy_dtype)
+            elif arrays[i].dtype != numpy_dtype:
+                arrays[i] = arrays[i].astype(numpy_dtype)
+        return arrays
+
+    def _is_index(self, position: int) -> bool:
+        return position in self.indices and not self.variadic
+
+    def _check_types(self, inputs: tuple) -> None:
+        """Every input is a Tensor, or a number beside one, or None where forward allows it; all on one device."""
+        tensors = [x for x in inputs if isinstance(x, Tensor)]
+        for i, x in enumerate(inputs):
+            number = isinstance(x, (int, float, np.generic)) and tensors and not self.variadic
+            if not (isinstance(x, Tensor) or number or self._may_be_none(i, x)):
+                name = "tensors" if self.variadic else "input" if i == 0 else self.inputs[i]
+                raise TypeError(
+                    f"{self.__name__}(): argument '{name}' (position {i + 1}) must be Tensor, not {type(x).__name__}"
+                )
+        devices = {str(x.device) for x in tensors}
+        if len(devices) > 1:
+            raise RuntimeError(
+                f"Expected all tensors to be on the same device, but found at least two devices, "
+                f"{' and '.join(sorted(devices))}! ({self.__name__}) Move one with .to(device)"
+            )
+
+    def _may_be_none(self, i: int, x: Any) -> bool:
+        return x is None and not self.variadic and "None" in str(self.forward.__annotations__.get(self.inputs[i]))
+
+    def _xp(self, arrays: list) -> Any:
+        return xp_of(next(a for a in arrays if hasattr(a, "ndim") and hasattr(a, "__array_priority__") or type(a) is np.ndarray))
+
+    def _as_array(self, array: Any, inputs: tuple) -> Any:
+        """NumPy returns scalars where the result has no dimensions; a Tensor always holds an array."""
+        return np.asarray(array) if isinstance(array, (np.generic, np.ndarray, int, float)) else array
+
+
+class Derivative:
+    """One derivative function of an op: which inputs it serves and which names it asks for."""
+
+    def __init__(self, op: Op, of: tuple[str, ...], function: Callable):
+        self.function = function
+        names = list(inspect.signature(function).parameters)
+        allowed = {*op.parameters, *op.outputs, *(f"{n}_shape" for n in op.inputs)}
+        gradients = {"g", *(f"g_{n}" for n in op.outputs[1:])}
+        self.grads = tuple(n for n in names if n in gradients)
+        self.names = tuple(n for n in names if n not in gradients)
+        unknown = [n for n in self.names if n not in allowed] + [n for n in of if n not in op.inputs]
+        if unknown:
+            raise NameError(
+                f"the derivative of {op.__name__} names {unknown[0]!r}; it can name {', '.join(sorted(allowed | gradients))}"
+            )
+        self.of = of
+
+
+class Plan:
+    """For one set of inputs that want gradients: which derivatives run, and what they make the node keep."""
+
+    def __init__(self, op: Op, steps: list[tuple[Derivative, tuple[int, ...]]], n_inputs: int):
+        self.names = tuple(dict.fromkeys(n for d, _ in steps for n in d.names))  # what the node keeps, by name
+        self.grads = frozenset(n for d, _ in steps for n in d.grads)
+        self.targets = tuple(i for _, targets in steps for i in targets)  # input positions, in the steps' order
+        self.n_inputs = n_inputs
+        # sources[k] says where to find names[k]: ("input", i) ("shape", i) ("option", j) ("output", nr)
+        self.sources = tuple(_source(op, n) for n in self.names)
+        self.steps = tuple(
+            (d.function, tuple(self.names.index(n) for n in d.names), d.grads == ("g",), d.grads, targets)
+            for d, targets in steps
+        )
+
+
+def make_plan(op: Op, mask: int, n_inputs: int) -> Plan | None:
+    """The plan for the inputs in `mask`, or None if the op has no derivative for any of them."""
+    if op.variadic:
+        return Plan(op, [(op.derivatives[0], tuple(range(n_inputs)))], n_inputs) if op.derivatives else None
+    steps = []
+    for derivative in op.derivatives:
+        targets = tuple(op.inputs.index(n) for n in derivative.of)
+        if any(mask >> t & 1 for t in targets):
+            steps.append((derivative, targets))
+    return Plan(op, steps, n_inputs) if steps else None
+
+
+def _source(op: Op, name: str) -> tuple[str, int]:
+    if name in op.inputs:
+        return "input", op.inputs.index(name)
+    if name in op.outputs:
+        return "output", op.outputs.index(name)
+    if name.endswith("_shape") and name[:-6] in op.inputs:
+        return "shape", op.inputs.index(name[:-6])
+    return "option", op.parameters.index(name) - op.n_inputs
+
+
+def _number(value: Any, numpy_dtype: np.dtype) -> Any:
+    """A Python number as NumPy's weak scalars want it, so that it takes the arrays' dtype."""
+    if numpy_dtype.kind == "b":
+        return bool(value)
+    if numpy_dtype.kind in "iu":
+        return int(value)
+    return float(value)
+
+
+def new_tensor(cls: Any) -> Any:
+    """An empty Tensor to be filled in: the door makes one for every output, so it must be cheap."""
+    return object.__new__(cls)

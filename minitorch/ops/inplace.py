@@ -1,0 +1,48 @@
+"""Ops that exist only to be written into a tensor: `copy_`, `fill_`, `zero_`.
+
+The old contents play no part in the result, so their gradient is zero. Read next: `Tensor._update` in `tensor.py`, which
+turns any op into its in-place form.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..op import Array, op
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+@op(promote=None, backward="CopyBackwards", public=False)
+def copy(xp: Any, x: Array, src: Array) -> Array:
+    """x ← src, broadcast to x's shape and converted to its dtype."""
+    return xp.broadcast_to(xp.asarray(src), x.shape).astype(x.dtype)
+
+
+@op(promote=None, public=False)
+def fill(xp: Any, x: Array, value: Array) -> Array:
+    """x_i ← value, a number or a 0-d tensor."""
+    return xp.full_like(x, value)
+
+
+@op(promote=None, public=False)
+def zero(xp: Any, x: Array) -> Array:
+    """x_i ← 0."""
+    return xp.zeros_like(x)
+
+
+def nothing(g: Tensor) -> Tensor:
+    """∂L/∂x = 0: what was there before is gone."""
+    return g.new_zeros(g.shape)
+
+
+def everything(g: Tensor) -> Tensor:
+    """∂L/∂src = g, summed by the engine over what was broadcast."""
+    return g
+
+
+for written in (copy, fill, zero):
+    written.grad("x")(nothing)
+copy.grad("src")(everything)
+fill.grad("value")(everything)

@@ -1,0 +1,88 @@
+"""Adam: a gradient step in units of the gradient's own size, estimated by running averages."""
+
+from __future__ import annotations
+
+from math import sqrt
+from typing import Any
+
+import numpy as np
+
+from minitorch import dtypes
+from minitorch.device import xp_of
+from minitorch.optim.optimizer import Group, Optimizer
+from minitorch.tensor import Tensor
+
+
+class Adam(Optimizer):
+    """m ← β₁ m + (1 − β₁) g,   v ← β₂ v + (1 − β₂) g²,   θ ← θ − lr · m̂ / (√v̂ + ε)
+
+    m̂ = m / (1 − β₁ᵗ) and v̂ = v / (1 − β₂ᵗ) undo the start at zero: without them the first steps would be far too small
+    (m) or large (v). ε stands outside the root. `weight_decay` λ adds λθ to g; with `decoupled_weight_decay` (AdamW) it
+    shrinks θ by lr·λ instead, so that v does not divide it. `amsgrad` uses the largest v so far.
+    Kingma & Ba (2015); Reddi et al. (2018).
+
+    >>> x = minitorch.tensor([1.0, 100.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> Adam([x], lr=0.1).step()
+    >>> x.grad, x  # the size of a gradient does not matter, only its sign and how steady it is
+    (tensor([  2., 200.]), tensor([ 0.9000, 99.9000], requires_grad=True))
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        amsgrad: bool = False,
+        *,
+        maximize: bool = False,
+        decoupled_weight_decay: bool = False,
+    ) -> None:
+        if not 0.0 <= lr:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if not 0.0 <= eps:
+            raise ValueError(f"Invalid epsilon value: {eps}")
+        for i in (0, 1):
+            if not 0.0 <= betas[i] < 1.0:
+                raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+        if not 0.0 <= weight_decay:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        if not all(isinstance(beta, float) for beta in betas):
+            raise ValueError("betas must be either both floats or both Tensors")
+        options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+        flags = {"maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay}
+        super().__init__(params, {**options, **flags})
+
+    def _update(self, param: Tensor, group: Group) -> None:
+        state = self.state[param] or self._start(param, group["amsgrad"])
+        θ, g, xp = param._array, param.grad._array, xp_of(param._array)
+        m, v = state["exp_avg"]._array, state["exp_avg_sq"]._array
+        (β1, β2), ε, lr, λ = group["betas"], group["eps"], float(group["lr"]), group["weight_decay"]
+        state["step"]._array += 1
+        t = state["step"].item()
+
+        if group["maximize"]:
+            g = -g
+        if λ and group["decoupled_weight_decay"]:
+            θ *= 1 - lr * λ
+        elif λ:
+            g = g + λ * θ
+        m *= β1
+        m += (1 - β1) * g
+        v *= β2
+        v += (1 - β2) * g * g
+        if group["amsgrad"]:
+            v = xp.maximum(state["max_exp_avg_sq"]._array, v, out=state["max_exp_avg_sq"]._array)
+        θ -= lr / (1 - β1**t) * m / (xp.sqrt(v) / sqrt(1 - β2**t) + ε)  # scalars first: m̂ and v̂ are never stored
+        param._bump()
+
+    def _start(self, param: Tensor, amsgrad: bool) -> dict[str, Tensor]:
+        """The state before the first step: t = 0, m = v = 0."""
+        double = dtypes.get_default_dtype() is dtypes.float64
+        state = self.state[param]
+        state["step"] = Tensor._wrap(np.zeros((), "float64" if double else "float32"))  # on the CPU, as in torch
+        for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if amsgrad else 2]:
+            state[name] = Tensor._wrap(xp_of(param._array).zeros_like(param._array))
+        return state

@@ -1,0 +1,272 @@
+"""`Optimizer`: which parameters to update, with which options, and what to remember about each between steps.
+
+The one idea: `step()` is the same loop for every optimizer (each group, each parameter that has a gradient); a
+subclass writes `_update`, the rule for one parameter. Options live in `param_groups`, memory in `state`; both are saved
+in torch's layout, so checkpoints pass between the two libraries. Read next: `sgd.py`, `adam.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from typing import Any
+
+from minitorch.autograd import enable_grad, no_grad
+from minitorch.nn.modules.module import clear_grad
+from minitorch.tensor import Tensor
+from minitorch.utils.hooks import RemovableHandle, add_hook
+from minitorch.utils.names import typename
+
+Group = dict[str, Any]
+
+
+def _with_hooks(step: Callable) -> Callable:
+    """`step` between the optimizer's pre- and post-hooks."""
+
+    @functools.wraps(step)
+    def hooked_step(*args: Any, **kwargs: Any) -> Any:
+        optimizer: Optimizer = args[0]
+        for hook in tuple(optimizer._optimizer_step_pre_hooks.values()):
+            changed = hook(optimizer, args, kwargs)
+            if changed is None:
+                continue
+            if not (isinstance(changed, tuple) and len(changed) == 2):
+                raise RuntimeError(
+                    f"{step} must return None or a tuple of (new_args, new_kwargs), but got {changed}."
+                )
+            args, kwargs = changed
+        loss = step(*args, **kwargs)
+        optimizer._opt_called = True  # a scheduler that steps before the optimizer warns
+        for hook in tuple(optimizer._optimizer_step_post_hooks.values()):
+            hook(optimizer, args, kwargs)
+        return loss
+
+    return hooked_step
+
+
+class Optimizer:
+    """Base class: subclasses pass the default options and write `_update(param, group)`.
+
+    `params` is an iterable of tensors, of (name, tensor), or of dicts `{"params": …, "lr": …}` with options per group.
+
+    >>> class SignDescent(Optimizer):
+    ...     def _update(self, param, group):
+    ...         param -= group["lr"] * param.grad.sign()
+    >>> x = minitorch.tensor([3.0, -3.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> SignDescent([x], {"lr": 1.0}).step()
+    >>> x.tolist()
+    [2.0, -2.0]
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:  # a subclass with a loop of its own still runs the hooks
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
+
+    def __init__(self, params: Any, defaults: Group) -> None:
+        self.defaults = defaults
+        self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[Group] = []
+        self._opt_called = False
+        for hooks in ("step_pre", "step_post", "state_dict_pre", "state_dict_post"):
+            setattr(self, f"_optimizer_{hooks}_hooks", OrderedDict())
+        for hooks in ("load_state_dict_pre", "load_state_dict_post"):
+            setattr(self, f"_optimizer_{hooks}_hooks", OrderedDict())
+        if isinstance(params, Tensor):
+            raise TypeError(
+                "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
+                + typename(params)
+            )
+        groups = list(params)
+        if not groups:
+            raise ValueError("optimizer got an empty parameter list")
+        for group in groups if isinstance(groups[0], dict) else [{"params": groups}]:
+            self.add_param_group(group)
+
+    # ---- one step ----------------------------------------------------------------------------------------------
+
+    @_with_hooks
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update every parameter that has a gradient. `closure` computes loss and gradients anew; its loss is returned.
+
+        A gradient of None means "not part of this step": the parameter keeps its value and its state.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        with no_grad():
+            for group in self.param_groups:
+                for param in group["params"]:
+                    if param.grad is not None:
+                        self._update(param, group)
+        return loss
+
+    def _update(self, param: Tensor, group: Group) -> None:
+        """The update rule: change `param` in place from `param.grad`, `self.state[param]` and the options."""
+        raise NotImplementedError(f"{type(self).__name__} has no update rule: write _update(param, group)")
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters, or fill them with zeros."""
+        for group in self.param_groups:
+            for param in group["params"]:
+                clear_grad(param, set_to_none)
+
+    # ---- parameter groups --------------------------------------------------------------------------------------
+
+    def add_param_group(self, param_group: Group) -> None:
+        """Optimize the parameters of one more group; options it does not name get their defaults."""
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError(
+                "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
+                "will change between runs. Please use a list instead."
+            )
+        params = [params] if isinstance(params, Tensor) else list(params)
+        names = [param[0] for param in params if isinstance(param, tuple)]
+        if names and len(names) != len(params):
+            raise ValueError("all optimizer params should be with/without names. Some param names are missing")
+        param_group["params"] = params = [param[1] for param in params] if names else params
+        if names:
+            param_group["param_names"] = names
+        for param in params:
+            _check_can_optimize(param)
+        for option, default in self.defaults.items():
+            param_group.setdefault(option, default)
+        self._check_not_shared(param_group)
+        self.param_groups.append(param_group)
+
+    def _check_not_shared(self, new: Group) -> None:
+        """A parameter may be in one group only, and either all groups carry names or none."""
+        ours = {id(param) for param in new["params"]}
+        if len(ours) < len(new["params"]):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; "
+                "see github.com/pytorch/pytorch/issues/40967 for more information",
+                stacklevel=4,
+            )
+        for group in self.param_groups:
+            if ("param_names" in new) != ("param_names" in group):
+                raise ValueError(
+                    "all optimizer param groups should be with/without names. cannot add param group "
+                    f"{'with' if 'param_names' in new else 'without'} names to the optimizer"
+                )
+            if not ours.isdisjoint(id(param) for param in group["params"]):
+                raise ValueError("some parameters appear in more than one parameter group")
+
+    # ---- saving and loading ------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """`{"state": {0: {…}, …}, "param_groups": [{"lr": …, "params": [0, …]}]}`: parameters become their number."""
+        for hook in self._optimizer_state_dict_pre_hooks.values():
+            hook(self)
+        number: dict[int, int] = {}
+        for i, param in enumerate(param for group in self.param_groups for param in group["params"]):
+            number.setdefault(id(param), i)
+        state_dict: dict[str, Any] = {
+            "state": {number[id(k)] if isinstance(k, Tensor) else k: memory for k, memory in self.state.items()},
+            "param_groups": [
+                {**group, "params": [number[id(param)] for param in group["params"]]} for group in self.param_groups
+            ],
+        }
+        for hook in self._optimizer_state_dict_post_hooks.values():
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
+        return state_dict
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take over state and options; parameters are matched by their order. State takes its parameter's dtype."""
+        state_dict = state_dict.copy()
+        for hook in self._optimizer_load_state_dict_pre_hooks.values():
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
+        saved_groups = deepcopy(state_dict["param_groups"])
+        if len(self.param_groups) != len(saved_groups):
+            raise ValueError("loaded state dict has a different number of parameter groups")
+        param_of: dict[Any, Tensor] = {}
+        for group, saved in zip(self.param_groups, saved_groups, strict=True):
+            if len(group["params"]) != len(saved["params"]):
+                raise ValueError(
+                    "loaded state dict contains a parameter group that doesn't match the size of optimizer's group"
+                )
+            param_of.update(zip(saved["params"], group["params"], strict=True))
+        self.state = defaultdict(dict)
+        for key, memory in state_dict["state"].items():
+            param = param_of.get(key)
+            self.state[key if param is None else param] = memory if param is None else _like(param, memory)
+        self.param_groups = [
+            {**self.defaults, **_named(group), **saved, "params": group["params"]}
+            for group, saved in zip(self.param_groups, saved_groups, strict=True)
+        ]
+        for hook in self._optimizer_load_state_dict_post_hooks.values():
+            hook(self)
+
+    # ---- hooks and printing ------------------------------------------------------------------------------------
+
+    _optimizer_step_pre_hooks: OrderedDict[int, Callable]
+    _optimizer_step_post_hooks: OrderedDict[int, Callable]
+    _optimizer_state_dict_pre_hooks: OrderedDict[int, Callable]
+    _optimizer_state_dict_post_hooks: OrderedDict[int, Callable]
+    _optimizer_load_state_dict_pre_hooks: OrderedDict[int, Callable]
+    _optimizer_load_state_dict_post_hooks: OrderedDict[int, Callable]
+
+    def register_step_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` before a step; it may return new (args, kwargs)."""
+        return add_hook(self._optimizer_step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(optimizer, args, kwargs)` after a step."""
+        return add_hook(self._optimizer_step_post_hooks, hook)
+
+    def register_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer)` before the state dict is made."""
+        return add_hook(self._optimizer_state_dict_pre_hooks, hook, prepend=prepend)
+
+    def register_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` afterwards; a dict it returns takes the place of `state_dict`."""
+        return add_hook(self._optimizer_state_dict_post_hooks, hook, prepend=prepend)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer, state_dict)` before loading; a dict it returns is loaded instead."""
+        return add_hook(self._optimizer_load_state_dict_pre_hooks, hook, prepend=prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        """Call `hook(optimizer)` after loading."""
+        return add_hook(self._optimizer_load_state_dict_post_hooks, hook, prepend=prepend)
+
+    def __repr__(self) -> str:
+        lines = []
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {option}: {group[option]}" for option in sorted(group) if option != "params"]
+        return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+def _check_can_optimize(param: Any) -> None:
+    if not isinstance(param, Tensor):
+        raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {typename(param)}")
+    if not (param.is_leaf or param.retains_grad):
+        raise ValueError("can't optimize a non-leaf Tensor")
+
+
+def _like(param: Tensor, value: Any, key: str | None = None) -> Any:
+    """State as loaded for `param`: floats take its dtype and device. The step count stays float32, on the CPU."""
+    if isinstance(value, dict):
+        return {name: _like(param, each, name) for name, each in value.items()}
+    if not isinstance(value, Tensor):
+        is_collection = isinstance(value, Iterable) and not isinstance(value, str)
+        return type(value)(_like(param, each) for each in value) if is_collection else value  # type: ignore[call-arg]
+    if key == "step":
+        return value
+    return value.to(param.device, param.dtype) if param.is_floating_point() else value.to(param.device)
+
+
+def _named(group: Group) -> Group:
+    """The parameter names of a group, which loading keeps if the saved group has none."""
+    return {"param_names": group["param_names"]} if "param_names" in group else {}

@@ -1,0 +1,68 @@
+"""Stochastic gradient descent, with momentum (torch's form: the learning rate multiplies the velocity)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minitorch.optim.optimizer import Group, Optimizer
+from minitorch.tensor import Tensor
+
+
+class SGD(Optimizer):
+    """b ← μ b + (1 − τ) g,   θ ← θ − lr · b        (without momentum: θ ← θ − lr · g)
+
+    μ `momentum`, τ `dampening`; `weight_decay` λ adds λθ to g; `nesterov` steps along g + μb; `maximize` ascends.
+    The first b is g itself, undampened. Sutskever et al. (2013) put lr inside b instead.
+
+    >>> x = minitorch.tensor([1.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> SGD([x], lr=0.1).step()
+    >>> x
+    tensor([0.8000], requires_grad=True)
+    """
+
+    def __init__(
+        self,
+        params: Any,
+        lr: float = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+    ) -> None:
+        if lr < 0.0:
+            raise ValueError(f"Invalid learning rate: {lr}")
+        if momentum < 0.0:
+            raise ValueError(f"Invalid momentum value: {momentum}")
+        if weight_decay < 0.0:
+            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise ValueError("Nesterov momentum requires a momentum and zero dampening")
+        options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
+        super().__init__(params, {**options, "nesterov": nesterov, "maximize": maximize})
+
+    def _update(self, param: Tensor, group: Group) -> None:
+        θ, g = param._array, param.grad._array
+        μ, τ, λ = group["momentum"], group["dampening"], group["weight_decay"]
+        if group["maximize"]:
+            g = -g
+        if λ:
+            g = g + λ * θ
+        if μ:
+            b = self._momentum(param, g, μ, τ)
+            g = g + μ * b if group["nesterov"] else b
+        θ -= float(group["lr"]) * g
+        param._bump()
+
+    def _momentum(self, param: Tensor, g: Any, μ: float, τ: float) -> Any:
+        """b ← μ b + (1 − τ) g; the first b is a copy of g."""
+        state = self.state[param]
+        if state.get("momentum_buffer") is None:
+            state["momentum_buffer"] = Tensor._wrap(g.copy())
+            return g
+        b = state["momentum_buffer"]._array
+        b *= μ
+        b += (1 - τ) * g
+        return b

@@ -1,0 +1,594 @@
+"""`Tensor`: an array, and what autograd needs to know about it.
+
+Here is what a tensor *is*: its array, its place in the graph, its version, the view it may be, and how it is read and
+written in place. What can be computed with it is in `methods.py` (one-liners) and `ops/` (the mathematics).
+Read next: `autograd/engine.py` for what `backward` does.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from . import op as op_module
+from .autograd import engine
+from .autograd.grad_mode import grad_mode
+from .device import as_device, device, device_of, to_numpy
+from .methods import TensorMethods
+from .op import Op, new_tensor
+
+
+class Size(tuple):
+    """A tensor's shape: a tuple that prints as torch's does and knows its `numel()`."""
+
+    def numel(self) -> int:
+        """The product of the sizes."""
+        return math.prod(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        item = super().__getitem__(key)
+        return Size(item) if isinstance(key, slice) else item
+
+    def __add__(self, other: Any) -> Size:
+        return Size(super().__add__(tuple(other)))
+
+    def __repr__(self) -> str:
+        return f"minitorch.Size([{', '.join(map(str, self))}])"
+
+
+class Version:
+    """How often a piece of memory has been written to; shared by all tensors that view it."""
+
+    __slots__ = ("n",)
+
+    def __init__(self) -> None:
+        self.n = 0
+
+
+class Tensor(TensorMethods):
+    """An n-dimensional array that remembers how it was computed, when asked to (`requires_grad=True`)."""
+
+    # Class attributes are the defaults, so that the door only writes what differs.
+    _array: Any
+    requires_grad: bool = False
+    grad: Any = None
+    _grad_fn: Any = None
+    _output_nr: int = 0
+    _counter: Version | None = None
+    _accumulator: Any = None
+    _base: Tensor | None = None
+    _replay: Any = None  # for views: the function that makes this view again from `_base`; None where writing is refused
+    _views: Any = None  # for bases: their living views
+    _refusal: str = ""  # for views with no replay: why writing through them cannot be differentiated
+    _retains_grad = False
+    _leaf_hooks: Any = None
+    _post_accumulate_hooks: dict = {}
+
+    __array_priority__ = 1000  # NumPy scalars and arrays on the left of an operator let ours run
+
+    def __new__(cls, data: Any = (), *args: Any, **kwargs: Any) -> Any:
+        return super().__new__(cls)
+
+    def __init__(self, data: Any = ()) -> None:
+        """`Tensor([1, 2])`: a tensor of the default dtype; `tensor(...)` is usually what is wanted."""
+        self._array = np.array(data, dtype=dtypes.get_default_dtype().numpy)
+
+    @classmethod
+    def _wrap(cls, array: Any) -> Tensor:
+        """A tensor around an array, without a copy."""
+        self = new_tensor(Tensor)
+        self._array = array if type(array) is np.ndarray or hasattr(array, "get") else np.asarray(array)
+        return self
+
+    # ---- what it is ----
+
+    @property
+    def shape(self) -> Size:
+        return Size(self._array.shape)
+
+    @property
+    def ndim(self) -> int:
+        return self._array.ndim
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return dtypes.from_numpy_dtype(self._array.dtype)
+
+    @property
+    def device(self) -> device:
+        return device_of(self._array)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or its entry `dim`."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._array.size
+
+    nelement, ndimension = numel, dim
+
+    def stride(self, dim: int | None = None) -> Any:
+        """For each dimension, how many elements apart its neighbours lie in memory (NumPy counts bytes)."""
+        strides = tuple(s // self._array.itemsize for s in self._array.strides)
+        return strides if dim is None else strides[dim]
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in memory in row-major order without gaps."""
+        return self._array.flags.c_contiguous
+
+    def element_size(self) -> int:
+        """Bytes per element."""
+        return self._array.itemsize
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self._array.ctypes.data if self.device.type == "cpu" else self._array.data.ptr
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a float."""
+        return self.dtype.is_floating_point
+
+    def get_device(self) -> int:
+        """The GPU's number, −1 on the CPU."""
+        return -1 if self.device.index is None else self.device.index
+
+    @property
+    def itemsize(self) -> int:
+        return self._array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self._array.nbytes
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.device.type == "cuda"
+
+    @property
+    def is_leaf(self) -> bool:
+        """True unless an op made it and it requires grad."""
+        return self._grad_fn is None or not self.requires_grad
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node that made this tensor; None for a leaf."""
+        if self._grad_fn is engine.STALE:
+            base: Any = self._base
+            with _recording():
+                again = self._replay(base)
+            self._grad_fn, self._output_nr = again._grad_fn, again._output_nr
+        return self._grad_fn
+
+    @property
+    def _version(self) -> int:
+        """How often this memory has been written to, through this tensor or a view of it."""
+        return 0 if self._counter is None else self._counter.n
+
+    @property
+    def output_nr(self) -> int:
+        return self._output_nr
+
+    @property
+    def retains_grad(self) -> bool:
+        return self._retains_grad
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory outside the graph, with a version counter of its own: writes to it go unnoticed."""
+        return Tensor._wrap(self._array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self._array = value._array
+
+    # ---- autograd ----
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Tensor | Sequence[Tensor] | None = None,
+    ) -> None:
+        """Add ∂self/∂leaf into `leaf.grad` for every leaf that requires grad. `gradient` is v in vᵀJ, 1 for a scalar."""
+        from .autograd import backward
+
+        backward(self, gradient, retain_graph, create_graph, inputs)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for gradients from here on (leaves of floating-point dtype only)."""
+        if requires_grad and not self.dtype.is_floating_point:
+            raise RuntimeError(
+                f"only Tensors of floating point dtype can require gradients, got {self.dtype!r}; convert with .float()"
+            )
+        if not requires_grad and not self.is_leaf:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+                "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            )
+        self.requires_grad = bool(requires_grad)
+        return self
+
+    def detach(self) -> Tensor:
+        """The same memory, cut out of the graph."""
+        return self._alias()
+
+    def detach_(self) -> Tensor:
+        """Cut this tensor itself out of the graph."""
+        if self._base is not None:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        self._grad_fn, self._output_nr, self.requires_grad = None, 0, False
+        return self
+
+    def _alias(self) -> Tensor:
+        """A tensor on the same memory with the same version counter and no history."""
+        alias = new_tensor(Tensor)
+        alias._array = self._array
+        if self._counter is None:
+            self._counter = Version()
+        alias._counter = self._counter
+        return alias
+
+    def retain_grad(self) -> None:
+        """Keep `.grad` of this non-leaf as well when backward passes."""
+        if not self.requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self.is_leaf or self._retains_grad:
+            return
+        self._retains_grad = True
+        engine.hooks_of(self.grad_fn).retain[self._output_nr] = weakref.ref(self)
+
+    def register_hook(self, hook: Callable) -> Any:
+        """Call `hook(grad)` when this tensor's gradient is known; a tensor it returns takes the gradient's place."""
+        if not self.requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self._grad_fn is None:
+            if self._leaf_hooks is None:
+                self._leaf_hooks = {}
+            node: Any = engine.accumulator(self)  # the next accumulator finds the leaf's hooks by itself
+            engine.hooks_of(node).tensor[0] = self._leaf_hooks
+            return engine.Hooks.add(self._leaf_hooks, hook)
+        hooks = engine.hooks_of(self.grad_fn).tensor.setdefault(self._output_nr, {})
+        return engine.Hooks.add(hooks, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable) -> Any:
+        """Call `hook(leaf)` after backward has added into `leaf.grad`."""
+        if not self.requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self._grad_fn is not None:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        if not self._post_accumulate_hooks:
+            self._post_accumulate_hooks = {}
+        return engine.Hooks.add(self._post_accumulate_hooks, hook)
+
+    def _reduced_to(self, shape: tuple, numpy_dtype: np.dtype) -> Tensor:
+        """A gradient brought back to its input's shape (the adjoint of broadcasting is a sum) and dtype."""
+        g: Any = self
+        if g._array.shape != shape:
+            extra = g.ndim - len(shape)
+            dims = [*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 and g._array.shape[i + extra] != 1)]
+            if dims:
+                g = g.sum(dims, keepdim=True)
+            if g._array.shape != shape:
+                g = g.reshape(shape)
+        return g if g._array.dtype == numpy_dtype else g.to(dtypes.from_numpy_dtype(numpy_dtype))
+
+    # ---- views and writing in place ----
+
+    def _is_view(self) -> bool:
+        return self._base is not None
+
+    def _adopt_view(self, view: Tensor, op: Op | None, inputs: tuple, options: tuple) -> None:
+        """`view` shows this tensor's memory: share the version, remember the base and how to make the view again."""
+        if self._counter is None:
+            self._counter = Version()
+        view._counter = self._counter
+        if self is view:
+            return
+        view._base = base = self if self._base is None else self._base
+        if op is None:
+            view._refusal = "is the output of a function that returns multiple views, which cannot be written to"
+        elif not grad_mode.enabled:
+            view._refusal = "was created in no_grad mode"
+        elif self._base is None:
+            view._replay = lambda b: op(b, *inputs, *options)
+        elif self._replay is not None:
+            outer = self._replay
+            view._replay = lambda b: op(outer(b), *inputs, *options)
+        else:
+            view._refusal = self._refusal
+        if base._views is None:
+            base._views = weakref.WeakValueDictionary()
+        base._views[next(_view_keys)] = view
+
+    def _bump(self) -> None:
+        """Count a write to this memory."""
+        if self._counter is None:
+            self._counter = Version()
+        self._counter.n += 1
+
+    def _update(self, op: Callable, *args: Any, **kwargs: Any) -> Tensor:
+        """The in-place form of any op: write op(self, …) into this memory, and take over its history."""
+        self._check_writable(*args, *kwargs.values())
+        out = op(self, *args, **kwargs)
+        if out._array.shape != self._array.shape:
+            raise RuntimeError(
+                f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(out.shape)}: an in-place "
+                "operation cannot grow its tensor; use the out-of-place form"
+            )
+        if not dtypes.can_cast(out.dtype, self.dtype):
+            raise RuntimeError(
+                f"result type {dtypes.SCALAR_NAMES[out.dtype.name]} can't be cast to the desired output type "
+                f"{dtypes.SCALAR_NAMES[self.dtype.name]}; convert the tensor first, or use the out-of-place form"
+            )
+        if out._array.dtype != self._array.dtype:
+            out = out.to(self.dtype)
+        self._array[...] = out._array
+        self._bump()
+        if out.requires_grad:
+            self._take_history(out)
+        return self
+
+    def _check_writable(self, *others: Any) -> None:
+        """Refuse, before anything is written, what autograd could not follow."""
+        if not grad_mode.enabled:
+            return
+        base = self if self._base is None else self._base
+        if base.requires_grad and base.is_leaf:
+            raise RuntimeError(
+                "a leaf Variable that requires grad is being used in an in-place operation."
+                if self._base is None
+                else "a view of a leaf Variable that requires grad is being used in an in-place operation."
+            )
+        wants = base.requires_grad or any(getattr(x, "requires_grad", False) for x in others)
+        if self._base is not None and self._replay is None and wants:
+            raise RuntimeError(
+                f"this view {self._refusal} and is being modified inplace with grad mode enabled; clone() it first, or "
+                "use the out-of-place form"
+            )
+
+    def _take_history(self, out: Tensor) -> None:
+        """After a write: this tensor is now what `out` was. A view hands the change on to its base."""
+        node = out._grad_fn
+        node.show_output(out._output_nr, self)
+        if self._base is None:
+            self.requires_grad, self._grad_fn, self._output_nr = True, node, out._output_nr
+            self._forget_views()
+            return
+        base: Any = self._base
+        from .ops.index import write_view
+
+        changed = write_view(base._detached_history(), out, self._replay)
+        base.requires_grad, base._grad_fn, base._output_nr = True, changed._grad_fn, changed._output_nr
+        base._forget_views()
+
+    def _detached_history(self) -> Tensor:
+        """A stand-in for this tensor before the write: the same history, under another object."""
+        before = self._alias()
+        before.requires_grad, before._grad_fn, before._output_nr = self.requires_grad, self._grad_fn, self._output_nr
+        return before
+
+    def _forget_views(self) -> None:
+        """Every view of this base makes its history anew when it is next asked for."""
+        for view in list((self._views or {}).values()):
+            if view._replay is not None:
+                view.requires_grad, view._grad_fn = True, engine.STALE
+
+    # ---- new tensors like this one ----
+
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """`to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`: this tensor itself if nothing changes."""
+        target, dtype, copy = _parse_to(*args, **kwargs)
+        out: Any = self
+        if target is not None and as_device(target) != self.device:
+            from .ops.elementwise import to_device
+
+            out = to_device(out, as_device(target))
+        if dtype is not None and dtype is not out.dtype:
+            from .ops.elementwise import to
+
+            out = to(out, dtype)
+        return out.clone() if copy and out is self else out
+
+    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        """A new tensor of `data`, by default with this tensor's dtype and device."""
+        from . import creation
+
+        return creation.tensor(data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+
+    def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
+        """Zeros, by default with this tensor's dtype and device."""
+        from . import creation
+
+        return creation.zeros(*size, dtype=dtype or self.dtype, device=device or self.device)
+
+    def new_ones(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
+        """Ones, by default with this tensor's dtype and device."""
+        from . import creation
+
+        return creation.ones(*size, dtype=dtype or self.dtype, device=device or self.device)
+
+    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
+        """`fill_value` everywhere, by default with this tensor's dtype and device."""
+        from . import creation
+
+        return creation.full(size, fill_value, dtype=dtype or self.dtype, device=device or self.device)
+
+    def new_empty(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
+        """Whatever was in memory, by default with this tensor's dtype and device."""
+        from . import creation
+
+        return creation.empty(*size, dtype=dtype or self.dtype, device=device or self.device)
+
+    def uniform_(self, from_: float = 0.0, to: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Fill with uniform numbers in [from, to)."""
+        from . import random
+
+        return random.uniform_(self, from_, to, generator=generator)
+
+    def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
+        """Fill with normal numbers."""
+        from . import random
+
+        return random.normal_(self, mean, std, generator=generator)
+
+    def bernoulli_(self, p: float = 0.5, *, generator: Any = None) -> Tensor:
+        """Fill with 1 with probability p, else 0."""
+        from . import random
+
+        return random.bernoulli_(self, p, generator=generator)
+
+    # ---- reading ----
+
+    def item(self) -> Any:
+        """The only element, as a Python number."""
+        if self._array.size != 1:
+            raise RuntimeError(
+                f"a Tensor with {self._array.size} elements cannot be converted to Scalar; reduce it first, e.g. .mean()"
+            )
+        return self._array.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested Python lists."""
+        return self._array.tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The same memory as a NumPy array. `force=True` detaches and copies to the CPU as needed."""
+        if self.requires_grad and not force:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self.is_cuda and not force:
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+                "memory first."
+            )
+        return to_numpy(self._array)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        return np.array(array, dtype=dtype, copy=copy) if dtype is not None or copy else array
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        if self.requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self._array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self._array.__dlpack_device__()
+
+    def __repr__(self, *, tensor_contents: Any = None) -> str:
+        from ._tensor_str import tensor_repr
+
+        return tensor_repr(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self.ndim == 0 and spec else repr(self)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self._array.shape[0]
+
+    def __iter__(self) -> Any:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __bool__(self) -> bool:
+        if self._array.size != 1:
+            what = "no values" if self._array.size == 0 else "more than one value"
+            raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous; use .any() or .all()")
+        return bool(self._array.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.is_floating_point or self._array.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self == element).any())
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    # ---- copies of the object ----
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
+                "Copy .detach() or .clone() instead."
+            )
+        import copy
+
+        new = new_tensor(type(self))
+        memo[id(self)] = new
+        for key, value in self.__dict__.items():
+            if not key.startswith("_"):
+                setattr(new, key, copy.deepcopy(value, memo))
+        new._array = self._array.copy()
+        return new
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError("only leaf tensors can be pickled; pickle .detach() instead")
+        state = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
+        return _rebuild, (type(self), to_numpy(self._array), str(self.device), state)
+
+
+def _rebuild(cls: type, array: np.ndarray, device_name: str, state: dict) -> Any:
+    """What unpickling calls: the tensor from its parts."""
+    new = new_tensor(cls)
+    new._array = device(device_name).xp.asarray(array)
+    new.__dict__.update(state)
+    return new
+
+
+def _parse_to(*args: Any, **kwargs: Any) -> tuple:
+    """(device, dtype, copy) from any of the forms of `Tensor.to`."""
+    target, dtype, copy = kwargs.pop("device", None), kwargs.pop("dtype", None), kwargs.pop("copy", False)
+    kwargs.pop("non_blocking", None)
+    if "other" in kwargs:
+        args = (kwargs.pop("other"), *args)
+    if kwargs:
+        raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
+    for x in args:
+        if isinstance(x, Tensor):
+            target, dtype = x.device, x.dtype
+        elif isinstance(x, dtypes.dtype):
+            dtype = x
+        elif isinstance(x, (str, device)):
+            target = x
+        elif x is not None and not isinstance(x, bool):
+            raise TypeError(f"to() takes a dtype, a device or a tensor, got {type(x).__name__}")
+    return target, dtype, copy
+
+
+class _recording:
+    """`enable_grad`, without importing the public class."""
+
+    def __enter__(self) -> None:
+        self.before, grad_mode.enabled = grad_mode.enabled, True
+
+    def __exit__(self, *exc: Any) -> None:
+        grad_mode.enabled = self.before
+
+
+_view_keys = itertools.count()
+op_module.Tensor = Tensor  # the door makes Tensors, and Tensors come through the door

@@ -1,0 +1,1 @@
+"""Helpers around training: hooks, data loading, checkpointing (torch's `torch.utils`)."""

@@ -1,0 +1,170 @@
+"""Hook handles, and how a module's full backward hook listens to gradients.
+
+`RemovableHandle` is what every `register_*hook` returns. `BackwardHook` puts one identity node before and one after a
+module's forward; backward passes the second first and the first last, so that pair sees the gradients of the
+module's outputs and inputs. Read next: `minitorch/nn/modules/hooks.py`, which calls it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from minitorch.nn.modules.module import Module
+
+
+class RemovableHandle:
+    """A handle that removes its hook from `hooks_dict`; as a context manager, on leaving the block.
+
+    >>> hooks = {}
+    >>> handle = RemovableHandle(hooks)
+    >>> hooks[handle.id] = print
+    >>> handle.remove()
+    >>> hooks
+    {}
+    """
+
+    next_id: int = 0
+
+    def __init__(self, hooks_dict: dict[int, Any]) -> None:
+        # A dictionary that was unpickled may hold ids this process has not given out yet.
+        self.id = max(RemovableHandle.next_id, 1 + max(hooks_dict, default=-1))
+        self.hooks_dict = hooks_dict
+        RemovableHandle.next_id = self.id + 1
+
+    def remove(self) -> None:
+        self.hooks_dict.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.remove()
+
+
+def add_hook(hooks: OrderedDict[int, Any], hook: Any, *, prepend: bool = False) -> RemovableHandle:
+    """Put `hook` into `hooks`, last (or first, with `prepend`), and return the handle that removes it."""
+    handle = RemovableHandle(hooks)
+    hooks[handle.id] = hook
+    if prepend:
+        hooks.move_to_end(handle.id, last=False)
+    return handle
+
+
+class BackwardHook:
+    """Calls a module's backward hooks with the gradients of one call's inputs and outputs.
+
+    inputs → identity → module.forward → identity → outputs
+
+    In backward the right identity gives `grad_outputs`, the left one `grad_inputs`; the hooks run when both are known.
+    Arguments that are not Tensors have gradient None. If no input requires grad, there is no left identity and the
+    hooks run at the right one.
+    """
+
+    def __init__(self, module: Module, hooks: Sequence[Callable], pre_hooks: Sequence[Callable]) -> None:
+        self.module, self.hooks, self.pre_hooks = module, hooks, pre_hooks
+        self.grad_outputs: tuple[Any, ...] | None = None
+        self.input_places: list[int] | None = None  # which arguments are Tensors; None: nothing to listen to
+
+    def watch_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        self.n_inputs = len(args)
+        args, self.input_places = _through_identity(args, self._on_grad_inputs)
+        return args
+
+    def watch_outputs(self, result: Any) -> Any:
+        outputs = result if isinstance(result, tuple) else (result,)
+        self.n_outputs = len(outputs)
+        outputs, self.output_places = _through_identity(outputs, self._on_grad_outputs)
+        return outputs if isinstance(result, tuple) else outputs[0]
+
+    def _on_grad_outputs(self, _: Any, grads: tuple[Any, ...]) -> tuple[Any, ...]:
+        assert self.output_places is not None
+        grad_outputs = _spread(grads, self.output_places, self.n_outputs)
+        for hook in self.pre_hooks:
+            changed = hook(self.module, grad_outputs)
+            if changed is not None:
+                grad_outputs = _same_length(changed, grad_outputs, "Backward pre hook", "grad_output")
+        if self.input_places is None:
+            self._run_hooks_without_inputs(grad_outputs)
+        else:
+            self.grad_outputs = grad_outputs
+        return tuple(grad_outputs[place] for place in self.output_places)
+
+    def _on_grad_inputs(self, grads: tuple[Any, ...], _: Any) -> tuple[Any, ...] | None:
+        if self.grad_outputs is None:  # the gradient came past the module's outputs, as in double backward
+            return None
+        assert self.input_places is not None
+        grad_inputs = _spread(grads, self.input_places, self.n_inputs)
+        for hook in self.hooks:
+            changed = hook(self.module, grad_inputs, self.grad_outputs)
+            if changed is not None:
+                grad_inputs = _same_length(changed, grad_inputs, "Backward hook", "grad_input")
+        self.grad_outputs = None
+        return tuple(grad_inputs[place] for place in self.input_places)
+
+    def _run_hooks_without_inputs(self, grad_outputs: tuple[Any, ...]) -> None:
+        warnings.warn(
+            "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs "
+            "require gradients.",
+            stacklevel=2,
+        )
+        for hook in self.hooks:
+            changed = hook(self.module, (None,) * self.n_inputs, grad_outputs)
+            if changed is not None and any(grad is not None for grad in changed):
+                raise RuntimeError(
+                    "Backward hook for Modules where no input requires gradient should always return None or None for "
+                    "all gradients."
+                )
+
+
+def _through_identity(values: tuple[Any, ...], hook: Callable) -> tuple[tuple[Any, ...], list[int] | None]:
+    """Pass the Tensors among `values` through one identity node that calls `hook(grad_inputs, grad_outputs)`."""
+    from minitorch.autograd import is_grad_enabled
+    from minitorch.tensor import Tensor
+
+    places = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
+    if not (is_grad_enabled() and any(values[i].requires_grad for i in places)):
+        return values, None
+    passed = _identity(*(values[i] for i in places))
+    node = next(tensor.grad_fn for tensor in passed if tensor.grad_fn is not None)
+    node.register_hook(hook)
+    replaced = list(values)
+    for place, tensor in zip(places, passed, strict=True):
+        replaced[place] = tensor
+    return tuple(replaced), places
+
+
+def _identity(*tensors: Any) -> tuple[Any, ...]:
+    """The same tensors, as outputs of one node."""
+    from minitorch.autograd import Function
+
+    class BackwardHookFunction(Function):
+        @staticmethod
+        def forward(ctx: Any, *tensors: Any) -> tuple[Any, ...]:
+            ctx.mark_non_differentiable(*(tensor for tensor in tensors if not tensor.requires_grad))
+            return tensors
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Any) -> tuple[Any, ...]:
+            return grads
+
+    return BackwardHookFunction.apply(*tensors)
+
+
+def _spread(values: Sequence[Any], places: Sequence[int], length: int) -> tuple[Any, ...]:
+    """A tuple of `length` with `values` at `places`, None elsewhere."""
+    spread: list[Any] = [None] * length
+    for place, value in zip(places, values, strict=True):
+        spread[place] = value
+    return tuple(spread)
+
+
+def _same_length(changed: Any, given: tuple[Any, ...], who: str, what: str) -> tuple[Any, ...]:
+    if len(changed) != len(given):
+        raise RuntimeError(
+            f"{who} returned an invalid number of {what}, got {len(changed)}, but expected {len(given)}"
+        )
+    return tuple(changed)

@@ -1,0 +1,195 @@
+"""`minitorch train` and `evaluate`: the job is done, is repeatable, and bad input gets one line and changes nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import minitorch
+from minitorch import cli
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*argv: str) -> int:
+    """The exit status, however the command ends."""
+    try:
+        return cli.main(argv)
+    except SystemExit as end:
+        return int(end.code or 0)
+
+
+def one_line_of_error(capsys: pytest.CaptureFixture[str]) -> str:
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert captured.err.startswith("minitorch ")
+    return captured.err
+
+
+def test_reaches_97_percent_and_saves(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train") == 0
+    lines = capsys.readouterr().out.splitlines()
+    epochs = [
+        re.fullmatch(r"epoch +(\d+)/20  loss (\d\.\d{4})  test accuracy (\d\d\.\d\d) %", line)
+        for line in lines[:20]
+    ]
+    assert [int(e[1]) for e in epochs if e] == list(range(1, 21))
+    assert float(epochs[-1][2]) < 0.1 * float(epochs[0][2])
+    assert float(epochs[-1][3]) >= 97
+    assert lines[20:] == ["saved digits.pt; test it again with: minitorch evaluate digits.pt"]
+
+    assert run("evaluate", "digits.pt") == 0
+    evaluated = capsys.readouterr().out
+    assert evaluated.startswith(f"test accuracy {epochs[-1][3]} % (")
+    right, of = map(int, re.search(r"\((\d+) of (\d+)\)", evaluated).groups())
+    assert of == 359
+    assert sum(map(int, re.findall(r"  \d read as \d: (\d+)×", evaluated))) == of - right
+
+
+def test_same_seed_same_file() -> None:
+    for name, seed in [("a.pt", "5"), ("b.pt", "5"), ("c.pt", "6")]:
+        assert run("train", "--epochs", "1", "--seed", seed, "--out", name) == 0
+    a, b, c = (minitorch.load(name)["model"]["scores.weight"].tolist() for name in ("a.pt", "b.pt", "c.pt"))
+    assert a == b
+    assert a != c
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_options(optimizer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    options = "--epochs 3 --lr 0.02 --batch-size 479 --hidden 32 --dropout 0 --seed 1 --device cpu --out sub.pt".split()
+    assert run("train", "--optimizer", optimizer, *options) == 0
+    assert capsys.readouterr().out.count("epoch") == 3
+    assert minitorch.load("sub.pt")["model"]["hidden.weight"].shape == (32, 64)
+    assert run("evaluate", "sub.pt") == 0
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_compare_trains_the_same_in_torch(optimizer: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", "--compare", "--epochs", "3", "--optimizer", optimizer) == 0
+    out = capsys.readouterr().out
+    pairs = re.findall(r"loss (\S+)  torch's loss (\S+)  difference (\S+)  test accuracy", out)
+    assert len(pairs) == 3
+    largest = float(re.search(r"largest difference between the losses of minitorch and torch: (\S+)", out)[1])
+    assert largest == max(float(difference) for _, _, difference in pairs)
+    assert 0 <= largest < 1e-4
+
+
+def test_compare_changes_nothing_in_the_training() -> None:
+    for name, option in [("a.pt", []), ("b.pt", ["--compare"])]:
+        assert run("train", "--epochs", "2", "--out", name, *option) == 0
+    assert Path("a.pt").read_bytes() == Path("b.pt").read_bytes()
+
+
+def test_compare_without_torch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "reference.compare_training", raising=False)
+    assert run("train", "--compare") == 1
+    assert "pip install torch==2.13.0" in one_line_of_error(capsys)
+    assert os.listdir() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ("--device tpu", "tpu"),
+        ("--device cuda:x", "cuda:x"),
+        ("--lr -1", "a number above 0, got '-1'"),
+        ("--lr 0", "a number above 0"),
+        ("--lr nan", "a number above 0"),
+        ("--lr fast", "got 'fast'"),
+        ("--epochs 0", "at least 1"),
+        ("--epochs 1.5", "whole number"),
+        ("--batch-size 1", "at least 2"),
+        ("--hidden 0", "at least 1"),
+        ("--hidden 99999999999999", "--hidden"),
+        ("--dropout 1", "below 1"),
+        ("--dropout -0.1", "from 0"),
+        ("--seed -1", "at least 0"),
+        ("--optimizer magic", "'adam', 'adamw', 'sgd'"),
+        ("--out missing/x.pt", "missing"),
+        ("--out .", "folder"),
+        ("--bogus 1", "--bogus"),
+    ],
+)
+def test_bad_option_gets_one_line(options: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", *options.split()) != 0
+    assert says in one_line_of_error(capsys)
+    assert os.listdir() == []
+
+
+def test_a_file_that_is_not_ours_is_not_overwritten(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("thesis.txt").write_text("years of work")
+    minitorch.save({"epoch": 3}, "other.pt")
+    for name in ("thesis.txt", "other.pt"):
+        before = Path(name).read_bytes()
+        assert run("train", "--out", name) == 1
+        assert "name another file" in one_line_of_error(capsys)
+        assert Path(name).read_bytes() == before
+
+
+def test_training_that_diverges_saves_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", "--lr", "1e38", "--optimizer", "sgd", "--out", "x.pt") == 1
+    assert "try a --lr below 1e+38" in capsys.readouterr().err
+    assert os.listdir() == []
+
+
+def test_a_disk_that_fills_up(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full_disk(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(minitorch, "save", full_disk)
+    assert run("train", "--epochs", "1") == 1
+    assert capsys.readouterr().err == (
+        "minitorch train: error: --out digits.pt: could not save: No space left on device\n"
+    )
+
+
+def test_evaluate_says_what_is_wrong_with_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("text.pt").write_text("hello")
+    minitorch.save([1], "list.pt")
+    minitorch.save({"kind": "minitorch digits", "settings": {"hidden": 2}, "model": {}}, "empty.pt")
+    for name, says in [
+        ("text.pt", "is not a checkpoint"),
+        ("list.pt", "not one of minitorch train"),
+        ("empty.pt", "does not fit"),
+        ("missing.pt", "No such file"),
+        (".", "Is a directory"),
+    ]:
+        assert run("evaluate", name) == 1
+        assert says in one_line_of_error(capsys)
+
+
+def test_help_names_every_option_and_default(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", "--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for option in "epochs lr batch-size optimizer hidden dropout seed device out compare".split():
+        assert f"--{option}" in text
+    for default in ["20", "0.003; 0.1 for sgd", "64", "adam", "128", "0.2", "0", "cpu", "digits.pt"]:
+        assert f"(default: {default})" in text
+    assert "(default: False)" not in text
+
+
+def test_python_dash_m() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "minitorch", "train", "--epochs", "1"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.startswith("epoch 1/1  loss ")
+    assert os.listdir() == ["digits.pt"]
+    bad = subprocess.run(
+        [sys.executable, "-m", "minitorch", "train", "--lr", "-1"], capture_output=True, text=True
+    )
+    assert bad.returncode == 2
+    assert bad.stderr == "minitorch train: error: argument --lr: expected a number above 0, got '-1'\n"

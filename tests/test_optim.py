@@ -1,0 +1,370 @@
+"""Optimizers and schedules: numbers, state dicts, hooks and errors equal torch's."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+import torch
+from both import assert_same
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minitorch
+from reference.optimizers import ROWS, worst_error
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@given(data=st.data())
+@settings(deadline=None)
+def test_steps_equal_torchs(row, data):
+    assert worst_error(row, data.draw) <= 1e-11
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@given(data=st.data())
+@settings(deadline=None, max_examples=20)
+def test_steps_equal_torchs_in_float32(row, data):
+    assert worst_error(row, data.draw, "float32") <= 1e-4
+
+
+def test_every_optimizer_has_a_row():
+    public = {
+        name
+        for name, value in vars(minitorch.optim).items()
+        if isinstance(value, type) and issubclass(value, minitorch.optim.Optimizer)
+    }
+    assert public - {"Optimizer"} == {row.name for row in ROWS}
+
+
+# ---- scenarios: each runs on both libraries --------------------------------------------------------------------
+
+SCENARIOS = []
+
+
+def scenario(function):
+    SCENARIOS.append(function)
+    return function
+
+
+def leaf(lib, *values):
+    return lib.tensor(list(values or (1.0, 2.0)), requires_grad=True)
+
+
+def bad_call(make):
+    """A scenario that only builds; `make(lib, leaf)` is expected to raise."""
+
+    def build(lib):
+        make(lib, leaf(lib))
+        return "no error"
+
+    return build
+
+
+BAD_CALLS = {
+    "sgd lr": lambda lib, x: lib.optim.SGD([x], lr=-1),
+    "sgd momentum": lambda lib, x: lib.optim.SGD([x], momentum=-0.5),
+    "sgd decay": lambda lib, x: lib.optim.SGD([x], weight_decay=-0.5),
+    "nesterov without momentum": lambda lib, x: lib.optim.SGD([x], nesterov=True),
+    "nesterov with dampening": lambda lib, x: lib.optim.SGD([x], nesterov=True, momentum=0.9, dampening=0.1),
+    "adam lr": lambda lib, x: lib.optim.Adam([x], lr=-1),
+    "adam eps": lambda lib, x: lib.optim.Adam([x], eps=-1e-8),
+    "adam beta 0": lambda lib, x: lib.optim.Adam([x], betas=(1.0, 0.9)),
+    "adam beta 1": lambda lib, x: lib.optim.Adam([x], betas=(0.9, -0.1)),
+    "adam betas of ints": lambda lib, x: lib.optim.Adam([x], betas=(0, 0.9)),
+    "adam decay": lambda lib, x: lib.optim.AdamW([x], weight_decay=-1),
+    "no parameters": lambda lib, x: lib.optim.SGD([], lr=0.1),
+    "a tensor": lambda lib, x: lib.optim.SGD(x, lr=0.1),
+    "not a tensor": lambda lib, x: lib.optim.SGD([1.0], lr=0.1),
+    "a non-leaf": lambda lib, x: lib.optim.SGD([x * 2], lr=0.1),
+    "a set": lambda lib, x: lib.optim.SGD([{"params": {x}}], lr=0.1),
+    "a list as group": lambda lib, x: lib.optim.SGD([x], lr=0.1).add_param_group([x]),
+    "shared": lambda lib, x: lib.optim.SGD([{"params": [x]}, {"params": [x]}], lr=0.1),
+    "duplicate": lambda lib, x: lib.optim.SGD([x, x], lr=0.1),
+    "some names missing": lambda lib, x: lib.optim.SGD([("a", x), leaf(lib)], lr=0.1),
+    "group without names": lambda lib, x: lib.optim.SGD([("a", x)], lr=0.1).add_param_group({"params": leaf(lib)}),
+    "not an optimizer": lambda lib, x: lib.optim.lr_scheduler.StepLR(x, 2),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CALLS)
+def test_bad_calls_fail_as_in_torch(name):
+    assert_same(bad_call(BAD_CALLS[name]))
+
+
+@scenario
+def groups_and_their_options(lib):
+    optimizer = lib.optim.SGD([{"params": leaf(lib)}, {"params": [leaf(lib)], "lr": 0.5}], lr=0.1, momentum=0.9)
+    optimizer.add_param_group({"params": (leaf(lib) for _ in range(2)), "weight_decay": 0.1})
+    return [(g["lr"], g["momentum"], g["weight_decay"], len(g["params"])) for g in optimizer.param_groups]
+
+
+@scenario
+def state_dict_layout(lib):
+    a, b, c = leaf(lib), leaf(lib), leaf(lib)
+    optimizer = lib.optim.Adam([{"params": [a, b]}, {"params": [c], "lr": 0.5}], amsgrad=True)
+    a.grad, c.grad = lib.ones(2), lib.zeros(2)
+    optimizer.step()
+    state_dict = optimizer.state_dict()
+    return state_dict["state"], [group["params"] for group in state_dict["param_groups"]]
+
+
+@scenario
+def named_parameters_keep_their_names(lib):
+    optimizer = lib.optim.SGD([("w", leaf(lib)), ("b", leaf(lib))], lr=0.1)
+    state_dict = optimizer.state_dict()
+    other = lib.optim.SGD([("v", leaf(lib)), ("c", leaf(lib))], lr=0.2)
+    other.load_state_dict(state_dict)
+    return state_dict["param_groups"][0]["param_names"], other.param_groups[0]["param_names"]
+
+
+@scenario
+def loading_another_number_of_groups(lib):
+    two = lib.optim.SGD([{"params": leaf(lib)}, {"params": leaf(lib)}], lr=0.1)
+    lib.optim.SGD([leaf(lib)], lr=0.1).load_state_dict(two.state_dict())
+
+
+@scenario
+def loading_another_number_of_parameters(lib):
+    two = lib.optim.SGD([leaf(lib), leaf(lib)], lr=0.1)
+    lib.optim.SGD([leaf(lib)], lr=0.1).load_state_dict(two.state_dict())
+
+
+@scenario
+def loaded_state_takes_the_parameters_dtype(lib):
+    single, double = leaf(lib), lib.tensor([1.0, 2.0], dtype=lib.float64, requires_grad=True)
+    first, second = lib.optim.Adam([single]), lib.optim.Adam([double], lr=7.0)
+    single.grad = lib.ones(2)
+    first.step()
+    second.load_state_dict(first.state_dict())
+    return second.state_dict()["state"], second.param_groups[0]["lr"]
+
+
+@scenario
+def adamw_stays_decoupled_after_loading_adams_state(lib):
+    adam, adamw = lib.optim.Adam([leaf(lib)]), lib.optim.AdamW([leaf(lib)])
+    adamw.load_state_dict(adam.state_dict())
+    return adamw.param_groups[0]["decoupled_weight_decay"], adamw.param_groups[0]["weight_decay"]
+
+
+@scenario
+def no_state_without_gradient_or_momentum(lib):
+    x = leaf(lib)
+    plain, adam = lib.optim.SGD([x], lr=0.1), lib.optim.Adam([x])
+    adam.step()
+    x.grad = lib.ones(2)
+    plain.step()
+    return len(plain.state), len(adam.state), x
+
+
+@scenario
+def zero_grad(lib):
+    x, y = leaf(lib), leaf(lib)
+    optimizer = lib.optim.SGD([x, y], lr=0.1)
+    (x * x).sum().backward()
+    kept = x.grad
+    optimizer.zero_grad(set_to_none=False)
+    zeroed = kept is x.grad, x.grad.tolist(), y.grad
+    optimizer.zero_grad()
+    return zeroed, x.grad
+
+
+@scenario
+def closures_are_recorded_and_their_loss_returned(lib):
+    x = leaf(lib)
+    optimizer = lib.optim.SGD([x], lr=0.1)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (x * x).sum()
+        loss.backward()
+        return loss
+
+    with lib.no_grad():
+        losses = [optimizer.step(closure) for _ in range(3)]
+    return losses, x, optimizer.step()
+
+
+@scenario
+def step_hooks(lib):
+    x, calls = leaf(lib), []
+    optimizer = lib.optim.SGD([x], lr=0.1)
+    pre = optimizer.register_step_pre_hook(lambda opt, args, kwargs: calls.append(("pre", len(args), kwargs)))
+    optimizer.register_step_post_hook(lambda opt, args, kwargs: calls.append(("post", opt is optimizer)))
+    optimizer.step()
+    pre.remove()
+    optimizer.step(closure=None)
+    return calls
+
+
+@scenario
+def a_step_hook_may_change_the_arguments(lib):
+    optimizer = lib.optim.SGD([leaf(lib)], lr=0.1)
+    optimizer.register_step_pre_hook(lambda opt, args, kwargs: ((opt, lambda: "loss"), {}))
+    return optimizer.step()
+
+
+@scenario
+def state_dict_hooks(lib):
+    optimizer, calls = lib.optim.SGD([leaf(lib)], lr=0.1), []
+    optimizer.register_state_dict_pre_hook(lambda opt: calls.append("second"))
+    optimizer.register_state_dict_pre_hook(lambda opt: calls.append("first"), prepend=True)
+    optimizer.register_state_dict_post_hook(lambda opt, state: {**state, "extra": 1})
+    optimizer.register_load_state_dict_pre_hook(lambda opt, state: calls.append(sorted(state)))
+    optimizer.register_load_state_dict_post_hook(lambda opt: calls.append("loaded"))
+    optimizer.load_state_dict(optimizer.state_dict())
+    return calls
+
+
+@scenario
+def a_subclass_with_a_step_of_its_own(lib):
+    class Halve(lib.optim.Optimizer):
+        def __init__(self, params):
+            super().__init__(params, {"factor": 0.5})
+
+        def step(self, closure=None):
+            with lib.no_grad():
+                for group in self.param_groups:
+                    for param in group["params"]:
+                        param *= group["factor"]
+
+    x, calls = leaf(lib), []
+    optimizer = Halve([x])
+    optimizer.register_step_post_hook(lambda *_: calls.append("post"))
+    optimizer.step()
+    return x, calls
+
+
+@scenario
+def copies_are_independent(lib):
+    x = leaf(lib)
+    optimizer = lib.optim.Adam([x], lr=0.1)
+    x.grad = lib.ones(2)
+    optimizer.step()
+    twin = pickle.loads(pickle.dumps(copy.deepcopy(optimizer)))
+    optimizer.step()
+    (param,) = twin.param_groups[0]["params"]
+    return x, param, twin.state[param]
+
+
+@scenario
+def momentum_buffers_of_the_documentation(lib):
+    x = leaf(lib, 0.0)
+    optimizer, buffers = lib.optim.SGD([x], lr=0.1, momentum=0.9, dampening=0.5), []
+    for _ in range(3):
+        x.grad = lib.ones(1)
+        optimizer.step()
+        buffers.append(optimizer.state[x]["momentum_buffer"].clone())
+    return buffers
+
+
+@scenario
+def a_step_counts_as_a_write(lib):
+    x = leaf(lib)
+    y = (x * x).sum()
+    x.grad = lib.ones(2)
+    before = x._version
+    lib.optim.Adam([x]).step()
+    try:
+        y.backward()
+    except RuntimeError as error:
+        return x._version > before, "modified by an inplace operation" in str(error)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+def test_behaves_as_torch(scenario):
+    assert_same(scenario)
+
+
+def test_repr_lists_the_options():
+    optimizer = minitorch.optim.SGD([leaf(minitorch)], lr=0.1)
+    theirs = repr(torch.optim.SGD([leaf(torch)], lr=0.1)).splitlines()
+    ignored = ("differentiable", "foreach", "fused")  # options without a meaning here
+    assert repr(optimizer).splitlines() == [line for line in theirs if not line.strip().startswith(ignored)]
+
+
+# ---- schedules -------------------------------------------------------------------------------------------------
+
+SCHEDULES = {
+    "StepLR": lambda lib, opt: [lib.optim.lr_scheduler.StepLR(opt, 3, gamma=0.5)],
+    "CosineAnnealingLR": lambda lib, opt: [lib.optim.lr_scheduler.CosineAnnealingLR(opt, 4, eta_min=0.01)],
+    "both": lambda lib, opt: [
+        lib.optim.lr_scheduler.StepLR(opt, 3),
+        lib.optim.lr_scheduler.CosineAnnealingLR(opt, 5),
+    ],
+}
+
+
+def rates(lib, name, epochs=20):
+    """The rates of two groups over some epochs, and the schedules' states at the end."""
+    optimizer = lib.optim.SGD([{"params": leaf(lib)}, {"params": leaf(lib), "lr": 0.3}], lr=0.1)
+    schedules, seen = SCHEDULES[name](lib, optimizer), []
+    for _ in range(epochs):
+        seen.append([group["lr"] for group in optimizer.param_groups])
+        optimizer.step()
+        for schedule in schedules:
+            schedule.step()
+            assert schedule.get_last_lr() == [group["lr"] for group in optimizer.param_groups]
+    return seen, [schedule.state_dict() for schedule in schedules]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_rates_equal_torchs_exactly(name):
+    (ours, our_states), (theirs, their_states) = rates(minitorch, name), rates(torch, name)
+    assert ours == theirs
+    assert our_states == their_states
+
+
+@pytest.mark.parametrize("name", ["StepLR", "CosineAnnealingLR"])
+def test_the_recursion_follows_the_closed_form(name):
+    optimizer = minitorch.optim.SGD([leaf(minitorch)], lr=0.1)
+    (schedule,) = SCHEDULES[name](minitorch, optimizer)
+    for _ in range(20):
+        optimizer.step()
+        schedule.step()
+        assert schedule.get_last_lr() == pytest.approx(schedule._get_closed_form_lr(), abs=1e-15)
+
+
+@pytest.mark.parametrize("name", ["StepLR", "CosineAnnealingLR"])
+def test_schedules_resume(name):
+    def resumed(lib):
+        optimizer = lib.optim.SGD([leaf(lib)], lr=0.1)
+        (schedule,) = SCHEDULES[name](lib, optimizer)
+        for _ in range(5):
+            optimizer.step()
+            schedule.step()
+        fresh = lib.optim.SGD([leaf(lib)], lr=0.7)
+        (again,) = SCHEDULES[name](lib, fresh)
+        again.load_state_dict(schedule.state_dict())
+        fresh.load_state_dict(optimizer.state_dict())
+        kind = type(again)
+        third = lib.optim.SGD([leaf(lib)], lr=0.7)
+        third.load_state_dict(optimizer.state_dict())
+        onward = [again, kind(third, 3, last_epoch=5)]
+        seen = []
+        for _ in range(6):
+            for schedule in onward:
+                schedule.optimizer.step()
+                schedule.step()
+                seen.append(schedule.get_last_lr())
+        return seen
+
+    assert resumed(minitorch) == resumed(torch)
+
+
+def test_resuming_without_the_optimizers_state_is_refused():
+    for lib in (minitorch, torch):
+        optimizer = lib.optim.SGD([leaf(lib)], lr=0.1)
+        with pytest.raises(KeyError, match="initial_lr"):
+            lib.optim.lr_scheduler.StepLR(optimizer, 2, last_epoch=3)
+
+
+def test_stepping_the_schedule_first_warns():
+    for lib in (minitorch, torch):
+        optimizer = lib.optim.SGD([leaf(lib)], lr=0.1)
+        schedule = lib.optim.lr_scheduler.StepLR(optimizer, 2)
+        with pytest.warns(UserWarning, match="before `optimizer.step"):
+            schedule.step()
+        with pytest.warns(UserWarning, match="get_last_lr"):
+            schedule.get_lr()
