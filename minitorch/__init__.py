@@ -9,7 +9,8 @@ import warnings as _warnings
 # NumPy warns where IEEE arithmetic gives inf or nan; torch is silent. Only warnings raised in minitorch's own code go.
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitorch\.")
 
-from . import autograd, nn, ops, optim, random, serialization, utils  # noqa: E402
+from . import autograd, datasets, nn, ops, optim, random, serialization, utils  # noqa: E402
+from ._tensor_str import set_printoptions  # noqa: E402
 from .autograd.grad_mode import (  # noqa: E402
     enable_grad,
     inference_mode,
@@ -50,6 +51,7 @@ from .random import (  # noqa: E402
     Generator,
     bernoulli,
     default_generator,
+    get_rng_state,
     initial_seed,
     manual_seed,
     rand,
@@ -59,6 +61,7 @@ from .random import (  # noqa: E402
     randn_like,
     randperm,
     seed,
+    set_rng_state,
 )
 from .serialization import load, save  # noqa: E402
 from .tensor import Size, Tensor  # noqa: E402

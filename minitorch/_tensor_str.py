@@ -99,9 +99,7 @@ def _numbers(array: Any, shortened: bool, indent: int) -> str:
     """The bracketed elements of a non-empty array, with `...` for the middle of each long axis if `shortened`."""
     edge = options.edgeitems
     cut = [shortened and n > 2 * edge for n in array.shape]
-    kept = [
-        [*range(edge), *range(n - edge, n)] if c else range(n) for n, c in zip(array.shape, cut, strict=True)
-    ]
+    kept = [[*range(edge), *range(n - edge, n)] if c else range(n) for n, c in zip(array.shape, cut, strict=True)]
     array = array[np.ix_(*kept)] if shortened else array
     texts, width = _element_texts(to_numpy(array))
     return _layout(np.array(texts, dtype=object).reshape(array.shape), cut, indent, width)

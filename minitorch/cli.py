@@ -53,9 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="minitorch", description="A small deep-learning framework to read. Start with: minitorch train"
-    )
+    parser = _Parser(prog="minitorch", description="A small deep-learning framework to read. Start with: minitorch train")
     parser.add_argument("--version", action="version", version=f"minitorch {minitorch.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
@@ -64,26 +62,16 @@ def _parser() -> argparse.ArgumentParser:
         "Train Linear, BatchNorm1d, ReLU, Dropout, Linear on 1,438 real handwritten digits, test it on 359 others after "
         "each epoch, and save a checkpoint."
     )
-    train.add_argument(
-        "--epochs", type=_whole(1), default=20, help="passes over the training images (default: %(default)s)"
-    )
+    train.add_argument("--epochs", type=_whole(1), default=20, help="passes over the training images (default: %(default)s)")
     train.add_argument("--lr", type=_positive, metavar="LR", default=argparse.SUPPRESS,
                        help="learning rate (default: 0.003; 0.1 for sgd)")  # fmt: skip
-    train.add_argument(
-        "--batch-size", type=_whole(2), default=64, help="images in a step (default: %(default)s)"
-    )
+    train.add_argument("--batch-size", type=_whole(2), default=64, help="images in a step (default: %(default)s)")
     train.add_argument(
         "--optimizer", choices=list(DEFAULT_LR), default="adam", help="the update rule (default: %(default)s)"
     )
-    train.add_argument(
-        "--hidden", type=_whole(1), default=128, help="features in the hidden layer (default: %(default)s)"
-    )
-    train.add_argument(
-        "--dropout", type=_share, default=0.2, help="share of hidden features to drop in training"
-    )
-    train.add_argument(
-        "--seed", type=_whole(0), default=0, help="same seed: same weights, batches and result"
-    )
+    train.add_argument("--hidden", type=_whole(1), default=128, help="features in the hidden layer (default: %(default)s)")
+    train.add_argument("--dropout", type=_share, default=0.2, help="share of hidden features to drop in training")
+    train.add_argument("--seed", type=_whole(0), default=0, help="same seed: same weights, batches and result")
     train.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     train.add_argument(
         "--out",
@@ -96,9 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="test a saved checkpoint on the held-out digits")
-    evaluate.description = (
-        "Test a checkpoint of `minitorch train` on the held-out digits and list what it misreads."
-    )
+    evaluate.description = "Test a checkpoint of `minitorch train` on the held-out digits and list what it misreads."
     evaluate.add_argument("checkpoint", metavar="FILE", help="the file that minitorch train saved")
     evaluate.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     evaluate.set_defaults(run=_evaluate)
@@ -165,9 +151,7 @@ def _train(args: argparse.Namespace) -> None:
             if not math.isfinite(loss):
                 break
     if not math.isfinite(loss):
-        raise UserError(
-            f"the loss became {loss} in epoch {epoch}; nothing was saved; try a --lr below {lr:g}"
-        )
+        raise UserError(f"the loss became {loss} in epoch {epoch}; nothing was saved; try a --lr below {lr:g}")
     if differences:
         print(f"largest difference between the losses of minitorch and torch: {max(differences):.1e}")
     _save(args, model, accuracy)
@@ -190,9 +174,7 @@ def _torch_twin(model: minitorch.nn.Module, optimizer: str, lr: float) -> Any:
     try:
         from reference.compare_training import TorchTwin
     except ImportError as error:
-        raise UserError(
-            f"--compare trains in real torch as well: pip install torch==2.13.0 ({error})"
-        ) from None
+        raise UserError(f"--compare trains in real torch as well: pip install torch==2.13.0 ({error})") from None
     return TorchTwin(model, optimizer, lr)
 
 
@@ -207,9 +189,7 @@ def _check_out(path: str) -> None:
         try:
             _load(path)
         except UserError:
-            raise UserError(
-                f"--out {path}: exists and is no checkpoint of minitorch train; name another file"
-            ) from None
+            raise UserError(f"--out {path}: exists and is no checkpoint of minitorch train; name another file") from None
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

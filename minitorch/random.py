@@ -18,6 +18,11 @@ from .dtypes import dtype as DType
 from .tensor import Tensor
 
 
+_STATE = np.dtype([
+    ("seed", "<u8"), ("left", "<i4"), ("one", "<i4"), ("next", "<u8"), ("words", "<u8", 624), ("unused", "V40")
+])  # fmt: skip
+
+
 class Generator:
     """A stream of random words. Draws with the same seed are the same, in the same order, on every machine."""
 
@@ -43,6 +48,28 @@ class Generator:
         seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
         self.manual_seed(seed)
         return seed
+
+    def get_state(self) -> Tensor:
+        """Where the stream stands: 5,056 bytes, uint8, in torch's own layout."""
+        _, words, position, *_ = self._state.get_state()
+        untouched = position == 624 and words[0] == self._seed & 0xFFFFFFFF
+        state = np.zeros(1, _STATE)
+        state["seed"], state["left"], state["one"] = self._seed, 625 - position, 1
+        state["next"], state["words"] = 0 if untouched else position, words
+        return Tensor._wrap(state.view(np.uint8))
+
+    def set_state(self, new_state: Tensor) -> Generator:
+        """Go on from where `get_state` was called."""
+        if new_state.dtype is not dtypes.uint8:
+            raise TypeError(f"RNG state must be a minitorch.ByteTensor, got dtype {new_state.dtype}")
+        if new_state.shape != (_STATE.itemsize,):
+            raise RuntimeError(f"RNG state is wrong size: expected ({_STATE.itemsize},), got {tuple(new_state.shape)}")
+        state = new_state.numpy().view(_STATE)[0]
+        if not 1 <= state["left"] <= 624:
+            raise RuntimeError("Invalid mt19937 state: these bytes are not from get_state()")
+        self._seed = int(state["seed"])
+        self._state.set_state(("MT19937", state["words"].astype(np.uint32), int(625 - state["left"])))
+        return self
 
     def words(self, n: int) -> np.ndarray:
         """The next n words, uint32."""
@@ -82,8 +109,22 @@ def initial_seed() -> int:
     return default_generator.initial_seed()
 
 
+def get_rng_state() -> Tensor:
+    """Where the default generator's stream stands; `set_rng_state` goes back there."""
+    return default_generator.get_state()
+
+
+def set_rng_state(new_state: Tensor) -> None:
+    """Put the default generator's stream where it stood when `get_rng_state` was called."""
+    default_generator.set_state(new_state)
+
+
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
     made = creation.empty(*size, dtype=dtype, device=device)
@@ -92,7 +133,11 @@ def rand(
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal numbers."""
     made = creation.empty(*size, dtype=dtype, device=device)
@@ -111,7 +156,13 @@ def randn_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool
 
 
 def randint(
-    low: int, high: Any, size: Any = None, *, generator: Generator | None = None, dtype: DType = dtypes.int64, device: Any = None
+    low: int,
+    high: Any,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType = dtypes.int64,
+    device: Any = None,
 ) -> Tensor:
     """Integers low ≤ k < high: `randint(high, size)` or `randint(low, high, size)`."""
     if size is None:
@@ -124,9 +175,7 @@ def randint(
     return creation.tensor(values.reshape(shape), dtype=dtype, device=device)
 
 
-def randperm(
-    n: int, *, generator: Generator | None = None, dtype: DType = dtypes.int64, device: Any = None
-) -> Tensor:
+def randperm(n: int, *, generator: Generator | None = None, dtype: DType = dtypes.int64, device: Any = None) -> Tensor:
     """A random permutation of 0 … n−1, by Fisher and Yates."""
     if n < 0:
         raise RuntimeError(f"n must be non-negative, got {n}")

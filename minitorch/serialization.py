@@ -42,9 +42,7 @@ def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
     writer = _Writer()
     structure = json.dumps({"format": _FORMAT, "content": writer.encode(obj)})
     with _replacing(f) as file, zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(
-            zipfile.ZipInfo(_STRUCTURE), structure
-        )  # ZipInfo: no clock time, same object gives same bytes
+        archive.writestr(zipfile.ZipInfo(_STRUCTURE), structure)  # ZipInfo: no clock time, same object gives same bytes
         for number, array in enumerate(writer.arrays):
             with archive.open(zipfile.ZipInfo(f"{number}.npy"), "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, _as_plain(to_numpy(array)), allow_pickle=False)
@@ -61,9 +59,7 @@ def load(
     Tensors go to the device they were saved from, or all to `map_location`.
     """
     if not weights_only:
-        raise ValueError(
-            "load: weights_only=False would run code from the file, which minitorch never does; leave it out"
-        )
+        raise ValueError("load: weights_only=False would run code from the file, which minitorch never does; leave it out")
     place = None if map_location is None else as_device(map_location)
     with contextlib.ExitStack() as stack:
         file = f if hasattr(f, "read") else stack.enter_context(open(f, "rb"))
@@ -77,9 +73,7 @@ def load(
             raise
         except Exception as error:  # noqa: BLE001 — damage shows as any error of zipfile, json or NumPy
             name = getattr(file, "name", "the given file")
-            raise RuntimeError(
-                f"load: {name!r} is not a checkpoint of minitorch.save: {_reason(error)}"
-            ) from None
+            raise RuntimeError(f"load: {name!r} is not a checkpoint of minitorch.save: {_reason(error)}") from None
 
 
 def _reason(error: Exception) -> str:
@@ -158,9 +152,7 @@ class _Reader:
                 array = np.lib.format.read_array(member, allow_pickle=False)
             tensor = Tensor._wrap(array.view(_dtype(dtype_name).numpy)).to(self._place or as_device(saved_on))
             self._tensors[number] = tensor
-        return (
-            Parameter(tensor, requires_grad) if kind == "Parameter" else tensor.requires_grad_(requires_grad)
-        )
+        return Parameter(tensor, requires_grad) if kind == "Parameter" else tensor.requires_grad_(requires_grad)
 
 
 def _as_plain(array: np.ndarray) -> np.ndarray:
@@ -179,9 +171,7 @@ def _replacing(f: Any) -> Iterator[Any]:
         yield f
         return
     path = os.path.realpath(f)
-    if os.path.exists(path) and not os.path.isfile(
-        path
-    ):  # a device such as /dev/null is written to, not replaced
+    if os.path.exists(path) and not os.path.isfile(path):  # a device such as /dev/null is written to, not replaced
         with open(path, "wb") as file:
             yield file
         return

@@ -27,9 +27,7 @@ class TorchTwin:
                 scores=torch.nn.Linear(hidden, 10),
             )
         )
-        self.model.load_state_dict(
-            {name: _to_torch(value).clone() for name, value in model.state_dict().items()}
-        )
+        self.model.load_state_dict({name: _to_torch(value).clone() for name, value in model.state_dict().items()})
         if optimizer == "sgd":
             self.optimizer = torch.optim.SGD(self.model.parameters(), lr=lr, momentum=0.9)
         else:

@@ -38,10 +38,7 @@ def one_line_of_error(capsys: pytest.CaptureFixture[str]) -> str:
 def test_reaches_97_percent_and_saves(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("train") == 0
     lines = capsys.readouterr().out.splitlines()
-    epochs = [
-        re.fullmatch(r"epoch +(\d+)/20  loss (\d\.\d{4})  test accuracy (\d\d\.\d\d) %", line)
-        for line in lines[:20]
-    ]
+    epochs = [re.fullmatch(r"epoch +(\d+)/20  loss (\d\.\d{4})  test accuracy (\d\d\.\d\d) %", line) for line in lines[:20]]
     assert [int(e[1]) for e in epochs if e] == list(range(1, 21))
     assert float(epochs[-1][2]) < 0.1 * float(epochs[0][2])
     assert float(epochs[-1][3]) >= 97
@@ -148,9 +145,7 @@ def test_a_disk_that_fills_up(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
     monkeypatch.setattr(minitorch, "save", full_disk)
     assert run("train", "--epochs", "1") == 1
-    assert capsys.readouterr().err == (
-        "minitorch train: error: --out digits.pt: could not save: No space left on device\n"
-    )
+    assert capsys.readouterr().err == ("minitorch train: error: --out digits.pt: could not save: No space left on device\n")
 
 
 def test_evaluate_says_what_is_wrong_with_a_file(capsys: pytest.CaptureFixture[str]) -> None:
@@ -188,8 +183,6 @@ def test_python_dash_m() -> None:
     assert done.stderr == ""
     assert done.stdout.startswith("epoch 1/1  loss ")
     assert os.listdir() == ["digits.pt"]
-    bad = subprocess.run(
-        [sys.executable, "-m", "minitorch", "train", "--lr", "-1"], capture_output=True, text=True
-    )
+    bad = subprocess.run([sys.executable, "-m", "minitorch", "train", "--lr", "-1"], capture_output=True, text=True)
     assert bad.returncode == 2
     assert bad.stderr == "minitorch train: error: argument --lr: expected a number above 0, got '-1'\n"

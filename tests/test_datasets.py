@@ -17,9 +17,7 @@ FOLDER = Path(minitorch.datasets.__file__).parent
 def test_the_bytes_are_those_of_uci() -> None:
     images, labels = load_digits()
     raw = images.numpy().astype(np.uint8).tobytes() + labels.numpy().astype(np.uint8).tobytes()
-    assert (
-        hashlib.sha256(raw).hexdigest() == "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
-    )
+    assert hashlib.sha256(raw).hexdigest() == "87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826"
 
 
 def test_shapes_and_kinds() -> None:

@@ -46,9 +46,7 @@ def default_dtype(name: str) -> Iterator[None]:
 def arrays(draw: st.DrawFn, dtype: st.SearchStrategy[str] = st.sampled_from(DTYPES)) -> np.ndarray:
     """Arrays of every kind that prints differently: whole, wide-ranging, tiny, huge, special, empty, long."""
     name = np.dtype(draw(dtype))
-    long = st.sampled_from(
-        [(1000,), (1001,), (40, 40), (3, 400), (400, 3), (11, 10, 10), (2000, 1), (1, 2000)]
-    )
+    long = st.sampled_from([(1000,), (1001,), (40, 40), (3, 400), (400, 3), (11, 10, 10), (2000, 1), (1, 2000)])
     shape = draw(array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=9) | long)
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     if name == bool:
@@ -62,9 +60,7 @@ def arrays(draw: st.DrawFn, dtype: st.SearchStrategy[str] = st.sampled_from(DTYP
     values = random.standard_normal(shape) * 10.0 ** (magnitude + spread * random.standard_normal(shape))
     values = np.round(values) if draw(st.booleans()) else values
     special = draw(st.lists(st.sampled_from(SPECIAL), min_size=1))
-    values = np.where(
-        random.random(shape) < draw(st.sampled_from([0, 0.3, 1])), random.choice(special, shape), values
-    )
+    values = np.where(random.random(shape) < draw(st.sampled_from([0, 0.3, 1])), random.choice(special, shape), values)
     with np.errstate(all="ignore"):
         return np.asarray(values, dtype=name)
 
@@ -88,15 +84,19 @@ def test_says_what_autograd_knows(array: np.ndarray) -> None:
     assert_prints_alike(minitorch.nn.Parameter(ours.detach()), torch.nn.Parameter(theirs.detach()))
 
 
-@given(
-    arrays(),
-    precision=st.integers(0, 7),
-    edgeitems=st.integers(0, 4),
-    threshold=st.sampled_from([0, 5, 1000, 3000]),
-    linewidth=st.integers(10, 120),
-    sci_mode=st.sampled_from([None, True, False]),
+options = st.fixed_dictionaries(
+    {
+        "precision": st.integers(0, 7),
+        "edgeitems": st.integers(0, 4),
+        "threshold": st.sampled_from([0, 5, 1000, 3000]),
+        "linewidth": st.integers(10, 120),
+        "sci_mode": st.sampled_from([None, True, False]),
+    }
 )
-def test_print_options(array: np.ndarray, **options: object) -> None:
+
+
+@given(arrays(), options)
+def test_print_options(array: np.ndarray, options: dict[str, object]) -> None:
     with printing(**options):
         assert_prints_alike(minitorch.from_numpy(array), torch.from_numpy(array))
 

@@ -26,9 +26,7 @@ DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float3
 tensors = st.sampled_from(DTYPES).flatmap(
     lambda name: numpy_arrays(name, array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
 )
-leaves = (
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | tensors.map(minitorch.from_numpy)
-)
+leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text() | tensors.map(minitorch.from_numpy)
 keys = st.text() | st.integers() | st.tuples(st.integers(), st.text()) | st.none() | st.booleans()
 objects = st.recursive(
     leaves,
@@ -143,9 +141,7 @@ def test_map_location() -> None:
 
 @pytest.mark.parametrize("obj", [{1, 2}, object(), minitorch.nn.Linear(1, 1), {"a": [len]}, 1j])
 def test_what_cannot_be_saved_is_named(obj: Any, tmp_path: Path) -> None:
-    with pytest.raises(
-        TypeError, match=r"save: cannot save a .*; for a module or an optimizer save its state_dict\(\)"
-    ):
+    with pytest.raises(TypeError, match=r"save: cannot save a .*; for a module or an optimizer save its state_dict\(\)"):
         minitorch.save(obj, tmp_path / "x")
     assert os.listdir(tmp_path) == []
 
@@ -179,9 +175,7 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     for data in _bombs(tmp_path):
         Path("x.pt").write_bytes(data)
-        with pytest.raises(
-            RuntimeError, match=r"load: 'x.pt' is not a checkpoint of minitorch.save: "
-        ) as caught:
+        with pytest.raises(RuntimeError, match=r"load: 'x.pt' is not a checkpoint of minitorch.save: ") as caught:
             minitorch.load("x.pt")
         assert "\n" not in str(caught.value)
     assert not Path("exploded").exists()
@@ -204,11 +198,7 @@ def test_a_damaged_file_loads_or_says_so(data: st.DataObject) -> None:
 
 
 json_values = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.text()
-    | st.sampled_from(["Tensor", "dict", "tuple", "dtype", "cpu"]),
+    st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from(["Tensor", "dict", "tuple", "dtype", "cpu"]),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
@@ -217,9 +207,7 @@ json_values = st.recursive(
 def test_any_structure_loads_or_says_so(content: Any) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(
-            "structure.json", json.dumps({"format": "minitorch checkpoint 1", "content": content})
-        )
+        archive.writestr("structure.json", json.dumps({"format": "minitorch checkpoint 1", "content": content}))
     try:
         minitorch.load(file)
     except RuntimeError:
