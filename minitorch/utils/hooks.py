@@ -10,10 +10,7 @@ from __future__ import annotations
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from minitorch.nn.modules.module import Module
+from typing import Any
 
 
 class RemovableHandle:
@@ -64,7 +61,7 @@ class BackwardHook:
     hooks run at the right one.
     """
 
-    def __init__(self, module: Module, hooks: Sequence[Callable], pre_hooks: Sequence[Callable]) -> None:
+    def __init__(self, module: Any, hooks: Sequence[Callable], pre_hooks: Sequence[Callable]) -> None:
         self.module, self.hooks, self.pre_hooks = module, hooks, pre_hooks
         self.grad_outputs: tuple[Any, ...] | None = None
         self.input_places: list[int] | None = None  # which arguments are Tensors; None: nothing to listen to
@@ -164,7 +161,5 @@ def _spread(values: Sequence[Any], places: Sequence[int], length: int) -> tuple[
 
 def _same_length(changed: Any, given: tuple[Any, ...], who: str, what: str) -> tuple[Any, ...]:
     if len(changed) != len(given):
-        raise RuntimeError(
-            f"{who} returned an invalid number of {what}, got {len(changed)}, but expected {len(given)}"
-        )
+        raise RuntimeError(f"{who} returned an invalid number of {what}, got {len(changed)}, but expected {len(given)}")
     return tuple(changed)

@@ -9,9 +9,10 @@ def typename(obj: object) -> str:
     >>> typename("a"), typename([1])
     ('str', 'list')
     """
+    from minitorch.dtypes import SCALAR_NAMES
     from minitorch.tensor import Tensor
 
     if isinstance(obj, Tensor):
-        return str(obj.type())
+        return f"minitorch.{'cuda.' if obj.is_cuda else ''}{SCALAR_NAMES[obj.dtype.name]}Tensor"
     kind = type(obj)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"

@@ -12,8 +12,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from minitorch.autograd import no_grad
 from minitorch import dtypes
+from minitorch.autograd import no_grad
 from minitorch.nn.modules.hooks import ModuleHooks
 from minitorch.nn.modules.state_dict import ModuleState
 from minitorch.nn.parameter import Buffer, Parameter
@@ -105,8 +105,7 @@ class Module(ModuleHooks, ModuleState):
         self._check_name("parameter", name, self._parameters)
         if param is not None and not isinstance(param, Parameter):
             raise TypeError(
-                f"cannot assign '{typename(param)}' object to parameter '{name}' "
-                "(minitorch.nn.Parameter or None required)"
+                f"cannot assign '{typename(param)}' object to parameter '{name}' (minitorch.nn.Parameter or None required)"
             )
         if param is not None and param.grad_fn is not None:
             raise ValueError(
@@ -281,9 +280,7 @@ class Module(ModuleHooks, ModuleState):
         """`to(device)`, `to(dtype)`, `to(device, dtype)` or `to(tensor)`, in place. Integer buffers keep their dtype."""
         device, dtype = _parse_to(*args, **kwargs)
         if dtype is not None and not dtype.is_floating_point:
-            raise TypeError(
-                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}"
-            )
+            raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
         return self._apply(lambda t: t.to(device or t.device, dtype if dtype and t.is_floating_point() else t.dtype))
 
     def double(self: Self) -> Self:
@@ -377,7 +374,9 @@ def _once(pairs: Iterable[tuple[str, Named]]) -> Iterator[tuple[str, Named]]:
             yield name, member
 
 
-def _parse_to(*args: Any, device: Any = None, dtype: dtypes.dtype | None = None, **kwargs: Any) -> tuple[Any, dtypes.dtype | None]:
+def _parse_to(
+    *args: Any, device: Any = None, dtype: dtypes.dtype | None = None, **kwargs: Any
+) -> tuple[Any, dtypes.dtype | None]:
     """The device and the dtype asked for in `to(...)`; either may be None."""
     for arg in args:
         if isinstance(arg, Tensor):

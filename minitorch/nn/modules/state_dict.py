@@ -32,7 +32,7 @@ class _IncompatibleKeys(namedtuple("IncompatibleKeys", ["missing_keys", "unexpec
 class StateDict(OrderedDict):
     """An OrderedDict that also carries `_metadata`: the version of each module by path."""
 
-    _metadata: OrderedDict[str, dict[str, Any]]
+    _metadata: Mapping[str, dict[str, Any]]
 
 
 class ModuleState:
@@ -55,7 +55,7 @@ class ModuleState:
         """
         if destination is None:
             destination = StateDict()
-            destination._metadata = OrderedDict()
+            destination._metadata = {}
         local_metadata = {"version": self._version}
         if hasattr(destination, "_metadata"):
             destination._metadata[prefix[:-1]] = local_metadata
@@ -77,9 +77,7 @@ class ModuleState:
         if self._overrides("get_extra_state"):
             destination[prefix + EXTRA_STATE] = self.get_extra_state()
 
-    def load_state_dict(
-        self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
-    ) -> _IncompatibleKeys:
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> _IncompatibleKeys:
         """Copy the tensors of `state_dict` into this module (`assign=True`: put them in the place of its own).
 
         `strict` makes missing and unexpected keys an error; a wrong shape always is one. All faults are collected and
@@ -227,5 +225,5 @@ def _quoted(key: str) -> str:
     return f'"{key}"'
 
 
-def _as_parameter(value: Tensor, requires_grad: bool) -> Parameter:
+def _as_parameter(value: Tensor, requires_grad: bool) -> Tensor:
     return value.requires_grad_(requires_grad) if isinstance(value, Parameter) else Parameter(value, requires_grad)
