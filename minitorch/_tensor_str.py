@@ -157,8 +157,9 @@ def _with_notes(text: str, notes: list[str], indent: int) -> str:
     """Append `, note` after `, note`, starting a new line where one would pass the line width."""
     column = len(text) - text.rfind("\n") + 1
     for note in notes:
-        if column + len(note) + 2 > options.linewidth:
-            text, column = text + ",\n" + " " * indent + note, indent + len(note)
+        width = len(note.replace("minitorch.", "torch."))  # so that lines break where torch's do
+        if column + width + 2 > options.linewidth:
+            text, column = text + ",\n" + " " * indent + note, indent + width
         else:
-            text, column = text + ", " + note, column + len(note) + 2
+            text, column = text + ", " + note, column + width + 2
     return text

@@ -17,10 +17,9 @@ from .device import as_device
 from .dtypes import dtype as DType
 from .tensor import Tensor
 
-
-_STATE = np.dtype([
-    ("seed", "<u8"), ("left", "<i4"), ("one", "<i4"), ("next", "<u8"), ("words", "<u8", 624), ("unused", "V40")
-])  # fmt: skip
+# A generator's state, byte for byte as torch lays it out; `left` is 625 − the words used of the current 624.
+_STATE = np.dtype("<u8, <i4, <i4, <u8, (624,)<u8, V40")
+_STATE.names = ("seed", "left", "one", "next", "words", "unused")
 
 
 class Generator:
@@ -51,7 +50,8 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """Where the stream stands: 5,056 bytes, uint8, in torch's own layout."""
-        _, words, position, *_ = self._state.get_state()
+        mersenne: Any = self._state.get_state(legacy=False)["state"]
+        words, position = mersenne["key"], mersenne["pos"]
         untouched = position == 624 and words[0] == self._seed & 0xFFFFFFFF
         state = np.zeros(1, _STATE)
         state["seed"], state["left"], state["one"] = self._seed, 625 - position, 1
@@ -68,7 +68,7 @@ class Generator:
         if not 1 <= state["left"] <= 624:
             raise RuntimeError("Invalid mt19937 state: these bytes are not from get_state()")
         self._seed = int(state["seed"])
-        self._state.set_state(("MT19937", state["words"].astype(np.uint32), int(625 - state["left"])))
+        self._state.set_state(("MT19937", state["words"].astype(np.uint32), 625 - int(state["left"]), 0, 0.0))
         return self
 
     def words(self, n: int) -> np.ndarray:

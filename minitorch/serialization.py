@@ -71,7 +71,7 @@ def load(
             return _Reader(archive, place).decode(structure["content"])
         except RuntimeError:  # a device that is not there, in words of its own
             raise
-        except Exception as error:  # noqa: BLE001 — damage shows as any error of zipfile, json or NumPy
+        except Exception as error:  # damage shows as any error of zipfile, json or NumPy
             name = getattr(file, "name", "the given file")
             raise RuntimeError(f"load: {name!r} is not a checkpoint of minitorch.save: {_reason(error)}") from None
 

@@ -62,8 +62,8 @@ def test_same_seed_same_file() -> None:
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
 def test_options(optimizer: str, capsys: pytest.CaptureFixture[str]) -> None:
-    options = "--epochs 3 --lr 0.02 --batch-size 479 --hidden 32 --dropout 0 --seed 1 --device cpu --out sub.pt".split()
-    assert run("train", "--optimizer", optimizer, *options) == 0
+    options = "--epochs 3 --lr 0.02 --batch-size 479 --hidden 32 --dropout 0 --seed 1 --device cpu --out sub.pt"
+    assert run("train", "--optimizer", optimizer, *options.split(" ")) == 0
     assert capsys.readouterr().out.count("epoch") == 3
     assert minitorch.load("sub.pt")["model"]["hidden.weight"].shape == (32, 64)
     assert run("evaluate", "sub.pt") == 0
@@ -166,7 +166,7 @@ def test_evaluate_says_what_is_wrong_with_a_file(capsys: pytest.CaptureFixture[s
 def test_help_names_every_option_and_default(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("train", "--help") == 0
     text = " ".join(capsys.readouterr().out.split())
-    for option in "epochs lr batch-size optimizer hidden dropout seed device out compare".split():
+    for option in ["epochs", "lr", "batch-size", "optimizer", "hidden", "dropout", "seed", "device", "out", "compare"]:
         assert f"--{option}" in text
     for default in ["20", "0.003; 0.1 for sgd", "64", "adam", "128", "0.2", "0", "cpu", "digits.pt"]:
         assert f"(default: {default})" in text
