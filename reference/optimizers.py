@@ -35,17 +35,17 @@ rates = st.sampled_from([1e-3, 0.01, 0.1, 1.0])
 decays = st.sampled_from([0.0, 0.01, 0.3])
 betas = st.sampled_from([0.0, 0.5, 0.9, 0.99, 0.999])
 flags = st.booleans()
-sgd_options = st.fixed_dictionaries(
-    {"lr": rates, "weight_decay": decays, "maximize": flags},
-    optional={"momentum": st.sampled_from([0.5, 0.9]), "dampening": st.sampled_from([0.0, 0.4])},
-)
-nesterov_options = st.fixed_dictionaries(
-    {"lr": rates, "weight_decay": decays, "momentum": st.sampled_from([0.5, 0.9]), "nesterov": st.just(True)}
-)
-adam_options = st.fixed_dictionaries(
-    {"lr": rates, "weight_decay": decays, "maximize": flags, "amsgrad": flags},
-    optional={"betas": st.tuples(betas, betas), "eps": st.sampled_from([1e-12, 1e-8, 1e-3])},
-)
+
+
+def drawn(**options: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    """Some of the options drawn, the others left to their defaults."""
+    return st.fixed_dictionaries({}, optional={"lr": rates, "weight_decay": decays, "maximize": flags, **options})
+
+
+momenta = st.sampled_from([0.5, 0.9])
+sgd_options = drawn(momentum=momenta, dampening=st.sampled_from([0.0, 0.4]))
+nesterov_options = st.builds(dict, drawn(), momentum=momenta, nesterov=st.just(True))
+adam_options = drawn(amsgrad=flags, betas=st.tuples(betas, betas), eps=st.sampled_from([1e-12, 1e-8, 1e-3]))
 
 ROWS = [
     Row("SGD", sgd_options | nesterov_options),
@@ -93,7 +93,10 @@ class Run:
 
     def step(self, gradients: list[np.ndarray | None]) -> None:
         for param, value in zip(self.params, gradients, strict=True):
-            param.grad = None if value is None else self.lib.tensor(value.tolist(), dtype=dtype_of(self.lib, value))
+            if value is None or param.grad is None:
+                param.grad = None if value is None else self.lib.tensor(value.tolist(), dtype=dtype_of(self.lib, value))
+            else:  # into the same memory, as accumulation does: the optimizer must not have kept it
+                param.grad.numpy()[...] = value
         self.optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
