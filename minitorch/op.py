@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .autograd.engine import Node
+from .autograd.engine import record
 from .autograd.grad_mode import grad_mode
-from .device import device_of, xp_of
+from .device import xp_of
 
 Array = Any  # a differentiable array argument of a forward; all `Array`s of an op are promoted together
 Index = Any  # an array argument that is passed as it is: indices, masks, conditions
@@ -58,7 +58,7 @@ def op(
 
 def row(name: str, formula: str, forward: Callable, *derivatives: Callable | None, promote: str | None = "same") -> Op:
     """An elementwise op in one line: its name, formula, forward, and one derivative per input, in their order."""
-    made = Op(forward, name, ("out",), promote, False, None, formula)
+    made = Elementwise(forward, name, ("out",), promote, False, None, formula)
     for input_name, derivative in zip(made.inputs, derivatives):
         if derivative is not None:
             made.grad(input_name)(derivative)
@@ -98,6 +98,8 @@ class Op:
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         if self.parameters[: len(self.inputs)] != self.inputs:
             raise TypeError(f"{name}: inputs must come before options, got {self.parameters}")
+        self.positions = tuple(range(len(self.inputs)))
+        self.single = self.outputs == ("out",)
         self.n_inputs, self.arity = len(self.inputs), len(self.parameters)
         self.result = namedtuple(name, self.outputs) if len(self.outputs) > 1 else None  # type: ignore[misc]
         self.derivatives: list[Derivative] = []
@@ -131,69 +133,73 @@ class Op:
         if kwargs or len(args) != self.arity:
             args = self._bind(args, kwargs)
         if self.variadic:
-            inputs, options = self._list_input(args[0]), args[1:]
+            inputs = self._list_input(args[0])
+            args = (*inputs, *args[1:])
+            positions: Any = range(len(inputs))
         else:
-            inputs, options = args[: self.n_inputs], args[self.n_inputs :]
+            positions = self.positions
 
-        arrays: list[Any] = []
-        mask, bit, same = 0, 1, None  # mask: which inputs want a gradient
-        uniform = True
-        for x in inputs:
+        arrays = list(args)
+        mask, dtype = 0, None  # mask: which inputs want a gradient
+        plain = self.promote != "float"  # plain: all inputs are tensors of one dtype
+        for i in positions:
+            x = args[i]
             if isinstance(x, Tensor):
-                array = x._array
+                arrays[i] = array = x._array
                 if x.requires_grad:
-                    mask |= bit
-                if same is None:
-                    same = array.dtype
-                elif array.dtype is not same:
-                    uniform = False
+                    mask |= 1 << i
+                if array.dtype is not dtype:
+                    plain = plain and dtype is None
+                    dtype = array.dtype
             else:
-                array, uniform = x, False
-            arrays.append(array)
-            bit <<= 1
-        if same is None or not uniform or self.promote == "float":
-            arrays = self._promote(inputs, arrays)
+                plain = False
+        if not plain and (dtype is None or dtype.kind != "f" or not self._weak(args, positions, dtype)):
+            arrays = self._promote(args, arrays, positions)
 
-        out = self.forward(np if type(arrays[0]) is np.ndarray else self._xp(arrays), *arrays, *options)
+        xp = np if type(arrays[0]) is np.ndarray else self._xp(arrays)
+        if self.variadic:
+            out = self.forward(xp, *arrays[: len(positions)], **dict(zip(self.parameters[1:], args[len(positions) :])))
+        else:
+            out = self.forward(xp, *arrays)
 
         plan = None
         if mask and grad_mode.enabled:
-            plan = self.plans.get(mask, 0)
+            plan = self.plans.get(mask, 0) if not self.variadic else make_plan(self, mask, len(positions))
             if plan == 0:
-                plan = self.plans[mask] = make_plan(self, mask, len(inputs))
-        if self.result is None and not self.output_list:
-            return self._one(out, inputs, options, plan)
-        return self._many(out, inputs, options, plan)
+                plan = self.plans[mask] = make_plan(self, mask, len(positions))
+        if self.single:
+            return self._one(out, args, plan)
+        return self._many(out, args, plan)
 
-    def _one(self, array: Any, inputs: tuple, options: tuple, plan: Plan | None) -> Any:
+    def _one(self, array: Any, args: tuple, plan: Plan | None) -> Any:
         """Wrap the single output, with a node if the call is recorded."""
-        if type(array) is not np.ndarray:
-            array = self._as_array(array, inputs)
-        out = new_tensor(Tensor)
-        out._array = array
-        if plan is not None and "g" in plan.grads:
+        out = new(Tensor)
+        out._array = array if type(array) is np.ndarray else self._as_array(array)
+        if plan is None:
+            out.requires_grad = False
+        else:
             out.requires_grad = True
-            out._grad_fn = Node(self, plan, inputs, options, (out,))
+            out._grad_fn = record(self, plan, args, (out,))
         if self.view:
-            inputs[0]._adopt_view(out, self, inputs[1:], options)
+            args[0]._adopt_view(out, self, args[1:])
         return out
 
-    def _many(self, arrays: Any, inputs: tuple, options: tuple, plan: Plan | None) -> Any:
+    def _many(self, arrays: Any, args: tuple, plan: Plan | None) -> Any:
         """Wrap several outputs; those whose gradient no derivative names stay without one."""
         outs = []
         for nr, array in enumerate(arrays):
-            out = new_tensor(Tensor)
-            out._array = array if type(array) is np.ndarray else self._as_array(array, inputs)
+            out = new(Tensor)
+            out._array = array if type(array) is np.ndarray else self._as_array(array)
             out._output_nr = nr
             outs.append(out)
         if plan is not None:
-            node = Node(self, plan, inputs, options, outs)
+            node = record(self, plan, args, outs)
             for nr, out in enumerate(outs):
                 if self.output_list or self.gradient_name(nr) in plan.grads:
                     out.requires_grad, out._grad_fn = True, node
         if self.view:
             for out in outs:
-                inputs[0]._adopt_view(out, None, (), ())
+                args[0]._adopt_view(out, None, ())
         return tuple(outs) if self.result is None else self.result(*outs)
 
     def gradient_name(self, nr: int) -> str:
@@ -243,15 +249,24 @@ class Op:
             raise RuntimeError(f"{self.__name__}(): expected a non-empty list of Tensors")
         return tuple(tensors)
 
-    def _promote(self, inputs: tuple, arrays: list) -> list:
-        """Bring the `Array` inputs to one dtype by torch's rules; Python numbers stay numbers of that dtype."""
-        self._check_types(inputs)
+    def _weak(self, args: tuple, positions: Any, dtype: Any) -> bool:
+        """Whether NumPy promotes as torch does: floats of one dtype beside nothing but Python numbers."""
+        for i in positions:
+            x = args[i]
+            kind = type(x)
+            if kind is not float and kind is not int and not (isinstance(x, Tensor) and x._array.dtype is dtype):
+                return False
+        return True
+
+    def _promote(self, args: tuple, arrays: list, positions: Any) -> list:
+        """Bring the `Array` inputs to one dtype by torch's rules; Python numbers become numbers of its kind."""
+        self._check_types(args, positions)
         if self.promote is None:
             return arrays
         ranks: tuple[list, list, list] = ([], [], [])
-        promoted = [i for i, x in enumerate(inputs) if x is not None and not self._is_index(i)]
+        promoted = [i for i in positions if args[i] is not None and (self.variadic or i not in self.indices)]
         for i in promoted:
-            if isinstance(inputs[i], Tensor):
+            if isinstance(args[i], Tensor):
                 ranks[0 if arrays[i].ndim else 1].append(dtypes.from_numpy_dtype(arrays[i].dtype))
             else:
                 ranks[2].append(dtypes.scalar_dtype(arrays[i]))
@@ -260,19 +275,17 @@ class Op:
             dtype = dtypes.get_default_dtype()
         numpy_dtype = dtype.numpy
         for i in promoted:
-            if not isinstance(inputs[i], Tensor):
+            if not isinstance(args[i], Tensor):
                 arrays[i] = _number(arrays[i], numpy_dtype)
             elif arrays[i].dtype != numpy_dtype:
                 arrays[i] = arrays[i].astype(numpy_dtype)
         return arrays
 
-    def _is_index(self, position: int) -> bool:
-        return position in self.indices and not self.variadic
-
-    def _check_types(self, inputs: tuple) -> None:
+    def _check_types(self, args: tuple, positions: Any) -> None:
         """Every input is a Tensor, or a number beside one, or None where forward allows it; all on one device."""
-        tensors = [x for x in inputs if isinstance(x, Tensor)]
-        for i, x in enumerate(inputs):
+        tensors = [args[i] for i in positions if isinstance(args[i], Tensor)]
+        for i in positions:
+            x = args[i]
             number = isinstance(x, (int, float, np.generic)) and tensors and not self.variadic
             if not (isinstance(x, Tensor) or number or self._may_be_none(i, x)):
                 name = "tensors" if self.variadic else "input" if i == 0 else self.inputs[i]
@@ -290,11 +303,53 @@ class Op:
         return x is None and not self.variadic and "None" in str(self.forward.__annotations__.get(self.inputs[i]))
 
     def _xp(self, arrays: list) -> Any:
-        return xp_of(next(a for a in arrays if hasattr(a, "ndim") and hasattr(a, "__array_priority__") or type(a) is np.ndarray))
+        """The library of the first array (the first argument may be a number, a list or None)."""
+        return xp_of(next((a for a in arrays if hasattr(a, "dtype") and hasattr(a, "shape")), np.empty(0)))
 
-    def _as_array(self, array: Any, inputs: tuple) -> Any:
+    def _as_array(self, array: Any) -> Any:
         """NumPy returns scalars where the result has no dimensions; a Tensor always holds an array."""
         return np.asarray(array) if isinstance(array, (np.generic, np.ndarray, int, float)) else array
+
+
+class Elementwise(Op):
+    """A row. Its door has a fast lane for the commonest call, one or two CPU tensors of one dtype, unrolled."""
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.lane = self.arity if self.n_inputs == self.arity <= 2 else -1  # -1: never
+        self.floats_only = self.promote == "float"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if kwargs or len(args) != self.lane or args[0].__class__ is not Tensor:
+            return super().__call__(*args, **kwargs)
+        a = args[0]
+        x = a._array
+        mask = 1 if a.requires_grad else 0
+        if type(x) is not np.ndarray or (self.floats_only and x.dtype.kind != "f"):
+            return super().__call__(*args)
+        if self.lane == 1:
+            array = self.forward(np, x)
+        else:
+            b = args[1]
+            if b.__class__ is not Tensor:
+                return super().__call__(*args)
+            y = b._array
+            if y.dtype is not x.dtype or type(y) is not np.ndarray:
+                return super().__call__(*args)
+            if b.requires_grad:
+                mask += 2
+            array = self.forward(np, x, y)
+        out = new(Tensor)
+        out._array = array if type(array) is np.ndarray else np.asarray(array)
+        out.requires_grad = False
+        if mask and grad_mode.enabled:
+            plan = self.plans.get(mask, 0)
+            if plan == 0:
+                plan = self.plans[mask] = make_plan(self, mask, self.n_inputs)
+            if plan is not None:
+                out.requires_grad = True
+                out._grad_fn = record(self, plan, args, (out,))
+        return out
 
 
 class Derivative:
@@ -316,19 +371,52 @@ class Derivative:
 
 
 class Plan:
-    """For one set of inputs that want gradients: which derivatives run, and what they make the node keep."""
+    """For one set of inputs that want gradients: which derivatives run, and what they make the node keep.
+
+    names: what is kept, in the order the node keeps it: first arguments of the call (`arguments` says which), then
+    outputs, then shapes of inputs. steps: each derivative with the places of its names in that order.
+    """
 
     def __init__(self, op: Op, steps: list[tuple[Derivative, tuple[int, ...]]], n_inputs: int):
-        self.names = tuple(dict.fromkeys(n for d, _ in steps for n in d.names))  # what the node keeps, by name
+        asked = dict.fromkeys(n for d, _ in steps for n in d.names)
+        arguments = [n for n in asked if n in op.parameters]
+        outputs = [n for n in asked if n in op.outputs and n not in op.parameters]
+        shapes = [n for n in asked if n not in arguments and n not in outputs]
+        places, positions = _positions(op, arguments, n_inputs)
+        places.update({n: len(positions) + k for k, n in enumerate([*outputs, *shapes])})
+        self.names = (*arguments, *outputs, *shapes)
+        self.arguments = positions
+        self.outputs = tuple(op.outputs.index(n) for n in outputs)
+        self.shapes = tuple(op.inputs.index(n.removesuffix("_shape")) for n in shapes)
+        self.extras = bool(outputs or shapes)
         self.grads = frozenset(n for d, _ in steps for n in d.grads)
         self.targets = tuple(i for _, targets in steps for i in targets)  # input positions, in the steps' order
         self.n_inputs = n_inputs
-        # sources[k] says where to find names[k]: ("input", i) ("shape", i) ("option", j) ("output", nr)
-        self.sources = tuple(_source(op, n) for n in self.names)
         self.steps = tuple(
-            (d.function, tuple(self.names.index(n) for n in d.names), d.grads == ("g",), d.grads, targets)
-            for d, targets in steps
+            (d.function, tuple(places[n] for n in d.names), d.grads, len(d.of) > 1 or op.variadic) for d, _ in steps
         )
+        # The commonest node by far: one derivative, of `g`, wanting all that is kept in the order it is kept.
+        only = steps[0][0]
+        simple = len(steps) == 1 and len(only.of) == 1 and only.grads == ("g",) and only.names == self.names
+        self.simple = only.function if simple and not (op.variadic or op.output_list) else None
+
+
+def _positions(op: Op, names: list[str], n_inputs: int) -> tuple[dict[str, Any], tuple[int, ...]]:
+    """Where a node keeps each named argument, and which arguments of the call those are.
+
+    A list op's inputs are spread over the first `n_inputs` arguments, so their name stands for a slice.
+    """
+    places: dict[str, Any] = {}
+    positions: list[int] = []
+    for n in names:
+        first, count = op.parameters.index(n), 1
+        if op.variadic and n in op.inputs:
+            count = n_inputs
+        elif op.variadic:
+            first += n_inputs - 1
+        places[n] = slice(len(positions), len(positions) + count) if op.variadic and n in op.inputs else len(positions)
+        positions.extend(range(first, first + count))
+    return places, tuple(positions)
 
 
 def make_plan(op: Op, mask: int, n_inputs: int) -> Plan | None:
@@ -343,16 +431,6 @@ def make_plan(op: Op, mask: int, n_inputs: int) -> Plan | None:
     return Plan(op, steps, n_inputs) if steps else None
 
 
-def _source(op: Op, name: str) -> tuple[str, int]:
-    if name in op.inputs:
-        return "input", op.inputs.index(name)
-    if name in op.outputs:
-        return "output", op.outputs.index(name)
-    if name.endswith("_shape") and name[:-6] in op.inputs:
-        return "shape", op.inputs.index(name[:-6])
-    return "option", op.parameters.index(name) - op.n_inputs
-
-
 def _number(value: Any, numpy_dtype: np.dtype) -> Any:
     """A Python number as NumPy's weak scalars want it, so that it takes the arrays' dtype."""
     if numpy_dtype.kind == "b":
@@ -362,6 +440,4 @@ def _number(value: Any, numpy_dtype: np.dtype) -> Any:
     return float(value)
 
 
-def new_tensor(cls: Any) -> Any:
-    """An empty Tensor to be filled in: the door makes one for every output, so it must be cheap."""
-    return object.__new__(cls)
+new = object.__new__  # the door makes a Tensor for every output: it fills in what differs from the class's defaults

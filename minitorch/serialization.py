@@ -8,6 +8,7 @@ Read next: `cli.py`, which saves and loads one.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import zipfile
@@ -35,8 +36,10 @@ def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
     A path is replaced only once everything is written, so a failed save leaves the old file whole. Tensors that are
     the same memory (tied weights) are stored once and are the same memory again after `load`.
 
-    >>> minitorch.save({"weight": minitorch.ones(2), "epoch": 3}, "checkpoint.pt")
-    >>> minitorch.load("checkpoint.pt")
+    >>> import io
+    >>> file = io.BytesIO()  # or the path of a file
+    >>> minitorch.save({"weight": minitorch.ones(2), "epoch": 3}, file)
+    >>> minitorch.load(file)
     {'weight': tensor([1., 1.]), 'epoch': 3}
     """
     writer = _Writer()
@@ -172,8 +175,10 @@ def _replacing(f: Any) -> Iterator[Any]:
         return
     path = os.path.realpath(f)
     if os.path.exists(path) and not os.path.isfile(path):  # a device such as /dev/null is written to, not replaced
+        buffer = io.BytesIO()  # because zipfile wants to look back
+        yield buffer
         with open(path, "wb") as file:
-            yield file
+            file.write(buffer.getvalue())
         return
     temporary = f"{path}.{os.getpid()}.tmp"
     try:

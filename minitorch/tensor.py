@@ -21,7 +21,7 @@ from .autograd import engine
 from .autograd.grad_mode import grad_mode
 from .device import as_device, device, device_of, to_numpy
 from .methods import TensorMethods
-from .op import Op, new_tensor
+from .op import Op, new
 
 
 class Size(tuple):
@@ -82,7 +82,7 @@ class Tensor(TensorMethods):
     @classmethod
     def _wrap(cls, array: Any) -> Tensor:
         """A tensor around an array, without a copy."""
-        self = new_tensor(Tensor)
+        self = new(Tensor)
         self._array = array if type(array) is np.ndarray or hasattr(array, "get") else np.asarray(array)
         return self
 
@@ -233,7 +233,7 @@ class Tensor(TensorMethods):
 
     def _alias(self) -> Tensor:
         """A tensor on the same memory with the same version counter and no history."""
-        alias = new_tensor(Tensor)
+        alias = new(Tensor)
         alias._array = self._array
         if self._counter is None:
             self._counter = Version()
@@ -289,7 +289,7 @@ class Tensor(TensorMethods):
     def _is_view(self) -> bool:
         return self._base is not None
 
-    def _adopt_view(self, view: Tensor, op: Op | None, inputs: tuple, options: tuple) -> None:
+    def _adopt_view(self, view: Tensor, op: Op | None, rest: tuple) -> None:
         """`view` shows this tensor's memory: share the version, remember the base and how to make the view again."""
         if self._counter is None:
             self._counter = Version()
@@ -302,10 +302,10 @@ class Tensor(TensorMethods):
         elif not grad_mode.enabled:
             view._refusal = "was created in no_grad mode"
         elif self._base is None:
-            view._replay = lambda b: op(b, *inputs, *options)
+            view._replay = lambda b: op(b, *rest)
         elif self._replay is not None:
             outer = self._replay
-            view._replay = lambda b: op(outer(b), *inputs, *options)
+            view._replay = lambda b: op(outer(b), *rest)
         else:
             view._refusal = self._refusal
         if base._views is None:
@@ -401,7 +401,7 @@ class Tensor(TensorMethods):
             out = to(out, dtype)
         return out.clone() if copy and out is self else out
 
-    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    def new(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """A new tensor of `data`, by default with this tensor's dtype and device."""
         from . import creation
 
@@ -537,13 +537,13 @@ class Tensor(TensorMethods):
             )
         import copy
 
-        new = new_tensor(type(self))
-        memo[id(self)] = new
+        made = new(type(self))
+        memo[id(self)] = made
         for key, value in self.__dict__.items():
             if not key.startswith("_"):
-                setattr(new, key, copy.deepcopy(value, memo))
-        new._array = self._array.copy()
-        return new
+                setattr(made, key, copy.deepcopy(value, memo))
+        made._array = self._array.copy()
+        return made
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         if not self.is_leaf:
@@ -554,10 +554,10 @@ class Tensor(TensorMethods):
 
 def _rebuild(cls: type, array: np.ndarray, device_name: str, state: dict) -> Any:
     """What unpickling calls: the tensor from its parts."""
-    new = new_tensor(cls)
-    new._array = device(device_name).xp.asarray(array)
-    new.__dict__.update(state)
-    return new
+    made = new(cls)
+    made._array = device(device_name).xp.asarray(array)
+    made.__dict__.update(state)
+    return made
 
 
 def _parse_to(*args: Any, **kwargs: Any) -> tuple:

@@ -18,6 +18,13 @@ from typing import Any
 from .grad_mode import grad_mode
 
 birth = itertools.count().__next__
+new = object.__new__
+
+
+class NOT_A_TENSOR:
+    """What stands for the version counter of a saved value that is no tensor."""
+
+    n = -1
 
 
 class Node:
@@ -26,28 +33,14 @@ class Node:
     __slots__ = ("op", "plan", "saved", "versions", "edges", "metas", "birth", "hooks", "__weakref__")
     may_share = False  # whether a derivative may hand out memory that is not its own (a user's Function may)
 
-    def __init__(self, op: Any, plan: Any, inputs: Sequence, options: tuple, outs: Sequence):
-        self.op = op
-        self.plan = plan
-        self.edges = [gradient_edge(inputs[i]) for i in plan.targets]
-        self.metas = [(out._array.shape, out._array.dtype) for out in outs]
-        self.hooks: Hooks | None = None
-        saved: list[Any] = []
-        versions = []
-        for kind, i in plan.sources:
-            if kind == "input":
-                value = inputs if op.variadic else inputs[i]
-            elif kind == "output":
-                value = outs[i]._alias()  # not the output itself, which will point back to this node
-            elif kind == "option":
-                value = options[i]
-            else:
-                value = [x.shape for x in inputs] if op.variadic else getattr(inputs[i], "shape", ())
-            saved.append(value)
-            versions.append(value._version if kind in ("input", "output") and hasattr(value, "_counter") else -1)
-        self.saved: list[Any] | None = saved
-        self.versions = versions
-        self.birth = birth()
+    op: Any
+    plan: Any
+    edges: list  # for each of plan.targets: (node, output number) its gradient goes to, or None
+    saved: list | None  # the values of plan.names; None once freed
+    versions: list  # of the saved values: the version a tensor was saved at, −1 for what is no tensor
+    metas: tuple  # for each output: its shape and dtype, which its gradient will have
+    birth: int
+    hooks: Hooks | None
 
     # ---- torch's face ----
 
@@ -77,21 +70,15 @@ class Node:
 
     def run(self, grads: list) -> list:
         """The gradients for `edges`, in their order, from the gradients of the outputs (None where none arrived)."""
-        values = self.unpack()
+        values = self.unpack() if self.versions else self.saved
+        plan = self.plan
+        if plan.simple is not None:
+            return [plan.simple(grads[0], *values)] if values else [plan.simple(grads[0])]
         results: list[Any] = []
-        g = grads[0]
-        for function, names, only_g, wanted, targets in self.plan.steps:
-            arguments = [values[i] for i in names]
-            if self.op.output_list:
-                result = function(grads, *arguments)
-            elif only_g:
-                result = function(g, *arguments)
-            else:
-                result = function(*[self._upstream(w, grads) for w in wanted], *arguments)
-            if len(targets) == 1 and not self.op.variadic:
-                results.append(result)
-            else:
-                results.extend(result)
+        for function, places, wanted, several in plan.steps:
+            upstream = [grads] if self.op.output_list else [self._upstream(w, grads) for w in wanted]
+            result = function(*upstream, *[values[k] for k in places])
+            results.extend(result) if several else results.append(result)
         return results
 
     def _upstream(self, name: str, grads: list) -> Any:
@@ -99,42 +86,81 @@ class Node:
 
     def unpack(self) -> list:
         """What the derivatives asked for, after checking that nobody has overwritten it since."""
-        if self.saved is None:
+        values = self.saved
+        if values is None:
             raise RuntimeError(
                 f"Trying to backward through the graph a second time: {self.name()} has already been freed by an "
                 "earlier backward. If this part of the graph comes from an earlier iteration (a hidden state, a loss "
                 "summed across steps), cut it with .detach(); to really differentiate it twice, give "
                 "retain_graph=True to the first backward."
             )
-        values = self.saved
         for k, version in enumerate(self.versions):
-            if version < 0:
-                continue
-            value = values[k]
-            if value._version != version:
-                raise RuntimeError(
-                    "one of the variables needed for gradient computation has been modified by an inplace operation: "
-                    f"the tensor of shape {tuple(value.shape)} that {self.name()} saved as "
-                    f"'{self.plan.names[k]}' is at version {value._version}; expected version {version} instead. "
-                    "Give the in-place operation a clone(), or use its out-of-place form."
-                )
-            if grad_mode.enabled and self.plan.sources[k][0] == "output":
-                value = value._alias()  # differentiable again: its history is this node
-                value._grad_fn, value._output_nr, value.requires_grad = self, self.plan.sources[k][1], True
-                values = [*values[:k], value, *values[k + 1 :]]
+            if version >= 0:
+                counter = values[k]._counter
+                if counter is not None and counter.n != version:
+                    raise RuntimeError(self._overwritten(k))
+        if grad_mode.enabled and self.plan.outputs:
+            values = list(values)
+            for k, nr in enumerate(self.plan.outputs, start=len(self.plan.arguments)):
+                again = values[k]._alias()  # differentiable once more: its history is this node
+                again._grad_fn, again._output_nr, again.requires_grad = self, nr, True
+                values[k] = again
         return values
+
+    def _overwritten(self, k: int) -> str:
+        tensor = self.saved[k]  # type: ignore[index]
+        return (
+            "one of the variables needed for gradient computation has been modified by an inplace operation: the tensor "
+            f"of shape {tuple(tensor.shape)} that {self.name()} saved as '{self.plan.names[k]}' is at version "
+            f"{tensor._version}; expected version {self.versions[k]} instead. Give the in-place operation a clone(), or use "
+            "its out-of-place form."
+        )
 
     def show_output(self, nr: int, tensor: Any) -> None:
         """Output `nr` was written into `tensor`: what was saved of it is watched there from now on."""
-        for k, source in enumerate(self.plan.sources):
-            if source == ("output", nr) and self.saved is not None:
-                self.saved[k] = tensor._alias()
-                self.versions[k] = tensor._version
+        for k, saved_nr in enumerate(self.plan.outputs, start=len(self.plan.arguments)):
+            if saved_nr == nr and self.saved is not None:
+                self.saved[k], self.versions[k] = tensor._alias(), tensor._version
 
     def release(self) -> None:
         """Drop what was saved, so that memory is freed as the walk goes. Nodes that saved no tensor can run again."""
-        if any(v >= 0 for v in self.versions) or self.op.variadic:
+        if self.versions:
             self.saved = None
+
+
+def record(op: Any, plan: Any, args: tuple, outs: Any) -> Node:
+    """The node of a call that is being recorded: its edges, and what its derivatives asked for."""
+    node = new(Node)
+    node.op = op
+    node.plan = plan
+    node.hooks = None
+    node.edges = edges = []
+    for i in plan.targets:
+        x = args[i]
+        maker = getattr(x, "_grad_fn", None)
+        ready = maker is not None and maker is not STALE and x.requires_grad
+        edges.append((maker, x._output_nr) if ready else gradient_edge(x))
+    node.saved = saved = []
+    node.versions = versions = []
+    for i in plan.arguments:
+        value = args[i]
+        saved.append(value)
+        counter = getattr(value, "_counter", NOT_A_TENSOR)
+        versions.append(0 if counter is None else counter.n)
+    if plan.extras:
+        for nr in plan.outputs:
+            alias = outs[nr]._alias()  # not the output itself, which will point back to this node
+            saved.append(alias)
+            versions.append(alias._counter.n)
+        for i in plan.shapes:
+            saved.append([x.shape for x in args[: plan.n_inputs]] if op.variadic else getattr(args[i], "shape", ()))
+    if len(outs) == 1:
+        array = outs[0]._array
+        node.metas = ((array.shape, array.dtype),)
+    else:
+        node.metas = tuple((out._array.shape, out._array.dtype) for out in outs)
+    node.birth = birth()
+    return node
 
 
 class AccumulateGrad:
@@ -147,7 +173,7 @@ class AccumulateGrad:
 
     def __init__(self, variable: Any):
         self.variable = variable
-        self.metas = [(variable._array.shape, variable._array.dtype)]
+        self.metas = ((variable._array.shape, variable._array.dtype),)
         self.hooks: Hooks | None = None
         self.birth = birth()
 
@@ -285,14 +311,16 @@ def walk(
     """
     wanted = set(inputs or ())
     stops = {node for node, _ in wanted}
-    needed = _leading_to(stops, [edge[0] for edge, _ in roots]) if inputs is not None else None
+    needed: Any = _leading_to(stops, [edge[0] for edge, _ in roots]) if inputs is not None else None
     arrived: dict = {}
     pending: dict[Any, list] = {}
     heap: list[tuple[int, Any]] = []
 
     def push(node: Any, nr: int, g: Any) -> None:
+        """Add g to what has arrived for output `nr` of `node`, in that output's shape and dtype."""
         shape, dtype = node.metas[nr]
-        if g._array.shape != shape or g._array.dtype != dtype:
+        array = g._array
+        if array.shape != shape or array.dtype is not dtype:
             g = g._reduced_to(shape, dtype)
         held = pending.get(node)
         if held is None:
@@ -311,9 +339,9 @@ def walk(
             hooks = node.hooks
             if hooks is not None:
                 grads = hooks.before(grads)
-            if node in stops:
+            if stops and node in stops:
                 arrived.update({(node, nr): g for nr, g in enumerate(grads) if (node, nr) in wanted})
-                if needed is not None and not needed[node] and not (accumulate and not node.edges):
+                if not needed[node] and not (accumulate and not node.edges):
                     continue
             results = node.run(grads)
             if hooks is not None:
@@ -321,11 +349,12 @@ def walk(
             if not retain_graph:
                 node.release()
             for edge, g in zip(node.edges, results):
-                if edge is not None and g is not None and (needed is None or edge[0] in needed):
-                    target, nr = edge
-                    if not target.edges and (node.may_share or g._base is not None or any(g is h for h in grads)):
-                        g = g.clone()  # it will become a leaf's .grad: that must be nobody else's memory
-                    push(target, nr, g)
+                if edge is None or g is None or (needed is not None and edge[0] not in needed):
+                    continue
+                target, nr = edge
+                if not target.edges and (node.may_share or g._base is not None or any(g is h for h in grads)):
+                    g = g.clone()  # it will become a leaf's .grad: that must be nobody else's memory
+                push(target, nr, g)
     finally:
         grad_mode.enabled = before
     return arrived

@@ -23,7 +23,7 @@ class Parameter(Tensor):
         _share_memory(self, data)
         self.requires_grad_(requires_grad)
 
-    def __repr__(self) -> str:
+    def __repr__(self) -> str:  # type: ignore[override]
         return f"Parameter containing:\n{super().__repr__()}"
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
