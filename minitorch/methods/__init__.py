@@ -1,0 +1,27 @@
+"""What can be computed with a tensor: its methods, in three files of one-liners that name their ops.
+
+Read next: `arithmetic.py`, then `ops/elementwise.py`.
+"""
+
+from __future__ import annotations
+
+from ..op import registry
+from .arithmetic import Arithmetic
+from .inplace import InPlace
+from .structure import Structure
+
+
+class TensorMethods(Arithmetic, Structure, InPlace):
+    """All the methods of Tensor that are ops."""
+
+
+def _document() -> None:
+    """Give each method its op's docstring, so that `help(x.softmax)` says what softmax is."""
+    for family in (Arithmetic, Structure, InPlace):
+        for name, method in vars(family).items():
+            thing = registry.get(name.strip("_"))
+            if callable(method) and method.__doc__ is None and thing is not None:
+                method.__doc__ = thing.__doc__
+
+
+_document()

@@ -1,0 +1,198 @@
+"""The methods of Tensor: everything that ends in `_` and writes into the tensor. Each is one line that names its op.
+
+Go to definition on the right-hand side to read the op, with its derivative beside it. `Tensor._update` runs an op and puts
+the result into the tensor's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..ops import activation, elementwise, inplace
+from ..ops import index as indexing
+from ..ops import shape as shaping
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+class InPlace:
+    """Everything that ends in `_` and writes into the tensor."""
+
+    _update: Callable[..., Tensor]
+
+    def neg_(self) -> Tensor:
+        return self._update(elementwise.neg)
+
+    def exp_(self) -> Tensor:
+        return self._update(elementwise.exp)
+
+    def exp2_(self) -> Tensor:
+        return self._update(elementwise.exp2)
+
+    def expm1_(self) -> Tensor:
+        return self._update(elementwise.expm1)
+
+    def log_(self) -> Tensor:
+        return self._update(elementwise.log)
+
+    def log2_(self) -> Tensor:
+        return self._update(elementwise.log2)
+
+    def log10_(self) -> Tensor:
+        return self._update(elementwise.log10)
+
+    def log1p_(self) -> Tensor:
+        return self._update(elementwise.log1p)
+
+    def sqrt_(self) -> Tensor:
+        return self._update(elementwise.sqrt)
+
+    def rsqrt_(self) -> Tensor:
+        return self._update(elementwise.rsqrt)
+
+    def reciprocal_(self) -> Tensor:
+        return self._update(elementwise.reciprocal)
+
+    def abs_(self) -> Tensor:
+        return self._update(elementwise.abs_)
+
+    def sign_(self) -> Tensor:
+        return self._update(elementwise.sign)
+
+    def square_(self) -> Tensor:
+        return self._update(elementwise.square)
+
+    def sin_(self) -> Tensor:
+        return self._update(elementwise.sin)
+
+    def cos_(self) -> Tensor:
+        return self._update(elementwise.cos)
+
+    def tan_(self) -> Tensor:
+        return self._update(elementwise.tan)
+
+    def asin_(self) -> Tensor:
+        return self._update(elementwise.asin)
+
+    def acos_(self) -> Tensor:
+        return self._update(elementwise.acos)
+
+    def atan_(self) -> Tensor:
+        return self._update(elementwise.atan)
+
+    def sinh_(self) -> Tensor:
+        return self._update(elementwise.sinh)
+
+    def cosh_(self) -> Tensor:
+        return self._update(elementwise.cosh)
+
+    def tanh_(self) -> Tensor:
+        return self._update(elementwise.tanh)
+
+    def asinh_(self) -> Tensor:
+        return self._update(elementwise.asinh)
+
+    def acosh_(self) -> Tensor:
+        return self._update(elementwise.acosh)
+
+    def atanh_(self) -> Tensor:
+        return self._update(elementwise.atanh)
+
+    def sigmoid_(self) -> Tensor:
+        return self._update(elementwise.sigmoid)
+
+    def erf_(self) -> Tensor:
+        return self._update(elementwise.erf)
+
+    def floor_(self) -> Tensor:
+        return self._update(elementwise.floor)
+
+    def ceil_(self) -> Tensor:
+        return self._update(elementwise.ceil)
+
+    def trunc_(self) -> Tensor:
+        return self._update(elementwise.trunc)
+
+    def frac_(self) -> Tensor:
+        return self._update(elementwise.frac)
+
+    def round_(self, decimals: int = 0) -> Tensor:
+        return self._update(elementwise.round_, decimals)
+
+    def relu_(self) -> Tensor:
+        return self._update(activation.relu)
+
+    def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        return self._update(elementwise.add, other, alpha)
+
+    def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        return self._update(elementwise.sub, other, alpha)
+
+    def mul_(self, other: Any) -> Tensor:
+        return self._update(elementwise.mul, other)
+
+    def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        return self._update(elementwise.div, other, rounding_mode=rounding_mode)
+
+    def pow_(self, exponent: Any) -> Tensor:
+        return self._update(elementwise.pow_, exponent)
+
+    def fmod_(self, other: Any) -> Tensor:
+        return self._update(elementwise.fmod, other)
+
+    def remainder_(self, other: Any) -> Tensor:
+        return self._update(elementwise.remainder, other)
+
+    def floor_divide_(self, other: Any) -> Tensor:
+        return self._update(elementwise.floor_divide, other)
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        return self._update(elementwise.clamp, min, max)
+
+    def lerp_(self, end: Tensor, weight: Any) -> Tensor:
+        return self._update(elementwise.lerp, end, weight)
+
+    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+        return self._update(elementwise.addcmul, tensor1, tensor2, value=value)
+
+    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+        return self._update(elementwise.addcdiv, tensor1, tensor2, value=value)
+
+    def copy_(self, src: Tensor, non_blocking: bool = False) -> Tensor:
+        return self._update(inplace.copy, src)
+
+    def fill_(self, value: Any) -> Tensor:
+        return self._update(inplace.fill, value)
+
+    def zero_(self) -> Tensor:
+        return self._update(inplace.zero)
+
+    def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
+        return self._update(indexing.masked_fill, mask, value)
+
+    def scatter_(self, dim: int, index: Tensor, src: Any) -> Tensor:
+        return self._update(indexing.scatter, dim, index, src)
+
+    def scatter_add_(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
+        return self._update(indexing.scatter_add, dim, index, src)
+
+    def index_add_(self, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+        return self._update(indexing.index_add, dim, index, source, alpha=alpha)
+
+    def index_fill_(self, dim: int, index: Tensor, value: Any) -> Tensor:
+        return self._update(indexing.index_fill, dim, index, value)
+
+    def index_put_(self, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+        return self._update(indexing.index_put, indices, values, accumulate)
+
+    def index_copy_(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
+        return self._update(indexing.index_copy, dim, index, source)
+
+    def tril_(self, diagonal: int = 0) -> Tensor:
+        return self._update(shaping.tril, diagonal)
+
+    def triu_(self, diagonal: int = 0) -> Tensor:
+        return self._update(shaping.triu, diagonal)
+
+    __iadd__, __isub__, __imul__, __itruediv__, __ipow__ = add_, sub_, mul_, div_, pow_
