@@ -9,21 +9,29 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
+import pytest
 import torch
 
 import minitorch
 
 
+class Failure(NamedTuple):
+    """What a scenario raised."""
+
+    kind: str
+    words: str
+
+
 def outcome(scenario: Callable[[Any], Any], lib: Any) -> Any:
-    """What `scenario` returns on `lib`, in plain Python; or what it raises, as (type, words)."""
+    """What `scenario` returns on `lib`, in plain Python; or what it raises; with the warnings."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             result = plain(scenario(lib), lib)
         except Exception as error:
-            result = type(error).__name__, named_alike(str(error))
+            result = Failure(type(error).__name__, named_alike(str(error)))
     return result, [(w.category.__name__, named_alike(str(w.message))) for w in caught]
 
 
@@ -51,6 +59,62 @@ def named_alike(text: str) -> str:
     return re.sub(r" at 0x[0-9a-f]+", "", text)
 
 
-def assert_same(scenario: Callable[[Any], Any]) -> None:
+def assert_same(scenario: Callable[[Any], Any]) -> Any:
+    """Run `scenario` on both; what torch returned or raised."""
     ours, theirs = outcome(scenario, minitorch), outcome(scenario, torch)
     assert ours == theirs, f"\nours:   {ours}\ntheirs: {theirs}"
+    return theirs[0]
+
+
+def assert_same_complaint(scenario: Callable[[Any], Any]) -> None:
+    """`scenario` must raise or warn, alike on both."""
+    theirs = assert_same(scenario)
+    assert isinstance(theirs, Failure) or outcome(scenario, torch)[1], "torch does not complain"
+
+
+class Scenarios(list):
+    """The scenarios of a test module: `@scenarios.add` collects them, `@scenarios.parametrize` runs a test on each."""
+
+    def add(self, scenario: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        self.append(scenario)
+        return scenario
+
+    def parametrize(self, test: Callable[[Any], None]) -> Any:
+        return pytest.mark.parametrize("scenario", self, ids=lambda scenario: scenario.__name__)(test)
+
+
+def assert_runs_the_same(scenario: Callable[[Any], Any]) -> None:
+    """As `assert_same`; a scenario that fails on both sides by a mistake of its own would prove nothing."""
+    theirs = assert_same(scenario)
+    assert not (isinstance(theirs, Failure) and theirs.kind in ("AttributeError", "NameError")), theirs
+
+
+def affine(lib, n=2):
+    """y = w x + b, with a persistent and a non-persistent buffer."""
+
+    class Affine(lib.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = lib.nn.Parameter(lib.arange(1.0, n + 1.0))
+            self.bias = lib.nn.Parameter(lib.zeros(n))
+            self.register_buffer("count", lib.tensor(0))
+            self.register_buffer("scratch", lib.ones(n), persistent=False)
+
+        def forward(self, x, scale=1):
+            return self.weight * x * scale + self.bias
+
+        def extra_repr(self):
+            return f"n={len(self.weight)}"
+
+    return Affine()
+
+
+def net(lib):
+    """Two affine maps, the second twice."""
+    root = lib.nn.Module()
+    root.first = affine(lib)
+    root.block = lib.nn.Module()
+    root.block.second = affine(lib)
+    root.block.again = root.block.second
+    root.empty = None
+    return root

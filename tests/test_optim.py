@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 import torch
-from both import assert_same
+from both import Scenarios, assert_runs_the_same, assert_same_complaint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,12 +40,7 @@ def test_every_optimizer_has_a_row():
 
 # ---- scenarios: each runs on both libraries --------------------------------------------------------------------
 
-SCENARIOS = []
-
-
-def scenario(function):
-    SCENARIOS.append(function)
-    return function
+scenarios = Scenarios()
 
 
 def leaf(lib, *values):
@@ -90,17 +85,17 @@ BAD_CALLS = {
 
 @pytest.mark.parametrize("name", BAD_CALLS)
 def test_bad_calls_fail_as_in_torch(name):
-    assert_same(bad_call(BAD_CALLS[name]))
+    assert_same_complaint(bad_call(BAD_CALLS[name]))
 
 
-@scenario
+@scenarios.add
 def groups_and_their_options(lib):
     optimizer = lib.optim.SGD([{"params": leaf(lib)}, {"params": [leaf(lib)], "lr": 0.5}], lr=0.1, momentum=0.9)
     optimizer.add_param_group({"params": (leaf(lib) for _ in range(2)), "weight_decay": 0.1})
     return [(g["lr"], g["momentum"], g["weight_decay"], len(g["params"])) for g in optimizer.param_groups]
 
 
-@scenario
+@scenarios.add
 def state_dict_layout(lib):
     a, b, c = leaf(lib), leaf(lib), leaf(lib)
     optimizer = lib.optim.Adam([{"params": [a, b]}, {"params": [c], "lr": 0.5}], amsgrad=True)
@@ -110,7 +105,7 @@ def state_dict_layout(lib):
     return state_dict["state"], [group["params"] for group in state_dict["param_groups"]]
 
 
-@scenario
+@scenarios.add
 def named_parameters_keep_their_names(lib):
     optimizer = lib.optim.SGD([("w", leaf(lib)), ("b", leaf(lib))], lr=0.1)
     state_dict = optimizer.state_dict()
@@ -119,19 +114,19 @@ def named_parameters_keep_their_names(lib):
     return state_dict["param_groups"][0]["param_names"], other.param_groups[0]["param_names"]
 
 
-@scenario
+@scenarios.add
 def loading_another_number_of_groups(lib):
     two = lib.optim.SGD([{"params": leaf(lib)}, {"params": leaf(lib)}], lr=0.1)
     lib.optim.SGD([leaf(lib)], lr=0.1).load_state_dict(two.state_dict())
 
 
-@scenario
+@scenarios.add
 def loading_another_number_of_parameters(lib):
     two = lib.optim.SGD([leaf(lib), leaf(lib)], lr=0.1)
     lib.optim.SGD([leaf(lib)], lr=0.1).load_state_dict(two.state_dict())
 
 
-@scenario
+@scenarios.add
 def loaded_state_takes_the_parameters_dtype(lib):
     single, double = leaf(lib), lib.tensor([1.0, 2.0], dtype=lib.float64, requires_grad=True)
     first, second = lib.optim.Adam([single]), lib.optim.Adam([double], lr=7.0)
@@ -141,14 +136,14 @@ def loaded_state_takes_the_parameters_dtype(lib):
     return second.state_dict()["state"], second.param_groups[0]["lr"]
 
 
-@scenario
+@scenarios.add
 def adamw_stays_decoupled_after_loading_adams_state(lib):
     adam, adamw = lib.optim.Adam([leaf(lib)]), lib.optim.AdamW([leaf(lib)])
     adamw.load_state_dict(adam.state_dict())
     return adamw.param_groups[0]["decoupled_weight_decay"], adamw.param_groups[0]["weight_decay"]
 
 
-@scenario
+@scenarios.add
 def no_state_without_gradient_or_momentum(lib):
     x = leaf(lib)
     plain, adam = lib.optim.SGD([x], lr=0.1), lib.optim.Adam([x])
@@ -158,7 +153,7 @@ def no_state_without_gradient_or_momentum(lib):
     return len(plain.state), len(adam.state), x
 
 
-@scenario
+@scenarios.add
 def zero_grad(lib):
     x, y = leaf(lib), leaf(lib)
     optimizer = lib.optim.SGD([x, y], lr=0.1)
@@ -170,7 +165,7 @@ def zero_grad(lib):
     return zeroed, x.grad
 
 
-@scenario
+@scenarios.add
 def closures_are_recorded_and_their_loss_returned(lib):
     x = leaf(lib)
     optimizer = lib.optim.SGD([x], lr=0.1)
@@ -186,7 +181,7 @@ def closures_are_recorded_and_their_loss_returned(lib):
     return losses, x, optimizer.step()
 
 
-@scenario
+@scenarios.add
 def step_hooks(lib):
     x, calls = leaf(lib), []
     optimizer = lib.optim.SGD([x], lr=0.1)
@@ -198,14 +193,14 @@ def step_hooks(lib):
     return calls
 
 
-@scenario
+@scenarios.add
 def a_step_hook_may_change_the_arguments(lib):
     optimizer = lib.optim.SGD([leaf(lib)], lr=0.1)
     optimizer.register_step_pre_hook(lambda opt, args, kwargs: ((opt, lambda: "loss"), {}))
     return optimizer.step()
 
 
-@scenario
+@scenarios.add
 def state_dict_hooks(lib):
     optimizer, calls = lib.optim.SGD([leaf(lib)], lr=0.1), []
     optimizer.register_state_dict_pre_hook(lambda opt: calls.append("second"))
@@ -217,7 +212,7 @@ def state_dict_hooks(lib):
     return calls
 
 
-@scenario
+@scenarios.add
 def a_subclass_with_a_step_of_its_own(lib):
     class Halve(lib.optim.Optimizer):
         def __init__(self, params):
@@ -236,7 +231,7 @@ def a_subclass_with_a_step_of_its_own(lib):
     return x, calls
 
 
-@scenario
+@scenarios.add
 def copies_are_independent(lib):
     x = leaf(lib)
     optimizer = lib.optim.Adam([x], lr=0.1)
@@ -248,7 +243,7 @@ def copies_are_independent(lib):
     return x, param, twin.state[param]
 
 
-@scenario
+@scenarios.add
 def momentum_buffers_of_the_documentation(lib):
     x = leaf(lib, 0.0)
     optimizer, buffers = lib.optim.SGD([x], lr=0.1, momentum=0.9, dampening=0.5), []
@@ -259,7 +254,7 @@ def momentum_buffers_of_the_documentation(lib):
     return buffers
 
 
-@scenario
+@scenarios.add
 def a_step_counts_as_a_write(lib):
     x = leaf(lib)
     y = (x * x).sum()
@@ -272,9 +267,9 @@ def a_step_counts_as_a_write(lib):
         return x._version > before, "modified by an inplace operation" in str(error)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
+@scenarios.parametrize
 def test_behaves_as_torch(scenario):
-    assert_same(scenario)
+    assert_runs_the_same(scenario)
 
 
 def test_repr_lists_the_options():

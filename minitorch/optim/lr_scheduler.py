@@ -91,7 +91,7 @@ class LRScheduler:
 class StepLR(LRScheduler):
     """lr ← γ · lr every `step_size` epochs.
 
-    >>> optimizer = SGD([minitorch.zeros(1, requires_grad=True)], lr=1.0)
+    >>> optimizer = minitorch.optim.SGD([minitorch.zeros(1, requires_grad=True)], lr=1.0)
     >>> schedule = StepLR(optimizer, step_size=2, gamma=0.5)
     >>> for epoch in range(5):
     ...     optimizer.step()

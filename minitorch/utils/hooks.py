@@ -12,6 +12,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from minitorch.autograd import Function, is_grad_enabled
+from minitorch.tensor import Tensor
+
 
 class RemovableHandle:
     """A handle that removes its hook from `hooks_dict`; as a context manager, on leaving the block.
@@ -57,17 +60,18 @@ class BackwardHook:
     inputs → identity → module.forward → identity → outputs
 
     In backward the right identity gives `grad_outputs`, the left one `grad_inputs`; the hooks run when both are known.
-    Arguments that are not Tensors have gradient None. If no input requires grad, there is no left identity and the
-    hooks run at the right one.
+    A Tensor that does not require grad has gradient zero, any other argument None. If no input requires grad, there is
+    no left identity and the hooks run at the right one.
     """
 
     def __init__(self, module: Any, hooks: Sequence[Callable], pre_hooks: Sequence[Callable]) -> None:
         self.module, self.hooks, self.pre_hooks = module, hooks, pre_hooks
         self.grad_outputs: tuple[Any, ...] | None = None
-        self.input_places: list[int] | None = None  # which arguments are Tensors; None: nothing to listen to
+        self.input_places: list[int] | None = None  # which arguments require grad; None: no left identity
 
     def watch_inputs(self, args: tuple[Any, ...]) -> tuple[Any, ...]:
         self.n_inputs = len(args)
+        self.constants = [(i, arg) for i, arg in enumerate(args) if isinstance(arg, Tensor) and not arg.requires_grad]
         args, self.input_places = _through_identity(args, self._on_grad_inputs)
         return args
 
@@ -94,7 +98,9 @@ class BackwardHook:
         if self.grad_outputs is None:  # the gradient came past the module's outputs, as in double backward
             return None
         assert self.input_places is not None
-        grad_inputs = _spread(grads, self.input_places, self.n_inputs)
+        zeros = [arg.new_zeros(arg.shape) for _, arg in self.constants]
+        places = [*self.input_places, *(i for i, _ in self.constants)]
+        grad_inputs = _spread([*grads, *zeros], places, self.n_inputs)
         for hook in self.hooks:
             changed = hook(self.module, grad_inputs, self.grad_outputs)
             if changed is not None:
@@ -118,37 +124,28 @@ class BackwardHook:
 
 
 def _through_identity(values: tuple[Any, ...], hook: Callable) -> tuple[tuple[Any, ...], list[int] | None]:
-    """Pass the Tensors among `values` through one identity node that calls `hook(grad_inputs, grad_outputs)`."""
-    from minitorch.autograd import is_grad_enabled
-    from minitorch.tensor import Tensor
+    """Pass the `values` that require grad through one node that calls `hook(grad_inputs, grad_outputs)`.
 
-    places = [i for i, value in enumerate(values) if isinstance(value, Tensor)]
-    if not (is_grad_enabled() and any(values[i].requires_grad for i in places)):
+    Also returns where they are among the values; None if there are none, or nothing is being recorded.
+    """
+    places = [i for i, value in enumerate(values) if isinstance(value, Tensor) and value.requires_grad]
+    if not places or not is_grad_enabled():
         return values, None
-    passed = _identity(*(values[i] for i in places))
-    node = next(tensor.grad_fn for tensor in passed if tensor.grad_fn is not None)
-    node.register_hook(hook)
-    replaced = list(values)
-    for place, tensor in zip(places, passed, strict=True):
-        replaced[place] = tensor
-    return tuple(replaced), places
+    passed = dict(zip(places, _BackwardHookFunction.apply(*(values[i] for i in places)), strict=True))
+    passed[places[0]].grad_fn.register_hook(hook)
+    return tuple(passed.get(i, value) for i, value in enumerate(values)), places
 
 
-def _identity(*tensors: Any) -> tuple[Any, ...]:
-    """The same tensors, as outputs of one node."""
-    from minitorch.autograd import Function
+class _BackwardHookFunction(Function):
+    """The identity of several tensors, as one node."""
 
-    class BackwardHookFunction(Function):
-        @staticmethod
-        def forward(ctx: Any, *tensors: Any) -> tuple[Any, ...]:
-            ctx.mark_non_differentiable(*(tensor for tensor in tensors if not tensor.requires_grad))
-            return tensors
+    @staticmethod
+    def forward(ctx: Any, *tensors: Tensor) -> tuple[Tensor, ...]:
+        return tensors
 
-        @staticmethod
-        def backward(ctx: Any, *grads: Any) -> tuple[Any, ...]:
-            return grads
-
-    return BackwardHookFunction.apply(*tensors)
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, ...]:
+        return grads
 
 
 def _spread(values: Sequence[Any], places: Sequence[int], length: int) -> tuple[Any, ...]:

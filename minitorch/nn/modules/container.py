@@ -67,6 +67,7 @@ class Sequential(ModuleSequence):
 
     Built from modules, or from one OrderedDict that names them. Slicing gives a Sequential that shares the layers.
 
+    >>> from minitorch.nn import Linear, ReLU
     >>> net = Sequential(Linear(4, 8), ReLU(), Linear(8, 2))
     >>> net[:2]
     Sequential(
@@ -130,8 +131,7 @@ class Sequential(ModuleSequence):
 class ModuleList(ModuleSequence):
     """A list of registered modules. It has no forward: index it or loop over it.
 
-    >>> heads = ModuleList([Linear(8, 2) for _ in range(3)])
-    >>> heads
+    >>> ModuleList([minitorch.nn.Linear(8, 2) for _ in range(3)])
     ModuleList(
       (0-2): 3 x Linear(in_features=8, out_features=2, bias=True)
     )
@@ -177,7 +177,7 @@ class ModuleList(ModuleSequence):
 class ModuleDict(Module):
     """A dictionary of registered modules, in order of insertion. It has no forward.
 
-    >>> choices = ModuleDict({"relu": ReLU(), "tanh": Tanh()})
+    >>> choices = ModuleDict({"relu": minitorch.nn.ReLU(), "tanh": minitorch.nn.Tanh()})
     >>> choices["relu"]
     ReLU()
     """
@@ -233,8 +233,7 @@ class ModuleDict(Module):
 class ParameterList(Module):
     """A list of parameters: tensors put into it become Parameters; other objects are kept as they are.
 
-    >>> weights = ParameterList([minitorch.zeros(2, 3)])
-    >>> weights
+    >>> ParameterList([minitorch.zeros(2, 3)])
     ParameterList(  (0): Parameter containing: [minitorch.float32 of size 2x3])
     """
 

@@ -17,7 +17,7 @@ from minitorch.autograd import no_grad
 from minitorch.nn.modules.hooks import ModuleHooks
 from minitorch.nn.modules.state_dict import ModuleState
 from minitorch.nn.parameter import Buffer, Parameter
-from minitorch.tensor import Tensor
+from minitorch.tensor import Tensor, _parse_to
 from minitorch.utils.names import typename
 
 Self = TypeVar("Self", bound="Module")
@@ -87,8 +87,8 @@ class Module(ModuleHooks, ModuleState):
 
     def __getattr__(self, name: str) -> Any:  # called only for what is not an ordinary attribute
         for register in ("_parameters", "_buffers", "_modules"):
-            if name in self.__dict__.get(register, ()):
-                return self.__dict__[register][name]
+            if name in (members := self.__dict__.get(register, ())):
+                return members[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __delattr__(self, name: str) -> None:
@@ -278,10 +278,10 @@ class Module(ModuleHooks, ModuleState):
 
     def to(self: Self, *args: Any, **kwargs: Any) -> Self:
         """`to(device)`, `to(dtype)`, `to(device, dtype)` or `to(tensor)`, in place. Integer buffers keep their dtype."""
-        device, dtype = _parse_to(*args, **kwargs)
+        device, dtype, _ = _parse_to(*args, **kwargs)
         if dtype is not None and not dtype.is_floating_point:
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
-        return self._apply(lambda t: t.to(device or t.device, dtype if dtype and t.is_floating_point() else t.dtype))
+        return self._apply(lambda t: t.to(device, dtype if t.is_floating_point() else None))
 
     def double(self: Self) -> Self:
         return self.to(dtypes.float64)
@@ -372,17 +372,3 @@ def _once(pairs: Iterable[tuple[str, Named]]) -> Iterator[tuple[str, Named]]:
         if id(member) not in seen:
             seen.add(id(member))
             yield name, member
-
-
-def _parse_to(
-    *args: Any, device: Any = None, dtype: dtypes.dtype | None = None, **kwargs: Any
-) -> tuple[Any, dtypes.dtype | None]:
-    """The device and the dtype asked for in `to(...)`; either may be None."""
-    for arg in args:
-        if isinstance(arg, Tensor):
-            device, dtype = arg.device, arg.dtype
-        elif isinstance(arg, dtypes.dtype):
-            dtype = arg
-        elif not isinstance(arg, bool):  # `non_blocking` means nothing here
-            device = arg
-    return device, dtype

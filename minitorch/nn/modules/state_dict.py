@@ -167,7 +167,7 @@ class ModuleState:
                 f"checkpoint but received {type(value)}"
             )
         if tensor.dim() == 0 and tuple(value.shape) == (1,):
-            value = value[0]
+            value = value.reshape(())
         if value.shape != tensor.shape:
             return (
                 f"size mismatch for {key}: copying a param with shape {value.shape} from checkpoint, "
