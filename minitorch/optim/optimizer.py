@@ -70,10 +70,9 @@ class Optimizer:
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
         self._opt_called = False
-        for hooks in ("step_pre", "step_post", "state_dict_pre", "state_dict_post"):
-            setattr(self, f"_optimizer_{hooks}_hooks", OrderedDict())
-        for hooks in ("load_state_dict_pre", "load_state_dict_post"):
-            setattr(self, f"_optimizer_{hooks}_hooks", OrderedDict())
+        for moment in ("step", "state_dict", "load_state_dict"):
+            setattr(self, f"_optimizer_{moment}_pre_hooks", OrderedDict())
+            setattr(self, f"_optimizer_{moment}_post_hooks", OrderedDict())
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, but got "
