@@ -82,6 +82,11 @@ def to_numpy(array: Any) -> np.ndarray:
     return array if isinstance(array, np.ndarray) else array.get()
 
 
+def moved(array: Any, target: device) -> Any:
+    """A copy of the array on another device."""
+    return to_numpy(array).copy() if target.type == "cpu" else target.xp.asarray(to_numpy(array))
+
+
 def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:
     """out[index] += values, in place, where repeated indices all count (`out[index] += values` keeps only one)."""
     if xp is np:

@@ -28,6 +28,7 @@ Array = Any  # a differentiable array argument of a forward; all `Array`s of an 
 Index = Any  # an array argument that is passed as it is: indices, masks, conditions
 
 registry: dict[str, Op | Callable] = {}  # every public op and composite function by its torch name
+ops: list[Op] = []  # every op, those without a public name too
 Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
 
 
@@ -109,6 +110,7 @@ class Op:
         self.__module__ = forward.__module__
         self.__doc__ = formula or forward.__doc__
         self.__wrapped__ = forward
+        ops.append(self)
 
     def __repr__(self) -> str:
         return f"<op {self.__name__}({', '.join(self.parameters)})>"
@@ -316,7 +318,8 @@ class Elementwise(Op):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.lane = self.arity if self.n_inputs == self.arity <= 2 else -1  # -1: never
+        self.lane = self.n_inputs if self.n_inputs <= 2 else -1  # -1: never
+        self.options = tuple(self.defaults.values())
         self.floats_only = self.promote == "float"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -348,7 +351,7 @@ class Elementwise(Op):
                 plan = self.plans[mask] = make_plan(self, mask, self.n_inputs)
             if plan is not None:
                 out.requires_grad = True
-                out._grad_fn = record(self, plan, args, (out,))
+                out._grad_fn = record(self, plan, args + self.options, (out,))
         return out
 
 

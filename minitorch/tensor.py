@@ -394,7 +394,7 @@ class Tensor(TensorMethods):
         if target is not None and as_device(target) != self.device:
             from .ops.elementwise import to_device
 
-            out = to_device(out, as_device(target))
+            out = to_device(out, as_device(target), self.device)
         if dtype is not None and dtype is not out.dtype:
             from .ops.elementwise import to
 

@@ -124,7 +124,7 @@ class Node:
 
     def release(self) -> None:
         """Drop what was saved, so that memory is freed as the walk goes. Nodes that saved no tensor can run again."""
-        if self.versions:
+        if max(self.versions, default=-1) >= 0:
             self.saved = None
 
 

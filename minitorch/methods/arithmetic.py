@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
-from ..ops import activation, elementwise, matmul
+from ..ops import activation, compare, elementwise, matmul, special
 from ..ops import index as indexing
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ class Arithmetic:
     # ---- operators ----
 
     def __add__(self, other: Any) -> Tensor:
-        return elementwise.add(self, other, 1)
+        return elementwise.add(self, other)
 
     def __radd__(self, other: Any) -> Tensor:
-        return elementwise.add(self, other, 1)
+        return elementwise.add(self, other)
 
     def __sub__(self, other: Any) -> Tensor:
-        return elementwise.sub(self, other, 1)
+        return elementwise.sub(self, other)
 
     def __rsub__(self, other: Any) -> Tensor:
-        return elementwise.sub(other, self, 1)
+        return elementwise.sub(other, self)
 
     def __mul__(self, other: Any) -> Tensor:
         return elementwise.mul(self, other)
@@ -46,10 +46,10 @@ class Arithmetic:
         return elementwise.mul(self, other)
 
     def __truediv__(self, other: Any) -> Tensor:
-        return elementwise.div(self, other)
+        return elementwise.true_div(self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return elementwise.div(other, self)
+        return elementwise.true_div(other, self)
 
     def __floordiv__(self, other: Any) -> Tensor:
         return elementwise.floor_divide(self, other)
@@ -79,43 +79,43 @@ class Arithmetic:
         return elementwise.abs_(self)
 
     def __invert__(self) -> Tensor:
-        return elementwise.bitwise_not(self)
+        return compare.bitwise_not(self)
 
     def __eq__(self, other: Any) -> Any:
-        return elementwise.eq(self, other)
+        return compare.eq(self, other)
 
     def __ne__(self, other: Any) -> Any:
-        return elementwise.ne(self, other)
+        return compare.ne(self, other)
 
     def __lt__(self, other: Any) -> Tensor:
-        return elementwise.lt(self, other)
+        return compare.lt(self, other)
 
     def __le__(self, other: Any) -> Tensor:
-        return elementwise.le(self, other)
+        return compare.le(self, other)
 
     def __gt__(self, other: Any) -> Tensor:
-        return elementwise.gt(self, other)
+        return compare.gt(self, other)
 
     def __ge__(self, other: Any) -> Tensor:
-        return elementwise.ge(self, other)
+        return compare.ge(self, other)
 
     def __and__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_and(self, other)
+        return compare.bitwise_and(self, other)
 
     def __rand__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_and(self, other)
+        return compare.bitwise_and(self, other)
 
     def __or__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_or(self, other)
+        return compare.bitwise_or(self, other)
 
     def __ror__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_or(self, other)
+        return compare.bitwise_or(self, other)
 
     def __xor__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_xor(self, other)
+        return compare.bitwise_xor(self, other)
 
     def __rxor__(self, other: Any) -> Tensor:
-        return elementwise.bitwise_xor(self, other)
+        return compare.bitwise_xor(self, other)
 
     def __matmul__(self, other: Tensor) -> Tensor:
         return matmul.matmul(self, other)
@@ -213,22 +213,22 @@ class Arithmetic:
         return elementwise.atanh(self)
 
     def sigmoid(self) -> Tensor:
-        return elementwise.sigmoid(self)
+        return special.sigmoid(self)
 
     def erf(self) -> Tensor:
-        return elementwise.erf(self)
+        return special.erf(self)
 
     def erfc(self) -> Tensor:
-        return elementwise.erfc(self)
+        return special.erfc(self)
 
     def erfinv(self) -> Tensor:
-        return elementwise.erfinv(self)
+        return special.erfinv(self)
 
     def lgamma(self) -> Tensor:
-        return elementwise.lgamma(self)
+        return special.lgamma(self)
 
     def digamma(self) -> Tensor:
-        return elementwise.digamma(self)
+        return special.digamma(self)
 
     def floor(self) -> Tensor:
         return elementwise.floor(self)
@@ -243,25 +243,25 @@ class Arithmetic:
         return elementwise.frac(self)
 
     def isnan(self) -> Tensor:
-        return elementwise.isnan(self)
+        return compare.isnan(self)
 
     def isinf(self) -> Tensor:
-        return elementwise.isinf(self)
+        return compare.isinf(self)
 
     def isfinite(self) -> Tensor:
-        return elementwise.isfinite(self)
+        return compare.isfinite(self)
 
     def logical_not(self) -> Tensor:
-        return elementwise.logical_not(self)
+        return compare.logical_not(self)
 
     def bitwise_not(self) -> Tensor:
-        return elementwise.bitwise_not(self)
+        return compare.bitwise_not(self)
 
     def round(self, decimals: _int = 0) -> Tensor:
         return elementwise.round_(self, decimals)
 
     def logit(self, eps: _float | None = None) -> Tensor:
-        return elementwise.logit(self, eps)
+        return special.logit(self, eps)
 
     def nan_to_num(self, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
         return elementwise.nan_to_num(self, nan, posinf, neginf)
@@ -320,10 +320,10 @@ class Arithmetic:
         return elementwise.hypot(self, other)
 
     def xlogy(self, other: Any) -> Tensor:
-        return elementwise.xlogy(self, other)
+        return special.xlogy(self, other)
 
     def logaddexp(self, other: Any) -> Tensor:
-        return elementwise.logaddexp(self, other)
+        return special.logaddexp(self, other)
 
     def copysign(self, other: Any) -> Tensor:
         return elementwise.copysign(self, other)
@@ -332,40 +332,40 @@ class Arithmetic:
         return elementwise.heaviside(self, other)
 
     def eq(self, other: Any) -> Tensor:
-        return elementwise.eq(self, other)
+        return compare.eq(self, other)
 
     def ne(self, other: Any) -> Tensor:
-        return elementwise.ne(self, other)
+        return compare.ne(self, other)
 
     def lt(self, other: Any) -> Tensor:
-        return elementwise.lt(self, other)
+        return compare.lt(self, other)
 
     def le(self, other: Any) -> Tensor:
-        return elementwise.le(self, other)
+        return compare.le(self, other)
 
     def gt(self, other: Any) -> Tensor:
-        return elementwise.gt(self, other)
+        return compare.gt(self, other)
 
     def ge(self, other: Any) -> Tensor:
-        return elementwise.ge(self, other)
+        return compare.ge(self, other)
 
     def logical_and(self, other: Any) -> Tensor:
-        return elementwise.logical_and(self, other)
+        return compare.logical_and(self, other)
 
     def logical_or(self, other: Any) -> Tensor:
-        return elementwise.logical_or(self, other)
+        return compare.logical_or(self, other)
 
     def logical_xor(self, other: Any) -> Tensor:
-        return elementwise.logical_xor(self, other)
+        return compare.logical_xor(self, other)
 
     def bitwise_and(self, other: Any) -> Tensor:
-        return elementwise.bitwise_and(self, other)
+        return compare.bitwise_and(self, other)
 
     def bitwise_or(self, other: Any) -> Tensor:
-        return elementwise.bitwise_or(self, other)
+        return compare.bitwise_or(self, other)
 
     def bitwise_xor(self, other: Any) -> Tensor:
-        return elementwise.bitwise_xor(self, other)
+        return compare.bitwise_xor(self, other)
 
     def clamp(self, min: Any = None, max: Any = None) -> Tensor:
         return elementwise.clamp(self, min, max)
@@ -383,13 +383,13 @@ class Arithmetic:
         return elementwise.addcdiv(self, tensor1, tensor2, value=value)
 
     def isclose(self, other: Tensor, rtol: _float = 1e-5, atol: _float = 1e-8, equal_nan: _bool = False) -> Tensor:
-        return elementwise.isclose(self, other, rtol, atol, equal_nan)
+        return compare.isclose(self, other, rtol, atol, equal_nan)
 
     def allclose(self, other: Tensor, rtol: _float = 1e-5, atol: _float = 1e-8, equal_nan: _bool = False) -> _bool:
-        return elementwise.allclose(self, other, rtol, atol, equal_nan)
+        return compare.allclose(self, other, rtol, atol, equal_nan)
 
     def equal(self, other: Tensor) -> _bool:
-        return elementwise.equal(self, other)
+        return compare.equal(self, other)
 
     absolute, negative, multiply, subtract, divide, true_divide, clip = abs, neg, mul, sub, div, div, clamp
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..ops import activation, elementwise, inplace
+from ..ops import activation, elementwise, inplace, special
 from ..ops import index as indexing
 from ..ops import shape as shaping
 
@@ -100,10 +100,10 @@ class InPlace:
         return self._update(elementwise.atanh)
 
     def sigmoid_(self) -> Tensor:
-        return self._update(elementwise.sigmoid)
+        return self._update(special.sigmoid)
 
     def erf_(self) -> Tensor:
-        return self._update(elementwise.erf)
+        return self._update(special.erf)
 
     def floor_(self) -> Tensor:
         return self._update(elementwise.floor)

@@ -3,9 +3,23 @@
 Start with `elementwise.py` (one line an op), then `reduce.py`, `activation.py`, `matmul.py`.
 """
 
-import importlib.util as _u
-from importlib import import_module as _i
+from . import (
+    activation,
+    compare,
+    elementwise,
+    index,
+    inplace,
+    loss,
+    matmul,
+    normalize,
+    rearrange,
+    reduce,
+    shape,
+    sort,
+    special,
+)
 
-for _m in ("elementwise", "reduce", "shape", "index", "matmul", "activation", "normalize", "loss", "sort", "embedding"):
-    if _u.find_spec(f"minitorch.ops.{_m}"):
-        _i(f"minitorch.ops.{_m}")
+__all__ = [
+    "activation", "compare", "elementwise", "index", "inplace", "loss", "matmul", "normalize", "rearrange", "reduce",
+    "shape", "sort", "special",
+]  # fmt: skip

@@ -1,1 +1,438 @@
-"""(being written)"""
+"""Elementwise ops, one aligned row each: name, formula, forward, and one derivative per input.
+
+A derivative names what it needs — inputs, options or `out` — and only that is kept for backward. Broadcasting is undone by
+the engine. Where a function has a kink or a pole, the derivative says what torch says there.
+Read next: `compare.py` for comparisons and logic, `special.py` for erf and kin, `reduce.py` for the first ops with `dim`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ..device import moved
+from ..op import Array, Index, composite, op, row
+
+if TYPE_CHECKING:
+    from .. import dtypes
+    from ..device import device as Device
+    from ..tensor import Tensor
+
+# ---- arithmetic ----
+
+
+def _sub(xp: Any, a: Array, b: Array, alpha: Any = 1) -> Array:
+    if getattr(a, "dtype", None) == bool or getattr(b, "dtype", None) == bool:
+        raise RuntimeError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
+            "`~` or `logical_not()` operator instead."
+        )
+    return a - b if alpha == 1 else a - alpha * b
+
+
+def _neg(xp: Any, x: Array) -> Array:
+    if x.dtype == bool:
+        raise RuntimeError("Negation, the `-` operator, on a bool tensor is not supported. Use the `~` operator instead.")
+    return -x
+
+
+add = row(
+    "add", "a + α·b",
+    lambda xp, a, b, alpha=1: a + b if alpha == 1 else a + alpha * b,
+    lambda g: g,
+    lambda g, alpha: g if alpha == 1 else g * alpha,
+)  # fmt: skip
+sub = row("sub", "a − α·b", _sub, lambda g: g, lambda g, alpha: -g if alpha == 1 else g * -alpha)
+mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a)
+true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
+               lambda g, b: g / b, lambda g, b, out: -g * out / b, promote="float")  # fmt: skip
+neg = row("neg", "−x", _neg, lambda g: -g)
+positive = row("positive", "x", lambda xp, x: x.copy(), lambda g: g)
+square = row("square", "x²", lambda xp, x: x * x, lambda g, x: g * (2 * x))
+reciprocal = row("reciprocal", "1 / x", lambda xp, x: 1 / x, lambda g, out: -g * out * out, promote="float")
+
+# ---- exponentials, logarithms, roots ----
+
+exp = row("exp", "eˣ", lambda xp, x: xp.exp(x), lambda g, out: g * out, promote="float")
+exp2 = row("exp2", "2ˣ", lambda xp, x: xp.exp2(x), lambda g, out: g * out * math.log(2), promote="float")
+expm1 = row("expm1", "eˣ − 1", lambda xp, x: xp.expm1(x), lambda g, out: g * (out + 1), promote="float")
+log = row("log", "ln x", lambda xp, x: xp.log(x), lambda g, x: g / x, promote="float")
+log2 = row("log2", "log₂ x", lambda xp, x: xp.log2(x), lambda g, x: g / (x * math.log(2)), promote="float")
+log10 = row("log10", "log₁₀ x", lambda xp, x: xp.log10(x), lambda g, x: g / (x * math.log(10)), promote="float")
+log1p = row("log1p", "ln(1 + x)", lambda xp, x: xp.log1p(x), lambda g, x: g / (x + 1), promote="float")
+sqrt = row("sqrt", "√x", lambda xp, x: xp.sqrt(x), lambda g, out: g / (2 * out), promote="float")
+rsqrt = row("rsqrt", "1 / √x", lambda xp, x: 1 / xp.sqrt(x), lambda g, out: g * (-0.5 * out * out * out), promote="float")
+
+# ---- trigonometry ----
+
+sin = row("sin", "sin x", lambda xp, x: xp.sin(x), lambda g, x: g * cos(x), promote="float")
+cos = row("cos", "cos x", lambda xp, x: xp.cos(x), lambda g, x: g * -sin(x), promote="float")
+tan = row("tan", "tan x", lambda xp, x: xp.tan(x), lambda g, out: g * (1 + out * out), promote="float")
+asin = row("asin", "arcsin x", lambda xp, x: xp.arcsin(x), lambda g, x: g * rsqrt(1 - x * x), promote="float")
+acos = row("acos", "arccos x", lambda xp, x: xp.arccos(x), lambda g, x: g * -rsqrt(1 - x * x), promote="float")
+atan = row("atan", "arctan x", lambda xp, x: xp.arctan(x), lambda g, x: g / (x * x + 1), promote="float")
+sinh = row("sinh", "sinh x", lambda xp, x: xp.sinh(x), lambda g, x: g * cosh(x), promote="float")
+cosh = row("cosh", "cosh x", lambda xp, x: xp.cosh(x), lambda g, x: g * sinh(x), promote="float")
+tanh = row("tanh", "tanh x", lambda xp, x: xp.tanh(x), lambda g, out: g * (1 - out * out), promote="float")
+asinh = row("asinh", "arsinh x", lambda xp, x: xp.arcsinh(x), lambda g, x: g * rsqrt(x * x + 1), promote="float")
+acosh = row("acosh", "arcosh x", lambda xp, x: xp.arccosh(x), lambda g, x: g * rsqrt(x * x - 1), promote="float")
+atanh = row("atanh", "artanh x", lambda xp, x: xp.arctanh(x), lambda g, x: g / (1 - x * x), promote="float")
+
+
+def _recip_norm(a: Tensor, b: Tensor) -> Tensor:
+    """1 / (a² + b²), and 0 at the origin, where torch calls the derivative of the angle 0."""
+    return where((a == 0) & (b == 0), 0.0, reciprocal(a * a + b * b))
+
+
+atan2 = row("atan2", "the angle of the point (b, a)", lambda xp, a, b: xp.arctan2(a, b),
+            lambda g, a, b: g * b * _recip_norm(a, b), lambda g, a, b: g * -a * _recip_norm(a, b),
+            promote="float")  # fmt: skip
+hypot = row("hypot", "√(a² + b²)", lambda xp, a, b: xp.hypot(a, b),
+            lambda g, a, out: g * (a / out), lambda g, b, out: g * (b / out))  # fmt: skip
+
+# ---- steps: derivative 0 wherever there is one ----
+
+
+def _zero(g: Tensor) -> Tensor:
+    """∂L/∂x = 0: the function is constant between its steps."""
+    return g.new_zeros(g.shape)
+
+
+def _sign(xp: Any, x: Array) -> Array:
+    return x.copy() if x.dtype == bool else ((x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)).astype(x.dtype)
+
+
+def _steps(function: str) -> Any:
+    """floor, ceil, trunc: integers are their own, and are copied."""
+    return lambda xp, x: getattr(xp, function)(x) if x.dtype.kind == "f" else x.copy()
+
+
+sign = row("sign", "−1, 0 or 1", _sign, _zero)
+sgn = row("sgn", "−1, 0 or 1", _sign, _zero)
+floor = row("floor", "⌊x⌋", _steps("floor"), _zero)
+ceil = row("ceil", "⌈x⌉", _steps("ceil"), _zero)
+trunc = row("trunc", "x without its fraction", _steps("trunc"), _zero)
+frac = row("frac", "x − trunc(x)", lambda xp, x: x - xp.trunc(x), lambda g: g)
+
+
+@op
+def round_(xp: Any, x: Array, decimals: int = 0) -> Array:
+    """x to the nearest number of `decimals` digits, halves to even."""
+    if x.dtype.kind != "f":
+        return x.copy()
+    scale = 10.0 ** abs(decimals)
+    if decimals < 0:
+        return xp.rint(x / scale) * scale
+    return xp.rint(x * scale) / scale if decimals else xp.rint(x)
+
+
+round_.grad(_zero)
+
+# ---- kinks ----
+
+
+def _abs_grad(g: Tensor, x: Tensor) -> Tensor:
+    """∂L/∂x = g · sign(x), 0 at the kink"""
+    return g * sign(x)
+
+
+abs_ = row("abs", "|x|", lambda xp, x: xp.abs(x), _abs_grad)
+
+
+def _share(g: Tensor, wins: Tensor, tie: Tensor) -> Tensor:
+    """g to the winner, half of it to each at a tie, 0 to the loser."""
+    return where(tie, g / 2, where(wins, g, 0.0))
+
+
+maximum = row("maximum", "the larger of a and b", lambda xp, a, b: xp.maximum(a, b),
+              lambda g, a, b: _share(g, ~(a < b), a == b), lambda g, a, b: _share(g, ~(b < a), a == b))  # fmt: skip
+minimum = row("minimum", "the smaller of a and b", lambda xp, a, b: xp.minimum(a, b),
+              lambda g, a, b: _share(g, ~(a > b), a == b), lambda g, a, b: _share(g, ~(b > a), a == b))  # fmt: skip
+fmax = row("fmax", "the larger of a and b; of nan and a number, the number", lambda xp, a, b: xp.fmax(a, b),
+           lambda g, a, b: where((a >= b) | isnan(b), g, 0.0),
+           lambda g, a, b: where((a >= b) | isnan(b), 0.0, g))  # fmt: skip
+fmin = row("fmin", "the smaller of a and b; of nan and a number, the number", lambda xp, a, b: xp.fmin(a, b),
+           lambda g, a, b: where((a <= b) | isnan(b), g, 0.0),
+           lambda g, a, b: where((a <= b) | isnan(b), 0.0, g))  # fmt: skip
+
+
+@op
+def clamp(xp: Any, x: Array, min: Array | None = None, max: Array | None = None) -> Array:
+    """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None.
+
+    >>> minitorch.tensor([-2.0, 0.5, 3.0]).clamp(-1, 1)
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
+    if min is None and max is None:
+        raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
+    if min is None:
+        return xp.minimum(x, max)
+    return xp.maximum(x, min) if max is None else xp.minimum(xp.maximum(x, min), max)
+
+
+@clamp.grad("x")
+def clamp_grad(g: Tensor, x: Tensor, min: Any, max: Any) -> Tensor:
+    """∂L/∂x = g inside the bounds and on them, 0 outside"""
+    if min is None:
+        return where(x <= max, g, 0.0)
+    return where(x >= min, g, 0.0) if max is None else where((x >= min) & (x <= max), g, 0.0)
+
+
+@clamp.grad("min")
+def clamp_grad_min(g: Tensor, x: Tensor, min: Any, max: Any) -> Tensor:
+    """∂L/∂min = g where x lies below it (and the bounds are the right way round)"""
+    return where(x < min, g, 0.0) if max is None else where((x < min) & (min < max), g, 0.0)
+
+
+@clamp.grad("max")
+def clamp_grad_max(g: Tensor, x: Tensor, min: Any, max: Any) -> Tensor:
+    """∂L/∂max = g where x lies above it, or the bounds are the wrong way round"""
+    return where(x > max, g, 0.0) if min is None else where((x > max) | (max < min), g, 0.0)
+
+
+@composite
+def clamp_min(input: Tensor, min: Any) -> Tensor:
+    """max(x, min)"""
+    return clamp(input, min, None)
+
+
+@composite
+def clamp_max(input: Tensor, max: Any) -> Tensor:
+    """min(x, max)"""
+    return clamp(input, None, max)
+
+
+# ---- division with remainder ----
+
+
+def _no_zero_divisor(xp: Any, a: Array, b: Array) -> None:
+    integers = all(getattr(x, "dtype", None) is None or x.dtype.kind in "iub" for x in (a, b))
+    if integers and not isinstance(b, float) and not xp.all(xp.asarray(b)):
+        raise RuntimeError("ZeroDivisionError: an integer was divided by zero; use floats for an inf")
+
+
+def _floor_divide(xp: Any, a: Array, b: Array) -> Array:
+    _no_zero_divisor(xp, a, b)
+    return a // b
+
+
+def _trunc_divide(xp: Any, a: Array, b: Array) -> Array:
+    _no_zero_divisor(xp, a, b)
+    if xp.result_type(a, b).kind == "f":
+        return xp.trunc(xp.true_divide(a, b))
+    quotient = xp.abs(a) // xp.abs(b)
+    return xp.where((a < 0) != (b < 0), -quotient, quotient)
+
+
+def _remainder(xp: Any, a: Array, b: Array) -> Array:
+    _no_zero_divisor(xp, a, b)
+    return xp.remainder(a, b)
+
+
+def _fmod(xp: Any, a: Array, b: Array) -> Array:
+    _no_zero_divisor(xp, a, b)
+    return xp.fmod(a, b)
+
+
+floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, _zero, _zero)
+trunc_divide = row("trunc_divide", "trunc(a / b)", _trunc_divide, _zero, _zero)
+remainder = row("remainder", "a − b·⌊a / b⌋, with the sign of b", _remainder,
+                lambda g: g, lambda g, a, b: -g * floor_divide(a, b))  # fmt: skip
+fmod = row("fmod", "a − b·trunc(a / b), with the sign of a", _fmod,
+           lambda g: g, lambda g, a, b: -g * trunc_divide(a, b))  # fmt: skip
+
+
+@composite
+def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """a / b; rounded down with rounding_mode="floor", towards zero with "trunc". Integers divide to floats."""
+    if rounding_mode is None:
+        return true_div(input, other)
+    if rounding_mode not in ("floor", "trunc"):
+        raise RuntimeError(
+            f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}"
+        )
+    return floor_divide(input, other) if rounding_mode == "floor" else trunc_divide(input, other)
+
+
+# ---- powers ----
+
+
+def _power_form(saved: dict) -> str:
+    return "PowBackward1" if hasattr(saved.get("b"), "_array") else "PowBackward0"
+
+
+@op(backward=_power_form)
+def pow_(xp: Any, a: Array, b: Array) -> Array:
+    """aᵇ; the base or the exponent may be a number."""
+    if not hasattr(b, "dtype") and isinstance(b, int) and b < 0 and a.dtype.kind in "iu":
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    if hasattr(b, "dtype") and b.dtype.kind == "i" and (b < 0).any():
+        whole = xp.where(b < 0, 0, b)
+        ones = xp.where(xp.asarray(a) == 1, 1, xp.where(xp.asarray(a) == -1, 1 - 2 * (b % 2), 0))
+        return xp.where(b < 0, ones, a**whole).astype(b.dtype)
+    return a**b
+
+
+@pow_.grad("a")
+def pow_grad_base(g: Tensor, a: Tensor, b: Any) -> Tensor:
+    """∂L/∂a = g · b·aᵇ⁻¹, and 0 where b = 0 (at a = 0 too)"""
+    if not hasattr(b, "_array"):
+        return _zero(g) if b == 0 else g * (b * pow_(a, b - 1))
+    return where(b == 0, 0.0, g * (b * pow_(a, b - 1)))
+
+
+@pow_.grad("b")
+def pow_grad_exponent(g: Tensor, a: Any, b: Tensor, out: Tensor) -> Tensor:
+    """∂L/∂b = g · aᵇ ln a, and 0 where a = 0 and b ≥ 0"""
+    if not hasattr(a, "_array"):
+        if a == 0:
+            return where(b >= 0, 0.0, g * out * -math.inf)
+        return g * (out * (math.log(a) if a > 0 else math.nan))
+    return where((a == 0) & (b >= 0), 0.0, g * (out * log(a)))
+
+
+# ---- choosing and mixing ----
+
+
+@op(name="where", public=False)
+def choose(xp: Any, a: Array, b: Array, condition: Index) -> Array:
+    """a where the condition holds, b elsewhere."""
+    return xp.where(condition, a, b)
+
+
+@choose.grad("a")
+def choose_grad_a(g: Tensor, condition: Tensor) -> Tensor:
+    """∂L/∂a = g where a was taken, 0 elsewhere"""
+    return where(condition, g, 0.0)
+
+
+@choose.grad("b")
+def choose_grad_b(g: Tensor, condition: Tensor) -> Tensor:
+    """∂L/∂b = g where b was taken, 0 elsewhere"""
+    return where(condition, 0.0, g)
+
+
+@composite
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+    """input where the condition holds, other elsewhere; with the condition alone, the indices where it holds.
+
+    The branch not taken gets gradient 0, but if its own derivative is infinite there, 0 · ∞ = nan comes back: make the
+    *input* of that branch safe first (the double where).
+    """
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)
+    if condition._array.dtype != bool:
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype!r}; compare it "
+            "with something first, e.g. condition > 0"
+        )
+    if not hasattr(input, "_array") and not hasattr(other, "_array"):
+        input = condition.new_tensor(input, dtype=_number_dtype(input))
+    return choose(input, other, condition)
+
+
+def _number_dtype(value: Any) -> dtypes.dtype:
+    from .. import dtypes
+
+    return dtypes.scalar_dtype(value)
+
+
+@op
+def lerp(xp: Any, start: Array, end: Array, weight: Array) -> Array:
+    """start + weight · (end − start), computed from the nearer end."""
+    difference = end - start
+    return xp.where(xp.abs(weight) < 0.5, start + weight * difference, end - difference * (1 - weight)).astype(start.dtype)
+
+
+@lerp.grad("start")
+def lerp_grad_start(g: Tensor, weight: Any) -> Tensor:
+    """∂L/∂start = g · (1 − weight)"""
+    return g * (1 - weight)
+
+
+@lerp.grad("end")
+def lerp_grad_end(g: Tensor, weight: Any) -> Tensor:
+    """∂L/∂end = g · weight"""
+    return g * weight
+
+
+@lerp.grad("weight")
+def lerp_grad_weight(g: Tensor, start: Tensor, end: Tensor) -> Tensor:
+    """∂L/∂weight = g · (end − start)"""
+    return g * (end - start)
+
+
+@composite
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """input + value · tensor1 · tensor2"""
+    return add(input, mul(tensor1, tensor2), value)
+
+
+@composite
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+    """input + value · tensor1 / tensor2"""
+    if not (tensor1.is_floating_point() or tensor2.is_floating_point()):
+        raise RuntimeError("Integer division with addcdiv is no longer supported; convert one of the tensors with .float()")
+    return add(input, true_div(tensor1, tensor2), value)
+
+
+@op
+def copysign(xp: Any, a: Array, b: Array) -> Array:
+    """|a| with the sign of b (of −0 too)."""
+    return xp.copysign(a, b)
+
+
+@copysign.grad("a")
+def copysign_grad(g: Tensor, a: Tensor, out: Tensor) -> Tensor:
+    """∂L/∂a = g · out / a, 0 at a = 0"""
+    return where(a == 0, 0.0, g * (out / a))
+
+
+copysign.grad("b")(_zero)
+heaviside = row("heaviside", "0 below 0, 1 above 0, and b at a = 0", lambda xp, a, b: xp.heaviside(a, b))
+
+
+@op
+def nan_to_num(
+    xp: Any, x: Array, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> Array:
+    """x with nan, ∞ and −∞ replaced by numbers (by the dtype's largest and smallest where none is given)."""
+    return xp.nan_to_num(x, nan=nan or 0.0, posinf=posinf, neginf=neginf)
+
+
+@nan_to_num.grad
+def nan_to_num_grad(g: Tensor, x: Tensor) -> Tensor:
+    """∂L/∂x = g where x was a number, 0 where it was replaced"""
+    return where(isfinite(x), g, 0.0)
+
+
+# ---- copies and conversions ----
+
+clone = row("clone", "x, in memory of its own", lambda xp, x: x.copy(order="K"), lambda g: g)
+
+
+@op(promote=None, public=False, backward="ToCopyBackward0")
+def to(xp: Any, x: Array, dtype: dtypes.dtype) -> Array:
+    """x converted to `dtype`, in memory of its own."""
+    return x.astype(dtype.numpy)
+
+
+@to.grad
+def to_grad(g: Tensor) -> Tensor:
+    """∂L/∂x = g, which the engine converts back"""
+    return g
+
+
+@op(promote=None, public=False, backward="ToCopyBackward0")
+def to_device(xp: Any, x: Array, target: Device, source: Device) -> Array:
+    """x copied to the device `target`."""
+    return moved(x, target)
+
+
+@to_device.grad
+def to_device_grad(g: Tensor, target: Device, source: Device) -> Tensor:
+    """∂L/∂x = g, copied back"""
+    return to_device(g, source, target)
+
+
+from .compare import isfinite, isnan  # noqa: E402 — comparisons are defined with the rows above

@@ -1,1 +1,403 @@
-"""(being written)"""
+"""Ops that arrange elements anew without computing with them: views, copies, joining, splitting.
+
+Every derivative here is the way back: of a permutation its inverse, of `expand` a sum (which the engine does), of `cat`
+a split, of a slice writing into zeros. Ops marked `view=True` share memory with their input, as in torch.
+Read next: `rearrange.py` for the ops made of these, `index.py` for `x[...]`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from ..op import Array, composite, op, register
+from .dims import as_ints, canonical_dim, canonical_dims
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+# ---- another shape for the same elements ----
+
+
+@op(promote=None, view=True)
+def view(xp: Any, x: Array, shape: Any) -> Array:
+    """x with another shape and the same memory; RuntimeError if the strides of x do not allow that."""
+    out = x.reshape(inferred_shape(x.size, shape))
+    if not x.flags.c_contiguous and x.size and not xp.may_share_memory(x, out):
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one dimension spans across two "
+            "contiguous subspaces). Use .reshape(...) instead."
+        )
+    return out
+
+
+@view.grad
+def view_grad(g: Tensor, x_shape: tuple) -> Tensor:
+    """∂L/∂x = g in x's shape"""
+    return reshape(g, x_shape)
+
+
+@op(promote=None, public=False, backward="UnsafeViewBackward0")
+def copied_view(xp: Any, x: Array, shape: Any) -> Array:
+    """x with another shape, in new memory."""
+    return x.copy().reshape(shape)
+
+
+@copied_view.grad
+def copied_view_grad(g: Tensor, x_shape: tuple) -> Tensor:
+    """∂L/∂x = g in x's shape"""
+    return reshape(g, x_shape)
+
+
+@composite
+def reshape(input: Tensor, shape: Any) -> Tensor:
+    """x with another shape: a view where the strides allow it, else a copy. One size may be −1.
+
+    >>> minitorch.arange(6).reshape(2, -1)
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
+    if input.is_contiguous():
+        return view(input, shape)
+    shape = inferred_shape(input.numel(), shape)
+    try:
+        return view(input, shape)
+    except RuntimeError:
+        return copied_view(input, shape)
+
+
+def inferred_shape(size: int, shape: Any) -> tuple[int, ...]:
+    """`shape` with its −1, if any, replaced so that it holds `size` elements; RuntimeError if it cannot."""
+    shape = as_ints(shape)
+    known = math.prod(n for n in shape if n != -1)
+    unknown = shape.count(-1)
+    if unknown > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    if any(n < -1 for n in shape):
+        raise RuntimeError(f"invalid shape dimension {min(shape)}")
+    if unknown and known == 0 and size == 0:
+        raise RuntimeError(
+            f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size -1 can "
+            "be any value and is ambiguous"
+        )
+    if size % known if unknown and known else known != size:
+        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
+    return tuple(size // known if n == -1 else n for n in shape) if unknown else shape
+
+
+@composite
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The dimensions from start_dim to end_dim made one."""
+    shape = tuple(input.shape)
+    first, last = canonical_dim(start_dim, len(shape)), canonical_dim(end_dim, len(shape))
+    if first > last:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if first == last and shape:
+        return input
+    return reshape(input, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+@composite
+def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+    """Dimension `dim` split into several; one of `sizes` may be −1."""
+    shape, dim, sizes = tuple(input.shape), canonical_dim(dim, input.ndim), as_ints(sizes)
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    if not shape:
+        raise RuntimeError("unflatten: a 0-d tensor has no dimension to split; reshape it instead")
+    known = math.prod(n for n in sizes if n != -1)
+    if known != shape[dim] if -1 not in sizes else not known or shape[dim] % known:
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {dim} ({shape[dim]}) in the "
+            "input tensor"
+        )
+    return view(input, (*shape[:dim], *inferred_shape(shape[dim], sizes), *shape[dim + 1 :]))
+
+
+@composite
+def ravel(input: Tensor) -> Tensor:
+    """All elements in one dimension."""
+    return reshape(input, (-1,))
+
+
+@op(promote=None, view=True, backward=lambda saved: f"SqueezeBackward{_squeeze_form(saved['dim'])}")
+def squeeze(xp: Any, x: Array, dim: Any = None) -> Array:
+    """x without the dimensions of size 1: all of them, or those given."""
+    return x.squeeze(_squeezed(x.shape, dim))
+
+
+@squeeze.grad
+def squeeze_grad(g: Tensor, x_shape: tuple, dim: Any) -> Tensor:
+    """∂L/∂x = g with the dimensions of size 1 put back"""
+    gone = _squeezed(x_shape, dim)
+    return g[tuple(None if d in gone else slice(None) for d in range(len(x_shape)))]
+
+
+def _squeezed(shape: tuple, dim: Any) -> tuple[int, ...]:
+    """Which of the dimensions `squeeze` removes."""
+    asked = canonical_dims(dim, len(shape)) if dim != () else ()
+    return tuple(d for d in asked if shape[d] == 1)
+
+
+def _squeeze_form(dim: Any) -> int:
+    return 0 if dim is None else 2 if isinstance(dim, (tuple, list)) else 1
+
+
+@op(promote=None, view=True)
+def unsqueeze(xp: Any, x: Array, dim: int) -> Array:
+    """x with a new dimension of size 1 at `dim`."""
+    return xp.expand_dims(x, canonical_dim(dim, x.ndim + 1))
+
+
+@unsqueeze.grad
+def unsqueeze_grad(g: Tensor, dim: int) -> Tensor:
+    """∂L/∂x = g without the dimension"""
+    return g.squeeze(dim)
+
+
+@op(promote=None, view=True)
+def expand(xp: Any, x: Array, size: Any) -> Array:
+    """x repeated along dimensions of size 1 and new ones in front, without a copy (stride 0). −1 keeps a size."""
+    return xp.broadcast_to(x, _expanded(x.shape, as_ints(size)))
+
+
+@expand.grad
+def expand_grad(g: Tensor) -> Tensor:
+    """∂L/∂x = Σ over the repetitions of g (the engine sums)"""
+    return g
+
+
+def _expanded(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
+    extra = len(new) - len(old)
+    if extra < 0:
+        raise RuntimeError(
+            f"expand: the number of sizes provided ({len(new)}) must be greater or equal to the number of dimensions in "
+            f"the tensor ({len(old)})"
+        )
+    if any(n < 0 for n in new[:extra]) or any(n < -1 for n in new):
+        raise RuntimeError(f"expand: the sizes {list(new)} aren't allowed: −1 keeps an existing dimension, others must be ≥ 0")
+    full = (*new[:extra], *(o if n == -1 else n for o, n in zip(old, new[extra:])))
+    for d, (o, n) in enumerate(zip(old, full[extra:]), start=extra):
+        if o not in (1, n):
+            raise RuntimeError(
+                f"The expanded size of the tensor ({n}) must match the existing size ({o}) at non-singleton dimension {d}. "
+                f" Target sizes: {list(new)}.  Tensor sizes: {list(old)}"
+            )
+    return full
+
+
+@composite
+def broadcast_to(input: Tensor, size: Any) -> Tensor:
+    """`expand` under NumPy's name."""
+    return expand(input, size)
+
+
+@composite
+def contiguous(input: Tensor) -> Tensor:
+    """x itself if it lies in memory in row-major order, else a copy that does."""
+    return input if input.is_contiguous() else input.clone()
+
+
+# ---- another order of the dimensions ----
+
+
+@op(promote=None, view=True)
+def permute(xp: Any, x: Array, dims: Any) -> Array:
+    """x with its dimensions in the order `dims`."""
+    dims = as_ints(dims)
+    if len(dims) != x.ndim:
+        raise RuntimeError(
+            "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the desired "
+            f"ordering of dimensions i.e. input.dim() = {x.ndim} is not equal to len(dims) = {len(dims)}"
+        )
+    order = [canonical_dim(d, x.ndim) for d in dims]
+    if len(set(order)) < len(order):
+        raise RuntimeError(f"permute(): duplicate dims are not allowed, got {list(dims)}")
+    return x.transpose(order)
+
+
+@permute.grad
+def permute_grad(g: Tensor, dims: Any) -> Tensor:
+    """∂L/∂x = g in the inverse order"""
+    order = [d % g.ndim for d in as_ints(dims)]
+    return g.permute(sorted(range(g.ndim), key=order.__getitem__))
+
+
+@op(promote=None, view=True)
+def transpose(xp: Any, x: Array, dim0: int, dim1: int) -> Array:
+    """x with two dimensions exchanged."""
+    d0, d1 = canonical_dim(dim0, x.ndim), canonical_dim(dim1, x.ndim)
+    return x.swapaxes(d0, d1) if x.ndim else x.view()
+
+
+@transpose.grad
+def transpose_grad(g: Tensor, dim0: int, dim1: int) -> Tensor:
+    """∂L/∂x = gᵀ"""
+    return g.transpose(dim0, dim1)
+
+
+register("swapaxes", transpose)
+register("swapdims", transpose)
+
+
+@op(promote=None, view=True)
+def t(xp: Any, x: Array) -> Array:
+    """xᵀ of a matrix; vectors and 0-d tensors stay as they are."""
+    if x.ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {x.ndim}D; use .mT or .permute")
+    return x.transpose()
+
+
+@t.grad
+def t_grad(g: Tensor) -> Tensor:
+    """∂L/∂x = gᵀ"""
+    return g.t()
+
+
+def T(input: Tensor) -> Tensor:
+    """x with all its dimensions in reverse order."""
+    return permute(input, range(input.ndim)[::-1])
+
+
+def mT(input: Tensor) -> Tensor:
+    """The last two dimensions exchanged: each matrix of a batch transposed."""
+    if input.ndim < 2:
+        raise RuntimeError(
+            f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor."
+        )
+    return transpose(input, -2, -1)
+
+
+@composite
+def adjoint(input: Tensor) -> Tensor:
+    """mT; for complex numbers it would be conjugated, and there are none here."""
+    return mT(input)
+
+
+@composite
+def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+    """Dimensions moved from their places `source` to the places `destination`; the others keep their order."""
+    source = tuple(canonical_dim(d, input.ndim) for d in as_ints(source))
+    destination = tuple(canonical_dim(d, input.ndim) for d in as_ints(destination))
+    if len(source) != len(destination):
+        raise RuntimeError(
+            f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number of "
+            f"dims as destination ({list(destination)} dims)"
+        )
+    for dims, what in ((source, "source"), (destination, "destination")):
+        if len(set(dims)) < len(dims):
+            raise RuntimeError(f"movedim: repeated dim in `{what}` ({list(dims)})")
+    order = [d for d in range(input.ndim) if d not in source]
+    for place, d in sorted(zip(destination, source)):
+        order.insert(place, d)
+    return permute(input, order) if order else input.view(())
+
+
+register("moveaxis", movedim)
+
+
+# ---- diagonals ----
+
+
+@op(promote=None, view=True)
+def diagonal(xp: Any, x: Array, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Array:
+    """The elements x[…, i, i + offset] of the matrices that dim1 and dim2 span, as the last dimension."""
+    d1, d2 = canonical_dim(dim1, x.ndim), canonical_dim(dim2, x.ndim)
+    if d1 == d2:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    x = xp.moveaxis(x, (d1, d2), (-2, -1))
+    x = x[..., max(-offset, 0) :, max(offset, 0) :]
+    # NumPy's own diagonal() is read-only; a step of one row and one column at once is the same memory, writable.
+    steps = (*x.strides[:-2], x.strides[-2] + x.strides[-1])
+    return xp.lib.stride_tricks.as_strided(x, (*x.shape[:-2], min(x.shape[-2:])), steps)
+
+
+@diagonal.grad
+def diagonal_grad(g: Tensor, x_shape: tuple, offset: int, dim1: int, dim2: int) -> Tensor:
+    """∂L/∂x = zeros with g on the diagonal"""
+    return on_diagonal(g, x_shape, offset, dim1, dim2)
+
+
+@op(promote=None, public=False, backward="DiagEmbedBackward0")
+def on_diagonal(xp: Any, x: Array, shape: tuple, offset: int, dim1: int, dim2: int) -> Array:
+    """Zeros of `shape` with x on the diagonal."""
+    out = xp.zeros(shape, x.dtype)
+    diagonal.forward(xp, out, offset, dim1, dim2)[...] = x
+    return out
+
+
+@on_diagonal.grad
+def on_diagonal_grad(g: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
+    """∂L/∂x = the diagonal of g"""
+    return g.diagonal(offset, dim1, dim2)
+
+
+@composite
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Matrices that are zero but for a diagonal, which is the last dimension of x.
+
+    >>> minitorch.diag_embed(minitorch.tensor([1, 2]))
+    tensor([[1, 0],
+            [0, 2]])
+    """
+    ndim = input.ndim + 1
+    d1, d2 = canonical_dim(dim1, ndim), canonical_dim(dim2, ndim)
+    if d1 == d2:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    shape, n = list(input.shape[:-1]), input.shape[-1] + abs(offset)
+    for d in sorted((d1, d2)):
+        shape.insert(d, n)
+    return on_diagonal(input, tuple(shape), offset, d1, d2)
+
+
+@composite
+def diag(input: Tensor, diagonal: int = 0) -> Tensor:
+    """A vector's diagonal matrix, or a copy of a matrix's diagonal."""
+    if input.ndim not in (1, 2):
+        raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
+    return diag_embed(input, diagonal) if input.ndim == 1 else input.diagonal(diagonal).clone()
+
+
+@op(promote=None)
+def trace(xp: Any, x: Array) -> Array:
+    """Σᵢ x[i, i]"""
+    if x.ndim != 2:
+        raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {x.ndim}")
+    return xp.trace(x, dtype=x.dtype if x.dtype.kind == "f" else "int64")
+
+
+@trace.grad
+def trace_grad(g: Tensor, x_shape: tuple) -> Tensor:
+    """∂L/∂x = g · I"""
+    return on_diagonal(g.expand((min(x_shape),)), x_shape, 0, 0, 1)
+
+
+@op(promote=None)
+def tril(xp: Any, x: Array, diagonal: int = 0) -> Array:
+    """The lower triangle of x: elements above the `diagonal`-th diagonal become 0."""
+    return xp.tril(_matrices(x, "tril"), diagonal)
+
+
+@op(promote=None)
+def triu(xp: Any, x: Array, diagonal: int = 0) -> Array:
+    """The upper triangle of x: elements below the `diagonal`-th diagonal become 0."""
+    return xp.triu(_matrices(x, "triu"), diagonal)
+
+
+@tril.grad
+def tril_grad(g: Tensor, diagonal: int) -> Tensor:
+    """∂L/∂x = tril(g)"""
+    return g.tril(diagonal)
+
+
+@triu.grad
+def triu_grad(g: Tensor, diagonal: int) -> Tensor:
+    """∂L/∂x = triu(g)"""
+    return g.triu(diagonal)
+
+
+def _matrices(x: Array, name: str) -> Array:
+    if x.ndim < 2:
+        raise RuntimeError(f"{name}: input tensor must have at least 2 dimensions, got {x.ndim}")
+    return x

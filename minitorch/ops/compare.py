@@ -1,0 +1,91 @@
+"""Comparisons, tests and logic: elementwise ops whose results are bool or integers, and so have no derivative.
+
+Read next: `reduce.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..op import Array, composite, row
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+# ---- comparisons: nan is unequal to everything, itself included ----
+
+eq = row("eq", "a = b", lambda xp, a, b: xp.equal(a, b))
+ne = row("ne", "a ≠ b", lambda xp, a, b: xp.not_equal(a, b))
+lt = row("lt", "a < b", lambda xp, a, b: xp.less(a, b))
+le = row("le", "a ≤ b", lambda xp, a, b: xp.less_equal(a, b))
+gt = row("gt", "a > b", lambda xp, a, b: xp.greater(a, b))
+ge = row("ge", "a ≥ b", lambda xp, a, b: xp.greater_equal(a, b))
+
+# ---- tests of a number ----
+
+isnan = row("isnan", "x is nan", lambda xp, x: xp.isnan(x))
+isinf = row("isinf", "x is ∞ or −∞", lambda xp, x: xp.isinf(x))
+isfinite = row("isfinite", "x is a finite number", lambda xp, x: xp.isfinite(x))
+signbit = row("signbit", "the sign bit of x is set (of −0 too)", lambda xp, x: xp.signbit(x) if x.dtype.kind == "f" else x < 0)
+
+# ---- logic ----
+
+logical_not = row("logical_not", "not x", lambda xp, x: xp.logical_not(x))
+logical_and = row("logical_and", "a and b", lambda xp, a, b: xp.logical_and(a, b))
+logical_or = row("logical_or", "a or b", lambda xp, a, b: xp.logical_or(a, b))
+logical_xor = row("logical_xor", "either a or b", lambda xp, a, b: xp.logical_xor(a, b))
+
+
+def _of_bits(name: str, function: Callable) -> Callable:
+    """`function` on the bits of integers and bools; floats are refused as torch does."""
+
+    def forward(xp: Any, a: Array, b: Array) -> Array:
+        if "f" in (getattr(getattr(x, "dtype", None), "kind", "f" if isinstance(x, float) else "") for x in (a, b)):
+            raise RuntimeError(f'"{name}_cpu" not implemented for floats: bits are those of integer and bool tensors')
+        return function(xp, a, b)
+
+    return forward
+
+
+def _not(xp: Any, x: Array) -> Array:
+    if x.dtype.kind == "f":
+        raise TypeError(f"~ (operator.invert) is only implemented on integer and Boolean-type tensors, not on {x.dtype}")
+    return xp.invert(x)
+
+
+bitwise_not = row("bitwise_not", "the bits of x, flipped", _not)
+bitwise_and = row("bitwise_and", "bits set in a and in b", _of_bits("bitwise_and", lambda xp, a, b: a & b))
+bitwise_or = row("bitwise_or", "bits set in a or in b", _of_bits("bitwise_or", lambda xp, a, b: a | b))
+bitwise_xor = row("bitwise_xor", "bits set in one of a and b", _of_bits("bitwise_xor", lambda xp, a, b: a ^ b))
+
+# ---- whole tensors ----
+
+
+@composite
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
+    """|input − other| ≤ atol + rtol·|other|, elementwise; infinities are close to themselves only."""
+    if input.dtype is not other.dtype:
+        raise RuntimeError(f"{input.dtype!r} did not match {other.dtype!r}: isclose compares tensors of one dtype")
+    if rtol < 0 or atol < 0:
+        raise RuntimeError(f"rtol and atol must be greater than or equal to zero, but got {rtol} and {atol}")
+    x, y = input.detach(), other.detach()
+    close = x == y
+    if x.is_floating_point():
+        if equal_nan:
+            close = close | (isnan(x) & isnan(y))
+        difference = (x - y).abs()
+        return close | (isfinite(difference) & (difference <= atol + rtol * y.abs()))
+    return close | ((x.double() - y.double()).abs() <= atol + rtol * y.double().abs())
+
+
+@composite
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
+    """Whether all elements are close (see `isclose`)."""
+    return bool(isclose(input, other, rtol, atol, equal_nan).all())
+
+
+@composite
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape and the same elements."""
+    return input.shape == other.shape and bool((input == other).all())

@@ -1,0 +1,56 @@
+"""How every family reads `dim`: negative numbers count from the end, and one that does not exist is an error in words.
+
+Two functions, so that all ops accept the same forms and raise the same errors. A 0-d tensor accepts 0 and −1, as in torch.
+"""
+
+from __future__ import annotations
+
+import operator
+from typing import Any
+
+
+def canonical_dim(dim: Any, ndim: int) -> int:
+    """The dimension `dim` of an `ndim`-dimensional tensor, counted from the front.
+
+    >>> canonical_dim(-1, 3)
+    2
+    """
+    try:
+        dim = operator.index(dim)
+    except TypeError:
+        raise TypeError(f"dim must be an int, got {type(dim).__name__}") from None
+    n = ndim or 1
+    if not -n <= dim < n:
+        raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
+    return dim % n
+
+
+def canonical_dims(dim: Any, ndim: int) -> tuple[int, ...]:
+    """The dimensions meant by `dim`, an int or several: None and () mean all of them. Empty for a 0-d tensor.
+
+    >>> canonical_dims((0, -1), 3)
+    (0, 2)
+    """
+    if dim is None:
+        return tuple(range(ndim))
+    dims = tuple(canonical_dim(d, ndim) for d in as_ints(dim))
+    for d in dims:
+        if dims.count(d) > 1:
+            raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
+    if not ndim or not dims:
+        return tuple(range(ndim))
+    return dims
+
+
+def as_ints(value: Any) -> tuple[int, ...]:
+    """One int or a sequence of ints (a shape, dims, repeats) as a tuple.
+
+    >>> as_ints(3), as_ints([1, 2])
+    ((3,), (1, 2))
+    """
+    if hasattr(value, "__index__") and not getattr(value, "ndim", 0):
+        return (operator.index(value),)
+    try:
+        return tuple(map(operator.index, value))
+    except TypeError:
+        raise TypeError(f"expected an int or a sequence of ints, got {value!r}") from None

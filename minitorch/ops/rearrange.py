@@ -1,0 +1,416 @@
+"""Ops that join, split, repeat and turn tensors around.
+
+`cat` and `split` are each other's derivative, as are `stack` and `unbind`; `flip`, `roll` and `rot90` are undone by
+themselves the other way round. The other functions here are made of those.
+Read next: `index.py`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..op import Array, Index, composite, op, register
+from .dims import as_ints, canonical_dim
+from .shape import expand, flatten, permute, unsqueeze
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+# ---- joining ----
+
+
+@op
+def cat(xp: Any, *xs: Array, dim: int = 0) -> Array:
+    """The tensors one after the other along `dim`. Empty 1-d tensors are skipped, as ever in torch.
+
+    >>> minitorch.cat([minitorch.zeros(1, 2), minitorch.ones(1, 2)])
+    tensor([[0., 0.],
+            [1., 1.]])
+    """
+    for i, x in enumerate(xs):
+        if x.ndim == 0:
+            raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated; use stack")
+    kept = [x for x in xs if x.shape != (0,)] or list(xs[:1])
+    dim, shape = canonical_dim(dim, kept[0].ndim), kept[0].shape
+    for i, x in enumerate(kept):
+        if x.ndim != len(shape):
+            raise RuntimeError(f"Tensors must have same number of dimensions: got {len(shape)} and {x.ndim}")
+        for d, (n, m) in enumerate(zip(shape, x.shape)):
+            if n != m and d != dim:
+                raise RuntimeError(
+                    f"Sizes of tensors must match except in dimension {dim}. Expected size {n} in dimension {d} but got "
+                    f"size {m} for tensor number {i} in the list."
+                )
+    return xp.concatenate(kept, axis=dim)
+
+
+@cat.grad
+def cat_grad(g: Tensor, xs_shape: list[tuple], dim: int) -> list[Tensor]:
+    """∂L/∂xₖ = the part of g that came from xₖ"""
+    grads, start = [], 0
+    for shape in xs_shape:
+        skipped = shape == (0,) and g.ndim != 1
+        size = 0 if skipped else shape[dim]
+        grads.append(g.new_zeros(shape) if skipped else g.narrow(dim, start, size))
+        start += size
+    return grads
+
+
+register("concat", cat)
+register("concatenate", cat)
+
+
+@op
+def stack(xp: Any, *xs: Array, dim: int = 0) -> Array:
+    """The tensors, of one shape, side by side along a new dimension."""
+    for i, x in enumerate(xs):
+        if x.shape != xs[0].shape:
+            raise RuntimeError(
+                f"stack expects each tensor to be equal size, but got {list(xs[0].shape)} at entry 0 and {list(x.shape)} "
+                f"at entry {i}"
+            )
+    return xp.stack(xs, axis=canonical_dim(dim, xs[0].ndim + 1))
+
+
+@stack.grad
+def stack_grad(g: Tensor, dim: int) -> tuple[Tensor, ...]:
+    """∂L/∂xₖ = g[k] along `dim`"""
+    return g.unbind(dim)
+
+
+@composite
+def hstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors beside each other: along dimension 1, or 0 for vectors."""
+    tensors = [atleast_1d(x) for x in tensors]
+    return cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
+
+
+@composite
+def vstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors below each other, vectors as rows."""
+    return cat([atleast_2d(x) for x in tensors], 0)
+
+
+register("row_stack", vstack)
+
+
+@composite
+def dstack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors behind each other, along dimension 2."""
+    return cat([atleast_3d(x) for x in tensors], 2)
+
+
+@composite
+def column_stack(tensors: Sequence[Tensor]) -> Tensor:
+    """The tensors beside each other, vectors as columns."""
+    return hstack([x.reshape((x.numel(), 1)) if x.ndim < 2 else x for x in tensors])
+
+
+@composite
+def atleast_1d(*tensors: Tensor) -> Any:
+    """0-d tensors made 1-d; others as they are. One tensor gives one, several give a tuple."""
+    return _each(lambda x: x.reshape((1,)) if x.ndim == 0 else x, tensors)
+
+
+@composite
+def atleast_2d(*tensors: Tensor) -> Any:
+    """Vectors made rows, 0-d tensors 1×1; others as they are."""
+    return _each(lambda x: x.reshape((1, 1)) if x.ndim == 0 else x.unsqueeze(0) if x.ndim == 1 else x, tensors)
+
+
+@composite
+def atleast_3d(*tensors: Tensor) -> Any:
+    """As `atleast_2d`, and matrices get a last dimension of size 1."""
+    return _each(lambda x: x if x.ndim > 2 else unsqueeze(atleast_2d(x), -1), tensors)
+
+
+def _each(change: Any, tensors: tuple) -> Any:
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        return tuple(map(change, tensors[0]))
+    return change(tensors[0]) if len(tensors) == 1 else tuple(map(change, tensors))
+
+
+@composite
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Each tensor expanded to the shape they have together."""
+    shape = broadcast_shapes(*(x.shape for x in tensors))
+    return tuple(expand(x, shape) for x in tensors)
+
+
+@composite
+def broadcast_shapes(*shapes: Any) -> Any:
+    """The shape that tensors of these shapes have together; RuntimeError if they have none."""
+    from ..tensor import Size
+
+    sizes = [as_ints(s) for s in shapes]
+    out = []
+    for column in itertools.zip_longest(*(s[::-1] for s in sizes), fillvalue=1):
+        n = next((m for m in column if m != 1), 1)
+        if any(m not in (1, n) for m in column):
+            raise RuntimeError(
+                f"Shape mismatch: objects cannot be broadcast to a single shape: {', '.join(map(str, sizes))}"
+            )
+        out.append(n)
+    return Size(out[::-1])
+
+
+@composite
+def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+    """Grids from vectors: the k-th varies along dimension k only ("ij"); "xy" exchanges the first two dimensions."""
+    vectors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
+    if not vectors:
+        raise ValueError("meshgrid expects a non-empty TensorList")
+    if indexing not in ("ij", "xy"):
+        raise RuntimeError(f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
+    if any(v.ndim > 1 for v in vectors):
+        raise RuntimeError("meshgrid: Expected 0D or 1D tensor in the tensor list but got one with more dimensions")
+    swap = indexing == "xy" and len(vectors) > 1
+    if swap:
+        vectors = [vectors[1], vectors[0], *vectors[2:]]
+    sizes, n = [v.numel() for v in vectors], len(vectors)
+    grids = [v.reshape((1,) * k + (-1,) + (1,) * (n - 1 - k)).expand(sizes) for k, v in enumerate(vectors)]
+    if swap:
+        grids = [grids[1].transpose(0, 1), grids[0].transpose(0, 1), *(x.transpose(0, 1) for x in grids[2:])]
+    return tuple(grids)
+
+
+# ---- splitting ----
+
+
+def _split_form(saved: dict) -> str:
+    return "SplitBackward0" if isinstance(saved["split_size_or_sections"], int) else "SplitWithSizesBackward0"
+
+
+@op(promote=None, view=True, outputs=list, backward=_split_form)
+def split(xp: Any, x: Array, split_size_or_sections: Any, dim: int = 0) -> list[Array]:
+    """Views of the parts of x along `dim`: of one size each (the last may be smaller), or of the given sizes."""
+    if x.ndim == 0:
+        raise RuntimeError("split expects at least a 1-dimensional tensor")
+    dim = canonical_dim(dim, x.ndim)
+    ends = [0, *itertools.accumulate(_sections(x.shape[dim], split_size_or_sections))]
+    before = (slice(None),) * dim
+    return [x[(*before, slice(start, end))] for start, end in itertools.pairwise(ends)]
+
+
+@split.grad
+def split_grad(g: list, x_shape: tuple, split_size_or_sections: Any, dim: int) -> Tensor:
+    """∂L/∂x = the gradients of the parts, joined"""
+    dim = canonical_dim(dim, len(x_shape))
+    sizes = _sections(x_shape[dim], split_size_or_sections)
+    return cat(_with_zeros(g, [(*x_shape[:dim], n, *x_shape[dim + 1 :]) for n in sizes]), dim)
+
+
+def _sections(n: int, wanted: Any) -> list[int]:
+    """The sizes of the parts of a dimension of size n."""
+    if isinstance(wanted, int):
+        if wanted < 0:
+            raise RuntimeError(f"split expects split_size be non-negative, but got split_size={wanted}")
+        if wanted == 0 and n:
+            raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
+        return [min(wanted, n - start) for start in range(0, n, wanted or 1)] or [n]
+    sizes = as_ints(wanted)
+    if sum(sizes) != n or any(s < 0 for s in sizes):
+        raise RuntimeError(
+            f"split_with_sizes expects split_sizes to be non-negative and to sum exactly to {n} (input tensor's size at "
+            f"the split dimension), but got split_sizes={list(sizes)}"
+        )
+    return list(sizes)
+
+
+def _with_zeros(grads: Sequence, shapes: Sequence) -> list[Tensor]:
+    """Outputs nobody used have no gradient: zeros in their place."""
+    some = next(g for g in grads if g is not None)
+    return [some.new_zeros(shape) if g is None else g for g, shape in zip(grads, shapes)]
+
+
+@composite
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` views of equal size along `dim`; the last may be smaller."""
+    if input.ndim == 0:
+        raise RuntimeError("chunk expects at least a 1-dimensional tensor")
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    n = input.shape[canonical_dim(dim, input.ndim)]
+    return split(input, -(-n // chunks) if n else [0] * chunks, dim)
+
+
+@composite
+def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views along `dim`: as many as `indices_or_sections` says, sizes differing by at most one, or cut at the indices."""
+    if input.ndim == 0:
+        raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+    dim = canonical_dim(dim, input.ndim)
+    n = input.shape[dim]
+    if isinstance(indices_or_sections, int):
+        sections = indices_or_sections
+        if sections <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
+        ends = [k * (n // sections) + min(k, n % sections) for k in range(sections + 1)]
+    else:
+        ends = [0, *as_ints(indices_or_sections), n]
+    before = (slice(None),) * dim
+    return tuple(input[(*before, slice(start, end))] for start, end in itertools.pairwise(ends))
+
+
+@op(promote=None, view=True, outputs=list)
+def unbind(xp: Any, x: Array, dim: int = 0) -> list[Array]:
+    """Views x[0], x[1], … along `dim`."""
+    if x.ndim == 0:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions; unbind needs at least one")
+    dim = canonical_dim(dim, x.ndim)
+    before = (slice(None),) * dim
+    return [x[(*before, i, ...)] for i in range(x.shape[dim])]
+
+
+@unbind.grad
+def unbind_grad(g: list, x_shape: tuple, dim: int) -> Tensor:
+    """∂L/∂x = the gradients, stacked"""
+    dim = canonical_dim(dim, len(x_shape))
+    return stack(_with_zeros(g, [x_shape[:dim] + x_shape[dim + 1 :]] * len(g)), dim)
+
+
+# ---- turning ----
+
+
+@op(promote=None)
+def flip(xp: Any, x: Array, dims: Any) -> Array:
+    """x backwards along `dims`: a copy, unlike NumPy's."""
+    dims = tuple(canonical_dim(d, x.ndim) for d in as_ints(dims))
+    if len(set(dims)) < len(dims):
+        raise RuntimeError(f"flip: a dim appears multiple times in the list of dims {list(dims)}")
+    return x[tuple(slice(None, None, -1 if d in dims else 1) for d in range(x.ndim))].copy()
+
+
+@flip.grad
+def flip_grad(g: Tensor, dims: Any) -> Tensor:
+    """∂L/∂x = g backwards"""
+    return flip(g, dims)
+
+
+@composite
+def fliplr(input: Tensor) -> Tensor:
+    """x backwards along dimension 1."""
+    if input.ndim < 2:
+        raise RuntimeError("Input must be >= 2-d.")
+    return flip(input, (1,))
+
+
+@composite
+def flipud(input: Tensor) -> Tensor:
+    """x backwards along dimension 0."""
+    if input.ndim < 1:
+        raise RuntimeError("Input must be >= 1-d.")
+    return flip(input, (0,))
+
+
+@op(promote=None)
+def roll(xp: Any, x: Array, shifts: Any, dims: Any = None) -> Array:
+    """x moved on by `shifts` along `dims`; what leaves at the end comes in at the start. Without dims, x is one row."""
+    shifts, dims = as_ints(shifts), as_ints(() if dims is None else dims)
+    if len(shifts) != (len(dims) or 1):
+        raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+    if not x.ndim:
+        return x.copy()
+    return xp.roll(x, shifts, tuple(canonical_dim(d, x.ndim) for d in dims)) if dims else xp.roll(x, shifts[0])
+
+
+@roll.grad
+def roll_grad(g: Tensor, shifts: Any, dims: Any) -> Tensor:
+    """∂L/∂x = g moved back"""
+    return roll(g, [-s for s in as_ints(shifts)], dims)
+
+
+@op(promote=None)
+def rot90(xp: Any, x: Array, k: int = 1, dims: Any = (0, 1)) -> Array:
+    """x turned k times by 90° from the first towards the second of `dims`."""
+    dims = as_ints(dims)
+    if len(dims) != 2:
+        raise RuntimeError(f"expected total rotation dims == 2, but got dims = {len(dims)}")
+    if x.ndim < 2:
+        raise RuntimeError(f"expected total dims >= 2, but got total dims = {x.ndim}")
+    first, second = (canonical_dim(d, x.ndim) for d in dims)
+    if first == second:
+        raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
+    return xp.rot90(x, k, (first, second)).copy()
+
+
+@rot90.grad
+def rot90_grad(g: Tensor, k: int, dims: Any) -> Tensor:
+    """∂L/∂x = g turned back"""
+    return rot90(g, -k, dims)
+
+
+# ---- repeating ----
+
+
+@op(promote=None)
+def repeat(xp: Any, x: Array, repeats: Any) -> Array:
+    """x laid out `repeats` times along each dimension; more repeats than dimensions add dimensions in front."""
+    repeats = as_ints(repeats)
+    if len(repeats) < x.ndim:
+        raise RuntimeError(
+            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: got "
+            f"{len(repeats)} repeats for {x.ndim} dimensions"
+        )
+    if any(r < 0 for r in repeats):
+        raise RuntimeError(f"Trying to create tensor with negative dimension: repeats {list(repeats)}")
+    return xp.tile(x, repeats)
+
+
+@repeat.grad
+def repeat_grad(g: Tensor, x_shape: tuple, repeats: Any) -> Tensor:
+    """∂L/∂x = Σ over the repetitions of g"""
+    repeats = as_ints(repeats)
+    sizes = (1,) * (len(repeats) - len(x_shape)) + x_shape
+    if 0 in repeats:
+        return g.new_zeros(x_shape)
+    pairs = [n for pair in zip(repeats, sizes) for n in pair]
+    summed = g.reshape(pairs).sum(tuple(range(0, len(pairs), 2))) if pairs else g
+    return summed.reshape(x_shape)
+
+
+@composite
+def tile(input: Tensor, dims: Any) -> Tensor:
+    """`repeat`, where missing repeats in front count as 1."""
+    dims = as_ints(dims)
+    return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
+
+
+@op(promote=None, public=False)
+def repeated_indices(xp: Any, repeats: Index) -> Array:
+    """The index k, repeats[k] times, for every k: [2, 0, 1] gives [0, 0, 2]."""
+    if repeats.ndim > 1 or repeats.dtype.kind != "i":
+        raise RuntimeError(f"repeats must be a 0-dim or 1-dim integer tensor, got {repeats.ndim}-d {repeats.dtype}")
+    if (repeats < 0).any():
+        raise RuntimeError("repeats can not be negative")
+    return xp.repeat(xp.arange(repeats.size), repeats.tolist())
+
+
+@composite
+def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None) -> Tensor:
+    """Each element `repeats` times in a row (a tensor: its own number for each), along `dim` or over all of x.
+
+    >>> minitorch.repeat_interleave(minitorch.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
+    """
+    if repeats is None:
+        return repeated_indices(input)
+    if dim is None:
+        input, dim = flatten(input), 0
+    dim = canonical_dim(dim, input.ndim)
+    if isinstance(repeats, int):
+        if repeats < 0:
+            raise RuntimeError(f"Repeats must be non-negative, got {repeats}")
+        sizes = (*input.shape[: dim + 1], repeats, *input.shape[dim + 1 :])
+        return flatten(expand(unsqueeze(input, dim + 1), sizes), dim, dim + 1)
+    if repeats.numel() == 1:
+        repeats = repeats.reshape((1,)).expand((input.shape[dim],))
+    if repeats.numel() != input.shape[dim]:
+        raise RuntimeError(
+            f"repeats must have the same size as input along dim, but got repeats.size(0) = {repeats.numel()} and "
+            f"input.size({dim}) = {input.shape[dim]}"
+        )
+    return input.index_select(dim, repeated_indices(repeats))

@@ -1,0 +1,115 @@
+"""Special functions: forward by SciPy (`cupyx.scipy.special` on a GPU), imported when first used.
+
+Read next: `reduce.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+from typing import TYPE_CHECKING, Any
+
+from ..op import Array, op, row
+from .elementwise import exp, log, square, where
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def special(xp: Any, name: str, x: Array, *more: Array) -> Array:
+    """SciPy's function of that name for this array library, in x's dtype (SciPy knows no float16)."""
+    module = importlib.import_module("scipy.special" if xp.__name__ == "numpy" else "cupyx.scipy.special")
+    return getattr(module, name)(x, *more).astype(x.dtype)
+
+
+erf = row("erf", "2/√π ∫₀ˣ e^(−t²) dt", lambda xp, x: special(xp, "erf", x),
+          lambda g, x: g * (2 / math.sqrt(math.pi) * exp(-square(x))), promote="float")  # fmt: skip
+erfc = row("erfc", "1 − erf(x)", lambda xp, x: special(xp, "erfc", x),
+           lambda g, x: g * (-2 / math.sqrt(math.pi) * exp(-square(x))), promote="float")  # fmt: skip
+erfinv = row("erfinv", "the x whose erf is given", lambda xp, x: special(xp, "erfinv", x),
+             lambda g, out: g * (math.sqrt(math.pi) / 2 * exp(square(out))), promote="float")  # fmt: skip
+sigmoid = row("sigmoid", "σ(x) = 1 / (1 + e⁻ˣ)", lambda xp, x: special(xp, "expit", x),
+              lambda g, out: g * out * (1 - out), promote="float")  # fmt: skip
+lgamma = row("lgamma", "ln |Γ(x)|", lambda xp, x: special(xp, "gammaln", x),
+             lambda g, x: g * digamma(x), promote="float")  # fmt: skip
+digamma = row("digamma", "ψ(x) = d/dx ln Γ(x)", lambda xp, x: special(xp, "psi", x),
+              lambda g, x: g * polygamma(1, x), promote="float")  # fmt: skip
+
+
+@op(promote="float", name="polygamma", public=False)
+def polygamma_of(xp: Any, x: Array, n: int) -> Array:
+    """ψ⁽ⁿ⁾(x): for n ≥ 1 (−1)ⁿ⁺¹ n! ζ(n + 1, x)"""
+    if n != 1:
+        return _polygamma(xp, n, x)
+    # left of 1/2 by reflection: ψ₁(1 − x) + ψ₁(x) = π² / sin²(πx)
+    left = x < 0.5
+    right = _polygamma(xp, 1, xp.where(left, 1 - x, x))
+    return xp.where(left, (math.pi / xp.sin(math.pi * x)) ** 2 - right, right).astype(x.dtype)
+
+
+def _polygamma(xp: Any, n: int, x: Array) -> Array:
+    zeta = special(xp, "zeta", xp.full_like(x, n + 1), x)
+    return ((-1) ** (n + 1) * math.factorial(n) * zeta).astype(x.dtype)
+
+
+@polygamma_of.grad
+def polygamma_grad(g: Tensor, x: Tensor, n: int) -> Tensor:
+    """∂L/∂x = g · ψ⁽ⁿ⁺¹⁾(x)"""
+    return g * polygamma(n + 1, x)
+
+
+def polygamma(n: int, input: Tensor) -> Tensor:
+    """ψ⁽ⁿ⁾(x), the n-th derivative of digamma."""
+    return digamma(input) if n == 0 else polygamma_of(input, n)
+
+
+@op(promote="float")
+def logit(xp: Any, x: Array, eps: float | None = None) -> Array:
+    """ln(x / (1 − x)), of x clamped to [eps, 1 − eps] if eps is given."""
+    if eps is not None:
+        x = xp.minimum(xp.maximum(x, eps), 1 - eps)
+    return xp.log(x / (1 - x))
+
+
+@logit.grad
+def logit_grad(g: Tensor, x: Tensor, eps: float | None) -> Tensor:
+    """∂L/∂x = g / (x (1 − x)), 0 where x was clamped, nan outside [0, 1]"""
+    low, outside = (0.0, math.nan) if eps is None else (eps, 0.0)
+    return where((x < low) | (x > 1 - low), outside, g / (x * (1 - x)))
+
+
+@op(promote="float")
+def xlogy(xp: Any, a: Array, b: Array) -> Array:
+    """a · ln b, and 0 where a = 0 (unless b is nan)."""
+    return xp.where((a == 0) & ~xp.isnan(xp.asarray(b)), xp.zeros((), xp.result_type(a, b)), a * xp.log(b))
+
+
+@xlogy.grad("a")
+def xlogy_grad_a(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """∂L/∂a = g · ln b, 0 where a = 0 and b ≤ 0"""
+    b = b if hasattr(b, "_array") else a.new_tensor(b)
+    return where((a == 0) & (b <= 0), 0.0, g * log(b))
+
+
+@xlogy.grad("b")
+def xlogy_grad_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """∂L/∂b = g · a / b"""
+    return g * (a / b)
+
+
+@op(promote="float")
+def logaddexp(xp: Any, a: Array, b: Array) -> Array:
+    """ln(eᵃ + eᵇ), without overflow."""
+    return xp.logaddexp(a, b)
+
+
+@logaddexp.grad("a")
+def logaddexp_grad_a(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """∂L/∂a = g · eᵃ / (eᵃ + eᵇ) = g / (1 + eᵇ⁻ᵃ)"""
+    return g / (1 + exp(b - a))
+
+
+@logaddexp.grad("b")
+def logaddexp_grad_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """∂L/∂b = g · eᵇ / (eᵃ + eᵇ) = g / (1 + eᵃ⁻ᵇ)"""
+    return g / (1 + exp(a - b))
