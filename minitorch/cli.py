@@ -20,7 +20,7 @@ from minitorch.datasets import load_digits
 from minitorch.device import as_device
 from minitorch.examples import digits
 
-DEFAULT_LR = {"adam": 0.003, "adamw": 0.003, "sgd": 0.1}
+DEFAULT_LR = {"adam": 0.01, "adamw": 0.01, "sgd": 0.1}
 
 
 class UserError(Exception):
@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--epochs", type=_whole(1), default=20, help="passes over the training images (default: %(default)s)")
     train.add_argument("--lr", type=_positive, metavar="LR", default=argparse.SUPPRESS,
-                       help="learning rate (default: 0.003; 0.1 for sgd)")  # fmt: skip
+                       help="learning rate at the start; it falls to 0 (default: 0.01; 0.1 for sgd)")  # fmt: skip
     train.add_argument("--batch-size", type=_whole(2), default=64, help="images in a step (default: %(default)s)")
     train.add_argument(
         "--optimizer", choices=list(DEFAULT_LR), default="adam", help="the update rule (default: %(default)s)"
@@ -129,8 +129,8 @@ def _train(args: argparse.Namespace) -> None:
     inputs, labels = _data("train", device)
     test_inputs, test_labels = _data("test", device)
     model = digits.build_model(args.hidden, args.dropout).to(device)
-    optimizer = digits.build_optimizer(args.optimizer, model, lr)
-    twin = _torch_twin(model, args.optimizer, lr) if args.compare else None
+    optimizer, schedule = digits.build_optimizer(args.optimizer, model, lr, args.epochs)
+    twin = _torch_twin(model, args.optimizer, lr, args.epochs) if args.compare else None
 
     from tqdm import tqdm
 
@@ -141,6 +141,7 @@ def _train(args: argparse.Namespace) -> None:
             batches = digits.shuffled_batches(len(labels), args.batch_size)
             random_state = minitorch.get_rng_state()
             loss = digits.train_epoch(model, optimizer, inputs, labels, batches, bar.update)
+            schedule.step()
             accuracy = digits.accuracy(model, test_inputs, test_labels)
             line = f"epoch {epoch:{len(str(args.epochs))}}/{args.epochs}  loss {loss:.4f}"
             if twin is not None:
@@ -170,12 +171,12 @@ def _data(split: str, device: minitorch.device) -> tuple[minitorch.Tensor, minit
     return digits.pixels(images).to(device), labels.to(device)
 
 
-def _torch_twin(model: minitorch.nn.Module, optimizer: str, lr: float) -> Any:
+def _torch_twin(model: minitorch.nn.Module, optimizer: str, lr: float, epochs: int) -> Any:
     try:
         from reference.compare_training import TorchTwin
     except ImportError as error:
         raise UserError(f"--compare trains in real torch as well: pip install torch==2.13.0 ({error})") from None
-    return TorchTwin(model, optimizer, lr)
+    return TorchTwin(model, optimizer, lr, epochs)
 
 
 def _check_out(path: str) -> None:

@@ -16,7 +16,7 @@ import minitorch
 class TorchTwin:
     """A copy in torch of a minitorch model that is about to be trained with the named optimizer."""
 
-    def __init__(self, model: minitorch.nn.Sequential, optimizer: str, lr: float) -> None:
+    def __init__(self, model: minitorch.nn.Sequential, optimizer: str, lr: float, epochs: int) -> None:
         hidden, inputs = model.hidden.weight.shape
         self.model = torch.nn.Sequential(
             OrderedDict(
@@ -33,6 +33,7 @@ class TorchTwin:
         else:
             kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[optimizer]
             self.optimizer = kind(self.model.parameters(), lr=lr)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, epochs)
 
     def train_epoch(
         self,
@@ -51,6 +52,7 @@ class TorchTwin:
             loss.backward()
             self.optimizer.step()
             total += loss.item() * len(rows)
+        self.schedule.step()
         return total / sum(len(rows) for rows in batches)
 
 

@@ -168,7 +168,7 @@ def test_help_names_every_option_and_default(capsys: pytest.CaptureFixture[str])
     text = " ".join(capsys.readouterr().out.split())
     for option in ["epochs", "lr", "batch-size", "optimizer", "hidden", "dropout", "seed", "device", "out", "compare"]:
         assert f"--{option}" in text
-    for default in ["20", "0.003; 0.1 for sgd", "64", "adam", "128", "0.2", "0", "cpu", "digits.pt"]:
+    for default in ["20", "0.01; 0.1 for sgd", "64", "adam", "128", "0.2", "0", "cpu", "digits.pt"]:
         assert f"(default: {default})" in text
     assert "(default: False)" not in text
 

@@ -26,11 +26,19 @@ def build_model(hidden: int = 128, dropout: float = 0.2) -> nn.Sequential:
     return nn.Sequential(layers)
 
 
-def build_optimizer(name: str, model: nn.Module, lr: float) -> optim.Optimizer:
-    """The optimizer called `name` (one of "adam", "adamw", "sgd") for the model's weights; sgd with momentum 0.9."""
+def build_optimizer(
+    name: str, model: nn.Module, lr: float, epochs: int
+) -> tuple[optim.Optimizer, optim.lr_scheduler.LRScheduler]:
+    """The optimizer "adam", "adamw" or "sgd" (with momentum), and the schedule that lets its steps shrink to nothing.
+
+    Without the schedule the last steps are as long as the first and the accuracy jumps about by one percent.
+    """
+    optimizer: optim.Optimizer
     if name == "sgd":
-        return optim.SGD(model.parameters(), lr=lr, momentum=0.9)
-    return {"adam": optim.Adam, "adamw": optim.AdamW}[name](model.parameters(), lr=lr)
+        optimizer = optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+    else:
+        optimizer = {"adam": optim.Adam, "adamw": optim.AdamW}[name](model.parameters(), lr=lr)
+    return optimizer, optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs)
 
 
 def pixels(images: Tensor) -> Tensor:
