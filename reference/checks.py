@@ -1,0 +1,307 @@
+"""What every row must pass: each check is a function of a row and a `Source` that raises AssertionError in words.
+
+Parity is judged in float64 within 1e-9 of the output's scale, in float32 by torch.testing.assert_close's defaults with the
+absolute part scaled by the output. Read next: `report.py`, which measures the same errors instead of judging them.
+"""
+
+from __future__ import annotations
+
+import doctest
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+
+import minitorch
+
+from .strategies import Source
+from .table import Row, flat, tensors
+
+# dtype → (relative to the value, relative to the output's scale)
+TOLERANCE = {np.float64: (0.0, 1e-9), np.float32: (1.3e-6, 1e-5), np.float16: (1e-3, 1e-3)}
+
+
+# ---- values ----
+
+
+def values(row: Row, source: Source, dtype: Any = np.float64) -> None:
+    """The outputs have torch's shapes, dtypes and values."""
+    case = row.draw(source)
+    compare_calls(row, case, dtype)
+
+
+def values_float32(row: Row, source: Source) -> None:
+    """The same in float32."""
+    values(row, source, np.float32)
+
+
+def special_values(row: Row, source: Source) -> None:
+    """The same on 0, −0, ±1, ±∞ and nan."""
+    source.special = row.special
+    try:
+        values(row, source)
+    finally:
+        source.special = False
+
+
+def compare_calls(row: Row, case: dict, dtype: Any) -> None:
+    """Both libraries on one case: the same error type, or equal outputs."""
+    ours, theirs = attempt(row, row.ours, case, minitorch, dtype), attempt(row, row.theirs, case, torch, dtype)
+    if isinstance(theirs, Exception) or isinstance(ours, Exception):
+        same = isinstance(ours, Exception) and isinstance(theirs, Exception) and issubclass(type(ours), type(theirs))
+        assert same, f"{row}: ours {ours!r}, torch's {theirs!r}\n{describe(case)}"
+        return
+    compare(row, flat(ours), flat(theirs), dtype, case, "value")
+
+
+def attempt(row: Row, function: Any, case: dict, library: Any, dtype: Any, wants_grad: Any = ()) -> Any:
+    """The result of the call, or the exception it raised."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return row.call(function, tensors(case, library, dtype, list(wants_grad)))
+    except Exception as error:
+        return error
+
+
+def compare(row: Row, ours: list, theirs: list, dtype: Any, case: dict, what: str, margin: float = 1.0) -> None:
+    """Shapes, dtypes and numbers of two lists of tensors (None where there is no gradient)."""
+    assert len(ours) == len(theirs), f"{row}: {len(ours)} {what}s, torch has {len(theirs)}"
+    for k, (a, b) in enumerate(zip(ours, theirs)):
+        where = f"{row}: {what} {k}\n{describe(case)}\nours   {a}\ntorch's {b}"
+        if b is None or a is None:
+            assert a is None and b is None, where
+        elif not isinstance(b, torch.Tensor):
+            assert a == b, where
+        else:
+            assert tuple(a.shape) == tuple(b.shape), where
+            assert str(a.dtype).split(".")[1] == str(b.dtype).split(".")[1], where
+            error = worst_error(a.detach().numpy(), b.detach().numpy(), dtype)
+            assert error <= margin, f"{where}\nerror is {error:.3g} times what is allowed"
+
+
+def worst_error(a: np.ndarray, b: np.ndarray, dtype: Any) -> float:
+    """max |a − b| over what the dtype allows: 1 is the limit. Infinities and nans must stand in the same places."""
+    if a.dtype.kind != "f":
+        return 0.0 if np.array_equal(a, b) else np.inf
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    finite = np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(a[finite]).all():
+        return np.inf
+    if not finite.any():
+        return 0.0
+    relative, of_scale = TOLERANCE[dtype]
+    scale = max(1.0, float(np.abs(b[finite]).max()))
+    return float((np.abs(a - b)[finite] / (relative * np.abs(b[finite]) + of_scale * scale)).max())
+
+
+# ---- derivatives ----
+
+
+def gradients(row: Row, source: Source, dtype: Any = np.float64) -> None:
+    """First gradients equal torch's for a random upstream, and so do gradients of gradients."""
+    case = row.draw(source)
+    compare_gradients(row, case, source, dtype)
+
+
+def gradients_float32(row: Row, source: Source) -> None:
+    """The same in float32, first order."""
+    case = row.draw(source)
+    compare_gradients(row, case, source, np.float32, second=False)
+
+
+def special_gradients(row: Row, source: Source) -> None:
+    """First gradients on 0, −0, ±1, ±∞ and nan."""
+    source.special = row.special
+    try:
+        compare_gradients(row, row.draw(source), source, np.float64, second=False)
+    finally:
+        source.special = False
+
+
+def compare_gradients(row: Row, case: dict, source: Source, dtype: Any, second: bool = True) -> None:
+    """Draw one upstream and compare what backward returns."""
+    if not row.inputs():
+        return
+    seed = source.integer(0, 2**31)
+    second = second and row.second_order
+    ours = differentiate(row, row.ours, case, minitorch, dtype, seed, second)
+    theirs = differentiate(row, row.theirs, case, torch, dtype, seed, second)
+    if ours is None or theirs is None:
+        assert ours is None and theirs is None, f"{row}: one library gave no differentiable output\n{describe(case)}"
+        return
+    compare(row, ours[0], theirs[0], dtype, case, "gradient")
+    # torch lacks some second derivatives (None here); ours are then checked by differences alone.
+    if ours[1] and theirs[1]:
+        compare(row, ours[1], theirs[1], dtype, case, "second derivative", margin=10.0 if dtype is np.float32 else 1.0)
+
+
+def differentiate(row: Row, function: Any, case: dict, library: Any, dtype: Any, seed: int, second: bool) -> Any:
+    """(first gradients, second gradients) of ⟨outputs, random⟩, or None if the call raises or nothing requires grad."""
+    names = row.inputs()
+    made = tensors(case, library, dtype, names)
+    leaves = [t for n in names for t in (made[n] if isinstance(made[n], list) else [made[n]])]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            outputs = [t for t in flat(row.call(function, made)) if getattr(t, "requires_grad", False)]
+    except Exception:
+        return None
+    if not outputs:
+        return None
+    rng = np.random.default_rng(seed)
+
+    def random_like(t: Any) -> Any:
+        return library.from_numpy(np.asarray(rng.standard_normal(tuple(t.shape)))).to(t.dtype)
+
+    upstream = [random_like(o).requires_grad_(second) for o in outputs]
+    first = library.autograd.grad(outputs, leaves, upstream, create_graph=second, allow_unused=True)
+    more: list = []
+    roots = [g for g in first if g is not None and g.requires_grad]
+    if second and roots:
+        try:
+            more = list(
+                library.autograd.grad(roots, [*leaves, *upstream], [random_like(g) for g in roots], allow_unused=True)
+            )
+        except (RuntimeError, NotImplementedError):
+            if library is minitorch:
+                raise
+    # A second derivative that is identically zero is None in one library and zeros in the other: both mean zero.
+    return list(first), [_zeros_if_none(g, t) for g, t in zip(more, [*leaves, *upstream])]
+
+
+def _zeros_if_none(g: Any, like: Any) -> Any:
+    return g if g is not None else like.detach() * 0
+
+
+def differences(row: Row, source: Source) -> None:
+    """gradcheck and gradgradcheck: backward against central differences, away from kinks."""
+    if not row.inputs():
+        return
+    case = row.draw(source, smooth=True)
+    names = row.inputs()
+    compact = {n: np.ascontiguousarray(v).reshape(v.shape) if isinstance(v, np.ndarray) else v for n, v in case.items()}
+    made = tensors(compact, minitorch, np.float64, names)
+    leaves = [t for n in names for t in (made[n] if isinstance(made[n], list) else [made[n]])]
+    if sum(t.numel() for t in leaves) > 40 or not any(t.numel() for t in leaves):
+        return
+
+    def function(*_: Any) -> Any:
+        return tuple(t for t in flat(row.call(row.ours, made)) if getattr(t, "requires_grad", False))
+
+    try:
+        if not function():
+            return
+    except Exception:
+        return  # torch's and our errors are compared by `values`
+    minitorch.autograd.gradcheck(function, leaves, atol=1e-5, rtol=1e-4)
+
+
+# ---- manners ----
+
+
+def leaves_arguments_alone(row: Row, source: Source) -> None:
+    """Nothing is mutated, and only views share memory with an input."""
+    case = row.draw(source)
+    made = tensors(case, minitorch, np.float64, [])
+    before = [t.numpy().copy() for t in flat(list(made.values())) if isinstance(t, minitorch.Tensor)]
+    try:
+        outputs = [t for t in flat(row.call(row.ours, made)) if isinstance(t, minitorch.Tensor)]
+    except Exception:
+        outputs = []
+    arguments = [t for t in flat(list(made.values())) if isinstance(t, minitorch.Tensor)]
+    for old, t in zip(before, arguments):
+        assert np.array_equal(old, t.numpy(), equal_nan=old.dtype.kind == "f"), f"{row} changed an argument\n{describe(case)}"
+    for out in outputs:
+        for t in arguments:
+            shares = np.shares_memory(out.numpy(), t.numpy())
+            assert not shares or out is t or out._is_view(), f"{row}: an output shares memory but is no view\n{describe(case)}"
+
+
+def keeps_only_what_it_names(row: Row, source: Source) -> None:
+    """The node keeps the values its derivatives name, and no others."""
+    case = row.draw(source)
+    try:
+        outputs = flat(row.call(row.ours, tensors(case, minitorch, np.float64, row.inputs())))
+    except Exception:
+        return
+    for out in outputs:
+        node = getattr(out, "grad_fn", None)
+        if node is None or not hasattr(node, "plan"):
+            continue
+        named = {n for d in node.op.derivatives for n in d.names}
+        assert set(node.plan.names) <= named, f"{row} keeps {set(node.plan.names) - named} without being asked"
+        if not node.op.variadic:
+            assert len(node.saved) == len(node.plan.names), f"{row}: {len(node.saved)} values for {node.plan.names}"
+
+
+def dtypes(row: Row, source: Source) -> None:
+    """Other dtypes promote, or are refused, as in torch: integers, bool, float16, mixed."""
+    case = row.draw(source)
+    kinds = {n: source.choice([np.float16, np.float32, np.float64, np.int64, np.int32, np.uint8, np.bool_]) for n in case}
+    changed = {
+        n: v.clip(0, 3).astype(kinds[n]) if isinstance(v, np.ndarray) and v.dtype.kind == "f" else v for n, v in case.items()
+    }
+    ours = _attempt_as_is(row, row.ours, changed, minitorch)
+    theirs = _attempt_as_is(row, row.theirs, changed, torch)
+    if isinstance(theirs, Exception):
+        return  # torch has no kernel for many dtypes that NumPy has
+    assert not isinstance(ours, Exception), f"{row}: ours {ours!r}, torch's {theirs}\n{describe(changed)}"
+    for a, b in zip(flat(ours), flat(theirs)):
+        if isinstance(b, torch.Tensor):
+            same = str(a.dtype).split(".")[1] == str(b.dtype).split(".")[1]
+            assert same, f"{row}: {a.dtype}, torch's {b.dtype}\n{describe(changed)}"
+
+
+def _attempt_as_is(row: Row, function: Any, case: dict, library: Any) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = {n: library.from_numpy(np.array(v)) if isinstance(v, np.ndarray) else v for n, v in case.items()}
+            return row.call(function, made)
+    except Exception as error:
+        return error
+
+
+def in_place(row: Row, source: Source) -> None:
+    """`x.op_()` gives what `op(x)` gives, in x's memory, and counts a version."""
+    method = f"{row.name}_"
+    if not hasattr(minitorch.Tensor, method) or not hasattr(torch.Tensor, method):
+        return
+    case = row.draw(source)
+    first, *rest = case
+    made, fresh = tensors(case, minitorch, np.float64, []), tensors(case, minitorch, np.float64, [])
+    out = attempt(row, row.ours, case, minitorch, np.float64)
+    if isinstance(out, Exception) or tuple(out.shape) != made[first].shape or out.dtype is not made[first].dtype:
+        return
+    array = made[first]._array
+    arguments = [made[n] for n in rest if row._is_array(n)]
+    options = {n: made[n] for n in rest if not row._is_array(n)}
+    returned = getattr(made[first], method)(*arguments, **options)
+    assert returned is made[first] and returned._array is array, f"{method} made another tensor"
+    assert returned._version == fresh[first]._version + 1, f"{method} did not count a version"
+    assert worst_error(array, out.numpy(), np.float64) <= 1, f"{method} differs from {row.name}\n{describe(case)}"
+
+
+def documented(row: Row, source: Source) -> None:
+    """The op has a docstring, and its examples print what they say."""
+    function = row.ours
+    text = function.__doc__ or ""
+    assert text.strip(), f"{row} has no docstring"
+    example = doctest.DocTestParser().get_doctest(text, {"minitorch": minitorch}, row.name, None, 0)
+    if example.examples:
+        lines: list[str] = []
+        result = doctest.DocTestRunner(verbose=False).run(example, out=lines.append)
+        assert result.failed == 0, "".join(lines)
+
+
+CHECKS = (
+    values, values_float32, special_values, gradients, gradients_float32, special_gradients, differences,
+    leaves_arguments_alone, keeps_only_what_it_names, dtypes, in_place, documented,
+)  # fmt: skip
+
+
+def describe(case: dict) -> str:
+    """The case in a few lines, for a failure's message."""
+    return "\n".join(f"  {n} = {np.array2string(v, threshold=50) if isinstance(v, np.ndarray) else v!r}" for n, v in case.items())

@@ -1,0 +1,141 @@
+"""The table: one row declares an op to the whole test suite, the report and the docs.
+
+    row("softmax", torch.softmax, x=floats("*"), dim=dim_of("x"))
+    row("div",     torch.div,     a=floats(), b=floats(away_from=0), broadcast=True)
+    row("relu",    F.relu,        ours=nn.functional.relu, x=floats(ties=True), smooth=floats(away_from=0))
+
+The arguments are drawn in their order; arrays are passed by position, and options by keyword to both libraries. `ours`
+defaults to `minitorch.<name>`. What a row means to a check is in `checks.py`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+
+import minitorch
+
+from .strategies import Source, Strategy, bools, floats, ints, several
+
+FAMILIES = ("elementwise", "reduce", "shape", "index", "matmul", "activation", "normalize", "loss")
+
+
+class Row:
+    """One op: its name, both implementations, and how its arguments are drawn."""
+
+    def __init__(
+        self,
+        name: str,
+        theirs: Callable,
+        ours: Callable | None = None,
+        *,
+        broadcast: bool = False,
+        smooth: dict[str, Strategy] | None = None,
+        differentiable: bool = True,
+        second_order: bool = True,
+        empty: bool = True,
+        special: bool = True,
+        positional: tuple[str, ...] = (),
+        covers: str | None = None,
+        **arguments: Strategy,
+    ):
+        self.name, self.theirs = name, theirs
+        self._ours = ours
+        self.broadcast, self.empty, self.special = broadcast, empty, special
+        self.smooth = smooth or {}  # strategies to use instead where a derivative is compared with differences
+        self.differentiable, self.second_order = differentiable, second_order
+        self.positional = positional
+        self.covers = covers or name
+        self.arguments = arguments
+
+    @property
+    def ours(self) -> Callable:
+        """Our callable."""
+        return self._ours or getattr(minitorch, self.name)
+
+    def draw(self, source: Source, smooth: bool = False) -> dict[str, Any]:
+        """One case: a value for every argument, arrays as float64 NumPy arrays."""
+        source.sizes.clear()
+        source.empty = self.empty
+        source.broadcast = None
+        if self.broadcast:
+            source.broadcastable()
+        case: dict[str, Any] = {}
+        for name, strategy in self.arguments.items():
+            strategy = self.smooth.get(name, strategy) if smooth else strategy
+            case[name] = strategy(source, case) if callable(strategy) else strategy
+        return case
+
+    def inputs(self) -> list[str]:
+        """The arguments a gradient is asked for."""
+        kinds = (floats, several) if self.differentiable else ()
+        return [n for n, s in self.arguments.items() if isinstance(s, kinds)]
+
+    def call(self, function: Callable, case: dict[str, Any]) -> Any:
+        """The function on a case whose arrays are tensors already."""
+        first = [n for n in case if self._is_array(n) or n in self.positional]
+        return function(*[case[n] for n in first], **{n: v for n, v in case.items() if n not in first})
+
+    def _is_array(self, name: str) -> bool:
+        strategy = self.arguments[name]
+        return isinstance(strategy, (floats, ints, bools, several)) or getattr(strategy, "is_array", False)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+rows: list[Row] = []
+
+
+def row(name: str, theirs: Callable, ours: Callable | None = None, **declaration: Any) -> Row:
+    """Declare an op: see the module's docstring."""
+    made = Row(name, theirs, ours, **declaration)
+    rows.append(made)
+    return made
+
+
+def table() -> list[Row]:
+    """All rows, with the families loaded."""
+    for family in FAMILIES:
+        if importlib.util.find_spec(f"reference.rows.{family}"): importlib.import_module(f"reference.rows.{family}")
+    return rows
+
+
+# ---- one case in both libraries ----
+
+
+def tensors(case: dict[str, Any], library: Any, dtype: Any, wants_grad: list[str]) -> dict[str, Any]:
+    """The case with its arrays as tensors of `library`, floats in `dtype`."""
+    return {n: _tensor(v, library, dtype, n in wants_grad) for n, v in case.items()}
+
+
+def _tensor(value: Any, library: Any, dtype: Any, wants_grad: bool) -> Any:
+    if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+        return [_tensor(v, library, dtype, wants_grad) for v in value]
+    if not isinstance(value, np.ndarray):
+        return value
+    made = library.from_numpy(_copied(value, dtype if value.dtype.kind == "f" else value.dtype))
+    return made.requires_grad_() if wants_grad else made
+
+
+def _copied(value: np.ndarray, dtype: Any) -> np.ndarray:
+    """The numbers in memory of their own, laid out as they were (gaps between elements included)."""
+    if value.ndim and value.shape[-1] > 1 and value.strides[-1] == 2 * value.itemsize:
+        gaps = np.zeros((*value.shape[:-1], 2 * value.shape[-1]), dtype)
+        gaps[..., ::2] = value
+        return gaps[..., ::2]
+    return value.astype(dtype, order="K")
+
+
+def flat(outputs: Any) -> list[Any]:
+    """The tensors of any result: one, a tuple of them, or none for a Python value."""
+    if isinstance(outputs, (minitorch.Tensor, torch.Tensor)):
+        return [outputs]
+    if isinstance(outputs, (tuple, list)):
+        return [t for o in outputs for t in flat(o)]
+    return [outputs]
