@@ -318,6 +318,11 @@ class Tensor(TensorMethods):
             self._counter = Version()
         self._counter.n += 1
 
+    def _accumulate(self, g: Tensor) -> None:
+        """self += g in this memory, unrecorded: how `.grad` grows when backward comes by again."""
+        self._array += g._array
+        self._bump()
+
     def _update(self, op: Callable, *args: Any, **kwargs: Any) -> Tensor:
         """The in-place form of any op: write op(self, …) into this memory, and take over its history."""
         self._check_writable(*args, *kwargs.values())
