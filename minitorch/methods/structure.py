@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..ops import index as indexing
-from ..ops import matmul, reduce, sort
+from ..ops import matmul, rearrange, reduce, sort
 from ..ops import shape as shaping
 
 if TYPE_CHECKING:
@@ -152,28 +152,28 @@ class Structure:
         return shaping.expand(self, size)
 
     def flip(self, *dims: Any) -> Tensor:
-        return shaping.flip(self, _spread(dims))
+        return rearrange.flip(self, _spread(dims))
 
     def fliplr(self) -> Tensor:
-        return shaping.fliplr(self)
+        return rearrange.fliplr(self)
 
     def flipud(self) -> Tensor:
-        return shaping.flipud(self)
+        return rearrange.flipud(self)
 
     def roll(self, shifts: Any, dims: Any = None) -> Tensor:
-        return shaping.roll(self, shifts, dims)
+        return rearrange.roll(self, shifts, dims)
 
     def rot90(self, k: int = 1, dims: Any = (0, 1)) -> Tensor:
-        return shaping.rot90(self, k, dims)
+        return rearrange.rot90(self, k, dims)
 
     def repeat(self, *repeats: Any) -> Tensor:
-        return shaping.repeat(self, _spread(repeats))
+        return rearrange.repeat(self, _spread(repeats))
 
     def repeat_interleave(self, repeats: Any, dim: int | None = None) -> Tensor:
-        return shaping.repeat_interleave(self, repeats, dim)
+        return rearrange.repeat_interleave(self, repeats, dim)
 
     def tile(self, *dims: Any) -> Tensor:
-        return shaping.tile(self, _spread(dims))
+        return rearrange.tile(self, _spread(dims))
 
     def movedim(self, source: Any, destination: Any) -> Tensor:
         return shaping.movedim(self, source, destination)
@@ -181,22 +181,22 @@ class Structure:
     moveaxis = movedim
 
     def narrow(self, dim: int, start: int, length: int) -> Tensor:
-        return shaping.narrow(self, dim, start, length)
+        return indexing.narrow(self, dim, start, length)
 
     def select(self, dim: int, index: int) -> Tensor:
-        return shaping.select(self, dim, index)
+        return indexing.select(self, dim, index)
 
     def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
-        return shaping.split(self, split_size, dim)
+        return rearrange.split(self, split_size, dim)
 
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-        return shaping.chunk(self, chunks, dim)
+        return rearrange.chunk(self, chunks, dim)
 
     def tensor_split(self, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-        return shaping.tensor_split(self, indices_or_sections, dim)
+        return rearrange.tensor_split(self, indices_or_sections, dim)
 
     def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
-        return shaping.unbind(self, dim)
+        return rearrange.unbind(self, dim)
 
     def tril(self, diagonal: int = 0) -> Tensor:
         return shaping.tril(self, diagonal)

@@ -1,1 +1,110 @@
-"""(being written)"""
+"""Sorting and selecting: `sort`, `argsort`, `topk`, `kthvalue`, `median`.
+
+All are a choice of indices; the derivative sends each gradient back to where its element came from. nan counts as the
+largest. Read next: `matmul.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..op import Array, composite, op
+from .dims import canonical_dim
+from .reduce import _equal_shares, to_chosen
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def _order(xp: Any, x: Array, axis: int, descending: bool) -> Array:
+    """The stable order along `axis`; descending keeps equal elements in their first order too."""
+    if not descending:
+        return xp.argsort(x, axis=axis, kind="stable")
+    flipped = xp.argsort(xp.flip(x, axis), axis=axis, kind="stable")
+    return xp.flip(x.shape[axis] - 1 - flipped, axis)
+
+
+@op(name="sort", outputs=("values", "indices"))
+def sort(xp: Any, x: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> tuple[Array, Array]:
+    """x in order along `dim`, and the indices that put it so; equal elements keep their order."""
+    axis = canonical_dim(dim, x.ndim)
+    if not x.ndim:
+        return x.copy(), xp.zeros((), "int64")
+    indices = _order(xp, x, axis, descending)
+    return xp.take_along_axis(x, indices, axis), indices
+
+
+@sort.grad
+def sort_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
+    """∂L/∂x = g, each element back in its place"""
+    return to_chosen(g, x_shape, indices, dim, True)
+
+
+@composite
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+    """The indices that put x in order along `dim`."""
+    return sort(input.detach(), dim, descending, stable)[1]
+
+
+@composite
+def msort(input: Tensor) -> Tensor:
+    """x in order along dimension 0."""
+    return sort(input, 0)[0]
+
+
+@op(outputs=("values", "indices"))
+def topk(
+    xp: Any, x: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+) -> tuple[Array, Array]:
+    """The k largest (or smallest) along `dim`, in order, and their indices."""
+    axis = canonical_dim(dim, x.ndim)
+    size = x.shape[axis] if x.ndim else 1
+    if not 0 <= k <= size:
+        raise RuntimeError(f"selected index k out of range: k must lie in [0, {size}], got {k}")
+    if not x.ndim:
+        return x.copy(), xp.zeros((), "int64")
+    indices = _order(xp, x, axis, largest)[(slice(None),) * axis + (slice(k),)]
+    return xp.take_along_axis(x, indices, axis), indices
+
+
+@topk.grad
+def topk_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
+    """∂L/∂x = g at the chosen elements, 0 elsewhere"""
+    return to_chosen(g, x_shape, indices, dim, True)
+
+
+@composite
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+    """The k-th smallest along `dim` (counted from 1), and its index."""
+    if not 1 <= k <= (input.shape[dim] if input.ndim else 1):
+        raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}, got {k}")
+    return _picked(sort(input, dim), k - 1, dim, keepdim)
+
+
+def _picked(ordered: Any, k: int, dim: int, keepdim: bool) -> Any:
+    """Place k of a sort, as (values, indices)."""
+    if ordered.values.ndim == 0:
+        return ordered
+    values, indices = (t.narrow(dim, k, 1) for t in ordered)
+    return type(ordered)(*((values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))))
+
+
+@op(name="median", public=False)
+def median_all(xp: Any, x: Array) -> Array:
+    """The lower of the two middle elements; nan if there is one."""
+    flat = xp.sort(x.reshape(-1))
+    if not flat.size:
+        return xp.full((), float("nan"), x.dtype)
+    return flat[-1] if x.dtype.kind == "f" and xp.isnan(flat[-1]) else flat[(flat.size - 1) // 2]
+
+
+median_all.grad(lambda g, x, out: _equal_shares(g, x, out, None, False))
+
+
+@composite
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
+    """The lower of the two middle elements, of all or along `dim` (with its index)."""
+    if dim is None:
+        return median_all(input)
+    n = input.shape[dim] if input.ndim else 1
+    return _picked(sort(input, dim), (n - 1) // 2, dim, keepdim)
