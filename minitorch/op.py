@@ -94,12 +94,10 @@ class Op:
         # In a row every parameter without a default is an input.
         kinds = {p.name: "Array" * (p.default is p.empty) if is_row else str(p.annotation) for p in parameters}
         self.inputs = tuple(n for n, kind in kinds.items() if "Array" in kind or "Index" in kind)
-        self.indices = frozenset(i for i, n in enumerate(self.inputs) if "Index" in kinds[n])
         self.parameters = tuple(p.name for p in parameters)
+        self.positions = tuple(self.parameters.index(n) for n in self.inputs)  # of the inputs among the arguments
+        self.indices = frozenset(i for i in self.positions if "Index" in kinds[self.parameters[i]])
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-        if self.parameters[: len(self.inputs)] != self.inputs:
-            raise TypeError(f"{name}: inputs must come before options, got {self.parameters}")
-        self.positions = tuple(range(len(self.inputs)))
         self.single = self.outputs == ("out",)
         self.n_inputs, self.arity = len(self.inputs), len(self.parameters)
         self.result = namedtuple(name, self.outputs) if len(self.outputs) > 1 else None  # type: ignore[misc]
@@ -121,8 +119,8 @@ class Op:
         """`@name.grad` for the only differentiable input, `@name.grad("a")` for one of several, `("a", "b")` for a
         derivative that returns one gradient for each."""
         if len(of) == 1 and callable(of[0]):
-            first = next(i for i in range(self.n_inputs) if i not in self.indices)
-            return self._add_derivative((self.inputs[first],), of[0])
+            first = next(i for i in self.positions if i not in self.indices)
+            return self._add_derivative((self.parameters[first],), of[0])
         return lambda function: self._add_derivative(of, function)
 
     def _add_derivative(self, of: tuple[str, ...], function: Callable) -> Callable:
@@ -232,9 +230,9 @@ class Op:
         if key in self.parameters:
             return key
         if key in ("input", "tensors"):
-            return self.parameters[0]
+            return self.inputs[0]
         if key == "other" and self.n_inputs > 1:
-            return self.parameters[1]
+            return self.inputs[1]
         alias = {"axis": "dim", "keepdims": "keepdim"}.get(key)
         return alias if alias in self.parameters else None
 
@@ -290,7 +288,7 @@ class Op:
             x = args[i]
             number = isinstance(x, (int, float, np.generic)) and tensors and not self.variadic
             if not (isinstance(x, Tensor) or number or self._may_be_none(i, x)):
-                name = "tensors" if self.variadic else "input" if i == 0 else self.inputs[i]
+                name = "tensors" if self.variadic else "input" if i == 0 else self.parameters[i]
                 raise TypeError(
                     f"{self.__name__}(): argument '{name}' (position {i + 1}) must be Tensor, not {type(x).__name__}"
                 )
@@ -302,7 +300,7 @@ class Op:
             )
 
     def _may_be_none(self, i: int, x: Any) -> bool:
-        return x is None and not self.variadic and "None" in str(self.forward.__annotations__.get(self.inputs[i]))
+        return x is None and not self.variadic and "None" in str(self.forward.__annotations__.get(self.parameters[i]))
 
     def _xp(self, arrays: list) -> Any:
         """The library of the first array (the first argument may be a number, a list or None)."""
@@ -390,11 +388,11 @@ class Plan:
         self.names = (*arguments, *outputs, *shapes)
         self.arguments = positions
         self.outputs = tuple(op.outputs.index(n) for n in outputs)
-        self.shapes = tuple(op.inputs.index(n.removesuffix("_shape")) for n in shapes)
+        self.shapes = tuple(op.parameters.index(n.removesuffix("_shape")) for n in shapes)
         self.extras = bool(outputs or shapes)
         self.grads = frozenset(n for d, _ in steps for n in d.grads)
-        self.targets = tuple(i for _, targets in steps for i in targets)  # input positions, in the steps' order
-        self.n_inputs = n_inputs
+        self.targets = tuple(i for _, targets in steps for i in targets)  # arguments that get a gradient, in order
+        self.positions = tuple(range(n_inputs)) if op.variadic else op.positions
         self.steps = tuple(
             (d.function, tuple(places[n] for n in d.names), d.grads, len(d.of) > 1 or op.variadic) for d, _ in steps
         )
@@ -428,7 +426,7 @@ def make_plan(op: Op, mask: int, n_inputs: int) -> Plan | None:
         return Plan(op, [(op.derivatives[0], tuple(range(n_inputs)))], n_inputs) if op.derivatives else None
     steps = []
     for derivative in op.derivatives:
-        targets = tuple(op.inputs.index(n) for n in derivative.of)
+        targets = tuple(op.parameters.index(n) for n in derivative.of)
         if any(mask >> t & 1 for t in targets):
             steps.append((derivative, targets))
     return Plan(op, steps, n_inputs) if steps else None

@@ -406,7 +406,7 @@ class Tensor(TensorMethods):
             out = to(out, dtype)
         return out.clone() if copy and out is self else out
 
-    def new(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """A new tensor of `data`, by default with this tensor's dtype and device."""
         from . import creation
 

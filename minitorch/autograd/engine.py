@@ -53,7 +53,7 @@ class Node:
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
         """For each input: the node its gradient goes to and which of that node's outputs it was; (None, 0) if none."""
         by_input = dict(zip(self.plan.targets, self.edges))
-        return tuple(by_input.get(i) or (None, 0) for i in range(self.plan.n_inputs))
+        return tuple(by_input.get(i) or (None, 0) for i in self.plan.positions)
 
     def register_hook(self, hook: Callable) -> Any:
         """Call `hook(grad_inputs, grad_outputs)` after the node has run; what it returns replaces grad_inputs."""
@@ -153,7 +153,7 @@ def record(op: Any, plan: Any, args: tuple, outs: Any) -> Node:
             saved.append(alias)
             versions.append(alias._counter.n)
         for i in plan.shapes:
-            saved.append([x.shape for x in args[: plan.n_inputs]] if op.variadic else getattr(args[i], "shape", ()))
+            saved.append([x.shape for x in args[: len(plan.positions)]] if op.variadic else getattr(args[i], "shape", ()))
     if len(outs) == 1:
         array = outs[0]._array
         node.metas = ((array.shape, array.dtype),)
