@@ -92,8 +92,14 @@ def worst_error(a: np.ndarray, b: np.ndarray, dtype: Any) -> float:
     if not finite.any():
         return 0.0
     relative, of_scale = TOLERANCE[dtype]
-    scale = max(1.0, float(np.abs(b[finite]).max()))
-    return float((np.abs(a - b)[finite] / (relative * np.abs(b[finite]) + of_scale * scale)).max())
+    a, b = a[finite], b[finite]
+    return float((np.abs(a - b) / (relative * np.abs(b) + of_scale * scale_of(b))).max())
+
+
+def scale_of(b: np.ndarray) -> float:
+    """The size errors in `b` are measured by: its largest finite element, and at least 1."""
+    finite = np.abs(b[np.isfinite(b)])
+    return max(1.0, float(finite.max())) if finite.size else 1.0
 
 
 # ---- derivatives ----

@@ -102,7 +102,8 @@ def row(name: str, theirs: Callable, ours: Callable | None = None, **declaration
 def table() -> list[Row]:
     """All rows, with the families loaded."""
     for family in FAMILIES:
-        if importlib.util.find_spec(f"reference.rows.{family}"): importlib.import_module(f"reference.rows.{family}")
+        if importlib.util.find_spec(f"reference.rows.{family}"):
+            importlib.import_module(f"reference.rows.{family}")
     return rows
 
 

@@ -1,1 +1,416 @@
-"""(being written)"""
+"""Activations: the functions between layers, with torch's conventions at their kinks.
+
+Those with their own derivative earn it by stability (softmax, softplus) or cost (gelu: one pass in blocks that fit the
+cache); the others are a row. Read next: `loss.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..op import Array, composite, op, row
+from .dims import canonical_dim
+from .elementwise import exp, tanh, where
+from .special import sigmoid, special
+
+if TYPE_CHECKING:
+    from .. import dtypes
+    from ..tensor import Tensor
+
+# ---- piecewise linear ----
+
+relu = row("relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: g * (out > 0))
+
+
+@op
+def leaky_relu(xp: Any, x: Array, negative_slope: float = 0.01) -> Array:
+    """x for x > 0, slope · x otherwise"""
+    return xp.where(x > 0, x, x * negative_slope)
+
+
+@leaky_relu.grad
+def leaky_relu_grad(g: Tensor, x: Tensor, negative_slope: float) -> Tensor:
+    """∂L/∂x = g for x > 0, g · slope otherwise"""
+    return where(x > 0, g, g * negative_slope)
+
+
+@op(promote=None, name="_prelu_kernel", public=False, backward="PreluKernelBackward0")
+def prelu_kernel(xp: Any, x: Array, weight: Array) -> Array:
+    """x for x > 0, w · x otherwise; w broadcasts with x"""
+    return xp.where(x > 0, x, weight * x)
+
+
+@prelu_kernel.grad("x")
+def prelu_grad_x(g: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """∂L/∂x = g for x > 0, g · w otherwise"""
+    return where(x > 0, g, weight * g)
+
+
+@prelu_kernel.grad("weight")
+def prelu_grad_weight(g: Tensor, x: Tensor) -> Tensor:
+    """∂L/∂w = g · x for x ≤ 0, 0 otherwise"""
+    return where(x > 0, 0.0, x * g)
+
+
+@composite
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """x for x > 0, w · x otherwise; w has one element, or one per channel (dimension 1)."""
+    if weight.ndim > 1:
+        raise RuntimeError(f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight.ndim}")
+    channels = input.shape[1] if input.ndim > 1 else 1
+    if weight.numel() not in (1, channels):
+        raise RuntimeError(
+            f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {weight.numel()} and channel "
+            f"size = {channels}."
+        )
+    if weight.ndim and input.ndim > 1:
+        weight = weight.reshape([-1 if d == 1 else 1 for d in range(input.ndim)])
+    return prelu_kernel(input, weight.reshape(()) if input.ndim == 0 else weight)
+
+
+@op
+def hardtanh(xp: Any, x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
+    """x moved into [min_val, max_val]"""
+    if min_val > max_val:
+        raise ValueError(f"min_val cannot be greater than max_val, got {min_val} and {max_val}")
+    return xp.minimum(xp.maximum(x, min_val), max_val)
+
+
+@hardtanh.grad
+def hardtanh_grad(g: Tensor, x: Tensor, min_val: float, max_val: float) -> Tensor:
+    """∂L/∂x = g strictly inside, 0 on the bounds and outside"""
+    return where((x <= min_val) | (x >= max_val), 0.0, g)
+
+
+@composite
+def relu6(input: Tensor) -> Tensor:
+    """min(max(x, 0), 6)"""
+    return hardtanh(input, 0.0, 6.0)
+
+
+@op
+def hardsigmoid(xp: Any, x: Array) -> Array:
+    """min(max(x + 3, 0), 6) / 6"""
+    return xp.minimum(xp.maximum(x + 3, 0), 6) / 6
+
+
+@hardsigmoid.grad
+def hardsigmoid_grad(g: Tensor, x: Tensor) -> Tensor:
+    """∂L/∂x = g / 6 for −3 < x < 3"""
+    return where((x > -3) & (x < 3), g / 6, 0.0)
+
+
+@op
+def hardswish(xp: Any, x: Array) -> Array:
+    """x · min(max(x + 3, 0), 6) / 6"""
+    return x * xp.minimum(xp.maximum(x + 3, 0), 6) / 6
+
+
+@hardswish.grad
+def hardswish_grad(g: Tensor, x: Tensor) -> Tensor:
+    """∂L/∂x = g · (x / 3 + 1/2) for −3 < x < 3, g from 3 on, 0 up to −3"""
+    return where(x <= -3, 0.0, where(x < 3, g * (x / 3 + 0.5), g))
+
+
+@op
+def hardshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
+    """x where |x| > λ, 0 otherwise"""
+    return xp.where((x >= -lambd) & (x <= lambd), xp.zeros_like(x), x)
+
+
+@hardshrink.grad
+def hardshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
+    """∂L/∂x = g where |x| > λ"""
+    return where((x >= -lambd) & (x <= lambd), 0.0, g)
+
+
+@op
+def softshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
+    """x moved towards 0 by λ, and 0 where |x| ≤ λ"""
+    if lambd < 0:
+        raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
+    return xp.where(x > lambd, x - lambd, xp.where(x < -lambd, x + lambd, x * 0))
+
+
+@softshrink.grad
+def softshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
+    """∂L/∂x = g where |x| > λ"""
+    return where((x >= -lambd) & (x <= lambd), 0.0, g)
+
+
+@op
+def threshold(xp: Any, x: Array, threshold: float, value: float) -> Array:
+    """x where x > threshold, `value` otherwise"""
+    return xp.where(x <= threshold, xp.asarray(value, dtype=x.dtype), x)
+
+
+@threshold.grad
+def threshold_grad(g: Tensor, x: Tensor, threshold: float) -> Tensor:
+    """∂L/∂x = g where x > threshold"""
+    return where(x <= threshold, 0.0, g)
+
+
+# ---- exponential ----
+
+
+def _elu(xp: Any, x: Array, alpha: float, scale: float, input_scale: float) -> Array:
+    return xp.where(x > 0, x * scale, xp.expm1(x * input_scale) * (alpha * scale))
+
+
+@op(name="elu", public=False)
+def elu_kernel(xp: Any, x: Array, alpha: float, scale: float, input_scale: float) -> Array:
+    """s · x for x > 0, s · α (e^(c·x) − 1) otherwise"""
+    return _elu(xp, x, alpha, scale, input_scale)
+
+
+@elu_kernel.grad
+def elu_grad(g: Tensor, x: Tensor, alpha: float, scale: float, input_scale: float) -> Tensor:
+    """∂L/∂x = g · s for x > 0, g · s α c e^(c·x) otherwise"""
+    return where(x > 0, g * scale, g * (exp(x * input_scale) * (alpha * scale * input_scale)))
+
+
+@composite
+def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """x for x > 0, α (eˣ − 1) otherwise"""
+    return elu_kernel(input, alpha, 1.0, 1.0)
+
+
+@composite
+def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """x for x > 0, α (e^(x/α) − 1) otherwise"""
+    if alpha == 0:
+        raise RuntimeError("ZeroDivisionError: alpha cannot be 0 for CELU")
+    return elu_kernel(input, alpha, 1.0, 1.0 / alpha)
+
+
+@composite
+def selu(input: Tensor) -> Tensor:
+    """s · elu(x, α) with the constants that keep mean 0 and variance 1 (Klambauer et al., 2017)."""
+    return elu_kernel(input, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1.0)
+
+
+silu = row("silu", "x · σ(x)", lambda xp, x: x * special(xp, "expit", x),
+           lambda g, x: g * (sigmoid(x) * (1 + x * (1 - sigmoid(x)))), promote="float")  # fmt: skip
+
+
+@composite
+def mish(input: Tensor) -> Tensor:
+    """x · tanh(ln(1 + eˣ)) (Misra, 2019)"""
+    return input * tanh(softplus(input))
+
+
+@op
+def softplus(xp: Any, x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
+    """ln(1 + e^(β x)) / β, and x itself where β x > threshold"""
+    scaled = x * beta
+    return xp.where(scaled > threshold, x, xp.log1p(xp.exp(xp.minimum(scaled, threshold))) / beta)
+
+
+@softplus.grad
+def softplus_grad(g: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
+    """∂L/∂x = g · σ(β x), and g above the threshold"""
+    return where(x * beta > threshold, g, g * sigmoid(x * beta))
+
+
+@op(backward="LogSigmoidBackward0")
+def logsigmoid(xp: Any, x: Array) -> Array:
+    """ln σ(x) = min(x, 0) − ln(1 + e^−|x|)"""
+    return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.abs(x)))
+
+
+@logsigmoid.grad
+def logsigmoid_grad(g: Tensor, x: Tensor) -> Tensor:
+    """∂L/∂x = g · σ(−x)"""
+    return g * sigmoid(-x)
+
+
+@composite
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + |x|)"""
+    return input / (input.abs() + 1)
+
+
+@composite
+def tanhshrink(input: Tensor) -> Tensor:
+    """x − tanh x"""
+    return input - tanh(input)
+
+
+@composite
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """a · σ(b), for the two halves a, b of x along `dim` (Dauphin et al., 2016)"""
+    if input.ndim == 0:
+        raise RuntimeError("glu does not support 0-dimensional tensors")
+    if input.shape[dim] % 2:
+        raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}")
+    a, b = input.chunk(2, dim)
+    return a * sigmoid(b)
+
+
+# ---- gelu ----
+
+
+@op
+def gelu(xp: Any, x: Array, approximate: str = "none") -> Array:
+    """x · Φ(x), Φ the normal distribution function; "tanh" approximates it (Hendrycks and Gimpel, 2016)."""
+    if approximate not in ("none", "tanh"):
+        raise RuntimeError(f"approximate argument must be either none or tanh, got {approximate!r}")
+    return in_blocks(xp, lambda x: x * _phi(xp, x, approximate), x)
+
+
+@gelu.grad
+def gelu_grad(g: Tensor, x: Tensor, approximate: str) -> Tensor:
+    """∂L/∂x = g · (Φ(x) + x φ(x))"""
+    return g * gelu_slope(x, approximate)
+
+
+@op(public=False)
+def gelu_slope(xp: Any, x: Array, approximate: str) -> Array:
+    """d gelu / dx = Φ(x) + x φ(x)"""
+
+    def slope(x: Array) -> Array:
+        if approximate == "none":
+            density = xp.exp(x * x * -0.5)
+            density *= 1 / math.sqrt(2 * math.pi)
+            density *= x
+            density += _phi(xp, x, approximate)
+            return density
+        t = xp.tanh(_inner(x))
+        return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (_SQRT_2_OVER_PI * (1 + 3 * 0.044715 * x * x))
+
+    return in_blocks(xp, slope, x)
+
+
+@gelu_slope.grad
+def gelu_slope_grad(g: Tensor, x: Tensor, approximate: str) -> Tensor:
+    """∂L/∂x = g · (2 − x²) φ(x), or the same of the tanh form"""
+    if approximate == "none":
+        return g * ((2 - x * x) * exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
+    t, u = tanh(_inner(x)), _SQRT_2_OVER_PI * (1 + 3 * 0.044715 * x * x)
+    return g * ((1 - t * t) * (u - x * t * u * u + 0.5 * x * (_SQRT_2_OVER_PI * 6 * 0.044715) * x))
+
+
+_SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
+
+
+def _inner(x: Any) -> Any:
+    return _SQRT_2_OVER_PI * (x + 0.044715 * (x * x * x))
+
+
+def _phi(xp: Any, x: Array, approximate: str) -> Array:
+    """Φ(x) = (1 + erf(x/√2)) / 2, or its approximation by tanh."""
+    half = special(xp, "erf", x * math.sqrt(0.5)) if approximate == "none" else xp.tanh(_inner(x))
+    half += 1
+    half *= 0.5
+    return half
+
+
+def in_blocks(xp: Any, function: Any, x: Array, block: int = 1 << 15) -> Array:
+    """function(x) for an elementwise function, on blocks that stay in the CPU's cache: temporaries cost memory traffic."""
+    if xp is not np or x.size <= block or not x.flags.c_contiguous:
+        return function(x)
+    out = np.empty_like(x)
+    flat, result = x.reshape(-1), out.reshape(-1)
+    for start in range(0, x.size, block):
+        part = slice(start, start + block)
+        result[part] = function(flat[part])
+    return out
+
+
+# ---- softmax ----
+
+
+@op(promote=None, name="softmax", public=False)
+def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
+    """p_i = exp(x_i) / Σ_j exp(x_j) along `dim`, shifted by the largest x: exp cannot overflow."""
+    _floating("softmax", x)
+    axis = canonical_dim(dim, x.ndim)
+    if not x.ndim:
+        return xp.ones_like(x)
+    e = x - x.max(axis, keepdims=True) if x.size else x.copy()
+    xp.exp(e, out=e)
+    e /= e.sum(axis, keepdims=True)
+    return e
+
+
+@softmax_kernel.grad
+def softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
+    """∂L/∂x = p · (g − ⟨g, p⟩)"""
+    weighted = g * out
+    return weighted - out * weighted.sum(dim, keepdim=True)
+
+
+@composite
+def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
+    """p_i = exp(x_i) / Σ_j exp(x_j) along `dim`: positive numbers that sum to 1.
+
+    >>> minitorch.tensor([0.0, 0.0]).softmax(0)
+    tensor([0.5000, 0.5000])
+    """
+    return softmax_kernel(input if dtype is None else input.to(dtype), dim)
+
+
+@op(promote=None, name="log_softmax", public=False)
+def log_softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
+    """ln p_i = x_i − ln Σ_j exp(x_j) along `dim`, shifted by the largest x."""
+    _floating("log_softmax", x)
+    axis = canonical_dim(dim, x.ndim)
+    if not x.ndim:
+        return xp.zeros_like(x)
+    shifted = x - x.max(axis, keepdims=True) if x.size else x.copy()
+    shifted -= xp.log(xp.exp(shifted).sum(axis, keepdims=True))
+    return shifted
+
+
+@log_softmax_kernel.grad
+def log_softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
+    """∂L/∂x = g − p Σ g"""
+    return g - exp(out) * g.sum(dim, keepdim=True)
+
+
+@composite
+def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
+    """ln softmax(x) along `dim`, computed without taking the logarithm of a small number."""
+    return log_softmax_kernel(input if dtype is None else input.to(dtype), dim)
+
+
+@composite
+def softmin(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
+    """softmax(−x)"""
+    return softmax(-input, dim, dtype)
+
+
+def _floating(name: str, x: Array) -> None:
+    if x.dtype.kind not in "fV":
+        raise NotImplementedError(f'"{name}_lastdim_kernel_impl" not implemented for {x.dtype}: convert with .float()')
+
+
+# ---- dropout ----
+
+
+@op(promote=None, name="native_dropout", public=False, backward="MulBackward0")
+def masked_scale(xp: Any, x: Array, noise: Array) -> Array:
+    """x · noise, with noise 0 or 1/(1 − p)"""
+    return x * noise
+
+
+@masked_scale.grad("x")
+def masked_scale_grad(g: Tensor, noise: Tensor) -> Tensor:
+    """∂L/∂x = g · noise: the same mask and scale as forward"""
+    return g * noise
+
+
+@composite
+def dropout(input: Tensor, p: float = 0.5, train: bool = True) -> Tensor:
+    """x with each element zeroed with probability p and the others divided by 1 − p, so that the mean stays."""
+    if not 0 <= p <= 1:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    if not train or p == 0 or input.numel() == 0:
+        return input
+    if p == 1:
+        return input * input.new_zeros(input.shape)
+    return masked_scale(input, input.new_empty(input.shape).bernoulli_(1 - p).div_(1 - p))
+

@@ -1,1 +1,338 @@
-"""(being written)"""
+"""Losses: a distance of predictions from targets, reduced to their mean, their sum, or not at all.
+
+Primitives only where stability earns them (`nll_loss` on log-probabilities, `binary_cross_entropy_with_logits`); the others
+say their formula in our ops. Read next: `nn/modules/loss.py`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from ..op import Array, Index, composite, op
+from .activation import log_softmax_kernel
+from .elementwise import abs_ as absolute
+from .elementwise import clamp, exp, log, where
+from .special import sigmoid, xlogy
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+def reduced(loss: Tensor, reduction: str) -> Tensor:
+    """The mean or sum of the elements' losses, or the losses themselves."""
+    if reduction == "mean":
+        return loss.mean()
+    if reduction == "sum":
+        return loss.sum()
+    if reduction == "none":
+        return loss
+    raise ValueError(f"{reduction} is not a valid value for reduction; it is 'none', 'mean' or 'sum'")
+
+
+def _warn_if_broadcast(input: Tensor, target: Tensor) -> None:
+    if input.shape != target.shape:
+        warnings.warn(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead "
+            "to incorrect results due to broadcasting. Please ensure they have the same size.",
+            stacklevel=4,
+        )
+
+
+# ---- distances ----
+
+
+@composite
+def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """(x − y)²"""
+    _warn_if_broadcast(input, target)
+    return reduced(squared_error(input, target), reduction)
+
+
+@op(name="mse_loss", public=False)
+def squared_error(xp: Any, x: Array, y: Array) -> Array:
+    """(x − y)²"""
+    difference = x - y
+    return difference * difference
+
+
+@squared_error.grad("x")
+def squared_error_grad_x(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """∂L/∂x = g · 2 (x − y)"""
+    return g * (2 * (x - y))
+
+
+@squared_error.grad("y")
+def squared_error_grad_y(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """∂L/∂y = −g · 2 (x − y)"""
+    return g * (2 * (y - x))
+
+
+@composite
+def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """|x − y|"""
+    _warn_if_broadcast(input, target)
+    return reduced(absolute(input - target), reduction)
+
+
+@composite
+def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """d² / 2β where d = |x − y| < β, and d − β/2 beyond: quadratic near 0, linear far away."""
+    _warn_if_broadcast(input, target)
+    if beta < 0:
+        raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
+    if beta == 0:
+        return l1_loss(input, target, reduction)
+    return reduced(quadratic_then_linear(input - target, beta, 1 / beta), reduction)
+
+
+@composite
+def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+    """d² / 2 where d = |x − y| ≤ δ, and δ (d − δ/2) beyond (Huber, 1964)"""
+    _warn_if_broadcast(input, target)
+    if delta <= 0:
+        raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
+    return reduced(quadratic_then_linear(input - target, delta, 1.0), reduction)
+
+
+@op(promote="float", name="huber_loss", public=False)
+def quadratic_then_linear(xp: Any, x: Array, knee: float, scale: float) -> Array:
+    """s · x² / 2 up to the knee k, s · k (|x| − k/2) beyond"""
+    size = xp.abs(x)
+    return xp.where(size < knee, scale * 0.5 * x * x, scale * knee * (size - 0.5 * knee))
+
+
+@quadratic_then_linear.grad
+def quadratic_then_linear_grad(g: Tensor, x: Tensor, knee: float, scale: float) -> Tensor:
+    """∂L/∂x = g · s · x up to the knee, g · s · k · sign(x) beyond: x clamped"""
+    return g * (clamp(x, -knee, knee) * scale)
+
+
+# ---- classes ----
+
+
+@op(promote=None, name="nll_loss", outputs=("out", "total_weight"), public=False)
+def picked(
+    xp: Any, x: Array, target: Index, weight: Array | None, reduction: str, ignore_index: int
+) -> tuple[Array, Array]:
+    """−w_y x_y for each row (N, C) and its class y, summed, divided by Σ w_y, or left as they are; also Σ w_y."""
+    keep = target != ignore_index
+    classes = xp.where(keep, target, 0)
+    if classes.size and (int(classes.min()) < 0 or int(classes.max()) >= x.shape[1]):
+        wrong = classes[(classes < 0) | (classes >= x.shape[1])][0]
+        raise IndexError(f"Target {int(wrong)} is out of bounds: {x.shape[1]} classes are numbered 0 … {x.shape[1] - 1}")
+    w = keep.astype(x.dtype) if weight is None else weight[classes] * keep
+    losses = xp.where(keep, -w * x[xp.arange(len(classes)), classes], xp.zeros((), x.dtype))
+    total = w.sum()
+    if reduction == "none":
+        return losses, total
+    return losses.sum() / total if reduction == "mean" else losses.sum(), total
+
+
+@picked.grad("x")
+def picked_grad(
+    g: Tensor, x_shape: tuple, target: Tensor, weight: Any, reduction: str, ignore_index: int, total_weight: Tensor
+) -> Tensor:
+    """∂L/∂x = −g w_y at the class, 0 elsewhere; over Σ w_y for the mean"""
+    keep = target != ignore_index
+    classes = where(keep, target, 0)
+    share = g / total_weight if reduction == "mean" else g
+    values = -share if weight is None else -(share * weight[classes])
+    column = where(keep, values.expand(target.shape), 0.0).unsqueeze(1)
+    return g.new_zeros(x_shape).scatter(1, classes.unsqueeze(1), column)
+
+
+@composite
+def nll_loss(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
+) -> Tensor:
+    """−w_y x_y of log-probabilities x (N, C, …) at the classes y (N, …); the mean divides by Σ w_y."""
+    rows, classes, shape = _rows(input, target, "nll_loss")
+    _check_class_weight(weight, rows.shape[1])
+    reduced(rows[:0], reduction)
+    loss = picked(rows, classes, weight, reduction, ignore_index)[0]
+    return loss.reshape(shape) if reduction == "none" else loss
+
+
+def _check_class_weight(weight: Tensor | None, classes: int) -> None:
+    if weight is not None and tuple(weight.shape) != (classes,):
+        raise RuntimeError(
+            f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: "
+            f"{list(weight.shape)}"
+        )
+
+
+def _rows(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor, tuple]:
+    """(N, C, …) predictions and (N, …) classes as rows (M, C) and classes (M); and the shape of the losses."""
+    if input.ndim == 0:
+        raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
+    shape = tuple(target.shape)
+    if input.ndim == 1:
+        if target.ndim != 0:
+            raise RuntimeError(f"size mismatch (got input: {list(input.shape)}, target: {list(target.shape)})")
+        return input.unsqueeze(0), target.reshape(1), shape
+    if input.shape[0] != (target.shape[0] if target.ndim else 1) or target.ndim == 0:
+        raise ValueError(
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0] if target.ndim else 0})."
+        )
+    if tuple(input.shape[2:]) != shape[1:]:
+        raise RuntimeError(f"size mismatch (got input: {list(input.shape)} , target: {list(target.shape)}): expected {(input.shape[0], *input.shape[2:])}")
+    if target.dtype.is_floating_point:
+        raise RuntimeError(f"expected scalar type Long but found {target.dtype!r}: classes are int64, e.g. target.long()")
+    if input.ndim == 2:
+        return input, target, shape
+    return input.movedim(1, -1).reshape(-1, input.shape[1]), target.reshape(-1), shape
+
+
+@composite
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
+    """−ln softmax(x)_y of logits x (N, C, …) at classes y (N, …) (int64), or −Σ_c q_c ln p_c for probabilities q like x.
+
+    label_smoothing ε moves ε/C of the target to every class. Classes equal to ignore_index do not count.
+
+    >>> minitorch.nn.functional.cross_entropy(minitorch.zeros(1, 10), minitorch.tensor([3]))
+    tensor(2.3026)
+    """
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    class_dim = 0 if input.ndim == 1 else 1
+    log_p = log_softmax_kernel(input, class_dim)
+    if input.shape == target.shape:
+        return _soft_cross_entropy(log_p, target, weight, reduction, label_smoothing, class_dim)
+    loss = nll_loss(log_p, target, weight, ignore_index, reduction)
+    if label_smoothing == 0:
+        return loss
+    # The smoothed part: −Σ_c w_c ln p_c / C, divided for the mean by the same Σ w_y as the plain part.
+    rows, classes, shape = _rows(log_p, target, "cross_entropy")
+    uniform = -(rows if weight is None else rows * weight).sum(1)
+    keep = classes != ignore_index
+    uniform = where(keep, uniform, 0.0)
+    if reduction == "mean":
+        safe = where(keep, classes, 0)
+        uniform = uniform.sum() / (keep.to(rows.dtype).sum() if weight is None else (weight[safe] * keep).sum())
+    else:
+        uniform = uniform.sum() if reduction == "sum" else uniform.reshape(shape)
+    return (1 - label_smoothing) * loss + uniform * (label_smoothing / rows.shape[1])
+
+
+def _soft_cross_entropy(
+    log_p: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float, class_dim: int
+) -> Tensor:
+    """−Σ_c w_c q_c ln p_c, with the targets q given as probabilities; the mean is over the samples."""
+    if not target.dtype.is_floating_point:
+        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {target.dtype!r}")
+    classes = log_p.shape[class_dim]
+    _check_class_weight(weight, classes)
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    if weight is not None:
+        log_p = log_p * weight.reshape([-1 if d == class_dim else 1 for d in range(log_p.ndim)])
+    losses = -(log_p * target).sum(class_dim)
+    if reduction == "mean":
+        return losses.sum() / max(log_p.numel() // classes, 1) if log_p.numel() else losses.sum() / 0.0
+    return reduced(losses, reduction)
+
+
+# ---- probabilities ----
+
+
+@composite
+def binary_cross_entropy(
+    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
+) -> Tensor:
+    """−w (y ln p + (1 − y) ln(1 − p)), with each logarithm at least −100, so that no loss is infinite."""
+    if input.shape != target.shape:
+        raise ValueError(
+            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please "
+            "ensure they have the same size."
+        )
+    if bool(((input.detach() < 0) | (input.detach() > 1)).any()):
+        raise RuntimeError("all elements of input should be between 0 and 1; for logits use binary_cross_entropy_with_logits")
+    losses = bernoulli_loss(input, target)
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+@op(name="binary_cross_entropy", public=False)
+def bernoulli_loss(xp: Any, p: Array, y: Array) -> Array:
+    """−(y ln p + (1 − y) ln(1 − p)), logarithms at least −100"""
+    return (y - 1) * xp.maximum(xp.log1p(-p), -100) - y * xp.maximum(xp.log(p), -100)
+
+
+@bernoulli_loss.grad("p")
+def bernoulli_loss_grad_p(g: Tensor, p: Tensor, y: Tensor) -> Tensor:
+    """∂L/∂p = g (p − y) / (p (1 − p)), the denominator at least 1e-12"""
+    return g * (p - y) / clamp((1 - p) * p, 1e-12, None)
+
+
+@bernoulli_loss.grad("y")
+def bernoulli_loss_grad_y(g: Tensor, p: Tensor) -> Tensor:
+    """∂L/∂y = g (ln(1 − p) − ln p)"""
+    return g * (clamp(log(1 - p), -100, None) - clamp(log(p), -100, None))
+
+
+@composite
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    reduction: str = "mean",
+    pos_weight: Tensor | None = None,
+) -> Tensor:
+    """−w (v y ln σ(x) + (1 − y) ln(1 − σ(x))) for logits x, without computing σ: finite for every finite x."""
+    if input.shape != target.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    if pos_weight is None:
+        losses = logits_loss(input, target)
+    else:
+        positive = 1 + (pos_weight - 1) * target
+        losses = (1 - target) * input + positive * softplus_of_minus(input)
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+@op(name="binary_cross_entropy_with_logits", public=False, backward="BinaryCrossEntropyWithLogitsBackward0")
+def logits_loss(xp: Any, x: Array, y: Array) -> Array:
+    """(1 − y) x + ln(1 + e^−x) = (1 − y) x + max(−x, 0) + ln(1 + e^−|x|)"""
+    return (1 - y) * x + xp.maximum(-x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+@logits_loss.grad("x")
+def logits_loss_grad_x(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    """∂L/∂x = g (σ(x) − y)"""
+    return g * (sigmoid(x) - y)
+
+
+@logits_loss.grad("y")
+def logits_loss_grad_y(g: Tensor, x: Tensor) -> Tensor:
+    """∂L/∂y = −g x"""
+    return -g * x
+
+
+def softplus_of_minus(x: Tensor) -> Tensor:
+    """ln(1 + e^−x), the loss of target 1."""
+    return logits_loss(x, x.new_ones(x.shape))
+
+
+@composite
+def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """q (ln q − x) for log-probabilities x and probabilities q (their logarithms with log_target).
+
+    "batchmean" divides the sum by the batch size: the Kullback–Leibler divergence proper.
+    """
+    if reduction == "mean":
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides only by "
+            "the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same as "
+            "'batchmean' in the next major release.",
+            stacklevel=3,
+        )
+    losses = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
+    if reduction == "batchmean":
+        return losses.sum() / input.shape[0] if input.ndim else losses.sum()
+    return reduced(losses, reduction)

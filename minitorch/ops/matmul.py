@@ -1,1 +1,433 @@
-"""(being written)"""
+"""Matrix products: `matmul` and the forms made of it, `linear`, `einsum`, `tensordot`.
+
+For C = A B with upstream g: ∂L/∂A = g Bᵀ and ∂L/∂B = Aᵀ g. The transposes are views, which BLAS reads without a copy.
+Read next: `normalize.py`, or `nn/modules/linear.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from .. import dtypes
+from ..op import Array, composite, op
+from .dims import as_ints, canonical_dim
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+# ---- two matrices, two batches, matrix and vector ----
+
+
+def _same_dtype(a: Array, b: Array) -> None:
+    if a.dtype != b.dtype:
+        names = [dtypes.SCALAR_NAMES[dtypes.from_numpy_dtype(x.dtype).name].lower() for x in (a, b)]
+        raise RuntimeError(
+            f"expected m1 and m2 to have the same dtype, but got: {names[0]} != {names[1]}; convert one with .to(dtype)"
+        )
+
+
+def _product(xp: Any, a: Array, b: Array) -> Array:
+    """a @ b; float16 is summed in float32, as torch does."""
+    if a.dtype == "float16":
+        return xp.matmul(a.astype("float32"), b.astype("float32")).astype(a.dtype)
+    return xp.matmul(a, b)
+
+
+def _rank(name: str, argument: str, x: Array, ndim: int) -> None:
+    if x.ndim != ndim:
+        raise RuntimeError(f"{name}: {argument} must be a {ndim}-D tensor, got shape {tuple(x.shape)}")
+
+
+@op(promote=None)
+def mm(xp: Any, a: Array, b: Array) -> Array:
+    """C_ij = Σ_k a_ik b_kj for matrices a (N, K) and b (K, M)."""
+    _rank("mm", "self", a, 2)
+    _rank("mm", "mat2", b, 2)
+    _same_dtype(a, b)
+    if a.shape[1] != b.shape[0]:
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]})"
+        )
+    return _product(xp, a, b)
+
+
+@mm.grad("a")
+def mm_grad_a(g: Tensor, b: Tensor) -> Tensor:
+    """∂L/∂a = g bᵀ"""
+    return mm(g, b.t())
+
+
+@mm.grad("b")
+def mm_grad_b(g: Tensor, a: Tensor) -> Tensor:
+    """∂L/∂b = aᵀ g"""
+    return mm(a.t(), g)
+
+
+@op(promote=None)
+def bmm(xp: Any, a: Array, b: Array) -> Array:
+    """C_n = a_n b_n for batches of matrices a (B, N, K) and b (B, K, M)."""
+    _rank("bmm", "batch1", a, 3)
+    _rank("bmm", "batch2", b, 3)
+    _same_dtype(a, b)
+    if a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{a.shape[0]}, {a.shape[2]}] but got: "
+            f"[{b.shape[0]}, {b.shape[1]}]."
+        )
+    return _product(xp, a, b)
+
+
+@bmm.grad("a")
+def bmm_grad_a(g: Tensor, b: Tensor) -> Tensor:
+    """∂L/∂a_n = g_n b_nᵀ"""
+    return bmm(g, b.transpose(1, 2))
+
+
+@bmm.grad("b")
+def bmm_grad_b(g: Tensor, a: Tensor) -> Tensor:
+    """∂L/∂b_n = a_nᵀ g_n"""
+    return bmm(a.transpose(1, 2), g)
+
+
+@op(promote=None)
+def mv(xp: Any, a: Array, v: Array) -> Array:
+    """a v for a matrix (N, K) and a vector (K)."""
+    _rank("mv", "self", a, 2)
+    _rank("mv", "vec", v, 1)
+    _same_dtype(a, v)
+    if a.shape[1] != v.shape[0]:
+        raise RuntimeError(f"size mismatch, got input ({a.shape[0]}), mat ({a.shape[0]}x{a.shape[1]}), vec ({v.shape[0]})")
+    return _product(xp, a, v)
+
+
+@mv.grad("a")
+def mv_grad_a(g: Tensor, v: Tensor) -> Tensor:
+    """∂L/∂a = g vᵀ"""
+    return outer(g, v)
+
+
+@mv.grad("v")
+def mv_grad_v(g: Tensor, a: Tensor) -> Tensor:
+    """∂L/∂v = aᵀ g"""
+    return mv(a.t(), g)
+
+
+@op(promote=None)
+def dot(xp: Any, a: Array, b: Array) -> Array:
+    """Σ a_i b_i of two vectors."""
+    if a.ndim != 1 or b.ndim != 1:
+        raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
+    if a.shape != b.shape:
+        raise RuntimeError(
+            f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src [{b.shape[0]}] to have the same number of "
+            f"elements, but got {a.shape[0]} and {b.shape[0]} elements respectively"
+        )
+    if a.dtype != b.dtype:
+        raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {a.dtype} and {b.dtype}")
+    return xp.dot(a, b)
+
+
+@dot.grad("a")
+def dot_grad_a(g: Tensor, b: Tensor) -> Tensor:
+    """∂L/∂a = g b"""
+    return g * b
+
+
+@dot.grad("b")
+def dot_grad_b(g: Tensor, a: Tensor) -> Tensor:
+    """∂L/∂b = g a"""
+    return g * a
+
+
+@composite
+def outer(input: Tensor, vec2: Tensor) -> Tensor:
+    """C_ij = a_i b_j of two vectors."""
+    if input.ndim != 1 or vec2.ndim != 1:
+        raise RuntimeError(f"outer: Expected 1-D arguments, got shapes {tuple(input.shape)} and {tuple(vec2.shape)}")
+    return input.unsqueeze(1) * vec2
+
+
+@composite
+def ger(input: Tensor, vec2: Tensor) -> Tensor:
+    """`outer` by its BLAS name."""
+    return outer(input, vec2)
+
+
+@composite
+def inner(input: Tensor, other: Tensor) -> Tensor:
+    """Σ_k a_…k b_…k over the last dimension of both."""
+    if input.ndim == 0 or other.ndim == 0:
+        return input * other
+    if input.shape[-1] != other.shape[-1]:
+        raise RuntimeError(
+            "inner() the last dimension must match on both input tensors but got shapes "
+            f"{list(input.shape)} and {list(other.shape)}"
+        )
+    return tensordot(input, other, ([-1], [-1]))
+
+
+@composite
+def matmul(input: Tensor, other: Tensor) -> Tensor:
+    """a @ b: dot for vectors, mm for matrices, batched and broadcast for more dimensions.
+
+    A vector on the left is a row, on the right a column; the dimension added for that is removed again.
+    """
+    if not hasattr(other, "_array") or not hasattr(input, "_array"):
+        wrong = other if hasattr(input, "_array") else input
+        raise TypeError(f"matmul(): argument 'other' (position 2) must be Tensor, not {type(wrong).__name__}")
+    a, b = input.ndim, other.ndim
+    if a == 0 or b == 0:
+        raise RuntimeError(f"both arguments to matmul need to be at least 1D, but they are {a}D and {b}D")
+    if a == 1 and b == 1:
+        return dot(input, other)
+    if a == 2 and b == 2:
+        return mm(input, other)
+    if a == 2 and b == 1:
+        return mv(input, other)
+    if a == 1:
+        return matmul(input.unsqueeze(0), other).squeeze(-2)
+    if b == 1:
+        return matmul(input, other.unsqueeze(1)).squeeze(-1)
+    if b == 2:  # the batch is rows: one large product instead of many small ones
+        return mm(input.reshape(-1, input.shape[-1]), other).reshape(*input.shape[:-1], other.shape[-1])
+    return batched(input, other)
+
+
+@op(name="matmul", promote=None, public=False, backward="BmmBackward0")
+def batched(xp: Any, a: Array, b: Array) -> Array:
+    """C = a b for matrices in the last two dimensions; the others broadcast."""
+    _same_dtype(a, b)
+    if a.shape[-1] != b.shape[-2]:
+        raise RuntimeError(
+            f"Expected size for first two dimensions of batch2 tensor to be: [{b.shape[0]}, {a.shape[-1]}] but got: "
+            f"[{b.shape[0]}, {b.shape[-2]}]: the last dimension of {tuple(a.shape)} meets the last but one of "
+            f"{tuple(b.shape)}"
+        )
+    try:
+        return _product(xp, a, b)
+    except ValueError:
+        raise RuntimeError(
+            f"The size of tensor a {tuple(a.shape[:-2])} must match the size of tensor b {tuple(b.shape[:-2])} in the batch "
+            "dimensions"
+        ) from None
+
+
+@batched.grad("a")
+def batched_grad_a(g: Tensor, b: Tensor) -> Tensor:
+    """∂L/∂a = g bᵀ, summed by the engine over what was broadcast"""
+    return batched(g, b.transpose(-1, -2))
+
+
+@batched.grad("b")
+def batched_grad_b(g: Tensor, a: Tensor) -> Tensor:
+    """∂L/∂b = aᵀ g, summed by the engine over what was broadcast"""
+    return batched(a.transpose(-1, -2), g)
+
+
+# ---- with something added ----
+
+
+@op(promote=None, backward="AddmmBackward0")
+def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
+    """y = x Wᵀ + b: x (…, in), W (out, in), b (out), y (…, out)."""
+    if x.dtype != weight.dtype:
+        _same_dtype(x, weight)
+    if not x.ndim or x.shape[-1] != weight.shape[-1]:
+        rows = math.prod(x.shape[:-1])
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1] if x.ndim else 1} and "
+            f"{weight.shape[-1]}x{weight.shape[0]}): linear expects the last dimension of x to be {weight.shape[-1]} "
+            f"(in_features), got shape {tuple(x.shape)}; to use all but the first as features, flatten first: x.flatten(1)"
+        )
+    out = _product(xp, x, weight.T)
+    if bias is not None:
+        if out.ndim and out.dtype == bias.dtype:
+            out += bias
+        else:
+            out = out + bias
+    return out
+
+
+@linear.grad("x")
+def linear_grad_x(g: Tensor, weight: Tensor) -> Tensor:
+    """∂L/∂x = g W"""
+    return mm(g, weight) if g.ndim == 2 and weight.ndim == 2 else matmul(g, weight) if weight.ndim == 2 else g.unsqueeze(-1) * weight
+
+
+@linear.grad("weight")
+def linear_grad_weight(g: Tensor, x: Tensor, weight_shape: tuple) -> Tensor:
+    """∂L/∂W = gᵀ x, over all rows of the batch"""
+    if g.ndim == 2 and x.ndim == 2:
+        return mm(g.t(), x)
+    rows = g.reshape(-1, weight_shape[0] if len(weight_shape) == 2 else 1)
+    return mm(rows.t(), x.reshape(-1, weight_shape[-1])).reshape(weight_shape)
+
+
+@linear.grad("bias")
+def linear_grad_bias(g: Tensor) -> Tensor:
+    """∂L/∂b = Σ g over the rows (by the engine: b was broadcast)"""
+    return g
+
+
+@composite
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """β · input + α · mat1 mat2"""
+    return _plus(input, mm(mat1, mat2), beta, alpha)
+
+
+@composite
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """β · input + α · mat vec"""
+    return _plus(input, mv(mat, vec), beta, alpha)
+
+
+@composite
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """β · input + α · vec1 vec2ᵀ"""
+    return _plus(input, outer(vec1, vec2), beta, alpha)
+
+
+@composite
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """β · input + α · batch1_n batch2_n"""
+    return _plus(input, bmm(batch1, batch2), beta, alpha)
+
+
+@composite
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+    """β · input + α · Σ_n batch1_n batch2_n"""
+    return _plus(input, bmm(batch1, batch2).sum(0), beta, alpha)
+
+
+def _plus(x: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+    """β x + α product; with β = 0, x is not read, so that its nan does not spread."""
+    product = product if alpha == 1 else product * alpha
+    if beta == 0:
+        return product + x.new_zeros(x.shape)
+    return (x if beta == 1 else x * beta) + product
+
+
+# ---- sums over named or chosen indices ----
+
+
+@composite
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
+    """Σ over pairs of dimensions: the last `dims` of a with the first of b, or the two lists in `dims`."""
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        dims = (list(range(a.ndim - dims, a.ndim)), list(range(dims)))
+    of_a = [canonical_dim(d, a.ndim) for d in as_ints(dims[0])]
+    of_b = [canonical_dim(d, b.ndim) for d in as_ints(dims[1])]
+    if len(of_a) != len(of_b):
+        raise RuntimeError(f"both dimension lists should have same length, got {of_a} and {of_b}")
+    for i, j in zip(of_a, of_b):
+        if a.shape[i] != b.shape[j]:
+            raise RuntimeError(
+                f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and second has size "
+                f"{b.shape[j]} in dim {j}"
+            )
+    free_a = [d for d in range(a.ndim) if d not in of_a]
+    free_b = [d for d in range(b.ndim) if d not in of_b]
+    n, k, m = (math.prod(s) for s in ([a.shape[d] for d in free_a], [a.shape[d] for d in of_a], [b.shape[d] for d in free_b]))
+    left = a.permute(*free_a, *of_a).reshape(n, k) if a.ndim else a.reshape(1, 1)
+    right = b.permute(*of_b, *free_b).reshape(k, m) if b.ndim else b.reshape(1, 1)
+    return mm(left, right).reshape([*(a.shape[d] for d in free_a), *(b.shape[d] for d in free_b)])
+
+
+@composite
+def einsum(equation: str, *operands: Any) -> Tensor:
+    """Einstein's sum: `einsum("ij,jk->ik", a, b)` multiplies, and sums over the letters missing on the right.
+
+    Without `->` the letters that occur once, in alphabetical order, are the result. `...` broadcasts.
+    """
+    tensors = tuple(operands[0]) if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum(): the equation must be a string, got {type(equation).__name__}")
+    terms, result = _parsed(equation.replace(" ", ""), tensors)
+    total, letters = tensors[0], terms[0]
+    total, letters = _diagonals(total, letters)
+    for k in range(1, len(tensors)):
+        later = set(result).union(*terms[k + 1 :])
+        total, letters = _contract(total, letters, *_diagonals(tensors[k], terms[k]), later)
+    return _arranged(total, letters, result)
+
+
+def _parsed(equation: str, tensors: tuple) -> tuple[list[str], str]:
+    """The letters of each operand and of the result, with `...` spelled out in capitals not used elsewhere."""
+    left, arrow, right = equation.partition("->")
+    terms = left.split(",")
+    if not tensors or len(terms) != len(tensors):
+        raise RuntimeError(f"einsum(): {len(terms)} terms in {equation!r} but {len(tensors)} operands were given")
+    spare = [chr(c) for c in range(0x3B1, 0x3B1 + 24)]
+    widest = 0
+    for i, (term, x) in enumerate(zip(terms, tensors)):
+        named = len(term.replace("...", ""))
+        extra = x.ndim - named
+        if extra < 0 or (extra and "..." not in term):
+            raise RuntimeError(
+                f"einsum(): the number of subscripts in the equation ({named}) does not match the number of dimensions "
+                f"({x.ndim}) for operand {i}"
+            )
+        terms[i] = term.replace("...", "".join(spare[24 - extra :] if extra else ""))
+        widest = max(widest, extra if "..." in term else 0)
+    for letter in set("".join(terms)):
+        if not (letter.isalpha()):
+            raise RuntimeError(f"einsum(): invalid subscript given: {letter!r} in {equation!r}; subscripts are letters")
+    dots = "".join(spare[24 - widest :] if widest else "")
+    if not arrow:
+        plain = "".join(terms)
+        right = dots + "".join(sorted(c for c in set(plain) - set(dots) if plain.count(c) == 1))
+    right = right.replace("...", dots)
+    for c in right:
+        if right.count(c) > 1 or not any(c in t for t in terms):
+            raise RuntimeError(f"einsum(): output subscript {c} does not appear once in the output and in an input of {equation!r}")
+    return terms, right
+
+
+def _diagonals(x: Tensor, letters: str) -> tuple[Tensor, str]:
+    """Repeated letters of one operand are its diagonal."""
+    for c in dict.fromkeys(letters):
+        while letters.count(c) > 1:
+            i = letters.index(c)
+            j = letters.index(c, i + 1)
+            if x.shape[i] != x.shape[j]:
+                raise RuntimeError(f"einsum(): subscript {c} is repeated but the sizes don't match, {x.shape[j]} != {x.shape[i]}")
+            x = x.diagonal(0, i, j)
+            letters = letters[:i] + letters[i + 1 : j] + letters[j + 1 :] + c
+    return x, letters
+
+
+def _contract(a: Tensor, la: str, b: Tensor, lb: str, later: set) -> tuple[Tensor, str]:
+    """Multiply two operands and sum over the letters they share that nobody needs later: one batched product."""
+    a, la = _summed(a, la, set(la) - set(lb) - later)
+    b, lb = _summed(b, lb, set(lb) - set(la) - later)
+    sizes = {c: n for letters, x in ((la, a), (lb, b)) for c, n in zip(letters, x.shape) if n != 1}
+    for c, n in [*zip(la, a.shape), *zip(lb, b.shape)]:
+        if n not in (1, sizes.get(c, 1)):
+            raise RuntimeError(f"einsum(): subscript {c} has size {n} which does not broadcast with {sizes[c]}")
+    both = [c for c in la if c in lb]
+    batch = [c for c in both if c in later]
+    summed = [c for c in both if c not in later]
+    only_a, only_b = [c for c in la if c not in lb], [c for c in lb if c not in la]
+
+    def arranged(x: Tensor, letters: str, rows: list, columns: list) -> Tensor:
+        order = [*batch, *rows, *columns]
+        x = x.permute(*(letters.index(c) for c in order)) if order else x
+        x = x.expand([sizes.get(c, 1) for c in order])
+        return x.reshape([math.prod(sizes.get(c, 1) for c in group) for group in (batch, rows, columns)])
+
+    product = bmm(arranged(a, la, only_a, summed), arranged(b, lb, summed, only_b))
+    letters = [*batch, *only_a, *only_b]
+    return product.reshape([sizes.get(c, 1) for c in letters]), "".join(letters)
+
+
+def _summed(x: Tensor, letters: str, drop: set) -> tuple[Tensor, str]:
+    dims = [i for i, c in enumerate(letters) if c in drop]
+    return (x.sum(dims) if dims else x), "".join(c for c in letters if c not in drop)
+
+
+def _arranged(x: Tensor, letters: str, result: str) -> Tensor:
+    x, letters = _summed(x, letters, set(letters) - set(result))
+    return x.permute(*(letters.index(c) for c in result)) if result else x

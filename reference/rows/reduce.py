@@ -1,0 +1,101 @@
+"""Rows of `ops/reduce.py`: ties, zeros and constants are drawn on purpose, and every form of `dim`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+import minitorch
+
+from ..strategies import booleans, dim_of, dims_of, floats, given, ints, of
+from ..table import row
+
+inf = float("inf")
+
+
+def whole_or_dim(function: Any) -> Any:
+    """`function` where `dim=None` means that no dim is given: some of torch's overloads want it absent."""
+
+    def call(x: Any, dim: Any = None, keepdim: bool = False) -> Any:
+        return function(x) if dim is None else function(x, dim=dim, keepdim=keepdim)
+
+    return call
+
+
+def dim_or_none(name: str) -> Any:
+    """None or one dimension."""
+    return lambda source, case: None if source.integer(0, 2) == 0 else dim_of(name)(source, case)
+
+
+# ---- sums and means ----
+
+for name in "sum mean nansum nanmean".split():
+    row(name, getattr(torch, name), x=floats(), dim=dims_of("x"), keepdim=booleans)
+row("sum", torch.sum, x=ints(), dim=dims_of("x"), keepdim=booleans)
+row("count_nonzero", torch.count_nonzero, x=floats(ties=True), dim=dims_of("x"), differentiable=False)
+for name in "all any".split():
+    row(name, whole_or_dim(getattr(torch, name)), x=floats(ties=True), dim=dims_of("x"), keepdim=booleans, differentiable=False,
+        ours=whole_or_dim(getattr(minitorch, name)))  # fmt: skip
+
+# ---- variance: constants, and fewer elements than the correction ----
+
+for name in "var std".split():
+    row(name, getattr(torch, name), x=floats(), dim=dims_of("x"), correction=of(0, 1, 2, 0.5), keepdim=booleans)
+    row(name, getattr(torch, name), x=floats(low=-0.4, high=0.4, ties=True), dim=dims_of("x"), unbiased=booleans,
+        keepdim=booleans, differentiable=name == "std", smooth={"x": floats()})  # fmt: skip
+    row(f"{name}_mean", getattr(torch, f"{name}_mean"), x=floats(), dim=dims_of("x"), correction=of(0, 1), keepdim=booleans)
+
+# ---- products: with zeros, one and several ----
+
+row("prod", whole_or_dim(torch.prod), x=floats(ties=True), dim=dim_or_none("x"), keepdim=booleans)
+row("prod", whole_or_dim(torch.prod), x=floats("3 2", low=-1, high=1, ties=True), dim=dim_or_none("x"), keepdim=booleans)
+row("prod", torch.prod, x=ints())
+
+# ---- extremes: ties ----
+
+apart = floats(low=-100, high=100)
+for name in "amax amin".split():
+    row(name, getattr(torch, name), x=floats(ties=True), dim=dims_of("x", none=False), keepdim=booleans, smooth={"x": apart})
+    row(name, getattr(torch, name), x=floats(ties=True), smooth={"x": apart})
+for name in "max min".split():
+    row(name, getattr(torch, name), x=floats(ties=True), smooth={"x": apart})
+    row(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), keepdim=booleans, smooth={"x": apart})
+    row(name, getattr(torch, name), x=floats(ties=True), other=floats(ties=True), broadcast=True,
+        smooth={"x": floats(), "other": floats()})  # fmt: skip
+for name in "argmax argmin".split():
+    row(name, getattr(torch, name), x=floats(ties=True), dim=dim_or_none("x"), keepdim=booleans, differentiable=False)
+row("aminmax", torch.aminmax, x=floats(ties=True), dim=dim_or_none("x"), keepdim=booleans, smooth={"x": apart})
+
+# ---- norms: at 0, and each p ----
+
+for p in (2, 1, 0, inf, -inf, 3, 1.5, 0.5, -1):
+    row("norm", torch.norm, x=floats(ties=True), p=of(p), dim=dims_of("x"), keepdim=booleans,
+        smooth={"x": floats(low=0.5, high=50) if p in (inf, -inf) else floats(away_from=0)})  # fmt: skip
+row("norm", torch.norm, x=floats("N M"), p=of("fro", 2), dim=of(None, (0, 1), 1), smooth={"x": floats("N M", away_from=0)})
+row("dist", torch.dist, a=floats(ties=True), b=floats(ties=True), p=of(2, 1, 3, 0, inf), broadcast=True,
+    smooth={"a": floats(low=5, high=50), "b": floats(low=-1, high=1)})  # fmt: skip
+
+# ---- exponentials and scans ----
+
+row("logsumexp", torch.logsumexp, x=floats(), dim=dims_of("x", none=False), keepdim=booleans)
+row("logsumexp", torch.logsumexp, x=floats(low=-2000, high=2000), dim=dim_of("x"))
+row("logsumexp", torch.logsumexp, x=ints(), dim=dim_of("x"))
+row("cumsum", torch.cumsum, x=floats(), dim=dim_of("x"))
+row("cumsum", torch.cumsum, x=ints(), dim=dim_of("x"))
+row("cumprod", torch.cumprod, x=floats(ties=True), dim=dim_of("x"))
+row("cumprod", torch.cumprod, x=floats("5", low=-1, high=1, ties=True), dim=of(0))
+row("logcumsumexp", torch.logcumsumexp, x=floats(), dim=dim_of("x"))
+row("logcumsumexp", torch.logcumsumexp, x=floats(low=-2000, high=2000), dim=dim_of("x"))
+for name in "cummax cummin".split():
+    row(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), smooth={"x": apart})
+
+# ---- long float32 sums, along every axis: NumPy adds rows one after the other, torch in a cascade ----
+
+long = given(lambda case, source: source.rng.normal(1, 1, source.choice([(20000,), (5000, 3), (3, 5000), (2000, 2, 3)])))
+long.is_array = True  # type: ignore[attr-defined]
+for name in "sum mean var std norm".split():
+    row(name, getattr(torch, name), x=long, dim=given(lambda case, source: source.choice([0, tuple(range(case["x"].ndim))])),
+        differentiable=False)  # fmt: skip
+for name in "cumsum logcumsumexp".split():
+    row(name, getattr(torch, name), x=long, dim=of(0), differentiable=False)
