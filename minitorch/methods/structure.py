@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..ops import index as indexing
-from ..ops import matmul, rearrange, reduce, sort
+from ..ops import extremes, matmul, rearrange, reduce, scan, sort
 from ..ops import shape as shaping
 
 if TYPE_CHECKING:
@@ -41,25 +41,25 @@ class Structure:
         return reduce.std(self, dim, unbiased, keepdim, correction=correction)
 
     def amax(self, dim: Any = (), keepdim: bool = False) -> Tensor:
-        return reduce.amax(self, dim, keepdim)
+        return extremes.amax(self, dim, keepdim)
 
     def amin(self, dim: Any = (), keepdim: bool = False) -> Tensor:
-        return reduce.amin(self, dim, keepdim)
+        return extremes.amin(self, dim, keepdim)
 
     def max(self, dim: Any = None, keepdim: bool = False) -> Any:
-        return reduce.max_(self, dim, keepdim)
+        return extremes.max_(self, dim, keepdim)
 
     def min(self, dim: Any = None, keepdim: bool = False) -> Any:
-        return reduce.min_(self, dim, keepdim)
+        return extremes.min_(self, dim, keepdim)
 
     def argmax(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        return reduce.argmax(self, dim, keepdim)
+        return extremes.argmax(self, dim, keepdim)
 
     def argmin(self, dim: int | None = None, keepdim: bool = False) -> Tensor:
-        return reduce.argmin(self, dim, keepdim)
+        return extremes.argmin(self, dim, keepdim)
 
     def aminmax(self, *, dim: int | None = None, keepdim: bool = False) -> Any:
-        return reduce.aminmax(self, dim=dim, keepdim=keepdim)
+        return extremes.aminmax(self, dim=dim, keepdim=keepdim)
 
     def norm(self, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
         return reduce.norm(self, p, dim, keepdim, dtype=dtype)
@@ -68,19 +68,19 @@ class Structure:
         return reduce.logsumexp(self, dim, keepdim)
 
     def cumsum(self, dim: int, *, dtype: Any = None) -> Tensor:
-        return reduce.cumsum(self, dim, dtype=dtype)
+        return scan.cumsum(self, dim, dtype=dtype)
 
     def cumprod(self, dim: int, *, dtype: Any = None) -> Tensor:
-        return reduce.cumprod(self, dim, dtype=dtype)
+        return scan.cumprod(self, dim, dtype=dtype)
 
     def logcumsumexp(self, dim: int) -> Tensor:
-        return reduce.logcumsumexp(self, dim)
+        return scan.logcumsumexp(self, dim)
 
     def cummax(self, dim: int) -> Any:
-        return reduce.cummax(self, dim)
+        return scan.cummax(self, dim)
 
     def cummin(self, dim: int) -> Any:
-        return reduce.cummin(self, dim)
+        return scan.cummin(self, dim)
 
     def all(self, dim: Any = None, keepdim: bool = False) -> Tensor:
         return reduce.all_(self, dim, keepdim)

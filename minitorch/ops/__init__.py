@@ -7,6 +7,7 @@ from . import (
     activation,
     compare,
     elementwise,
+    extremes,
     index,
     inplace,
     loss,
@@ -14,12 +15,13 @@ from . import (
     normalize,
     rearrange,
     reduce,
+    scan,
     shape,
     sort,
     special,
 )
 
 __all__ = [
-    "activation", "compare", "elementwise", "index", "inplace", "loss", "matmul", "normalize", "rearrange", "reduce",
+    "activation", "compare", "elementwise", "extremes", "index", "inplace", "loss", "matmul", "normalize", "rearrange", "reduce", "scan",
     "shape", "sort", "special",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..op import Array, composite, op
 from .dims import canonical_dim
-from .reduce import _equal_shares, to_chosen
+from .extremes import shared_by_all, to_chosen
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -98,7 +98,7 @@ def median_all(xp: Any, x: Array) -> Array:
     return flat[-1] if x.dtype.kind == "f" and xp.isnan(flat[-1]) else flat[(flat.size - 1) // 2]
 
 
-median_all.grad(lambda g, x, out: _equal_shares(g, x, out, None, False))
+median_all.grad(shared_by_all)
 
 
 @composite
