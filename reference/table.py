@@ -78,10 +78,13 @@ class Row:
 
     def call(self, function: Callable, case: dict[str, Any]) -> Any:
         """The function on a case whose arrays are tensors already."""
-        first = [n for n in case if self._is_array(n) or n in self.positional]
+        first = [n for n in case if self.is_positional(n)]
         return function(*[case[n] for n in first], **{n: v for n, v in case.items() if n not in first})
 
-    def _is_array(self, name: str) -> bool:
+    def is_positional(self, name: str) -> bool:
+        """Whether the argument is passed by position: arrays are, and what `positional` names."""
+        if name in self.positional:
+            return True
         strategy = self.arguments[name]
         return isinstance(strategy, (floats, ints, bools, several)) or getattr(strategy, "is_array", False)
 

@@ -1,0 +1,405 @@
+"""Do the tests notice? Break every derivative and update rule in one place at a time, and see whether a row fails.
+
+A mutant is one small edit of a function's syntax tree: a sign flipped, a factor dropped, two names exchanged, a constant
+or a comparison changed. It takes the place of the original's code object for as long as one row's gradients are compared
+with torch's, so nothing is reloaded. A mutant that no draw tells from the original has survived: a hole in the table, or
+an edit that means the same, which `EQUIVALENT` lists with the reason. Run all: `python -m reference mutate`.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import functools
+import itertools
+import types
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+import minitorch
+import minitorch.op
+
+from . import optimizers
+from .checks import compare, differentiate
+from .strategies import Source
+from .table import Row, flat, table, tensors
+
+DRAWS = 24  # how often a row is tried before a mutant counts as a survivor; every third draw has special values
+
+# (where, mutated source): why it is no other function. Keep this short.
+EQUIVALENT: dict[tuple[str, str], str] = {}
+
+
+class Target(NamedTuple):
+    """A function to break: what it belongs to, and the rows that should notice."""
+
+    name: str
+    function: types.FunctionType
+    notices: Callable[[], bool]
+    prepare: Callable[[], Any]  # what must be measured before anything is broken
+
+    def mutants(self) -> Iterator[Mutant]:
+        """Every edit of this function, one at a time."""
+        tree = tree_of(self.function)
+        original = canonical(tree)
+        seen = {original}
+        for place, edit in edits(tree):
+            changed = copy.deepcopy(tree)
+            edit(nth(changed, place))
+            text = canonical(changed)
+            if text not in seen:  # exchanging the factors of a product is no mutation
+                seen.add(text)
+                yield Mutant(self, changed, ast.unparse(ast.fix_missing_locations(changed)))
+
+
+class Mutant(NamedTuple):
+    """One edit of a target."""
+
+    target: Target
+    tree: ast.AST
+    source: str
+
+    @property
+    def excuse(self) -> str | None:
+        """Why this edit changes nothing, if it is known not to."""
+        return EQUIVALENT.get((self.target.name, self.source))
+
+    def is_caught(self) -> bool:
+        """Run the target's rows with the mutant in place."""
+        function = self.target.function
+        original = function.__code__
+        self.target.prepare()
+        try:
+            function.__code__ = compiled(self.tree, function)
+            return self.target.notices()
+        finally:
+            function.__code__ = original
+
+
+# ---- what is broken ----
+
+
+def targets(family: str | None = None) -> list[Target]:
+    """Every derivative (of one module of `minitorch/ops`, or all) and every optimizer's update rule."""
+    found: dict[int, Target] = {}
+    for op in minitorch.op.ops:
+        home = op.__wrapped__.__module__
+        if not home.startswith("minitorch.ops.") or (family and home != f"minitorch.ops.{family}"):
+            continue
+        noticing = functools.partial(some_row_fails, op), functools.partial(honest_cases, op)
+        for derivative in op.derivatives:
+            for function in with_helpers(derivative.function):
+                label = f"{op.__name__}/{','.join(derivative.of)}"
+                name = label if function is derivative.function else f"{label}:{function.__name__}"
+                found.setdefault(id(function.__code__), Target(name, function, *noticing))
+    if family in (None, "optim"):
+        for row in optimizers.ROWS:
+            for name, function in update_rules(getattr(minitorch.optim, row.name)):
+                notices = functools.partial(optimizer_fails, row)
+                found.setdefault(id(function.__code__), Target(f"{row.name}.{name}", function, notices, tuple))
+    return list(found.values())
+
+
+def families() -> list[str]:
+    """The modules that have something to break."""
+    homes = {op.__wrapped__.__module__ for op in minitorch.op.ops if op.derivatives}
+    return sorted(h.removeprefix("minitorch.ops.") for h in homes if h.startswith("minitorch.ops.")) + ["optim"]
+
+
+def with_helpers(function: Any) -> list[types.FunctionType]:
+    """A derivative and the plain functions of its own module that it calls with tensors."""
+    reached = [function]
+    for f in reached:
+        for name in f.__code__.co_names:
+            helper = f.__globals__.get(name)
+            own = isinstance(helper, types.FunctionType) and helper.__module__ == f.__module__
+            if own and name.startswith("_") and helper not in reached:
+                reached.append(helper)
+    return reached
+
+
+def update_rules(optimizer: type) -> list[tuple[str, types.FunctionType]]:
+    """The methods of an optimizer that compute: its own private ones."""
+    return [(n, f) for n, f in vars(optimizer).items() if isinstance(f, types.FunctionType) and n[0] == "_" != n[1]]
+
+
+# ---- the edits ----
+
+SIGNS: dict[type, type] = {ast.Add: ast.Sub, ast.Sub: ast.Add}
+COMPARISONS: dict[type, type] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+}  # fmt: skip
+
+
+def edits(tree: ast.AST) -> Iterator[tuple[int, Callable[[ast.AST], None]]]:
+    """(which node in walking order, what to do to it)."""
+    for place, node in enumerate(ast.walk(tree)):
+        if isinstance(node, (ast.BinOp, ast.AugAssign)) and type(node.op) in SIGNS:
+            yield place, flip_sign
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+            yield place, drop_factor
+            if isinstance(node.op, ast.Mult):
+                yield place, drop_first_factor
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            yield place, drop_minus
+        if isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float)):
+            yield place, change_constant
+        if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARISONS:
+            yield place, move_boundary
+    for pair in itertools.combinations(names_used(tree), 2):
+        yield 0, functools.partial(exchange, pair=pair)
+
+
+def flip_sign(node: Any) -> None:
+    """a + b → a − b"""
+    node.op = SIGNS[type(node.op)]()
+
+
+def drop_factor(node: Any) -> None:
+    """a · b → a, a / b → a"""
+    node.op, node.right = ast.Mult(), ast.Constant(1)
+
+
+def drop_first_factor(node: Any) -> None:
+    """a · b → b"""
+    node.left = ast.Constant(1)
+
+
+def drop_minus(node: Any) -> None:
+    """−a → a"""
+    node.op = ast.UAdd()
+
+
+def change_constant(node: Any) -> None:
+    """2 → 3, True → False"""
+    node.value = not node.value if isinstance(node.value, bool) else node.value + 1
+
+
+def move_boundary(node: Any) -> None:
+    """a < b → a ≤ b"""
+    node.ops[0] = COMPARISONS[type(node.ops[0])]()
+
+
+def exchange(tree: Any, pair: tuple[str, str]) -> None:
+    """f(a, b) → f(b, a): the parameter's names stay, their uses change places."""
+    other = dict(zip(pair, reversed(pair)))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            node.id = other.get(node.id, node.id)
+
+
+def names_used(tree: Any) -> list[str]:
+    """The parameters that the body reads."""
+    used = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return [a.arg for a in tree.args.args if a.arg in used and a.arg != "self"]
+
+
+def nth(tree: ast.AST, place: int) -> ast.AST:
+    """The node at this place in walking order."""
+    return next(itertools.islice(ast.walk(tree), place, None))
+
+
+# ---- source to tree to code ----
+
+
+@functools.cache
+def module_tree(path: str) -> ast.Module:
+    """The syntax tree of a source file."""
+    with open(path, encoding="utf-8") as file:
+        return ast.parse(file.read())
+
+
+def tree_of(function: types.FunctionType) -> ast.AST:
+    """The function's own syntax tree. Lambdas are found by where in their line the code object says it stands."""
+    code = function.__code__
+    nodes = [n for n in ast.walk(module_tree(code.co_filename)) if isinstance(n, (ast.Lambda, ast.FunctionDef))]
+    spots = [p for p in code.co_positions() if p[2] is not None and p[3] != p[2]]
+    line, _, column, _ = spots[-1]
+    matches = [n for n in nodes if _holds(n, line, column) and [a.arg for a in n.args.args] == argument_names(code)]
+    node = copy.deepcopy(min(matches, key=lambda n: (n.end_lineno - n.lineno, n.end_col_offset - n.col_offset)))
+    if isinstance(node, ast.FunctionDef):
+        node.decorator_list, node.returns = [], None
+        if ast.get_docstring(node) and len(node.body) > 1:
+            node.body = node.body[1:]
+        for argument in node.args.args + node.args.kwonlyargs:
+            argument.annotation = None
+    return node
+
+
+def _holds(node: Any, line: int | None, column: int | None) -> bool:
+    return (node.lineno, node.col_offset) <= (line, column) <= (node.end_lineno, node.end_col_offset)
+
+
+def argument_names(code: types.CodeType) -> list[str]:
+    """The positional parameters of a code object."""
+    return list(code.co_varnames[: code.co_argcount])
+
+
+def compiled(tree: Any, function: types.FunctionType) -> types.CodeType:
+    """The code object of a tree, with the function's free variables free."""
+    tree = copy.deepcopy(tree)
+    free = function.__code__.co_freevars
+    statement = ast.Return(tree) if isinstance(tree, ast.Lambda) else tree
+    shell = ast.parse(f"def shell({', '.join(free)}):\n    pass")
+    shell.body[0].body = [statement]  # type: ignore[attr-defined]
+    module = compile(ast.fix_missing_locations(shell), function.__code__.co_filename, "exec", dont_inherit=True)
+    outer = next(c for c in module.co_consts if isinstance(c, types.CodeType))
+    return next(c for c in outer.co_consts if isinstance(c, types.CodeType) and c.co_argcount == function.__code__.co_argcount)
+
+
+def canonical(tree: ast.AST) -> str:
+    """The source with products, sums and symmetric operators in alphabetical order: a · b and b · a are the same."""
+    return ast.unparse(ast.fix_missing_locations(_Sorted().visit(copy.deepcopy(tree))))
+
+
+class _Sorted(ast.NodeTransformer):
+    """Writes every product as −1 · a · b / (c · d) with sorted factors, and sorts a + b, a & b, a == b."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.op, (ast.Mult, ast.Div)):
+            return _product(node)
+        if isinstance(node.op, (ast.Add, ast.BitAnd, ast.BitOr)):
+            terms = sorted(_terms(node, type(node.op)), key=ast.unparse)
+            return functools.reduce(lambda a, b: ast.BinOp(a, node.op, b), terms)
+        return node
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        return _product(node) if isinstance(node.op, (ast.UAdd, ast.USub)) else node
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
+            node.left, node.comparators[0] = sorted((node.left, node.comparators[0]), key=ast.unparse)
+        return node
+
+
+def _product(node: ast.expr) -> ast.expr:
+    factors: dict[bool, list[str]] = {False: [], True: []}
+    negative = _collect(node, False, factors)
+    above, below = (" * ".join(sorted(factors[side])) for side in (False, True))
+    text = f"{'-' * negative}1" + f" * {above}" * bool(above) + f" / ({below})" * bool(below)
+    return ast.parse(text, mode="eval").body
+
+
+def _collect(node: ast.expr, inverse: bool, factors: dict[bool, list[str]]) -> bool:
+    """Sort the factors of a product into those above and below the line; whether the product is negated."""
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Div)):
+        left = _collect(node.left, inverse, factors)
+        return left ^ _collect(node.right, inverse ^ isinstance(node.op, ast.Div), factors)
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.UAdd, ast.USub)):
+        return _collect(node.operand, inverse, factors) ^ isinstance(node.op, ast.USub)
+    if not (isinstance(node, ast.Constant) and node.value == 1 and not isinstance(node.value, bool)):
+        factors[inverse].append(f"({ast.unparse(node)})")
+    return False
+
+
+def _terms(node: ast.expr, kind: type) -> list[ast.expr]:
+    if isinstance(node, ast.BinOp) and isinstance(node.op, kind):
+        return _terms(node.left, kind) + _terms(node.right, kind)
+    return [node]
+
+
+# ---- who notices ----
+
+
+def some_row_fails(op: Any) -> bool:
+    """Whether the gradients of some row that runs this op now differ from torch's."""
+    return any(row_fails(row, seed) for row, seed in honest_cases(op))
+
+
+def row_fails(row: Row, seed: int) -> bool:
+    """Whether one case's first and second gradients differ from torch's."""
+    case, theirs, second = expected(row, seed)
+    if theirs is None:
+        return False
+    try:
+        ours = differentiate(row, row.ours, case, minitorch, np.float64, seed, second)
+        compare(row, ours[0], theirs[0], np.float64, {}, "gradient")
+        if ours[1] and theirs[1]:
+            compare(row, ours[1], theirs[1], np.float64, {}, "second derivative")
+    except Exception:  # a mutant may break anything: all of it is noticing
+        return True
+    return False
+
+
+@functools.cache
+def expected(row: Row, seed: int) -> tuple[dict, Any, bool]:
+    """A case, torch's gradients for it, and whether second ones are compared."""
+    source = Source(seed)
+    source.special = seed % 3 == 2 and row.special
+    case = row.draw(source)
+    second = row.second_order and not source.special
+    return case, differentiate(row, row.theirs, case, torch, np.float64, seed, second), second
+
+
+@functools.cache
+def honest_cases(op: Any) -> tuple[tuple[Row, int], ...]:
+    """The (row, seed) pairs that pass as things stand: only they can tell that a mutant is one."""
+    return tuple((row, seed) for seed in range(DRAWS) for row in rows_through(op) if not row_fails(row, seed))
+
+
+@functools.cache
+def rows_through(op: Any) -> tuple[Row, ...]:
+    """The rows whose graphs, backward included, hold this op: its own rows first."""
+    found = [row for row in table() if row.inputs() and op in ops_of(row)]
+    found.sort(key=lambda row: row.covers != op.__name__)
+    return tuple(found[:6])
+
+
+@functools.cache
+def ops_of(row: Row) -> frozenset:
+    """The ops that differentiating this row passes through."""
+    used: set = set()
+    for seed in range(6):
+        case = row.draw(Source(seed))
+        try:
+            recorded(row, case, seed, used)
+        except Exception:
+            continue
+    return frozenset(used)
+
+
+def recorded(row: Row, case: dict, seed: int, used: set) -> None:
+    """Add the ops of all nodes of one case to `used`, those of its first backward too."""
+    made = tensors(case, minitorch, np.float64, row.inputs())
+    leaves = [t for n in row.inputs() for t in (made[n] if isinstance(made[n], list) else [made[n]])]
+    outputs = [t for t in flat(row.call(row.ours, made)) if getattr(t, "requires_grad", False)]
+    upstream = [minitorch.ones_like(o).requires_grad_() for o in outputs]
+    walk([o.grad_fn for o in outputs], used)
+    first = minitorch.autograd.grad(outputs, leaves, upstream, create_graph=True, allow_unused=True)
+    walk([g.grad_fn for g in first if g is not None], used)
+
+
+def walk(nodes: list, used: set) -> None:
+    """Every op reachable from these nodes."""
+    seen: set = set()
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        used.add(getattr(node, "op", None))
+        nodes.extend(n for n, _ in node.next_functions)
+
+
+def optimizer_fails(row: Any) -> bool:
+    """Whether some drawn run of the optimizer now differs from torch's."""
+
+    @settings(max_examples=60, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+              suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(data=st.data())
+    def run(data: Any) -> None:
+        assert optimizers.worst_error(row, data.draw) <= 1e-11
+
+    try:
+        run()
+    except Exception:
+        return True
+    return False
