@@ -252,7 +252,13 @@ def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array
 @linear.grad("x")
 def linear_grad_x(g: Tensor, weight: Tensor) -> Tensor:
     """∂L/∂x = g W"""
-    return mm(g, weight) if g.ndim == 2 and weight.ndim == 2 else matmul(g, weight) if weight.ndim == 2 else g.unsqueeze(-1) * weight
+    return (
+        mm(g, weight)
+        if g.ndim == 2 and weight.ndim == 2
+        else matmul(g, weight)
+        if weight.ndim == 2
+        else g.unsqueeze(-1) * weight
+    )
 
 
 @linear.grad("weight")
@@ -268,6 +274,19 @@ def linear_grad_weight(g: Tensor, x: Tensor, weight_shape: tuple) -> Tensor:
 def linear_grad_bias(g: Tensor) -> Tensor:
     """∂L/∂b = Σ g over the rows (by the engine: b was broadcast)"""
     return g
+
+
+@composite
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y_k = x₁ᵀ W_k x₂ + b_k: x₁ (…, I), x₂ (…, J), W (K, I, J), y (…, K)."""
+    if input1.shape[:-1] != input2.shape[:-1]:
+        raise RuntimeError(f"bilinear(): input batch dimensions do not match: got {list(input1.shape)} and {list(input2.shape)}")
+    if (input1.shape[-1], input2.shape[-1]) != tuple(weight.shape[1:]):
+        raise RuntimeError(
+            f"bilinear(): input sizes {input1.shape[-1]}, {input2.shape[-1]} do not match weight of shape {list(weight.shape)}"
+        )
+    out = einsum("...i,kij,...j->...k", input1, weight, input2)
+    return out if bias is None else out + bias
 
 
 @composite
@@ -330,7 +349,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
             )
     free_a = [d for d in range(a.ndim) if d not in of_a]
     free_b = [d for d in range(b.ndim) if d not in of_b]
-    n, k, m = (math.prod(s) for s in ([a.shape[d] for d in free_a], [a.shape[d] for d in of_a], [b.shape[d] for d in free_b]))
+    n, k, m = (
+        math.prod(s) for s in ([a.shape[d] for d in free_a], [a.shape[d] for d in of_a], [b.shape[d] for d in free_b])
+    )
     left = a.permute(*free_a, *of_a).reshape(n, k) if a.ndim else a.reshape(1, 1)
     right = b.permute(*of_b, *free_b).reshape(k, m) if b.ndim else b.reshape(1, 1)
     return mm(left, right).reshape([*(a.shape[d] for d in free_a), *(b.shape[d] for d in free_b)])
@@ -382,7 +403,9 @@ def _parsed(equation: str, tensors: tuple) -> tuple[list[str], str]:
     right = right.replace("...", dots)
     for c in right:
         if right.count(c) > 1 or not any(c in t for t in terms):
-            raise RuntimeError(f"einsum(): output subscript {c} does not appear once in the output and in an input of {equation!r}")
+            raise RuntimeError(
+                f"einsum(): output subscript {c} does not appear once in the output and in an input of {equation!r}"
+            )
     return terms, right
 
 
@@ -393,7 +416,9 @@ def _diagonals(x: Tensor, letters: str) -> tuple[Tensor, str]:
             i = letters.index(c)
             j = letters.index(c, i + 1)
             if x.shape[i] != x.shape[j]:
-                raise RuntimeError(f"einsum(): subscript {c} is repeated but the sizes don't match, {x.shape[j]} != {x.shape[i]}")
+                raise RuntimeError(
+                    f"einsum(): subscript {c} is repeated but the sizes don't match, {x.shape[j]} != {x.shape[i]}"
+                )
             x = x.diagonal(0, i, j)
             letters = letters[:i] + letters[i + 1 : j] + letters[j + 1 :] + c
     return x, letters

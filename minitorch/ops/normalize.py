@@ -1,1 +1,301 @@
-"""(being written)"""
+"""Normalisation: batch, layer, group and instance norm are one op, `standardize`, over different dimensions.
+
+x̂ = (x − mean) / √(var + ε), with the biased variance; then an affine map per channel or element. Layer norm standardizes
+each row, group norm each group of channels, batch norm each channel over the whole batch.
+Read next: `nn/modules/batchnorm.py`, where the running statistics live.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from .. import dtypes
+from ..autograd.grad_mode import no_grad
+from ..op import Array, composite, op
+from .dims import as_ints
+from .elementwise import clamp_min
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+# ---- the core ----
+
+
+@op(promote=None, public=False, outputs=("out", "mean", "var"), backward="NativeNormBackward0")
+def standardize(xp: Any, x: Array, dims: tuple, eps: float) -> tuple[Array, Array, Array]:
+    """x̂ = (x − mean) / √(var + ε) over `dims`; also the mean and the (biased) variance, with `dims` kept as size 1."""
+    _floating(x)
+    if x.dtype == "float16":  # summed in float32, as torch does
+        out, mean, var = standardize.forward(xp, x.astype("float32"), dims, eps)
+        return out.astype(x.dtype), mean.astype(x.dtype), var.astype(x.dtype)
+    mean = _mean(xp, x, dims)
+    out = x - mean
+    var = _mean_product(xp, out, out, dims)
+    out *= 1 / xp.sqrt(var + eps)
+    return out, mean, var
+
+
+@standardize.grad
+def standardize_grad(
+    g: Tensor | None, g_var: Tensor | None, out: Tensor, var: Tensor, dims: tuple, eps: float
+) -> Tensor:
+    """∂L/∂x = (g − ⟨g⟩ − x̂ ⟨g x̂⟩) / √(var + ε), ⟨⟩ the mean over `dims`; through var itself: g_var · 2 x̂ √(var + ε) / n"""
+    spread = var + eps
+    through_out = None if g is None else projected(g, out, spread.rsqrt(), dims)
+    if g_var is None:
+        return through_out  # type: ignore[return-value]
+    through_var = g_var * (2 / math.prod(out.shape[d] for d in dims)) * out * spread.sqrt()
+    return through_var if through_out is None else through_out + through_var
+
+
+@op(promote=None, public=False)
+def projected(xp: Any, h: Array, z: Array, s: Array, dims: tuple) -> Array:
+    """s · (h − ⟨h⟩ − z ⟨h z⟩): h without its mean and its part along z, ⟨⟩ the mean over `dims`."""
+    if h.dtype == "float16":
+        return projected.forward(xp, *(v.astype("float32") for v in (h, z, s)), dims).astype(h.dtype)
+    along = _mean_product(xp, h, z, dims)
+    out = z * -along
+    out += h
+    out -= _mean(xp, h, dims)
+    out *= s
+    return out
+
+
+@projected.grad("h")
+def projected_grad_h(g: Tensor, z: Tensor, s: Tensor, dims: tuple) -> Tensor:
+    """∂L/∂h = the same projection of g: it is its own adjoint"""
+    return projected(g, z, s, dims)
+
+
+@projected.grad("z")
+def projected_grad_z(g: Tensor, h: Tensor, z: Tensor, s: Tensor, dims: tuple) -> Tensor:
+    """∂L/∂z = −s · (g ⟨h z⟩ + h ⟨g z⟩)"""
+    return -s * (g * (h * z).mean(dims, True) + h * (g * z).mean(dims, True))
+
+
+@projected.grad("s")
+def projected_grad_s(g: Tensor, h: Tensor, z: Tensor, dims: tuple) -> Tensor:
+    """∂L/∂s = Σ g · (h − ⟨h⟩ − z ⟨h z⟩) (summed by the engine: s was broadcast)"""
+    return g * (h - h.mean(dims, True) - z * (h * z).mean(dims, True))
+
+
+def _mean(xp: Any, x: Array, dims: tuple) -> Array:
+    """⟨x⟩ over `dims`, kept as size 1; rows by a matrix-vector product."""
+    if _are_rows(x, dims):
+        return xp.matmul(x, xp.ones((x.shape[1], 1), x.dtype)) / xp.asarray(x.shape[1], x.dtype)
+    return x.mean(dims, keepdims=True)
+
+
+def _mean_product(xp: Any, x: Array, y: Array, dims: tuple) -> Array:
+    """⟨x y⟩ over `dims`, kept as size 1; rows without the product in memory."""
+    if _are_rows(x, dims):
+        return (xp.einsum("ij,ij->i", x, y) / xp.asarray(x.shape[1], x.dtype))[:, None]
+    return (x * y).mean(dims, keepdims=True)
+
+
+def _are_rows(x: Array, dims: tuple) -> bool:
+    return x.ndim == 2 and dims == (1,) and x.shape[1] > 0
+
+
+def _floating(x: Array) -> None:
+    if x.dtype.kind not in "fV":
+        kind = dtypes.from_numpy_dtype(x.dtype)
+        raise RuntimeError(f"expected a floating-point tensor, got {kind!r}: normalisation divides; convert with .float()")
+
+
+@op(promote=None, public=False, backward="NativeNormBackward0")
+def scale_and_shift(xp: Any, x: Array, weight: Array | None, bias: Array | None) -> Array:
+    """x · w + b, where w and b broadcast with x"""
+    out = x * weight if weight is not None else x + bias
+    if weight is not None and bias is not None:
+        out += bias
+    return out
+
+
+@scale_and_shift.grad("x")
+def scale_and_shift_grad_x(g: Tensor, weight: Tensor | None) -> Tensor:
+    """∂L/∂x = g · w"""
+    return g if weight is None else g * weight
+
+
+@scale_and_shift.grad("weight")
+def scale_and_shift_grad_weight(g: Tensor, x: Tensor) -> Tensor:
+    """∂L/∂w = g · x (summed by the engine: w was broadcast)"""
+    return g * x
+
+
+@scale_and_shift.grad("bias")
+def scale_and_shift_grad_bias(g: Tensor) -> Tensor:
+    """∂L/∂b = g (summed by the engine)"""
+    return g
+
+
+def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, dim: int | None = None) -> Tensor:
+    """x · w + b, of which either may be missing; w and b stand along dimension `dim` of x, or at its end."""
+    if weight is None and bias is None:
+        return x
+    for v in (weight, bias):
+        if v is not None and v.dtype != x.dtype:
+            raise RuntimeError(f"mixed dtype: expected parameters of dtype {x.dtype!r} as the input has, got {v.dtype!r}")
+    if dim is not None and dim != x.ndim - 1:
+        shape = [-1 if d == dim else 1 for d in range(x.ndim)]
+        weight, bias = (None if v is None else v.reshape(shape) for v in (weight, bias))
+    return scale_and_shift(x, weight, bias)
+
+
+# ---- over the last dimensions ----
+
+
+@composite
+def layer_norm(
+    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """(x − mean) / √(var + ε) · w + b over the last dimensions, whose sizes are `normalized_shape` (Ba et al., 2016).
+
+    >>> minitorch.nn.functional.layer_norm(minitorch.tensor([1.0, 3.0]), (2,))
+    tensor([-1.0000,  1.0000])
+    """
+    shape = _trailing("layer_norm", input, normalized_shape, weight, bias)
+    rows = input if input.ndim == 2 and len(shape) == 1 else input.reshape(_leading(input, shape), math.prod(shape))
+    out = standardize(rows, (1,), eps)[0]
+    return _affine(out if rows is input else out.reshape(input.shape), weight, bias)
+
+
+@composite
+def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+    """x / √(⟨x²⟩ + ε) · w over the last dimensions (Zhang and Sennrich, 2019); ε is the dtype's epsilon unless given."""
+    shape = _trailing("rms_norm", input, normalized_shape, weight)
+    dims = tuple(range(input.ndim - len(shape), input.ndim))
+    wide = input.float() if input.dtype == dtypes.float16 else input
+    eps = dtypes.finfo(wide.dtype).eps if eps is None else eps
+    out = (wide * (wide.square().mean(dims, True) + eps).rsqrt()).to(input.dtype)
+    return out if weight is None else out * weight
+
+
+def _trailing(name: str, x: Tensor, normalized_shape: Any, *parameters: Tensor | None) -> tuple[int, ...]:
+    """`normalized_shape` as a tuple; RuntimeError if x does not end with it or a parameter has another shape."""
+    shape = as_ints(normalized_shape)
+    if not shape:
+        raise RuntimeError(f"Expected normalized_shape to be at least 1-dimensional, got {normalized_shape!r} ({name})")
+    if tuple(x.shape[x.ndim - len(shape) :]) != shape or x.ndim < len(shape):
+        raise RuntimeError(
+            f"Given normalized_shape={list(shape)}, expected input with shape [*, {', '.join(map(str, shape))}], but got "
+            f"input of size{list(x.shape)}"
+        )
+    for v in parameters:
+        if v is not None and tuple(v.shape) != shape:
+            raise RuntimeError(
+                f"Expected weight and bias to be of same shape as normalized_shape, but got {list(v.shape)} and "
+                f"normalized_shape = {list(shape)}"
+            )
+    return shape
+
+
+def _leading(x: Tensor, shape: tuple[int, ...]) -> int:
+    return math.prod(x.shape[: x.ndim - len(shape)])
+
+
+# ---- over channels ----
+
+
+@composite
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Each sample's channels (dimension 1) in `num_groups` groups, each standardized; w and b per channel (Wu and He, 2018)."""
+    if input.ndim < 2:
+        raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
+    N, C = input.shape[:2]
+    if num_groups <= 0 or C % num_groups:
+        raise RuntimeError(
+            f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(input.shape)} "
+            f"and num_groups={num_groups}"
+        )
+    _per_channel("group_norm", C, weight=weight, bias=bias)
+    size = input.numel() // (N * num_groups) if N else 0
+    out = standardize(input.reshape(N * num_groups, size), (1,), eps)[0].reshape(input.shape)
+    return _affine(out, weight, bias, 1)
+
+
+@composite
+def batch_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    training: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Tensor:
+    """Each channel (dimension 1) standardized over the batch, or with the running statistics; then · w + b.
+
+    Training normalises with the biased variance and moves running_var towards the *unbiased* one:
+    running ← (1 − momentum) running + momentum batch (Ioffe and Szegedy, 2015).
+    """
+    if input.ndim < 2:
+        raise RuntimeError(f"batch_norm expects (N, C, …), got {input.ndim} dimensions")
+    C = input.shape[1]
+    _per_channel("batch_norm", C, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    if not training and (running_mean is None or running_var is None):
+        raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
+    if not training:
+        shape = [-1 if d == 1 else 1 for d in range(input.ndim)]
+        scale = (running_var + eps).rsqrt()  # type: ignore[operator]
+        out = (input - running_mean.reshape(shape)) * scale.reshape(shape)  # type: ignore[union-attr]
+        return _affine(out, weight, bias, 1)
+    dims = (0, *range(2, input.ndim))
+    out, mean, var = standardize(input, dims, eps)
+    if input.numel():
+        n = input.numel() // C
+        _move_towards(running_mean, mean, momentum)
+        _move_towards(running_var, var.detach() * (n / (n - 1) if n > 1 else math.nan), momentum)
+    return _affine(out, weight, bias, 1)
+
+
+@composite
+def instance_norm(
+    input: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    cudnn_enabled: bool = True,
+) -> Tensor:
+    """Each channel of each sample standardized on its own; running statistics are the samples' averages."""
+    if not use_input_stats:
+        return batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
+    N, C = input.shape[:2]
+    _per_channel("instance_norm", C, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    size = math.prod(input.shape[2:])
+    out, mean, var = standardize(input.reshape(N * C, size), (1,), eps)
+    _move_towards(running_mean, mean.detach().reshape(N, C).mean(0), momentum)
+    _move_towards(running_var, var.detach().reshape(N, C).mean(0) * (size / (size - 1) if size > 1 else math.nan), momentum)
+    return _affine(out.reshape(input.shape), weight, bias, 1)
+
+
+def _move_towards(running: Tensor | None, batch: Tensor, momentum: float) -> None:
+    """running ← (1 − momentum) · running + momentum · batch, in place and outside the graph."""
+    if running is not None:
+        with no_grad():
+            running.copy_((1 - momentum) * running + momentum * batch.detach().reshape(running.shape))
+
+
+def _per_channel(name: str, channels: int, **parameters: Tensor | None) -> None:
+    for what, v in parameters.items():
+        if v is not None and v.numel() != channels:
+            raise RuntimeError(f"{what} should contain {channels} elements not {v.numel()} ({name}: one per channel)")
+
+
+# ---- vectors of length one ----
+
+
+@composite
+def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
+    """x / max(‖x‖_p, ε) along `dim`."""
+    return input / clamp_min(input.norm(p, dim, keepdim=True), eps)

@@ -1,0 +1,353 @@
+"""Layers as functions: torch's names and signatures on top of `minitorch/ops/`, where the mathematics is.
+
+Most names are the ops themselves. Written out here is only what torch adds at this level: `inplace`, a `dim` that may be
+left out, checks of batch sizes, and functions made of several ops.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import minitorch
+from minitorch.autograd import no_grad
+from minitorch.ops import activation as _activation
+from minitorch.ops import normalize as _normalize
+from minitorch.ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
+from minitorch.ops.elementwise import clamp_min, tanh
+from minitorch.ops.gather import embedding as _embedding
+from minitorch.ops.gather import one_hot
+from minitorch.ops.loss import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
+from minitorch.ops.matmul import bilinear, linear
+from minitorch.ops.normalize import layer_norm, normalize, rms_norm
+from minitorch.ops.special import sigmoid
+from minitorch.tensor import Tensor
+
+__all__ = [
+    "alpha_dropout", "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu",
+    "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "embedding", "gelu", "glu",
+    "group_norm", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "huber_loss", "instance_norm", "kl_div", "l1_loss",
+    "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid", "mish", "mse_loss", "nll_loss", "normalize", "one_hot",
+    "pad", "pairwise_distance", "prelu", "relu", "relu6", "rms_norm", "selu", "sigmoid", "silu", "smooth_l1_loss", "softmax",
+    "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
+]  # fmt: skip
+
+# ---- activations with `inplace` ------------------------------------------------------------------------------------
+
+
+def _in_place(function: Callable, input: Tensor, *options: Any) -> Tensor:
+    """Write function(input) into input's memory; backward keeps a copy of what was there."""
+    return input._update(lambda x: function(x.clone(), *options))
+
+
+def relu(input: Tensor, inplace: bool = False) -> Tensor:
+    """max(x, 0)"""
+    return input._update(_activation.relu) if inplace else _activation.relu(input)
+
+
+def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(x, 0), 6)"""
+    return hardtanh(input, 0.0, 6.0, inplace)
+
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+    """x moved into [min_val, max_val]"""
+    if inplace:
+        return _in_place(_activation.hardtanh, input, min_val, max_val)
+    return _activation.hardtanh(input, min_val, max_val)
+
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+    """x for x > 0, negative_slope · x otherwise"""
+    if inplace:
+        return _in_place(_activation.leaky_relu, input, negative_slope)
+    return _activation.leaky_relu(input, negative_slope)
+
+
+def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+    """x for x > threshold, `value` otherwise"""
+    if inplace:
+        return _in_place(_activation.threshold, input, threshold, value)
+    return _activation.threshold(input, threshold, value)
+
+
+def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x for x > 0, α (eˣ − 1) otherwise"""
+    return _in_place(_activation.elu, input, alpha) if inplace else _activation.elu(input, alpha)
+
+
+def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+    """x for x > 0, α (e^(x/α) − 1) otherwise"""
+    return _in_place(_activation.celu, input, alpha) if inplace else _activation.celu(input, alpha)
+
+
+def selu(input: Tensor, inplace: bool = False) -> Tensor:
+    """A scaled ELU that keeps mean 0 and variance 1"""
+    return _in_place(_activation.selu, input) if inplace else _activation.selu(input)
+
+
+def silu(input: Tensor, inplace: bool = False) -> Tensor:
+    """x · σ(x)"""
+    return _in_place(_activation.silu, input) if inplace else _activation.silu(input)
+
+
+def mish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x · tanh(ln(1 + eˣ))"""
+    return _in_place(_activation.mish, input) if inplace else _activation.mish(input)
+
+
+def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+    """min(max(x + 3, 0), 6) / 6"""
+    return _in_place(_activation.hardsigmoid, input) if inplace else _activation.hardsigmoid(input)
+
+
+def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+    """x · min(max(x + 3, 0), 6) / 6"""
+    return _in_place(_activation.hardswish, input) if inplace else _activation.hardswish(input)
+
+
+# ---- along a dimension ---------------------------------------------------------------------------------------------
+
+
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """p_i = exp(x_i) / Σ_j exp(x_j) along `dim`; say which, the default is torch's old guess and warns"""
+    return _activation.softmax(input, _guessed_dim("softmax", input, dim, _stacklevel), dtype)
+
+
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """ln softmax(x) along `dim`"""
+    return _activation.log_softmax(input, _guessed_dim("log_softmax", input, dim, _stacklevel), dtype)
+
+
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+    """softmax(−x) along `dim`"""
+    return _activation.softmin(input, _guessed_dim("softmin", input, dim, _stacklevel), dtype)
+
+
+def _guessed_dim(name: str, input: Tensor, dim: int | None, stacklevel: int) -> int:
+    if dim is not None:
+        return dim
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
+        stacklevel=stacklevel + 1,
+    )
+    return 0 if input.ndim in (0, 1, 3) else 1
+
+
+# ---- dropout -------------------------------------------------------------------------------------------------------
+
+
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """x · mask / (1 − p). It drops unless `training=False`: it cannot know of `model.eval()`; the layer does."""
+    _check_probability(p)
+    if not training or p == 0:
+        return input
+    return input._update(_activation.dropout, p, True) if inplace else _activation.dropout(input, p, True)
+
+
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Dropout of whole channels of x (N, C, L) or (C, L)"""
+    return _channel_dropout("dropout1d", input, p, training, inplace, (2, 3), 3)
+
+
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Dropout of whole channels of x (N, C, H, W)"""
+    return _channel_dropout("dropout2d", input, p, training, inplace, (3, 4), None)
+
+
+def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Dropout of whole channels of x (N, C, D, H, W) or (C, D, H, W)"""
+    return _channel_dropout("dropout3d", input, p, training, inplace, (4, 5), 5)
+
+
+def _channel_dropout(
+    name: str, input: Tensor, p: float, training: bool, inplace: bool, expected: tuple, batched: int | None
+) -> Tensor:
+    """One mask element per channel. Without `batched` dimensions the first dimension is the channel, not the batch."""
+    _check_probability(p)
+    if input.ndim not in expected:
+        warnings.warn(
+            f"{name}: Received a {input.ndim}-D input; expected {' or '.join(f'{d}-D' for d in expected)} (channels dropped whole)",
+            stacklevel=3,
+        )
+    if not training or p == 0:
+        return input
+    lead = input.shape[:1] if batched is not None and input.ndim < batched else input.shape[:2]
+    mask = _activation.dropout(input.new_ones((*lead, *[1] * (input.ndim - len(lead)))), p, True)
+    return input.mul_(mask) if inplace else input * mask
+
+
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """a · (x where kept, α′ where dropped) + b: dropout that keeps the mean 0 and variance 1 of SELU networks"""
+    _check_probability(p)
+    if not training or p == 0:
+        return input
+    if p == 1:
+        return input._update(minitorch.mul, 0.0) if inplace else input * 0.0  # type: ignore[attr-defined]
+    floor = -1.7580993408473766  # SELU(−∞) = −scale · α
+    a = 1 / math.sqrt((floor**2 * p + 1) * (1 - p))
+    kept = input.new_empty(input.shape).bernoulli_(1 - p)
+    offset = (kept - 1) * -floor * a + floor * a * p * -1
+    return input._update(lambda x: x * (kept * a) + offset) if inplace else input * (kept * a) + offset
+
+
+def _check_probability(p: float) -> None:
+    if p < 0.0 or p > 1.0:
+        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+# ---- normalisation -------------------------------------------------------------------------------------------------
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """(x − mean) / √(var + ε) · w + b per channel; training updates the running statistics in place"""
+    if training:
+        _more_than_one_value(input.shape)
+    if eps < 0 or (training and eps == 0):
+        raise ValueError(f"batch_norm eps must be {'positive during training' if training else 'non-negative'}, but got {eps}")
+    return _normalize.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Each channel of each sample normalised on its own"""
+    if use_input_stats and math.prod(input.shape[2:]) == 1:
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+    return _normalize.instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)
+
+
+def group_norm(
+    input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+) -> Tensor:
+    """Each sample's channels in `num_groups` groups, each normalised; w and b per channel"""
+    if input.ndim >= 2 and num_groups > 0:
+        _more_than_one_value((input.shape[0] * input.shape[1] // num_groups, num_groups, *input.shape[2:]))
+    return _normalize.group_norm(input, num_groups, weight, bias, eps)
+
+
+def _more_than_one_value(size: Sequence[int]) -> None:
+    if math.prod(size[2:]) * (size[0] if size else 1) == 1:
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {minitorch.Size(size)}: the variance of one "
+            "value is 0; use a larger batch, or eval()"
+        )
+
+
+# ---- tables, distances, padding ------------------------------------------------------------------------------------
+
+
+def embedding(
+    input: Tensor,
+    weight: Tensor,
+    padding_idx: int | None = None,
+    max_norm: float | None = None,
+    norm_type: float = 2.0,
+    scale_grad_by_freq: bool = False,
+    sparse: bool = False,
+) -> Tensor:
+    """The rows of `weight` that `input` numbers. With `max_norm` they are first scaled down to that norm, in place."""
+    if sparse:
+        raise NotImplementedError("minitorch has no sparse gradients; use sparse=False")
+    if padding_idx is not None:
+        assert -weight.shape[0] <= padding_idx < weight.shape[0], "Padding_idx must be within num_embeddings"
+        padding_idx %= weight.shape[0]
+    if max_norm is not None:
+        _shorten_rows(weight, input, max_norm, norm_type)
+    if scale_grad_by_freq and weight.requires_grad:
+        weight = _divide_gradient_by_count(weight, input)
+    return _embedding(weight, input, -1 if padding_idx is None else padding_idx)
+
+
+@no_grad()
+def _shorten_rows(weight: Tensor, rows: Tensor, max_norm: float, norm_type: float) -> None:
+    used = minitorch.tensor(sorted(set(rows.reshape(-1).tolist())), dtype=minitorch.int64)
+    norms = weight[used].norm(norm_type, 1, keepdim=True)
+    weight[used] = weight[used] * minitorch.where(norms > max_norm, max_norm / (norms + 1e-7), 1.0)  # type: ignore[attr-defined]
+
+
+def _divide_gradient_by_count(weight: Tensor, rows: Tensor) -> Tensor:
+    """`weight`, through which each row's gradient is divided by how often `rows` names it."""
+    flat = rows.reshape(-1)
+    counts = weight.new_zeros((weight.shape[0],)).index_add(0, flat, weight.new_ones((flat.numel(),)))
+    same = weight.view_as(weight)
+    same.register_hook(lambda g: g / clamp_min(counts, 1).unsqueeze(1))
+    return same
+
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
+    """⟨x₁, x₂⟩ / (max(‖x₁‖, ε) max(‖x₂‖, ε)) along `dim`"""
+    n1, n2 = (clamp_min(x.norm(2, dim, keepdim=True), eps) for x in (x1, x2))
+    return ((x1 / n1) * (x2 / n2)).sum(dim)
+
+
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
+    """‖x₁ − x₂ + ε‖_p along the last dimension"""
+    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+
+
+def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """`value` (0) around x: `pad` is (left, right) of the last dimension, then of the one before it, and so on.
+
+    Negative sizes cut off.
+
+    >>> pad(minitorch.tensor([[1, 2]]), (1, 0, 0, 1))
+    tensor([[0, 1, 2],
+            [0, 0, 0]])
+    """
+    if mode != "constant":
+        raise NotImplementedError(f"pad: mode {mode!r} is not supported yet; only 'constant' is")
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        raise RuntimeError(f"Padding length must be even and at most twice the number of dimensions {input.ndim}, got {list(pad)}")
+    around = [(0, 0)] * (input.ndim - len(pad) // 2) + list(zip(pad[0::2], pad[1::2]))[::-1]
+    for d, (before, after) in enumerate(around):
+        if input.shape[d] + before + after < 0:
+            raise RuntimeError(f"pad would make dimension {d} of size {input.shape[d]} smaller than 0, with pad {list(pad)}")
+        input = input.narrow(d, max(-before, 0), input.shape[d] - max(-before, 0) - max(-after, 0))
+    shape = [n + max(before, 0) + max(after, 0) for n, (before, after) in zip(input.shape, around)]
+    inner = tuple(slice(max(before, 0), max(before, 0) + n) for n, (before, _) in zip(input.shape, around))
+    out = input.new_full(shape, 0 if value is None else value)
+    out[inner] = input
+    return out
+
+
+# ---- reductions by their old names ---------------------------------------------------------------------------------
+
+
+def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
+    """`reduction`, or what the deprecated size_average and reduce mean if one is given."""
+    if size_average is None and reduce is None:
+        return reduction
+    meant = "none" if reduce is False else "sum" if size_average is False else "mean"
+    warnings.warn(
+        f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.", stacklevel=4
+    )
+    return meant

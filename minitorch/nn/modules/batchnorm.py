@@ -1,0 +1,119 @@
+"""Batch normalisation: in training each channel is normalised by the batch, in evaluation by running statistics.
+
+The batch is normalised with its biased variance, but `running_var` collects the unbiased one, as torch does.
+The formula is `batch_norm` in `minitorch/ops/normalize.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import minitorch
+from minitorch.nn import functional as F
+from minitorch.nn import init
+from minitorch.nn.modules.module import Module
+from minitorch.nn.parameter import Parameter
+from minitorch.tensor import Tensor
+
+
+class _BatchNorm(Module):
+    """The state of a batch norm; subclasses say which inputs they accept (`dims`)."""
+
+    dims: tuple[int, ...] = ()
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.eps = eps
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+
+        def per_channel(make: Any) -> Tensor:
+            return make(num_features, device=device, dtype=dtype)
+
+        self.register_parameter("weight", Parameter(per_channel(minitorch.ones)) if affine else None)
+        self.register_parameter("bias", Parameter(per_channel(minitorch.zeros)) if affine and bias else None)
+        self.register_buffer("running_mean", per_channel(minitorch.zeros) if track_running_stats else None)
+        self.register_buffer("running_var", per_channel(minitorch.ones) if track_running_stats else None)
+        count = minitorch.tensor(0, dtype=minitorch.int64, device=device)
+        self.register_buffer("num_batches_tracked", count if track_running_stats else None)
+
+    def reset_running_stats(self) -> None:
+        """Forget the batches seen: mean 0, variance 1."""
+        if self.track_running_stats:
+            self.running_mean.zero_()
+            self.running_var.fill_(1)
+            self.num_batches_tracked.zero_()
+
+    def reset_parameters(self) -> None:
+        """Forget the batches seen, and make the affine map the identity."""
+        self.reset_running_stats()
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in self.dims:
+            expected = " or ".join(f"{d}D" for d in self.dims)
+            raise ValueError(f"expected {expected} input (got {input.ndim}D input)")
+        momentum = 0.0 if self.momentum is None else self.momentum
+        if self.training and self.track_running_stats and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if self.momentum is None:  # the average of all batches so far
+                momentum = 1 / float(self.num_batches_tracked)
+        by_batch = self.training or (self.running_mean is None and self.running_var is None)
+        keep = not self.training or self.track_running_stats
+        return F.batch_norm(
+            input,
+            self.running_mean if keep else None,
+            self.running_var if keep else None,
+            self.weight,
+            self.bias,
+            by_batch,
+            momentum,
+            self.eps,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    """y = (x − mean) / √(var + ε) · w + b per channel of x (N, C) or (N, C, L) (Ioffe and Szegedy, 2015).
+
+    Training uses the batch's statistics and moves running ← (1 − momentum) running + momentum batch; `momentum=None`
+    averages all batches. Evaluation uses the running ones. Buffers: running_mean, running_var, num_batches_tracked.
+
+    >>> minitorch.nn.BatchNorm1d(1)(minitorch.tensor([[1.0], [3.0]])).tolist()
+    [[-0.9999950528144836], [0.9999950528144836]]
+    """
+
+    dims = (2, 3)
+
+
+class BatchNorm2d(_BatchNorm):
+    """`BatchNorm1d` for images x (N, C, H, W)."""
+
+    dims = (4,)
+
+
+class BatchNorm3d(_BatchNorm):
+    """`BatchNorm1d` for volumes x (N, C, D, H, W)."""
+
+    dims = (5,)

@@ -1,0 +1,112 @@
+"""`Embedding`: a table whose rows are looked up by number. The lookup is `embedding` in `minitorch/ops/gather.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import minitorch
+from minitorch.autograd import no_grad
+from minitorch.nn import functional as F
+from minitorch.nn import init
+from minitorch.nn.modules.module import Module
+from minitorch.nn.parameter import Parameter
+from minitorch.tensor import Tensor
+
+
+class Embedding(Module):
+    """Row i of the weight (num_embeddings, embedding_dim) for each index i; drawn from N(0, 1).
+
+    The row `padding_idx` starts at 0 and gets no gradient. With `max_norm`, rows that are looked up are first scaled
+    down to that norm, in place; `scale_grad_by_freq` divides each row's gradient by how often the row was looked up.
+
+    >>> minitorch.nn.Embedding(10, 3)(minitorch.tensor([[1, 2], [4, 5]])).shape
+    minitorch.Size([2, 2, 3])
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        if padding_idx is not None:
+            assert -num_embeddings <= padding_idx < num_embeddings, "Padding_idx must be within num_embeddings"
+            padding_idx %= num_embeddings
+        if sparse:
+            raise NotImplementedError("minitorch has no sparse gradients; use sparse=False")
+        self.num_embeddings = num_embeddings
+        self.embedding_dim = embedding_dim
+        self.padding_idx = padding_idx
+        self.max_norm = max_norm
+        self.norm_type = norm_type
+        self.scale_grad_by_freq = scale_grad_by_freq
+        self.sparse = sparse
+        shape = (num_embeddings, embedding_dim)
+        if _weight is None:
+            self.weight = Parameter(minitorch.empty(shape, device=device, dtype=dtype), requires_grad=not _freeze)
+            self.reset_parameters()
+        else:
+            assert tuple(_weight.shape) == shape, "Shape of weight does not match num_embeddings and embedding_dim"
+            self.weight = Parameter(_weight, requires_grad=not _freeze)
+
+    def reset_parameters(self) -> None:
+        """Draw the table; the padding row is 0."""
+        init.normal_(self.weight)
+        if self.padding_idx is not None:
+            with no_grad():
+                self.weight[self.padding_idx].fill_(0)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        embeddings: Tensor,
+        freeze: bool = True,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> Embedding:
+        """An Embedding on a given table, not trained unless `freeze=False`."""
+        assert embeddings.ndim == 2, "Embeddings parameter is expected to be 2-dimensional"
+        return cls(
+            *embeddings.shape,
+            padding_idx=padding_idx,
+            max_norm=max_norm,
+            norm_type=norm_type,
+            scale_grad_by_freq=scale_grad_by_freq,
+            sparse=sparse,
+            _weight=embeddings,
+            _freeze=freeze,
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.embedding(
+            input,
+            self.weight,
+            self.padding_idx,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.sparse,
+        )
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.num_embeddings}, {self.embedding_dim}"]
+        unusual = {
+            "padding_idx": (self.padding_idx, None),
+            "max_norm": (self.max_norm, None),
+            "norm_type": (self.norm_type, 2),
+            "scale_grad_by_freq": (self.scale_grad_by_freq, False),
+        }
+        parts += [f"{name}={value}" for name, (value, usual) in unusual.items() if value != usual]
+        return ", ".join(parts)
