@@ -196,7 +196,7 @@ def differences(row: Row, source: Source) -> None:
         return
     case = row.draw(source, smooth=True)
     names = row.inputs()
-    compact = {n: np.ascontiguousarray(v).reshape(v.shape) if isinstance(v, np.ndarray) else v for n, v in case.items()}
+    compact = {n: _compact(v) for n, v in case.items()}
     made = tensors(compact, minitorch, np.float64, names)
     leaves = [t for n in names for t in (made[n] if isinstance(made[n], list) else [made[n]])]
     if sum(t.numel() for t in leaves) > 40 or not any(t.numel() for t in leaves):
@@ -212,6 +212,13 @@ def differences(row: Row, source: Source) -> None:
     if not outputs or not all(np.isfinite(t.detach().numpy()).all() for t in outputs):
         return
     minitorch.autograd.gradcheck(function, leaves, atol=1e-5, rtol=1e-4)
+
+
+def _compact(value: Any) -> Any:
+    """Arrays in row-major order, as gradcheck needs them."""
+    if isinstance(value, list):
+        return [_compact(v) for v in value]
+    return np.ascontiguousarray(value).reshape(value.shape) if isinstance(value, np.ndarray) else value
 
 
 # ---- manners ----

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..ops import activation, elementwise, inplace, special
+from ..ops import activation, elementwise, inplace, masked, special
+from ..ops import gather as gathering
 from ..ops import index as indexing
 from ..ops import shape as shaping
 
@@ -169,25 +170,25 @@ class InPlace:
         return self._update(inplace.zero)
 
     def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
-        return self._update(indexing.masked_fill, mask, value)
+        return self._update(masked.masked_fill, mask, value)
 
     def scatter_(self, dim: int, index: Tensor, src: Any) -> Tensor:
-        return self._update(indexing.scatter, dim, index, src)
+        return self._update(gathering.scatter, dim, index, src)
 
     def scatter_add_(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
-        return self._update(indexing.scatter_add, dim, index, src)
+        return self._update(gathering.scatter_add, dim, index, src)
 
     def index_add_(self, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
-        return self._update(indexing.index_add, dim, index, source, alpha=alpha)
+        return self._update(gathering.index_add, dim, index, source, alpha=alpha)
 
     def index_fill_(self, dim: int, index: Tensor, value: Any) -> Tensor:
-        return self._update(indexing.index_fill, dim, index, value)
+        return self._update(gathering.index_fill, dim, index, value)
 
     def index_put_(self, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
         return self._update(indexing.index_put, indices, values, accumulate)
 
     def index_copy_(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
-        return self._update(indexing.index_copy, dim, index, source)
+        return self._update(gathering.index_copy, dim, index, source)
 
     def tril_(self, diagonal: int = 0) -> Tensor:
         return self._update(shaping.tril, diagonal)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..ops import extremes, masked, matmul, rearrange, reduce, scan, sort
+from ..ops import gather as gathering
 from ..ops import index as indexing
-from ..ops import extremes, matmul, rearrange, reduce, scan, sort
 from ..ops import shape as shaping
 
 if TYPE_CHECKING:
@@ -222,46 +223,46 @@ class Structure:
     # ---- indexing and sorting ----
 
     def gather(self, dim: int, index: Tensor) -> Tensor:
-        return indexing.gather(self, dim, index)
+        return gathering.gather(self, dim, index)
 
     def scatter(self, dim: int, index: Tensor, src: Any) -> Tensor:
-        return indexing.scatter(self, dim, index, src)
+        return gathering.scatter(self, dim, index, src)
 
     def scatter_add(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
-        return indexing.scatter_add(self, dim, index, src)
+        return gathering.scatter_add(self, dim, index, src)
 
     def index_select(self, dim: int, index: Tensor) -> Tensor:
-        return indexing.index_select(self, dim, index)
+        return gathering.index_select(self, dim, index)
 
     def index_add(self, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
-        return indexing.index_add(self, dim, index, source, alpha=alpha)
+        return gathering.index_add(self, dim, index, source, alpha=alpha)
 
     def index_copy(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
-        return indexing.index_copy(self, dim, index, source)
+        return gathering.index_copy(self, dim, index, source)
 
     def index_fill(self, dim: int, index: Tensor, value: Any) -> Tensor:
-        return indexing.index_fill(self, dim, index, value)
+        return gathering.index_fill(self, dim, index, value)
 
     def index_put(self, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
         return indexing.index_put(self, indices, values, accumulate)
 
     def masked_fill(self, mask: Tensor, value: Any) -> Tensor:
-        return indexing.masked_fill(self, mask, value)
+        return masked.masked_fill(self, mask, value)
 
     def masked_select(self, mask: Tensor) -> Tensor:
-        return indexing.masked_select(self, mask)
+        return masked.masked_select(self, mask)
 
     def take(self, index: Tensor) -> Tensor:
-        return indexing.take(self, index)
+        return masked.take(self, index)
 
     def take_along_dim(self, indices: Tensor, dim: int | None = None) -> Tensor:
-        return indexing.take_along_dim(self, indices, dim)
+        return gathering.take_along_dim(self, indices, dim)
 
     def nonzero(self, *, as_tuple: bool = False) -> Any:
-        return indexing.nonzero(self, as_tuple=as_tuple)
+        return masked.nonzero(self, as_tuple=as_tuple)
 
     def argwhere(self) -> Tensor:
-        return indexing.argwhere(self)
+        return masked.argwhere(self)
 
     def sort(self, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
         return sort.sort(self, dim, descending, stable)

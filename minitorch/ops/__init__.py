@@ -8,9 +8,11 @@ from . import (
     compare,
     elementwise,
     extremes,
+    gather,
     index,
     inplace,
     loss,
+    masked,
     matmul,
     normalize,
     rearrange,
@@ -22,6 +24,6 @@ from . import (
 )
 
 __all__ = [
-    "activation", "compare", "elementwise", "extremes", "index", "inplace", "loss", "matmul", "normalize", "rearrange", "reduce", "scan",
-    "shape", "sort", "special",
+    "activation", "compare", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul",
+    "normalize", "rearrange", "reduce", "scan", "shape", "sort", "special",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from ..op import Array, composite, op
 from .compare import isnan
 from .dims import canonical_dim, canonical_dims
 from .elementwise import maximum, minimum
-from .index import scatter
+from .gather import scatter
 from .reduce import count, spread
 
 if TYPE_CHECKING:

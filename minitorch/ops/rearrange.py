@@ -173,7 +173,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     sizes, n = [v.numel() for v in vectors], len(vectors)
     grids = [v.reshape((1,) * k + (-1,) + (1,) * (n - 1 - k)).expand(sizes) for k, v in enumerate(vectors)]
     if swap:
-        grids = [grids[1].transpose(0, 1), grids[0].transpose(0, 1), *(x.transpose(0, 1) for x in grids[2:])]
+        grids[:2] = grids[1], grids[0]
     return tuple(grids)
 
 

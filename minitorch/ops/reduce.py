@@ -15,7 +15,7 @@ from .compare import isnan
 from .dims import canonical_dim, canonical_dims
 from .elementwise import abs_ as absolute
 from .elementwise import exp, pow_, sign, where
-from .index import masked_fill
+from .masked import masked_fill
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -263,7 +263,9 @@ def _products_before(x: Tensor, dim: int) -> Tensor:
     n = x.shape[dim]
     if n == 0:
         return x
-    return cumprod(cat([x.new_ones([1 if i == dim % x.ndim else m for i, m in enumerate(x.shape)]), x.narrow(dim, 0, n - 1)], dim), dim)
+    return cumprod(
+        cat([x.new_ones([1 if i == dim % x.ndim else m for i, m in enumerate(x.shape)]), x.narrow(dim, 0, n - 1)], dim), dim
+    )
 
 
 # ---- logarithm of a sum of exponentials ----

@@ -176,7 +176,9 @@ def _expanded(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
             f"the tensor ({len(old)})"
         )
     if any(n < 0 for n in new[:extra]) or any(n < -1 for n in new):
-        raise RuntimeError(f"expand: the sizes {list(new)} aren't allowed: −1 keeps an existing dimension, others must be ≥ 0")
+        raise RuntimeError(
+            f"expand: the sizes {list(new)} aren't allowed: −1 keeps an existing dimension, others must be ≥ 0"
+        )
     full = (*new[:extra], *(o if n == -1 else n for o, n in zip(old, new[extra:])))
     for d, (o, n) in enumerate(zip(old, full[extra:]), start=extra):
         if o not in (1, n):
@@ -263,9 +265,7 @@ def T(input: Tensor) -> Tensor:
 def mT(input: Tensor) -> Tensor:
     """The last two dimensions exchanged: each matrix of a batch transposed."""
     if input.ndim < 2:
-        raise RuntimeError(
-            f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor."
-        )
+        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
     return transpose(input, -2, -1)
 
 
@@ -291,7 +291,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     order = [d for d in range(input.ndim) if d not in source]
     for place, d in sorted(zip(destination, source)):
         order.insert(place, d)
-    return permute(input, order) if order else input.view(())
+    return permute(input, order) if input.ndim else view(input, ())
 
 
 register("moveaxis", movedim)

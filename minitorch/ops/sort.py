@@ -53,9 +53,7 @@ def msort(input: Tensor) -> Tensor:
 
 
 @op(outputs=("values", "indices"))
-def topk(
-    xp: Any, x: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
-) -> tuple[Array, Array]:
+def topk(xp: Any, x: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Array, Array]:
     """The k largest (or smallest) along `dim`, in order, and their indices."""
     axis = canonical_dim(dim, x.ndim)
     size = x.shape[axis] if x.ndim else 1

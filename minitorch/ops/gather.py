@@ -1,0 +1,312 @@
+"""Reading and writing by index along one dimension: `gather`, `scatter`, `index_select`, `index_add`, and `embedding`.
+
+`gather` reads one element per index, `index_select` one slice; each has its partner that adds there, and the two are each
+other's derivative. Indices are checked here, because a GPU would wrap them silently. Read next: `masked.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..device import scatter_add as add_at
+from ..op import Array, Index, composite, op
+from .dims import canonical_dim
+from .index import check_bounds, placed
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+# ---- one element per index ----
+
+
+@op(promote=None)
+def gather(xp: Any, x: Array, dim: int, index: Index) -> Array:
+    """out[i][j] = x[index[i][j]][j] for dim = 0, and so on: one element of x per element of index.
+
+    >>> minitorch.tensor([[1, 2], [3, 4]]).gather(1, minitorch.tensor([[0], [1]]))
+    tensor([[1],
+            [4]])
+    """
+    key = _places(xp, "gather", x, dim, index)
+    return _at_least_1d(x)[key].reshape(index.shape)
+
+
+@gather.grad
+def gather_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Tensor:
+    """∂L/∂x = zeros with g added at the indices"""
+    return scatter_add(g.new_zeros(x_shape), dim, index, g)
+
+
+@op(promote=None)
+def scatter_add(xp: Any, x: Array, dim: int, index: Index, src: Array) -> Array:
+    """x with src[i][j] added at x[index[i][j]][j] for dim = 0, and so on; repeated indices add up."""
+    key, out = _places(xp, "scatter_add", x, dim, index, src), x.copy()
+    add_at(xp, _at_least_1d(out), key, _corner(src, index))
+    return out
+
+
+@scatter_add.grad("x")
+def scatter_add_grad_x(g: Tensor) -> Tensor:
+    """∂L/∂x = g"""
+    return g
+
+
+@scatter_add.grad("src")
+def scatter_add_grad_src(g: Tensor, dim: int, index: Tensor, src_shape: tuple) -> Tensor:
+    """∂L/∂src = g at the indices"""
+    return _back_to_corner(gather(g, dim, index), src_shape)
+
+
+@composite
+def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
+    """x with src[i][j] (or a number) put at x[index[i][j]][j] for dim = 0, and so on; reduce="add" adds it.
+
+    Where indices repeat, which of the values stays is not defined; the derivative assumes they do not.
+    """
+    src = value if src is None else src
+    if not hasattr(src, "_array"):
+        src = input.new_full((), src).expand(index.shape)
+    if reduce not in (None, "add"):
+        raise RuntimeError(f'scatter(): reduce argument must be None or "add", got {reduce!r}')
+    return scatter_add(input, dim, index, src) if reduce else scattered(input, dim, index, src)
+
+
+@op(name="scatter", promote=None, public=False)
+def scattered(xp: Any, x: Array, dim: int, index: Index, src: Array) -> Array:
+    """x with src put at the indices."""
+    key, out = _places(xp, "scatter", x, dim, index, src), x.copy()
+    _at_least_1d(out)[key] = _corner(src, index)
+    return out
+
+
+@scattered.grad("x")
+def scattered_grad_x(g: Tensor, dim: int, index: Tensor) -> Tensor:
+    """∂L/∂x = g, 0 where something was put"""
+    return scatter(g, dim, index, 0)
+
+
+@scattered.grad("src")
+def scattered_grad_src(g: Tensor, dim: int, index: Tensor, src_shape: tuple) -> Tensor:
+    """∂L/∂src = g at the indices"""
+    return _back_to_corner(gather(g, dim, index), src_shape)
+
+
+def _places(xp: Any, name: str, x: Array, dim: int, index: Array, src: Array | None = None) -> tuple:
+    """The full index of each element of `index`: its own place, but index[…] along `dim`. Refuses what does not fit."""
+    if index.dtype.kind != "i" or index.dtype.itemsize < 4:
+        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index, got {index.dtype}; convert with .long()")
+    if src is not None and x.dtype != src.dtype:
+        raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype, got {x.dtype} and {src.dtype}")
+    axis, x, index = canonical_dim(dim, x.ndim), _at_least_1d(x), _at_least_1d(index)
+    if not index.size:
+        return (xp.zeros(index.shape, "int64"),) * x.ndim
+    if x.ndim != index.ndim:
+        raise RuntimeError(
+            f"Index tensor must have the same number of dimensions as input tensor, got {index.ndim} and {x.ndim} ({name})"
+        )
+    limits = x.shape if src is None else tuple(map(min, x.shape, _at_least_1d(src).shape))
+    along = index.shape[axis] if src is None else _at_least_1d(src).shape[axis]
+    if index.shape[axis] > along or any(n > m for d, (n, m) in enumerate(zip(index.shape, limits)) if d != axis):
+        raise RuntimeError(
+            f"Size does not match: {name}() expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart "
+            f"from dimension {axis}" + (f" and to be no larger than src {list(src.shape)}" if src is not None else "")
+        )
+    check_bounds(index, x.shape[axis], axis, RuntimeError, lowest=0)
+    places = [xp.arange(n).reshape([-1 if i == d else 1 for i in range(index.ndim)]) for d, n in enumerate(index.shape)]
+    places[axis] = index
+    return tuple(places)
+
+
+def _at_least_1d(x: Array) -> Array:
+    return x if x.ndim else x.reshape(1)
+
+
+def _corner(src: Array, index: Array) -> Array:
+    """The part of src that has an index."""
+    return _at_least_1d(src)[tuple(slice(n) for n in _at_least_1d(index).shape)]
+
+
+def _back_to_corner(g: Tensor, shape: tuple) -> Tensor:
+    """g in the corner of zeros of that shape."""
+    if g.shape == shape:
+        return g
+    return g.reshape(shape) if g.ndim != len(shape) else placed(g, shape, tuple(slice(n) for n in g.shape))
+
+
+@composite
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
+    """`gather` with broadcasting: x[indices] along `dim`, or of the flattened x."""
+    if dim is None:
+        return gather(input.reshape((-1,)), 0, indices.reshape((-1,)))
+    if input.ndim != indices.ndim:
+        raise RuntimeError(
+            f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got {input.ndim} "
+            f"dimensions for input, and {indices.ndim} dimensions for indices"
+        )
+    axis = canonical_dim(dim, input.ndim)
+    sizes = [[1 if d == axis else n for d, n in enumerate(t.shape)] for t in (input, indices)]
+    try:
+        shape = np.broadcast_shapes(*sizes)
+    except ValueError:
+        raise RuntimeError(f"take_along_dim(): shapes {list(input.shape)} and {list(indices.shape)} do not broadcast") from None
+    x, i = (t.expand([t.shape[axis] if d == axis else n for d, n in enumerate(shape)]) for t in (input, indices))
+    return gather(x, axis, i)
+
+
+# ---- one slice per index ----
+
+
+@op(promote=None)
+def index_select(xp: Any, x: Array, dim: int, index: Index) -> Array:
+    """The slices of `dim` that the vector `index` names."""
+    axis, index = _slices("index_select", x, dim, index, IndexError)
+    if not x.ndim and index.size != 1:
+        raise RuntimeError(f"index_select(): Index to scalar can have only 1 value, got {index.size} value(s)")
+    return x[(slice(None),) * axis + (index,)] if x.ndim else x.copy()
+
+
+@index_select.grad
+def index_select_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Tensor:
+    """∂L/∂x = zeros with the slices of g added at the indices"""
+    return index_add(g.new_zeros(x_shape), dim, index, g)
+
+
+@op(promote=None)
+def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, *, alpha: Any = 1) -> Array:
+    """x with alpha · (slice k of source) added to slice index[k] of `dim`; repeated indices add up."""
+    axis, index = _slices("index_add", x, dim, index, RuntimeError)
+    _same("index_add", x, source, axis, index, RuntimeError)
+    out = x.copy()
+    add_at(xp, _at_least_1d(out), (slice(None),) * axis + (index,), _at_least_1d(source * xp.asarray(alpha, dtype=x.dtype)))
+    return out
+
+
+@index_add.grad("x")
+def index_add_grad_x(g: Tensor) -> Tensor:
+    """∂L/∂x = g"""
+    return g
+
+
+@index_add.grad("source")
+def index_add_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tuple, alpha: Any) -> Tensor:
+    """∂L/∂source = alpha · the slices of g at the indices"""
+    return index_select(g, dim, index).reshape(source_shape) * alpha
+
+
+@op(promote=None)
+def index_copy(xp: Any, x: Array, dim: int, index: Index, source: Array) -> Array:
+    """x with slice index[k] of `dim` replaced by slice k of source."""
+    axis, index = _slices("index_copy", x, dim, index, IndexError)
+    _same("index_copy", x, source, axis, index, IndexError)
+    out = x.copy()
+    _at_least_1d(out)[(slice(None),) * axis + (index,)] = _at_least_1d(source)
+    return out
+
+
+@index_copy.grad("x")
+def index_copy_grad_x(g: Tensor, dim: int, index: Tensor) -> Tensor:
+    """∂L/∂x = g, 0 in the replaced slices"""
+    return index_fill(g, dim, index, 0)
+
+
+@index_copy.grad("source")
+def index_copy_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tuple) -> Tensor:
+    """∂L/∂source = the slices of g at the indices"""
+    return index_select(g, dim, index).reshape(source_shape)
+
+
+@op(promote=None)
+def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Array) -> Array:
+    """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
+    axis, index = _slices("index_fill", x, dim, index, IndexError, lowest=None)
+    if getattr(value, "ndim", 0):
+        raise RuntimeError(
+            f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
+    out = x.copy()
+    _at_least_1d(out)[(slice(None),) * axis + (index,)] = value
+    return out
+
+
+@index_fill.grad("x")
+def index_fill_grad(g: Tensor, dim: int, index: Tensor) -> Tensor:
+    """∂L/∂x = g, 0 in the filled slices"""
+    return index_fill(g, dim, index, 0)
+
+
+@index_fill.grad("value")
+def index_fill_grad_value(g: Tensor, dim: int, index: Tensor) -> Tensor:
+    """∂L/∂value = Σ g over the slices in the index"""
+    return index_select(g, dim, index).sum()
+
+
+def _slices(name: str, x: Array, dim: int, index: Array, error: type, lowest: int | None = 0) -> tuple[int, Array]:
+    """The axis and the index as a vector; refuses what does not fit."""
+    if index.ndim > 1:
+        raise IndexError(f"{name}(): Index is supposed to be a vector, got {index.ndim} dimensions")
+    if index.dtype.kind != "i" or index.dtype.itemsize < 4:
+        raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index, got {index.dtype}; convert with .long()")
+    axis = canonical_dim(dim, x.ndim)
+    check_bounds(index, x.shape[axis] if x.ndim else 1, axis, error, lowest)
+    return axis, index.reshape(-1)
+
+
+def _same(name: str, x: Array, source: Array, axis: int, index: Array, error: type) -> None:
+    """Refuse a source of another dtype, or of other than one slice per index."""
+    if x.dtype != source.dtype:
+        raise RuntimeError(f"{name}(): self and source expected to have the same dtype, but got {x.dtype} and {source.dtype}")
+    size = source.shape[axis] if source.ndim > axis else 1
+    if size != index.size:
+        raise error(f"{name}(): Number of indices ({index.size}) should be equal to source.size(dim) ({size}), for dim: {axis}")
+    if x.ndim and source.ndim and x.shape[:axis] + x.shape[axis + 1 :] != source.shape[:axis] + source.shape[axis + 1 :]:
+        raise error(f"{name}(): slices of source {list(source.shape)} and of self {list(x.shape)} differ in shape")
+
+
+# ---- classes and tables ----
+
+
+@composite
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
+    """1 at the class number, 0 elsewhere, in a new last dimension; by default as many classes as the largest needs.
+
+    >>> minitorch.nn.functional.one_hot(minitorch.tensor([0, 2]))
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
+    if input.dtype.name != "int64":
+        raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, got {input.dtype!r}")
+    if input.numel() == 0 and num_classes <= 0:
+        raise RuntimeError("Can not infer total number of classes from empty tensor.")
+    low, high = (int(input.min()), int(input.max())) if input.numel() else (0, -1)
+    if low < 0:
+        raise RuntimeError(f"Class values must be non-negative, got {low}.")
+    if num_classes == -1:
+        num_classes = high + 1
+    if high >= num_classes:
+        raise RuntimeError(f"Class values must be smaller than num_classes, got {high} with num_classes={num_classes}.")
+    return scatter(input.new_zeros((*input.shape, num_classes)), -1, input.unsqueeze(-1), 1)
+
+
+@op(promote=None)
+def embedding(xp: Any, weight: Array, indices: Index, padding_idx: int = -1) -> Array:
+    """The rows of `weight` that `indices` name: (*indices, D). The row padding_idx gets no gradient."""
+    if indices.dtype.kind != "i" or indices.dtype.itemsize < 4:
+        raise RuntimeError(
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
+            f"{indices.dtype} instead; convert with .long()"
+        )
+    if indices.size and (int(indices.min()) < 0 or int(indices.max()) >= weight.shape[0]):
+        raise IndexError(f"index out of range in self: indices must be in [0, {weight.shape[0]})")
+    return weight[indices]
+
+
+@embedding.grad
+def embedding_grad(g: Tensor, weight_shape: tuple, indices: Tensor, padding_idx: int) -> Tensor:
+    """∂L/∂weight = zeros with the rows of g added where they came from"""
+    rows, row = indices.reshape((-1,)), g.reshape((indices.numel(), weight_shape[1]))
+    if padding_idx >= 0:
+        row = index_fill(row, 0, (rows == padding_idx).nonzero().reshape((-1,)), 0)
+    return index_add(g.new_zeros(weight_shape), 0, rows, row)

@@ -1,0 +1,162 @@
+"""Reading and writing by mask and by flat index: `masked_fill`, `masked_select`, `take`, `nonzero`, `bincount`.
+
+`masked_select` and `masked_scatter` are each other's derivative; under a mask that was filled, the gradient is 0.
+Read next: `sort.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..device import scatter_add as add_at
+from ..op import Array, Index, composite, op
+from .index import index_put, placed
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+# ---- masks ----
+
+
+@op(promote=None)
+def masked_fill(xp: Any, x: Array, mask: Index, value: Array) -> Array:
+    """x with `value` (a number or 0-d tensor) where the mask is True; x and mask broadcast."""
+    if mask.dtype != bool:
+        raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}; e.g. mask > 0")
+    if getattr(value, "ndim", 0):
+        raise RuntimeError(
+            f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
+        )
+    return xp.where(mask, xp.asarray(value).astype(x.dtype), x)
+
+
+@masked_fill.grad("x")
+def masked_fill_grad(g: Tensor, mask: Tensor) -> Tensor:
+    """∂L/∂x = g, 0 under the mask"""
+    return masked_fill(g, mask, 0)
+
+
+@masked_fill.grad("value")
+def masked_fill_grad_value(g: Tensor, mask: Tensor) -> Tensor:
+    """∂L/∂value = Σ g under the mask"""
+    return masked_fill(g, ~mask, 0).sum()
+
+
+@op(promote=None)
+def masked_select(xp: Any, x: Array, mask: Index) -> Array:
+    """The elements of x where the mask is True, as a vector; x and mask broadcast."""
+    _bool_mask("masked_select", mask)
+    shape = np.broadcast_shapes(x.shape, mask.shape)
+    return xp.broadcast_to(x, shape)[xp.broadcast_to(mask, shape)]
+
+
+@masked_select.grad
+def masked_select_grad(g: Tensor, x_shape: tuple, mask: Tensor) -> Tensor:
+    """∂L/∂x = g where the mask is True, 0 elsewhere"""
+    return masked_scatter(g.new_zeros(np.broadcast_shapes(x_shape, mask.shape)), mask, g)
+
+
+@op(promote=None)
+def masked_scatter(xp: Any, x: Array, mask: Index, source: Array) -> Array:
+    """x with the first elements of `source`, in order, where the mask is True."""
+    _bool_mask("masked_scatter", mask)
+    if x.dtype != source.dtype:
+        raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes but got {x.dtype} and {source.dtype}")
+    shape = np.broadcast_shapes(x.shape, mask.shape)
+    out, mask = xp.broadcast_to(x, shape).copy(), xp.broadcast_to(mask, shape)
+    n = int(mask.sum())
+    if source.size < n:
+        raise RuntimeError(f"Number of elements of source < number of ones in mask: {source.size} < {n}")
+    out[mask] = source.reshape(-1)[:n]
+    return out
+
+
+@masked_scatter.grad("x")
+def masked_scatter_grad_x(g: Tensor, mask: Tensor) -> Tensor:
+    """∂L/∂x = g, 0 under the mask"""
+    return masked_fill(g, mask, 0)
+
+
+@masked_scatter.grad("source")
+def masked_scatter_grad_source(g: Tensor, mask: Tensor, source_shape: tuple) -> Tensor:
+    """∂L/∂source = g under the mask, then zeros for what was not used"""
+    used = masked_select(g, mask)
+    n = int(np.prod(source_shape))
+    return placed(used, (n,), (slice(used.numel()),)).reshape(source_shape)
+
+
+def _bool_mask(name: str, mask: Array) -> None:
+    if mask.dtype != bool:
+        raise RuntimeError(f"{name}: expected BoolTensor for mask, got {mask.dtype}; compare first, e.g. mask > 0")
+
+
+# ---- flat indices ----
+
+
+@op(promote=None)
+def take(xp: Any, x: Array, index: Index) -> Array:
+    """The elements of the flattened x at the indices, in index's shape."""
+    if index.dtype != "int64":
+        raise RuntimeError(f"take(): Expected a long tensor for index, but got {index.dtype}; convert with .long()")
+    if index.size and (int(index.min()) < -x.size or int(index.max()) >= x.size):
+        wrong = int(index.min()) if int(index.min()) < -x.size else int(index.max())
+        raise IndexError(f"out of range: tried to access index {wrong} on a tensor of {x.size} elements.")
+    return x.reshape(-1)[index]
+
+
+@take.grad
+def take_grad(g: Tensor, x_shape: tuple, index: Tensor) -> Tensor:
+    """∂L/∂x = zeros with g added at the indices"""
+    return put(g.new_zeros(x_shape), index, g, True)
+
+
+@composite
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """x with the elements of `source` at the indices into the flattened x, or, to accumulate, added there."""
+    if index.numel() != source.numel():
+        raise RuntimeError(
+            f"put_(): Expected source and index to have the same number of elements, but got {source.numel()} and "
+            f"{index.numel()}"
+        )
+    flat = index_put(input.reshape((-1,)), (index.reshape((-1,)),), source.reshape((-1,)), accumulate)
+    return flat.reshape(input.shape)
+
+
+# ---- where, and how often ----
+
+
+@op(promote=None)
+def argwhere(xp: Any, x: Array) -> Array:
+    """The index of each element that is not 0, one per row: (K, ndim)."""
+    return xp.stack(x.nonzero(), 1) if x.ndim else xp.zeros((int(x != 0), 0), "int64")
+
+
+@composite
+def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
+    """The indices of what is not 0: (K, ndim), or with as_tuple one vector a dimension.
+
+    >>> minitorch.nonzero(minitorch.tensor([0, 3, 0, 5]))
+    tensor([[1],
+            [3]])
+    """
+    if as_tuple and not input.ndim:
+        input = input.reshape((1,))
+    found = argwhere(input)
+    return tuple(found[:, d].clone() for d in range(input.ndim)) if as_tuple else found
+
+
+@op(promote=None)
+def bincount(xp: Any, x: Index, weights: Index | None = None, minlength: int = 0) -> Array:
+    """How often each of 0, 1, 2, … occurs in a vector, or the sum of the weights there."""
+    if x.dtype.kind not in "iu" or x.ndim != 1 or (x.size and int(x.min()) < 0):
+        raise RuntimeError(f"bincount only supports 1-d non-negative integral inputs, got {x.ndim}-d {x.dtype}.")
+    if weights is not None and weights.shape != x.shape:
+        raise RuntimeError(f"weights should be 1-d and have the same length as input, got {weights.shape} and {x.shape}")
+    size = max(minlength, int(x.max()) + 1 if x.size else 0)
+    kind = "int64" if weights is None else weights.dtype if weights.dtype == "float32" else "float64"
+    out = xp.zeros(size, kind)
+    add_at(xp, out, x, xp.ones(x.shape, kind) if weights is None else weights.astype(kind))
+    return out

@@ -1,0 +1,176 @@
+"""Rows of `ops/index.py`, `gather.py`, `masked.py` and `sort.py`: keys of every kind, repeated and wrong indices, ties."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import minitorch
+
+from ..strategies import Source, bools, booleans, dim_of, floats, given, index_into, ints, of
+from ..table import row
+
+# ---- x[key] ----
+
+
+def lookup(x: Any, key: Any) -> Any:
+    """x[key], with the arrays in the key as tensors of x's library."""
+    return x[_key(x, key)]
+
+
+def assigned(x: Any, value: Any, key: Any) -> Any:
+    """A copy of x after `copy[key] = value`."""
+    y = x * 1
+    y[_key(x, key)] = value
+    return y
+
+
+def assigned_through_view(x: Any, value: Any, key: Any) -> Any:
+    """The same, written through a view of the copy, with the copy used before and after."""
+    y = x * 2
+    before = y.sum()
+    y.transpose(0, 1)[_key(x, key)] = value * before
+    return y * y
+
+
+def _key(x: Any, key: Any) -> Any:
+    library = torch if isinstance(x, torch.Tensor) else minitorch
+    if isinstance(key, tuple):
+        return tuple(_key(x, k) for k in key)
+    return library.from_numpy(np.array(key)) if isinstance(key, np.ndarray) else key
+
+
+i, j, column = np.array([1, 0, 1]), np.array([0, -1, 1]), np.array([[0], [1]])
+mask, mask2 = np.array([True, False, True]), np.array([[True, False], [True, True], [False, True]])
+byte = np.array([1, 0, 1], np.uint8)
+keys: list[Any] = [
+    # views
+    0, -1, 3, slice(None), slice(1, None), slice(None, None, 2), slice(5, 9), slice(2, 1), None, Ellipsis, (), (0, 1), (0, 1, 2, 0),
+    (Ellipsis, 0), (0, Ellipsis, 1), (None, 0), (slice(None), None, 1), (slice(0, 2), 1), (Ellipsis, None, slice(1, 3)),
+    (Ellipsis, Ellipsis), (-4,), np.array(1), np.array(7), slice(None, None, -1), slice(None, None, 0),
+    # copies
+    i, j, column, [0, 2], [], [[0, 1], [1, 0]], (i, [0, 1, 0]), (i, slice(None), j), (slice(None), [0, 1]), (0, slice(None), i),
+    (slice(None), 0, i), (i, 0, j), (i, None, [0, 1, 0]), (None, i), (column, i[:2]), (i, Ellipsis, 0), (Ellipsis, i), (i.astype(np.int32),),
+    np.array([3]), (slice(None), np.array([0, -3])), (i, np.array([0, 1])), 1.5, np.array([1.0]), (slice(1, None), i),
+    mask, mask2, byte, (slice(None), np.array([True, False])), (mask, 1), (mask, slice(None), i[:2]), np.array([True, False]), True, False,
+    (True, 0), np.array(True), (0, mask2[0]), np.zeros(3, bool), (mask, [0, 1, 0]),
+]  # fmt: skip
+
+row("getitem", lookup, lookup, x=floats("3 2 4"), key=of(*keys), positional=("key",))
+row("getitem", lookup, lookup, x=floats(), key=of(*keys[:12]), positional=("key",))
+for name, call in (("setitem", assigned), ("setitem", assigned_through_view)):
+    row(name, call, call, x=floats("3 2 4") if call is assigned else floats("2 3 4"), value=floats(""), key=of(*keys), positional=("key",))
+row("setitem", assigned, assigned, x=floats("3 2 4"), value=floats("4"), positional=("key",),
+    key=of(0, (0, 1), Ellipsis, slice(None), mask, np.array([0, 2]), (slice(None), 1), [0], (np.array([0, 2]), 1), (1, 0, 0)))  # fmt: skip
+row("setitem", assigned, assigned, x=floats("3 2 4"), value=of(0, 2.5, True), positional=("value", "key"), key=of(*keys))
+
+
+def put(library: Any) -> Any:
+    """`index_put` with its indices as one tuple."""
+
+    def call(x: Any, first: Any, second: Any, values: Any, accumulate: bool) -> Any:
+        return library.index_put(x, (first, second), values, accumulate=accumulate)
+
+    call.__doc__ = minitorch.index_put.__doc__
+    return call
+
+
+first, second = index_into("x", "5", 0), index_into("x", "5", 1)
+first.is_array = second.is_array = True  # type: ignore[attr-defined]
+row("index_put", put(torch), put(minitorch), x=floats("3 4"), first=first, second=second, values=floats("5"), accumulate=of(True))
+row("index_put", put(torch), put(minitorch), x=floats("3 4"), first=first, second=second, values=floats("1"), accumulate=of(True, False),
+    second_order=False)  # fmt: skip
+row("select", torch.select, x=floats(), dim=dim_of("x"), index=of(0, -1, 1, 4), positional=("dim", "index"))
+row("narrow", torch.narrow, x=floats("N 4"), dim=of(1, -1, 0), start=of(0, 1, -2, 5), length=of(0, 1, 3, -1), positional=("dim", "start", "length"))
+
+# ---- along one dimension ----
+
+
+def as_array(strategy: Any) -> Any:
+    """Mark what a strategy draws as an array, which is passed by position."""
+    strategy.is_array = True
+    return strategy
+
+
+def like(name: str, smaller: bool = False, distinct: bool = False) -> Any:
+    """An index of the shape of `name` (perhaps smaller), valid along the option `dim`, perhaps without repetition."""
+
+    def draw(source: Source, case: dict) -> np.ndarray:
+        x = case[name]
+        dim = case["dim"] % max(x.ndim, 1)
+        size = x.shape[dim] if x.ndim else 1
+        shape = tuple(source.integer(1 if n else 0, n) if smaller else n for n in x.shape)
+        if not distinct:
+            return source.rng.integers(0, max(size, 1), shape)
+        order = np.argsort(source.rng.random(x.shape), axis=dim if x.ndim else None).reshape(x.shape)
+        return order[tuple(slice(n) for n in shape)]
+
+    return as_array(draw)
+
+
+dim = ("dim",)
+row("gather", torch.gather, x=floats(), dim=dim_of("x"), index=like("x"), positional=dim)
+row("gather", torch.gather, x=floats("N M"), dim=of(0, 1, -1), index=like("x", smaller=True), positional=dim)
+row("gather", torch.gather, x=floats("2 3"), dim=of(0, 1), index=as_array(of(np.array([[2]]), np.array([[-1]]), np.array([0]), np.zeros((3, 3), int))),
+    positional=dim)  # fmt: skip
+row("scatter_add", torch.scatter_add, x=floats("N M"), dim=of(0, 1, -1), index=like("x", smaller=True), src=floats("N M"), positional=dim)
+row("scatter_add", torch.scatter_add, x=floats(""), dim=of(0, -1), index=like("x"), src=floats(""), positional=dim)
+row("scatter", torch.scatter, x=floats("N M"), dim=of(0, 1, -1), index=like("x", smaller=True, distinct=True), src=floats("N M"), positional=dim)
+row("scatter", torch.scatter, x=floats(), dim=dim_of("x"), index=like("x", distinct=True), src=of(0, 1.5), positional=("dim", "src"))
+row("scatter", torch.scatter, x=floats("N M"), dim=of(0, 1), index=like("x"), value=of(2.5))
+row("take_along_dim", torch.take_along_dim, x=floats("N 4"), indices=as_array(of(np.array([[3, 0, 3]]), np.array([[1]]))), dim=of(1, -1))
+row("take_along_dim", torch.take_along_dim, x=floats("3 4"), indices=as_array(of(np.array([11, 0, 3]), np.array([[1]]))))
+
+vector = as_array(index_into("x", "5", "dim"))
+row("index_select", torch.index_select, x=floats(), dim=dim_of("x"), index=as_array(index_into("x", "1", "dim")), positional=dim)
+row("index_select", torch.index_select, x=floats("N M K"), dim=of(0, 1, 2, -1), index=vector, positional=dim)
+row("index_select", torch.index_select, x=floats("3 2"), dim=of(0, 1), index=as_array(of(np.array([2]), np.array([-1]), np.array([[0]]), np.array(1))),
+    positional=dim)  # fmt: skip
+row("index_add", torch.index_add, x=floats("3 M"), dim=of(0, -2), index=vector, source=floats("5 M"), alpha=of(1, 2, -0.5), positional=dim)
+row("index_add", torch.index_add, x=floats("M 3"), dim=of(1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([-1, 0]))),
+    source=floats("M 2"), positional=dim)  # fmt: skip
+row("index_copy", torch.index_copy, x=floats("M 3"), dim=of(1, -1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([1]))),
+    source=floats("M 2"), positional=dim)  # fmt: skip
+row("index_fill", torch.index_fill, x=floats("M 3"), dim=of(1, -1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([-1]))),
+    value=of(0, 1.5), positional=("dim", "value"))  # fmt: skip
+row("index_fill", torch.index_fill, x=floats("M 3"), dim=of(1), index=as_array(of(np.array([2, 0]))), value=floats(""), positional=dim)
+
+row("one_hot", F.one_hot, minitorch.one_hot, index=ints("*", 0, 4), num_classes=of(-1, 4, 6, 2))
+row("embedding", torch.embedding, weight=floats("4 D"), index=ints("*", 0, 4), padding_idx=of(-1, 0, 3))
+row("embedding", torch.embedding, weight=floats("4 D"), index=ints("2", -1, 6))
+
+# ---- masks and flat indices ----
+
+row("masked_fill", torch.masked_fill, x=floats(), mask=bools(), value=of(0, -1.5), broadcast=True, positional=("value",))
+row("masked_fill", torch.masked_fill, x=floats("N M"), mask=bools("N 1"), value=floats(""))
+row("masked_select", torch.masked_select, x=floats(), mask=bools(), broadcast=True)
+row("masked_scatter", torch.masked_scatter, x=floats("N M"), mask=bools("N M"), source=floats("20"))
+row("masked_scatter", torch.masked_scatter, x=floats("N M"), mask=bools("M"), source=floats("3 2"))
+flat = as_array(given(lambda case, source: source.rng.integers(-case["x"].size, case["x"].size, (2, 3)) if case["x"].size else np.zeros((0,), int)))
+row("take", torch.take, x=floats(), index=flat)
+row("take", torch.take, x=floats("2"), index=as_array(of(np.array([2]), np.array([-3]))))
+row("put", lambda x, index, source, accumulate: x.put(index, source, accumulate), x=floats("3 4"), index=as_array(of(np.array([[0, -1], [5, 7]]))),
+    source=floats("4"), accumulate=booleans, positional=("accumulate",))  # fmt: skip
+row("nonzero", torch.nonzero, x=floats(ties=True), as_tuple=booleans, differentiable=False)
+row("argwhere", torch.argwhere, x=floats(ties=True), differentiable=False)
+row("bincount", torch.bincount, x=ints("N", 0, 5), minlength=of(0, 2, 9))
+row("bincount", torch.bincount, x=ints("N", 0, 5), weights=floats("N"), differentiable=False)
+row("bincount", torch.bincount, x=ints("N", -1, 3))
+
+# ---- order: ties ----
+
+apart = floats(low=-100, high=100)
+for name in "sort argsort".split():
+    kind = {"smooth": {"x": apart}} if name == "sort" else {"differentiable": False}
+    row(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), descending=booleans, stable=of(True), **kind)
+    row(name, getattr(torch, name), x=floats(), dim=dim_of("x"), descending=booleans, **kind)
+row("msort", torch.msort, x=floats(ties=True), smooth={"x": apart})
+row("topk", torch.topk, x=floats("N 5"), k=of(0, 1, 3, 5, 6), dim=of(-1, 1), largest=booleans, special=False, smooth={"x": apart})
+row("topk", torch.topk, x=floats(), k=of(1), dim=dim_of("x"), special=False, smooth={"x": apart})
+row("kthvalue", torch.kthvalue, x=floats("N 4"), k=of(1, 2, 4, 5, 0), dim=of(1, -1), keepdim=booleans, special=False)
+row("kthvalue", torch.kthvalue, x=floats(), k=of(1), dim=dim_of("x"), keepdim=booleans, special=False)
+row("median", torch.median, x=floats(ties=True), smooth={"x": apart})
+row("median", torch.median, x=floats(), dim=dim_of("x"), keepdim=booleans, special=False)
