@@ -206,6 +206,10 @@ class Op:
         """What a derivative calls the gradient of output `nr`: `g` for the first, `g_<output>` for the others."""
         return "g" if nr == 0 else f"g_{self.outputs[nr]}"
 
+    def output_of(self, gradient: str) -> Any:
+        """The number of the output whose gradient has that name; all of them for `g` of a list of outputs."""
+        return slice(None) if self.output_list else 0 if gradient == "g" else self.outputs.index(gradient[2:])
+
     # ---- the uncommon cases of a call ----
 
     def _bind(self, args: tuple, kwargs: dict) -> tuple:
@@ -325,31 +329,31 @@ class Elementwise(Op):
             return super().__call__(*args, **kwargs)
         a = args[0]
         x = a._array
-        mask = 1 if a.requires_grad else 0
-        if type(x) is not np.ndarray or (self.floats_only and x.dtype.kind != "f"):
+        if type(x) is not ndarray or (self.floats_only and x.dtype.kind != "f"):
             return super().__call__(*args)
         if self.lane == 1:
+            mask = a.requires_grad
             array = self.forward(np, x)
         else:
             b = args[1]
             if b.__class__ is not Tensor:
                 return super().__call__(*args)
             y = b._array
-            if y.dtype is not x.dtype or type(y) is not np.ndarray:
+            if y.dtype is not x.dtype or type(y) is not ndarray:
                 return super().__call__(*args)
-            if b.requires_grad:
-                mask += 2
+            mask = a.requires_grad + 2 * b.requires_grad
             array = self.forward(np, x, y)
         out = new(Tensor)
-        out._array = array if type(array) is np.ndarray else np.asarray(array)
-        out.requires_grad = False
+        out._array = array if type(array) is ndarray else np.asarray(array)
         if mask and grad_mode.enabled:
             plan = self.plans.get(mask, 0)
             if plan == 0:
                 plan = self.plans[mask] = make_plan(self, mask, self.n_inputs)
             if plan is not None:
                 out.requires_grad = True
-                out._grad_fn = record(self, plan, args + self.options, (out,))
+                out._grad_fn = record(self, plan, args + self.options if self.options else args, (out,))
+                return out
+        out.requires_grad = False
         return out
 
 
@@ -361,6 +365,7 @@ class Derivative:
         names = list(inspect.signature(function).parameters)
         allowed = {*op.parameters, *op.outputs, *(f"{n}_shape" for n in op.inputs)}
         gradients = {"g", *(f"g_{n}" for n in op.outputs[1:])}
+        self.parameters = tuple(names)
         self.grads = tuple(n for n in names if n in gradients)
         self.names = tuple(n for n in names if n not in gradients)
         unknown = [n for n in self.names if n not in allowed] + [n for n in of if n not in op.inputs]
@@ -390,15 +395,24 @@ class Plan:
         self.outputs = tuple(op.outputs.index(n) for n in outputs)
         self.shapes = tuple(op.parameters.index(n.removesuffix("_shape")) for n in shapes)
         self.extras = bool(outputs or shapes)
+        self.keeps_tensors = bool(outputs or set(arguments).intersection(op.inputs))
+        self.joint = any(len(d.of) > 1 for d, _ in steps)  # then some targets may want no gradient, or be no tensor
         self.grads = frozenset(n for d, _ in steps for n in d.grads)
         self.targets = tuple(i for _, targets in steps for i in targets)  # arguments that get a gradient, in order
         self.positions = tuple(range(n_inputs)) if op.variadic else op.positions
+        # Each derivative, where its parameters come from (the gradient of an output, or a kept value), and whether it
+        # returns several gradients.
         self.steps = tuple(
-            (d.function, tuple(places[n] for n in d.names), d.grads, len(d.of) > 1 or op.variadic) for d, _ in steps
+            (
+                d.function,
+                tuple((True, op.output_of(n)) if n in d.grads else (False, places[n]) for n in d.parameters),
+                len(d.of) > 1 or op.variadic,
+            )
+            for d, _ in steps
         )
         # The commonest node by far: one derivative, of `g`, wanting all that is kept in the order it is kept.
         only = steps[0][0]
-        simple = len(steps) == 1 and len(only.of) == 1 and only.grads == ("g",) and only.names == self.names
+        simple = len(steps) == 1 and len(only.of) == 1 and only.parameters == ("g", *self.names)
         self.simple = only.function if simple and not (op.variadic or op.output_list) else None
 
 
@@ -441,4 +455,5 @@ def _number(value: Any, numpy_dtype: np.dtype) -> Any:
     return float(value)
 
 
+ndarray = np.ndarray
 new = object.__new__  # the door makes a Tensor for every output: it fills in what differs from the class's defaults

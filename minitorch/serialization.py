@@ -108,7 +108,7 @@ class _Writer:
         if isinstance(obj, device):
             return ["device", str(obj)]
         for kind, container in _CONTAINERS.items():
-            if type(obj) is container:
+            if type(obj) is container or (container is OrderedDict and isinstance(obj, OrderedDict)):
                 items = [list(pair) for pair in obj.items()] if isinstance(obj, dict) else obj
                 return [kind, *map(self.encode, items)]
         raise TypeError(

@@ -173,12 +173,12 @@ def differentiate(row: Row, function: Any, case: dict, library: Any, dtype: Any,
             raise
         return None
     more: list = []
-    roots = [g for g in first if g is not None and g.requires_grad]
+    seeds = [(g, random_like(g)) for g in first if g is not None]  # drawn for all, so that both libraries draw alike
+    roots = [(g, v) for g, v in seeds if g.requires_grad]
     if second and roots:
         try:
-            more = list(
-                library.autograd.grad(roots, [*leaves, *upstream], [random_like(g) for g in roots], allow_unused=True)
-            )
+            ends, vectors = zip(*roots)
+            more = list(library.autograd.grad(ends, [*leaves, *upstream], vectors, allow_unused=True))
         except (RuntimeError, NotImplementedError):
             if library is minitorch:
                 raise

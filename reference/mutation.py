@@ -81,6 +81,34 @@ class Mutant(NamedTuple):
             function.__code__ = original
 
 
+def mutate(family: str | None = None) -> int:
+    """Try every mutant, print the survivors and the share caught; 1 if one survived without an excuse."""
+    from tqdm import tqdm
+
+    chosen = [family] if family else families()
+    if family and family not in families():
+        raise SystemExit(f"reference mutate: no family {family!r}; there are {', '.join(families())}")
+    left: list[Mutant] = []
+    total = 0
+    for name in chosen:
+        mutants = [m for target in targets(name) for m in target.mutants()]
+        survivors = [m for m in tqdm(mutants, desc=name, unit="mutant", leave=False) if not m.excuse and not m.is_caught()]
+        excused = sum(m.excuse is not None for m in mutants)
+        print(summary(name, len(mutants), len(survivors), excused))
+        left += survivors
+        total += len(mutants) - excused
+    for mutant in left:
+        print(f"\nsurvived: {mutant.target.name}\n{mutant.source}")
+    if total:
+        print(f"\n{total - len(left)} of {total} mutants caught: {1 - len(left) / total:.1%}")
+    return 1 if left else 0
+
+
+def summary(name: str, mutants: int, survivors: int, excused: int) -> str:
+    """One family's result in a line."""
+    return f"{name:12} {mutants - excused - survivors:5} of {mutants - excused:5} caught, {excused} mean the same"
+
+
 # ---- what is broken ----
 
 

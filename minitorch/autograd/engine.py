@@ -55,6 +55,11 @@ class Node:
         by_input = dict(zip(self.plan.targets, self.edges))
         return tuple(by_input.get(i) or (None, 0) for i in self.plan.positions)
 
+    @property
+    def places(self) -> list[int]:
+        """For each edge, the place of its input among `next_functions`."""
+        return [self.plan.positions.index(i) for i in self.plan.targets]
+
     def register_hook(self, hook: Callable) -> Any:
         """Call `hook(grad_inputs, grad_outputs)` after the node has run; what it returns replaces grad_inputs."""
         return hooks_of(self).add(hooks_of(self).post, hook)
@@ -75,14 +80,10 @@ class Node:
         if plan.simple is not None:
             return [plan.simple(grads[0], *values)] if values else [plan.simple(grads[0])]
         results: list[Any] = []
-        for function, places, wanted, several in plan.steps:
-            upstream = [grads] if self.op.output_list else [self._upstream(w, grads) for w in wanted]
-            result = function(*upstream, *[values[k] for k in places])
+        for function, sources, several in plan.steps:
+            result = function(*[grads[k] if upstream else values[k] for upstream, k in sources])
             results.extend(result) if several else results.append(result)
         return results
-
-    def _upstream(self, name: str, grads: list) -> Any:
-        return grads[0 if name == "g" else self.op.outputs.index(name[2:])]
 
     def unpack(self) -> list:
         """What the derivatives asked for, after checking that nobody has overwritten it since."""
@@ -124,7 +125,7 @@ class Node:
 
     def release(self) -> None:
         """Drop what was saved, so that memory is freed as the walk goes. Nodes that saved no tensor can run again."""
-        if max(self.versions, default=-1) >= 0:
+        if self.plan.keeps_tensors:
             self.saved = None
 
 
@@ -137,9 +138,8 @@ def record(op: Any, plan: Any, args: tuple, outs: Any) -> Node:
     node.edges = edges = []
     for i in plan.targets:
         x = args[i]
-        maker = getattr(x, "_grad_fn", None)
-        ready = maker is not None and maker is not STALE and x.requires_grad
-        edges.append((maker, x._output_nr) if ready else gradient_edge(x))
+        maker = getattr(x, "_grad_fn", None) if plan.joint else x._grad_fn
+        edges.append(gradient_edge(x) if maker is None or maker is STALE else (maker, x._output_nr))
     node.saved = saved = []
     node.versions = versions = []
     for i in plan.arguments:
@@ -168,6 +168,7 @@ class AccumulateGrad:
 
     __slots__ = ("variable", "metas", "birth", "hooks", "__weakref__")
     edges: Sequence = ()
+    places: Sequence = ()
     next_functions: tuple = ()
     name = staticmethod(lambda: "torch::autograd::AccumulateGrad")
 
@@ -234,10 +235,15 @@ class Hooks:
                 tensor.grad = g.clone() if tensor.grad is None else tensor.grad + g
         return grads
 
-    def after(self, grad_inputs: list, grad_outputs: list) -> list:
+    def after(self, node: Any, results: list, grad_outputs: list) -> list:
+        """The node's hooks see one gradient per input, None where none is wanted; back in the order of the edges."""
+        places = node.places
+        grad_inputs: list = [None] * len(node.next_functions)
+        for place, result in zip(places, results):
+            grad_inputs[place] = result
         for hook in list(self.post.values()):
             grad_inputs = list(_as_tuple(hook(tuple(grad_inputs), tuple(grad_outputs)), grad_inputs))
-        return grad_inputs
+        return [grad_inputs[place] for place in places]
 
 
 def hooks_of(node: Any) -> Hooks:
@@ -345,7 +351,7 @@ def walk(
                     continue
             results = node.run(grads)
             if hooks is not None:
-                results = hooks.after(results, grads)
+                results = hooks.after(node, results, grads)
             if not retain_graph:
                 node.release()
             for edge, g in zip(node.edges, results):

@@ -87,6 +87,11 @@ class FunctionNode:
         """One edge per tensor argument of `apply`; (None, 0) where no gradient is wanted."""
         return tuple(edge or (None, 0) for edge in self.inputs_edges)
 
+    @property
+    def places(self) -> list[int]:
+        """For each edge, the place of its input among `next_functions`."""
+        return [i for i, edge in enumerate(self.inputs_edges) if edge is not None]
+
     register_hook = engine.Node.register_hook
     register_prehook = engine.Node.register_prehook
     __repr__ = engine.Node.__repr__

@@ -413,4 +413,3 @@ def dropout(input: Tensor, p: float = 0.5, train: bool = True) -> Tensor:
     if p == 1:
         return input * input.new_zeros(input.shape)
     return masked_scale(input, input.new_empty(input.shape).bernoulli_(1 - p).div_(1 - p))
-

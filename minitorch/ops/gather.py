@@ -175,7 +175,7 @@ def index_select_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Ten
 
 
 @op(promote=None)
-def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, *, alpha: Any = 1) -> Array:
+def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, alpha: Any = 1) -> Array:
     """x with alpha · (slice k of source) added to slice index[k] of `dim`; repeated indices add up."""
     axis, index = _slices("index_add", x, dim, index, RuntimeError)
     _same("index_add", x, source, axis, index, RuntimeError)

@@ -45,7 +45,7 @@ def setitem(x: Tensor, key: Any, value: Any) -> None:
     if arrays is None:
         while value.ndim > view.ndim and value.shape[0] == 1:
             value = value.squeeze(0)
-        view.copy_(value)
+        view.copy_(value.expand(view.shape))
     else:
         view._update(put_at, value.to(x.dtype), _kept(value, arrays))
 

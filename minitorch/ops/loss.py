@@ -112,9 +112,7 @@ def quadratic_then_linear_grad(g: Tensor, x: Tensor, knee: float, scale: float) 
 
 
 @op(promote=None, name="nll_loss", outputs=("out", "total_weight"), public=False)
-def picked(
-    xp: Any, x: Array, target: Index, weight: Array | None, reduction: str, ignore_index: int
-) -> tuple[Array, Array]:
+def picked(xp: Any, x: Array, target: Index, weight: Array | None, reduction: str, ignore_index: int) -> tuple[Array, Array]:
     """−w_y x_y for each row (N, C) and its class y, summed, divided by Σ w_y, or left as they are; also Σ w_y."""
     keep = target != ignore_index
     classes = xp.where(keep, target, 0)
@@ -176,7 +174,9 @@ def _rows(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor, tup
             f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0] if target.ndim else 0})."
         )
     if tuple(input.shape[2:]) != shape[1:]:
-        raise RuntimeError(f"size mismatch (got input: {list(input.shape)} , target: {list(target.shape)}): expected {(input.shape[0], *input.shape[2:])}")
+        raise RuntimeError(
+            f"size mismatch (got input: {list(input.shape)} , target: {list(target.shape)}): expected {(input.shape[0], *input.shape[2:])}"
+        )
     if target.dtype.is_floating_point:
         raise RuntimeError(f"expected scalar type Long but found {target.dtype!r}: classes are int64, e.g. target.long()")
     if input.ndim == 2:
@@ -244,9 +244,7 @@ def _soft_cross_entropy(
 
 
 @composite
-def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean"
-) -> Tensor:
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
     """−w (y ln p + (1 − y) ln(1 − p)), with each logarithm at least −100, so that no loss is infinite."""
     if input.shape != target.shape:
         raise ValueError(
@@ -254,7 +252,9 @@ def binary_cross_entropy(
             "ensure they have the same size."
         )
     if bool(((input.detach() < 0) | (input.detach() > 1)).any()):
-        raise RuntimeError("all elements of input should be between 0 and 1; for logits use binary_cross_entropy_with_logits")
+        raise RuntimeError(
+            "all elements of input should be between 0 and 1; for logits use binary_cross_entropy_with_logits"
+        )
     losses = bernoulli_loss(input, target)
     return reduced(losses if weight is None else losses * weight, reduction)
 

@@ -141,6 +141,12 @@ def dot_grad_b(g: Tensor, a: Tensor) -> Tensor:
 
 
 @composite
+def vdot(input: Tensor, other: Tensor) -> Tensor:
+    """`dot`, for real numbers."""
+    return dot(input, other)
+
+
+@composite
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """C_ij = a_i b_j of two vectors."""
     if input.ndim != 1 or vec2.ndim != 1:
@@ -223,6 +229,15 @@ def batched_grad_a(g: Tensor, b: Tensor) -> Tensor:
 def batched_grad_b(g: Tensor, a: Tensor) -> Tensor:
     """∂L/∂b = aᵀ g, summed by the engine over what was broadcast"""
     return batched(a.transpose(-1, -2), g)
+
+
+@composite
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """The Kronecker product: every element of a times all of b, as blocks."""
+    ndim = max(input.ndim, other.ndim)
+    a, b = ((1,) * (ndim - x.ndim) + tuple(x.shape) for x in (input, other))
+    wide = input.reshape([n for size in a for n in (size, 1)]) * other.reshape([n for size in b for n in (1, size)])
+    return wide.reshape([n * m for n, m in zip(a, b)])
 
 
 # ---- with something added ----

@@ -45,7 +45,6 @@ def _key(x: Any, key: Any) -> Any:
 
 i, j, column = np.array([1, 0, 1]), np.array([0, -1, 1]), np.array([[0], [1]])
 mask, mask2 = np.array([True, False, True]), np.array([[True, False], [True, True], [False, True]])
-byte = np.array([1, 0, 1], np.uint8)
 keys: list[Any] = [
     # views
     0, -1, 3, slice(None), slice(1, None), slice(None, None, 2), slice(5, 9), slice(2, 1), None, Ellipsis, (), (0, 1), (0, 1, 2, 0),
@@ -55,17 +54,27 @@ keys: list[Any] = [
     i, j, column, [0, 2], [], [[0, 1], [1, 0]], (i, [0, 1, 0]), (i, slice(None), j), (slice(None), [0, 1]), (0, slice(None), i),
     (slice(None), 0, i), (i, 0, j), (i, None, [0, 1, 0]), (None, i), (column, i[:2]), (i, Ellipsis, 0), (Ellipsis, i), (i.astype(np.int32),),
     np.array([3]), (slice(None), np.array([0, -3])), (i, np.array([0, 1])), 1.5, np.array([1.0]), (slice(1, None), i),
-    mask, mask2, byte, (slice(None), np.array([True, False])), (mask, 1), (mask, slice(None), i[:2]), np.array([True, False]), True, False,
+    mask, mask2, (slice(None), np.array([True, False])), (mask, 1), (mask, slice(None), i[:2]), np.array([True, False]), True, False,
     (True, 0), np.array(True), (0, mask2[0]), np.zeros(3, bool), (mask, [0, 1, 0]),
 ]  # fmt: skip
 
+once = of(*keys[:16], mask, mask2, [0, 2])  # which of the values a repeated index keeps has no derivative
+
 row("getitem", lookup, lookup, x=floats("3 2 4"), key=of(*keys), positional=("key",))
+row("getitem", lookup, lookup, x=floats("3 2"), key=of(np.array([1, 0, 1], np.uint8)), positional=("key",), differentiable=False)
 row("getitem", lookup, lookup, x=floats(), key=of(*keys[:12]), positional=("key",))
 for name, call in (("setitem", assigned), ("setitem", assigned_through_view)):
-    row(name, call, call, x=floats("3 2 4") if call is assigned else floats("2 3 4"), value=floats(""), key=of(*keys), positional=("key",))
+    row(name, call, call, x=floats("3 2 4") if call is assigned else floats("2 3 4"), value=floats(""), key=of(*keys),
+        positional=("key",), smooth={"key": once})  # fmt: skip
 row("setitem", assigned, assigned, x=floats("3 2 4"), value=floats("4"), positional=("key",),
     key=of(0, (0, 1), Ellipsis, slice(None), mask, np.array([0, 2]), (slice(None), 1), [0], (np.array([0, 2]), 1), (1, 0, 0)))  # fmt: skip
 row("setitem", assigned, assigned, x=floats("3 2 4"), value=of(0, 2.5, True), positional=("value", "key"), key=of(*keys))
+
+
+def as_array(strategy: Any) -> Any:
+    """Mark what a strategy draws as an array, which is passed by position."""
+    strategy.is_array = True
+    return strategy
 
 
 def put(library: Any) -> Any:
@@ -78,21 +87,15 @@ def put(library: Any) -> Any:
     return call
 
 
-first, second = index_into("x", "5", 0), index_into("x", "5", 1)
-first.is_array = second.is_array = True  # type: ignore[attr-defined]
-row("index_put", put(torch), put(minitorch), x=floats("3 4"), first=first, second=second, values=floats("5"), accumulate=of(True))
-row("index_put", put(torch), put(minitorch), x=floats("3 4"), first=first, second=second, values=floats("1"), accumulate=of(True, False),
-    second_order=False)  # fmt: skip
+first, second = as_array(index_into("x", "5", 0)), as_array(index_into("x", "5", 1))
+row("index_put (adding)", put(torch), put(minitorch), x=floats("3 4"), first=first, second=second, values=floats("5"),
+    accumulate=of(True), covers="index_put")  # fmt: skip
+row("index_put (writing)", put(torch), put(minitorch), x=floats("3 4"), first=as_array(of(np.array([0, 2, -2]))),
+    second=as_array(of(np.array([3, 0, -1]))), values=floats("3"), accumulate=of(False), covers="index_put")  # fmt: skip
 row("select", torch.select, x=floats(), dim=dim_of("x"), index=of(0, -1, 1, 4), positional=("dim", "index"))
 row("narrow", torch.narrow, x=floats("N 4"), dim=of(1, -1, 0), start=of(0, 1, -2, 5), length=of(0, 1, 3, -1), positional=("dim", "start", "length"))
 
 # ---- along one dimension ----
-
-
-def as_array(strategy: Any) -> Any:
-    """Mark what a strategy draws as an array, which is passed by position."""
-    strategy.is_array = True
-    return strategy
 
 
 def like(name: str, smaller: bool = False, distinct: bool = False) -> Any:
@@ -105,8 +108,8 @@ def like(name: str, smaller: bool = False, distinct: bool = False) -> Any:
         shape = tuple(source.integer(1 if n else 0, n) if smaller else n for n in x.shape)
         if not distinct:
             return source.rng.integers(0, max(size, 1), shape)
-        order = np.argsort(source.rng.random(x.shape), axis=dim if x.ndim else None).reshape(x.shape)
-        return order[tuple(slice(n) for n in shape)]
+        order = np.argsort(source.rng.random(x.shape or (1,)), axis=dim).reshape(x.shape)
+        return np.asarray(order[tuple(slice(n) for n in shape)])
 
     return as_array(draw)
 
@@ -122,24 +125,25 @@ row("scatter", torch.scatter, x=floats("N M"), dim=of(0, 1, -1), index=like("x",
 row("scatter", torch.scatter, x=floats(), dim=dim_of("x"), index=like("x", distinct=True), src=of(0, 1.5), positional=("dim", "src"))
 row("scatter", torch.scatter, x=floats("N M"), dim=of(0, 1), index=like("x"), value=of(2.5))
 row("take_along_dim", torch.take_along_dim, x=floats("N 4"), indices=as_array(of(np.array([[3, 0, 3]]), np.array([[1]]))), dim=of(1, -1))
-row("take_along_dim", torch.take_along_dim, x=floats("3 4"), indices=as_array(of(np.array([11, 0, 3]), np.array([[1]]))))
+# torch flattens with view, and so refuses what is not contiguous
+row("take_along_dim", lambda x, i: torch.take_along_dim(x.contiguous(), i), x=floats("3 4"), indices=as_array(of(np.array([11, 0, 3]), np.array([[1]]))))
 
 vector = as_array(index_into("x", "5", "dim"))
 row("index_select", torch.index_select, x=floats(), dim=dim_of("x"), index=as_array(index_into("x", "1", "dim")), positional=dim)
 row("index_select", torch.index_select, x=floats("N M K"), dim=of(0, 1, 2, -1), index=vector, positional=dim)
-row("index_select", torch.index_select, x=floats("3 2"), dim=of(0, 1), index=as_array(of(np.array([2]), np.array([-1]), np.array([[0]]), np.array(1))),
+row("index_select", torch.index_select, x=floats("3 2"), dim=of(0), index=as_array(of(np.array([2]), np.array([-1]), np.array([[0]]), np.array(1))),
     positional=dim)  # fmt: skip
 row("index_add", torch.index_add, x=floats("3 M"), dim=of(0, -2), index=vector, source=floats("5 M"), alpha=of(1, 2, -0.5), positional=dim)
-row("index_add", torch.index_add, x=floats("M 3"), dim=of(1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([-1, 0]))),
+row("index_add", torch.index_add, empty=False, x=floats("M 3"), dim=of(1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([-1, 0]))),
     source=floats("M 2"), positional=dim)  # fmt: skip
-row("index_copy", torch.index_copy, x=floats("M 3"), dim=of(1, -1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([1]))),
+row("index_copy", torch.index_copy, empty=False, x=floats("M 3"), dim=of(1, -1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([1]))),
     source=floats("M 2"), positional=dim)  # fmt: skip
-row("index_fill", torch.index_fill, x=floats("M 3"), dim=of(1, -1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([-1]))),
+row("index_fill", torch.index_fill, empty=False, x=floats("M 3"), dim=of(1, -1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([-1]))),
     value=of(0, 1.5), positional=("dim", "value"))  # fmt: skip
 row("index_fill", torch.index_fill, x=floats("M 3"), dim=of(1), index=as_array(of(np.array([2, 0]))), value=floats(""), positional=dim)
 
 row("one_hot", F.one_hot, minitorch.one_hot, index=ints("*", 0, 4), num_classes=of(-1, 4, 6, 2))
-row("embedding", torch.embedding, weight=floats("4 D"), index=ints("*", 0, 4), padding_idx=of(-1, 0, 3))
+row("embedding", torch.embedding, weight=floats("4 D"), index=ints("*", 0, 4), padding_idx=of(-1, 0, 3), smooth={"padding_idx": of(-1)})
 row("embedding", torch.embedding, weight=floats("4 D"), index=ints("2", -1, 6))
 
 # ---- masks and flat indices ----
@@ -157,7 +161,7 @@ row("put", lambda x, index, source, accumulate: x.put(index, source, accumulate)
 row("nonzero", torch.nonzero, x=floats(ties=True), as_tuple=booleans, differentiable=False)
 row("argwhere", torch.argwhere, x=floats(ties=True), differentiable=False)
 row("bincount", torch.bincount, x=ints("N", 0, 5), minlength=of(0, 2, 9))
-row("bincount", torch.bincount, x=ints("N", 0, 5), weights=floats("N"), differentiable=False)
+row("bincount", torch.bincount, x=ints("N", 0, 5), weights=floats("N"), differentiable=False, empty=False)
 row("bincount", torch.bincount, x=ints("N", -1, 3))
 
 # ---- order: ties ----
@@ -172,5 +176,6 @@ row("topk", torch.topk, x=floats("N 5"), k=of(0, 1, 3, 5, 6), dim=of(-1, 1), lar
 row("topk", torch.topk, x=floats(), k=of(1), dim=dim_of("x"), special=False, smooth={"x": apart})
 row("kthvalue", torch.kthvalue, x=floats("N 4"), k=of(1, 2, 4, 5, 0), dim=of(1, -1), keepdim=booleans, special=False)
 row("kthvalue", torch.kthvalue, x=floats(), k=of(1), dim=dim_of("x"), keepdim=booleans, special=False)
-row("median", torch.median, x=floats(ties=True), smooth={"x": apart})
+row("median", torch.median, x=floats(ties=True), smooth={"x": apart}, empty=False)
+row("median", torch.median, x=floats("0 2"), differentiable=False)
 row("median", torch.median, x=floats(), dim=dim_of("x"), keepdim=booleans, special=False)

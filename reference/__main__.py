@@ -1,0 +1,47 @@
+"""The command line of the oracle: `python -m reference report | bench | mutate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; the exit code is 0 if everything held."""
+    parser = argparse.ArgumentParser(prog="python -m reference", description="minitorch beside torch: numbers, speed, tests.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    report = commands.add_parser("report", help="how far from torch each op is: value, gradient, second derivative")
+    report.add_argument("--examples", type=positive, default=100, metavar="N", help="inputs drawn for each row (100)")
+    report.add_argument("--markdown", metavar="FILE", help="also write the table there")
+    report.add_argument("--only", metavar="TEXT", help="only ops whose name contains this")
+
+    bench = commands.add_parser("bench", help="how fast and how large beside torch, with the targets")
+    bench.add_argument("--rounds", type=positive, default=25, metavar="N", help="timings a median is taken of (25)")
+    bench.add_argument("--only", metavar="TEXT", help="only benchmarks whose name contains this")
+
+    mutate = commands.add_parser("mutate", help="break each derivative and update rule: do the rows notice?")
+    mutate.add_argument("--family", metavar="NAME", help="only one module of minitorch/ops, or optim")
+
+    options = vars(parser.parse_args(arguments))
+    command = options.pop("command")
+    warnings.simplefilter("ignore")  # what torch and NumPy say about inf and nan, which are drawn on purpose
+    if command == "report":
+        from .report import report as run
+    elif command == "bench":
+        from .bench import bench as run  # type: ignore[assignment]
+    else:
+        from .mutation import mutate as run  # type: ignore[assignment]
+    return run(**options)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1, for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, got {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

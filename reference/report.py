@@ -1,0 +1,128 @@
+"""`python -m reference report`: how far from torch each op is, as worst seen over many drawn inputs.
+
+An error is max |ours − torch's| over the size of torch's result (its largest element, at least 1), so float64 rounding is
+about 1e-16 and float32 rounding about 1e-7. Infinities and nans must stand in the same places, or the error is inf.
+Cases that torch refuses count for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import minitorch
+
+from .checks import attempt, differentiate, scale_of
+from .strategies import Source
+from .table import Row, flat, table
+
+LIMIT = 1e-9  # what float64 may differ by
+COLUMNS = [(dtype, what) for dtype in ("float64", "float32") for what in ("value", "gradient", "second")]
+
+Errors = dict[tuple[str, str], float]
+
+
+def report(examples: int, markdown: str | None = None, only: str | None = None) -> int:
+    """Measure, print and, if asked, write as Markdown; 1 if a float64 error is over the limit, else 0."""
+    from tqdm import tqdm
+
+    chosen = [row for row in table() if only is None or only in row.name]
+    if not chosen:
+        raise SystemExit(f"reference report: no op's name contains {only!r}")
+    measured: dict[str, Errors] = {}
+    for row in tqdm(chosen, unit="row", leave=False):
+        worst = measured.setdefault(row.covers, {})
+        for key, error in measure(row, examples).items():
+            worst[key] = max(error, worst.get(key, 0.0))
+    print("\n".join(aligned(measured)))
+    if markdown:
+        Path(markdown).write_text("\n".join(as_markdown(measured, examples)) + "\n", encoding="utf-8")
+    too_far = {name: e for name, e in measured.items() if any(e.get(("float64", w), 0) > LIMIT for _, w in COLUMNS)}
+    print(f"\n{len(measured)} ops, {len(chosen)} rows, {examples} inputs each; float64 within {LIMIT:g}: ", end="")
+    print("all" if not too_far else f"all but {len(too_far)}: {', '.join(too_far)}")
+    return 1 if too_far else 0
+
+
+def measure(row: Row, examples: int) -> Errors:
+    """The worst errors of one row over that many drawn inputs; every fourth has special values (first order only)."""
+    worst: Errors = {}
+    for seed in range(examples):
+        source = Source(seed)
+        source.special = seed % 4 == 3 and row.special
+        case = row.draw(source)
+        for dtype in (np.float64, np.float32):
+            for what, error in errors(row, case, dtype, seed, second=row.second_order and not source.special).items():
+                key = (np.dtype(dtype).name, what)
+                worst[key] = max(worst.get(key, 0.0), error)
+    return worst
+
+
+def errors(row: Row, case: dict, dtype: Any, seed: int, second: bool) -> dict[str, float]:
+    """The errors of value, gradient and second derivative on one case."""
+    theirs = attempt(row, row.theirs, case, torch, dtype)
+    if isinstance(theirs, Exception):
+        return {}
+    ours = attempt(row, row.ours, case, minitorch, dtype)
+    if isinstance(ours, Exception):
+        return {"value": np.inf}
+    found = {"value": worst(flat(ours), flat(theirs))}
+    expected = differentiate(row, row.theirs, case, torch, dtype, seed, second) if row.inputs() else None
+    if expected is not None:
+        got = differentiate(row, row.ours, case, minitorch, dtype, seed, second) or ([], [])
+        found["gradient"] = worst(got[0], expected[0])
+        if got[1] and expected[1]:
+            found["second"] = worst(got[1], expected[1])
+    return found
+
+
+def worst(ours: list, theirs: list) -> float:
+    """The largest error of paired results."""
+    if len(ours) != len(theirs):
+        return np.inf
+    return max((error(a, b) for a, b in zip(ours, theirs)), default=0.0)
+
+
+def error(ours: Any, theirs: Any) -> float:
+    """max |a − b| over the size of b."""
+    if not isinstance(theirs, torch.Tensor) or ours is None:
+        return 0.0 if ours == theirs else np.inf
+    a, b = ours.detach().numpy(), theirs.detach().numpy(force=True)
+    if a.shape != b.shape or b.dtype.kind != "f":
+        return 0.0 if np.array_equal(a, b) else np.inf
+    finite = np.isfinite(b)
+    if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(a[finite]).all():
+        return np.inf
+    gaps = np.abs(a[finite].astype(np.float64) - b[finite])
+    return float(gaps.max()) / scale_of(b) if gaps.size else 0.0
+
+
+def aligned(measured: dict[str, Errors]) -> Iterable[str]:
+    """The table for a terminal."""
+    width = max(len(name) for name in measured)
+    yield f"{'':{width}}  {'float64':^27}   {'float32':^27}"
+    yield f"{'op':{width}}  " + "   ".join("  ".join(f"{what:>8}" for what in ("value", "gradient", "second")) for _ in "12")
+    for name, e in measured.items():
+        cells = [shown(e.get(column)) for column in COLUMNS]
+        yield f"{name:{width}}  " + "   ".join("  ".join(f"{c:>8}" for c in cells[k : k + 3]) for k in (0, 3))
+
+
+def as_markdown(measured: dict[str, Errors], examples: int) -> Iterable[str]:
+    """The same as a Markdown page."""
+    yield "# How far from torch"
+    yield ""
+    yield f"Worst error over {examples} drawn inputs a row, relative to the size of the result (largest element, at least 1)."
+    yield f"Made by `python -m reference report --examples {examples} --markdown FILE` against torch {torch.__version__}."
+    yield ""
+    yield "| op | " + " | ".join(f"{dtype} {what}" for dtype, what in COLUMNS) + " |"
+    yield "|---" * (len(COLUMNS) + 1) + "|"
+    for name, e in measured.items():
+        yield f"| {name} | " + " | ".join(shown(e.get(column)) for column in COLUMNS) + " |"
+
+
+def shown(error: float | None) -> str:
+    """An error in two digits; a dash where there is nothing to differentiate."""
+    return "–" if error is None else "0" if error == 0 else f"{error:.1e}"

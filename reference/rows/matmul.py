@@ -1,0 +1,88 @@
+"""Rows of `ops/matmul.py`: every combination of ranks, mismatched sizes, size 0, and transposed operands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+import minitorch
+
+from ..strategies import floats, given, ints, of
+from ..table import row
+
+# ---- two operands ----
+
+for a, b in [("K", "K"), ("N K", "K"), ("K", "K M"), ("N K", "K M"), ("B N K", "K"), ("K", "B K M"), ("B N K", "K M"),
+             ("N K", "B K M"), ("B N K", "B K M"), ("A B N K", "B K M"), ("B N K", "1 K M"), ("A 1 N K", "B K M")]:  # fmt: skip
+    row("matmul", torch.matmul, a=floats(a), b=floats(b))
+row("matmul", torch.matmul, a=ints("N K"), b=ints("K M"))
+row("matmul", torch.matmul, a=floats("2 3"), b=floats("4 5"))
+row("matmul", torch.matmul, a=floats(""), b=floats("3"))
+row("mm", torch.mm, a=floats("N K"), b=floats("K M"))
+row("mm", torch.mm, a=ints("N K"), b=ints("K M"))
+row("mm", torch.mm, a=floats("*"), b=floats("*"))
+row("bmm", torch.bmm, a=floats("B N K"), b=floats("B K M"))
+row("bmm", torch.bmm, a=floats("B N K"), b=floats("N K M"))
+row("mv", torch.mv, a=floats("N K"), v=floats("K"))
+row("mv", torch.mv, a=floats("N K"), v=floats("N"))
+for name in "dot vdot".split():
+    row(name, getattr(torch, name), a=floats("N"), b=floats("N"))
+    row(name, getattr(torch, name), a=floats("N"), b=floats("M"))
+    row(name, getattr(torch, name), a=ints("N"), b=ints("N"))
+for name in "outer ger".split():
+    row(name, getattr(torch, name), a=floats("N"), b=floats("M"))
+for a, b in [("N K", "M K"), ("K", "M K"), ("A N K", "K"), ("", "N K"), ("N", "M")]:
+    row("inner", torch.inner, a=floats(a), b=floats(b))
+row("kron", torch.kron, a=floats("N M"), b=floats("A B"))
+row("kron", torch.kron, a=floats("N"), b=floats("A B"))
+row("tensordot", torch.tensordot, a=floats("A B C"), b=floats("B C D"), dims=of(2))
+row("tensordot", torch.tensordot, a=floats("A B C"), b=floats("C B D"), dims=of(([1, 2], [1, 0]), ([-1, 1], [0, -2]), ([2], [0]), 0))
+row("tensordot", torch.tensordot, a=floats("A B"), b=floats("C D"), dims=of(1, 2))
+
+# ---- a layer's product ----
+
+for x in ("N I", "I", "A N I"):
+    row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("O I"))
+    row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("O I"), bias=floats("O"))
+row("linear", F.linear, minitorch.nn.functional.linear, x=floats("N I"), weight=floats("I"))
+row("linear", F.linear, minitorch.nn.functional.linear, x=floats("N I"), weight=floats("O M"), bias=floats("O"))
+row("bilinear", F.bilinear, minitorch.nn.functional.bilinear, a=floats("N I"), b=floats("N J"), weight=floats("O I J"), bias=floats("O"), empty=False)  # fmt: skip
+
+# ---- with something added ----
+
+scales: Any = {"beta": of(1, 0.5, 0, 2), "alpha": of(1, -0.5, 2)}
+for added in ("N M", "M", "1 M", ""):
+    row("addmm", torch.addmm, input=floats(added), a=floats("N K"), b=floats("K M"), **scales)
+row("addmv", torch.addmv, input=floats("N"), a=floats("N K"), v=floats("K"), **scales)
+row("addr", torch.addr, input=floats("N M"), a=floats("N"), b=floats("M"), **scales)
+row("baddbmm", torch.baddbmm, input=floats("B N M"), a=floats("B N K"), b=floats("B K M"), **scales)
+row("addbmm", torch.addbmm, input=floats("N M"), a=floats("B N K"), b=floats("B K M"), **scales)
+
+# ---- einsum ----
+
+
+def einsum(equation: str, *patterns: str, **declaration: Any) -> None:
+    """A row for one equation on operands of these shapes."""
+    row("einsum", lambda *xs: torch.einsum(equation, *xs), lambda *xs: minitorch.einsum(equation, *xs),
+        **{f"x{k}": floats(p) for k, p in enumerate(patterns)}, **declaration)  # fmt: skip
+
+
+for equation, *patterns in [
+    ("ij,jk->ik", "N K", "K M"), ("ij,jk", "N K", "K M"), ("bij,bjk->bik", "B N K", "B K M"), ("i,i->", "N", "N"),
+    ("i,j->ij", "N", "M"), ("ij->ji", "N M"), ("ij->", "N M"), ("ij->j", "N M"), ("ii->i", "N N"), ("ii", "N N"), ("ba", "N M"),
+    ("iij->j", "N N M"), ("bhqd,bhkd->bhqk", "A B N D", "A B M D"), ("...ij,...jk->...ik", "A N K", "A K M"),
+    ("...ij,jk->...ik", "A B N K", "K M"), ("ij,...->...ij", "N M", "A"), ("ij,jk,kl->il", "N K", "K M", "M D"),
+    ("i,i,i->i", "N", "N", "N"), ("ij,ij->ij", "N M", "N M"), ("i...->...", "N A B"), ("ij,kj->ik", "N K", "M K"),
+    ("bij,bij->b", "B N K", "B N K"), ("ij,kl->", "N M", "A B"), ("Ab,bA->A", "N M", "M N"), ("ij , jk -> ik", "N K", "K M"),
+    ("ij,j", "N K", "K"), ("ij,jk->ijj", "N K", "K M"), ("ij,jk->iz", "N K", "K M"), ("ij,jkl->ik", "N K", "K M"),
+    ("ij->ij", "N M"), ("i", "N"), ("a...,b...->ab...", "N A", "M A"),
+]:  # fmt: skip
+    einsum(equation, *patterns)
+
+# ---- sums long enough to round ----
+
+long = given(lambda case, source: source.rng.standard_normal((3, 700)))
+long.is_array = True  # type: ignore[attr-defined]
+row("linear", F.linear, minitorch.nn.functional.linear, x=long, weight=long, differentiable=False)
