@@ -61,7 +61,9 @@ def scatter_add_grad_src(g: Tensor, dim: int, index: Tensor, src_shape: tuple) -
 
 
 @composite
-def scatter(input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
+def scatter(
+    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+) -> Tensor:
     """x with src[i][j] (or a number) put at x[index[i][j]][j] for dim = 0, and so on; reduce="add" adds it.
 
     Where indices repeat, which of the values stays is not defined; the derivative assumes they do not.
@@ -151,7 +153,9 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
     try:
         shape = np.broadcast_shapes(*sizes)
     except ValueError:
-        raise RuntimeError(f"take_along_dim(): shapes {list(input.shape)} and {list(indices.shape)} do not broadcast") from None
+        raise RuntimeError(
+            f"take_along_dim(): shapes {list(input.shape)} and {list(indices.shape)} do not broadcast"
+        ) from None
     x, i = (t.expand([t.shape[axis] if d == axis else n for d, n in enumerate(shape)]) for t in (input, indices))
     return gather(x, axis, i)
 
@@ -257,10 +261,14 @@ def _slices(name: str, x: Array, dim: int, index: Array, error: type, lowest: in
 def _same(name: str, x: Array, source: Array, axis: int, index: Array, error: type) -> None:
     """Refuse a source of another dtype, or of other than one slice per index."""
     if x.dtype != source.dtype:
-        raise RuntimeError(f"{name}(): self and source expected to have the same dtype, but got {x.dtype} and {source.dtype}")
+        raise RuntimeError(
+            f"{name}(): self and source expected to have the same dtype, but got {x.dtype} and {source.dtype}"
+        )
     size = source.shape[axis] if source.ndim > axis else 1
     if size != index.size:
-        raise error(f"{name}(): Number of indices ({index.size}) should be equal to source.size(dim) ({size}), for dim: {axis}")
+        raise error(
+            f"{name}(): Number of indices ({index.size}) should be equal to source.size(dim) ({size}), for dim: {axis}"
+        )
     if x.ndim and source.ndim and x.shape[:axis] + x.shape[axis + 1 :] != source.shape[:axis] + source.shape[axis + 1 :]:
         raise error(f"{name}(): slices of source {list(source.shape)} and of self {list(x.shape)} differ in shape")
 

@@ -182,9 +182,7 @@ def _check_broadcast(arrays: list) -> None:
         np.broadcast_shapes(*shapes)
     except ValueError:
         text = ", ".join(str(list(s)) for s in shapes)
-        raise IndexError(
-            f"shape mismatch: indexing tensors could not be broadcast together with shapes {text}"
-        ) from None
+        raise IndexError(f"shape mismatch: indexing tensors could not be broadcast together with shapes {text}") from None
 
 
 # ---- the first step: views ----
@@ -232,9 +230,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
         raise IndexError("select() cannot be applied to a 0-dim tensor.")
     dim = canonical_dim(dim, input.ndim)
     if not -input.shape[dim] <= index < input.shape[dim]:
-        raise IndexError(
-            f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}"
-        )
+        raise IndexError(f"select(): index {index} out of range for tensor of size {list(input.shape)} at dimension {dim}")
     return basic_index(input, (*[slice(None)] * dim, int(index)))
 
 

@@ -64,7 +64,9 @@ def masked_scatter(xp: Any, x: Array, mask: Index, source: Array) -> Array:
     """x with the first elements of `source`, in order, where the mask is True."""
     _bool_mask("masked_scatter", mask)
     if x.dtype != source.dtype:
-        raise RuntimeError(f"masked_scatter: expected self and source to have same dtypes but got {x.dtype} and {source.dtype}")
+        raise RuntimeError(
+            f"masked_scatter: expected self and source to have same dtypes but got {x.dtype} and {source.dtype}"
+        )
     shape = np.broadcast_shapes(x.shape, mask.shape)
     out, mask = xp.broadcast_to(x, shape).copy(), xp.broadcast_to(mask, shape)
     n = int(mask.sum())

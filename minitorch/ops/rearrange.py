@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..op import Array, Index, composite, op, register
 from .dims import as_ints, canonical_dim
-from .shape import expand, flatten, permute, unsqueeze
+from .shape import expand, flatten, unsqueeze
 
 if TYPE_CHECKING:
     from ..tensor import Tensor

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 
 import minitorch
 
-from ..strategies import Source, bools, booleans, dim_of, floats, given, index_into, ints, of
+from ..strategies import Source, booleans, bools, dim_of, floats, given, index_into, ints, of
 from ..table import row
 
 # ---- x[key] ----
@@ -61,7 +61,15 @@ keys: list[Any] = [
 once = of(*keys[:16], mask, mask2, [0, 2])  # which of the values a repeated index keeps has no derivative
 
 row("getitem", lookup, lookup, x=floats("3 2 4"), key=of(*keys), positional=("key",))
-row("getitem", lookup, lookup, x=floats("3 2"), key=of(np.array([1, 0, 1], np.uint8)), positional=("key",), differentiable=False)
+row(
+    "getitem",
+    lookup,
+    lookup,
+    x=floats("3 2"),
+    key=of(np.array([1, 0, 1], np.uint8)),
+    positional=("key",),
+    differentiable=False,
+)
 row("getitem", lookup, lookup, x=floats(), key=of(*keys[:12]), positional=("key",))
 for name, call in (("setitem", assigned), ("setitem", assigned_through_view)):
     row(name, call, call, x=floats("3 2 4") if call is assigned else floats("2 3 4"), value=floats(""), key=of(*keys),
@@ -93,7 +101,15 @@ row("index_put (adding)", put(torch), put(minitorch), x=floats("3 4"), first=fir
 row("index_put (writing)", put(torch), put(minitorch), x=floats("3 4"), first=as_array(of(np.array([0, 2, -2]))),
     second=as_array(of(np.array([3, 0, -1]))), values=floats("3"), accumulate=of(False), covers="index_put")  # fmt: skip
 row("select", torch.select, x=floats(), dim=dim_of("x"), index=of(0, -1, 1, 4), positional=("dim", "index"))
-row("narrow", torch.narrow, x=floats("N 4"), dim=of(1, -1, 0), start=of(0, 1, -2, 5), length=of(0, 1, 3, -1), positional=("dim", "start", "length"))
+row(
+    "narrow",
+    torch.narrow,
+    x=floats("N 4"),
+    dim=of(1, -1, 0),
+    start=of(0, 1, -2, 5),
+    length=of(0, 1, 3, -1),
+    positional=("dim", "start", "length"),
+)
 
 # ---- along one dimension ----
 
@@ -119,32 +135,98 @@ row("gather", torch.gather, x=floats(), dim=dim_of("x"), index=like("x"), positi
 row("gather", torch.gather, x=floats("N M"), dim=of(0, 1, -1), index=like("x", smaller=True), positional=dim)
 row("gather", torch.gather, x=floats("2 3"), dim=of(0, 1), index=as_array(of(np.array([[2]]), np.array([[-1]]), np.array([0]), np.zeros((3, 3), int))),
     positional=dim)  # fmt: skip
-row("scatter_add", torch.scatter_add, x=floats("N M"), dim=of(0, 1, -1), index=like("x", smaller=True), src=floats("N M"), positional=dim)
+row(
+    "scatter_add",
+    torch.scatter_add,
+    x=floats("N M"),
+    dim=of(0, 1, -1),
+    index=like("x", smaller=True),
+    src=floats("N M"),
+    positional=dim,
+)
 row("scatter_add", torch.scatter_add, x=floats(""), dim=of(0, -1), index=like("x"), src=floats(""), positional=dim)
-row("scatter", torch.scatter, x=floats("N M"), dim=of(0, 1, -1), index=like("x", smaller=True, distinct=True), src=floats("N M"), positional=dim)
-row("scatter", torch.scatter, x=floats(), dim=dim_of("x"), index=like("x", distinct=True), src=of(0, 1.5), positional=("dim", "src"))
+row(
+    "scatter",
+    torch.scatter,
+    x=floats("N M"),
+    dim=of(0, 1, -1),
+    index=like("x", smaller=True, distinct=True),
+    src=floats("N M"),
+    positional=dim,
+)
+row(
+    "scatter",
+    torch.scatter,
+    x=floats(),
+    dim=dim_of("x"),
+    index=like("x", distinct=True),
+    src=of(0, 1.5),
+    positional=("dim", "src"),
+)
 row("scatter", torch.scatter, x=floats("N M"), dim=of(0, 1), index=like("x"), value=of(2.5))
-row("take_along_dim", torch.take_along_dim, x=floats("N 4"), indices=as_array(of(np.array([[3, 0, 3]]), np.array([[1]]))), dim=of(1, -1))
+row(
+    "take_along_dim",
+    torch.take_along_dim,
+    x=floats("N 4"),
+    indices=as_array(of(np.array([[3, 0, 3]]), np.array([[1]]))),
+    dim=of(1, -1),
+)
 # torch flattens with view, and so refuses what is not contiguous
-row("take_along_dim", lambda x, i: torch.take_along_dim(x.contiguous(), i), x=floats("3 4"), indices=as_array(of(np.array([11, 0, 3]), np.array([[1]]))))
+row(
+    "take_along_dim",
+    lambda x, i: torch.take_along_dim(x.contiguous(), i),
+    x=floats("3 4"),
+    indices=as_array(of(np.array([11, 0, 3]), np.array([[1]]))),
+)
 
 vector = as_array(index_into("x", "5", "dim"))
-row("index_select", torch.index_select, x=floats(), dim=dim_of("x"), index=as_array(index_into("x", "1", "dim")), positional=dim)
+row(
+    "index_select",
+    torch.index_select,
+    x=floats(),
+    dim=dim_of("x"),
+    index=as_array(index_into("x", "1", "dim")),
+    positional=dim,
+)
 row("index_select", torch.index_select, x=floats("N M K"), dim=of(0, 1, 2, -1), index=vector, positional=dim)
 row("index_select", torch.index_select, x=floats("3 2"), dim=of(0), index=as_array(of(np.array([2]), np.array([-1]), np.array([[0]]), np.array(1))),
     positional=dim)  # fmt: skip
-row("index_add", torch.index_add, x=floats("3 M"), dim=of(0, -2), index=vector, source=floats("5 M"), alpha=of(1, 2, -0.5), positional=dim)
+row(
+    "index_add",
+    torch.index_add,
+    x=floats("3 M"),
+    dim=of(0, -2),
+    index=vector,
+    source=floats("5 M"),
+    alpha=of(1, 2, -0.5),
+    positional=dim,
+)
 row("index_add", torch.index_add, empty=False, x=floats("M 3"), dim=of(1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([-1, 0]))),
     source=floats("M 2"), positional=dim)  # fmt: skip
 row("index_copy", torch.index_copy, empty=False, x=floats("M 3"), dim=of(1, -1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([1]))),
     source=floats("M 2"), positional=dim)  # fmt: skip
 row("index_fill", torch.index_fill, empty=False, x=floats("M 3"), dim=of(1, -1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([-1]))),
     value=of(0, 1.5), positional=("dim", "value"))  # fmt: skip
-row("index_fill", torch.index_fill, x=floats("M 3"), dim=of(1), index=as_array(of(np.array([2, 0]))), value=floats(""), positional=dim)
+row(
+    "index_fill",
+    torch.index_fill,
+    x=floats("M 3"),
+    dim=of(1),
+    index=as_array(of(np.array([2, 0]))),
+    value=floats(""),
+    positional=dim,
+)
 
 row("one_hot", F.one_hot, minitorch.one_hot, index=ints("*", 0, 4), num_classes=of(-1, 4, 6, 2))
-row("embedding", torch.embedding, weight=floats("4 D"), index=ints("*", 0, 4), padding_idx=of(-1, 0, 3), smooth={"padding_idx": of(-1)})
-row("embedding", torch.embedding, weight=floats("4 D"), index=ints("2", -1, 6))
+row(
+    "embedding",
+    torch.embedding,
+    weight=floats("4 D"),
+    index=ints("*", 0, 4),
+    padding_idx=of(-1, 0, 3),
+    smooth={"padding_idx": of(-1)},
+)
+row("embedding", torch.embedding, weight=floats("4 D"), index=ints("2", -1, 6), empty=False)
 
 # ---- masks and flat indices ----
 
@@ -153,7 +235,13 @@ row("masked_fill", torch.masked_fill, x=floats("N M"), mask=bools("N 1"), value=
 row("masked_select", torch.masked_select, x=floats(), mask=bools(), broadcast=True)
 row("masked_scatter", torch.masked_scatter, x=floats("N M"), mask=bools("N M"), source=floats("20"))
 row("masked_scatter", torch.masked_scatter, x=floats("N M"), mask=bools("M"), source=floats("3 2"))
-flat = as_array(given(lambda case, source: source.rng.integers(-case["x"].size, case["x"].size, (2, 3)) if case["x"].size else np.zeros((0,), int)))
+flat = as_array(
+    given(
+        lambda case, source: (
+            source.rng.integers(-case["x"].size, case["x"].size, (2, 3)) if case["x"].size else np.zeros((0,), int)
+        )
+    )
+)
 row("take", torch.take, x=floats(), index=flat)
 row("take", torch.take, x=floats("2"), index=as_array(of(np.array([2]), np.array([-3]))))
 row("put", lambda x, index, source, accumulate: x.put(index, source, accumulate), x=floats("3 4"), index=as_array(of(np.array([[0, -1], [5, 7]]))),
@@ -167,12 +255,21 @@ row("bincount", torch.bincount, x=ints("N", -1, 3))
 # ---- order: ties ----
 
 apart = floats(low=-100, high=100)
-for name in "sort argsort".split():
+for name in ["sort", "argsort"]:
     kind = {"smooth": {"x": apart}} if name == "sort" else {"differentiable": False}
     row(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), descending=booleans, stable=of(True), **kind)
     row(name, getattr(torch, name), x=floats(), dim=dim_of("x"), descending=booleans, **kind)
 row("msort", torch.msort, x=floats(ties=True), smooth={"x": apart})
-row("topk", torch.topk, x=floats("N 5"), k=of(0, 1, 3, 5, 6), dim=of(-1, 1), largest=booleans, special=False, smooth={"x": apart})
+row(
+    "topk",
+    torch.topk,
+    x=floats("N 5"),
+    k=of(0, 1, 3, 5, 6),
+    dim=of(-1, 1),
+    largest=booleans,
+    special=False,
+    smooth={"x": apart},
+)
 row("topk", torch.topk, x=floats(), k=of(1), dim=dim_of("x"), special=False, smooth={"x": apart})
 row("kthvalue", torch.kthvalue, x=floats("N 4"), k=of(1, 2, 4, 5, 0), dim=of(1, -1), keepdim=booleans, special=False)
 row("kthvalue", torch.kthvalue, x=floats(), k=of(1), dim=dim_of("x"), keepdim=booleans, special=False)

@@ -28,17 +28,17 @@ def dim_or_none(name: str) -> Any:
 
 # ---- sums and means ----
 
-for name in "sum mean nansum nanmean".split():
+for name in ["sum", "mean", "nansum", "nanmean"]:
     row(name, getattr(torch, name), x=floats(), dim=dims_of("x"), keepdim=booleans)
 row("sum", torch.sum, x=ints(), dim=dims_of("x"), keepdim=booleans)
 row("count_nonzero", torch.count_nonzero, x=floats(ties=True), dim=dims_of("x"), differentiable=False)
-for name in "all any".split():
-    row(name, whole_or_dim(getattr(torch, name)), x=floats(ties=True), dim=dims_of("x"), keepdim=booleans,
+for name in ["all", "any"]:
+    row(name, getattr(torch, name), x=floats(ties=True), dim=dims_of("x"), keepdim=booleans,
         differentiable=False)  # fmt: skip
 
 # ---- variance: constants, and fewer elements than the correction ----
 
-for name in "var std".split():
+for name in ["var", "std"]:
     row(name, getattr(torch, name), x=floats(), dim=dims_of("x"), correction=of(0, 1, 2, 0.5), keepdim=booleans,
         smooth={"x": floats("3 2"), "correction": of(0, 0.5)})  # fmt: skip
     row(name, getattr(torch, name), x=floats(low=-0.4, high=0.4, ties=True), dim=dims_of("x"), unbiased=booleans,
@@ -58,15 +58,15 @@ row("prod", torch.prod, x=ints())
 # ---- extremes: ties ----
 
 apart = floats(low=-100, high=100)
-for name in "amax amin".split():
+for name in ["amax", "amin"]:
     row(name, getattr(torch, name), x=floats(ties=True), dim=dims_of("x", none=False), keepdim=booleans, smooth={"x": apart})
     row(name, getattr(torch, name), x=floats(ties=True), smooth={"x": apart})
-for name in "max min".split():
+for name in ["max", "min"]:
     row(name, getattr(torch, name), x=floats(ties=True), smooth={"x": apart})
     row(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), keepdim=booleans, smooth={"x": apart})
     row(name, getattr(torch, name), x=floats(ties=True), other=floats(ties=True), broadcast=True,
         smooth={"x": floats(), "other": floats()})  # fmt: skip
-for name in "argmax argmin".split():
+for name in ["argmax", "argmin"]:
     row(name, getattr(torch, name), x=floats(ties=True), dim=dim_or_none("x"), keepdim=booleans, differentiable=False)
 row("aminmax", torch.aminmax, x=floats(ties=True), dim=dim_or_none("x"), keepdim=booleans, smooth={"x": apart})
 
@@ -90,15 +90,15 @@ row("cumprod", torch.cumprod, x=floats("5", low=-1, high=1, ties=True, specials=
 row("cumprod", torch.cumprod, x=floats(), dim=dim_of("x"), differentiable=False)
 row("logcumsumexp", torch.logcumsumexp, x=floats(), dim=dim_of("x"))
 row("logcumsumexp", torch.logcumsumexp, x=floats(low=-2000, high=2000), dim=dim_of("x"))
-for name in "cummax cummin".split():
+for name in ["cummax", "cummin"]:
     row(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), smooth={"x": apart})
 
 # ---- long float32 sums, along every axis: NumPy adds rows one after the other, torch in a cascade ----
 
 long = given(lambda case, source: source.rng.normal(1, 1, source.choice([(20000,), (5000, 3), (3, 5000), (2000, 2, 3)])))
 long.is_array = True  # type: ignore[attr-defined]
-for name in "sum mean var std".split():
+for name in ["sum", "mean", "var", "std"]:
     row(name, getattr(torch, name), x=long, dim=given(lambda case, source: source.choice([0, tuple(range(case["x"].ndim))])),
         differentiable=False)  # fmt: skip
-for name in "cumsum logcumsumexp".split():
+for name in ["cumsum", "logcumsumexp"]:
     row(name, getattr(torch, name), x=long, dim=of(0), differentiable=False)

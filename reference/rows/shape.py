@@ -48,8 +48,15 @@ row("unflatten", torch.unflatten, x=floats("N 6 M"), dim=of(1, -2, 0), sizes=of(
 row("squeeze", torch.squeeze, x=floats("1 N 1"))
 row("squeeze", torch.squeeze, x=floats("1 N 1"), dim=of(0, 1, -1, (0, 2), (0, 1), ()))
 row("squeeze", torch.squeeze, x=floats())
-row("unsqueeze", torch.unsqueeze, x=floats(), dim=given(lambda case, source: source.integer(-case["x"].ndim - 2, case["x"].ndim + 1)))
-by_method("expand", x=floats("1 N"), size=given(lambda case, source: source.choice([(3, -1), (2, 1, -1), (1, 2), (4,), (-1, -1)])))
+row(
+    "unsqueeze",
+    torch.unsqueeze,
+    x=floats(),
+    dim=given(lambda case, source: source.integer(-case["x"].ndim - 2, case["x"].ndim + 1)),
+)
+by_method(
+    "expand", x=floats("1 N"), size=given(lambda case, source: source.choice([(3, -1), (2, 1, -1), (1, 2), (4,), (-1, -1)]))
+)
 by_method("expand", x=floats(), size=given(lambda case, source: (2, *case["x"].shape)))
 row("broadcast_to", torch.broadcast_to, x=floats("N 1"), size=of((2, 1, 3), (1, 1)))
 row("broadcast_tensors", torch.broadcast_tensors, a=floats(), b=floats(), broadcast=True)
@@ -70,14 +77,20 @@ def permutation(case: dict, source: Source) -> tuple[int, ...]:
 
 row("permute", torch.permute, x=floats(), dims=given(permutation))
 row("permute", torch.permute, x=floats("N M"), dims=of((0,), (0, 0), (1, -2), (0, 2)))
-for name in "transpose swapaxes swapdims".split():
+for name in ["transpose", "swapaxes", "swapdims"]:
     options = ("dim0", "dim1")
     row(name, getattr(torch, name), x=floats(), dim0=dim_of("x"), dim1=dim_of("x"), positional=options)
 row("t", torch.t, x=floats())
 row("adjoint", torch.adjoint, x=floats("* N M"))
-for name in "movedim moveaxis".split():
+for name in ["movedim", "moveaxis"]:
     row(name, getattr(torch, name), x=floats(), source=dim_of("x"), destination=dim_of("x"))
-    row(name, getattr(torch, name), x=floats("N M K"), source=of((0, 1), (2, 0), (-1, 0), (0, 0)), destination=of((1, 2), (-1, 1), (0,)))
+    row(
+        name,
+        getattr(torch, name),
+        x=floats("N M K"),
+        source=of((0, 1), (2, 0), (-1, 0), (0, 0)),
+        destination=of((1, 2), (-1, 1), (0,)),
+    )
 
 # ---- diagonals ----
 
@@ -87,20 +100,25 @@ row("diag", torch.diag, x=floats(), diagonal=of(-1, 0, 2))
 row("diag_embed", torch.diag_embed, x=floats("* N"), offset=of(-1, 0, 2), dim1=of(-2, 0), dim2=of(-1, 1))
 row("trace", torch.trace, x=floats("N M"))
 row("trace", torch.trace, x=ints("N M"))
-for name in "tril triu".split():
+for name in ["tril", "triu"]:
     row(name, getattr(torch, name), x=floats("* N M"), diagonal=of(-2, -1, 0, 1, 3))
     row(name, getattr(torch, name), x=floats())
 
 # ---- joining ----
 
-for name in "cat concat concatenate".split():
+for name in ["cat", "concat", "concatenate"]:
     row(name, getattr(torch, name), x=several(floats("N M"), along=True), dim=of(0, -2))
 row("cat", torch.cat, x=several(floats("N M")), dim=of(0, 1, -1, 2))
 row("cat", lambda x, y: torch.cat([x, torch.zeros(0, dtype=x.dtype), y], 1),
     lambda x, y: minitorch.cat([x, minitorch.zeros(0, dtype=x.dtype), y], 1), x=floats("N M"), y=floats("N 2"))  # fmt: skip
-row("stack", torch.stack, x=several(floats()), dim=given(lambda case, source: source.integer(-case["x"][0].ndim - 1, case["x"][0].ndim)))
+row(
+    "stack",
+    torch.stack,
+    x=several(floats()),
+    dim=given(lambda case, source: source.integer(-case["x"][0].ndim - 1, case["x"][0].ndim)),
+)
 row("stack", torch.stack, x=several(floats("N M"), along=True))
-for name in "hstack vstack row_stack dstack column_stack".split():
+for name in ["hstack", "vstack", "row_stack", "dstack", "column_stack"]:
     row(name, getattr(torch, name), x=several(floats()))
 row("meshgrid", torch.meshgrid, x=floats("N"), y=floats("M"), z=floats(""), indexing=of("ij", "xy"))
 
@@ -118,14 +136,21 @@ row("unbind", torch.unbind, x=floats(), dim=dim_of("x"))
 
 # ---- turning and repeating ----
 
-row("flip", torch.flip, x=floats(), dims=given(lambda case, source: d if isinstance(d := dims_of("x", none=False)(source, case), tuple) else (d,)))
+row(
+    "flip",
+    torch.flip,
+    x=floats(),
+    dims=given(lambda case, source: d if isinstance(d := dims_of("x", none=False)(source, case), tuple) else (d,)),
+)
 row("fliplr", torch.fliplr, x=floats())
 row("flipud", torch.flipud, x=floats())
 row("roll", torch.roll, x=floats(), shifts=of(-2, 0, 1, 7))
 row("roll", torch.roll, x=floats("N M"), shifts=of(1, (1, -2), (2, 5)), dims=of(0, -1, (0, 1), (1, 0), (0, 0)))
 row("rot90", torch.rot90, x=floats("N M K"), k=of(-1, 0, 1, 2, 3, 5), dims=of((0, 1), (1, 2), (-1, 0), (1, 1)))
 by_method("repeat", x=floats("N M"), repeats=of((2, 1), (1, 3), (2, 1, 2), (0, 1), (2,)))
-by_method("repeat", x=floats(), repeats=given(lambda case, source: tuple(source.integer(1, 2) for _ in range(case["x"].ndim))))
+by_method(
+    "repeat", x=floats(), repeats=given(lambda case, source: tuple(source.integer(1, 2) for _ in range(case["x"].ndim)))
+)
 row("tile", torch.tile, x=floats("N M"), dims=of((2,), (2, 3), (2, 1, 2), ()))
 row("repeat_interleave", torch.repeat_interleave, x=floats(), repeats=of(0, 1, 3), positional=("repeats",))
 row("repeat_interleave", torch.repeat_interleave, x=floats(), repeats=of(2), dim=dim_of("x"), positional=("repeats",))
