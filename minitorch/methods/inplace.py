@@ -187,6 +187,9 @@ class InPlace:
     def index_put_(self, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
         return self._update(indexing.index_put, indices, values, accumulate)
 
+    def masked_scatter_(self, mask: Tensor, source: Tensor) -> Tensor:
+        return self._update(masked.masked_scatter, mask, source)
+
     def index_copy_(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
         return self._update(gathering.index_copy, dim, index, source)
 

@@ -32,6 +32,9 @@ class Structure:
     def mean(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
         return reduce.mean(self, dim, keepdim, dtype)
 
+    def nanmean(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+        return reduce.nanmean(self, dim, keepdim, dtype=dtype)
+
     def prod(self, dim: int | None = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
         return reduce.prod(self, dim, keepdim, dtype=dtype)
 
@@ -103,7 +106,7 @@ class Structure:
     def view(self, *shape: Any) -> Tensor:
         return shaping.view(self, _spread(shape))
 
-    def reshapeas(self, other: Tensor) -> Tensor:
+    def reshape_as(self, other: Tensor) -> Tensor:
         return shaping.reshape(self, other.shape)
 
     def view_as(self, other: Tensor) -> Tensor:
@@ -136,6 +139,9 @@ class Structure:
     @property
     def mT(self) -> Tensor:
         return shaping.mT(self)
+
+    def adjoint(self) -> Tensor:
+        return shaping.adjoint(self)
 
     def squeeze(self, dim: Any = None) -> Tensor:
         return shaping.squeeze(self, dim)
@@ -225,8 +231,8 @@ class Structure:
     def gather(self, dim: int, index: Tensor) -> Tensor:
         return gathering.gather(self, dim, index)
 
-    def scatter(self, dim: int, index: Tensor, src: Any) -> Tensor:
-        return gathering.scatter(self, dim, index, src)
+    def scatter(self, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
+        return gathering.scatter(self, dim, index, src, value=value, reduce=reduce)
 
     def scatter_add(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
         return gathering.scatter_add(self, dim, index, src)
@@ -255,6 +261,12 @@ class Structure:
     def take(self, index: Tensor) -> Tensor:
         return masked.take(self, index)
 
+    def put(self, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+        return masked.put(self, index, source, accumulate)
+
+    def masked_scatter(self, mask: Tensor, source: Tensor) -> Tensor:
+        return masked.masked_scatter(self, mask, source)
+
     def take_along_dim(self, indices: Tensor, dim: int | None = None) -> Tensor:
         return gathering.take_along_dim(self, indices, dim)
 
@@ -264,6 +276,9 @@ class Structure:
     def argwhere(self) -> Tensor:
         return masked.argwhere(self)
 
+    def bincount(self, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
+        return masked.bincount(self, weights, minlength)
+
     def sort(self, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
         return sort.sort(self, dim, descending, stable)
 
@@ -272,6 +287,15 @@ class Structure:
 
     def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
         return sort.topk(self, k, dim, largest, sorted)
+
+    def msort(self) -> Tensor:
+        return sort.msort(self)
+
+    def kthvalue(self, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+        return sort.kthvalue(self, k, dim, keepdim)
+
+    def median(self, dim: int | None = None, keepdim: bool = False) -> Any:
+        return sort.median(self, dim, keepdim)
 
     # ---- matrices ----
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..device import scatter_add as add_at
 from ..op import Array, Index, composite, op
 from .dims import canonical_dim
-from .index import check_bounds, placed
+from .index import add_slices, check_bounds, placed
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -113,8 +113,8 @@ def _places(xp: Any, name: str, x: Array, dim: int, index: Array, src: Array | N
     along = index.shape[axis] if src is None else _at_least_1d(src).shape[axis]
     if index.shape[axis] > along or any(n > m for d, (n, m) in enumerate(zip(index.shape, limits)) if d != axis):
         raise RuntimeError(
-            f"Size does not match: {name}() expected index {list(index.shape)} to be no larger than self {list(x.shape)} apart "
-            f"from dimension {axis}" + (f" and to be no larger than src {list(src.shape)}" if src is not None else "")
+            f"Size does not match: {name}() expected index {list(index.shape)} to be no larger than self {list(x.shape)} "
+            f"apart from dimension {axis}" + (f" and to be no larger than src {list(src.shape)}" if src is not None else "")
         )
     check_bounds(index, x.shape[axis], axis, RuntimeError, lowest=0)
     places = [xp.arange(n).reshape([-1 if i == d else 1 for i in range(index.ndim)]) for d, n in enumerate(index.shape)]
@@ -184,7 +184,8 @@ def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, alpha: A
     axis, index = _slices("index_add", x, dim, index, RuntimeError)
     _same("index_add", x, source, axis, index, RuntimeError)
     out = x.copy()
-    add_at(xp, _at_least_1d(out), (slice(None),) * axis + (index,), _at_least_1d(source * xp.asarray(alpha, dtype=x.dtype)))
+    added = source if alpha == 1 else source * xp.asarray(alpha, dtype=x.dtype)
+    add_slices(xp, _at_least_1d(out), axis, index, _at_least_1d(added))
     return out
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..device import scatter_add as add_at
+from ..device import xp_of
 from ..op import Array, composite, op
 from .dims import canonical_dim
 
@@ -60,7 +61,8 @@ def _parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
 
     The first is empty if it would change nothing, the second None if there are no index arrays.
     """
-    parts = [_part(k) for k in _as_tuple(key)]
+    xp = xp_of(x._array)
+    parts = [_part(xp, k) for k in _as_tuple(key)]
     used = sum(_consumes(k) for k in parts)
     if used > x.ndim:
         if x.ndim == 0:
@@ -68,7 +70,7 @@ def _parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
         raise IndexError(f"too many indices for tensor of dimension {x.ndim} (got {used})")
     shape, dim = x._array.shape, 0  # dim: of x
     basic: list[Any] = []
-    arrays: list[Any] = []  # one entry for each dimension of the view
+    arrays: list[Any] = []  # one entry for each dimension of the view up to the last that has an array
     for k in parts:
         if k is Ellipsis:
             missing = x.ndim - used
@@ -78,7 +80,7 @@ def _parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
             dim += missing
         elif k is None or isinstance(k, bool):
             basic.append(None)
-            arrays.append(slice(None) if k is None else np.arange(int(k)) * 0)  # True: index [0]; False: no index
+            arrays.append(slice(None) if k is None else xp.zeros(int(k), "int64"))  # True: index [0]; False: none
         elif isinstance(k, int):
             basic.append(_in_range(k, shape[dim], dim))
             dim += 1
@@ -87,11 +89,13 @@ def _parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
             arrays.append(slice(None))
             dim += 1
         else:
-            index_arrays = _index_arrays(k._array, shape, dim)
+            index_arrays = _index_arrays(k, shape, dim)
             basic.extend([slice(None)] * len(index_arrays))
             arrays.extend(index_arrays)
             dim += len(index_arrays)
-    if all(isinstance(a, slice) for a in arrays):
+    while arrays and isinstance(arrays[-1], slice):
+        arrays.pop()
+    if not arrays:
         return tuple(basic) or (Ellipsis,), None
     _check_broadcast(arrays)
     return () if all(b == slice(None) for b in basic) else tuple(basic), tuple(arrays)
@@ -101,18 +105,13 @@ def _as_tuple(key: Any) -> tuple:
     """The entries of a key. A list that holds more than numbers means a tuple, as ever in torch."""
     if isinstance(key, tuple):
         return key
-    if isinstance(key, list) and any(isinstance(k, (list, tuple, slice)) or k in (None, Ellipsis) for k in _untensored(key)):
+    if isinstance(key, list) and any(k is None or k is Ellipsis or isinstance(k, (list, tuple, slice)) for k in key):
         return tuple(key)
     return (key,)
 
 
-def _untensored(key: list) -> list:
-    """The entries, with 0 for those that compare elementwise."""
-    return [0 if hasattr(k, "shape") else k for k in key]
-
-
-def _part(k: Any) -> Any:
-    """One entry of a key as an int, bool, slice, None, Ellipsis or index tensor."""
+def _part(xp: Any, k: Any) -> Any:
+    """One entry of a key as an int, bool, slice, None, Ellipsis or index array."""
     if k is None or k is Ellipsis or isinstance(k, (bool, int)):
         return k
     if isinstance(k, slice):
@@ -120,32 +119,29 @@ def _part(k: Any) -> Any:
         if step is not None and step <= 0:
             raise ValueError(f"step must be greater than zero, got {step}; use .flip() to reverse")
         return slice(start, stop, step)
-    if isinstance(k, (list, tuple, range, np.ndarray, np.bool_)):
-        from ..creation import tensor
-
-        k = tensor(k if isinstance(k, (np.ndarray, np.bool_)) else list(k))
-        k = k if k.numel() else k.long()
-    if not hasattr(k, "_array"):
+    if isinstance(k, (list, tuple, range)):
+        k = xp.asarray([v.item() if hasattr(v, "_array") and not v.ndim else v for v in k])
+        k = k if k.size else k.astype("int64")
+    a = xp.asarray(k) if isinstance(k, (np.ndarray, np.bool_)) else getattr(k, "_array", k)
+    if not hasattr(a, "dtype") or isinstance(a, np.generic):
         if not hasattr(k, "__index__"):
             raise IndexError(
                 "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
                 f"{type(k).__name__})"
             )
         return int(k)
-    if k._array.dtype.name not in ("int64", "int32", "uint8", "bool"):
-        raise IndexError(
-            f"tensors used as indices must be long, int, byte or bool tensors, got {k.dtype!r}; convert with .long()"
-        )
-    if k.ndim == 0:
-        return bool(k) if k._array.dtype == "bool" else int(k)
-    return k
+    if a.dtype.name not in ("int64", "int32", "uint8", "bool"):
+        raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors, got {a.dtype}; use .long()")
+    if a.ndim == 0:
+        return bool(a) if a.dtype == "bool" else int(a)
+    return a
 
 
 def _consumes(k: Any) -> int:
     """How many dimensions of x an entry of a key uses up."""
     if k is None or k is Ellipsis or isinstance(k, bool):
         return 0
-    return k.ndim if hasattr(k, "_array") and k._array.dtype.name in ("bool", "uint8") else 1
+    return k.ndim if hasattr(k, "dtype") and k.dtype.name in ("bool", "uint8") else 1
 
 
 def _in_range(k: int, size: int, dim: int) -> int:
@@ -178,6 +174,8 @@ def check_bounds(a: Array, size: int, dim: int, error: type = IndexError, lowest
 
 def _check_broadcast(arrays: list) -> None:
     shapes = [a.shape for a in arrays if not isinstance(a, slice)]
+    if len(shapes) == 1:
+        return
     try:
         np.broadcast_shapes(*shapes)
     except ValueError:
@@ -257,7 +255,7 @@ def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
 @op(promote=None, public=False)
 def index(xp: Any, x: Array, key: tuple) -> Array:
     """x at index arrays, one or a full slice for each dimension: a copy."""
-    return x[_on(xp, key)]
+    return x[key]
 
 
 @index.grad
@@ -269,7 +267,7 @@ def index_grad(g: Tensor, x_shape: tuple, key: tuple) -> Tensor:
 @op(promote=None, public=False, backward="IndexPutBackward0")
 def put_at(xp: Any, x: Array, values: Array, key: tuple, accumulate: bool = False) -> Array:
     """x with values put at the indices, or added there: then repeated indices add up."""
-    out, key = x.copy(), _on(xp, key)
+    out = x.copy()
     shape = out[key].shape
     if values.ndim > len(shape):
         values = values.reshape(values.shape[values.ndim - len(shape) :])
@@ -280,16 +278,28 @@ def put_at(xp: Any, x: Array, values: Array, key: tuple, accumulate: bool = Fals
             f"shape mismatch: value tensor of shape {list(values.shape)} cannot be broadcast to indexing result of shape "
             f"{list(shape)}"
         ) from None
-    if accumulate:
-        add_at(xp, out, key, values)
-    else:
+    if not accumulate:
         out[key] = values
+    elif key[-1].ndim == 1 and all(isinstance(k, slice) for k in key[:-1]):
+        add_slices(xp, out, len(key) - 1, key[-1], values)
+    else:
+        add_at(xp, out, key, values)
     return out
 
 
-def _on(xp: Any, key: tuple) -> tuple:
-    """The key with its arrays on x's device."""
-    return tuple(k if isinstance(k, slice) else xp.asarray(k) for k in key)
+def add_slices(xp: Any, out: Array, axis: int, index: Array, slices: Array) -> None:
+    """Add slice k of `slices` to slice index[k] of `out`, in place.
+
+    NumPy's add.at goes element by element; to sort the slices by index and sum the runs is several times faster.
+    """
+    before = (slice(None),) * axis
+    if xp is not np or slices.size < 16 * index.size or not slices.size:
+        add_at(xp, out, (*before, index), slices)
+        return
+    order = index.argsort(kind="stable")
+    index = index[order]
+    starts = np.flatnonzero(np.concatenate([[True], index[1:] != index[:-1]]))
+    out[(*before, index[starts])] += np.add.reduceat(slices.take(order, axis), starts, axis)
 
 
 @put_at.grad("x")

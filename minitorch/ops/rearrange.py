@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..op import Array, Index, composite, op, register
 from .dims import as_ints, canonical_dim
-from .shape import expand, flatten, unsqueeze
+from .shape import expand, flatten, row_major, unsqueeze
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -405,7 +405,7 @@ def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None
         if repeats < 0:
             raise RuntimeError(f"Repeats must be non-negative, got {repeats}")
         sizes = (*input.shape[: dim + 1], repeats, *input.shape[dim + 1 :])
-        return flatten(expand(unsqueeze(input, dim + 1), sizes), dim, dim + 1)
+        return flatten(row_major(expand(unsqueeze(input, dim + 1), sizes)), dim, dim + 1)
     if repeats.numel() == 1:
         repeats = repeats.reshape((1,)).expand((input.shape[dim],))
     if repeats.numel() != input.shape[dim]:

@@ -20,7 +20,7 @@ from .masked import masked_fill
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
-LONG = 1024  # sums of more float32 numbers than this, row by row, are made in two steps
+LONG, GROUP = 512, 128  # more float32 rows than LONG are summed GROUP at a time, and so are their sums
 
 
 def spread(g: Tensor, shape: tuple, dim: Any, keepdim: bool) -> Tensor:
@@ -70,23 +70,28 @@ def total(xp: Any, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
     """The sum over `dims`. float16 is summed in float32, as in torch.
 
     NumPy adds pairwise along the axis that is contiguous in memory, but row by row along others, where the rounding
-    errors of many float32 rows add up. There the rows are summed in about √n groups first: errors grow with √n, not n.
+    errors of many float32 rows add up. There the rows are summed in groups, and the groups again, as torch does.
     """
     if not x.ndim:
         return x.copy()
     if x.dtype.itemsize == 2:
         return x.sum(dims, keepdims=keepdim, dtype="float32").astype(x.dtype)
-    if x.dtype == "float32" and x.size > LONG:
-        d = max(dims, key=x.shape.__getitem__)
-        n, nearest = x.shape[d], min(range(x.ndim), key=lambda i: abs(x.strides[i]) if x.shape[i] > 1 else math.inf)
-        if n > LONG and nearest not in dims:
-            size = math.isqrt(n)
-            whole = n - n % size
-            groups = x[(slice(None),) * d + (slice(whole),)]
-            groups = groups.reshape((*x.shape[:d], whole // size, size, *x.shape[d + 1 :])).sum(d + 1)
-            rest = x[(slice(None),) * d + (slice(whole, None),)]
-            return groups.sum(dims, keepdims=keepdim) + rest.sum(dims, keepdims=keepdim)
+    if x.size > LONG and x.dtype == "float32" and len(dims) < x.ndim:
+        nearest = min(range(x.ndim), key=lambda i: abs(x.strides[i]) if x.shape[i] > 1 else math.inf)
+        if nearest not in dims:
+            for d in dims:
+                x = _sum_in_groups(x, d)
+            return x if keepdim else x.squeeze(dims)
     return x.sum(dims, keepdims=keepdim)
+
+
+def _sum_in_groups(x: Array, d: int) -> Array:
+    n = x.shape[d]
+    if n <= LONG:
+        return x.sum(d, keepdims=True)
+    whole, before = n - n % GROUP, (slice(None),) * d
+    groups = x[(*before, slice(whole))].reshape((*x.shape[:d], whole // GROUP, GROUP, *x.shape[d + 1 :])).sum(d + 1)
+    return _sum_in_groups(groups, d) + x[(*before, slice(whole, None))].sum(d, keepdims=True)
 
 
 @composite
@@ -309,7 +314,8 @@ def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, 
     if not x.is_floating_point():
         kind = dtypes.SCALAR_NAMES[x.dtype.name]
         raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {kind}; convert it, e.g. x.float()"
+            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {kind}; convert it, e.g. "
+            "x.float()"
         )
     return vector_norm(x, 2.0 if p in ("fro", None) else float(p), dim, keepdim)
 
@@ -320,7 +326,8 @@ def vector_norm(xp: Any, x: Array, p: float, dim: Any, keepdim: bool) -> Array:
     dims, size = canonical_dims(dim, x.ndim), xp.abs(x)
     if (p < 0 or p == math.inf) and not count(x.shape, dim):
         raise RuntimeError(
-            f"linalg.vector_norm cannot compute the {p:g} norm on an empty tensor because the operation does not have an identity"
+            f"linalg.vector_norm cannot compute the {p:g} norm on an empty tensor because the operation does not have an "
+            "identity"
         )
     if not x.ndim:
         return (x != 0).astype(x.dtype) if p == 0 else size

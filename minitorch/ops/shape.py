@@ -117,8 +117,8 @@ def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
 
 @composite
 def ravel(input: Tensor) -> Tensor:
-    """All elements in one dimension."""
-    return reshape(input, (-1,))
+    """All elements in one dimension: a view where they lie in memory in that order."""
+    return view(contiguous(input), (-1,))
 
 
 @op(promote=None, view=True, backward=lambda saved: f"SqueezeBackward{_squeeze_form(saved['dim'])}")
@@ -198,7 +198,19 @@ def broadcast_to(input: Tensor, size: Any) -> Tensor:
 @composite
 def contiguous(input: Tensor) -> Tensor:
     """x itself if it lies in memory in row-major order, else a copy that does."""
-    return input if input.is_contiguous() else input.clone()
+    return input if input.is_contiguous() else row_major(input)
+
+
+@op(promote=None, public=False, backward="CloneBackward0")
+def row_major(xp: Any, x: Array) -> Array:
+    """A copy of x in row-major order."""
+    return xp.array(x, order="C")
+
+
+@row_major.grad
+def row_major_grad(g: Tensor) -> Tensor:
+    """∂L/∂x = g"""
+    return g
 
 
 # ---- another order of the dimensions ----

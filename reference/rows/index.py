@@ -47,15 +47,17 @@ i, j, column = np.array([1, 0, 1]), np.array([0, -1, 1]), np.array([[0], [1]])
 mask, mask2 = np.array([True, False, True]), np.array([[True, False], [True, True], [False, True]])
 keys: list[Any] = [
     # views
-    0, -1, 3, slice(None), slice(1, None), slice(None, None, 2), slice(5, 9), slice(2, 1), None, Ellipsis, (), (0, 1), (0, 1, 2, 0),
-    (Ellipsis, 0), (0, Ellipsis, 1), (None, 0), (slice(None), None, 1), (slice(0, 2), 1), (Ellipsis, None, slice(1, 3)),
-    (Ellipsis, Ellipsis), (-4,), np.array(1), np.array(7), slice(None, None, -1), slice(None, None, 0),
+    0, -1, 3, slice(None), slice(1, None), slice(None, None, 2), slice(5, 9), slice(2, 1), None, Ellipsis, (), (0, 1),
+    (0, 1, 2, 0), (Ellipsis, 0), (0, Ellipsis, 1), (None, 0), (slice(None), None, 1), (slice(0, 2), 1),
+    (Ellipsis, None, slice(1, 3)), (Ellipsis, Ellipsis), (-4,), np.array(1), np.array(7), slice(None, None, -1),
+    slice(None, None, 0),
     # copies
-    i, j, column, [0, 2], [], [[0, 1], [1, 0]], (i, [0, 1, 0]), (i, slice(None), j), (slice(None), [0, 1]), (0, slice(None), i),
-    (slice(None), 0, i), (i, 0, j), (i, None, [0, 1, 0]), (None, i), (column, i[:2]), (i, Ellipsis, 0), (Ellipsis, i), (i.astype(np.int32),),
-    np.array([3]), (slice(None), np.array([0, -3])), (i, np.array([0, 1])), 1.5, np.array([1.0]), (slice(1, None), i),
-    mask, mask2, (slice(None), np.array([True, False])), (mask, 1), (mask, slice(None), i[:2]), np.array([True, False]), True, False,
-    (True, 0), np.array(True), (0, mask2[0]), np.zeros(3, bool), (mask, [0, 1, 0]),
+    i, j, column, [0, 2], [], [[0, 1], [1, 0]], (i, [0, 1, 0]), (i, slice(None), j), (slice(None), [0, 1]),
+    (0, slice(None), i), (slice(None), 0, i), (i, 0, j), (i, None, [0, 1, 0]), (None, i), (column, i[:2]), (i, Ellipsis, 0),
+    (Ellipsis, i), (i.astype(np.int32),), np.array([3]), (slice(None), np.array([0, -3])), (i, np.array([0, 1])), 1.5,
+    np.array([1.0]), (slice(1, None), i), mask, mask2, (slice(None), np.array([True, False])), (mask, 1),
+    (mask, slice(None), i[:2]), np.array([True, False]), True, False, (True, 0), np.array(True), (0, mask2[0]),
+    np.zeros(3, bool), (mask, [0, 1, 0]),
 ]  # fmt: skip
 
 once = of(*keys[:16], mask, mask2, [0, 2])  # which of the values a repeated index keeps has no derivative
@@ -72,10 +74,27 @@ row(
 )
 row("getitem", lookup, lookup, x=floats(), key=of(*keys[:12]), positional=("key",))
 for name, call in (("setitem", assigned), ("setitem", assigned_through_view)):
-    row(name, call, call, x=floats("3 2 4") if call is assigned else floats("2 3 4"), value=floats(""), key=of(*keys),
-        positional=("key",), smooth={"key": once})  # fmt: skip
-row("setitem", assigned, assigned, x=floats("3 2 4"), value=floats("4"), positional=("key",),
-    key=of(0, (0, 1), Ellipsis, slice(None), mask, np.array([0, 2]), (slice(None), 1), [0], (np.array([0, 2]), 1), (1, 0, 0)))  # fmt: skip
+    row(
+        name,
+        call,
+        call,
+        x=floats("3 2 4") if call is assigned else floats("2 3 4"),
+        value=floats(""),
+        key=of(*keys),
+        positional=("key",),
+        smooth={"key": once},
+    )
+row(
+    "setitem",
+    assigned,
+    assigned,
+    x=floats("3 2 4"),
+    value=floats("4"),
+    positional=("key",),
+    key=of(
+        0, (0, 1), Ellipsis, slice(None), mask, np.array([0, 2]), (slice(None), 1), [0], (np.array([0, 2]), 1), (1, 0, 0)
+    ),
+)
 row("setitem", assigned, assigned, x=floats("3 2 4"), value=of(0, 2.5, True), positional=("value", "key"), key=of(*keys))
 
 
@@ -96,10 +115,28 @@ def put(library: Any) -> Any:
 
 
 first, second = as_array(index_into("x", "5", 0)), as_array(index_into("x", "5", 1))
-row("index_put (adding)", put(torch), put(minitorch), x=floats("3 4"), first=first, second=second, values=floats("5"),
-    accumulate=of(True), covers="index_put")  # fmt: skip
-row("index_put (writing)", put(torch), put(minitorch), x=floats("3 4"), first=as_array(of(np.array([0, 2, -2]))),
-    second=as_array(of(np.array([3, 0, -1]))), values=floats("3"), accumulate=of(False), covers="index_put")  # fmt: skip
+row(
+    "index_put (adding)",
+    put(torch),
+    put(minitorch),
+    x=floats("3 4"),
+    first=first,
+    second=second,
+    values=floats("5"),
+    accumulate=of(True),
+    covers="index_put",
+)
+row(
+    "index_put (writing)",
+    put(torch),
+    put(minitorch),
+    x=floats("3 4"),
+    first=as_array(of(np.array([0, 2, -2]))),
+    second=as_array(of(np.array([3, 0, -1]))),
+    values=floats("3"),
+    accumulate=of(False),
+    covers="index_put",
+)
 row("select", torch.select, x=floats(), dim=dim_of("x"), index=of(0, -1, 1, 4), positional=("dim", "index"))
 row(
     "narrow",
@@ -133,8 +170,14 @@ def like(name: str, smaller: bool = False, distinct: bool = False) -> Any:
 dim = ("dim",)
 row("gather", torch.gather, x=floats(), dim=dim_of("x"), index=like("x"), positional=dim)
 row("gather", torch.gather, x=floats("N M"), dim=of(0, 1, -1), index=like("x", smaller=True), positional=dim)
-row("gather", torch.gather, x=floats("2 3"), dim=of(0, 1), index=as_array(of(np.array([[2]]), np.array([[-1]]), np.array([0]), np.zeros((3, 3), int))),
-    positional=dim)  # fmt: skip
+row(
+    "gather",
+    torch.gather,
+    x=floats("2 3"),
+    dim=of(0, 1),
+    index=as_array(of(np.array([[2]]), np.array([[-1]]), np.array([0]), np.zeros((3, 3), int))),
+    positional=dim,
+)
 row(
     "scatter_add",
     torch.scatter_add,
@@ -189,8 +232,14 @@ row(
     positional=dim,
 )
 row("index_select", torch.index_select, x=floats("N M K"), dim=of(0, 1, 2, -1), index=vector, positional=dim)
-row("index_select", torch.index_select, x=floats("3 2"), dim=of(0), index=as_array(of(np.array([2]), np.array([-1]), np.array([[0]]), np.array(1))),
-    positional=dim)  # fmt: skip
+row(
+    "index_select",
+    torch.index_select,
+    x=floats("3 2"),
+    dim=of(0),
+    index=as_array(of(np.array([2]), np.array([-1]), np.array([[0]]), np.array(1))),
+    positional=dim,
+)
 row(
     "index_add",
     torch.index_add,
@@ -201,12 +250,36 @@ row(
     alpha=of(1, 2, -0.5),
     positional=dim,
 )
-row("index_add", torch.index_add, empty=False, x=floats("M 3"), dim=of(1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([-1, 0]))),
-    source=floats("M 2"), positional=dim)  # fmt: skip
-row("index_copy", torch.index_copy, empty=False, x=floats("M 3"), dim=of(1, -1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([1]))),
-    source=floats("M 2"), positional=dim)  # fmt: skip
-row("index_fill", torch.index_fill, empty=False, x=floats("M 3"), dim=of(1, -1), index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([-1]))),
-    value=of(0, 1.5), positional=("dim", "value"))  # fmt: skip
+row(
+    "index_add",
+    torch.index_add,
+    empty=False,
+    x=floats("M 3"),
+    dim=of(1),
+    index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([-1, 0]))),
+    source=floats("M 2"),
+    positional=dim,
+)
+row(
+    "index_copy",
+    torch.index_copy,
+    empty=False,
+    x=floats("M 3"),
+    dim=of(1, -1),
+    index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([1]))),
+    source=floats("M 2"),
+    positional=dim,
+)
+row(
+    "index_fill",
+    torch.index_fill,
+    empty=False,
+    x=floats("M 3"),
+    dim=of(1, -1),
+    index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([-1]))),
+    value=of(0, 1.5),
+    positional=("dim", "value"),
+)
 row(
     "index_fill",
     torch.index_fill,
@@ -244,8 +317,15 @@ flat = as_array(
 )
 row("take", torch.take, x=floats(), index=flat)
 row("take", torch.take, x=floats("2"), index=as_array(of(np.array([2]), np.array([-3]))))
-row("put", lambda x, index, source, accumulate: x.put(index, source, accumulate), x=floats("3 4"), index=as_array(of(np.array([[0, -1], [5, 7]]))),
-    source=floats("4"), accumulate=booleans, positional=("accumulate",))  # fmt: skip
+row(
+    "put",
+    lambda x, index, source, accumulate: x.put(index, source, accumulate),
+    x=floats("3 4"),
+    index=as_array(of(np.array([[0, -1], [5, 7]]))),
+    source=floats("4"),
+    accumulate=booleans,
+    positional=("accumulate",),
+)
 row("nonzero", torch.nonzero, x=floats(ties=True), as_tuple=booleans, differentiable=False)
 row("argwhere", torch.argwhere, x=floats(ties=True), differentiable=False)
 row("bincount", torch.bincount, x=ints("N", 0, 5), minlength=of(0, 2, 9))

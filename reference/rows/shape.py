@@ -60,8 +60,14 @@ by_method(
 by_method("expand", x=floats(), size=given(lambda case, source: (2, *case["x"].shape)))
 row("broadcast_to", torch.broadcast_to, x=floats("N 1"), size=of((2, 1, 3), (1, 1)))
 row("broadcast_tensors", torch.broadcast_tensors, a=floats(), b=floats(), broadcast=True)
-row("broadcast_shapes", lambda a, b: torch.broadcast_shapes(a, b), ours=minitorch.broadcast_shapes, positional=("a", "b"),
-    a=of((2, 1), (3,), ()), b=of((1, 3), (2, 2), (0, 1)))  # fmt: skip
+row(
+    "broadcast_shapes",
+    lambda a, b: torch.broadcast_shapes(a, b),
+    ours=minitorch.broadcast_shapes,
+    positional=("a", "b"),
+    a=of((2, 1), (3,), ()),
+    b=of((1, 3), (2, 2), (0, 1)),
+)
 by_method("contiguous", x=floats())
 row("atleast_1d", torch.atleast_1d, x=floats())
 row("atleast_2d", torch.atleast_2d, x=floats())
@@ -109,8 +115,13 @@ for name in ["tril", "triu"]:
 for name in ["cat", "concat", "concatenate"]:
     row(name, getattr(torch, name), x=several(floats("N M"), along=True), dim=of(0, -2))
 row("cat", torch.cat, x=several(floats("N M")), dim=of(0, 1, -1, 2))
-row("cat", lambda x, y: torch.cat([x, torch.zeros(0, dtype=x.dtype), y], 1),
-    lambda x, y: minitorch.cat([x, minitorch.zeros(0, dtype=x.dtype), y], 1), x=floats("N M"), y=floats("N 2"))  # fmt: skip
+row(
+    "cat",
+    lambda x, y: torch.cat([x, torch.zeros(0, dtype=x.dtype), y], 1),
+    lambda x, y: minitorch.cat([x, minitorch.zeros(0, dtype=x.dtype), y], 1),
+    x=floats("N M"),
+    y=floats("N 2"),
+)
 row(
     "stack",
     torch.stack,
@@ -125,13 +136,25 @@ row("meshgrid", torch.meshgrid, x=floats("N"), y=floats("M"), z=floats(""), inde
 # ---- splitting ----
 
 options = ("split_size_or_sections", "dim")
-row("split", torch.split, x=floats("N 6"), split_size_or_sections=of(1, 4, 6, 9, (2, 4), (1, 0, 5), (2, 2), 0), dim=of(1, -1),
-    positional=options)  # fmt: skip
+row(
+    "split",
+    torch.split,
+    x=floats("N 6"),
+    split_size_or_sections=of(1, 4, 6, 9, (2, 4), (1, 0, 5), (2, 2), 0),
+    dim=of(1, -1),
+    positional=options,
+)
 row("split", torch.split, x=floats("N"), split_size_or_sections=of(1, 2), positional=options)
 row("chunk", torch.chunk, x=floats(), chunks=of(1, 2, 3, 5, 0), dim=dim_of("x"))
 options = ("indices_or_sections", "dim")
-row("tensor_split", torch.tensor_split, x=floats("N 5"), indices_or_sections=of(1, 3, 7, (1, 3), (2, 1), (0, 9), (-2,)), dim=of(1, -1, 0),
-    positional=options)  # fmt: skip
+row(
+    "tensor_split",
+    torch.tensor_split,
+    x=floats("N 5"),
+    indices_or_sections=of(1, 3, 7, (1, 3), (2, 1), (0, 9), (-2,)),
+    dim=of(1, -1, 0),
+    positional=options,
+)
 row("unbind", torch.unbind, x=floats(), dim=dim_of("x"))
 
 # ---- turning and repeating ----
