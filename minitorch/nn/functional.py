@@ -13,6 +13,7 @@ from typing import Any
 
 import minitorch
 from minitorch.autograd import no_grad
+from minitorch.dtypes import promote_types
 from minitorch.ops import activation as _activation
 from minitorch.ops import normalize as _normalize
 from minitorch.ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
@@ -305,8 +306,14 @@ def _divide_gradient_by_count(weight: Tensor, rows: Tensor) -> Tensor:
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """⟨x₁, x₂⟩ / (max(‖x₁‖, ε) max(‖x₂‖, ε)) along `dim`"""
-    n1, n2 = (clamp_min(x.norm(2, dim, keepdim=True), eps) for x in (x1, x2))
-    return ((x1 / n1) * (x2 / n2)).sum(dim)
+    dtype = promote_types(x1.dtype, x2.dtype)
+    x1, x2 = x1.to(dtype), x2.to(dtype)
+
+    def at_least_eps(x: Tensor) -> Tensor:  # as in torch, the gradient of the norm passes even where it is clamped
+        norm = x.norm(2, dim, keepdim=True)
+        return norm + (clamp_min(norm, eps) - norm).detach()
+
+    return ((x1 / at_least_eps(x1)) * (x2 / at_least_eps(x2))).sum(dim)
 
 
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
@@ -319,7 +326,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
 
     Negative sizes cut off.
 
-    >>> pad(minitorch.tensor([[1, 2]]), (1, 0, 0, 1))
+    >>> minitorch.nn.functional.pad(minitorch.tensor([[1, 2]]), (1, 0, 0, 1))
     tensor([[0, 1, 2],
             [0, 0, 0]])
     """

@@ -6,6 +6,7 @@ Read next: `normalize.py`, or `nn/modules/linear.py`.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -196,7 +197,8 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
     if b == 1:
         return matmul(input, other.unsqueeze(1)).squeeze(-1)
     if b == 2:  # the batch is rows: one large product instead of many small ones
-        return mm(input.reshape(-1, input.shape[-1]), other).reshape(*input.shape[:-1], other.shape[-1])
+        *lead, last = input.shape
+        return mm(input.reshape(math.prod(lead), last), other).reshape(*lead, other.shape[-1])
     return batched(input, other)
 
 
@@ -281,8 +283,9 @@ def linear_grad_weight(g: Tensor, x: Tensor, weight_shape: tuple) -> Tensor:
     """∂L/∂W = gᵀ x, over all rows of the batch"""
     if g.ndim == 2 and x.ndim == 2:
         return mm(g.t(), x)
-    rows = g.reshape(-1, weight_shape[0] if len(weight_shape) == 2 else 1)
-    return mm(rows.t(), x.reshape(-1, weight_shape[-1])).reshape(weight_shape)
+    n = math.prod(x.shape[:-1])
+    rows = g.reshape(n, weight_shape[0] if len(weight_shape) == 2 else 1)
+    return mm(rows.t(), x.reshape(n, weight_shape[-1])).reshape(weight_shape)
 
 
 @linear.grad("bias")
@@ -319,7 +322,10 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any 
 @composite
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """β · input + α · vec1 vec2ᵀ"""
-    return _plus(input, outer(vec1, vec2), beta, alpha)
+    product = outer(vec1, vec2)
+    if input.dtype.is_floating_point:
+        product = product.to(dtypes.promote_types(product.dtype, input.dtype))
+    return _plus(input, product, beta, alpha)
 
 
 @composite
@@ -335,11 +341,25 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alph
 
 
 def _plus(x: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
-    """β x + α product; with β = 0, x is not read, so that its nan does not spread."""
-    product = product if alpha == 1 else product * alpha
-    if beta == 0:
-        return product + x.new_zeros(x.shape)
-    return (x if beta == 1 else x * beta) + product
+    """β x + α product, in the product's shape."""
+    if any(n not in (1, m) for n, m in zip(x.shape[::-1], product.shape[::-1])) or x.ndim > product.ndim:
+        raise RuntimeError(
+            f"The expanded size of the tensor must match: input of shape {list(x.shape)} does not broadcast to the product's "
+            f"{list(product.shape)}"
+        )
+    return (x if beta == 1 else scaled(x, beta)) + (product if alpha == 1 else product * alpha)
+
+
+@op(name="mul", promote=None, public=False)
+def scaled(xp: Any, x: Array, factor: Any) -> Array:
+    """factor · x; where the factor is 0, x is not read, so that its nan does not spread."""
+    return (x * factor).astype(x.dtype) if factor != 0 else xp.zeros_like(x)
+
+
+@scaled.grad
+def scaled_grad(g: Tensor, factor: Any) -> Tensor:
+    """∂L/∂x = factor · g"""
+    return g * factor
 
 
 # ---- sums over named or chosen indices ----
@@ -357,7 +377,11 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     if len(of_a) != len(of_b):
         raise RuntimeError(f"both dimension lists should have same length, got {of_a} and {of_b}")
     for i, j in zip(of_a, of_b):
-        if a.shape[i] != b.shape[j]:
+        if a.shape[i] == b.shape[j]:
+            continue
+        if a.shape[i] == 1 or b.shape[j] == 1:  # broadcast: the other one is summed on its own
+            a, b = a.sum(i, keepdim=True, dtype=a.dtype), b.sum(j, keepdim=True, dtype=b.dtype)
+        else:
             raise RuntimeError(
                 f"contracted dimensions need to match, but first has size {a.shape[i]} in dim {i} and second has size "
                 f"{b.shape[j]} in dim {j}"
@@ -382,8 +406,9 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     if not isinstance(equation, str):
         raise TypeError(f"einsum(): the equation must be a string, got {type(equation).__name__}")
     terms, result = _parsed(equation.replace(" ", ""), tensors)
-    total, letters = tensors[0], terms[0]
-    total, letters = _diagonals(total, letters)
+    dtype = functools.reduce(dtypes.promote_types, (x.dtype for x in tensors))
+    tensors = tuple(x.to(dtype) for x in tensors)
+    total, letters = _diagonals(tensors[0], terms[0])
     for k in range(1, len(tensors)):
         later = set(result).union(*terms[k + 1 :])
         total, letters = _contract(total, letters, *_diagonals(tensors[k], terms[k]), later)

@@ -45,7 +45,7 @@ def standardize_grad(
     through_out = None if g is None else projected(g, out, spread.rsqrt(), dims)
     if g_var is None:
         return through_out  # type: ignore[return-value]
-    through_var = g_var * (2 / math.prod(out.shape[d] for d in dims)) * out * spread.sqrt()
+    through_var = g_var * (2 / max(math.prod(out.shape[d] for d in dims), 1)) * out * spread.sqrt()
     return through_var if through_out is None else through_out + through_var
 
 
@@ -110,7 +110,7 @@ def scale_and_shift(xp: Any, x: Array, weight: Array | None, bias: Array | None)
     out = x * weight if weight is not None else x + bias
     if weight is not None and bias is not None:
         out += bias
-    return out
+    return out.astype(x.dtype, copy=False)
 
 
 @scale_and_shift.grad("x")
@@ -136,7 +136,7 @@ def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, dim: int | No
     if weight is None and bias is None:
         return x
     for v in (weight, bias):
-        if v is not None and v.dtype != x.dtype:
+        if v is not None and v.dtype != x.dtype and not (x.dtype.itemsize == 2 and v.dtype is dtypes.float32):
             raise RuntimeError(f"mixed dtype: expected parameters of dtype {x.dtype!r} as the input has, got {v.dtype!r}")
     if dim is not None and dim != x.ndim - 1:
         shape = [-1 if d == dim else 1 for d in range(x.ndim)]
@@ -170,7 +170,7 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
     wide = input.float() if input.dtype == dtypes.float16 else input
     eps = dtypes.finfo(wide.dtype).eps if eps is None else eps
     out = (wide * (wide.square().mean(dims, True) + eps).rsqrt()).to(input.dtype)
-    return out if weight is None else out * weight
+    return out if weight is None else (out * weight).to(input.dtype)
 
 
 def _trailing(name: str, x: Tensor, normalized_shape: Any, *parameters: Tensor | None) -> tuple[int, ...]:
@@ -244,7 +244,7 @@ def batch_norm(
     if not training:
         shape = [-1 if d == 1 else 1 for d in range(input.ndim)]
         scale = (running_var + eps).rsqrt()  # type: ignore[operator]
-        out = (input - running_mean.reshape(shape)) * scale.reshape(shape)  # type: ignore[union-attr]
+        out = ((input - running_mean.reshape(shape)) * scale.reshape(shape)).to(input.dtype)  # type: ignore[union-attr]
         return _affine(out, weight, bias, 1)
     dims = (0, *range(2, input.ndim))
     out, mean, var = standardize(input, dims, eps)

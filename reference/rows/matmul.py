@@ -16,15 +16,18 @@ from ..table import row
 
 for a, b in [("K", "K"), ("N K", "K"), ("K", "K M"), ("N K", "K M"), ("B N K", "K"), ("K", "B K M"), ("B N K", "K M"),
              ("N K", "B K M"), ("B N K", "B K M"), ("A B N K", "B K M"), ("B N K", "1 K M"), ("A 1 N K", "B K M")]:  # fmt: skip
-    row("matmul", torch.matmul, a=floats(a), b=floats(b))
+    row("matmul", torch.matmul, a=floats(a), b=floats(b), empty=not ("A" in a or "B" in a + b))
+row("matmul", torch.matmul, a=ints("B N 0"), b=ints("B 0 M"))
+row("matmul", torch.matmul, a=ints("0 N K"), b=ints("K M"))
 row("matmul", torch.matmul, a=ints("N K"), b=ints("K M"))
 row("matmul", torch.matmul, a=floats("2 3"), b=floats("4 5"))
 row("matmul", torch.matmul, a=floats(""), b=floats("3"))
 row("mm", torch.mm, a=floats("N K"), b=floats("K M"))
 row("mm", torch.mm, a=ints("N K"), b=ints("K M"))
 row("mm", torch.mm, a=floats("*"), b=floats("*"))
-row("bmm", torch.bmm, a=floats("B N K"), b=floats("B K M"))
-row("bmm", torch.bmm, a=floats("B N K"), b=floats("N K M"))
+row("bmm", torch.bmm, a=floats("B N K"), b=floats("B K M"), empty=False)
+row("bmm", torch.bmm, a=floats("B N K"), b=floats("N K M"), empty=False)
+row("bmm", torch.bmm, a=ints("B N 0"), b=ints("B 0 M"))
 row("mv", torch.mv, a=floats("N K"), v=floats("K"))
 row("mv", torch.mv, a=floats("N K"), v=floats("N"))
 for name in "dot vdot".split():
@@ -35,8 +38,8 @@ for name in "outer ger".split():
     row(name, getattr(torch, name), a=floats("N"), b=floats("M"))
 for a, b in [("N K", "M K"), ("K", "M K"), ("A N K", "K"), ("", "N K"), ("N", "M")]:
     row("inner", torch.inner, a=floats(a), b=floats(b))
-row("kron", torch.kron, a=floats("N M"), b=floats("A B"))
-row("kron", torch.kron, a=floats("N"), b=floats("A B"))
+for a, b in [("N M", "A B"), ("N", "A B"), ("A B C", "N")]:
+    row("kron", lambda a, b: torch.kron(a.contiguous(), b.contiguous()), minitorch.kron, a=floats(a), b=floats(b))
 row("tensordot", torch.tensordot, a=floats("A B C"), b=floats("B C D"), dims=of(2))
 row("tensordot", torch.tensordot, a=floats("A B C"), b=floats("C B D"), dims=of(([1, 2], [1, 0]), ([-1, 1], [0, -2]), ([2], [0]), 0))
 row("tensordot", torch.tensordot, a=floats("A B"), b=floats("C D"), dims=of(1, 2))
@@ -57,16 +60,16 @@ for added in ("N M", "M", "1 M", ""):
     row("addmm", torch.addmm, input=floats(added), a=floats("N K"), b=floats("K M"), **scales)
 row("addmv", torch.addmv, input=floats("N"), a=floats("N K"), v=floats("K"), **scales)
 row("addr", torch.addr, input=floats("N M"), a=floats("N"), b=floats("M"), **scales)
-row("baddbmm", torch.baddbmm, input=floats("B N M"), a=floats("B N K"), b=floats("B K M"), **scales)
-row("addbmm", torch.addbmm, input=floats("N M"), a=floats("B N K"), b=floats("B K M"), **scales)
+row("baddbmm", torch.baddbmm, input=floats("B N M"), a=floats("B N K"), b=floats("B K M"), empty=False, **scales)
+row("addbmm", torch.addbmm, input=floats("N M"), a=floats("B N K"), b=floats("B K M"), empty=False, **scales)
 
 # ---- einsum ----
 
 
-def einsum(equation: str, *patterns: str, **declaration: Any) -> None:
+def einsum(equation: str, *patterns: str, strategy: Any = floats) -> None:
     """A row for one equation on operands of these shapes."""
     row("einsum", lambda *xs: torch.einsum(equation, *xs), lambda *xs: minitorch.einsum(equation, *xs),
-        **{f"x{k}": floats(p) for k, p in enumerate(patterns)}, **declaration)  # fmt: skip
+        **{f"x{k}": strategy(p) for k, p in enumerate(patterns)}, empty=False)  # fmt: skip
 
 
 for equation, *patterns in [
@@ -80,6 +83,9 @@ for equation, *patterns in [
     ("ij->ij", "N M"), ("i", "N"), ("a...,b...->ab...", "N A", "M A"),
 ]:  # fmt: skip
     einsum(equation, *patterns)
+
+einsum("ij,jk->ik", "3 0", "0 2", strategy=ints)
+einsum("bij,bkj->bik", "0 3 4", "0 2 4", strategy=ints)
 
 # ---- sums long enough to round ----
 
