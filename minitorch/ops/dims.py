@@ -33,6 +33,8 @@ def canonical_dims(dim: Any, ndim: int) -> tuple[int, ...]:
     """
     if dim is None:
         return tuple(range(ndim))
+    if type(dim) is int and 0 <= dim < ndim:
+        return (dim,)
     dims = tuple(canonical_dim(d, ndim) for d in as_ints(dim))
     for d in dims:
         if dims.count(d) > 1:
@@ -48,9 +50,9 @@ def as_ints(value: Any) -> tuple[int, ...]:
     >>> as_ints(3), as_ints([1, 2])
     ((3,), (1, 2))
     """
-    if hasattr(value, "__index__") and not getattr(value, "ndim", 0):
-        return (operator.index(value),)
     try:
-        return tuple(map(operator.index, value))
+        if isinstance(value, (tuple, list)):
+            return tuple(map(operator.index, value))
+        return (operator.index(value),) if hasattr(value, "__index__") else tuple(map(operator.index, value))
     except TypeError:
         raise TypeError(f"expected an int or a sequence of ints, got {value!r}") from None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # ---- x[key] and x[key] = value ----
 
 
-def getitem(x: Tensor, key: Any) -> Tensor:
+def getitem(x: Any, key: Any) -> Tensor:
     """x[key], as torch reads keys.
 
     >>> minitorch.arange(6).reshape(2, 3)[:, [0, 2]]
@@ -37,7 +37,7 @@ def getitem(x: Tensor, key: Any) -> Tensor:
     return view if arrays is None else index(view, _kept(x, arrays))
 
 
-def setitem(x: Tensor, key: Any, value: Any) -> None:
+def setitem(x: Any, key: Any, value: Any) -> None:
     """x[key] = value, in place; `value` is a number or a tensor that broadcasts, and may require grad."""
     basic, arrays = _parse(x, key)
     view = basic_index(x, basic) if basic else x
@@ -120,7 +120,8 @@ def _part(xp: Any, k: Any) -> Any:
             raise ValueError(f"step must be greater than zero, got {step}; use .flip() to reverse")
         return slice(start, stop, step)
     if isinstance(k, (list, tuple, range)):
-        k = xp.asarray([v.item() if hasattr(v, "_array") and not v.ndim else v for v in k])
+        entries: Any = k
+        k = xp.asarray([v.item() if hasattr(v, "_array") and not v.ndim else v for v in entries])
         k = k if k.size else k.astype("int64")
     a = xp.asarray(k) if isinstance(k, (np.ndarray, np.bool_)) else getattr(k, "_array", k)
     if not hasattr(a, "dtype") or isinstance(a, np.generic):

@@ -43,8 +43,9 @@ def _numbered(name: str) -> Any:
 
 def accumulating(x: Array, dtype: dtypes.dtype | None) -> Array:
     """x in the dtype that sums and products have: the given one, int64 for integers and bools, else its own."""
-    kind = dtype.numpy if dtype is not None else x.dtype if x.dtype.kind not in "iub" else "int64"
-    return x.astype(kind, copy=False)
+    if dtype is not None:
+        return x.astype(dtype.numpy, copy=False)
+    return x.astype("int64", copy=False) if x.dtype.kind in "iub" else x
 
 
 # ---- sums and means ----

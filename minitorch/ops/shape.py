@@ -70,6 +70,8 @@ def reshape(input: Tensor, shape: Any) -> Tensor:
 def inferred_shape(size: int, shape: Any) -> tuple[int, ...]:
     """`shape` with its −1, if any, replaced so that it holds `size` elements; RuntimeError if it cannot."""
     shape = as_ints(shape)
+    if math.prod(shape) == size and min(shape, default=0) >= 0:
+        return shape
     known = math.prod(n for n in shape if n != -1)
     unknown = shape.count(-1)
     if unknown > 1:
@@ -159,7 +161,16 @@ def unsqueeze_grad(g: Tensor, dim: int) -> Tensor:
 @op(promote=None, view=True)
 def expand(xp: Any, x: Array, size: Any) -> Array:
     """x repeated along dimensions of size 1 and new ones in front, without a copy (stride 0). −1 keeps a size."""
-    return xp.broadcast_to(x, _expanded(x.shape, as_ints(size)))
+    size = as_ints(size)
+    if min(size, default=0) < 0:
+        size = _without_minus_one(x.shape, size)
+    try:
+        return xp.broadcast_to(x, size)
+    except ValueError:
+        raise RuntimeError(
+            "The expanded size of the tensor must match the existing size at every dimension whose size is not 1.  Target "
+            f"sizes: {list(size)}.  Tensor sizes: {list(x.shape)}"
+        ) from None
 
 
 @expand.grad
@@ -168,25 +179,15 @@ def expand_grad(g: Tensor) -> Tensor:
     return g
 
 
-def _expanded(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
+def _without_minus_one(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes with each −1 replaced by the size there is."""
     extra = len(new) - len(old)
-    if extra < 0:
+    if extra < 0 or any(n < 0 for n in new[:extra]) or any(n < -1 for n in new):
         raise RuntimeError(
-            f"expand: the number of sizes provided ({len(new)}) must be greater or equal to the number of dimensions in "
-            f"the tensor ({len(old)})"
+            f"expand: sizes {list(new)} don't fit a tensor of sizes {list(old)}: −1 keeps an existing dimension, new ones in "
+            "front need a size"
         )
-    if any(n < 0 for n in new[:extra]) or any(n < -1 for n in new):
-        raise RuntimeError(
-            f"expand: the sizes {list(new)} aren't allowed: −1 keeps an existing dimension, others must be ≥ 0"
-        )
-    full = (*new[:extra], *(o if n == -1 else n for o, n in zip(old, new[extra:])))
-    for d, (o, n) in enumerate(zip(old, full[extra:]), start=extra):
-        if o not in (1, n):
-            raise RuntimeError(
-                f"The expanded size of the tensor ({n}) must match the existing size ({o}) at non-singleton dimension {d}. "
-                f" Target sizes: {list(new)}.  Tensor sizes: {list(old)}"
-            )
-    return full
+    return (*new[:extra], *(o if n == -1 else n for o, n in zip(old, new[extra:])))
 
 
 @composite
@@ -269,12 +270,12 @@ def t_grad(g: Tensor) -> Tensor:
     return g.t()
 
 
-def T(input: Tensor) -> Tensor:
+def T(input: Any) -> Tensor:
     """x with all its dimensions in reverse order."""
     return permute(input, range(input.ndim)[::-1])
 
 
-def mT(input: Tensor) -> Tensor:
+def mT(input: Any) -> Tensor:
     """The last two dimensions exchanged: each matrix of a batch transposed."""
     if input.ndim < 2:
         raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
