@@ -9,7 +9,9 @@ import warnings
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code is 0 if everything held."""
-    parser = argparse.ArgumentParser(prog="python -m reference", description="minitorch beside torch: numbers, speed, tests.")
+    parser = argparse.ArgumentParser(
+        prog="python -m reference", description="minitorch beside torch: numbers, speed, tests."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     report = commands.add_parser("report", help="how far from torch each op is: value, gradient, second derivative")

@@ -82,10 +82,11 @@ class floats:
         away_from: Any = (),
         ties: bool = False,
         specials: bool = True,
+        nan: bool = True,
     ):
         self.pattern, self.low, self.high, self.ties = pattern, low, high, ties
         self.away_from = away_from if isinstance(away_from, (tuple, list)) else (away_from,)
-        self.specials = specials
+        self.specials, self.nan = specials, nan
 
     def __call__(self, source: Source, case: dict) -> np.ndarray:
         shape = source.shape(self.pattern) if source.broadcast is None else source.broadcastable()
@@ -102,7 +103,8 @@ class floats:
         x = np.asarray(x, dtype=np.float64)
         if source.special and self.specials and x.size:
             spots = source.rng.random(shape) < 0.3
-            x = np.where(spots, source.rng.choice([0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, np.nan], shape), x)
+            choices = [0.0, -0.0, 1.0, -1.0, np.inf, -np.inf, *([np.nan] if self.nan else [])]
+            x = np.where(spots, source.rng.choice(choices, shape), x)
         return laid_out(source, x)
 
 

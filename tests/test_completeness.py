@@ -1,0 +1,88 @@
+"""Nothing public goes unchecked: each op has a row, each public thing a docstring and torch's name, arguments and defaults."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import minitorch
+from minitorch.op import Op, registry
+from reference import optimizers
+from reference.table import table
+
+OUR_OWN = {"trunc_divide": "torch writes it div(rounding_mode='trunc')"}  # public names that torch does not have
+PLACES = ("", "nn.functional", "Tensor", "special", "linalg")
+MODULES = ("nn", "optim", "optim.lr_scheduler", "nn.functional", "nn.init", "nn.utils", "autograd")
+NO_SIGNATURE = {"Parameter", "Buffer", "no_grad", "enable_grad", "Tensor"}  # torch makes these with metaclasses or in C++
+
+
+def test_every_op_has_a_row() -> None:
+    assert set(registry) - {row.covers for row in table()} == set()
+
+
+def test_every_optimizer_has_a_row() -> None:
+    classes = {
+        n for n, c in vars(minitorch.optim).items() if isinstance(c, type) and issubclass(c, minitorch.optim.Optimizer)
+    }
+    assert classes - {"Optimizer"} == {row.name for row in optimizers.ROWS}
+
+
+@pytest.mark.parametrize("name", sorted(registry))
+def test_op_has_a_docstring_and_torchs_name(name: str) -> None:
+    assert (registry[name].__doc__ or "").strip(), f"{name} has no docstring"
+    found = any(hasattr(reach(torch, place), name) for place in PLACES)
+    assert found or name in OUR_OWN, f"torch has no {name}"
+
+
+def reach(library: Any, path: str) -> Any:
+    """`library.nn.functional` for "nn.functional"."""
+    for part in filter(None, path.split(".")):
+        library = getattr(library, part)
+    return library
+
+
+def exported() -> Iterator[Any]:
+    """(path, our thing) for every public class and function of the modules."""
+    for path in MODULES:
+        for name, thing in vars(reach(minitorch, path)).items():
+            public = not name.startswith("_") and hasattr(reach(torch, path), name)
+            ours = callable(thing) and getattr(thing, "__module__", "").startswith("minitorch.")
+            if public and ours and not isinstance(thing, Op):
+                yield pytest.param(path, name, id=f"{path}.{name}")
+
+
+@pytest.mark.parametrize(("path", "name"), list(exported()))
+def test_docstring_and_arguments_are_torchs(path: str, name: str) -> None:
+    ours, theirs = getattr(reach(minitorch, path), name), getattr(reach(torch, path), name)
+    assert (ours.__doc__ or "").strip(), f"{path}.{name} has no docstring"
+    mine, their = parameters(ours), parameters(theirs)
+    if name in NO_SIGNATURE or not their or not mine:
+        return
+    assert [n for n in their if n in mine] == list(mine), f"{path}.{name}{tuple(mine)}, torch's {tuple(their)}"
+    for n, parameter in mine.items():
+        # torch marks a learning rate that may be a Tensor, and some flags, in ways that compare equal or print alike
+        same = parameter.default == their[n].default or str(parameter.default) == str(their[n].default)
+        assert same, f"{path}.{name}: {n} defaults to {parameter.default!r}, torch's to {their[n].default!r}"
+
+
+def parameters(thing: Any) -> dict[str, inspect.Parameter]:
+    """The named parameters of a function or constructor; none where Python cannot tell."""
+    try:
+        found = inspect.signature(thing.__init__ if isinstance(thing, type) else thing).parameters
+    except (TypeError, ValueError):
+        return {}
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return {n: p for n, p in found.items() if n != "self" and p.kind not in variable}
+
+
+def test_every_layer_has_a_row() -> None:
+    layers = pytest.importorskip("reference.layers", reason="the layers have no table yet: reference/layers.py")
+    text = Path(layers.__file__).read_text(encoding="utf-8")
+    modules = [n for n, c in vars(minitorch.nn).items() if isinstance(c, type) and issubclass(c, minitorch.nn.Module)]
+    assert [n for n in modules if not re.search(rf"\b{n}\b", text) and n != "Module"] == []
