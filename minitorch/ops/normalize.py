@@ -165,6 +165,8 @@ def layer_norm(
 @composite
 def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """x / √(⟨x²⟩ + ε) · w over the last dimensions (Zhang and Sennrich, 2019); ε is the dtype's epsilon unless given."""
+    if input.ndim < len(as_ints(normalized_shape)):
+        raise ValueError(f"Input tensor must have at least {len(as_ints(normalized_shape))} dimensions, but got {input.ndim}")
     shape = _trailing("rms_norm", input, normalized_shape, weight)
     dims = tuple(range(input.ndim - len(shape), input.ndim))
     wide = input.float() if input.dtype == dtypes.float16 else input

@@ -47,8 +47,10 @@ for shape in ("N 4 3", "N 4 2 3"):
 
 
 def by_batch(function: Any) -> Any:
-    """Batch norm by the batch's own statistics; on strided inputs torch's backward permutes the gradient."""
-    return lambda x, w, b, **options: function(x.contiguous(), None, None, w, b, True, **options)
+    """Batch norm by the batch's own statistics; torch's backward is wrong for strided ones."""
+    return lambda x, w, b, **options: function(
+        x.contiguous(), None, None, w.contiguous(), b, True, **options
+    )
 
 
 def by_hand(w: Any) -> tuple:
@@ -62,7 +64,7 @@ for shape in ("5 C", "3 C 2", "2 C 2 3"):
             bias=floats("C"), eps=epsilons, empty=False, special=False)  # fmt: skip
     row("batch_norm", F.batch_norm, ours.batch_norm, x=floats(shape), running_mean=floats("C"), running_var=positive("C"),
         weight=floats("C"), bias=floats("C"), eps=epsilons, empty=False, special=False, differentiable=False)  # fmt: skip
-    row("batch_norm", lambda x, w: F.batch_norm(x.contiguous(), *by_hand(w), w, None),
+    row("batch_norm", lambda x, w: F.batch_norm(x.contiguous(), *by_hand(w), w.contiguous(), None),
         lambda x, w: ours.batch_norm(x, *by_hand(w), w, None), x=floats(shape), weight=floats("C"), empty=False, special=False)  # fmt: skip
 row("batch_norm", F.batch_norm, ours.batch_norm, x=floats("N C"), running_mean=floats("C"), running_var=positive("M"), empty=False, differentiable=False)
 row("instance_norm", lambda x, w, b, **o: F.instance_norm(x, weight=w, bias=b, **o),
