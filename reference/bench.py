@@ -7,6 +7,7 @@ training step. For the training steps a hand-written NumPy version shows what th
 from __future__ import annotations
 
 import gc
+import itertools
 import statistics
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def bench(rounds: int, only: str | None = None) -> int:
     if not chosen:
         raise SystemExit(f"reference bench: no benchmark's name contains {only!r}; there are: {'; '.join(BENCHMARKS)}")
     print(
-        f"torch {torch.__version__} ({torch.get_num_threads()} threads), NumPy {np.__version__}; median of {rounds}, by turns"
+        f"torch {torch.__version__} ({torch.get_num_threads()} threads), NumPy {np.__version__}; medians of {rounds}, by turns"
     )
     print(f"\n{'':50}{'minitorch':>12}{'torch':>12}{'NumPy':>12}{'ratio':>8}{'target':>8}")
     missed = 0
@@ -110,7 +111,7 @@ def training_step(sizes: tuple[int, ...], batch: int, target: float, repeat: int
 def mlp_step(library: Any, sizes: tuple[int, ...], batch: int) -> Work:
     """Forward, cross-entropy, backward, Adam."""
     nn = library.nn
-    pairs = list(zip(sizes, sizes[1:]))
+    pairs = list(itertools.pairwise(sizes))
     layers = [layer for n, m in pairs[:-1] for layer in (nn.Linear(n, m), nn.ReLU())]
     model = nn.Sequential(*layers, nn.Linear(*pairs[-1]))
     optimizer = library.optim.Adam(model.parameters())
@@ -134,7 +135,7 @@ def data(sizes: tuple[int, ...], batch: int) -> tuple[np.ndarray, np.ndarray]:
 def numpy_step(sizes: tuple[int, ...], batch: int) -> Work:
     """The same step by hand: no graph, no tensors, the derivative written out."""
     rng = np.random.default_rng(0)
-    weights = [rng.standard_normal((m, n), dtype=np.float32) / np.float32(n**0.5) for n, m in zip(sizes, sizes[1:])]
+    weights = [rng.standard_normal((m, n), dtype=np.float32) / np.float32(n**0.5) for n, m in itertools.pairwise(sizes)]
     parameters = [p for w in weights for p in (w, np.zeros(len(w), np.float32))]
     m, v = [np.zeros_like(p) for p in parameters], [np.zeros_like(p) for p in parameters]
     x, labels = data(sizes, batch)
@@ -216,7 +217,7 @@ def peak_memory(name: str, rounds: int) -> Result:
 
 
 def peak_of_ours(step: Work) -> int:
-    """By tracemalloc, which NumPy reports its arrays to. The step before is traced too: what it leaves is freed by the next."""
+    """By tracemalloc, which NumPy reports to. One step before is traced too: what it leaves is freed by the next."""
     gc.collect()
     tracemalloc.start()
     step()

@@ -117,7 +117,7 @@ def as_markdown(measured: dict[str, Errors], examples: int) -> Iterable[str]:
     """The same as a Markdown page."""
     yield "# How far from torch"
     yield ""
-    yield f"Worst error over {examples} drawn inputs a row, relative to the size of the result (largest element, at least 1)."
+    yield f"Worst error over {examples} drawn inputs a row, over the size of the result (its largest element, at least 1)."
     yield f"Made by `python -m reference report --examples {examples} --markdown FILE` against torch {torch.__version__}."
     yield ""
     yield "| op | " + " | ".join(f"{dtype} {what}" for dtype, what in COLUMNS) + " |"
