@@ -45,9 +45,7 @@ def bench(rounds: int, only: str | None = None) -> int:
     chosen = {name: run for name, run in BENCHMARKS.items() if only is None or only in name}
     if not chosen:
         raise SystemExit(f"reference bench: no benchmark's name contains {only!r}; there are: {'; '.join(BENCHMARKS)}")
-    print(
-        f"torch {torch.__version__} ({torch.get_num_threads()} threads), NumPy {np.__version__}; medians of {rounds}, by turns"
-    )
+    print(f"torch {torch.__version__} ({torch.get_num_threads()} threads), NumPy {np.__version__}; medians of {rounds}")
     print(f"\n{'':50}{'minitorch':>12}{'torch':>12}{'NumPy':>12}{'ratio':>8}{'target':>8}")
     missed = 0
     for name, run in chosen.items():
