@@ -38,11 +38,12 @@ from minitorch.tensor import Tensor
 
 __all__ = [
     "alpha_dropout", "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu",
-    "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "embedding", "gelu", "glu",
-    "group_norm", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "huber_loss", "instance_norm", "kl_div", "l1_loss",
-    "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid", "mish", "mse_loss", "nll_loss", "normalize", "one_hot",
-    "pad", "pairwise_distance", "prelu", "relu", "relu6", "rms_norm", "selu", "sigmoid", "silu", "smooth_l1_loss", "softmax",
-    "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
+    "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "embedding",
+    "gelu", "glu", "group_norm", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "huber_loss", "instance_norm",
+    "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid", "mish", "mse_loss",
+    "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance", "prelu", "relu", "relu6", "rms_norm", "selu",
+    "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh",
+    "tanhshrink", "threshold",
 ]  # fmt: skip
 
 # ---- activations with `inplace` ------------------------------------------------------------------------------------
@@ -180,7 +181,7 @@ def _channel_dropout(
     _check_probability(p)
     if input.ndim not in expected:
         warnings.warn(
-            f"{name}: Received a {input.ndim}-D input; expected {' or '.join(f'{d}-D' for d in expected)} (channels dropped whole)",
+            f"{name}: Received a {input.ndim}-D input; expected {' or '.join(f'{d}-D' for d in expected)} ",
             stacklevel=3,
         )
     if not training or p == 0:
@@ -226,7 +227,8 @@ def batch_norm(
     if training:
         _more_than_one_value(input.shape)
     if eps < 0 or (training and eps == 0):
-        raise ValueError(f"batch_norm eps must be {'positive during training' if training else 'non-negative'}, but got {eps}")
+        least = "positive during training" if training else "non-negative"
+        raise ValueError(f"batch_norm eps must be {least}, but got {eps}")
     return _normalize.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
 
 
@@ -258,8 +260,8 @@ def group_norm(
 def _more_than_one_value(size: Sequence[int]) -> None:
     if math.prod(size[2:]) * (size[0] if size else 1) == 1:
         raise ValueError(
-            f"Expected more than 1 value per channel when training, got input size {minitorch.Size(size)}: the variance of one "
-            "value is 0; use a larger batch, or eval()"
+            f"Expected more than 1 value per channel when training, got input size {minitorch.Size(size)}: the variance "
+            "of one value is 0; use a larger batch, or eval()"
         )
 
 
@@ -283,9 +285,14 @@ def embedding(
         padding_idx %= weight.shape[0]
     if max_norm is not None:
         _shorten_rows(weight, input, max_norm, norm_type)
-    if scale_grad_by_freq and weight.requires_grad:
-        weight = _divide_gradient_by_count(weight, input)
-    return _embedding(weight, input, -1 if padding_idx is None else padding_idx)
+    padding = -1 if padding_idx is None else padding_idx
+    if not (scale_grad_by_freq and weight.requires_grad):
+        return _embedding(weight, input, padding)
+    through = weight.view_as(weight)
+    out = _embedding(through, input, padding)
+    counts = weight.new_zeros((weight.shape[0],)).index_add(0, input.reshape(-1), weight.new_ones((input.numel(),)))
+    through.register_hook(lambda g: g / clamp_min(counts, 1).unsqueeze(1))
+    return out
 
 
 @no_grad()
@@ -293,15 +300,6 @@ def _shorten_rows(weight: Tensor, rows: Tensor, max_norm: float, norm_type: floa
     used = minitorch.tensor(sorted(set(rows.reshape(-1).tolist())), dtype=minitorch.int64)
     norms = weight[used].norm(norm_type, 1, keepdim=True)
     weight[used] = weight[used] * minitorch.where(norms > max_norm, max_norm / (norms + 1e-7), 1.0)  # type: ignore[attr-defined]
-
-
-def _divide_gradient_by_count(weight: Tensor, rows: Tensor) -> Tensor:
-    """`weight`, through which each row's gradient is divided by how often `rows` names it."""
-    flat = rows.reshape(-1)
-    counts = weight.new_zeros((weight.shape[0],)).index_add(0, flat, weight.new_ones((flat.numel(),)))
-    same = weight.view_as(weight)
-    same.register_hook(lambda g: g / clamp_min(counts, 1).unsqueeze(1))
-    return same
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
@@ -333,7 +331,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     if mode != "constant":
         raise NotImplementedError(f"pad: mode {mode!r} is not supported yet; only 'constant' is")
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
-        raise RuntimeError(f"Padding length must be even and at most twice the number of dimensions {input.ndim}, got {list(pad)}")
+        raise RuntimeError(f"Padding length must be even and at most twice the dimensions {input.ndim}, got {list(pad)}")
     around = [(0, 0)] * (input.ndim - len(pad) // 2) + list(zip(pad[0::2], pad[1::2]))[::-1]
     for d, (before, after) in enumerate(around):
         if input.shape[d] + before + after < 0:
@@ -354,7 +352,5 @@ def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str)
     if size_average is None and reduce is None:
         return reduction
     meant = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(
-        f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.", stacklevel=4
-    )
+    warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.", stacklevel=4)
     return meant

@@ -298,10 +298,10 @@ def linear_grad_bias(g: Tensor) -> Tensor:
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_k = x₁ᵀ W_k x₂ + b_k: x₁ (…, I), x₂ (…, J), W (K, I, J), y (…, K)."""
     if input1.shape[:-1] != input2.shape[:-1]:
-        raise RuntimeError(f"bilinear(): input batch dimensions do not match: got {list(input1.shape)} and {list(input2.shape)}")
+        raise RuntimeError(f"bilinear(): batch dimensions do not match: got {list(input1.shape)} and {list(input2.shape)}")
     if (input1.shape[-1], input2.shape[-1]) != tuple(weight.shape[1:]):
         raise RuntimeError(
-            f"bilinear(): input sizes {input1.shape[-1]}, {input2.shape[-1]} do not match weight of shape {list(weight.shape)}"
+            f"bilinear(): input sizes {input1.shape[-1]}, {input2.shape[-1]} do not match weight {list(weight.shape)}"
         )
     out = einsum("...i,kij,...j->...k", input1, weight, input2)
     return out if bias is None else out + bias
@@ -344,8 +344,8 @@ def _plus(x: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     """β x + α product, in the product's shape."""
     if any(n not in (1, m) for n, m in zip(x.shape[::-1], product.shape[::-1])) or x.ndim > product.ndim:
         raise RuntimeError(
-            f"The expanded size of the tensor must match: input of shape {list(x.shape)} does not broadcast to the product's "
-            f"{list(product.shape)}"
+            f"The expanded size of the tensor must match: input of shape {list(x.shape)} does not broadcast to the "
+            f"product's {list(product.shape)}"
         )
     return (x if beta == 1 else scaled(x, beta)) + (product if alpha == 1 else product * alpha)
 

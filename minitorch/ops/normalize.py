@@ -14,7 +14,7 @@ from .. import dtypes
 from ..autograd.grad_mode import no_grad
 from ..op import Array, composite, op
 from .dims import as_ints
-from .elementwise import clamp_min
+from .elementwise import clamp_min, rsqrt
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -37,9 +37,7 @@ def standardize(xp: Any, x: Array, dims: tuple, eps: float) -> tuple[Array, Arra
 
 
 @standardize.grad
-def standardize_grad(
-    g: Tensor | None, g_var: Tensor | None, out: Tensor, var: Tensor, dims: tuple, eps: float
-) -> Tensor:
+def standardize_grad(g: Tensor | None, g_var: Tensor | None, out: Tensor, var: Tensor, dims: tuple, eps: float) -> Tensor:
     """∂L/∂x = (g − ⟨g⟩ − x̂ ⟨g x̂⟩) / √(var + ε), ⟨⟩ the mean over `dims`; through var itself: g_var · 2 x̂ √(var + ε) / n"""
     spread = var + eps
     through_out = None if g is None else projected(g, out, spread.rsqrt(), dims)
@@ -166,7 +164,7 @@ def layer_norm(
 def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """x / √(⟨x²⟩ + ε) · w over the last dimensions (Zhang and Sennrich, 2019); ε is the dtype's epsilon unless given."""
     if input.ndim < len(as_ints(normalized_shape)):
-        raise ValueError(f"Input tensor must have at least {len(as_ints(normalized_shape))} dimensions, but got {input.ndim}")
+        raise ValueError(f"Input tensor must have at least {len(as_ints(normalized_shape))} dimensions, got {input.ndim}")
     shape = _trailing("rms_norm", input, normalized_shape, weight)
     dims = tuple(range(input.ndim - len(shape), input.ndim))
     wide = input.float() if input.dtype == dtypes.float16 else input
@@ -205,14 +203,14 @@ def _leading(x: Tensor, shape: tuple[int, ...]) -> int:
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
-    """Each sample's channels (dimension 1) in `num_groups` groups, each standardized; w and b per channel (Wu and He, 2018)."""
+    """Each sample's channels (dimension 1) in `num_groups` groups, each standardized (Wu and He, 2018); w, b per channel."""
     if input.ndim < 2:
         raise RuntimeError(f"Expected at least 2 dimensions for input tensor but received {input.ndim}")
     N, C = input.shape[:2]
     if num_groups <= 0 or C % num_groups:
         raise RuntimeError(
-            f"Expected number of channels in input to be divisible by num_groups, but got input of shape {list(input.shape)} "
-            f"and num_groups={num_groups}"
+            f"Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(input.shape)} and num_groups={num_groups}"
         )
     _per_channel("group_norm", C, weight=weight, bias=bias)
     size = input.numel() // (N * num_groups) if N else 0
@@ -245,8 +243,8 @@ def batch_norm(
         raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
     if not training:
         shape = [-1 if d == 1 else 1 for d in range(input.ndim)]
-        scale = (running_var + eps).rsqrt()  # type: ignore[operator]
-        out = ((input - running_mean.reshape(shape)) * scale.reshape(shape)).to(input.dtype)  # type: ignore[union-attr]
+        mean, var = running_mean.reshape(shape), running_var.reshape(shape)  # type: ignore[union-attr]
+        out = ((input - mean) * rsqrt(var + eps)).to(input.dtype)
         return _affine(out, weight, bias, 1)
     dims = (0, *range(2, input.ndim))
     out, mean, var = standardize(input, dims, eps)

@@ -30,18 +30,24 @@ row("bmm", torch.bmm, a=floats("B N K"), b=floats("N K M"), empty=False)
 row("bmm", torch.bmm, a=ints("B N 0"), b=ints("B 0 M"))
 row("mv", torch.mv, a=floats("N K"), v=floats("K"))
 row("mv", torch.mv, a=floats("N K"), v=floats("N"))
-for name in "dot vdot".split():
+for name in ["dot", "vdot"]:
     row(name, getattr(torch, name), a=floats("N"), b=floats("N"))
     row(name, getattr(torch, name), a=floats("N"), b=floats("M"))
     row(name, getattr(torch, name), a=ints("N"), b=ints("N"))
-for name in "outer ger".split():
+for name in ["outer", "ger"]:
     row(name, getattr(torch, name), a=floats("N"), b=floats("M"))
 for a, b in [("N K", "M K"), ("K", "M K"), ("A N K", "K"), ("", "N K"), ("N", "M")]:
     row("inner", torch.inner, a=floats(a), b=floats(b))
 for a, b in [("N M", "A B"), ("N", "A B"), ("A B C", "N")]:
     row("kron", lambda a, b: torch.kron(a.contiguous(), b.contiguous()), minitorch.kron, a=floats(a), b=floats(b))
 row("tensordot", torch.tensordot, a=floats("A B C"), b=floats("B C D"), dims=of(2))
-row("tensordot", torch.tensordot, a=floats("A B C"), b=floats("C B D"), dims=of(([1, 2], [1, 0]), ([-1, 1], [0, -2]), ([2], [0]), 0))
+row(
+    "tensordot",
+    torch.tensordot,
+    a=floats("A B C"),
+    b=floats("C B D"),
+    dims=of(([1, 2], [1, 0]), ([-1, 1], [0, -2]), ([2], [0]), 0),
+)
 row("tensordot", torch.tensordot, a=floats("A B"), b=floats("C D"), dims=of(1, 2))
 
 # ---- a layer's product ----
@@ -51,7 +57,16 @@ for x in ("N I", "I", "A N I"):
     row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("O I"), bias=floats("O"))
 row("linear", F.linear, minitorch.nn.functional.linear, x=floats("N I"), weight=floats("I"))
 row("linear", F.linear, minitorch.nn.functional.linear, x=floats("N I"), weight=floats("O M"), bias=floats("O"))
-row("bilinear", F.bilinear, minitorch.nn.functional.bilinear, a=floats("N I"), b=floats("N J"), weight=floats("O I J"), bias=floats("O"), empty=False)  # fmt: skip
+row(
+    "bilinear",
+    F.bilinear,
+    minitorch.nn.functional.bilinear,
+    a=floats("N I"),
+    b=floats("N J"),
+    weight=floats("O I J"),
+    bias=floats("O"),
+    empty=False,
+)
 
 # ---- with something added ----
 
@@ -68,8 +83,13 @@ row("addbmm", torch.addbmm, input=floats("N M"), a=floats("B N K"), b=floats("B 
 
 def einsum(equation: str, *patterns: str, strategy: Any = floats) -> None:
     """A row for one equation on operands of these shapes."""
-    row("einsum", lambda *xs: torch.einsum(equation, *xs), lambda *xs: minitorch.einsum(equation, *xs),
-        **{f"x{k}": strategy(p) for k, p in enumerate(patterns)}, empty=False)  # fmt: skip
+    row(
+        "einsum",
+        lambda *xs: torch.einsum(equation, *xs),
+        lambda *xs: minitorch.einsum(equation, *xs),
+        **{f"x{k}": strategy(p) for k, p in enumerate(patterns)},
+        empty=False,
+    )
 
 
 for equation, *patterns in [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 
 from minitorch.nn import functional as ours
@@ -25,22 +24,46 @@ def over_last(function: Any) -> Any:
 
 
 for spread in ({}, small):
-    for name in "layer_norm rms_norm".split():
+    for name in ["layer_norm", "rms_norm"]:
         both = over_last(getattr(F, name)), over_last(getattr(ours, name))
         row(name, *both, x=floats("N 5", **spread), last=of(1, 2), eps=epsilons, empty=False, special=False)
         row(name, *both, x=floats("N 5", **spread), weight=floats("5"), last=of(1), eps=epsilons, empty=False, special=False)
         row(name, *both, x=floats("A N 5", **spread), weight=floats("N 5"), last=of(2), empty=False, special=False)
     row("layer_norm", over_last(F.layer_norm), over_last(ours.layer_norm), x=floats("A N 5", **spread), weight=floats("5"),
         bias=floats("5"), last=of(1), eps=epsilons, special=False)  # fmt: skip
-row("layer_norm", over_last(F.layer_norm), over_last(ours.layer_norm), x=floats("N 5", ties=True, low=-1, high=1), last=of(1), special=False)
-row("layer_norm", over_last(F.layer_norm), over_last(ours.layer_norm), x=floats("N 5"), weight=floats("K"), last=of(1), special=False)
+row(
+    "layer_norm",
+    over_last(F.layer_norm),
+    over_last(ours.layer_norm),
+    x=floats("N 5", ties=True, low=-1, high=1),
+    last=of(1),
+    special=False,
+)
+row(
+    "layer_norm",
+    over_last(F.layer_norm),
+    over_last(ours.layer_norm),
+    x=floats("N 5"),
+    weight=floats("K"),
+    last=of(1),
+    special=False,
+)
 row("layer_norm", F.layer_norm, ours.layer_norm, x=floats("N 3"), normalized_shape=of((3,), (), (2, 3)))
 
 # ---- over channels ----
 
 for shape in ("N 4 3", "N 4 2 3"):
     for spread in ({}, small):
-        row("group_norm", F.group_norm, ours.group_norm, x=floats(shape, **spread), num_groups=of(1, 2, 4, 3), eps=epsilons, empty=False, special=False)
+        row(
+            "group_norm",
+            F.group_norm,
+            ours.group_norm,
+            x=floats(shape, **spread),
+            num_groups=of(1, 2, 4, 3),
+            eps=epsilons,
+            empty=False,
+            special=False,
+        )
     row("group_norm", lambda x, w, b, **o: F.group_norm(x, weight=w, bias=b, **o),
         lambda x, w, b, **o: ours.group_norm(x, weight=w, bias=b, **o),
         x=floats(shape), weight=floats("4"), bias=floats("4"), num_groups=of(1, 2), empty=False, special=False)  # fmt: skip
@@ -48,9 +71,7 @@ for shape in ("N 4 3", "N 4 2 3"):
 
 def by_batch(function: Any) -> Any:
     """Batch norm by the batch's own statistics; torch's backward is wrong for strided ones."""
-    return lambda x, w, b, **options: function(
-        x.contiguous(), None, None, w.contiguous(), b, True, **options
-    )
+    return lambda x, w, b, **options: function(x.contiguous(), None, None, w.contiguous(), b, True, **options)
 
 
 def by_hand(w: Any) -> tuple:
@@ -66,16 +87,58 @@ for shape in ("5 C", "3 C 2", "2 C 2 3"):
         weight=floats("C"), bias=floats("C"), eps=epsilons, empty=False, special=False, differentiable=False)  # fmt: skip
     row("batch_norm", lambda x, w: F.batch_norm(x.contiguous(), *by_hand(w), w.contiguous(), None),
         lambda x, w: ours.batch_norm(x, *by_hand(w), w, None), x=floats(shape), weight=floats("C"), empty=False, special=False)  # fmt: skip
-row("batch_norm", F.batch_norm, ours.batch_norm, x=floats("N C"), running_mean=floats("C"), running_var=positive("M"), empty=False, differentiable=False)
+row(
+    "batch_norm",
+    F.batch_norm,
+    ours.batch_norm,
+    x=floats("N C"),
+    running_mean=floats("C"),
+    running_var=positive("M"),
+    empty=False,
+    differentiable=False,
+)
 row("instance_norm", lambda x, w, b, **o: F.instance_norm(x, weight=w, bias=b, **o),
     lambda x, w, b, **o: ours.instance_norm(x, weight=w, bias=b, **o),
     x=floats("N C L"), weight=floats("C"), bias=floats("C"), eps=epsilons, empty=False, special=False)  # fmt: skip
 
 # ---- vectors ----
 
-row("normalize", F.normalize, ours.normalize, x=floats("N 5"), p=of(2, 1, 3), dim=of(0, 1, -1), eps=of(1e-12, 0.5), smooth={"x": floats("N 5", away_from=0)})
-row("normalize", F.normalize, ours.normalize, x=floats("N 5", ties=True, low=-1, high=1), dim=of(0, 1), second_order=False, smooth={"x": floats("N 5", away_from=0)})
+row(
+    "normalize",
+    F.normalize,
+    ours.normalize,
+    x=floats("N 5"),
+    p=of(2, 1, 3),
+    dim=of(0, 1, -1),
+    eps=of(1e-12, 0.5),
+    smooth={"x": floats("N 5", away_from=0)},
+)
+row(
+    "normalize",
+    F.normalize,
+    ours.normalize,
+    x=floats("N 5", ties=True, low=-1, high=1),
+    dim=of(0, 1),
+    second_order=False,
+    smooth={"x": floats("N 5", away_from=0)},
+)
 row("cosine_similarity", F.cosine_similarity, ours.cosine_similarity, a=floats("N 5"), b=floats("N 5"), dim=of(0, 1, -1), eps=of(1e-8, 0.5), empty=False,
     smooth={"eps": of(1e-8)})  # fmt: skip
-row("pairwise_distance", F.pairwise_distance, ours.pairwise_distance, a=floats("N 5"), b=floats("N 5"), p=of(2, 1), eps=of(1e-6, 0.1))
-row("pad", F.pad, ours.pad, x=floats("N M"), pad=of((1, 2), (0, 1, 2, 0), (-1, 1), (0, 0, -1, 0), (1, 1, 1)), value=of(None, 0.5), empty=False)
+row(
+    "pairwise_distance",
+    F.pairwise_distance,
+    ours.pairwise_distance,
+    a=floats("N 5"),
+    b=floats("N 5"),
+    p=of(2, 1),
+    eps=of(1e-6, 0.1),
+)
+row(
+    "pad",
+    F.pad,
+    ours.pad,
+    x=floats("N M"),
+    pad=of((1, 2), (0, 1, 2, 0), (-1, 1), (0, 0, -1, 0), (1, 1, 1)),
+    value=of(None, 0.5),
+    empty=False,
+)

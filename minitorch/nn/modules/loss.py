@@ -5,7 +5,6 @@ The formulas and derivatives are in `minitorch/ops/loss.py`.
 
 from __future__ import annotations
 
-
 from minitorch.nn import functional as F
 from minitorch.nn.modules.module import Module
 from minitorch.tensor import Tensor
@@ -134,9 +133,7 @@ class NLLLoss(_WeightedLoss):
         self.ignore_index = ignore_index
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        return F.nll_loss(
-            input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction
-        )
+        return F.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
 # ---- probabilities -------------------------------------------------------------------------------------------------

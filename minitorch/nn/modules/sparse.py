@@ -78,8 +78,10 @@ class Embedding(Module):
     ) -> Embedding:
         """An Embedding on a given table, not trained unless `freeze=False`."""
         assert embeddings.ndim == 2, "Embeddings parameter is expected to be 2-dimensional"
+        rows, columns = embeddings.shape
         return cls(
-            *embeddings.shape,
+            rows,
+            columns,
             padding_idx=padding_idx,
             max_norm=max_norm,
             norm_type=norm_type,

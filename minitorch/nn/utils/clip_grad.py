@@ -54,8 +54,8 @@ def get_total_norm(
     total_norm = minitorch.stack([n.to(norms[0].device) for n in norms]).norm(norm_type)  # type: ignore[attr-defined]
     if error_if_nonfinite and not bool(minitorch.isfinite(total_norm)):  # type: ignore[attr-defined]
         raise RuntimeError(
-            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. To "
-            "disable this error and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
+            f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. "
+            "To disable this error and scale the gradients by the non-finite norm anyway, set `error_if_nonfinite=False`"
         )
     return total_norm
 
@@ -71,9 +71,7 @@ def clip_grads_with_norm_(
 
 
 @no_grad()
-def clip_grad_value_(
-    parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None
-) -> None:
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
     """Move every element of every gradient into [−clip_value, clip_value], in place."""
     for grad in _gradients(_listed(parameters)):
         grad.clamp_(min=-float(clip_value), max=float(clip_value))
