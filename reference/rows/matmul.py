@@ -15,7 +15,8 @@ from ..table import row
 # ---- two operands ----
 
 for a, b in [("K", "K"), ("N K", "K"), ("K", "K M"), ("N K", "K M"), ("B N K", "K"), ("K", "B K M"), ("B N K", "K M"),
-             ("N K", "B K M"), ("B N K", "B K M"), ("A B N K", "B K M"), ("B N K", "1 K M"), ("A 1 N K", "B K M")]:  # fmt: skip
+             ("N K", "B K M"), ("B N K", "B K M"), ("A B N K", "B K M"), ("B N K", "1 K M"),
+             ("A 1 N K", "B K M")]:  # fmt: skip
     row("matmul", torch.matmul, a=floats(a), b=floats(b), empty=not ("A" in a or "B" in a + b))
 row("matmul", torch.matmul, a=ints("B N 0"), b=ints("B 0 M"))
 row("matmul", torch.matmul, a=ints("0 N K"), b=ints("K M"))
@@ -94,7 +95,8 @@ def einsum(equation: str, *patterns: str, strategy: Any = floats) -> None:
 
 for equation, *patterns in [
     ("ij,jk->ik", "N K", "K M"), ("ij,jk", "N K", "K M"), ("bij,bjk->bik", "B N K", "B K M"), ("i,i->", "N", "N"),
-    ("i,j->ij", "N", "M"), ("ij->ji", "N M"), ("ij->", "N M"), ("ij->j", "N M"), ("ii->i", "N N"), ("ii", "N N"), ("ba", "N M"),
+    ("i,j->ij", "N", "M"), ("ij->ji", "N M"), ("ij->", "N M"), ("ij->j", "N M"), ("ii->i", "N N"), ("ii", "N N"),
+    ("ba", "N M"),
     ("iij->j", "N N M"), ("bhqd,bhkd->bhqk", "A B N D", "A B M D"), ("...ij,...jk->...ik", "A N K", "A K M"),
     ("...ij,jk->...ik", "A B N K", "K M"), ("ij,...->...ij", "N M", "A"), ("ij,jk,kl->il", "N K", "K M", "M D"),
     ("i,i,i->i", "N", "N", "N"), ("ij,ij->ij", "N M", "N M"), ("i...->...", "N A B"), ("ij,kj->ik", "N K", "M K"),

@@ -86,7 +86,8 @@ for shape in ("5 C", "3 C 2", "2 C 2 3"):
     row("batch_norm", F.batch_norm, ours.batch_norm, x=floats(shape), running_mean=floats("C"), running_var=positive("C"),
         weight=floats("C"), bias=floats("C"), eps=epsilons, empty=False, special=False, differentiable=False)  # fmt: skip
     row("batch_norm", lambda x, w: F.batch_norm(x.contiguous(), *by_hand(w), w.contiguous(), None),
-        lambda x, w: ours.batch_norm(x, *by_hand(w), w, None), x=floats(shape), weight=floats("C"), empty=False, special=False)  # fmt: skip
+        lambda x, w: ours.batch_norm(x, *by_hand(w), w, None), x=floats(shape), weight=floats("C"), empty=False,
+        special=False)  # fmt: skip
 row(
     "batch_norm",
     F.batch_norm,
@@ -122,8 +123,8 @@ row(
     second_order=False,
     smooth={"x": floats("N 5", away_from=0)},
 )
-row("cosine_similarity", F.cosine_similarity, ours.cosine_similarity, a=floats("N 5"), b=floats("N 5"), dim=of(0, 1, -1), eps=of(1e-8, 0.5), empty=False,
-    smooth={"eps": of(1e-8)})  # fmt: skip
+row("cosine_similarity", F.cosine_similarity, ours.cosine_similarity, a=floats("N 5"), b=floats("N 5"), dim=of(0, 1, -1),
+    eps=of(1e-8, 0.5), empty=False, smooth={"eps": of(1e-8)})  # fmt: skip
 row(
     "pairwise_distance",
     F.pairwise_distance,
