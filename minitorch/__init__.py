@@ -7,7 +7,9 @@ Read in this order: `op.py` (what an op is), `autograd/engine.py` (the walk), `o
 import warnings as _warnings
 
 # NumPy warns where IEEE arithmetic gives inf or nan; torch is silent. Only warnings raised in minitorch's own code go.
+# (Reductions warn from a Python file of NumPy's own.)
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitorch\.")
+_warnings.filterwarnings("ignore", ".* encountered in reduce", category=RuntimeWarning, module=r"numpy\._core\._methods")
 
 from . import autograd, datasets, nn, ops, optim, random, serialization, utils  # noqa: E402
 from ._tensor_str import set_printoptions  # noqa: E402

@@ -450,7 +450,9 @@ def _number(value: Any, numpy_dtype: np.dtype) -> Any:
     """A Python number as NumPy's weak scalars want it, so that it takes the arrays' dtype."""
     if numpy_dtype.kind == "b":
         return bool(value)
-    if numpy_dtype.kind in "iu":
+    if numpy_dtype.kind == "u":
+        return int(value) % 2 ** (8 * numpy_dtype.itemsize)  # −1 is 255, as in C
+    if numpy_dtype.kind == "i":
         return int(value)
     return float(value)
 

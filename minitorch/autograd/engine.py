@@ -103,6 +103,8 @@ class Node:
         if grad_mode.enabled and self.plan.outputs:
             values = list(values)
             for k, nr in enumerate(self.plan.outputs, start=len(self.plan.arguments)):
+                if self.op.gradient_name(nr) not in self.plan.grads:
+                    continue  # an output without a gradient, such as indices
                 again = values[k]._alias()  # differentiable once more: its history is this node
                 again._grad_fn, again._output_nr, again.requires_grad = self, nr, True
                 values[k] = again

@@ -22,7 +22,19 @@ if TYPE_CHECKING:
 
 # ---- piecewise linear ----
 
-relu = row("relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: g * (out > 0))
+relu = row("relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: relu_grad(g, out))
+
+
+@op(public=False)
+def relu_grad(xp: Any, g_out: Array, out: Array) -> Array:
+    """∂L/∂x = g where out > 0 (or nan), 0 elsewhere and at the kink"""
+    return xp.where(out <= 0, xp.zeros((), g_out.dtype), g_out)
+
+
+@relu_grad.grad("g_out")
+def relu_grad_grad(g: Tensor, out: Tensor) -> Tensor:
+    """the same mask again"""
+    return relu_grad(g, out)
 
 
 @op
@@ -76,13 +88,13 @@ def hardtanh(xp: Any, x: Array, min_val: float = -1.0, max_val: float = 1.0) -> 
     """x moved into [min_val, max_val]"""
     if min_val > max_val:
         raise ValueError(f"min_val cannot be greater than max_val, got {min_val} and {max_val}")
-    return xp.minimum(xp.maximum(x, min_val), max_val)
+    return xp.minimum(xp.maximum(x, min_val), max_val).astype(x.dtype, copy=False)
 
 
 @hardtanh.grad
 def hardtanh_grad(g: Tensor, x: Tensor, min_val: float, max_val: float) -> Tensor:
     """∂L/∂x = g strictly inside, 0 on the bounds and outside"""
-    return where((x <= min_val) | (x >= max_val), 0.0, g)
+    return where((x > min_val) & (x < max_val), g, 0.0)
 
 
 @composite
@@ -99,8 +111,8 @@ def hardsigmoid(xp: Any, x: Array) -> Array:
 
 @hardsigmoid.grad
 def hardsigmoid_grad(g: Tensor, x: Tensor) -> Tensor:
-    """∂L/∂x = g / 6 for −3 < x < 3"""
-    return where((x > -3) & (x < 3), g / 6, 0.0)
+    """∂L/∂x = g / 6 for −3 < x < 3 (torch's 1/6 is a float32, in float64 too)"""
+    return where((x > -3) & (x < 3), g * float(np.float32(1 / 6)), 0.0)
 
 
 @op
@@ -112,7 +124,7 @@ def hardswish(xp: Any, x: Array) -> Array:
 @hardswish.grad
 def hardswish_grad(g: Tensor, x: Tensor) -> Tensor:
     """∂L/∂x = g · (x / 3 + 1/2) for −3 < x < 3, g from 3 on, 0 up to −3"""
-    return where(x <= -3, 0.0, where(x < 3, g * (x / 3 + 0.5), g))
+    return where(x <= -3, 0.0, where(x >= 3, g, g * (x / 3 + 0.5)))
 
 
 @op
@@ -124,7 +136,7 @@ def hardshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
 @hardshrink.grad
 def hardshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
     """∂L/∂x = g where |x| > λ"""
-    return where((x >= -lambd) & (x <= lambd), 0.0, g)
+    return where((x > lambd) | (x < -lambd), g, 0.0)
 
 
 @op
@@ -138,7 +150,7 @@ def softshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
 @softshrink.grad
 def softshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
     """∂L/∂x = g where |x| > λ"""
-    return where((x >= -lambd) & (x <= lambd), 0.0, g)
+    return where((x > lambd) | (x < -lambd), g, 0.0)
 
 
 @op
@@ -169,7 +181,8 @@ def elu_kernel(xp: Any, x: Array, alpha: float, scale: float, input_scale: float
 @elu_kernel.grad
 def elu_grad(g: Tensor, x: Tensor, alpha: float, scale: float, input_scale: float) -> Tensor:
     """∂L/∂x = g · s for x > 0, g · s α c e^(c·x) otherwise"""
-    return where(x > 0, g * scale, g * (exp(x * input_scale) * (alpha * scale * input_scale)))
+    below = where(x < 0, x, 0.0)  # so that the second derivative at the kink is 0
+    return where(x <= 0, g * (exp(below * input_scale) * (alpha * scale * input_scale)), g * scale)
 
 
 @composite
@@ -328,9 +341,9 @@ def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     """p_i = exp(x_i) / Σ_j exp(x_j) along `dim`, shifted by the largest x: exp cannot overflow."""
     _floating("softmax", x)
     axis = canonical_dim(dim, x.ndim)
-    if not x.ndim:
+    if not x.ndim or not x.size:
         return xp.ones_like(x)
-    e = x - x.max(axis, keepdims=True) if x.size else x.copy()
+    e = x - x.max(axis, keepdims=True)
     xp.exp(e, out=e)
     e /= e.sum(axis, keepdims=True)
     return e
@@ -358,9 +371,9 @@ def log_softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     """ln p_i = x_i − ln Σ_j exp(x_j) along `dim`, shifted by the largest x."""
     _floating("log_softmax", x)
     axis = canonical_dim(dim, x.ndim)
-    if not x.ndim:
+    if not x.ndim or not x.size:
         return xp.zeros_like(x)
-    shifted = x - x.max(axis, keepdims=True) if x.size else x.copy()
+    shifted = x - x.max(axis, keepdims=True)
     shifted -= xp.log(xp.exp(shifted).sum(axis, keepdims=True))
     return shifted
 
@@ -384,7 +397,7 @@ def softmin(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tenso
 
 
 def _floating(name: str, x: Array) -> None:
-    if x.dtype.kind not in "fV":
+    if x.dtype.kind not in "fV" and x.size:
         raise NotImplementedError(f'"{name}_lastdim_kernel_impl" not implemented for {x.dtype}: convert with .float()')
 
 

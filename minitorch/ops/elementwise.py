@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def _sub(xp: Any, a: Array, b: Array, alpha: Any = 1) -> Array:
-    if getattr(a, "dtype", None) == bool or getattr(b, "dtype", None) == bool:
+    if "b" in (getattr(getattr(x, "dtype", None), "kind", "") for x in (a, b)):
         raise RuntimeError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use the "
-            "`~` or `logical_not()` operator instead."
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
+            "the `~` or `logical_not()` operator instead."
         )
     return a - b if alpha == 1 else a - alpha * b
 
@@ -48,7 +48,7 @@ true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
                lambda g, b: g / b, lambda g, b, out: -g * out / b, promote="float")  # fmt: skip
 neg = row("neg", "−x", _neg, lambda g: -g)
 positive = row("positive", "x", lambda xp, x: x.copy(), lambda g: g)
-square = row("square", "x²", lambda xp, x: x * x, lambda g, x: g * (2 * x))
+square = row("square", "x²", lambda xp, x: x * x if x.dtype.kind != "b" else x.astype("int64"), lambda g, x: g * (2 * x))
 reciprocal = row("reciprocal", "1 / x", lambda xp, x: 1 / x, lambda g, out: -g * out * out, promote="float")
 
 # ---- exponentials, logarithms, roots ----
@@ -207,7 +207,7 @@ def clamp_max(input: Tensor, max: Any) -> Tensor:
 
 def _no_zero_divisor(xp: Any, a: Array, b: Array) -> None:
     integers = all(getattr(x, "dtype", None) is None or x.dtype.kind in "iub" for x in (a, b))
-    if integers and not isinstance(b, float) and not xp.all(xp.asarray(b)):
+    if integers and not isinstance(b, float) and xp.size(a) and not xp.all(xp.asarray(b)):
         raise RuntimeError("ZeroDivisionError: an integer was divided by zero; use floats for an inf")
 
 
@@ -268,6 +268,8 @@ def pow_(xp: Any, a: Array, b: Array) -> Array:
         whole = xp.where(b < 0, 0, b)
         ones = xp.where(xp.asarray(a) == 1, 1, xp.where(xp.asarray(a) == -1, 1 - 2 * (b % 2), 0))
         return xp.where(b < 0, ones, a**whole).astype(b.dtype)
+    if isinstance(b, float) and b == -0.5:
+        return 1 / xp.sqrt(a)  # −∞ at −0, nan below
     return a**b
 
 
@@ -284,9 +286,9 @@ def pow_grad_exponent(g: Tensor, a: Any, b: Tensor, out: Tensor) -> Tensor:
     """∂L/∂b = g · aᵇ ln a, and 0 where a = 0 and b ≥ 0"""
     if not hasattr(a, "_array"):
         if a == 0:
-            return where(b >= 0, 0.0, g * out * -math.inf)
+            return g * where(b >= 0, 0.0, out * -math.inf)
         return g * (out * (math.log(a) if a > 0 else math.nan))
-    return where((a == 0) & (b >= 0), 0.0, g * (out * log(a)))
+    return g * where((a == 0) & (b >= 0), 0.0, out * log(a))
 
 
 # ---- choosing and mixing ----
@@ -360,21 +362,57 @@ def lerp_grad_weight(g: Tensor, start: Tensor, end: Tensor) -> Tensor:
     return g * (end - start)
 
 
-@composite
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+@op
+def addcmul(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Any = 1) -> Array:
     """input + value · tensor1 · tensor2"""
-    return add(input, mul(tensor1, tensor2), value)
+    return (input + value * tensor1 * tensor2).astype(input.dtype)
 
 
-@composite
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-    """input + value · tensor1 / tensor2"""
-    if not (tensor1.is_floating_point() or tensor2.is_floating_point()):
-        raise RuntimeError("Integer division with addcdiv is no longer supported; convert one of the tensors with .float()")
-    return add(input, true_div(tensor1, tensor2), value)
+@addcmul.grad("input")
+def addcmul_grad_input(g: Tensor) -> Tensor:
+    """∂L/∂input = g"""
+    return g
+
+
+@addcmul.grad("tensor1")
+def addcmul_grad_1(g: Tensor, tensor2: Tensor, value: Any) -> Tensor:
+    """∂L/∂tensor1 = g · value · tensor2"""
+    return g * (tensor2 * value)
+
+
+@addcmul.grad("tensor2")
+def addcmul_grad_2(g: Tensor, tensor1: Tensor, value: Any) -> Tensor:
+    """∂L/∂tensor2 = g · value · tensor1"""
+    return g * (tensor1 * value)
 
 
 @op
+def addcdiv(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Any = 1) -> Array:
+    """input + value · tensor1 / tensor2"""
+    if input.dtype.kind in "iub":
+        raise RuntimeError("Integer division with addcdiv is no longer supported; convert one of the tensors with .float()")
+    return input + value * tensor1 / tensor2
+
+
+@addcdiv.grad("input")
+def addcdiv_grad_input(g: Tensor) -> Tensor:
+    """∂L/∂input = g"""
+    return g
+
+
+@addcdiv.grad("tensor1")
+def addcdiv_grad_1(g: Tensor, tensor2: Tensor, value: Any) -> Tensor:
+    """∂L/∂tensor1 = g · value / tensor2"""
+    return g * (value / tensor2)
+
+
+@addcdiv.grad("tensor2")
+def addcdiv_grad_2(g: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any) -> Tensor:
+    """∂L/∂tensor2 = −g · value · tensor1 / tensor2²"""
+    return -g * (tensor1 * value / (tensor2 * tensor2))
+
+
+@op(promote="float")
 def copysign(xp: Any, a: Array, b: Array) -> Array:
     """|a| with the sign of b (of −0 too)."""
     return xp.copysign(a, b)
@@ -383,11 +421,13 @@ def copysign(xp: Any, a: Array, b: Array) -> Array:
 @copysign.grad("a")
 def copysign_grad(g: Tensor, a: Tensor, out: Tensor) -> Tensor:
     """∂L/∂a = g · out / a, 0 at a = 0"""
-    return where(a == 0, 0.0, g * (out / a))
+    return g * where(a == 0, 0.0, out / a)
 
 
 copysign.grad("b")(_zero)
-heaviside = row("heaviside", "0 below 0, 1 above 0, and b at a = 0", lambda xp, a, b: xp.heaviside(a, b))
+heaviside = row(
+    "heaviside", "0 below 0, 1 above 0, and b at a = 0", lambda xp, a, b: xp.where(a == 0, b, (a > 0).astype(b.dtype))
+)
 
 
 @op

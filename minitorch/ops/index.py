@@ -39,6 +39,8 @@ def getitem(x: Any, key: Any) -> Tensor:
 
 def setitem(x: Any, key: Any, value: Any) -> None:
     """x[key] = value, in place; `value` is a number or a tensor that broadcasts, and may require grad."""
+    if key is False:
+        return  # no element is meant, whatever the value
     basic, arrays = _parse(x, key)
     view = basic_index(x, basic) if basic else x
     if not hasattr(value, "_array"):

@@ -9,10 +9,12 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..op import Array, Index, composite, op
-from .activation import log_softmax_kernel
+from .activation import hardtanh, log_softmax_kernel, logsigmoid
 from .elementwise import abs_ as absolute
-from .elementwise import clamp, exp, log, where
+from .elementwise import exp, log, where
 from .special import sigmoid, xlogy
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     _warn_if_broadcast(input, target)
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
-    return reduced(quadratic_then_linear(input - target, delta, 1.0), reduction)
+    return reduced(quadratic_then_linear(input - target, delta, 1.0).to(input.dtype), reduction)
 
 
 @op(promote="float", name="huber_loss", public=False)
@@ -105,7 +107,7 @@ def quadratic_then_linear(xp: Any, x: Array, knee: float, scale: float) -> Array
 @quadratic_then_linear.grad
 def quadratic_then_linear_grad(g: Tensor, x: Tensor, knee: float, scale: float) -> Tensor:
     """∂L/∂x = g · s · x up to the knee, g · s · k · sign(x) beyond: x clamped"""
-    return g * (clamp(x, -knee, knee) * scale)
+    return g * (hardtanh(x, -knee, knee) * scale)
 
 
 # ---- classes ----
@@ -205,6 +207,8 @@ def cross_entropy(
     class_dim = 0 if input.ndim == 1 else 1
     log_p = log_softmax_kernel(input, class_dim)
     if input.shape == target.shape:
+        if ignore_index >= 0:
+            raise RuntimeError("ignore_index is not supported for floating point target")
         return _soft_cross_entropy(log_p, target, weight, reduction, label_smoothing, class_dim)
     loss = nll_loss(log_p, target, weight, ignore_index, reduction)
     if label_smoothing == 0:
@@ -236,7 +240,7 @@ def _soft_cross_entropy(
         log_p = log_p * weight.reshape([-1 if d == class_dim else 1 for d in range(log_p.ndim)])
     losses = -(log_p * target).sum(class_dim)
     if reduction == "mean":
-        return losses.sum() / max(log_p.numel() // classes, 1) if log_p.numel() else losses.sum() / 0.0
+        return losses.mean()
     return reduced(losses, reduction)
 
 
@@ -267,14 +271,35 @@ def bernoulli_loss(xp: Any, p: Array, y: Array) -> Array:
 
 @bernoulli_loss.grad("p")
 def bernoulli_loss_grad_p(g: Tensor, p: Tensor, y: Tensor) -> Tensor:
-    """∂L/∂p = g (p − y) / (p (1 − p)), the denominator at least 1e-12"""
-    return g * (p - y) / clamp((1 - p) * p, 1e-12, None)
+    """∂L/∂p = g (p − y) / (p (1 − p))"""
+    return g * bernoulli_slope(p, y)
+
+
+@op(public=False)
+def bernoulli_slope(xp: Any, p: Array, y: Array) -> Array:
+    """(p − y) / (p (1 − p)), the denominator at least 1e-12 (torch's is a float32, in float64 too)"""
+    return (p - y) / xp.maximum((1 - p) * p, xp.asarray(np.float32(_TINY), p.dtype))
+
+
+@bernoulli_slope.grad("p")
+def bernoulli_slope_grad_p(g: Tensor, p: Tensor, y: Tensor) -> Tensor:
+    """∂L/∂p = g (p² − 2py + y) / (p (1 − p))², with torch's 1e-12 in each factor"""
+    return g * (p * p - 2 * p * y + y) / ((p + _TINY) * (1 - p + _TINY)).square()
+
+
+@bernoulli_slope.grad("y")
+def bernoulli_slope_grad_y(g: Tensor, p: Tensor) -> Tensor:
+    """∂L/∂y = −g / (p (1 − p))"""
+    return -g / (p * (1 - p))
+
+
+_TINY = 1e-12
 
 
 @bernoulli_loss.grad("y")
 def bernoulli_loss_grad_y(g: Tensor, p: Tensor) -> Tensor:
     """∂L/∂y = g (ln(1 − p) − ln p)"""
-    return g * (clamp(log(1 - p), -100, None) - clamp(log(p), -100, None))
+    return g * (log(1 - p) - log(p))
 
 
 @composite
@@ -292,8 +317,9 @@ def binary_cross_entropy_with_logits(
         losses = logits_loss(input, target)
     else:
         positive = 1 + (pos_weight - 1) * target
-        losses = (1 - target) * input + positive * softplus_of_minus(input)
-    return reduced(losses if weight is None else losses * weight, reduction)
+        losses = (1 - target) * input + positive * -logsigmoid(input)
+    losses = losses if weight is None else losses * weight
+    return reduced(losses.to(target.dtype), reduction)
 
 
 @op(name="binary_cross_entropy_with_logits", public=False, backward="BinaryCrossEntropyWithLogitsBackward0")
@@ -312,11 +338,6 @@ def logits_loss_grad_x(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
 def logits_loss_grad_y(g: Tensor, x: Tensor) -> Tensor:
     """∂L/∂y = −g x"""
     return -g * x
-
-
-def softplus_of_minus(x: Tensor) -> Tensor:
-    """ln(1 + e^−x), the loss of target 1."""
-    return logits_loss(x, x.new_ones(x.shape))
 
 
 @composite

@@ -168,8 +168,8 @@ def expand(xp: Any, x: Array, size: Any) -> Array:
         return xp.broadcast_to(x, size)
     except ValueError:
         raise RuntimeError(
-            "The expanded size of the tensor must match the existing size at every dimension whose size is not 1.  Target "
-            f"sizes: {list(size)}.  Tensor sizes: {list(x.shape)}"
+            "The expanded size of the tensor must match the existing size at every dimension whose size is not 1.  "
+            f"Target sizes: {list(size)}.  Tensor sizes: {list(x.shape)}"
         ) from None
 
 
@@ -184,8 +184,8 @@ def _without_minus_one(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int,
     extra = len(new) - len(old)
     if extra < 0 or any(n < 0 for n in new[:extra]) or any(n < -1 for n in new):
         raise RuntimeError(
-            f"expand: sizes {list(new)} don't fit a tensor of sizes {list(old)}: −1 keeps an existing dimension, new ones in "
-            "front need a size"
+            f"expand: sizes {list(new)} don't fit a tensor of sizes {list(old)}: −1 keeps an existing dimension, new ones "
+            "in front need a size"
         )
     return (*new[:extra], *(o if n == -1 else n for o, n in zip(old, new[extra:])))
 

@@ -4,27 +4,51 @@ from __future__ import annotations
 
 import torch
 
-from ..strategies import bools, booleans, floats, ints, number, of, positive
+from ..strategies import booleans, bools, floats, ints, number, of, positive
 from ..table import row
 
 # ---- one input ----
 
-for name in "neg positive square exp exp2 expm1 sin cos tanh asinh atan sinh cosh erf erfc sigmoid clone".split():
+for name in [
+    "neg",
+    "positive",
+    "square",
+    "exp",
+    "exp2",
+    "expm1",
+    "sin",
+    "cos",
+    "tanh",
+    "asinh",
+    "atan",
+    "sinh",
+    "cosh",
+    "erf",
+    "erfc",
+    "sigmoid",
+    "clone",
+]:
     row(name, getattr(torch, name), x=floats())
-for name in "log log2 log10 sqrt rsqrt digamma lgamma".split():
+for name in ["log", "log2", "log10", "sqrt", "rsqrt", "digamma", "lgamma"]:
     row(name, getattr(torch, name), x=floats(low=-1, high=8), smooth={"x": positive()})
 row("log1p", torch.log1p, x=floats(low=-2, high=8), smooth={"x": floats(low=-0.8)})
 row("reciprocal", torch.reciprocal, x=floats(away_from=0))
 row("tan", torch.tan, x=floats(low=-1.4, high=1.4))
-for name in "asin acos atanh erfinv".split():
+for name in ["asin", "acos", "atanh", "erfinv"]:
     row(name, getattr(torch, name), x=floats(low=-1.2, high=1.2), smooth={"x": floats(low=-0.9, high=0.9)})
 row("acosh", torch.acosh, x=floats(low=0, high=4), smooth={"x": floats(low=1.1)})
-for name in "sign sgn floor ceil trunc abs frac".split():
+for name in ["sign", "sgn", "floor", "ceil", "trunc", "abs", "frac"]:
     row(name, getattr(torch, name), x=floats(ties=True), smooth={"x": floats(away_from=(-3, -2, -1, 0, 1, 2, 3))})
-row("round", torch.round, x=floats(low=-30, high=30), decimals=of(0, 1, -1), smooth={"x": floats(low=0.6, high=0.9), "decimals": of(0)})
+row(
+    "round",
+    torch.round,
+    x=floats(low=-30, high=30),
+    decimals=of(0, 1, -1),
+    smooth={"x": floats(low=0.6, high=0.9), "decimals": of(0)},
+)
 row("logit", torch.logit, x=floats(low=-0.2, high=1.2), eps=of(None, 0.1), smooth={"x": floats(low=0.2, high=0.8)})
 row("nan_to_num", torch.nan_to_num, x=floats(), nan=of(0.0, 1.5), posinf=of(None, 2.0), neginf=of(None, -2.0))
-for name in "isnan isinf isfinite signbit logical_not".split():
+for name in ["isnan", "isinf", "isfinite", "signbit", "logical_not"]:
     row(name, getattr(torch, name), x=floats(ties=True), differentiable=False)
 row("bitwise_not", torch.bitwise_not, x=ints())
 
@@ -36,7 +60,7 @@ row("mul", torch.mul, a=floats(), b=floats(), broadcast=True)
 row("true_divide", torch.true_divide, a=floats(), b=floats(away_from=0), broadcast=True)
 row("div", torch.div, a=floats(), b=floats(away_from=0), rounding_mode=of(None, "floor", "trunc"), broadcast=True,
     smooth={"rounding_mode": of(None)})  # fmt: skip
-for name in "floor_divide remainder fmod".split():
+for name in ["floor_divide", "remainder", "fmod"]:
     smooth = {"a": floats(low=0.3, high=0.7), "b": floats(low=1, high=2)}
     row(name, getattr(torch, name), a=floats(), b=floats(away_from=0), broadcast=True, smooth=smooth)
 row("trunc_divide", lambda a, b: torch.div(a, b, rounding_mode="trunc"), a=floats(), b=floats(away_from=0), broadcast=True,
@@ -44,7 +68,7 @@ row("trunc_divide", lambda a, b: torch.div(a, b, rounding_mode="trunc"), a=float
 row("pow", torch.pow, a=positive(), b=floats(), broadcast=True)
 row("pow", torch.pow, a=floats(ties=True), b=of(0, 1, 2, 3, -1, 0.5, 2.5), positional=("b",), smooth={"a": positive()})
 row("pow", torch.pow, a=floats(ties=True), b=floats(ties=True), broadcast=True, smooth={"a": positive()})
-row("pow", torch.pow, a=of(0, 2, 2.5), b=floats(ties=True), positional=("a",))
+row("pow", torch.pow, a=of(0, 2, 2.5), b=floats(ties=True), positional=("a",), smooth={"a": of(2, 2.5)})
 row("hypot", torch.hypot, a=floats(), b=floats(away_from=0), broadcast=True)
 row("atan2", torch.atan2, a=floats(ties=True), b=floats(ties=True), broadcast=True,
     smooth={"a": floats(), "b": positive()})  # fmt: skip
@@ -53,14 +77,22 @@ row("logaddexp", torch.logaddexp, a=floats(), b=floats(), broadcast=True)
 row("copysign", torch.copysign, a=floats(ties=True), b=floats(ties=True), broadcast=True,
     smooth={"a": floats(away_from=0), "b": floats(away_from=0)})  # fmt: skip
 row("heaviside", torch.heaviside, a=floats(ties=True), b=floats(), broadcast=True, differentiable=False)
-for name in "maximum minimum fmax fmin".split():
+for name in ["maximum", "minimum", "fmax", "fmin"]:
     row(name, getattr(torch, name), a=floats(ties=True), b=floats(ties=True), broadcast=True,
         smooth={"a": floats(), "b": floats()})  # fmt: skip
-for name in "eq ne lt le gt ge logical_and logical_or logical_xor".split():
+for name in ["eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor"]:
     row(name, getattr(torch, name), a=floats(ties=True), b=floats(ties=True), broadcast=True, differentiable=False)
-for name in "bitwise_and bitwise_or bitwise_xor".split():
+for name in ["bitwise_and", "bitwise_or", "bitwise_xor"]:
     row(name, getattr(torch, name), a=ints(), b=ints(), broadcast=True)
-row("isclose", torch.isclose, a=floats(ties=True), b=floats(ties=True), equal_nan=booleans, broadcast=True, differentiable=False)
+row(
+    "isclose",
+    torch.isclose,
+    a=floats(ties=True),
+    b=floats(ties=True),
+    equal_nan=booleans,
+    broadcast=True,
+    differentiable=False,
+)
 row("allclose", torch.allclose, a=floats(ties=True), b=floats(ties=True), broadcast=True, differentiable=False)
 row("equal", torch.equal, a=floats("N", ties=True), b=floats("N", ties=True), differentiable=False)
 
@@ -73,7 +105,23 @@ row("clamp", torch.clamp, x=floats(ties=True), min=floats(ties=True), max=floats
 row("clamp_min", torch.clamp_min, x=floats(ties=True), min=of(-1, 0.5), smooth={"x": far})
 row("clamp_max", torch.clamp_max, x=floats(ties=True), max=of(-1, 0.5), smooth={"x": far})
 row("where", torch.where, condition=bools(), a=floats(), b=floats(), broadcast=True)
-row("lerp", torch.lerp, start=floats(), end=floats(), weight=floats(), broadcast=True, smooth={"weight": floats(away_from=(0.5, -0.5))})
+row(
+    "lerp",
+    torch.lerp,
+    start=floats(),
+    end=floats(),
+    weight=floats(),
+    broadcast=True,
+    smooth={"weight": floats(away_from=(0.5, -0.5))},
+)
 row("lerp", torch.lerp, start=floats(), end=floats(), weight=number(), broadcast=True, positional=("weight",))
 row("addcmul", torch.addcmul, input=floats(), tensor1=floats(), tensor2=floats(), value=of(1, -0.5), broadcast=True)
-row("addcdiv", torch.addcdiv, input=floats(), tensor1=floats(), tensor2=floats(away_from=0), value=of(1, -0.5), broadcast=True)
+row(
+    "addcdiv",
+    torch.addcdiv,
+    input=floats(),
+    tensor1=floats(),
+    tensor2=floats(away_from=0),
+    value=of(1, -0.5),
+    broadcast=True,
+)

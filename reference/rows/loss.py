@@ -1,0 +1,101 @@
+"""Rows of `ops/loss.py`: every reduction, weights, ignored classes, smoothing, probabilities; equal inputs and knees drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch.nn import functional as TF
+
+from minitorch.nn import functional as F
+
+from ..strategies import Source, floats, given, laid_out, of, positive
+from ..table import row
+
+reduction = of("none", "mean", "sum")
+ties = {"x": floats(ties=True), "y": floats(ties=True)}
+apart = {"x": floats(low=2.2, high=3.0), "y": floats(low=-0.4, high=0.9)}
+
+row("mse_loss", TF.mse_loss, F.mse_loss, x=floats(), y=floats(), reduction=reduction)
+row("l1_loss", TF.l1_loss, F.l1_loss, **ties, reduction=reduction, smooth=apart)
+row(
+    "smooth_l1_loss",
+    TF.smooth_l1_loss,
+    F.smooth_l1_loss,
+    **ties,
+    reduction=reduction,
+    beta=of(1.0, 2.0, 0.5),
+    smooth=apart | {"beta": of(1.0, 0.5)},
+)
+row(
+    "huber_loss",
+    TF.huber_loss,
+    F.huber_loss,
+    **ties,
+    reduction=reduction,
+    delta=of(1.0, 2.0, 0.5),
+    smooth=apart | {"delta": of(1.0, 0.5)},
+)
+
+# ---- classes ----
+
+
+class classes:
+    """Class numbers for predictions x (N, C, …), some of them the ignored −100."""
+
+    is_array = True
+
+    def __init__(self, ignored: bool = True):
+        self.ignored = ignored
+
+    def __call__(self, source: Source, case: dict) -> np.ndarray:
+        x = case["x"]
+        shape = () if x.ndim == 1 else (x.shape[0], *x.shape[2:])
+        count = x.shape[0 if x.ndim == 1 else 1]
+        y = np.asarray(source.rng.integers(0, max(count, 1), shape))
+        return np.where(source.rng.random(shape) < 0.2, -100, y) if self.ignored else y
+
+
+class probabilities:
+    """Class probabilities of x's shape."""
+
+    is_array = True
+
+    def __call__(self, source: Source, case: dict) -> np.ndarray:
+        q = source.rng.random(case["x"].shape)
+        return laid_out(source, q / q.sum(axis=0 if q.ndim == 1 else 1, keepdims=True))
+
+
+def class_weight(case: dict, source: Source):
+    """None, or a positive weight per class."""
+    return source.rng.uniform(0.2, 2, case["x"].shape[0 if case["x"].ndim == 1 else 1]) if source.integer(0, 1) else None
+
+
+for shape in ("3", "N 3", "N 3 L", "N 3 L M"):
+    row("nll_loss", TF.nll_loss, F.nll_loss, x=floats(shape), target=classes(), weight=given(class_weight), reduction=reduction,
+        special=False)  # fmt: skip
+    row("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats(shape), target=classes(), weight=given(class_weight),
+        reduction=reduction, label_smoothing=of(0.0, 0.1), special=False)  # fmt: skip
+    row("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats(shape), target=probabilities(),
+        weight=given(class_weight), reduction=reduction, label_smoothing=of(0.0, 0.1), special=False)  # fmt: skip
+row("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats("N 3"), target=classes(ignored=False), ignore_index=of(1, 2),
+    reduction=reduction, special=False)  # fmt: skip
+
+# ---- probabilities ----
+
+# Second derivatives: torch adds 1e-12 to p and to 1 − p there, which shows beyond 1e-9 where p is below 1e-3.
+unit = floats("N C", 0.02, 0.98, specials=False)
+row("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=unit, target=floats("N C", 0, 1, specials=False),
+    reduction=reduction, smooth={"x": floats("N C", 0.1, 0.9)})  # fmt: skip
+row("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=floats("N", 0, 1, ties=True, specials=False),
+    target=floats("N", 0, 1, ties=True, specials=False), reduction=reduction, second_order=False,
+    smooth={"x": floats("N", 0.1, 0.9)})  # fmt: skip
+row("binary_cross_entropy_with_logits", TF.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits,
+    x=floats("N C", -40, 40), target=floats("N C", 0, 1), reduction=reduction, smooth={"x": floats("N C")})  # fmt: skip
+row("binary_cross_entropy_with_logits", TF.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits,
+    x=floats("N C"), target=floats("N C", 0, 1), weight=positive("C"), reduction=reduction)  # fmt: skip
+row("binary_cross_entropy_with_logits", lambda x, y, v, **o: TF.binary_cross_entropy_with_logits(x, y, pos_weight=v, **o),
+    lambda x, y, v, **o: F.binary_cross_entropy_with_logits(x, y, pos_weight=v, **o),
+    x=floats("N C"), target=floats("N C", 0, 1), pos_weight=positive("C"), reduction=reduction)  # fmt: skip
+row("kl_div", TF.kl_div, F.kl_div, x=floats("N C", -5, 0), target=floats("N C", 0, 1, ties=True), special=False,
+    reduction=of("none", "sum", "mean", "batchmean"), smooth={"target": positive("N C", 1.0)})  # fmt: skip
+row("kl_div", TF.kl_div, F.kl_div, x=floats("N C", -5, 0), target=floats("N C", -5, 0), special=False,
+    reduction=of("none", "sum", "mean", "batchmean"), log_target=of(True))  # fmt: skip
