@@ -401,12 +401,13 @@ class Plan:
         self.targets = tuple(i for _, targets in steps for i in targets)  # arguments that get a gradient, in order
         self.positions = tuple(range(n_inputs)) if op.variadic else op.positions
         # Each derivative, where its parameters come from (the gradient of an output, or a kept value), and whether it
-        # returns several gradients.
+        # returns several gradients. `lone`: it takes `g` and at most one kept value, which is this one (−1: none).
         self.steps = tuple(
             (
                 d.function,
                 tuple((True, op.output_of(n)) if n in d.grads else (False, places[n]) for n in d.parameters),
                 len(d.of) > 1 or op.variadic,
+                _lone(d, places, op),
             )
             for d, _ in steps
         )
@@ -414,6 +415,14 @@ class Plan:
         only = steps[0][0]
         simple = len(steps) == 1 and len(only.of) == 1 and only.parameters == ("g", *self.names)
         self.simple = only.function if simple and not (op.variadic or op.output_list) else None
+
+
+def _lone(derivative: Derivative, places: dict[str, Any], op: Op) -> int | None:
+    """The place of the only kept value of a derivative f(g, value), −1 for f(g), None for all others."""
+    first, *others = derivative.parameters
+    if first != "g" or len(others) > 1 or op.variadic or op.output_list or any(n in derivative.grads for n in others):
+        return None
+    return places[others[0]] if others else -1
 
 
 def _positions(op: Op, names: list[str], n_inputs: int) -> tuple[dict[str, Any], tuple[int, ...]]:

@@ -80,8 +80,11 @@ class Node:
         if plan.simple is not None:
             return [plan.simple(grads[0], *values)] if values else [plan.simple(grads[0])]
         results: list[Any] = []
-        for function, sources, several in plan.steps:
-            result = function(*[grads[k] if upstream else values[k] for upstream, k in sources])
+        for function, sources, several, lone in plan.steps:
+            if lone is None:
+                result = function(*[grads[k] if upstream else values[k] for upstream, k in sources])
+            else:
+                result = function(grads[0]) if lone < 0 else function(grads[0], values[lone])
             results.extend(result) if several else results.append(result)
         return results
 
@@ -323,6 +326,8 @@ def walk(
     arrived: dict = {}
     pending: dict[Any, list] = {}
     heap: list[tuple[int, Any]] = []
+    sums: set = set()  # the (node, output) whose gradient is a sum made here, which nobody else holds
+    borrowed: set = set()  # the leaves whose gradient is memory that others hold too
 
     def push(node: Any, nr: int, g: Any) -> None:
         """Add g to what has arrived for output `nr` of `node`, in that output's shape and dtype."""
@@ -334,13 +339,23 @@ def walk(
         if held is None:
             held = pending[node] = [None] * len(node.metas)
             heappush(heap, (-node.birth, node))
-        held[nr] = g if held[nr] is None else held[nr] + g
+        before = held[nr]
+        if before is None:
+            held[nr] = g
+        elif (node, nr) in sums:
+            before._array += g._array  # the sum is this walk's own: add into it
+        else:
+            held[nr] = before + g
+            if not create_graph:
+                sums.add((node, nr))
 
-    before, grad_mode.enabled = grad_mode.enabled, create_graph
+    mode, grad_mode.enabled = grad_mode.enabled, create_graph
     try:
         for (node, nr), g in roots:
             if needed is None or node in needed:
-                push(node, nr, g if node.edges else g.clone())
+                push(node, nr, g)
+                if not node.edges:
+                    borrowed.add(node)
         while heap:
             node = heappop(heap)[1]
             grads = pending.pop(node)
@@ -351,6 +366,8 @@ def walk(
                 arrived.update({(node, nr): g for nr, g in enumerate(grads) if (node, nr) in wanted})
                 if not needed[node] and not (accumulate and not node.edges):
                     continue
+            if borrowed and node in borrowed and (node, 0) not in sums:
+                grads = [g if g is None else g.clone() for g in grads]
             results = node.run(grads)
             if hooks is not None:
                 results = hooks.after(node, results, grads)
@@ -360,12 +377,20 @@ def walk(
                 if edge is None or g is None or (needed is not None and edge[0] not in needed):
                     continue
                 target, nr = edge
-                if not target.edges and (node.may_share or g._base is not None or any(g is h for h in grads)):
-                    g = g.clone()  # it will become a leaf's .grad: that must be nobody else's memory
                 push(target, nr, g)
+                # What becomes a leaf's .grad must be nobody else's memory.
+                if not target.edges and (node.may_share or g._base is not None or any_is(g, grads)):
+                    borrowed.add(target)
     finally:
-        grad_mode.enabled = before
+        grad_mode.enabled = mode
     return arrived
+
+
+def any_is(g: Any, grads: list) -> bool:
+    """Whether g is one of the tensors in `grads` (`in` would compare their elements)."""
+    if len(grads) == 1:
+        return g is grads[0]
+    return any(g is h for h in grads)
 
 
 def _leading_to(stops: set, roots: list) -> dict:

@@ -286,10 +286,9 @@ def gelu_slope(xp: Any, x: Array, approximate: str) -> Array:
 
     def slope(x: Array) -> Array:
         if approximate == "none":
-            density = xp.exp(x * x * -0.5)
-            density *= 1 / math.sqrt(2 * math.pi)
+            density, phi = _normal(xp, x)
             density *= x
-            density += _phi(xp, x, approximate)
+            density += phi
             return density
         t = xp.tanh(_inner(x))
         return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (_SQRT_2_OVER_PI * (1 + 3 * 0.044715 * x * x))
@@ -315,10 +314,34 @@ def _inner(x: Any) -> Any:
 
 def _phi(xp: Any, x: Array, approximate: str) -> Array:
     """Φ(x) = (1 + erf(x/√2)) / 2, or its approximation by tanh."""
-    half = special(xp, "erf", x * math.sqrt(0.5)) if approximate == "none" else xp.tanh(_inner(x))
+    if approximate == "none":
+        return _normal(xp, x)[1]
+    half = xp.tanh(_inner(x))
     half += 1
     half *= 0.5
     return half
+
+
+def _normal(xp: Any, x: Array) -> tuple[Array, Array]:
+    """The normal density φ(x) and distribution Φ(x).
+
+    In float32 on the CPU Φ is a polynomial times φ, within 1e-7 of the truth (Abramowitz and Stegun 1964, 26.2.17), because
+    SciPy's erf takes ten times as long.
+    """
+    density = xp.exp(x * x * -0.5)
+    density *= 1 / math.sqrt(2 * math.pi)
+    if xp is not np or x.dtype != np.float32:
+        half = special(xp, "erf", x * math.sqrt(0.5))
+        half += 1
+        half *= 0.5
+        return density, half
+    t = 1 / (np.abs(x) * 0.2316419 + 1)
+    tail = t * 1.330274429  # 1 − Φ(|x|) = φ(x) (b₁ t + … + b₅ t⁵), by Horner's rule
+    for b in (-1.821255978, 1.781477937, -0.356563782, 0.319381530):
+        tail += b
+        tail *= t
+    tail *= density
+    return density, np.copysign(0.5 - tail, x) + 0.5
 
 
 def in_blocks(xp: Any, function: Any, x: Array, block: int = 1 << 15) -> Array:

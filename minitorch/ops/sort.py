@@ -71,20 +71,46 @@ def topk_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
     return to_chosen(g, x_shape, indices, dim, True)
 
 
-@composite
-def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Any:
+@op(outputs=("values", "indices"))
+def kthvalue(xp: Any, x: Array, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
     """The k-th smallest along `dim` (counted from 1), and its index."""
-    if not 1 <= k <= (input.shape[dim] if input.ndim else 1):
-        raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}, got {k}")
-    return _picked(sort(input, dim), k - 1, dim, keepdim)
+    n = _not_empty("kthvalue", x, dim)
+    if not 1 <= k <= n:
+        raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}, got {k} of {n}")
+    return _at_place(xp, x, xp.asarray(k - 1), dim, keepdim)
 
 
-def _picked(ordered: Any, k: int, dim: int, keepdim: bool) -> Any:
-    """Place k of a sort, as (values, indices)."""
-    if ordered.values.ndim == 0:
-        return ordered
-    values, indices = (t.narrow(dim, k, 1) for t in ordered)
-    return type(ordered)(*((values, indices) if keepdim else (values.squeeze(dim), indices.squeeze(dim))))
+kthvalue.grad(to_chosen)
+
+
+def _not_empty(name: str, x: Array, dim: int) -> int:
+    """The size of `dim`; IndexError if there is nothing to choose from."""
+    n = x.shape[canonical_dim(dim, x.ndim)] if x.ndim else 1
+    if n == 0:
+        raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
+    return n
+
+
+def _at_place(xp: Any, x: Array, place: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+    """What stands at `place` once x is sorted along `dim`, and its index; `place` broadcasts over the other dimensions."""
+    axis = canonical_dim(dim, x.ndim)
+    if not x.ndim:
+        return x.copy(), xp.zeros((), "int64")
+    one_each = tuple(1 if d == axis else n for d, n in enumerate(x.shape))
+    indices = xp.take_along_axis(_order(xp, x, axis, False), xp.broadcast_to(place, one_each), axis)
+    values = xp.take_along_axis(x, indices, axis)
+    return (values, indices) if keepdim else (values.squeeze(axis), indices.squeeze(axis))
+
+
+@op(name="median", outputs=("values", "indices"), public=False, backward="MedianBackward1")
+def median_along(xp: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+    """The lower of the two middle elements along `dim`, and its index; the first nan if there is one."""
+    n, axis = _not_empty("median", x, dim), canonical_dim(dim, x.ndim)
+    nans = (x != x).sum(axis, keepdims=True) if x.ndim else xp.asarray(0)
+    return _at_place(xp, x, xp.where(nans > 0, n - nans, (n - 1) // 2), dim, keepdim)
+
+
+median_along.grad(to_chosen)
 
 
 @op(name="median", public=False)
@@ -104,5 +130,4 @@ def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower of the two middle elements, of all or along `dim` (with its index)."""
     if dim is None:
         return median_all(input)
-    n = input.shape[dim] if input.ndim else 1
-    return _picked(sort(input, dim), (n - 1) // 2, dim, keepdim)
+    return median_along(input, dim, keepdim)

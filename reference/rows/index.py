@@ -355,4 +355,4 @@ row("kthvalue", torch.kthvalue, x=floats("N 4"), k=of(1, 2, 4, 5, 0), dim=of(1, 
 row("kthvalue", torch.kthvalue, x=floats(), k=of(1), dim=dim_of("x"), keepdim=booleans, special=False)
 row("median", torch.median, x=floats(ties=True), smooth={"x": apart}, empty=False)
 row("median", torch.median, x=floats("0 2"), differentiable=False)
-row("median", torch.median, x=floats(), dim=dim_of("x"), keepdim=booleans, special=False)
+row("median", torch.median, x=floats(), dim=dim_of("x"), keepdim=booleans)
