@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args.run(args)
     except UserError as error:
-        print(f"minitorch {args.command}: error: {error}", file=sys.stderr)
+        print(f"minitorch {args.command}: error: {' '.join(str(error).split())}", file=sys.stderr)  # on one line
         return 1
     except MemoryError as error:
         print(
@@ -70,8 +70,12 @@ def _parser() -> argparse.ArgumentParser:
         "--optimizer", choices=list(DEFAULT_LR), default="adam", help="the update rule (default: %(default)s)"
     )
     train.add_argument("--hidden", type=_whole(1), default=128, help="features in the hidden layer (default: %(default)s)")
-    train.add_argument("--dropout", type=_share, default=0.2, help="share of hidden features to drop in training")
-    train.add_argument("--seed", type=_whole(0), default=0, help="same seed: same weights, batches and result")
+    train.add_argument(
+        "--dropout", type=_share, default=0.2, help="share of features to drop in training (default: %(default)s)"
+    )
+    train.add_argument(
+        "--seed", type=_whole(0), default=0, help="same seed: same weights, batches and result (default: %(default)s)"
+    )
     train.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     train.add_argument(
         "--out",

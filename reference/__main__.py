@@ -1,4 +1,4 @@
-"""The command line of the oracle: `python -m reference report | bench | mutate`."""
+"""The command line of the oracle: `python -m reference report | bench | mutate | derivatives`."""
 
 from __future__ import annotations
 
@@ -26,11 +26,15 @@ def main(arguments: list[str] | None = None) -> int:
     mutate = commands.add_parser("mutate", help="break each derivative and update rule: do the rows notice?")
     mutate.add_argument("--family", metavar="NAME", help="only one module of minitorch/ops, or optim")
 
+    commands.add_parser("derivatives", help="write docs/derivatives.md from the registry")
+
     options = vars(parser.parse_args(arguments))
     command = options.pop("command")
     warnings.simplefilter("ignore")  # what torch and NumPy say about inf and nan, which are drawn on purpose
     if command == "report":
         from .report import report as run
+    elif command == "derivatives":
+        from .derivatives import write as run  # type: ignore[assignment]
     elif command == "bench":
         from .bench import bench as run  # type: ignore[assignment]
     else:

@@ -31,7 +31,7 @@ def one_line_of_error(capsys: pytest.CaptureFixture[str]) -> str:
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.count("\n") == 1
-    assert captured.err.startswith("minitorch ")
+    assert captured.err.startswith("minitorch")
     return captured.err
 
 

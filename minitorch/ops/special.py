@@ -30,7 +30,7 @@ erfinv = row("erfinv", "the x whose erf is given", lambda xp, x: special(xp, "er
              lambda g, out: g * (math.sqrt(math.pi) / 2 * exp(square(out))), promote="float")  # fmt: skip
 sigmoid = row("sigmoid", "σ(x) = 1 / (1 + e⁻ˣ)", lambda xp, x: special(xp, "expit", x),
               lambda g, out: g * out * (1 - out), promote="float")  # fmt: skip
-lgamma = row("lgamma", "ln |Γ(x)|", lambda xp, x: special(xp, "gammaln", x),
+lgamma = row("lgamma", "ln |Γ(x)|", lambda xp, x: special(xp, "gammaln", xp.where(xp.isinf(x), xp.abs(x), x)),
              lambda g, x: g * digamma(x), promote="float")  # fmt: skip
 digamma = row("digamma", "ψ(x) = d/dx ln Γ(x)", lambda xp, x: special(xp, "psi", x),
               lambda g, x: g * polygamma(1, x), promote="float")  # fmt: skip

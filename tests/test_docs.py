@@ -1,0 +1,51 @@
+"""What is written is true: every block of the documents runs and prints what it says, and generated pages are current."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from reference import derivatives
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_blocks_print_what_they_say(document: Path) -> None:
+    text = document.read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+    assert all(block.lstrip().startswith(">>>") for block in blocks), "a python block without a prompt is not run"
+    examples = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, document.name, str(document), 0)
+    output: list[str] = []
+    result = doctest.DocTestRunner(verbose=False).run(examples, out=output.append)
+    assert result.failed == 0, "".join(output)
+    assert result.attempted > 0 or document.name == "derivatives.md"
+
+
+def test_derivatives_page_is_current() -> None:
+    assert derivatives.PAGE.read_text() == derivatives.page(), "run: python -m reference derivatives"
+
+
+def test_documents_name_files_that_exist() -> None:
+    for document in (*DOCUMENTS, ROOT / "CONTRIBUTING.md"):
+        for name in re.findall(r"`((?:minitorch|reference|docs|tests)/[\w/.]+)`", document.read_text()):
+            assert (ROOT / name).exists(), f"{document.name} names {name}"
+
+
+def test_ci_runs_the_commands_of_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for name, end in (("train", "minitorch train"), ("test", "-m pytest")):
+        (command,) = re.findall(rf"<!-- run: {name} -->\n```sh\n(.+)\n```", readme)
+        assert command.endswith(end), command
+        # What .ci/run does to find it, by the same awk program.
+        script = (ROOT / ".ci" / "run").read_text()
+        program = re.search(r"marker=.<!-- run: \$1 -->. '(.*?)' README.md", script)
+        assert program is not None
+        marker = f"marker=<!-- run: {name} -->"
+        found = subprocess.run(["awk", "-v", marker, program[1], "README.md"], cwd=ROOT, capture_output=True, text=True)
+        assert found.stdout.strip() == command
