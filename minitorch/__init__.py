@@ -11,9 +11,9 @@ import warnings as _warnings
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitorch\.")
 _warnings.filterwarnings("ignore", ".* encountered in reduce", category=RuntimeWarning, module=r"numpy\._core\._methods")
 
-from . import autograd, datasets, nn, ops, optim, random, serialization, utils  # noqa: E402
-from ._tensor_str import set_printoptions  # noqa: E402
-from .autograd.grad_mode import (  # noqa: E402
+from . import autograd, datasets, nn, ops, optim, random, serialization, utils
+from ._tensor_str import set_printoptions
+from .autograd.grad_mode import (
     enable_grad,
     inference_mode,
     is_grad_enabled,
@@ -21,9 +21,9 @@ from .autograd.grad_mode import (  # noqa: E402
     no_grad,
     set_grad_enabled,
 )
-from .creation import *  # noqa: E402, F403
-from .device import device  # noqa: E402
-from .dtypes import (  # noqa: E402
+from .creation import *
+from .device import device
+from .dtypes import (
     bfloat16,
     can_cast,
     double,
@@ -45,11 +45,11 @@ from .dtypes import (  # noqa: E402
     short,
     uint8,
 )
-from .dtypes import bool_ as bool  # noqa: E402
-from .dtypes import float_ as float  # noqa: E402
-from .dtypes import int_ as int  # noqa: E402
-from .op import registry as _registry  # noqa: E402
-from .random import (  # noqa: E402
+from .dtypes import bool_ as bool
+from .dtypes import float_ as float
+from .dtypes import int_ as int
+from .op import registry as _registry
+from .random import (
     Generator,
     bernoulli,
     default_generator,
@@ -65,12 +65,12 @@ from .random import (  # noqa: E402
     seed,
     set_rng_state,
 )
-from .serialization import load, save  # noqa: E402
-from .tensor import Size, Tensor  # noqa: E402
+from .serialization import load, save
+from .tensor import Size, Tensor
 
 # Every public op and composite function, under torch's name: `minitorch.exp`, `minitorch.softmax`, …
 globals().update({_name: _thing for _name, _thing in _registry.items() if _name not in globals()})
 
-from math import e, inf, nan, pi  # noqa: E402
+from math import e, inf, nan, pi
 
 __version__ = "0.1.0"

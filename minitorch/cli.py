@@ -175,7 +175,7 @@ def _data(split: str, device: minitorch.device) -> tuple[minitorch.Tensor, minit
     return digits.pixels(images).to(device), labels.to(device)
 
 
-def _torch_twin(model: minitorch.nn.Module, optimizer: str, lr: float, epochs: int) -> Any:
+def _torch_twin(model: minitorch.nn.Sequential, optimizer: str, lr: float, epochs: int) -> Any:
     try:
         from reference.compare_training import TorchTwin
     except ImportError as error:

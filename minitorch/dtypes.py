@@ -16,7 +16,7 @@ import numpy as np
 class dtype:
     """A tensor's element type, such as `minitorch.float32`; compare with `is` or `==`."""
 
-    __slots__ = ("name", "is_floating_point", "itemsize", "_numpy")
+    __slots__ = ("_numpy", "is_floating_point", "itemsize", "name")
 
     def __init__(self, name: str, itemsize: int, is_floating_point: bool = False):
         self.name = name

@@ -162,7 +162,7 @@ class Op:
         else:
             out = self.forward(xp, *arrays)
 
-        plan = None
+        plan: Any = None
         if mask and grad_mode.enabled:
             plan = self.plans.get(mask, 0) if not self.variadic else make_plan(self, mask, len(positions))
             if plan == 0:
@@ -220,7 +220,9 @@ class Op:
         for key, value in kwargs.items():
             name = self._parameter(key)
             if name is None:
-                raise TypeError(f"{self.__name__}() got an unexpected keyword argument '{key}'; it takes {self._signature()}")
+                raise TypeError(
+                    f"{self.__name__}() got an unexpected keyword argument '{key}'; it takes {self._signature()}"
+                )
             if name in given:
                 raise TypeError(f"{self.__name__}() got multiple values for argument '{key}'")
             given[name] = value
@@ -246,8 +248,7 @@ class Op:
     def _list_input(self, tensors: Any) -> tuple:
         if isinstance(tensors, Tensor) or not isinstance(tensors, (list, tuple)):
             raise TypeError(
-                f"{self.__name__}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
-                f"{type(tensors).__name__}"
+                f"{self.__name__}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
             )
         if not tensors:
             raise RuntimeError(f"{self.__name__}(): expected a non-empty list of Tensors")
@@ -346,7 +347,7 @@ class Elementwise(Op):
         out = new(Tensor)
         out._array = array if type(array) is ndarray else np.asarray(array)
         if mask and grad_mode.enabled:
-            plan = self.plans.get(mask, 0)
+            plan: Any = self.plans.get(mask, 0)
             if plan == 0:
                 plan = self.plans[mask] = make_plan(self, mask, self.n_inputs)
             if plan is not None:

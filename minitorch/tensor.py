@@ -559,7 +559,7 @@ class Tensor(TensorMethods):
 
 def _rebuild(cls: type, array: np.ndarray, device_name: str, state: dict) -> Any:
     """What unpickling calls: the tensor from its parts."""
-    made = new(cls)
+    made: Any = new(cls)
     made._array = device(device_name).xp.asarray(array)
     made.__dict__.update(state)
     return made

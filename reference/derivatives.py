@@ -87,5 +87,3 @@ def write() -> int:
     PAGE.write_text(page())
     print(f"wrote {PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE}: {len(ops)} ops")
     return 0
-
-

@@ -154,6 +154,5 @@ def _zeros_like(x: Any) -> Any:
     return zeros_like(x)
 
 
-from .function import Function  # noqa: E402  — these two use the functions above
-from .gradcheck import gradcheck, gradgradcheck  # noqa: E402
-
+from .function import Function
+from .gradcheck import gradcheck, gradgradcheck

@@ -30,7 +30,7 @@ class NOT_A_TENSOR:
 class Node:
     """One recorded op: edges to the nodes of its inputs, what was saved, and how to run its derivatives."""
 
-    __slots__ = ("op", "plan", "saved", "versions", "edges", "metas", "birth", "hooks", "__weakref__")
+    __slots__ = ("__weakref__", "birth", "edges", "hooks", "metas", "op", "plan", "saved", "versions")
     may_share = False  # whether a derivative may hand out memory that is not its own (a user's Function may)
 
     op: Any
@@ -75,7 +75,7 @@ class Node:
 
     def run(self, grads: list) -> list:
         """The gradients for `edges`, in their order, from the gradients of the outputs (None where none arrived)."""
-        values = self.unpack() if self.versions else self.saved
+        values: Any = self.unpack() if self.versions else self.saved
         plan = self.plan
         if plan.simple is not None:
             return [plan.simple(grads[0], *values)] if values else [plan.simple(grads[0])]
@@ -171,7 +171,7 @@ def record(op: Any, plan: Any, args: tuple, outs: Any) -> Node:
 class AccumulateGrad:
     """The end of the graph at a leaf: adds what arrives into `leaf.grad`."""
 
-    __slots__ = ("variable", "metas", "birth", "hooks", "__weakref__")
+    __slots__ = ("__weakref__", "birth", "hooks", "metas", "variable")
     edges: Sequence = ()
     places: Sequence = ()
     next_functions: tuple = ()

@@ -6,7 +6,7 @@ Read `modules/module.py` (registration, state dicts), then `modules/linear.py` a
 from __future__ import annotations
 
 from minitorch.nn import functional, init, utils
-from minitorch.nn.modules import *  # noqa: F403
+from minitorch.nn.modules import *
 from minitorch.nn.modules import __all__ as _modules
 from minitorch.nn.parameter import Buffer, Parameter
 

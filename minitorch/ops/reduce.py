@@ -98,7 +98,19 @@ def _sum_in_groups(x: Array, d: int) -> Array:
 @composite
 def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """Σ x over `dim`, nan counting as 0."""
-    return sum_(where(isnan(input), 0, input) if input.is_floating_point() else input, dim, keepdim, dtype)
+    return sum_(nan_as_zero(input) if input.is_floating_point() else input, dim, keepdim, dtype)
+
+
+@op(public=False)
+def nan_as_zero(xp: Any, x: Array) -> Array:
+    """x, and 0 where x is nan"""
+    return xp.where(xp.isnan(x), xp.zeros((), x.dtype), x)
+
+
+@nan_as_zero.grad
+def nan_as_zero_grad(g: Tensor, x: Tensor) -> Tensor:
+    """∂L/∂x = g · [x is not nan]"""
+    return g * ~isnan(x)
 
 
 @op(backward=_numbered("Mean"))

@@ -73,9 +73,11 @@ def logit(xp: Any, x: Array, eps: float | None = None) -> Array:
 
 @logit.grad
 def logit_grad(g: Tensor, x: Tensor, eps: float | None) -> Tensor:
-    """∂L/∂x = g / (x (1 − x)), 0 where x was clamped, nan outside [0, 1]"""
-    low, outside = (0.0, math.nan) if eps is None else (eps, 0.0)
-    return where((x < low) | (x > 1 - low), outside, g / (x * (1 - x)))
+    """∂L/∂x = g / (x (1 − x)), g · ∞ at 0 and 1, nan outside; where x was clamped, 0"""
+    if eps is not None:
+        return where((x < eps) | (x > 1 - eps), 0.0, g / (x * (1 - x)))
+    product = where((x == 0) | (x == 1), 0.0, x * (1 - x))  # +0 at −0 too
+    return where((x < 0) | (x > 1), math.nan, g / product)
 
 
 @op(promote="float")
