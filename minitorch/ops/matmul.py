@@ -269,13 +269,9 @@ def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array
 @linear.grad("x")
 def linear_grad_x(g: Tensor, weight: Tensor) -> Tensor:
     """∂L/∂x = g W"""
-    return (
-        mm(g, weight)
-        if g.ndim == 2 and weight.ndim == 2
-        else matmul(g, weight)
-        if weight.ndim == 2
-        else g.unsqueeze(-1) * weight
-    )
+    if weight.ndim == 1:
+        return g.unsqueeze(-1) * weight
+    return mm(g, weight) if g.ndim == 2 else matmul(g, weight)
 
 
 @linear.grad("weight")
@@ -290,8 +286,8 @@ def linear_grad_weight(g: Tensor, x: Tensor, weight_shape: tuple) -> Tensor:
 
 @linear.grad("bias")
 def linear_grad_bias(g: Tensor) -> Tensor:
-    """∂L/∂b = Σ g over the rows (by the engine: b was broadcast)"""
-    return g
+    """∂L/∂b = Σ g over the rows"""
+    return g.sum(list(range(g.ndim - 1))) if g.ndim > 1 else g
 
 
 @composite
