@@ -84,7 +84,8 @@ def tensor_repr(tensor: Tensor) -> str:
     if tensor.dtype not in _obvious_dtypes(array.size):
         notes.append(f"dtype={tensor.dtype}")
     if tensor.grad_fn is not None:
-        notes.append(f"grad_fn=<{tensor.grad_fn.name()}>")
+        name = tensor.grad_fn.name().rpartition("::")[2]  # CopySlices has its namespace in its name
+        notes.append(f"grad_fn=<{name}>")
     elif tensor.requires_grad:
         notes.append("requires_grad=True")
     return _with_notes(prefix + body, notes, indent=len(prefix)) + ")"

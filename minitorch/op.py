@@ -57,9 +57,16 @@ def op(
     return register(made.__name__, made) if public else made
 
 
-def row(name: str, formula: str, forward: Callable, *derivatives: Callable | None, promote: str | None = "same") -> Op:
+def row(
+    name: str,
+    formula: str,
+    forward: Callable,
+    *derivatives: Callable | None,
+    promote: str | None = "same",
+    backward: str | None = None,
+) -> Op:
     """An elementwise op in one line: its name, formula, forward, and one derivative per input, in their order."""
-    made = Elementwise(forward, name, ("out",), promote, False, None, formula)
+    made = Elementwise(forward, name, ("out",), promote, False, backward, formula)
     for input_name, derivative in zip(made.inputs, derivatives):
         if derivative is not None:
             made.grad(input_name)(derivative)

@@ -7,7 +7,6 @@ Read next: `autograd/engine.py` for what `backward` does.
 
 from __future__ import annotations
 
-import itertools
 import math
 import weakref
 from collections.abc import Callable, Sequence
@@ -64,7 +63,8 @@ class Tensor(TensorMethods):
     _accumulator: Any = None
     _base: Tensor | None = None
     _replay: Any = None  # for views: the function that makes this view again from `_base`; None where writing is refused
-    _views: Any = None  # for bases: their living views
+    _views: list | None = None  # for bases: weak references to their views
+    _views_limit = 16
     _refusal: str = ""  # for views with no replay: why writing through them cannot be differentiated
     _retains_grad = False
     _leaf_hooks: Any = None
@@ -308,9 +308,17 @@ class Tensor(TensorMethods):
             view._replay = lambda b: op(outer(b), *rest)
         else:
             view._refusal = self._refusal
-        if base._views is None:
-            base._views = weakref.WeakValueDictionary()
-        base._views[next(_view_keys)] = view
+        if grad_mode.enabled:
+            base._watch(view)
+
+    def _watch(self, view: Tensor) -> None:
+        """Remember a view weakly; the dead are swept out whenever the list has doubled."""
+        if self._views is None:
+            self._views = []
+        elif len(self._views) >= self._views_limit:
+            self._views = [reference for reference in self._views if reference() is not None]
+            self._views_limit = 2 * len(self._views) + 16
+        self._views.append(weakref.ref(view))
 
     def _bump(self) -> None:
         """Count a write to this memory."""
@@ -339,6 +347,8 @@ class Tensor(TensorMethods):
             )
         if out._array.dtype != self._array.dtype:
             out = out.to(self.dtype)
+        if isinstance(out._grad_fn, engine.Node):
+            out._grad_fn.keep_copy(self)
         self._array[...] = out._array
         self._bump()
         if out.requires_grad:
@@ -374,11 +384,11 @@ class Tensor(TensorMethods):
         base: Any = self._base
         from .ops.index import write_view
 
-        changed = write_view(base._detached_history(), out, self._replay)
+        changed = write_view(base._before_write(), out, self._replay)
         base.requires_grad, base._grad_fn, base._output_nr = True, changed._grad_fn, changed._output_nr
         base._forget_views()
 
-    def _detached_history(self) -> Tensor:
+    def _before_write(self) -> Tensor:
         """A stand-in for this tensor before the write: the same history, under another object."""
         before = self._alias()
         before.requires_grad, before._grad_fn, before._output_nr = self.requires_grad, self._grad_fn, self._output_nr
@@ -386,8 +396,9 @@ class Tensor(TensorMethods):
 
     def _forget_views(self) -> None:
         """Every view of this base makes its history anew when it is next asked for."""
-        for view in list((self._views or {}).values()):
-            if view._replay is not None:
+        for reference in self._views or ():
+            view = reference()
+            if view is not None and view._replay is not None:
                 view.requires_grad, view._grad_fn = True, engine.STALE
 
     # ---- new tensors like this one ----
@@ -595,5 +606,4 @@ class _recording:
         grad_mode.enabled = self.before
 
 
-_view_keys = itertools.count()
 op_module.Tensor = Tensor  # the door makes Tensors, and Tensors come through the door

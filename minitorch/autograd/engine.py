@@ -122,6 +122,14 @@ class Node:
             "its out-of-place form."
         )
 
+    def keep_copy(self, tensor: Any) -> None:
+        """`tensor` is about to be overwritten by this very op: what was saved of it becomes a copy, with its history."""
+        for k, value in enumerate(self.saved or ()):
+            if value is tensor:
+                before = tensor._before_write()
+                before._array, before._counter = tensor._array.copy(), None
+                self.saved[k], self.versions[k] = before, 0  # type: ignore[index]
+
     def show_output(self, nr: int, tensor: Any) -> None:
         """Output `nr` was written into `tensor`: what was saved of it is watched there from now on."""
         for k, saved_nr in enumerate(self.plan.outputs, start=len(self.plan.arguments)):

@@ -45,7 +45,7 @@ add = row(
 sub = row("sub", "a − α·b", _sub, lambda g: g, lambda g, alpha: -g if alpha == 1 else g * -alpha)
 mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a)
 true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
-               lambda g, b: g / b, lambda g, b, out: -g * out / b, promote="float")  # fmt: skip
+               lambda g, b: g / b, lambda g, b, out: -g * out / b, promote="float", backward="DivBackward0")  # fmt: skip
 neg = row("neg", "−x", _neg, lambda g: -g)
 positive = row("positive", "x", lambda xp, x: x.copy(), lambda g: g)
 square = row("square", "x²", lambda xp, x: x * x if x.dtype.kind != "b" else x.astype("int64"), lambda g, x: g * (2 * x))
@@ -156,7 +156,7 @@ fmin = row("fmin", "the smaller of a and b; of nan and a number, the number", la
            lambda g, a, b: where((a <= b) | isnan(b), 0.0, g))  # fmt: skip
 
 
-@op
+@op(backward=lambda saved: _clamp_form(saved))
 def clamp(xp: Any, x: Array, min: Array | None = None, max: Array | None = None) -> Array:
     """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None.
 
@@ -256,7 +256,15 @@ def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tenso
 
 
 def _power_form(saved: dict) -> str:
-    return "PowBackward1" if hasattr(saved.get("b"), "_array") else "PowBackward0"
+    """torch numbers the forms: a tensor to a number, a tensor to a tensor, a number to a tensor."""
+    if not hasattr(saved.get("b"), "_array"):
+        return "PowBackward0"
+    return "PowBackward1" if hasattr(saved.get("a"), "_array") else "PowBackward2"
+
+
+def _clamp_form(saved: dict) -> str:
+    tensors = any(hasattr(saved.get(bound), "_array") for bound in ("min", "max"))
+    return "ClampBackward0" if tensors else "ClampBackward1"
 
 
 @op(backward=_power_form)

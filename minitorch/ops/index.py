@@ -332,7 +332,7 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 # ---- what a write through a view means for its base ----
 
 
-@op(promote=None, public=False, backward="CopySlices")
+@op(promote=None, public=False, backward="torch::autograd::CopySlices")
 def write_view(xp: Any, base: Array, value: Array, replay: Any) -> Array:
     """base, whose part that `replay` shows has become `value` (it has been written already)."""
     return base

@@ -73,11 +73,10 @@ def logit(xp: Any, x: Array, eps: float | None = None) -> Array:
 
 @logit.grad
 def logit_grad(g: Tensor, x: Tensor, eps: float | None) -> Tensor:
-    """∂L/∂x = g / (x (1 − x)), g · ∞ at 0 and 1, nan outside; where x was clamped, 0"""
+    """∂L/∂x = g / (x (1 − x)), nan outside [0, 1]; where x was clamped, 0"""
     if eps is not None:
         return where((x < eps) | (x > 1 - eps), 0.0, g / (x * (1 - x)))
-    product = where((x == 0) | (x == 1), 0.0, x * (1 - x))  # +0 at −0 too
-    return where((x < 0) | (x > 1), math.nan, g / product)
+    return where((x < 0) | (x > 1), math.nan, g / (x * (1 - x)))
 
 
 @op(promote="float")

@@ -46,7 +46,15 @@ row(
     decimals=of(0, 1, -1),
     smooth={"x": floats(low=0.6, high=0.9), "decimals": of(0)},
 )
-row("logit", torch.logit, x=floats(low=-0.2, high=1.2), eps=of(None, 0.1), smooth={"x": floats(low=0.2, high=0.8)})
+# The sign of torch's infinite gradient at −0 depends on where in a vector register it lies: gradients without specials.
+row("logit", torch.logit, x=floats(low=-0.2, high=1.2), eps=of(None, 0.1), differentiable=False)
+row(
+    "logit",
+    torch.logit,
+    x=floats(low=-0.2, high=1.2, specials=False),
+    eps=of(None, 0.1),
+    smooth={"x": floats(low=0.2, high=0.8)},
+)
 row("nan_to_num", torch.nan_to_num, x=floats(), nan=of(0.0, 1.5), posinf=of(None, 2.0), neginf=of(None, -2.0))
 for name in ["isnan", "isinf", "isfinite", "signbit", "logical_not"]:
     row(name, getattr(torch, name), x=floats(ties=True), differentiable=False)
