@@ -102,7 +102,8 @@ def _unwrapped(data: Any, leaves: list[DType]) -> Any:
     elif isinstance(data, (bool, int, float)):
         leaves.append(dtypes.scalar_dtype(data))
     else:
-        raise TypeError(f"could not infer dtype of {type(data).__name__}; a tensor holds bools, integers or floats")
+        error = TypeError if isinstance(data, (str, bytes)) else RuntimeError
+        raise error(f"could not infer dtype of {type(data).__name__}; a tensor holds bools, integers or floats")
     return data
 
 

@@ -46,7 +46,7 @@ def op(
 
     outputs: the names of what forward returns, or `list` if it returns a list of arrays.
     promote: "same" brings all `Array` inputs to one dtype, "float" also turns integers into the default dtype,
-    None leaves them alone. view: forward returns a view of its first input.
+    "no bool" is "same" that refuses bool, None leaves them alone. view: forward returns a view of its first input.
     backward: the `grad_fn` name, if torch's is not CamelCase(name) + "Backward0".
     """
     if forward is None:
@@ -164,10 +164,14 @@ class Op:
             arrays = self._promote(args, arrays, positions)
 
         xp = np if type(arrays[0]) is np.ndarray else self._xp(arrays)
-        if self.variadic:
-            out = self.forward(xp, *arrays[: len(positions)], **dict(zip(self.parameters[1:], args[len(positions) :])))
-        else:
-            out = self.forward(xp, *arrays)
+        try:
+            if self.variadic:
+                n = len(positions)
+                out = self.forward(xp, *arrays[:n], **dict(zip(self.parameters[1:], args[n:])))
+            else:
+                out = self.forward(xp, *arrays)
+        except ValueError as error:
+            raise _in_torchs_words(error, arrays) from None
 
         plan: Any = None
         if mask and grad_mode.enabled:
@@ -278,6 +282,11 @@ class Op:
         ranks: tuple[list, list, list] = ([], [], [])
         promoted = [i for i in positions if args[i] is not None and (self.variadic or i not in self.indices)]
         for i in promoted:
+            if self.promote == "no bool" and getattr(arrays[i], "dtype", type(arrays[i])) == bool:
+                raise RuntimeError(
+                    f"{self.__name__} with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
+                    "`logical_not()` operator instead."
+                )
             if isinstance(args[i], Tensor):
                 ranks[0 if arrays[i].ndim else 1].append(dtypes.from_numpy_dtype(arrays[i].dtype))
             else:
@@ -350,7 +359,10 @@ class Elementwise(Op):
             if y.dtype is not x.dtype or type(y) is not ndarray:
                 return super().__call__(*args)
             mask = a.requires_grad + 2 * b.requires_grad
-            array = self.forward(np, x, y)
+            try:
+                array = self.forward(np, x, y)
+            except ValueError as error:
+                raise _in_torchs_words(error, [x, y]) from None
         out = new(Tensor)
         out._array = array if type(array) is ndarray else np.asarray(array)
         if mask and grad_mode.enabled:
@@ -461,6 +473,23 @@ def make_plan(op: Op, mask: int, n_inputs: int) -> Plan | None:
         if any(mask >> t & 1 for t in targets):
             steps.append((derivative, targets))
     return Plan(op, steps, n_inputs) if steps else None
+
+
+def _in_torchs_words(error: ValueError, arrays: list) -> Exception:
+    """NumPy's complaint about shapes that do not broadcast, as torch says it; any other error as it is."""
+    if "could not be broadcast" not in str(error):
+        return error
+    shapes = [a.shape for a in arrays if hasattr(a, "shape")]
+    for dim in range(max(map(len, shapes))):
+        sizes = [s[len(s) - 1 - dim] for s in shapes if dim < len(s)]
+        a, *others = [n for n in sizes if n != 1] or [1]
+        b = next((n for n in others if n != a), a)
+        if a != b:
+            return RuntimeError(
+                f"The size of tensor a ({a}) must match the size of tensor b ({b}) at non-singleton dimension "
+                f"{max(map(len, shapes)) - 1 - dim}: got shapes {' and '.join(map(str, shapes))}"
+            )
+    return error
 
 
 def _number(value: Any, numpy_dtype: np.dtype) -> Any:

@@ -18,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch
-
 from both import outcome
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 
 import pytest
-from both import Scenarios, affine, assert_runs_the_same, assert_same, assert_same_complaint
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from both import Scenarios, affine, assert_runs_the_same, assert_same, assert_same_complaint
 
 scenarios = Scenarios()
 

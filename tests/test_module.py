@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from both import Scenarios, affine, assert_runs_the_same, assert_same_complaint, net
 
 scenarios = Scenarios()

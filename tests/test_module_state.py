@@ -7,11 +7,11 @@ import pickle
 from collections import OrderedDict
 
 import pytest
-from both import Scenarios, affine, assert_runs_the_same, assert_same, net
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minitorch
+from both import Scenarios, affine, assert_runs_the_same, assert_same, net
 from minitorch.nn.modules.module import Module
 from minitorch.nn.parameter import Parameter
 

@@ -7,11 +7,11 @@ import pickle
 
 import pytest
 import torch
-from both import Scenarios, assert_runs_the_same, assert_same_complaint
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minitorch
+from both import Scenarios, assert_runs_the_same, assert_same_complaint
 from reference.optimizers import ROWS, worst_error
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .. import dtypes
 from ..ops import activation, compare, elementwise, matmul, special
 from ..ops import index as indexing
@@ -82,10 +84,10 @@ class Arithmetic:
         return compare.bitwise_not(self)
 
     def __eq__(self, other: Any) -> Any:
-        return compare.eq(self, other)
+        return compare.eq(self, other) if _is_operand(other) else NotImplemented
 
     def __ne__(self, other: Any) -> Any:
-        return compare.ne(self, other)
+        return compare.ne(self, other) if _is_operand(other) else NotImplemented
 
     def __lt__(self, other: Any) -> Tensor:
         return compare.lt(self, other)
@@ -430,3 +432,8 @@ class Arithmetic:
 
     def cuda(self, device: Any = "cuda") -> Tensor:
         return self.to(device)
+
+
+def _is_operand(x: Any) -> bool:
+    """Whether == compares elements; with anything else (None, a string) Python's own answer stands."""
+    return hasattr(x, "_array") or isinstance(x, (_int, _float, np.generic))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def _sub(xp: Any, a: Array, b: Array, alpha: Any = 1) -> Array:
-    if "b" in (getattr(getattr(x, "dtype", None), "kind", "") for x in (a, b)):
+    if getattr(a, "dtype", None) == getattr(b, "dtype", None) == "bool":
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
             "the `~` or `logical_not()` operator instead."
@@ -42,7 +42,7 @@ add = row(
     lambda g: g,
     lambda g, alpha: g if alpha == 1 else g * alpha,
 )  # fmt: skip
-sub = row("sub", "a − α·b", _sub, lambda g: g, lambda g, alpha: -g if alpha == 1 else g * -alpha)
+sub = row("sub", "a − α·b", _sub, lambda g: g, lambda g, alpha: -g if alpha == 1 else g * -alpha, promote="no bool")
 mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a)
 true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
                lambda g, b: g / b, lambda g, b, out: -g * out / b, promote="float", backward="DivBackward0")  # fmt: skip
@@ -156,7 +156,12 @@ fmin = row("fmin", "the smaller of a and b; of nan and a number, the number", la
            lambda g, a, b: where((a <= b) | isnan(b), 0.0, g))  # fmt: skip
 
 
-@op(backward=lambda saved: _clamp_form(saved))
+def _clamp_form(saved: dict) -> str:
+    tensors = any(hasattr(saved.get(bound), "_array") for bound in ("min", "max"))
+    return "ClampBackward0" if tensors else "ClampBackward1"
+
+
+@op(backward=_clamp_form)
 def clamp(xp: Any, x: Array, min: Array | None = None, max: Array | None = None) -> Array:
     """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None.
 
@@ -262,14 +267,11 @@ def _power_form(saved: dict) -> str:
     return "PowBackward1" if hasattr(saved.get("a"), "_array") else "PowBackward2"
 
 
-def _clamp_form(saved: dict) -> str:
-    tensors = any(hasattr(saved.get(bound), "_array") for bound in ("min", "max"))
-    return "ClampBackward0" if tensors else "ClampBackward1"
-
-
 @op(backward=_power_form)
 def pow_(xp: Any, a: Array, b: Array) -> Array:
     """aᵇ; the base or the exponent may be a number."""
+    if "b" in {getattr(getattr(x, "dtype", None), "kind", "") for x in (a, b)}:
+        raise NotImplementedError('"pow" not implemented for bool: convert with .int() or .float()')
     if not hasattr(b, "dtype") and isinstance(b, int) and b < 0 and a.dtype.kind in "iu":
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     if hasattr(b, "dtype") and b.dtype.kind == "i" and (b < 0).any():
