@@ -282,7 +282,8 @@ class Op:
         ranks: tuple[list, list, list] = ([], [], [])
         promoted = [i for i in positions if args[i] is not None and (self.variadic or i not in self.indices)]
         for i in promoted:
-            if self.promote == "no bool" and getattr(arrays[i], "dtype", type(arrays[i])) == bool:
+            is_bool = isinstance(arrays[i], bool) or getattr(arrays[i], "dtype", None) == "bool"
+            if self.promote == "no bool" and is_bool:
                 raise RuntimeError(
                     f"{self.__name__} with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
                     "`logical_not()` operator instead."

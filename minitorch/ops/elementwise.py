@@ -270,8 +270,11 @@ def _power_form(saved: dict) -> str:
 @op(backward=_power_form)
 def pow_(xp: Any, a: Array, b: Array) -> Array:
     """aᵇ; the base or the exponent may be a number."""
-    if "b" in {getattr(getattr(x, "dtype", None), "kind", "") for x in (a, b)}:
+    kinds = [x.dtype.kind for x in (a, b) if hasattr(x, "dtype")]
+    if kinds == ["b", "b"]:
         raise NotImplementedError('"pow" not implemented for bool: convert with .int() or .float()')
+    if kinds == ["b"]:
+        return xp.asarray(a**b).astype(bool)
     if not hasattr(b, "dtype") and isinstance(b, int) and b < 0 and a.dtype.kind in "iu":
         raise RuntimeError("Integers to negative integer powers are not allowed.")
     if hasattr(b, "dtype") and b.dtype.kind == "i" and (b < 0).any():
