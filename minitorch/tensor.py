@@ -334,6 +334,11 @@ class Tensor(TensorMethods):
     def _update(self, op: Callable, *args: Any, **kwargs: Any) -> Tensor:
         """The in-place form of any op: write op(self, …) into this memory, and take over its history."""
         self._check_writable(*args, *kwargs.values())
+        if type(self._array) is np.ndarray and not self._array.flags.writeable:
+            raise RuntimeError(
+                "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
+                "Please clone() the tensor before performing the operation."
+            )
         out = op(self, *args, **kwargs)
         if out._array.shape != self._array.shape:
             raise RuntimeError(

@@ -424,6 +424,11 @@ def growing_in_place(lib):
 
 
 @scenario
+def writing_into_an_expanded_tensor(lib):
+    lib.ones(1).expand(3).add_(1)
+
+
+@scenario
 def float_into_integers(lib):
     lib.ones(3, dtype=lib.int64).add_(1.5)
 

@@ -271,7 +271,7 @@ def _power_form(saved: dict) -> str:
 def pow_(xp: Any, a: Array, b: Array) -> Array:
     """aᵇ; the base or the exponent may be a number."""
     kinds = [x.dtype.kind for x in (a, b) if hasattr(x, "dtype")]
-    if kinds == ["b", "b"]:
+    if kinds == ["b", "b"] or (kinds == ["b"] and isinstance(a, bool)):
         raise NotImplementedError('"pow" not implemented for bool: convert with .int() or .float()')
     if kinds == ["b"]:
         return xp.asarray(a**b).astype(bool)
