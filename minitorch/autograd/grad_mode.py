@@ -136,7 +136,10 @@ class set_grad_enabled(_Switch):
 
 
 class inference_mode(_Switch):
-    """`no_grad` whose results may never enter a recorded graph: saving one for backward raises."""
+    """`no_grad` for code whose results will never be differentiated; `is_inference_mode_enabled()` tells it is on.
+
+    torch also marks the tensors made inside and refuses them in a graph later; here they are ordinary constants.
+    """
 
     def __init__(self, mode: Any = True) -> None:
         super().__init__(not mode, bool(mode))

@@ -61,6 +61,21 @@ bitwise_and = row("bitwise_and", "bits set in a and in b", _of_bits("bitwise_and
 bitwise_or = row("bitwise_or", "bits set in a or in b", _of_bits("bitwise_or", lambda xp, a, b: a | b))
 bitwise_xor = row("bitwise_xor", "bits set in one of a and b", _of_bits("bitwise_xor", lambda xp, a, b: a ^ b))
 
+
+def _shift(name: str, function: Callable) -> Callable:
+    """`function` on integers; a bool has no bits to move."""
+
+    def forward(xp: Any, a: Array, b: Array) -> Array:
+        if xp.result_type(a, b).kind not in "iu":
+            raise NotImplementedError(f'"{name}_cpu" not implemented for {xp.result_type(a, b)}: shifts move the bits of integers')
+        return function(xp, a, b)
+
+    return forward
+
+
+bitwise_left_shift = row("bitwise_left_shift", "a · 2ᵇ", _shift("lshift", lambda xp, a, b: xp.left_shift(a, b)))
+bitwise_right_shift = row("bitwise_right_shift", "⌊a / 2ᵇ⌋", _shift("rshift", lambda xp, a, b: xp.right_shift(a, b)))
+
 # ---- whole tensors ----
 
 

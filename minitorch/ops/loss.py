@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..dtypes import bool_
 from ..op import Array, Index, composite, op
 from .activation import hardtanh, log_softmax_kernel, logsigmoid
 from .elementwise import abs_ as absolute
@@ -85,7 +86,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
     if beta == 0:
         return l1_loss(input, target, reduction)
-    return reduced(quadratic_then_linear(input - target, beta, 1 / beta), reduction)
+    return reduced(quadratic_then_linear(_difference(input, target), beta, 1 / beta), reduction)
 
 
 @composite
@@ -94,7 +95,14 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
     _warn_if_broadcast(input, target)
     if delta <= 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
-    return reduced(quadratic_then_linear(input - target, delta, 1.0).to(input.dtype), reduction)
+    return reduced(quadratic_then_linear(_difference(input, target), delta, 1.0).to(input.dtype), reduction)
+
+
+def _difference(x: Tensor, y: Tensor) -> Tensor:
+    """x − y, where a bool beside numbers counts as 0 or 1."""
+    if x.dtype is not y.dtype and bool_ in (x.dtype, y.dtype):
+        return x.to(y.dtype) - y if x.dtype is bool_ else x - y.to(x.dtype)
+    return x - y
 
 
 @op(promote="float", name="huber_loss", public=False)

@@ -9,7 +9,7 @@ import importlib
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..op import Array, op, row
+from ..op import Array, composite, op, row
 from .elementwise import exp, log, square, where
 
 if TYPE_CHECKING:
@@ -58,6 +58,7 @@ def polygamma_grad(g: Tensor, x: Tensor, n: int) -> Tensor:
     return g * polygamma(n + 1, x)
 
 
+@composite
 def polygamma(n: int, input: Tensor) -> Tensor:
     """ψ⁽ⁿ⁾(x), the n-th derivative of digamma."""
     return digamma(input) if n == 0 else polygamma_of(input, n)
