@@ -71,6 +71,12 @@ from .tensor import Size, Tensor
 # Every public op and composite function, under torch's name: `minitorch.exp`, `minitorch.softmax`, …
 globals().update({_name: _thing for _name, _thing in _registry.items() if _name not in globals()})
 
+# torch's second names for some of them.
+_second_names = """absolute abs, negative neg, multiply mul, subtract sub, divide div, clip clamp, arcsin asin, arccos acos,
+arctan atan, arctan2 atan2, arcsinh asinh, arccosh acosh, arctanh atanh, fix trunc, greater gt, greater_equal ge, less lt,
+less_equal le, not_equal ne"""
+globals().update({_second: _registry[_first] for _second, _first in map(str.split, _second_names.split(","))})
+
 from math import e, inf, nan, pi
 
 __version__ = "0.1.0"

@@ -67,7 +67,9 @@ def _shift(name: str, function: Callable) -> Callable:
 
     def forward(xp: Any, a: Array, b: Array) -> Array:
         if xp.result_type(a, b).kind not in "iu":
-            raise NotImplementedError(f'"{name}_cpu" not implemented for {xp.result_type(a, b)}: shifts move the bits of integers')
+            raise NotImplementedError(
+                f'"{name}_cpu" not implemented for {xp.result_type(a, b)}: shifts move the bits of integers'
+            )
         return function(xp, a, b)
 
     return forward

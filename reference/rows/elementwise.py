@@ -59,6 +59,7 @@ row("nan_to_num", torch.nan_to_num, x=floats(), nan=of(0.0, 1.5), posinf=of(None
 for name in ["isnan", "isinf", "isfinite", "signbit", "logical_not"]:
     row(name, getattr(torch, name), x=floats(ties=True), differentiable=False)
 row("bitwise_not", torch.bitwise_not, x=ints())
+row("polygamma", torch.polygamma, n=of(0, 1, 2), x=positive(), positional=("n",))
 
 # ---- two inputs ----
 
@@ -92,6 +93,8 @@ for name in ["eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "l
     row(name, getattr(torch, name), a=floats(ties=True), b=floats(ties=True), broadcast=True, differentiable=False)
 for name in ["bitwise_and", "bitwise_or", "bitwise_xor"]:
     row(name, getattr(torch, name), a=ints(), b=ints(), broadcast=True)
+for name in ["bitwise_left_shift", "bitwise_right_shift"]:
+    row(name, getattr(torch, name), a=ints(), b=ints(low=0, high=8), broadcast=True)
 row(
     "isclose",
     torch.isclose,
