@@ -7,9 +7,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, Phase, settings
 
-# database: named, because hypothesis (6.170, with CI set) otherwise looks it up through a chain of defaults that grows with
-# every test until Python's recursion limit.
-_common = {"database": None, "deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
+_common = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
 settings.register_profile("dev", max_examples=15, phases=[Phase.explicit, Phase.generate, Phase.shrink], **_common)
 settings.register_profile("ci", max_examples=40, derandomize=True, **_common)
 settings.register_profile("thorough", max_examples=1000, **_common)
