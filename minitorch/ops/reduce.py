@@ -58,7 +58,9 @@ def sum_(xp: Any, x: Array, dim: Any = None, keepdim: bool = False, dtype: dtype
     >>> minitorch.tensor([[1.0, 2.0], [3.0, 4.0]]).sum(0)
     tensor([4., 6.])
     """
-    return total(xp, accumulating(x, dtype), canonical_dims(dim, x.ndim), keepdim)
+    x = accumulating(x, dtype)
+    out = total(xp, x, canonical_dims(dim, x.ndim), keepdim)
+    return xp.asarray(out).astype(x.dtype, copy=False)  # NumPy sums small integers to int64 by itself
 
 
 @sum_.grad
