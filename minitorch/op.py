@@ -7,7 +7,7 @@ inputs, options, outputs — and exactly that is saved:
 
 so the derivative with respect to `a` keeps `b` and nothing else. A name that does not exist fails at import. Because a
 derivative is made of our own ops, recording it (`create_graph=True`) gives the second derivative for free.
-Read next: `autograd/engine.py`, where the nodes made here are walked.
+Read next: `autograd/node.py`, what a recorded call leaves behind.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .autograd.engine import record
+from .autograd.node import record
 from .autograd.grad_mode import grad_mode
 from .device import xp_of
 
@@ -419,6 +419,8 @@ class Plan:
         self.keeps_tensors = bool(outputs or set(arguments).intersection(op.inputs))
         self.joint = any(len(d.of) > 1 for d, _ in steps)  # then some targets may want no gradient, or be no tensor
         self.grads = frozenset(n for d, _ in steps for n in d.grads)
+        numbered = enumerate(self.outputs, start=len(positions))
+        self.saved_outputs = tuple((k, nr) for k, nr in numbered if op.gradient_name(nr) in self.grads)
         self.targets = tuple(i for _, targets in steps for i in targets)  # arguments that get a gradient, in order
         self.positions = tuple(range(n_inputs)) if op.variadic else op.positions
         # Each derivative, where its parameters come from (the gradient of an output, or a kept value), and whether it

@@ -8,6 +8,7 @@ Read next: `autograd/engine.py` for what `backward` does.
 from __future__ import annotations
 
 import math
+import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,8 +17,9 @@ import numpy as np
 
 from . import dtypes
 from . import op as op_module
-from .autograd import engine
+from .autograd import graph, node
 from .autograd.grad_mode import grad_mode
+from .autograd.hooks import Hooks, hooks_of
 from .device import as_device, device, device_of, to_numpy
 from .methods import TensorMethods
 from .op import Op, new
@@ -56,7 +58,7 @@ class Tensor(TensorMethods):
     # Class attributes are the defaults, so that the door only writes what differs.
     _array: Any
     requires_grad: bool = False
-    grad: Any = None
+    _grad: Any = None
     _grad_fn: Any = None
     _output_nr: int = 0
     _counter: Version | None = None
@@ -163,12 +165,54 @@ class Tensor(TensorMethods):
     @property
     def grad_fn(self) -> Any:
         """The node that made this tensor; None for a leaf."""
-        if self._grad_fn is engine.STALE:
+        if self._grad_fn is node.STALE:
             base: Any = self._base
             with _recording():
                 again = self._replay(base)
             self._grad_fn, self._output_nr = again._grad_fn, again._output_nr
         return self._grad_fn
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that backward has added up here; None before the first backward."""
+        if self._grad is None and self._grad_fn is not None and self.requires_grad and not self._retains_grad:
+            warnings.warn(
+                f"The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: {self.grad_fn.name()} made it, and "
+                "its .grad attribute won't be populated during autograd.backward(). If you indeed want it to be populated, "
+                "call .retain_grad() on this Tensor before backward; if you meant a leaf, access that instead.",
+                stacklevel=2,
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            self._check_grad(value)
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def _check_grad(self, value: Any) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        if value.dtype is not self.dtype:
+            raise RuntimeError(
+                f"attempting to assign a gradient with dtype '{value.dtype}' to a tensor with dtype '{self.dtype}'"
+            )
+        if value.device != self.device:
+            raise RuntimeError(
+                f"attempting to assign a gradient with device '{value.device}' to a tensor with device '{self.device}'; move "
+                "the gradient with .to(device)"
+            )
+        if value.shape != self.shape:
+            raise RuntimeError(
+                f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size '{list(self.shape)}'. "
+                "Please ensure that the gradient and the tensor are the same size"
+            )
 
     @property
     def _version(self) -> int:
@@ -247,7 +291,7 @@ class Tensor(TensorMethods):
         if self.is_leaf or self._retains_grad:
             return
         self._retains_grad = True
-        engine.hooks_of(self.grad_fn).retain[self._output_nr] = weakref.ref(self)
+        hooks_of(self.grad_fn).retain[self._output_nr] = weakref.ref(self)
 
     def register_hook(self, hook: Callable) -> Any:
         """Call `hook(grad)` when this tensor's gradient is known; a tensor it returns takes the gradient's place."""
@@ -256,11 +300,11 @@ class Tensor(TensorMethods):
         if self._grad_fn is None:
             if self._leaf_hooks is None:
                 self._leaf_hooks = {}
-            node: Any = engine.accumulator(self)  # the next accumulator finds the leaf's hooks by itself
-            engine.hooks_of(node).tensor[0] = self._leaf_hooks
-            return engine.Hooks.add(self._leaf_hooks, hook)
-        hooks = engine.hooks_of(self.grad_fn).tensor.setdefault(self._output_nr, {})
-        return engine.Hooks.add(hooks, hook)
+            # the next accumulator finds the leaf's hooks by itself
+            hooks_of(node.accumulator(self)).tensor[0] = self._leaf_hooks
+            return Hooks.add(self._leaf_hooks, hook)
+        hooks = hooks_of(self.grad_fn).tensor.setdefault(self._output_nr, {})
+        return Hooks.add(hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable) -> Any:
         """Call `hook(leaf)` after backward has added into `leaf.grad`."""
@@ -270,7 +314,7 @@ class Tensor(TensorMethods):
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         if not self._post_accumulate_hooks:
             self._post_accumulate_hooks = {}
-        return engine.Hooks.add(self._post_accumulate_hooks, hook)
+        return Hooks.add(self._post_accumulate_hooks, hook)
 
     def _reduced_to(self, shape: tuple, numpy_dtype: np.dtype) -> Tensor:
         """A gradient brought back to its input's shape (the adjoint of broadcasting is a sum) and dtype."""
@@ -339,7 +383,8 @@ class Tensor(TensorMethods):
                 "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
                 "Please clone() the tensor before performing the operation."
             )
-        out = op(self, *args, **kwargs)
+        before = self if graph.tensor_saver() is None else self._copy_before_write()  # a hook keeps what it is shown
+        out = op(before, *args, **kwargs)
         if out._array.shape != self._array.shape:
             raise RuntimeError(
                 f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(out.shape)}: an in-place "
@@ -352,7 +397,7 @@ class Tensor(TensorMethods):
             )
         if out._array.dtype != self._array.dtype:
             out = out.to(self.dtype)
-        if isinstance(out._grad_fn, engine.Node):
+        if isinstance(out._grad_fn, node.OpNode):
             out._grad_fn.keep_copy(self)
         self._array[...] = out._array
         self._bump()
@@ -380,10 +425,9 @@ class Tensor(TensorMethods):
 
     def _take_history(self, out: Tensor) -> None:
         """After a write: this tensor is now what `out` was. A view hands the change on to its base."""
-        node = out._grad_fn
-        node.show_output(out._output_nr, self)
+        out._grad_fn.show_output(out._output_nr, self)
         if self._base is None:
-            self.requires_grad, self._grad_fn, self._output_nr = True, node, out._output_nr
+            self.requires_grad, self._grad_fn, self._output_nr = True, out._grad_fn, out._output_nr
             self._forget_views()
             return
         base: Any = self._base
@@ -399,12 +443,18 @@ class Tensor(TensorMethods):
         before.requires_grad, before._grad_fn, before._output_nr = self.requires_grad, self._grad_fn, self._output_nr
         return before
 
+    def _copy_before_write(self) -> Tensor:
+        """The same, in memory that the write will not reach."""
+        before = self._before_write()
+        before._array, before._counter = self._array.copy(), None
+        return before
+
     def _forget_views(self) -> None:
         """Every view of this base makes its history anew when it is next asked for."""
         for reference in self._views or ():
             view = reference()
             if view is not None and view._replay is not None:
-                view.requires_grad, view._grad_fn = True, engine.STALE
+                view.requires_grad, view._grad_fn = True, node.STALE
 
     # ---- new tensors like this one ----
 
@@ -564,6 +614,7 @@ class Tensor(TensorMethods):
             if not key.startswith("_"):
                 setattr(made, key, copy.deepcopy(value, memo))
         made._array = self._array.copy()
+        made._grad = copy.deepcopy(self._grad, memo)
         return made
 
     def __reduce_ex__(self, protocol: Any) -> Any:

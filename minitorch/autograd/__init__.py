@@ -6,16 +6,19 @@ Read next: `engine.py`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
-from . import engine
-from .engine import Node
+from . import engine, graph
+from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
+from .graph import GradientEdge
+from .node import Node, gradient_edge
 
 __all__ = [
-    "Function", "Node", "backward", "enable_grad", "grad", "gradcheck", "gradgradcheck", "inference_mode",
-    "is_grad_enabled", "no_grad", "set_grad_enabled",
+    "Function", "GradientEdge", "Node", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",
+    "graph", "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
 ]  # fmt: skip
 
 
@@ -37,7 +40,9 @@ def backward(
     if inputs is not None:
         targets = _sequence(inputs)
         if not targets:
-            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+            raise RuntimeError(
+                "`inputs` argument to `backward()` cannot be empty: name the tensors whose .grad is wanted, or leave it out."
+            )
     retain = create_graph if retain_graph is None else retain_graph
     if targets is None:
         engine.walk(roots, retain_graph=retain, create_graph=create_graph)
@@ -45,9 +50,11 @@ def backward(
     edges = [_edge_of_input(x) for x in targets]
     arrived = engine.walk(roots, retain_graph=retain, create_graph=create_graph, inputs=edges)
     for x, edge in zip(targets, edges):
-        if not x.is_leaf and not x.retains_grad and arrived.get(edge) is not None:
-            g = arrived[edge] if create_graph else arrived[edge].detach()
-            x.grad = g.clone() if x.grad is None else x.grad + g
+        g = arrived.get(edge)
+        if isinstance(x, GradientEdge) or g is None or x.is_leaf or x.retains_grad:
+            continue
+        g = g if create_graph else g.detach()
+        x._grad = g.clone() if x._grad is None else x._grad + g
 
 
 def grad(
@@ -102,7 +109,7 @@ def _sequence(x: Any) -> Any:
     """One tensor, None, or a sequence of tensors, as a tuple."""
     if x is None:
         return ()
-    return tuple(x) if isinstance(x, Sequence) else (x,)
+    return tuple(x) if isinstance(x, Sequence) and not isinstance(x, GradientEdge) else (x,)
 
 
 def _roots(tensors: tuple, gradients: tuple) -> list:
@@ -112,40 +119,40 @@ def _roots(tensors: tuple, gradients: tuple) -> list:
         raise RuntimeError(f"got {len(tensors)} tensors and {len(gradients)} gradients")
     roots = []
     for i, (tensor, v) in enumerate(zip(tensors, gradients)):
-        edge = engine.gradient_edge(tensor)
+        edge = tensor[:2] if isinstance(tensor, GradientEdge) else gradient_edge(tensor)
         if edge is None:
             raise RuntimeError(
                 f"element {i} of tensors does not require grad and does not have a grad_fn: it is not connected to a "
                 "tensor with requires_grad=True (made under no_grad, detached, or of integers?)"
             )
+        shape, dtype = edge[0].metas[edge[1]]
         if v is None:
-            if tensor._array.size != 1:
+            if math.prod(shape) != 1:
                 raise RuntimeError(
-                    f"grad can be implicitly created only for scalar outputs, got shape {tuple(tensor.shape)}; reduce it "
-                    "first (.sum(), .mean()) or give gradient="
+                    f"grad can be implicitly created only for scalar outputs, got shape {shape}; reduce it first (.sum(), "
+                    ".mean()) or give gradient="
                 )
-            v = _ones_like(tensor)
-        elif v.shape != tensor.shape:
+            v = _ones(shape, dtype, tensor)
+        elif tuple(v.shape) != shape:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{i}] has a shape of {v.shape} and output[{i}] has a shape of "
-                f"{tensor.shape}."
+                f"{type(v.shape)(shape)}."
             )
         roots.append((edge, v))
     return roots
 
 
 def _edge_of_input(x: Any) -> tuple[Any, int]:
-    edge = engine.gradient_edge(x)
+    edge = x[:2] if isinstance(x, GradientEdge) else gradient_edge(x)
     if edge is None:
         raise RuntimeError("One of the differentiated Tensors does not require grad")
     return edge
 
 
-def _ones_like(x: Any) -> Any:
-    from ..creation import ones_like
+def _ones(shape: tuple, numpy_dtype: Any, root: Any) -> Any:
+    from .. import creation, dtypes
 
-    with no_grad():
-        return ones_like(x)
+    return creation.ones(shape, dtype=dtypes.from_numpy_dtype(numpy_dtype), device=getattr(root, "device", None))
 
 
 def _zeros_like(x: Any) -> Any:

@@ -12,8 +12,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from . import engine
 from .grad_mode import grad_mode
+from .node import Node, birth, gradient_edge, watchers
 
 
 class FunctionCtx:
@@ -47,36 +47,37 @@ class FunctionCtx:
     @property
     def saved_tensors(self) -> tuple:
         """In `backward`: the tensors given to `save_for_backward`; RuntimeError if they were freed or overwritten."""
-        return self._node.saved_tensors()
+        return self._node.saved_tensors
 
     _node: Any = None
 
 
-class FunctionNode:
-    """The node of a `Function`: like `engine.Node`, with the user's `backward` as its derivative."""
+class FunctionNode(Node):
+    """The node of a `Function`: the user's `backward` is its derivative, what was set on `ctx` its attributes."""
 
     edges: list
+    differentiable: set[int]  # the numbers of the outputs that have a gradient
     may_share = True  # a user's backward may return any tensor, so leaves copy what they get
 
     def __init__(self, function: type[Function], ctx: FunctionCtx, inputs: tuple, outputs: list):
         self.function, self.ctx = function, ctx
-        self.inputs_edges = [engine.gradient_edge(x) for x in inputs]
+        self.inputs_edges = [gradient_edge(x) for x in inputs]
         self.edges = [edge for edge in self.inputs_edges if edge is not None]
-        self.metas = [(out._array.shape, out._array.dtype) for out in outputs]
-        self.templates = [out._alias() for out in outputs] if ctx._materialize else []
-        self.hooks: engine.Hooks | None = None
-        self.saved: list | None = [self._keep(t, outputs) for t in ctx._to_save]
-        ctx._to_save = ()
-        self.birth = engine.birth()
+        self.metas = tuple((out._array.shape, out._array.dtype) for out in outputs)
+        self.templates = [out.detach() for out in outputs] if ctx._materialize else []
+        self.hooks = None
+        self._save(ctx, outputs)
+        self.birth = birth()
+        for watch in list(watchers):
+            watch(self)
 
-    def _keep(self, tensor: Any, outputs: list) -> tuple:
-        """(tensor, version, output nr or None): an output is kept without its history, which will lead back here."""
-        if tensor is None:
-            return None, 0, None
-        for nr, out in enumerate(outputs):
-            if out is tensor:
-                return out._alias(), tensor._version, nr
-        return tensor, tensor._version, None
+    def _save(self, ctx: FunctionCtx, outputs: list) -> None:
+        """Keep what `save_for_backward` was given; outputs without their history, which will lead back here."""
+        number = {id(out): nr for nr, out in enumerate(outputs)}
+        self._saved_outputs = [(k, number[id(t)]) for k, t in enumerate(ctx._to_save) if id(t) in number]
+        self.saved = [t.detach() if id(t) in number else t for t in ctx._to_save]
+        self.versions = [-1 if t is None else t._version for t in ctx._to_save]
+        ctx._to_save = ()
 
     def name(self) -> str:
         """`<class name>Backward`, as torch prints it."""
@@ -84,38 +85,29 @@ class FunctionNode:
 
     @property
     def next_functions(self) -> tuple:
-        """One edge per tensor argument of `apply`; (None, 0) where no gradient is wanted."""
+        """One edge per argument of `apply`; (None, 0) where no gradient is wanted."""
         return tuple(edge or (None, 0) for edge in self.inputs_edges)
 
     @property
     def places(self) -> list[int]:
-        """For each edge, the place of its input among `next_functions`."""
         return [i for i, edge in enumerate(self.inputs_edges) if edge is not None]
 
-    register_hook = engine.Node.register_hook
-    register_prehook = engine.Node.register_prehook
-    __repr__ = engine.Node.__repr__
+    @property
+    def saved_outputs(self) -> list[tuple[int, int]]:
+        return [(k, nr) for k, nr in self._saved_outputs if nr in self.differentiable]
 
+    def saved_name(self, k: int) -> str:
+        return f"saved_tensors[{k}]"
+
+    @property
     def saved_tensors(self) -> tuple:
-        """What was saved, checked against writes since."""
-        if self.saved is None:
-            raise RuntimeError(
-                f"Trying to backward through the graph a second time: {self.name()} has already been freed. Cut earlier "
-                "iterations off with .detach(), or give retain_graph=True to the first backward."
-            )
-        values = []
-        for tensor, version, nr in self.saved:
-            if tensor is not None and tensor._version != version:
-                raise RuntimeError(
-                    "one of the variables needed for gradient computation has been modified by an inplace operation: the "
-                    f"tensor of shape {tuple(tensor.shape)} saved by {self.name()} is at version {tensor._version}; "
-                    f"expected version {version} instead. Give the in-place operation a clone()."
-                )
-            if nr is not None and grad_mode.enabled:
-                tensor = tensor._alias()
-                tensor._grad_fn, tensor._output_nr, tensor.requires_grad = self, nr, True
-            values.append(tensor)
-        return tuple(values)
+        """What `save_for_backward` kept."""
+        return tuple(self.unpack())
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "ctx":
+            raise AttributeError(name)
+        return getattr(self.ctx, name)
 
     def run(self, grads: list) -> list:
         """Call the user's backward, and keep the gradients that somebody wants."""
@@ -214,10 +206,13 @@ class Function:
         """Make the node, and make it the history of the differentiable outputs."""
         out_tensors = [out for out in outputs if isinstance(out, _tensor_class())]
         node = FunctionNode(cls, ctx, args, out_tensors)
-        for nr, out in enumerate(out_tensors):
-            blocked = any(out is _swap(t, results, outputs) for t in ctx._non_differentiable)
-            if out.dtype.is_floating_point and not blocked:
-                out._output_nr, out.requires_grad, out._grad_fn = nr, True, node
+        blocked = [_swap(t, results, outputs) for t in ctx._non_differentiable]
+        node.differentiable = {
+            nr for nr, out in enumerate(out_tensors) if out.dtype.is_floating_point and not any(out is t for t in blocked)
+        }
+        for nr in node.differentiable:
+            out = out_tensors[nr]
+            out._output_nr, out.requires_grad, out._grad_fn = nr, True, node
 
 
 def once_differentiable(backward: Callable) -> Callable:

@@ -1,0 +1,80 @@
+"""What is called when a gradient passes a node: tensor hooks, `retain_grad`, and the node's own pre- and post-hooks.
+
+A node without hooks has None in its slot and pays one look. The walk calls `before` and `after` around a node's derivatives.
+Read next: `engine.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .grad_mode import grad_mode
+
+
+class Hooks:
+    """What a node's hooks are kept in: most nodes have none, and pay one empty slot."""
+
+    def __init__(self) -> None:
+        self.tensor: dict[int, dict] = {}  # output nr → hooks of the tensor that is this output
+        self.retain: dict[int, Any] = {}  # output nr → weak reference to a tensor that wants its .grad
+        self.pre: dict = {}
+        self.post: dict = {}
+
+    @staticmethod
+    def add(where: dict, hook: Callable) -> Any:
+        from ..utils.hooks import RemovableHandle
+
+        handle = RemovableHandle(where)
+        where[handle.id] = hook
+        return handle
+
+    def before(self, grads: list) -> list:
+        """Tensor hooks in the order they were registered, then retain_grad, then the node's prehooks."""
+        grads = list(grads)
+        for nr, hooks in self.tensor.items():
+            for hook in list(hooks.values()):
+                if grads[nr] is not None:
+                    grads[nr] = _replaced(grads[nr], hook(grads[nr]), hook)
+        for hook in list(self.pre.values()):
+            grads = list(_as_tuple(hook(tuple(grads)), grads))
+        for nr, reference in self.retain.items():
+            tensor = reference()
+            if tensor is not None and grads[nr] is not None:
+                g = grads[nr] if grad_mode.enabled else grads[nr].detach()
+                tensor._grad = g.clone() if tensor._grad is None else tensor._grad + g
+        return grads
+
+    def after(self, node: Any, results: list, grad_outputs: list) -> list:
+        """The node's hooks see one gradient per input, None where none is wanted; back in the order of the edges."""
+        places = node.places
+        grad_inputs: list = [None] * len(node.next_functions)
+        for place, result in zip(places, results):
+            grad_inputs[place] = result
+        for hook in list(self.post.values()):
+            grad_inputs = list(_as_tuple(hook(tuple(grad_inputs), tuple(grad_outputs)), grad_inputs))
+        return [grad_inputs[place] for place in places]
+
+
+def hooks_of(node: Any) -> Hooks:
+    """The node's hooks, made on first use."""
+    if node.hooks is None:
+        node.hooks = Hooks()
+    return node.hooks
+
+
+def _replaced(old: Any, new: Any, hook: Callable) -> Any:
+    if new is None:
+        return old
+    if not hasattr(new, "_array") or new.shape != old.shape:
+        raise RuntimeError(
+            f"hook {getattr(hook, '__name__', hook)!r} returned {getattr(new, 'shape', type(new).__name__)}; a tensor hook "
+            f"returns None or a gradient of the same shape {tuple(old.shape)}"
+        )
+    return new
+
+
+def _as_tuple(new: Any, old: list) -> Any:
+    if new is None:
+        return old
+    return new if isinstance(new, (tuple, list)) else (new,)

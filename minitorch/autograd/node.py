@@ -1,0 +1,303 @@
+"""The graph: a `Node` for every recorded op, an `AccumulateGrad` at every leaf, and the edges between them.
+
+A node knows which nodes made its inputs (its edges), what its derivatives asked to keep, at which version, and how to run
+them. It is born after its inputs, so birth order is a topological order.
+Read next: `engine.py`, which walks this graph backward.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .grad_mode import grad_mode
+from .hooks import Hooks, hooks_of
+
+birth = itertools.count().__next__
+new = object.__new__
+watchers: list[Callable[[Any], None]] = []  # called with every new node: saved-tensor hooks and anomaly mode stand here
+PACKED = -2  # the "version" of a saved value that a pack hook has taken in hand
+
+
+class NOT_A_TENSOR:
+    """What stands for the version counter of a saved value that is no tensor."""
+
+    n = -1
+
+
+class Node:
+    """A step of the graph: torch's face of it, and how what was saved is given back."""
+
+    __slots__ = ("__weakref__", "_metadata")
+    may_share = False  # whether a derivative may hand out memory that is not its own (a user's Function may)
+
+    edges: Sequence  # for each input that wants a gradient: (node, output number) it goes to, or None
+    saved: list | None  # what was saved; None once freed
+    versions: list[int]  # of the saved values: the version a tensor was saved at, −1 for what is no tensor
+    metas: tuple  # for each output: its shape and dtype, which its gradient will have
+    birth: int
+    hooks: Hooks | None
+
+    def name(self) -> str:
+        """The name torch prints: `MulBackward0`."""
+        raise NotImplementedError
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        """For each input: the node its gradient goes to and which of that node's outputs it was; (None, 0) if none."""
+        raise NotImplementedError
+
+    @property
+    def places(self) -> Sequence[int]:
+        """For each edge, the place of its input among `next_functions`."""
+        raise NotImplementedError
+
+    @property
+    def metadata(self) -> dict:
+        """A dict for anybody's notes; anomaly mode writes the recording call's traceback here."""
+        try:
+            return self._metadata
+        except AttributeError:
+            self._metadata: dict = {}
+            return self._metadata
+
+    def register_hook(self, hook: Callable) -> Any:
+        """Call `hook(grad_inputs, grad_outputs)` after the node has run; what it returns replaces grad_inputs."""
+        return hooks_of(self).add(hooks_of(self).post, hook)
+
+    def register_prehook(self, hook: Callable) -> Any:
+        """Call `hook(grad_outputs)` before the node runs; what it returns replaces grad_outputs."""
+        return hooks_of(self).add(hooks_of(self).pre, hook)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+    # ---- what was saved ----
+
+    def unpack(self) -> list:
+        """What was saved, after checking that nobody has overwritten it since."""
+        values = self.saved
+        if values is None:
+            raise RuntimeError(
+                f"Trying to backward through the graph a second time: {self.name()} has already been freed by an "
+                "earlier backward. If this part of the graph comes from an earlier iteration (a hidden state, a loss "
+                "summed across steps), cut it with .detach(); to really differentiate it twice, give "
+                "retain_graph=True to the first backward."
+            )
+        for k, version in enumerate(self.versions):
+            if version >= 0:
+                counter = values[k]._counter
+                if counter is not None and counter.n != version:
+                    raise RuntimeError(self._overwritten(k))
+            elif version == PACKED:
+                values = list(values)
+                values[k] = values[k].unpack()
+        if grad_mode.enabled and self.saved_outputs:
+            values = list(values)
+            for k, nr in self.saved_outputs:
+                again = values[k]._alias()  # differentiable once more: its history is this node
+                again._grad_fn, again._output_nr, again.requires_grad = self, nr, True
+                values[k] = again
+        return values
+
+    @property
+    def saved_outputs(self) -> Sequence[tuple[int, int]]:
+        """(k, nr) for each saved value k that is differentiable output nr of this very node."""
+        raise NotImplementedError
+
+    def saved_name(self, k: int) -> str:
+        """What the k-th saved value is called."""
+        raise NotImplementedError
+
+    def _overwritten(self, k: int) -> str:
+        tensor = self.saved[k]  # type: ignore[index]
+        lines = self.metadata.get("traceback_")
+        return (
+            "one of the variables needed for gradient computation has been modified by an inplace operation: the tensor "
+            f"of shape {tuple(tensor.shape)} that {self.name()} saved as '{self.saved_name(k)}' is at version "
+            f"{tensor._version}; expected version {self.versions[k]} instead. Give the in-place operation a clone(), or use "
+            "its out-of-place form. "
+            + (
+                f"{self.name()} was recorded here:\n{lines[-1].rstrip()}"
+                if lines
+                else "Hint: minitorch.autograd.set_detect_anomaly(True) shows the line that recorded it."
+            )
+        )
+
+
+class OpNode(Node):
+    """The node of a recorded op: it runs the derivatives that the op's plan names."""
+
+    __slots__ = ("birth", "edges", "hooks", "metas", "op", "plan", "saved", "versions")
+
+    op: Any
+    plan: Any  # which derivatives run, and where in `saved` each finds what it names
+
+    def name(self) -> str:
+        name = self.op.backward_name
+        return name if isinstance(name, str) else name(dict(zip(self.plan.names, self.saved or ())))
+
+    @property
+    def next_functions(self) -> tuple[tuple[Any, int], ...]:
+        by_input = dict(zip(self.plan.targets, self.edges))
+        return tuple(by_input.get(i) or (None, 0) for i in self.plan.positions)
+
+    @property
+    def places(self) -> list[int]:
+        return [self.plan.positions.index(i) for i in self.plan.targets]
+
+    @property
+    def saved_outputs(self) -> Sequence[tuple[int, int]]:
+        return self.plan.saved_outputs
+
+    def saved_name(self, k: int) -> str:
+        return self.plan.names[k]
+
+    def __getattr__(self, name: str) -> Any:
+        """`node._saved_out`: a saved value by its name; `_saved_self`, `_saved_other` and `_saved_result` as in torch."""
+        if not name.startswith("_saved_"):
+            raise AttributeError(f"{self.name()} has no attribute {name!r}")
+        inputs = self.op.inputs
+        asked = name.removeprefix("_saved_")
+        asked = {"self": inputs[0], "other": inputs[-1], "result": "out"}.get(asked, asked)
+        if asked not in self.plan.names:
+            raise AttributeError(f"{self.name()} has saved {', '.join(self.plan.names) or 'nothing'}, not {asked!r}")
+        return self.unpack()[self.plan.names.index(asked)]
+
+    def run(self, grads: list) -> list:
+        """The gradients for `edges`, in their order, from the gradients of the outputs (None where none arrived)."""
+        values: Any = self.unpack() if self.versions else self.saved
+        plan = self.plan
+        if plan.simple is not None:
+            return [plan.simple(grads[0], *values)] if values else [plan.simple(grads[0])]
+        results: list[Any] = []
+        for function, sources, several, lone in plan.steps:
+            if lone is None:
+                result = function(*[grads[k] if upstream else values[k] for upstream, k in sources])
+            else:
+                result = function(grads[0]) if lone < 0 else function(grads[0], values[lone])
+            results.extend(result) if several else results.append(result)
+        return results
+
+    def keep_copy(self, tensor: Any) -> None:
+        """`tensor` is about to be overwritten by this very op: what was saved of it becomes a copy, with its history."""
+        for k, value in enumerate(self.saved or ()):
+            if value is tensor:
+                self.saved[k], self.versions[k] = tensor._copy_before_write(), 0  # type: ignore[index]
+
+    def show_output(self, nr: int, tensor: Any) -> None:
+        """Output `nr` was written into `tensor`: what was saved of it is watched there from now on."""
+        for k, saved_nr in enumerate(self.plan.outputs, start=len(self.plan.arguments)):
+            if saved_nr == nr and self.saved is not None and self.versions[k] != PACKED:
+                self.saved[k], self.versions[k] = tensor._alias(), tensor._version
+
+    def release(self) -> None:
+        """Drop what was saved, so that memory is freed as the walk goes. Nodes that saved no tensor can run again."""
+        if self.plan.keeps_tensors:
+            self.saved = None
+
+
+def record(op: Any, plan: Any, args: tuple, outs: Any) -> OpNode:
+    """The node of a call that is being recorded: its edges, and what its derivatives asked for."""
+    node = new(OpNode)
+    node.op = op
+    node.plan = plan
+    node.hooks = None
+    node.edges = edges = []
+    for i in plan.targets:
+        x = args[i]
+        maker = getattr(x, "_grad_fn", None) if plan.joint else x._grad_fn
+        edges.append(gradient_edge(x) if maker is None or maker is STALE else (maker, x._output_nr))
+    node.saved = saved = []
+    node.versions = versions = []
+    for i in plan.arguments:
+        value = args[i]
+        saved.append(value)
+        counter = getattr(value, "_counter", NOT_A_TENSOR)
+        versions.append(0 if counter is None else counter.n)
+    if plan.extras:
+        for nr in plan.outputs:
+            alias = outs[nr]._alias()  # not the output itself, which will point back to this node
+            saved.append(alias)
+            versions.append(alias._counter.n)
+        for i in plan.shapes:
+            saved.append([x.shape for x in args[: len(plan.positions)]] if op.variadic else getattr(args[i], "shape", ()))
+    if len(outs) == 1:
+        array = outs[0]._array
+        node.metas = ((array.shape, array.dtype),)
+    else:
+        node.metas = tuple((out._array.shape, out._array.dtype) for out in outs)
+    node.birth = birth()
+    if watchers:
+        for watch in list(watchers):
+            watch(node)
+    return node
+
+
+class AccumulateGrad(Node):
+    """The end of the graph at a leaf: adds what arrives into `leaf.grad`."""
+
+    __slots__ = ("birth", "hooks", "metas", "variable")
+    edges: Sequence = ()
+    places: Sequence = ()
+    next_functions: tuple = ()
+
+    def __init__(self, variable: Any):
+        self.variable = variable
+        self.metas = ((variable._array.shape, variable._array.dtype),)
+        self.hooks = None
+        self.birth = birth()
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self):#x}>"
+
+    def run(self, grads: list) -> list:
+        g, leaf = grads[0], self.variable
+        if g is None:
+            return []
+        if leaf._grad is None:
+            leaf._grad = g if grad_mode.enabled or not g.requires_grad else g.detach()
+        elif grad_mode.enabled:
+            leaf._grad = leaf._grad + g
+        else:
+            leaf._grad._accumulate(g)
+        for hook in list(leaf._post_accumulate_hooks.values()):
+            hook(leaf)
+        return []
+
+    def release(self) -> None:
+        """Nothing is saved here."""
+
+
+# ---- edges ----
+
+
+def gradient_edge(x: Any) -> tuple[Any, int] | None:
+    """Where the gradient of tensor `x` goes: (node, output number), or None if it wants none."""
+    if not getattr(x, "requires_grad", False):
+        return None
+    node = x._grad_fn
+    if node is None:
+        return accumulator(x), 0
+    if node is STALE:
+        node = x.grad_fn  # a view whose base was written to: made anew
+    return node, x._output_nr
+
+
+def accumulator(leaf: Any) -> AccumulateGrad:
+    """The leaf's AccumulateGrad node. The leaf holds it weakly, it holds the leaf: no cycle, one per leaf."""
+    node = leaf._accumulator and leaf._accumulator()
+    if node is None:
+        node = AccumulateGrad(leaf)
+        if leaf._leaf_hooks is not None:
+            hooks_of(node).tensor[0] = leaf._leaf_hooks
+        leaf._accumulator = weakref.ref(node)
+    return node
+
+
+STALE = object()  # the `_grad_fn` of a view whose base has been written to since
