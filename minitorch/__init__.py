@@ -1,6 +1,6 @@
 """minitorch: reverse-mode autograd from scratch, with PyTorch's names, defaults and numbers, on NumPy arrays.
 
-Read in this order: `op.py` (what an op is), `autograd/engine.py` (the walk), `ops/elementwise.py` (the derivatives),
+Read in this order: `op.py` (what an op is), `autograd/node.py` and `engine.py` (the graph, the walk), `ops/elementwise.py` (the derivatives),
 `tensor.py`, `nn/modules/linear.py`, `optim/sgd.py`.
 """
 
@@ -13,6 +13,7 @@ _warnings.filterwarnings("ignore", ".* encountered in reduce", category=RuntimeW
 
 from . import autograd, datasets, nn, ops, optim, random, serialization, utils
 from ._tensor_str import set_printoptions
+from .autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from .autograd.grad_mode import (
     enable_grad,
     inference_mode,

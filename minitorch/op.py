@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .autograd.node import record
 from .autograd.grad_mode import grad_mode
+from .autograd.node import record
 from .device import xp_of
 
 Array = Any  # a differentiable array argument of a forward; all `Array`s of an op are promoted together

@@ -402,6 +402,7 @@ class Tensor(TensorMethods):
         self._array[...] = out._array
         self._bump()
         if out.requires_grad:
+            out._grad_fn.show_output(out._output_nr, self)
             self._take_history(out)
         return self
 
@@ -425,16 +426,16 @@ class Tensor(TensorMethods):
 
     def _take_history(self, out: Tensor) -> None:
         """After a write: this tensor is now what `out` was. A view hands the change on to its base."""
-        out._grad_fn.show_output(out._output_nr, self)
-        if self._base is None:
-            self.requires_grad, self._grad_fn, self._output_nr = True, out._grad_fn, out._output_nr
-            self._forget_views()
-            return
-        base: Any = self._base
-        from .ops.index import write_view
+        base: Any = self
+        if self._base is not None:
+            from .ops.index import write_view
 
-        changed = write_view(base._before_write(), out, self._replay)
-        base.requires_grad, base._grad_fn, base._output_nr = True, changed._grad_fn, changed._output_nr
+            base = self._base
+            out = write_view(base._before_write(), out, self._replay)
+        if base._retains_grad:  # what it wants is the gradient of what it is now
+            hooks_of(base._grad_fn).retain.pop(base._output_nr, None)
+            hooks_of(out._grad_fn).retain[out._output_nr] = weakref.ref(base)
+        base.requires_grad, base._grad_fn, base._output_nr = True, out._grad_fn, out._output_nr
         base._forget_views()
 
     def _before_write(self) -> Tensor:

@@ -66,6 +66,20 @@ def assert_same(scenario: Callable[[Any], Any]) -> Any:
     return theirs[0]
 
 
+def agree(scenario: Any) -> Any:
+    """Run on both libraries: equal results, or the same type of error. Returns torch's."""
+    (ours, _), (theirs, _) = outcome(scenario, minitorch), outcome(scenario, torch)
+    if hasattr(theirs, "kind") or hasattr(ours, "kind"):
+        assert getattr(ours, "kind", ours) == getattr(theirs, "kind", theirs), f"\nours: {ours}\ntorch's: {theirs}"
+    else:
+        assert ours == theirs, f"\nours: {ours}\ntorch's: {theirs}"
+    return theirs
+
+
+def leaf(lib: Any, *values: float) -> Any:
+    return lib.tensor(list(values), dtype=lib.float64, requires_grad=True)
+
+
 def assert_same_complaint(scenario: Callable[[Any], Any]) -> None:
     """`scenario` must raise or warn, alike on both."""
     theirs = assert_same(scenario)

@@ -13,38 +13,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch
-from both import outcome
-
-
-def agree(scenario: Any) -> Any:
-    """Run on both libraries: equal results, or the same type of error. Returns torch's."""
-    (ours, _), (theirs, _) = outcome(scenario, minitorch), outcome(scenario, torch)
-    if hasattr(theirs, "kind") or hasattr(ours, "kind"):
-        assert getattr(ours, "kind", ours) == getattr(theirs, "kind", theirs), f"\nours: {ours}\ntorch's: {theirs}"
-    else:
-        assert ours == theirs, f"\nours: {ours}\ntorch's: {theirs}"
-    return theirs
-
-
-def leaf(lib: Any, *values: float) -> Any:
-    return lib.tensor(list(values), dtype=lib.float64, requires_grad=True)
+from both import Scenarios, agree, leaf
 
 
 def names(node: Any) -> list:
     return [node.name(), [n and n.name() for n, _ in node.next_functions]]
 
 
-SCENARIOS: list[Any] = []
-
-
-def scenario(function: Any) -> Any:
-    SCENARIOS.append(function)
-    return function
+SCENARIOS = Scenarios()
+scenario = SCENARIOS.add
 
 
 # ---- backward and grad ----
@@ -636,9 +617,9 @@ def once_differentiable(lib):
     return first
 
 
-@pytest.mark.parametrize("each", SCENARIOS, ids=lambda f: f.__name__)
-def test_same_as_torch(each: Any) -> None:
-    agree(each)
+@SCENARIOS.parametrize
+def test_same_as_torch(scenario: Any) -> None:
+    agree(scenario)
 
 
 # ---- random programs ----

@@ -63,8 +63,8 @@ class FunctionNode(Node):
         self.function, self.ctx = function, ctx
         self.inputs_edges = [gradient_edge(x) for x in inputs]
         self.edges = [edge for edge in self.inputs_edges if edge is not None]
-        self.metas = tuple((out._array.shape, out._array.dtype) for out in outputs)
-        self.templates = [out.detach() for out in outputs] if ctx._materialize else []
+        self.metas = tuple((out._array.shape, out._array.dtype) if _is_tensor(out) else () for out in outputs)
+        self.templates = [out.detach() if _is_tensor(out) else None for out in outputs] if ctx._materialize else []
         self.hooks = None
         self._save(ctx, outputs)
         self.birth = birth()
@@ -114,7 +114,7 @@ class FunctionNode(Node):
         if self.ctx._materialize:
             from ..creation import zeros_like
 
-            grads = [zeros_like(t) if g is None else g for t, g in zip(self.templates, grads)]
+            grads = [zeros_like(t) if g is None and t is not None else g for t, g in zip(self.templates, grads)]
         self.ctx._node = self  # for the call only: a lasting reference would be a cycle
         try:
             results = self.function.backward(self.ctx, *grads)
@@ -176,19 +176,18 @@ class Function:
         )
 
     @classmethod
-    def apply(cls, *args: Any) -> Any:
+    def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward, and leave a node if an argument requires grad and ops are being recorded."""
         ctx = FunctionCtx()
-        tensors = [isinstance(x, _tensor_class()) for x in args]
-        ctx.needs_input_grad = tuple(is_t and x.requires_grad for is_t, x in zip(tensors, args))
+        ctx.needs_input_grad = tuple(_is_tensor(x) and x.requires_grad for x in args)
         record = grad_mode.enabled and any(ctx.needs_input_grad)
         before, grad_mode.enabled = grad_mode.enabled, False
         try:
             if cls.setup_context is not Function.setup_context:
-                result = cls.forward(*args)
+                result = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, result)
             else:
-                result = cls.forward(ctx, *args)
+                result = cls.forward(ctx, *args, **kwargs)
         finally:
             grad_mode.enabled = before
         single = not isinstance(result, tuple)
@@ -204,15 +203,41 @@ class Function:
     @classmethod
     def _record(cls, ctx: FunctionCtx, args: tuple, results: list, outputs: list) -> None:
         """Make the node, and make it the history of the differentiable outputs."""
-        out_tensors = [out for out in outputs if isinstance(out, _tensor_class())]
-        node = FunctionNode(cls, ctx, args, out_tensors)
-        blocked = [_swap(t, results, outputs) for t in ctx._non_differentiable]
+        cls._check_dirty(ctx, outputs)
+        node = FunctionNode(cls, ctx, args, outputs)
+        constant = [_swap(t, results, outputs) for t in ctx._non_differentiable]
         node.differentiable = {
-            nr for nr, out in enumerate(out_tensors) if out.dtype.is_floating_point and not any(out is t for t in blocked)
+            nr
+            for nr, out in enumerate(outputs)
+            if _is_tensor(out) and out.dtype.is_floating_point and not any(out is t for t in constant)
         }
         for nr in node.differentiable:
-            out = out_tensors[nr]
+            written = any(outputs[nr] is t for t in ctx._dirty)
+            out = outputs[nr].detach() if written else outputs[nr]
             out._output_nr, out.requires_grad, out._grad_fn = nr, True, node
+            if written:  # a view hands the change on to its base
+                outputs[nr]._take_history(out)
+
+    @classmethod
+    def _check_dirty(cls, ctx: FunctionCtx, outputs: list) -> None:
+        """What forward wrote to must be an output, and not a leaf."""
+        for t in ctx._dirty:
+            if t.requires_grad and t.is_leaf:
+                raise RuntimeError(
+                    "a leaf Variable that requires grad has been used in an in-place operation: "
+                    f"{cls.__name__}.forward marked it dirty; give it a clone()"
+                )
+            if not any(t is out for out in outputs):
+                raise RuntimeError(
+                    "Some elements marked as dirty during the forward method were not returned as output. The inputs that "
+                    f"are modified inplace must all be outputs of the Function ({cls.__name__})."
+                )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise RuntimeError(
+            f"Legacy autograd function with non-static forward method is deprecated: call {type(self).__name__}.apply(...), "
+            "with forward and backward as static methods"
+        )
 
 
 def once_differentiable(backward: Callable) -> Callable:
@@ -249,12 +274,12 @@ class _Refuse(Function):
 
 def _own(out: Any, args: tuple, ctx: FunctionCtx) -> Any:
     """An input that forward returned unchanged becomes a view of itself, so that it can have another history."""
-    if not isinstance(out, _tensor_class()):
+    if not any(out is a for a in args) or not _is_tensor(out) or any(out is d for d in ctx._dirty):
         return out
-    is_input = any(out is a for a in args)
-    if is_input and not any(out is d for d in ctx._dirty):
-        return out._alias()
-    return out
+    view = out.detach()
+    out._adopt_view(view, None, ())
+    view._refusal = "was created inside a custom Function (or because an input was returned as-is)"
+    return view
 
 
 def _swap(tensor: Any, results: list, outputs: list) -> Any:
@@ -265,7 +290,7 @@ def _swap(tensor: Any, results: list, outputs: list) -> Any:
     return tensor
 
 
-def _tensor_class() -> Any:
+def _is_tensor(x: Any) -> bool:
     from ..tensor import Tensor
 
-    return Tensor
+    return isinstance(x, Tensor)

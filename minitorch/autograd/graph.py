@@ -99,11 +99,10 @@ class _Packed:
     def __init__(self, tensor: Any, pack_hook: Callable, unpack_hook: Callable) -> None:
         self.edge = graph_node.gradient_edge(tensor)
         self.unpack_hook = unpack_hook
-        constant = tensor.detach()
-        before = constant._version
+        before = tensor._version
         with no_grad():
-            self.value = pack_hook(constant)
-        if constant._version != before:
+            self.value = pack_hook(tensor)
+        if tensor._version != before:
             raise RuntimeError(
                 "A saved tensor pack hook is modifying its input in place. Tensors provided as input to pack hook can not be "
                 "modified by in-place operations as this can lead to unexpected side-effects; work on a clone()."
@@ -136,7 +135,9 @@ class save_on_cpu(saved_tensors_hooks):
 
 @contextlib.contextmanager
 def disable_saved_tensors_hooks(error_message: str) -> Iterator[None]:
-    """In this block, entering `saved_tensors_hooks` raises RuntimeError with this message."""
+    """In this block, entering `saved_tensors_hooks` raises RuntimeError with this message; so does being in one already."""
+    if _active.stack:
+        raise RuntimeError(error_message)
     before, _active.refusal = _active.refusal, error_message
     try:
         yield

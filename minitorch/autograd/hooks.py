@@ -66,10 +66,16 @@ def hooks_of(node: Any) -> Hooks:
 def _replaced(old: Any, new: Any, hook: Callable) -> Any:
     if new is None:
         return old
-    if not hasattr(new, "_array") or new.shape != old.shape:
+    name = getattr(hook, "__name__", hook)
+    if not hasattr(new, "_array"):
+        raise TypeError(
+            f"expected a Tensor or None, but hook {name!r} returned {type(new).__name__!r}; to leave the gradient as it is, "
+            "return None"
+        )
+    if new.shape != old.shape:
         raise RuntimeError(
-            f"hook {getattr(hook, '__name__', hook)!r} returned {getattr(new, 'shape', type(new).__name__)}; a tensor hook "
-            f"returns None or a gradient of the same shape {tuple(old.shape)}"
+            f"hook {name!r} has changed the size of the gradient: it returned shape {tuple(new.shape)}, the gradient has "
+            f"{tuple(old.shape)}"
         )
     return new
 
