@@ -1,1 +1,5 @@
 """Helpers around training: hooks, data loading, checkpointing (torch's `torch.utils`)."""
+
+from __future__ import annotations
+
+from . import data
