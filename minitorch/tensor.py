@@ -383,7 +383,7 @@ class Tensor(TensorMethods):
                 "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
                 "Please clone() the tensor before performing the operation."
             )
-        before = self if graph.tensor_saver() is None else self._copy_before_write()  # a hook keeps what it is shown
+        before = self._copy_before_write() if graph.hooks_are_active() else self  # a hook keeps what it is shown
         out = op(before, *args, **kwargs)
         if out._array.shape != self._array.shape:
             raise RuntimeError(

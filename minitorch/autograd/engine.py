@@ -8,12 +8,29 @@ No recursion, so a chain of 100,000 nodes is as good as one of ten. Leaves end i
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any
 
 from . import anomaly_mode
 from .grad_mode import grad_mode
+
+
+class Walk:
+    """One run of `walk`, as those see it who must know which one asks: `utils/checkpoint.py` recomputes once for each."""
+
+    __slots__ = ("__weakref__", "to_inputs")
+
+    def __init__(self, to_inputs: bool) -> None:
+        self.to_inputs = to_inputs  # whether it stops at given inputs, and so may skip nodes
+
+
+class _Running(threading.local):
+    walk: Walk | None = None
+
+
+running = _Running()  # the innermost walk of this thread
 
 
 def walk(
@@ -59,6 +76,7 @@ def walk(
                 sums.add((node, nr))
 
     run = anomaly_mode.watched_run if anomaly_mode.state.enabled else None
+    outer, running.walk = running.walk, Walk(inputs is not None)
     mode, grad_mode.enabled = grad_mode.enabled, create_graph
     try:
         for (node, nr), g in roots:
@@ -92,7 +110,7 @@ def walk(
                 if not target.edges and (node.may_share or g._base is not None or any_is(g, grads)):
                     borrowed.add(target)
     finally:
-        grad_mode.enabled = mode
+        running.walk, grad_mode.enabled = outer, mode
     return arrived
 
 

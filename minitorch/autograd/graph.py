@@ -121,9 +121,33 @@ class _Packed:
         return again
 
 
-def tensor_saver() -> saved_tensors_hooks | None:
-    """The hooks that are active in this thread."""
-    return _active.stack[-1] if _active.stack else None
+def hooks_are_active() -> bool:
+    """Whether this thread is inside a `saved_tensors_hooks` block."""
+    return bool(_active.stack)
+
+
+def keep(tensor: Any) -> Any:
+    """Save a tensor as a node would, through the active hooks: `.unpack()` gives it back, unless it was overwritten."""
+    if not _active.stack:
+        return _Watched(tensor)
+    hooks = _active.stack[-1]
+    return _Packed(tensor, hooks.pack_hook, hooks.unpack_hook)
+
+
+class _Watched:
+    """A saved tensor and the version it was saved at."""
+
+    def __init__(self, tensor: Any) -> None:
+        self.tensor, self.version = tensor, tensor._version
+
+    def unpack(self) -> Any:
+        if self.tensor._version != self.version:
+            raise RuntimeError(
+                "one of the variables needed for gradient computation has been modified by an inplace operation: a saved "
+                f"tensor of shape {tuple(self.tensor.shape)} is at version {self.tensor._version}; expected version "
+                f"{self.version} instead. Give the in-place operation a clone()."
+            )
+        return self.tensor
 
 
 class save_on_cpu(saved_tensors_hooks):

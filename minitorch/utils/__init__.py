@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-from . import data
+from . import checkpoint, data
