@@ -30,6 +30,7 @@ def cat(xp: Any, *xs: Array, dim: int = 0) -> Array:
     tensor([[0., 0.],
             [1., 1.]])
     """
+    _check_no_numbers("cat", xs)
     for i, x in enumerate(xs):
         if x.ndim == 0:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated; use stack")
@@ -66,6 +67,7 @@ register("concatenate", cat)
 @op
 def stack(xp: Any, *xs: Array, dim: int = 0) -> Array:
     """The tensors, of one shape, side by side along a new dimension."""
+    _check_no_numbers("stack", xs)
     for i, x in enumerate(xs):
         if x.shape != xs[0].shape:
             raise RuntimeError(
@@ -79,6 +81,12 @@ def stack(xp: Any, *xs: Array, dim: int = 0) -> Array:
 def stack_grad(g: Tensor, dim: int) -> tuple[Tensor, ...]:
     """∂L/∂xₖ = g[k] along `dim`"""
     return g.unbind(dim)
+
+
+def _check_no_numbers(name: str, xs: tuple) -> None:
+    for i, x in enumerate(xs):
+        if not hasattr(x, "shape"):
+            raise TypeError(f"{name}: expected a list of Tensors, got {type(x).__name__} at position {i}; wrap it in tensor()")
 
 
 @composite

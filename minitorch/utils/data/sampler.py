@@ -45,7 +45,7 @@ class RandomSampler(Sampler[int]):
 
     >>> _ = minitorch.manual_seed(0)
     >>> list(minitorch.utils.data.RandomSampler("abcde"))
-    [1, 4, 2, 0, 3]
+    [1, 3, 4, 2, 0]
     """
 
     def __init__(

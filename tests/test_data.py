@@ -1,0 +1,701 @@
+"""utils.data beside torch's: the same seed gives the same indices and batches, and leaves the generator at the same place.
+
+Every test runs one scenario, a function of the library, on both and compares all that can be seen of it: the values to the
+bit, the state of the generators afterwards, the kind of a warning, the type of an error.
+"""
+
+from __future__ import annotations
+
+import copy
+import doctest
+import pickle
+import types
+import warnings
+from collections import ChainMap, OrderedDict, UserDict, UserList, defaultdict, deque, namedtuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+import minitorch
+from minitorch.utils import data
+
+SEEDS = st.integers(0, 2**40)
+PASSES = st.lists(st.integers(0, 12) | st.just(10**6), min_size=1, max_size=3)  # how much is taken in each pass
+
+
+def observed(scenario: Callable[[Any], Any], lib: Any, seed: int) -> Any:
+    """The scenario's outcome, the warnings, and where the default generator stands."""
+    lib.manual_seed(seed)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            result = exact(scenario(lib), lib)
+        except Exception as error:
+            assert lib is torch or str(error), f"{type(error).__name__} without words"
+            result = type(error).__name__
+    return result, [w.category.__name__ for w in caught], exact(lib.get_rng_state(), lib)
+
+
+def exact(value: Any, lib: Any) -> Any:
+    """`value` to the bit, without anything that belongs to one library."""
+    if isinstance(value, lib.Tensor):
+        return "tensor", str(value.dtype).split(".")[-1], tuple(value.shape), value.detach().numpy().tobytes()
+    if isinstance(value, lib.Generator):
+        return exact(value.get_state(), lib)
+    if isinstance(value, np.ndarray | np.generic):
+        return "numpy", str(value.dtype), value.shape, value.tolist()
+    if isinstance(value, Mapping):
+        return type(value).__name__, [(key, exact(each, lib)) for key, each in value.items()]
+    if isinstance(value, list | tuple | set | UserList | deque):
+        return type(value).__name__, [exact(each, lib) for each in value]
+    return type(value).__name__, value
+
+
+def assert_same(scenario: Callable[[Any], Any], seed: int = 0) -> Any:
+    """What torch did, after minitorch did the same."""
+    ours, theirs = observed(scenario, minitorch, seed), observed(scenario, torch, seed)
+    assert ours == theirs, f"\nours:   {ours[:2]}\ntheirs: {theirs[:2]}"
+    return theirs
+
+
+def passes(lib: Any, iterable: Any, counts: list[int]) -> list[list]:
+    """Pass after pass over `iterable`: the first few of each, and a number drawn in between, as dropout would."""
+    seen = []
+    for count in counts:
+        taken = []
+        for item, _ in zip(iterable, range(count)):
+            taken.append(item)
+            if len(taken) % 3 == 0:
+                taken.append(lib.rand(1))
+        seen.append(taken)
+    return seen
+
+
+def generator(lib: Any, seed: int | None) -> Any:
+    return None if seed is None else lib.Generator().manual_seed(seed)
+
+
+# ---- samplers ----
+
+GENERATOR_SEEDS = st.none() | SEEDS
+
+
+@given(SEEDS, GENERATOR_SEEDS, st.integers(0, 70), st.booleans(), st.none() | st.integers(-1, 150), PASSES)
+def test_random_sampler(seed: int, own: int | None, n: int, replacement: bool, count: int | None, taken: list[int]) -> None:
+    def scenario(lib):
+        g = generator(lib, own)
+        sampler = lib.utils.data.RandomSampler(range(n), replacement, count, g)
+        return len(sampler), sampler.num_samples, passes(lib, sampler, taken), g
+
+    assert_same(scenario, seed)
+
+
+@given(SEEDS, GENERATOR_SEEDS, st.lists(st.integers(-9, 9), max_size=40), PASSES)
+def test_subset_random_sampler(seed: int, own: int | None, indices: list[int], taken: list[int]) -> None:
+    def scenario(lib):
+        g = generator(lib, own)
+        sampler = lib.utils.data.SubsetRandomSampler(indices, generator=g)
+        return len(sampler), passes(lib, sampler, taken), g
+
+    assert_same(scenario, seed)
+
+
+WEIGHTS = st.lists(st.sampled_from([0, 0.1, 0.5, 1, 2.5, 1e-3]) | st.floats(0, 10), min_size=1, max_size=20)
+
+
+@given(SEEDS, GENERATOR_SEEDS, WEIGHTS, st.integers(1, 40), st.booleans(), PASSES)
+def test_weighted_random_sampler(
+    seed: int, own: int | None, weights: list[float], count: int, replacement: bool, taken: list[int]
+) -> None:
+    if not replacement:  # beyond these torch returns weights of 0, in no particular order
+        count = min(count, max(1, sum(w > 0 for w in weights)))
+
+    def scenario(lib):
+        g = generator(lib, own)
+        sampler = lib.utils.data.WeightedRandomSampler(weights, count, replacement, g)
+        return len(sampler), sampler.weights, passes(lib, sampler, taken), g
+
+    assert_same(scenario, seed)
+
+
+@given(SEEDS, st.integers(0, 30), st.integers(1, 9), st.booleans(), st.booleans(), PASSES)
+def test_batch_sampler(seed: int, n: int, size: int, drop_last: bool, shuffled: bool, taken: list[int]) -> None:
+    def scenario(lib):
+        d = lib.utils.data
+        inner = d.RandomSampler(range(n)) if shuffled else d.SequentialSampler(range(n))
+        sampler = d.BatchSampler(inner, size, drop_last)
+        return len(inner), len(sampler), passes(lib, sampler, taken)
+
+    assert_same(scenario, seed)
+
+
+def test_the_dataset_may_grow_between_passes() -> None:
+    def scenario(lib):
+        rows = [0, 1, 2]
+        samplers = [lib.utils.data.RandomSampler(rows), lib.utils.data.SequentialSampler(rows)]
+        before = [(len(s), list(s)) for s in samplers]
+        rows += [3, 4]
+        return before, [(len(s), list(s)) for s in samplers]
+
+    assert_same(scenario)
+
+
+# ---- datasets ----
+
+
+@given(SEEDS, GENERATOR_SEEDS, st.lists(st.integers(0, 20), min_size=1, max_size=5), st.integers(-1, 1))
+def test_random_split_by_lengths(seed: int, own: int | None, lengths: list[int], off: int) -> None:
+    def scenario(lib):
+        g = generator(lib, own)
+        pieces = lib.utils.data.random_split(range(max(sum(lengths) + off, 0)), lengths, *([] if g is None else [g]))
+        return [(len(piece), piece.indices, list(piece)) for piece in pieces], g
+
+    assert_same(scenario, seed)
+
+
+@given(
+    SEEDS, st.integers(0, 50), st.lists(st.integers(0, 10), min_size=1, max_size=5), st.sampled_from([0, 0, 0, 1e-12, 0.1])
+)
+def test_random_split_by_shares(seed: int, n: int, parts: list[int], off: float) -> None:
+    shares = [part / (sum(parts) or 1) + off for part in parts]
+
+    def scenario(lib):
+        return [piece.indices for piece in lib.utils.data.random_split(range(n), shares)]
+
+    assert_same(scenario, seed)
+
+
+INDICES = st.lists(st.integers(-15, 15), max_size=6)
+
+
+@given(st.lists(st.integers(0, 5), max_size=4), INDICES)
+def test_concat(lengths: list[int], indices: list[int]) -> None:
+    def scenario(lib):
+        joined = lib.utils.data.ConcatDataset([[10 * i + j for j in range(n)] for i, n in enumerate(lengths)])
+        return len(joined), joined.cumulative_sizes, [attempt(lambda i=i: joined[i]) for i in indices]
+
+    assert_same(scenario)
+
+
+def attempt(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except Exception as error:
+        return type(error).__name__
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=3), INDICES)
+def test_tensor_dataset(lengths: list[int], indices: list[int]) -> None:
+    def scenario(lib):
+        rows = lib.utils.data.TensorDataset(*(lib.arange(2.0 * n).reshape(n, 2) + k for k, n in enumerate(lengths)))
+        picks = [lambda i=i: rows[i] for i in indices] + [
+            lambda: rows[1:3],
+            lambda: rows[[0, -1]],
+            lambda: rows[lib.tensor(0)],
+        ]
+        return len(rows), [attempt(pick) for pick in picks]
+
+    assert_same(scenario)
+
+
+@given(st.lists(st.integers(0, 4), max_size=3), st.booleans(), INDICES, st.booleans())
+def test_stack(lengths: list[int], named: bool, indices: list[int], nested: bool) -> None:
+    def scenario(lib):
+        d = lib.utils.data
+        parts = [
+            d.Subset([f"{k}{i}" for i in range(n)], range(n)) if nested else list(range(n)) for k, n in enumerate(lengths)
+        ]
+        stacked = d.StackDataset(**{f"part{k}": part for k, part in enumerate(parts)}) if named else d.StackDataset(*parts)
+        return (
+            len(stacked),
+            [attempt(lambda i=i: stacked[i]) for i in indices],
+            attempt(lambda: stacked.__getitems__(indices)),
+        )
+
+    assert_same(scenario)
+
+
+@given(INDICES, st.lists(st.integers(-6, 6), max_size=5), st.booleans())
+def test_subset(indices: list[int], picks: list[int], nested: bool) -> None:
+    def scenario(lib):
+        d = lib.utils.data
+        whole = d.TensorDataset(lib.arange(10)) if nested else list(range(16))
+        subset = d.Subset(d.Subset(whole, range(10)) if nested else whole, indices)
+        calls = [lambda i=i: subset[i] for i in picks] + [lambda: subset.__getitems__(picks), lambda: subset[picks]]
+        return len(subset), [attempt(call) for call in calls]
+
+    assert_same(scenario)
+
+
+def stream(lib: Any, *numbers: int, length: int | None = None) -> Any:
+    """An iterable dataset of these numbers; with a `length` it has a len()."""
+
+    class Stream(lib.utils.data.IterableDataset):
+        def __iter__(self) -> Iterator[int]:
+            return iter(numbers)
+
+    if length is not None:
+        Stream.__len__ = lambda self: length
+    return Stream()
+
+
+def test_sums_of_datasets() -> None:
+    def scenario(lib):
+        d = lib.utils.data
+        joined = d.TensorDataset(lib.arange(2)) + d.TensorDataset(lib.arange(3))
+        chained = stream(lib, 1, 2, length=2) + stream(lib, 3, length=1)
+        return type(joined).__name__, len(joined), list(joined), type(chained).__name__, len(chained), list(chained)
+
+    assert_same(scenario)
+
+
+# ---- the loader ----
+
+
+@st.composite
+def loaders(draw) -> Callable[[Any], Any]:
+    """A function of the library that makes (loader, explicit generators)."""
+    n = draw(st.integers(0, 24))
+    kind = draw(st.sampled_from(["list", "tensors", "subset", "arrays", "stream", "sized stream", "split"]))
+    size = draw(st.sampled_from([None, 1, 2, 3, 5, 8, 30]))
+    own = draw(GENERATOR_SEEDS)
+    options = {"batch_size": size, "drop_last": draw(st.booleans()), "shuffle": draw(st.sampled_from([None, False, True]))}
+    order = draw(st.sampled_from([None] * 4 + ["weighted", "subset", "replacement", "list", "batches"]))
+
+    def make(lib: Any) -> Any:
+        d = lib.utils.data
+        g = generator(lib, own)
+        numbers = lib.arange(n)
+        dataset = {
+            "list": lambda: list(range(n)),
+            "tensors": lambda: d.TensorDataset(numbers, numbers.float() / 7),
+            "subset": lambda: d.Subset(d.TensorDataset(numbers), list(reversed(range(n)))),
+            "arrays": lambda: [{"x": np.full((2,), i, np.float32), "name": str(i)} for i in range(n)],
+            "stream": lambda: stream(lib, *range(n)),
+            "sized stream": lambda: stream(lib, *range(n), length=max(n - 3, 0)),
+            "split": lambda: d.random_split(range(n), [0.5, 0.5])[0],
+        }[kind]()
+        given = {"generator": g, **options}
+        if order == "batches":
+            given |= {"batch_size": 1, "drop_last": False, "shuffle": None}
+            given["batch_sampler"] = d.BatchSampler(d.RandomSampler(range(n), generator=g), 4, False)
+        elif order is not None:
+            given["sampler"] = {
+                "weighted": lambda: d.WeightedRandomSampler([1.0 + i % 3 for i in range(n)], 7, generator=g),
+                "subset": lambda: d.SubsetRandomSampler(range(0, n, 2)),
+                "replacement": lambda: d.RandomSampler(range(n), replacement=True, num_samples=9),
+                "list": lambda: list(range(n // 2)),
+            }[order]()
+        return d.DataLoader(dataset, **given), g
+
+    return make
+
+
+@given(SEEDS, loaders(), PASSES, st.booleans())
+def test_loader(seed: int, make: Callable[[Any], Any], taken: list[int], ask_len: bool) -> None:
+    def scenario(lib):
+        loader, g = make(lib)
+        lengths = [attempt(lambda: len(loader)), attempt(lambda: len(iter(loader)))] if ask_len else []
+        return lengths, loader.batch_size, loader.drop_last, attempt(lambda: passes(lib, loader, taken)), g
+
+    assert_same(scenario, seed)
+
+
+@pytest.mark.parametrize("draw_from", ["default", "own"])
+def test_two_iterators_at_once_and_states_after_each_batch(draw_from: str) -> None:
+    def scenario(lib):
+        g = None if draw_from == "default" else lib.Generator()
+        loader = lib.utils.data.DataLoader(list(range(7)), 3, shuffle=True, generator=g)
+        states = []
+        for a, b in zip(loader, loader):
+            states.append((a, b, lib.get_rng_state(), g))
+        return states, g
+
+    assert_same(scenario)
+
+
+def test_a_custom_collate_fn_gets_the_list_of_samples() -> None:
+    def scenario(lib):
+        d = lib.utils.data
+        batched = d.DataLoader(
+            d.TensorDataset(lib.arange(5)), 2, collate_fn=lambda samples: (type(samples).__name__, samples)
+        )
+        single = d.DataLoader([np.arange(2), (1, np.float32(2))], batch_size=None)
+        return list(batched), list(single), list(d.DataLoader([1, 2], batch_size=None, collate_fn=str))
+
+    assert_same(scenario)
+
+
+def test_a_stream_that_ended_is_not_asked_again() -> None:
+    def scenario(lib):
+        class Restarts(lib.utils.data.IterableDataset):
+            def __iter__(self):
+                return self
+
+            asked = 0
+
+            def __next__(self):
+                self.asked += 1
+                if self.asked % 4 == 0:
+                    raise StopIteration
+                return self.asked
+
+        rows = Restarts()
+        batches = iter(lib.utils.data.DataLoader(rows, 2))
+        return list(batches), next(batches, "over"), rows.asked, list(lib.utils.data.DataLoader(rows, 3, drop_last=True))
+
+    assert_same(scenario)
+
+
+def test_what_a_loader_was_made_of_is_fixed_and_the_rest_is_not() -> None:
+    def scenario(lib):
+        loader = lib.utils.data.DataLoader([1, 2, 3])
+        names = [
+            "batch_size",
+            "batch_sampler",
+            "sampler",
+            "drop_last",
+            "dataset",
+            "persistent_workers",
+            "collate_fn",
+            "extra",
+        ]
+        return [attempt(lambda name=name: setattr(loader, name, None)) for name in names]
+
+    assert_same(scenario)
+
+
+def test_subclasses_run_before_the_constructor_of_the_base() -> None:
+    def scenario(lib):
+        class Mine(lib.utils.data.DataLoader):
+            def __init__(self):
+                self.dataset = "not yet fixed"
+                super().__init__([1, 2])
+
+        return list(Mine())
+
+    assert_same(scenario)
+
+
+def test_a_loader_can_be_copied_and_pickled_an_iterator_cannot() -> None:
+    def scenario(lib):
+        loader = lib.utils.data.DataLoader(list(range(4)), 2, shuffle=True)
+        again = pickle.loads(pickle.dumps(loader))
+        return list(again), list(copy.copy(loader)), attempt(lambda: pickle.dumps(iter(loader)))
+
+    assert_same(scenario)
+
+
+def test_workers_are_refused_in_words() -> None:
+    with pytest.raises(NotImplementedError, match=r"num_workers=2.*use num_workers=0"):
+        data.DataLoader([1, 2], num_workers=2)
+    assert data.get_worker_info() is None
+
+
+# ---- collate ----
+
+Point = namedtuple("Point", ["x", "y"])
+
+
+class Frozen(Mapping):
+    """An immutable mapping that can be made from a dict."""
+
+    def __init__(self, items: Any) -> None:
+        self.items_ = dict(items)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.items_[key]
+
+    def __iter__(self) -> Iterator:
+        return iter(self.items_)
+
+    def __len__(self) -> int:
+        return len(self.items_)
+
+
+class Sealed(Frozen):
+    """One that cannot."""
+
+    def __init__(self, items: Any, seal: str) -> None:
+        super().__init__(items)
+
+
+class Tagged(list):
+    """A list with something else on it, which a copy keeps."""
+
+    tag = "none"
+
+
+def tagged(items: Any) -> Tagged:
+    made = Tagged(items)
+    made.tag = "kept"
+    return made
+
+
+KEYS = ["a", "b", "c"]
+MAPPINGS = [dict, OrderedDict, UserDict, Frozen, lambda d: Sealed(d, "x"), lambda d: defaultdict(int, d),
+            ChainMap, types.MappingProxyType]  # fmt: skip
+SEQUENCES = [list, tuple, UserList, deque, tagged, lambda s: Point(s[0], s[-1])]
+DTYPES = ["bool", "uint8", "int16", "int32", "int64", "float16", "float32", "float64"]
+SHAPES = st.lists(st.integers(0, 3), max_size=2).map(tuple)
+
+# A structure is a function (library, which sample) → sample.
+
+
+def leaf_of(kind: str, dtype: str, shape: tuple[int, ...]) -> Callable[[Any, int], Any]:
+    def array(i: int) -> Any:
+        return (np.arange(np.prod(shape, dtype=int)).reshape(shape) + i).astype(dtype)
+
+    return {
+        "tensor": lambda lib, i: lib.tensor(array(i)),
+        "array": lambda lib, i: array(i),
+        "scalar": lambda lib, i: np.dtype(dtype).type(i),
+        "int": lambda lib, i: 3 * i - 2**33,
+        "float": lambda lib, i: i / 3,
+        "bool": lambda lib, i: i % 2 == 1,
+        "str": lambda lib, i: f"s{i}",
+        "bytes": lambda lib, i: b"%d" % i,
+        "range": lambda lib, i: range(i, i + 2),
+        "None": lambda lib, i: None,
+        "words": lambda lib, i: np.array([f"w{i}"]),
+        "set": lambda lib, i: {i},
+        "0-d": lambda lib, i: np.array(i, dtype),
+        "np.str_": lambda lib, i: np.str_(f"n{i}"),
+    }[kind]
+
+
+USUAL = ["tensor", "array", "scalar", "int", "float", "bool", "str", "bytes", "range", "0-d", "np.str_"]
+leaves = st.builds(leaf_of, st.sampled_from(USUAL), st.sampled_from(DTYPES), SHAPES)
+odd_leaves = st.builds(leaf_of, st.sampled_from([*USUAL, "None", "words", "set"]), st.sampled_from(DTYPES), SHAPES)
+
+
+def containers(parts: st.SearchStrategy) -> st.SearchStrategy:
+    def mapping(make: Any, inner: list) -> Callable:
+        return lambda lib, i: make({key: part(lib, i) for key, part in zip(KEYS, inner)})
+
+    def sequence(make: Any, inner: list) -> Callable:
+        return lambda lib, i: make([part(lib, i) for part in inner])
+
+    lists = st.lists(parts, min_size=1, max_size=3)
+    return st.builds(mapping, st.sampled_from(MAPPINGS), lists) | st.builds(sequence, st.sampled_from(SEQUENCES), lists)
+
+
+structures = st.recursive(leaves, containers, max_leaves=5)
+odd_structures = st.recursive(odd_leaves, containers, max_leaves=5)
+
+
+@given(structures, st.integers(1, 4))
+def test_collate_of_samples_alike(structure: Callable, count: int) -> None:
+    def scenario(lib):
+        made = lib.utils.data.default_collate([structure(lib, i) for i in range(count)])
+        return made, [vars(each).get("tag") for each in [made] if isinstance(each, Tagged)]
+
+    outcome = assert_same(scenario)[0]
+    assert isinstance(outcome, tuple), f"torch refuses what every batch here should be able to be: {outcome}"
+
+
+@given(odd_structures, st.integers(0, 4))
+def test_collate_of_anything(structure: Callable, count: int) -> None:
+    assert_same(lambda lib: lib.utils.data.default_collate([structure(lib, i) for i in range(count)]))
+
+
+@given(odd_structures)
+def test_convert(structure: Callable) -> None:
+    def scenario(lib):
+        sample = structure(lib, 1)
+        made = lib.utils.data.default_convert(sample)
+        return made, made is sample, isinstance(made, lib.Tensor)
+
+    assert_same(scenario)
+
+
+def collated(*samples: Any) -> Callable[[Any], Any]:
+    return lambda lib: lib.utils.data.default_collate([s(lib) if callable(s) else s for s in samples])
+
+
+MIXED = {
+    "ints and floats": collated(1, 2.5),
+    "floats and ints": collated(2.5, 1),
+    "bools and ints": collated(True, 3),
+    "a string among ints": collated(1, "a"),
+    "a number among strings": collated("a", 1),
+    "None among ints": collated(1, None),
+    "lists of unequal length": collated([1, 2], [3]),
+    "tuples of unequal length": collated((1,), (1, 2)),
+    "a missing key": collated({"a": 1, "b": 2}, {"a": 3}),
+    "a key too many": collated({"a": 1}, {"a": 3, "b": 2}),
+    "shapes that differ": collated(lambda lib: lib.zeros(2), lambda lib: lib.zeros(3)),
+    "dtypes that differ": collated(lambda lib: lib.zeros(2), lambda lib: lib.arange(2)),
+    "arrays whose shapes differ": collated(np.zeros(2), np.zeros(3)),
+    "arrays whose dtypes differ": collated(np.zeros(2), np.zeros(2, np.float32)),
+    "scalars whose dtypes differ": collated(np.float32(1), np.float64(2)),
+    "np.float64 is a float too": collated(np.float64(1), np.float64(2)),
+    "an array of strings": collated(np.array(["a"]), np.array(["b"])),
+    "an array of objects": collated(np.array([None]), np.array([1], object)),
+    "a number for a tensor": collated(lambda lib: lib.zeros(2), 1.0),
+    "an array for a tensor": collated(lambda lib: lib.zeros(2), np.zeros(2)),
+    "an empty batch": collated(),
+    "empty lists": collated([], []),
+    "empty dicts": collated({}, {}),
+    "a list beside a number": collated([1, 2], 3),
+    "an int too large": collated(2**64, 1),
+    "a set": collated({1}, {2}),
+    "an object": collated(object(), object()),
+    "named tuples of unequal kinds": collated(Point(1, 2), (3, 4)),
+}
+
+
+@pytest.mark.parametrize("scenario", MIXED.values(), ids=MIXED.keys())
+def test_collate_of_samples_unlike(scenario: Callable[[Any], Any]) -> None:
+    assert_same(scenario)
+
+
+def test_collate_with_a_table_of_ones_own() -> None:
+    class Word(str):
+        pass
+
+    def scenario(lib):
+        collate = lib.utils.data._utils.collate.collate
+
+        def join(batch, *, collate_fn_map):
+            return "+".join(batch), sorted(kind.__name__ for kind in collate_fn_map)
+
+        table = {str: join, Word: lambda batch, *, collate_fn_map: "words", int: lambda batch, *, collate_fn_map: sum(batch)}
+        numbers = [True, {"a": [1, Word("w")]}, "x"], [True, {"a": [2, Word("v")]}, "y"]
+        return collate(numbers, collate_fn_map=table), attempt(lambda: collate([1.5], collate_fn_map=table))
+
+    assert_same(scenario)
+
+
+@pytest.mark.parametrize("name", ["cat", "stack"])
+def test_a_number_among_tensors(name: str) -> None:
+    assert assert_same(lambda lib: getattr(lib, name)([lib.zeros(2), 1.0]))[0] == "TypeError"
+
+
+def test_gradients_flow_through_a_collated_batch() -> None:
+    def scenario(lib):
+        x = lib.tensor([1.0, 2.0, 3.0], requires_grad=True)
+        (lib.utils.data.default_collate([x[0], x[2]]) * lib.tensor([5.0, 7.0])).sum().backward()
+        return x.grad
+
+    assert_same(scenario)
+
+
+# ---- what is refused ----
+
+
+def bare(kind: str) -> Callable[[Any], Any]:
+    return lambda lib: type("Bare", (getattr(lib.utils.data, kind),), {})()
+
+
+def half_overridden_subset(lib: Any) -> Any:
+    class Doubled(lib.utils.data.Subset):
+        def __getitem__(self, idx):
+            return 2 * super().__getitem__(idx)
+
+    return Doubled([1, 2], [0])
+
+
+REFUSED = [
+    lambda d, lib: d.RandomSampler([]),
+    lambda d, lib: d.RandomSampler([], num_samples=3).__iter__().__next__(),
+    lambda d, lib: d.RandomSampler([], replacement=True, num_samples=3).__iter__().__next__(),
+    lambda d, lib: d.RandomSampler([1], replacement=1),
+    lambda d, lib: d.RandomSampler([1], replacement=None),
+    lambda d, lib: d.RandomSampler([1], num_samples=0),
+    lambda d, lib: d.RandomSampler([1], num_samples=2.0),
+    lambda d, lib: d.RandomSampler([1], num_samples=-1),
+    lambda d, lib: d.RandomSampler(iter([1])),
+    lambda d, lib: d.WeightedRandomSampler([1.0], 0),
+    lambda d, lib: d.WeightedRandomSampler([1.0], True),
+    lambda d, lib: d.WeightedRandomSampler([1.0], 1.0),
+    lambda d, lib: d.WeightedRandomSampler([1.0], 1, replacement=1),
+    lambda d, lib: d.WeightedRandomSampler([[1.0]], 1),
+    lambda d, lib: d.WeightedRandomSampler(1.0, 1),
+    lambda d, lib: list(d.WeightedRandomSampler([1.0, 2.0], 3, replacement=False)),
+    lambda d, lib: list(d.WeightedRandomSampler([1.0, -2.0], 1)),
+    lambda d, lib: list(d.WeightedRandomSampler([0.0, 0.0], 2)),
+    lambda d, lib: list(d.WeightedRandomSampler([float("nan")], 1)),
+    lambda d, lib: list(d.WeightedRandomSampler([], 1)),
+    lambda d, lib: d.BatchSampler([1], 0, False),
+    lambda d, lib: d.BatchSampler([1], True, False),
+    lambda d, lib: d.BatchSampler([1], 2.0, False),
+    lambda d, lib: d.BatchSampler([1], 2, 0),
+    lambda d, lib: d.BatchSampler([1], 2, None),
+    lambda d, lib: len(d.BatchSampler(iter([1]), 2, False)),
+    lambda d, lib: iter(d.Sampler()),
+    lambda d, lib: bare("Dataset")(lib)[0],
+    lambda d, lib: len(bare("Dataset")(lib)),
+    lambda d, lib: bare("IterableDataset")(lib),
+    lambda d, lib: d.TensorDataset(lib.zeros(2), lib.zeros(3)),
+    lambda d, lib: d.TensorDataset(lib.tensor(1.0)),
+    lambda d, lib: len(d.TensorDataset()),
+    lambda d, lib: d.StackDataset(),
+    lambda d, lib: d.StackDataset([1], a=[1]),
+    lambda d, lib: d.StackDataset([1], [1, 2]),
+    lambda d, lib: d.StackDataset(a=[1], b=[1, 2]),
+    lambda d, lib: d.ConcatDataset([]),
+    lambda d, lib: d.ConcatDataset([stream(lib, 1)]),
+    lambda d, lib: list(d.ChainDataset([[1]])),
+    lambda d, lib: len(d.ChainDataset([[1]])),
+    lambda d, lib: list(stream(lib, 1) + [2]),
+    lambda d, lib: half_overridden_subset(lib),
+    lambda d, lib: d.random_split(range(3), [1, 1]),
+    lambda d, lib: d.random_split(range(3), [1.5, 1.5]),
+    lambda d, lib: d.random_split(range(3), [0.5, 0.6]),
+    lambda d, lib: d.random_split(range(3), []),
+    lambda d, lib: d.DataLoader([1], batch_size=0),
+    lambda d, lib: d.DataLoader([1], batch_size=True),
+    lambda d, lib: d.DataLoader([1], batch_size=1.5),
+    lambda d, lib: d.DataLoader([1], drop_last=1),
+    lambda d, lib: d.DataLoader([], shuffle=True),
+    lambda d, lib: d.DataLoader([1], shuffle=True, sampler=[0]),
+    lambda d, lib: d.DataLoader([1], batch_sampler=[[0]], batch_size=2),
+    lambda d, lib: d.DataLoader([1], batch_sampler=[[0]], shuffle=True),
+    lambda d, lib: d.DataLoader([1], batch_sampler=[[0]], sampler=[0]),
+    lambda d, lib: d.DataLoader([1], batch_sampler=[[0]], drop_last=True),
+    lambda d, lib: d.DataLoader([1], batch_size=None, drop_last=True),
+    lambda d, lib: d.DataLoader(stream(lib, 1), shuffle=True),
+    lambda d, lib: d.DataLoader(stream(lib, 1), sampler=[0]),
+    lambda d, lib: d.DataLoader(stream(lib, 1), batch_sampler=[[0]]),
+    lambda d, lib: len(d.DataLoader(stream(lib, 1))),
+    lambda d, lib: len(iter(d.DataLoader(stream(lib, 1)))),
+    lambda d, lib: d.DataLoader([1], num_workers=-1),
+    lambda d, lib: d.DataLoader([1], timeout=-1),
+    lambda d, lib: iter(d.DataLoader([1], timeout=1)),
+    lambda d, lib: d.DataLoader([1], prefetch_factor=2),
+    lambda d, lib: d.DataLoader([1], prefetch_factor=-2, num_workers=1),
+    lambda d, lib: d.DataLoader([1], persistent_workers=True),
+    lambda d, lib: d.DataLoader([1], multiprocessing_context="fork"),
+    lambda d, lib: list(d.DataLoader([1], sampler=[3])),
+    lambda d, lib: list(d.DataLoader({"a": 1})),
+    lambda d, lib: list(d.DataLoader([1, None], 2)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call", REFUSED)
+def test_refused_with_torchs_error(call: Callable[[Any, Any], Any]) -> None:
+    outcome = assert_same(lambda lib: call(lib.utils.data, lib))[0]
+    assert isinstance(outcome, str), f"torch accepts it: {outcome}"
+
+
+def test_pinning_does_nothing_and_says_so() -> None:
+    for options in ({"pin_memory": True}, {"pin_memory": True, "in_order": False}):
+        assert_same(lambda lib, options=options: list(lib.utils.data.DataLoader([1, 2], **options)))
+
+
+# ---- documentation ----
+
+MODULES = [data.dataset, data.sampler, data.dataloader, data._utils.collate]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_examples_of_the_docstrings(module: Any) -> None:
+    result = doctest.testmod(module, extraglobs={"minitorch": minitorch})
+    assert result.attempted > 0
+    assert result.failed == 0
