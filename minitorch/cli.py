@@ -1,6 +1,7 @@
-"""The command line: `minitorch train` trains on real digits, `minitorch evaluate` reads a checkpoint back.
+"""The command line: `minitorch train` trains on real digits, `evaluate` reads a checkpoint back, `explain` shows backward.
 
-Here are only options, checks and printing; the training itself is `minitorch/examples/digits.py`. The rule for errors:
+Here are only options, checks and printing; the training itself is `minitorch/examples/digits.py`, the showing is
+`minitorch/explain.py`. The rule for errors:
 whatever the user can get wrong is found before training starts and answered in one line, with nothing written.
 """
 
@@ -46,6 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    except BrokenPipeError:  # `minitorch explain mlp | head`: nobody is reading any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except KeyboardInterrupt:
         print(f"minitorch {args.command}: interrupted; nothing was saved", file=sys.stderr)
         return 130
@@ -84,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where to save the checkpoint (default: %(default)s)",
     )
     train.add_argument("--compare", action="store_true",
-                       help="train the same model in real torch beside it and print how far the losses differ")  # fmt: skip
+                       help="run the same script from the same seed in real torch beside it and print how far the losses differ")  # fmt: skip
     train.set_defaults(run=_train)
 
     evaluate = commands.add_parser("evaluate", help="test a saved checkpoint on the held-out digits")
@@ -92,6 +96,19 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("checkpoint", metavar="FILE", help="the file that minitorch train saved")
     evaluate.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     evaluate.set_defaults(run=_evaluate)
+
+    explain = commands.add_parser("explain", help="show step by step how backward runs through a small program")
+    explain.description = (
+        "Run a small program and show how backward goes through the graph it left: which node runs when, what came in, what "
+        "it keeps, what each derivative (with its source) sends to whom."
+    )
+    explain.add_argument(
+        "what", metavar="NAME|FILE", nargs="?", help="an example's name, or a Python file (default: list the examples)"
+    )
+    explain.add_argument(
+        "--variable", metavar="NAME", default="loss", help="the tensor to start from (default: %(default)s)"
+    )
+    explain.set_defaults(run=_explain)
     return parser
 
 
@@ -129,27 +146,25 @@ def _train(args: argparse.Namespace) -> None:
     _check_out(args.out)
     lr = getattr(args, "lr", DEFAULT_LR[args.optimizer])
 
-    minitorch.manual_seed(args.seed)
-    inputs, labels = _data("train", device)
-    test_inputs, test_labels = _data("test", device)
-    model = digits.build_model(args.hidden, args.dropout).to(device)
-    optimizer, schedule = digits.build_optimizer(args.optimizer, model, lr, args.epochs)
-    twin = _torch_twin(model, args.optimizer, lr, args.epochs) if args.compare else None
+    settings = {
+        "seed": args.seed, "hidden": args.hidden, "dropout": args.dropout, "optimizer": args.optimizer, "lr": lr,
+        "batch_size": args.batch_size, "epochs": args.epochs,
+    }  # fmt: skip
+    images = _data("train", device)
+    training = digits.Training(*images, **settings)
+    twin = _in_torch(images, settings) if args.compare else None
+    test_images = _data("test", device)
 
     from tqdm import tqdm
 
-    steps = args.epochs * len(range(0, len(labels), args.batch_size))
     differences = []
-    with tqdm(total=steps, unit="batch", leave=False, disable=None) as bar:
+    with tqdm(total=args.epochs * len(training.batches), unit="batch", leave=False, disable=None) as bar:
         for epoch in range(1, args.epochs + 1):
-            batches = digits.shuffled_batches(len(labels), args.batch_size)
-            random_state = minitorch.get_rng_state()
-            loss = digits.train_epoch(model, optimizer, inputs, labels, batches, bar.update)
-            schedule.step()
-            accuracy = digits.accuracy(model, test_inputs, test_labels)
+            loss = training.epoch(bar.update)
+            accuracy = digits.accuracy(training.model, *test_images)
             line = f"epoch {epoch:{len(str(args.epochs))}}/{args.epochs}  loss {loss:.4f}"
             if twin is not None:
-                torch_loss = twin.train_epoch(inputs, labels, batches, random_state)
+                torch_loss = twin.epoch()
                 differences.append(abs(loss - torch_loss))
                 line += f"  torch's loss {torch_loss:.4f}  difference {differences[-1]:.1e}"
             bar.write(f"{line}  test accuracy {accuracy:.2f} %")
@@ -159,7 +174,7 @@ def _train(args: argparse.Namespace) -> None:
         raise UserError(f"the loss became {loss} in epoch {epoch}; nothing was saved; try a --lr below {lr:g}")
     if differences:
         print(f"largest difference between the losses of minitorch and torch: {max(differences):.1e}")
-    _save(args, model, accuracy)
+    _save(args, training.model, accuracy)
     print(f"saved {args.out}; test it again with: minitorch evaluate {args.out}")
 
 
@@ -175,12 +190,12 @@ def _data(split: str, device: minitorch.device) -> tuple[minitorch.Tensor, minit
     return digits.pixels(images).to(device), labels.to(device)
 
 
-def _torch_twin(model: minitorch.nn.Sequential, optimizer: str, lr: float, epochs: int) -> Any:
+def _in_torch(images: tuple[minitorch.Tensor, minitorch.Tensor], settings: dict[str, Any]) -> Any:
     try:
-        from reference.compare_training import TorchTwin
+        from reference import compare_training
     except ImportError as error:
         raise UserError(f"--compare trains in real torch as well: pip install torch==2.13.0 ({error})") from None
-    return TorchTwin(model, optimizer, lr, epochs)
+    return compare_training.training(*images, **settings)
 
 
 def _check_out(path: str) -> None:
@@ -247,3 +262,12 @@ def _load(path: str) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or checkpoint.get("kind") != "minitorch digits":
         raise UserError(f"{path}: is a checkpoint, but not one of minitorch train")
     return checkpoint
+
+
+# ---- explain ----
+
+
+def _explain(args: argparse.Namespace) -> None:
+    from .explain import explain  # which imports UserError from here
+
+    print(explain(args.what, args.variable))

@@ -6,14 +6,13 @@ A named derivative is shown by its docstring (the last line of its derivation), 
 
 from __future__ import annotations
 
-import ast
-import functools
 import inspect
 from collections.abc import Callable
 from pathlib import Path
 
 import minitorch  # noqa: F401 — importing it fills the registry
 from minitorch.op import Derivative, Op, ops
+from minitorch.utils.source import lambda_body
 
 PAGE = Path(__file__).parent.parent / "docs" / "derivatives.md"
 
@@ -51,7 +50,7 @@ def shown(derivative: Derivative) -> str:
     function = derivative.function
     if isinstance(function, Op) or function.__name__ != "<lambda>":
         return first_line(function)
-    return f"`{lambda_source(function)}`"
+    return f"`{lambda_body(function)}`"
 
 
 def first_line(documented: Callable) -> str:
@@ -62,23 +61,6 @@ def first_line(documented: Callable) -> str:
 def cell(text: str) -> str:
     """Text that does not end its table cell."""
     return text.replace("|", "\\|")
-
-
-def lambda_source(function: Callable) -> str:
-    """What a lambda computes, in its own words: the expression in its file from which all its instructions came."""
-    path = inspect.getsourcefile(function)
-    assert path is not None
-    _, *places = dict.fromkeys(function.__code__.co_positions())  # the first is the lambda's beginning, not its body
-    spans = [((line, column), (end, end_column)) for line, end, column, end_column in places]
-    first, last = min(start for start, _ in spans), max(end for _, end in spans)
-    (body,) = [b for b in bodies(path) if (b.lineno, b.col_offset) <= first and last <= (b.end_lineno, b.end_col_offset)]
-    return ast.unparse(body)
-
-
-@functools.cache
-def bodies(path: str) -> list[ast.expr]:
-    """The body of every lambda in a file."""
-    return [node.body for node in ast.walk(ast.parse(Path(path).read_text())) if isinstance(node, ast.Lambda)]
 
 
 def write() -> int:
