@@ -19,6 +19,7 @@ from .node import Node, gradient_edge
 __all__ = [
     "Function", "GradientEdge", "Node", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",
     "graph", "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+    "trace",
 ]  # fmt: skip
 
 
@@ -163,3 +164,4 @@ def _zeros_like(x: Any) -> Any:
 
 from .function import Function
 from .gradcheck import gradcheck, gradgradcheck
+from .tracing import trace
