@@ -1,4 +1,4 @@
-"""The command line of the oracle: `python -m reference report | bench | mutate | derivatives`."""
+"""The command line of the oracle: `python -m reference report | bench | mutate | programs | derivatives`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ def main(arguments: list[str] | None = None) -> int:
     mutate = commands.add_parser("mutate", help="break each derivative and update rule: do the rows notice?")
     mutate.add_argument("--family", metavar="NAME", help="only one module of minitorch/ops, or optim")
 
+    programs = commands.add_parser("programs", help="train whole programs in both libraries from the same seeds")
+    programs.add_argument("--seeds", type=positive, default=3, metavar="N", help="how many seeds (3)")
+
     commands.add_parser("derivatives", help="write docs/derivatives.md from the registry")
 
     options = vars(parser.parse_args(arguments))
@@ -35,6 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
         from .report import report as run
     elif command == "derivatives":
         from .derivatives import write as run  # type: ignore[assignment]
+    elif command == "programs":
+        from .programs import report as run  # type: ignore[assignment]
     elif command == "bench":
         from .bench import bench as run  # type: ignore[assignment]
     else:

@@ -1,7 +1,8 @@
 """A network that learns to read digits: all of the training, without the command line around it.
 
-The idea of every training loop: predict, measure the loss, let autograd find how each weight changed it, step.
-Try `minitorch train`; read next `minitorch/cli.py`, which calls these functions, or `minitorch/autograd/engine.py`.
+The idea of every training loop: predict, measure the loss, let autograd find how each weight changed it, step. Every word is
+torch's, too: `minitorch train --compare` runs this very text there, with "torch" where it says "minitorch".
+Try `minitorch train`; read next `minitorch/cli.py`, which runs it, or `minitorch/autograd/engine.py`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,46 @@ from collections.abc import Callable
 import minitorch
 from minitorch import Tensor, nn, optim
 from minitorch.nn import functional as F
+from minitorch.utils.data import DataLoader, TensorDataset
+
+
+class Training:
+    """One run, epoch by epoch; everything random in it (weights, order of the images, dropout) follows from the seed."""
+
+    def __init__(
+        self,
+        inputs: Tensor,
+        labels: Tensor,
+        *,
+        seed: int = 0,
+        hidden: int = 128,
+        dropout: float = 0.2,
+        optimizer: str = "adam",
+        lr: float = 0.01,
+        batch_size: int = 64,
+        epochs: int = 20,
+    ) -> None:
+        minitorch.manual_seed(seed)
+        self.model = build_model(hidden, dropout).to(inputs.device)
+        self.optimizer, self.schedule = build_optimizer(optimizer, self.model, lr, epochs)
+        # Batch norm takes its mean and variance over the batch: of one image there is no variance.
+        alone = len(labels) % batch_size == 1
+        self.batches = DataLoader(TensorDataset(inputs, labels), batch_size, shuffle=True, drop_last=alone)
+
+    def epoch(self, after_batch: Callable[[], object] = lambda: None) -> float:
+        """One pass over the images in a new order; the mean loss of an image."""
+        self.model.train()
+        total, count = 0.0, 0
+        for inputs, labels in self.batches:
+            loss = F.cross_entropy(self.model(inputs), labels)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            total += loss.item() * len(labels)
+            count += len(labels)
+            after_batch()
+        self.schedule.step()
+        return total / count
 
 
 def build_model(hidden: int = 128, dropout: float = 0.2) -> nn.Sequential:
@@ -44,35 +85,6 @@ def build_optimizer(
 def pixels(images: Tensor) -> Tensor:
     """Images (N, 8, 8) with ink 0 to 16 as rows (N, 64) between 0 and 1, which is what the model takes."""
     return images.flatten(1) / 16
-
-
-def shuffled_batches(count: int, batch_size: int) -> list[Tensor]:
-    """The numbers 0 … count−1 in random order, `batch_size` at a time; a last batch of one is left out.
-
-    (Batch norm takes its mean and variance over the batch: of one image there is no variance.)
-    """
-    return [rows for rows in minitorch.randperm(count).split(batch_size) if len(rows) > 1]
-
-
-def train_epoch(
-    model: nn.Module,
-    optimizer: optim.Optimizer,
-    inputs: Tensor,
-    labels: Tensor,
-    batches: list[Tensor],
-    after_batch: Callable[[], object] = lambda: None,
-) -> float:
-    """One pass over the batches; the mean loss of an image."""
-    model.train()
-    total = 0.0
-    for rows in batches:
-        loss = F.cross_entropy(model(inputs[rows]), labels[rows])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += loss.item() * len(rows)
-        after_batch()
-    return total / sum(len(rows) for rows in batches)
 
 
 @minitorch.no_grad()
