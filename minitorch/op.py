@@ -13,6 +13,7 @@ Read next: `autograd/node.py`, what a recorded call leaves behind.
 from __future__ import annotations
 
 import inspect
+import re
 from collections import namedtuple
 from collections.abc import Callable
 from typing import Any
@@ -22,9 +23,11 @@ import numpy as np
 from . import dtypes
 from .autograd.grad_mode import grad_mode
 from .autograd.node import record
-from .device import xp_of
+from .device import device_of, xp_of
+from .signature import Signature, checked
 
 Array = Any  # a differentiable array argument of a forward; all `Array`s of an op are promoted together
+Operand = Any  # an `Array` that may come as a Python number
 Index = Any  # an array argument that is passed as it is: indices, masks, conditions
 
 registry: dict[str, Op | Callable] = {}  # every public op and composite function by its torch name
@@ -64,9 +67,13 @@ def row(
     *derivatives: Callable | None,
     promote: str | None = "same",
     backward: str | None = None,
+    numbers: str = "",
 ) -> Op:
-    """An elementwise op in one line: its name, formula, forward, and one derivative per input, in their order."""
-    made = Elementwise(forward, name, ("out",), promote, False, backward, formula)
+    """An elementwise op in one line: its name, formula, forward, and one derivative per input, in their order.
+
+    numbers: the inputs that may be Python numbers beside a tensor, "a b" for both.
+    """
+    made = Elementwise(forward, name, ("out",), promote, False, backward, formula, numbers)
     for input_name, derivative in zip(made.inputs, derivatives):
         if derivative is not None:
             made.grad(input_name)(derivative)
@@ -75,7 +82,8 @@ def row(
 
 def composite(function: Callable) -> Callable:
     """Register a public function that is made of other ops, and so needs no derivative of its own."""
-    return register(function.__name__.rstrip("_"), function)
+    name = function.__name__.rstrip("_")
+    return register(name, checked(function, name))
 
 
 def register(name: str, thing: Any) -> Any:
@@ -89,7 +97,7 @@ def register(name: str, thing: Any) -> Any:
 class Op:
     """A forward, its derivatives, and the door (`__call__`) they are reached through."""
 
-    def __init__(self, forward, name, outputs, promote, view, backward, formula=None):
+    def __init__(self, forward, name, outputs, promote, view, backward, formula=None, numbers=""):
         parameters = list(inspect.signature(forward).parameters.values())[1:]  # the first is xp
         is_row = formula is not None
         self.forward = forward
@@ -98,12 +106,18 @@ class Op:
         self.output_list = outputs is list
         self.outputs: tuple[str, ...] = () if self.output_list else tuple(outputs)
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-        # In a row every parameter without a default is an input.
-        kinds = {p.name: "Array" * (p.default is p.empty) if is_row else str(p.annotation) for p in parameters}
-        self.inputs = tuple(n for n, kind in kinds.items() if "Array" in kind or "Index" in kind)
+        if is_row:  # every parameter without a default is an input
+            number = dict.fromkeys(numbers.split(), "Operand")
+            kinds = {p.name: number.get(p.name, "Array") if p.default is p.empty else "Number" for p in parameters}
+            parameters = [p.replace(annotation=kinds[p.name]) for p in parameters]
+        kinds = {p.name: str(p.annotation) for p in parameters}
+        self.inputs = tuple(n for n, kind in kinds.items() if re.search("Array|Operand|Index", kind))
         self.parameters = tuple(p.name for p in parameters)
         self.positions = tuple(self.parameters.index(n) for n in self.inputs)  # of the inputs among the arguments
         self.indices = frozenset(i for i in self.positions if "Index" in kinds[self.parameters[i]])
+        if self.variadic:  # it comes as a list, which `_list_input` looks into
+            parameters[0] = inspect.Parameter(parameters[0].name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        self.signature = Signature(name, parameters)
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.single = self.outputs == ("out",)
         self.n_inputs, self.arity = len(self.inputs), len(self.parameters)
@@ -139,6 +153,9 @@ class Op:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != self.arity:
             args = self._bind(args, kwargs)
+        types = tuple(map(type, args))
+        if types not in self.signature.known:
+            args = self._checked(args, types)
         if self.variadic:
             inputs = self._list_input(args[0])
             args = (*inputs, *args[1:])
@@ -170,7 +187,7 @@ class Op:
                 out = self.forward(xp, *arrays[:n], **dict(zip(self.parameters[1:], args[n:])))
             else:
                 out = self.forward(xp, *arrays)
-        except ValueError as error:
+        except (ValueError, TypeError) as error:
             raise _in_torchs_words(error, arrays) from None
 
         plan: Any = None
@@ -260,10 +277,24 @@ class Op:
         if isinstance(tensors, Tensor) or not isinstance(tensors, (list, tuple)):
             raise TypeError(
                 f"{self.__name__}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+                f"{'; put it in a list' if isinstance(tensors, Tensor) else ''}"
             )
         if not tensors:
             raise RuntimeError(f"{self.__name__}(): expected a non-empty list of Tensors")
+        for i, x in enumerate(tensors):
+            if not isinstance(x, Tensor):
+                raise TypeError(
+                    f"{self.__name__}(): expected Tensor as element {i} in argument 0, but got {type(x).__name__}"
+                )
         return tuple(tensors)
+
+    def _checked(self, args: tuple, types: tuple) -> tuple:
+        """The arguments, if they are what the annotations say; numbers only beside a tensor."""
+        if not self.variadic and not any(isinstance(args[i], Tensor) for i in self.positions):
+            self.signature.refuse(
+                self.parameters[self.positions[0]], args[self.positions[0]], self.positions[0] + 1, ["Tensor"]
+            )
+        return self.signature.check(args, {}, types)[0]
 
     def _weak(self, args: tuple, positions: Any, dtype: Any) -> bool:
         """Whether NumPy promotes as torch does: floats of one dtype beside nothing but Python numbers."""
@@ -276,7 +307,6 @@ class Op:
 
     def _promote(self, args: tuple, arrays: list, positions: Any) -> list:
         """Bring the `Array` inputs to one dtype by torch's rules; Python numbers become numbers of its kind."""
-        self._check_types(args, positions)
         if self.promote is None:
             return arrays
         ranks: tuple[list, list, list] = ([], [], [])
@@ -302,27 +332,6 @@ class Op:
             elif arrays[i].dtype != numpy_dtype:
                 arrays[i] = arrays[i].astype(numpy_dtype)
         return arrays
-
-    def _check_types(self, args: tuple, positions: Any) -> None:
-        """Every input is a Tensor, or a number beside one, or None where forward allows it; all on one device."""
-        tensors = [args[i] for i in positions if isinstance(args[i], Tensor)]
-        for i in positions:
-            x = args[i]
-            number = isinstance(x, (int, float, np.generic)) and tensors and not self.variadic
-            if not (isinstance(x, Tensor) or number or self._may_be_none(i, x)):
-                name = "tensors" if self.variadic else "input" if i == 0 else self.parameters[i]
-                raise TypeError(
-                    f"{self.__name__}(): argument '{name}' (position {i + 1}) must be Tensor, not {type(x).__name__}"
-                )
-        devices = {str(x.device) for x in tensors}
-        if len(devices) > 1:
-            raise RuntimeError(
-                f"Expected all tensors to be on the same device, but found at least two devices, "
-                f"{' and '.join(sorted(devices))}! ({self.__name__}) Move one with .to(device)"
-            )
-
-    def _may_be_none(self, i: int, x: Any) -> bool:
-        return x is None and not self.variadic and "None" in str(self.forward.__annotations__.get(self.parameters[i]))
 
     def _xp(self, arrays: list) -> Any:
         """The library of the first array (the first argument may be a number, a list or None)."""
@@ -362,7 +371,7 @@ class Elementwise(Op):
             mask = a.requires_grad + 2 * b.requires_grad
             try:
                 array = self.forward(np, x, y)
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 raise _in_torchs_words(error, [x, y]) from None
         out = new(Tensor)
         out._array = array if type(array) is ndarray else np.asarray(array)
@@ -478,8 +487,14 @@ def make_plan(op: Op, mask: int, n_inputs: int) -> Plan | None:
     return Plan(op, steps, n_inputs) if steps else None
 
 
-def _in_torchs_words(error: ValueError, arrays: list) -> Exception:
-    """NumPy's complaint about shapes that do not broadcast, as torch says it; any other error as it is."""
+def _in_torchs_words(error: Exception, arrays: list) -> Exception:
+    """NumPy's complaint about shapes that do not broadcast, or CuPy's about devices, as torch says it; others as they are."""
+    devices = sorted({str(device_of(a)) for a in arrays if hasattr(a, "shape")})
+    if len(devices) > 1:
+        return RuntimeError(
+            f"Expected all tensors to be on the same device, but found at least two devices, {' and '.join(devices)}! "
+            "Move one with .to(device)"
+        )
     if "could not be broadcast" not in str(error):
         return error
     shapes = [a.shape for a in arrays if hasattr(a, "shape")]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, signature
 from . import op as op_module
 from .autograd import graph, node
 from .autograd.grad_mode import grad_mode
@@ -663,4 +663,4 @@ class _recording:
         grad_mode.enabled = self.before
 
 
-op_module.Tensor = Tensor  # the door makes Tensors, and Tensors come through the door
+op_module.Tensor = signature.Tensor = Tensor  # the door makes Tensors, and Tensors come through the door

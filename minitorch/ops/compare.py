@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 # ---- comparisons: nan is unequal to everything, itself included ----
 
-eq = row("eq", "a = b", lambda xp, a, b: xp.equal(a, b))
-ne = row("ne", "a ≠ b", lambda xp, a, b: xp.not_equal(a, b))
-lt = row("lt", "a < b", lambda xp, a, b: xp.less(a, b))
-le = row("le", "a ≤ b", lambda xp, a, b: xp.less_equal(a, b))
-gt = row("gt", "a > b", lambda xp, a, b: xp.greater(a, b))
-ge = row("ge", "a ≥ b", lambda xp, a, b: xp.greater_equal(a, b))
+eq = row("eq", "a = b", lambda xp, a, b: xp.equal(a, b), numbers="b")
+ne = row("ne", "a ≠ b", lambda xp, a, b: xp.not_equal(a, b), numbers="b")
+lt = row("lt", "a < b", lambda xp, a, b: xp.less(a, b), numbers="b")
+le = row("le", "a ≤ b", lambda xp, a, b: xp.less_equal(a, b), numbers="b")
+gt = row("gt", "a > b", lambda xp, a, b: xp.greater(a, b), numbers="b")
+ge = row("ge", "a ≥ b", lambda xp, a, b: xp.greater_equal(a, b), numbers="b")
 
 # ---- tests of a number ----
 
@@ -57,9 +57,11 @@ def _not(xp: Any, x: Array) -> Array:
 
 
 bitwise_not = row("bitwise_not", "the bits of x, flipped", _not)
-bitwise_and = row("bitwise_and", "bits set in a and in b", _of_bits("bitwise_and", lambda xp, a, b: a & b))
-bitwise_or = row("bitwise_or", "bits set in a or in b", _of_bits("bitwise_or", lambda xp, a, b: a | b))
-bitwise_xor = row("bitwise_xor", "bits set in one of a and b", _of_bits("bitwise_xor", lambda xp, a, b: a ^ b))
+bitwise_and = row("bitwise_and", "bits set in a and in b", _of_bits("bitwise_and", lambda xp, a, b: a & b), numbers="a b")
+bitwise_or = row("bitwise_or", "bits set in a or in b", _of_bits("bitwise_or", lambda xp, a, b: a | b), numbers="a b")
+bitwise_xor = row(
+    "bitwise_xor", "bits set in one of a and b", _of_bits("bitwise_xor", lambda xp, a, b: a ^ b), numbers="a b"
+)
 
 
 def _shift(name: str, function: Callable) -> Callable:
@@ -75,8 +77,12 @@ def _shift(name: str, function: Callable) -> Callable:
     return forward
 
 
-bitwise_left_shift = row("bitwise_left_shift", "a · 2ᵇ", _shift("lshift", lambda xp, a, b: xp.left_shift(a, b)))
-bitwise_right_shift = row("bitwise_right_shift", "⌊a / 2ᵇ⌋", _shift("rshift", lambda xp, a, b: xp.right_shift(a, b)))
+bitwise_left_shift = row(
+    "bitwise_left_shift", "a · 2ᵇ", _shift("lshift", lambda xp, a, b: xp.left_shift(a, b)), numbers="a b"
+)
+bitwise_right_shift = row(
+    "bitwise_right_shift", "⌊a / 2ᵇ⌋", _shift("rshift", lambda xp, a, b: xp.right_shift(a, b)), numbers="a b"
+)
 
 # ---- whole tensors ----
 

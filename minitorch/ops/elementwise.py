@@ -11,7 +11,8 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..device import moved
-from ..op import Array, Index, composite, op, row
+from ..op import Array, Index, Operand, composite, op, row
+from ..signature import Number
 
 if TYPE_CHECKING:
     from .. import dtypes
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 # ---- arithmetic ----
 
 
-def _sub(xp: Any, a: Array, b: Array, alpha: Any = 1) -> Array:
+def _sub(xp: Any, a: Array, b: Array, alpha: Number = 1) -> Array:
     if getattr(a, "dtype", None) == getattr(b, "dtype", None) == "bool":
         raise RuntimeError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
@@ -41,11 +42,15 @@ add = row(
     lambda xp, a, b, alpha=1: a + b if alpha == 1 else a + alpha * b,
     lambda g: g,
     lambda g, alpha: g if alpha == 1 else g * alpha,
+    numbers="a b",
 )  # fmt: skip
-sub = row("sub", "a − α·b", _sub, lambda g: g, lambda g, alpha: -g if alpha == 1 else g * -alpha, promote="no bool")
-mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a)
+sub = row(
+    "sub", "a − α·b", _sub, lambda g: g, lambda g, alpha: -g if alpha == 1 else g * -alpha, promote="no bool", numbers="a b"
+)
+mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a, numbers="a b")
 true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
-               lambda g, b: g / b, lambda g, b, out: -g * out / b, promote="float", backward="DivBackward0")  # fmt: skip
+               lambda g, b: g / b, lambda g, a, b: -g * (a / b / b), promote="float", backward="DivBackward0",
+               numbers="a b")  # fmt: skip
 neg = row("neg", "−x", _neg, lambda g: -g)
 positive = row("positive", "x", lambda xp, x: x.copy(), lambda g: g)
 square = row("square", "x²", lambda xp, x: x * x if x.dtype.kind != "b" else x.astype("int64"), lambda g, x: g * (2 * x))
@@ -162,7 +167,7 @@ def _clamp_form(saved: dict) -> str:
 
 
 @op(backward=_clamp_form)
-def clamp(xp: Any, x: Array, min: Array | None = None, max: Array | None = None) -> Array:
+def clamp(xp: Any, x: Array, min: Operand | None = None, max: Operand | None = None) -> Array:
     """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None.
 
     >>> minitorch.tensor([-2.0, 0.5, 3.0]).clamp(-1, 1)
@@ -196,13 +201,13 @@ def clamp_grad_max(g: Tensor, x: Tensor, min: Any, max: Any) -> Tensor:
 
 
 @composite
-def clamp_min(input: Tensor, min: Any) -> Tensor:
+def clamp_min(input: Tensor, min: Tensor | float) -> Tensor:
     """max(x, min)"""
     return clamp(input, min, None)
 
 
 @composite
-def clamp_max(input: Tensor, max: Any) -> Tensor:
+def clamp_max(input: Tensor, max: Tensor | float) -> Tensor:
     """min(x, max)"""
     return clamp(input, None, max)
 
@@ -239,16 +244,16 @@ def _fmod(xp: Any, a: Array, b: Array) -> Array:
     return xp.fmod(a, b)
 
 
-floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, _zero, _zero)
-trunc_divide = row("trunc_divide", "trunc(a / b)", _trunc_divide, _zero, _zero)
+floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, _zero, _zero, numbers="a b")
+trunc_divide = row("trunc_divide", "trunc(a / b)", _trunc_divide, _zero, _zero, numbers="a b")
 remainder = row("remainder", "a − b·⌊a / b⌋, with the sign of b", _remainder,
-                lambda g: g, lambda g, a, b: -g * floor_divide(a, b))  # fmt: skip
+                lambda g: g, lambda g, a, b: -g * floor_divide(a, b), numbers="a b")  # fmt: skip
 fmod = row("fmod", "a − b·trunc(a / b), with the sign of a", _fmod,
-           lambda g: g, lambda g, a, b: -g * trunc_divide(a, b))  # fmt: skip
+           lambda g: g, lambda g, a, b: -g * trunc_divide(a, b), numbers="b")  # fmt: skip
 
 
 @composite
-def div(input: Tensor, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+def div(input: Tensor | float, other: Tensor | float, *, rounding_mode: str | None = None) -> Tensor:
     """a / b; rounded down with rounding_mode="floor", towards zero with "trunc". Integers divide to floats."""
     if rounding_mode is None:
         return true_div(input, other)
@@ -268,7 +273,7 @@ def _power_form(saved: dict) -> str:
 
 
 @op(backward=_power_form)
-def pow_(xp: Any, a: Array, b: Array) -> Array:
+def pow_(xp: Any, a: Operand, b: Operand) -> Array:
     """aᵇ; the base or the exponent may be a number."""
     kinds = [x.dtype.kind for x in (a, b) if hasattr(x, "dtype")]
     if kinds == ["b", "b"] or (kinds == ["b"] and isinstance(a, bool)):
@@ -308,7 +313,7 @@ def pow_grad_exponent(g: Tensor, a: Any, b: Tensor, out: Tensor) -> Tensor:
 
 
 @op(name="where", public=False)
-def choose(xp: Any, a: Array, b: Array, condition: Index) -> Array:
+def choose(xp: Any, a: Operand, b: Operand, condition: Index) -> Array:
     """a where the condition holds, b elsewhere."""
     return xp.where(condition, a, b)
 
@@ -351,7 +356,7 @@ def _number_dtype(value: Any) -> dtypes.dtype:
 
 
 @op
-def lerp(xp: Any, start: Array, end: Array, weight: Array) -> Array:
+def lerp(xp: Any, start: Array, end: Array, weight: Operand) -> Array:
     """start + weight · (end − start), computed from the nearer end."""
     difference = end - start
     return xp.where(xp.abs(weight) < 0.5, start + weight * difference, end - difference * (1 - weight)).astype(start.dtype)
@@ -376,7 +381,7 @@ def lerp_grad_weight(g: Tensor, start: Tensor, end: Tensor) -> Tensor:
 
 
 @op
-def addcmul(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Any = 1) -> Array:
+def addcmul(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Number = 1) -> Array:
     """input + value · tensor1 · tensor2"""
     return (input + value * tensor1 * tensor2).astype(input.dtype)
 
@@ -400,7 +405,7 @@ def addcmul_grad_2(g: Tensor, tensor1: Tensor, value: Any) -> Tensor:
 
 
 @op
-def addcdiv(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Any = 1) -> Array:
+def addcdiv(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Number = 1) -> Array:
     """input + value · tensor1 / tensor2"""
     if input.dtype.kind in "iub":
         raise RuntimeError("Integer division with addcdiv is no longer supported; convert one of the tensors with .float()")
@@ -426,7 +431,7 @@ def addcdiv_grad_2(g: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any) -> T
 
 
 @op(promote="float")
-def copysign(xp: Any, a: Array, b: Array) -> Array:
+def copysign(xp: Any, a: Array, b: Operand) -> Array:
     """|a| with the sign of b (of −0 too)."""
     return xp.copysign(a, b)
 

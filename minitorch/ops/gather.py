@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..device import scatter_add as add_at
-from ..op import Array, Index, composite, op
+from ..op import Array, Index, Operand, composite, op
+from ..signature import Number
 from .dims import canonical_dim
 from .index import add_slices, check_bounds, placed
 
@@ -179,7 +180,7 @@ def index_select_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Ten
 
 
 @op(promote=None)
-def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, alpha: Any = 1) -> Array:
+def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, alpha: Number = 1) -> Array:
     """x with alpha · (slice k of source) added to slice index[k] of `dim`; repeated indices add up."""
     axis, index = _slices("index_add", x, dim, index, RuntimeError)
     _same("index_add", x, source, axis, index, RuntimeError)
@@ -224,7 +225,7 @@ def index_copy_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tup
 
 
 @op(promote=None)
-def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Array) -> Array:
+def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Array:
     """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
     axis, index = _slices("index_fill", x, dim, index, IndexError, lowest=None)
     if getattr(value, "ndim", 0):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..op import Array, op
+from ..op import Array, Operand, op
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -21,7 +21,7 @@ def copy(xp: Any, x: Array, src: Array) -> Array:
 
 
 @op(promote=None, public=False)
-def fill(xp: Any, x: Array, value: Array) -> Array:
+def fill(xp: Any, x: Array, value: Operand) -> Array:
     """x_i ← value, a number or a 0-d tensor."""
     return xp.full_like(x, value)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..device import scatter_add as add_at
-from ..op import Array, Index, composite, op
+from ..op import Array, Index, Operand, composite, op
 from .index import index_put, placed
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @op(promote=None)
-def masked_fill(xp: Any, x: Array, mask: Index, value: Array) -> Array:
+def masked_fill(xp: Any, x: Array, mask: Index, value: Operand) -> Array:
     """x with `value` (a number or 0-d tensor) where the mask is True; x and mask broadcast."""
     if mask.dtype != bool:
         raise RuntimeError(f"masked_fill only supports boolean masks, but got mask with dtype {mask.dtype}; e.g. mask > 0")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
 from ..op import Array, composite, op
+from ..signature import Number
 from .dims import as_ints, canonical_dim
 
 if TYPE_CHECKING:
@@ -304,19 +305,19 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 
 
 @composite
-def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · mat1 mat2"""
     return _plus(input, mm(mat1, mat2), beta, alpha)
 
 
 @composite
-def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · mat vec"""
     return _plus(input, mv(mat, vec), beta, alpha)
 
 
 @composite
-def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · vec1 vec2ᵀ"""
     product = outer(vec1, vec2)
     if input.dtype.is_floating_point:
@@ -325,13 +326,13 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any
 
 
 @composite
-def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · batch1_n batch2_n"""
     return _plus(input, bmm(batch1, batch2), beta, alpha)
 
 
 @composite
-def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · Σ_n batch1_n batch2_n"""
     return _plus(input, bmm(batch1, batch2).sum(0), beta, alpha)
 

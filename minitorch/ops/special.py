@@ -9,7 +9,7 @@ import importlib
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..op import Array, composite, op, row
+from ..op import Array, Operand, composite, op, row
 from .elementwise import exp, log, square, where
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ erf = row("erf", "2/√π ∫₀ˣ e^(−t²) dt", lambda xp, x: special(xp, "er
 erfc = row("erfc", "1 − erf(x)", lambda xp, x: special(xp, "erfc", x),
            lambda g, x: g * (-2 / math.sqrt(math.pi) * exp(-square(x))), promote="float")  # fmt: skip
 erfinv = row("erfinv", "the x whose erf is given", lambda xp, x: special(xp, "erfinv", x),
-             lambda g, out: g * (math.sqrt(math.pi) / 2 * exp(square(out))), promote="float")  # fmt: skip
+             lambda g, x: g * (math.sqrt(math.pi) / 2 * exp(square(erfinv(x)))), promote="float")  # fmt: skip
 sigmoid = row("sigmoid", "σ(x) = 1 / (1 + e⁻ˣ)", lambda xp, x: special(xp, "expit", x),
               lambda g, out: g * out * (1 - out), promote="float")  # fmt: skip
 lgamma = row("lgamma", "ln |Γ(x)|", lambda xp, x: special(xp, "gammaln", xp.where(xp.isinf(x), xp.abs(x), x)),
@@ -81,7 +81,7 @@ def logit_grad(g: Tensor, x: Tensor, eps: float | None) -> Tensor:
 
 
 @op(promote="float")
-def xlogy(xp: Any, a: Array, b: Array) -> Array:
+def xlogy(xp: Any, a: Operand, b: Operand) -> Array:
     """a · ln b, and 0 where a = 0 (unless b is nan)."""
     return xp.where((a == 0) & ~xp.isnan(xp.asarray(b)), xp.zeros((), xp.result_type(a, b)), a * xp.log(b))
 

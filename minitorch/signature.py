@@ -1,0 +1,149 @@
+"""What a function takes, read from its annotations, and how it says that something else came.
+
+A check runs once for each combination of argument *types* that a function meets; after that, a look into a set is all a
+call pays. What types cannot tell (a dim out of range, sizes that do not fit) is the function's own to check.
+Read next: `op.py`, whose door asks here.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, NoReturn, TypeVar
+
+import numpy as np
+
+from . import dtypes
+
+Number = Any  # an int, float or bool, or a tensor of one element and no dimensions
+Dims = Any  # an int or a tuple or list of them
+Sizes = Any  # a tuple or list of ints
+
+Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
+VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+Function = TypeVar("Function", bound=Callable)
+
+
+class Kind(NamedTuple):
+    """What an annotation stands for: its name in messages, and its test."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def _is_int(x: Any) -> bool:
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, (int, float, np.number, np.bool_))
+
+
+def _is_tensor(x: Any) -> bool:
+    return isinstance(x, Tensor)
+
+
+KINDS = {
+    "None": Kind("None", lambda x: x is None),
+    "Array": Kind("Tensor", _is_tensor),
+    "Index": Kind("Tensor", _is_tensor),
+    "Tensor": Kind("Tensor", _is_tensor),
+    "bool": Kind("bool", lambda x: isinstance(x, bool)),
+    "int": Kind("int", _is_int),
+    "float": Kind("Number", _is_number),
+    "Number": Kind("Number", _is_number),
+    "Dims": Kind("int or tuple of ints", lambda x: isinstance(x, (tuple, list)) or _is_int(x)),
+    "Sizes": Kind("tuple of ints", lambda x: isinstance(x, (tuple, list))),
+    "str": Kind("str", lambda x: isinstance(x, str)),
+    "dtypes.dtype": Kind("minitorch.dtype", lambda x: isinstance(x, dtypes.dtype)),
+}
+
+
+class Signature:
+    """The kinds a function's parameters may be, by name; those annotated otherwise may be anything."""
+
+    def __init__(self, name: str, parameters: Sequence[inspect.Parameter]):
+        self.name = name
+        self.kinds = {p.name: _kinds(str(p.annotation)) for p in parameters if p.kind not in VARIABLE}
+        fixed = itertools.takewhile(lambda p: p.kind is p.POSITIONAL_OR_KEYWORD, parameters)
+        self.names = tuple(p.name for p in fixed)  # of the arguments that come by position
+        self.known: set[tuple] = set()  # combinations of types that have passed
+
+    def check(self, args: tuple, kwargs: dict, types: tuple) -> tuple[tuple, dict]:
+        """The arguments, 0-d tensors that stand for numbers made numbers; TypeError if one is of no kind it may be."""
+        checked = tuple(self._checked(n, x, i) for i, (n, x) in enumerate(zip(self.names, args), start=1))
+        checked += args[len(checked) :]
+        named = {n: self._checked(n, x) if n in self.kinds else x for n, x in kwargs.items()}
+        if all(map(_same, checked, args)) and all(map(_same, named.values(), kwargs.values())):
+            self.known.add(types)
+        return checked, named
+
+    def _checked(self, name: str, value: Any, position: int = 0) -> Any:
+        """The value if it is of a kind that `name` may be."""
+        kinds = self.kinds[name]
+        if not kinds or any(kind.holds(value) for kind in kinds):
+            return value
+        if _is_tensor(value) and value.ndim == 0 and not value.requires_grad:  # it may stand for a number
+            number = value.item()
+            if any(kind.holds(number) for kind in kinds):
+                return number
+        self.refuse(name, value, position, [kind.words for kind in kinds if kind.words != "None"])
+
+    def refuse(self, name: str, value: Any, position: int, expected: list[str]) -> NoReturn:
+        """TypeError: what came, what was expected, and what to do about it. Position 0 means it came by keyword."""
+        where = f" (position {position})" if position else ""
+        raise TypeError(
+            f"{self.name}(): argument '{_TORCHS_NAMES.get(name, name)}'{where} must be {' or '.join(expected)}, "
+            f"not {type(value).__name__}{_remedy(expected, value)}"
+        )
+
+
+def _remedy(expected: list[str], value: Any) -> str:
+    """What to do about a value of the wrong kind, where that is plain."""
+    if "Tensor" in expected and isinstance(value, np.ndarray):
+        return "; minitorch.from_numpy(array) makes one"
+    if "Tensor" in expected and (isinstance(value, (list, tuple)) or _is_number(value)):
+        return f"; minitorch.{'stack' if _holds_tensors(value) else 'tensor'}(…) makes one"
+    if "minitorch.dtype" in expected:
+        return ", e.g. minitorch.float32"
+    if "int" in expected and isinstance(value, float):
+        return f"; int({value!r}) makes one" if value == value and abs(value) != float("inf") else ""
+    if "bool" in expected:
+        return "; give True or False"
+    return ""
+
+
+def checked(function: Function, name: str | None = None) -> Function:
+    """The function, with its arguments checked against its annotations."""
+    name = name or function.__name__
+    signature = Signature(name, list(inspect.signature(function).parameters.values()))
+    known, check = signature.known, signature.check
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        types = (*map(type, args), *kwargs, *map(type, kwargs.values())) if kwargs else tuple(map(type, args))
+        if types not in known:
+            args, kwargs = check(args, kwargs, types)
+        return function(*args, **kwargs)
+
+    function.__qualname__ = name  # Python's own errors about missing and unknown arguments use it
+    return call  # type: ignore[return-value]
+
+
+_TORCHS_NAMES = {"x": "input", "a": "input", "b": "other"}
+
+
+def _kinds(annotation: str) -> tuple[Kind, ...]:
+    """The kinds of `int | None`; none if any part is something else, which is not checked."""
+    parts = [p.strip() for p in annotation.replace("Operand", "Tensor | float").split("|")]
+    return tuple(KINDS[p] for p in parts) if all(p in KINDS for p in parts) else ()
+
+
+def _holds_tensors(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and any(map(_is_tensor, value))
+
+
+def _same(a: Any, b: Any) -> bool:
+    return a is b
