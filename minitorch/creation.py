@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from ._sampling import layout as _layout
 from .device import as_device, device
 from .dtypes import dtype as DType
 from .tensor import Tensor
@@ -152,9 +153,10 @@ def empty(*size: Any, dtype: DType | None = None, device: device | str | None = 
 def full_like(
     input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """A tensor of input's shape, dtype and device, filled with `fill_value`."""
-    array = as_device(device or input.device).xp.full(input._array.shape, fill_value, dtype=(dtype or input.dtype).numpy)
-    return _finish(array, requires_grad)
+    """A tensor of input's shape, dtype, device and memory order, filled with `fill_value`."""
+    made = empty_like(input, dtype=dtype, device=device)
+    made._array[...] = fill_value
+    return made.requires_grad_() if requires_grad else made
 
 
 def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -168,8 +170,9 @@ def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, 
 
 
 def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Whatever was in memory, in input's shape, dtype and device."""
-    return empty(input.shape, dtype=dtype or input.dtype, device=device or input.device, requires_grad=requires_grad)
+    """Whatever was in memory, in input's shape, dtype, device and memory order."""
+    xp = as_device(device or input.device).xp
+    return _finish(_layout.empty_like(xp, input._array, (dtype or input.dtype).numpy), requires_grad)
 
 
 # ---- sequences and matrices ----

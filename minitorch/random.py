@@ -1,102 +1,37 @@
-"""Random numbers: the generator, and the tensors drawn from it.
+"""Random numbers: with one seed, the numbers torch draws, to the last bit.
 
-`manual_seed(s)` starts a Mersenne Twister as the 2002 single-integer initialisation does; every draw is made from its
-32-bit words: a float32 uniform from the low 24 bits of one word, a float64 uniform from 53 bits of two.
-Read next: `nn/init.py`, which draws the initial weights.
+`manual_seed(s)` starts a generator of 32-bit words, and every function here says how many words an element takes and what is
+made of them. So a script that draws in the same order draws the same numbers in both libraries: initial weights, dropout
+masks, shuffles. Read next: `ops/sampling.py`, what each function computes; `_sampling/`, how it is rounded.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from . import creation, dtypes
+from ._sampling import discrete
+from ._sampling.generator import Generator, chosen, default_generator
 from .device import as_device
 from .dtypes import dtype as DType
+from .ops import sampling
 from .tensor import Tensor
 
-# A generator's state, byte for byte as torch lays it out; `left` is 625 − the words used of the current 624.
-_STATE = np.dtype("<u8, <i4, <i4, <u8, (624,)<u8, V40")
-_STATE.names = ("seed", "left", "one", "next", "words", "unused")
-
-
-class Generator:
-    """A stream of random words. Draws with the same seed are the same, in the same order, on every machine."""
-
-    def __init__(self, device: Any = "cpu") -> None:
-        self.device = as_device(device)
-        self.manual_seed(67280421310721)
-
-    def manual_seed(self, seed: int) -> Generator:
-        """Start the stream of this seed: −2⁶³ ≤ seed < 2⁶⁴; a negative one stands for seed + 2⁶⁴."""
-        seed = int(seed)
-        if not -(2**63) <= seed < 2**64:
-            raise ValueError(f"Overflow when unpacking long: the seed {seed} is outside [-2^63, 2^64)")
-        self._seed = seed % 2**64
-        self._state = np.random.RandomState(self._seed & 0xFFFFFFFF)
-        return self
-
-    def initial_seed(self) -> int:
-        """The seed the stream was started with."""
-        return self._seed
-
-    def seed(self) -> int:
-        """Start from a seed nobody can know, and return it."""
-        seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
-        self.manual_seed(seed)
-        return seed
-
-    def get_state(self) -> Tensor:
-        """Where the stream stands: 5,056 bytes, uint8, in torch's own layout."""
-        mersenne: Any = self._state.get_state(legacy=False)["state"]
-        words, position = mersenne["key"], mersenne["pos"]
-        untouched = position == 624 and words[0] == self._seed & 0xFFFFFFFF
-        state = np.zeros(1, _STATE)
-        state["seed"], state["left"], state["one"] = self._seed, 625 - position, 1
-        state["next"], state["words"] = 0 if untouched else position, words
-        return Tensor._wrap(state.view(np.uint8))
-
-    def set_state(self, new_state: Tensor) -> Generator:
-        """Go on from where `get_state` was called."""
-        if new_state.dtype is not dtypes.uint8:
-            raise TypeError(f"RNG state must be a minitorch.ByteTensor, got dtype {new_state.dtype}")
-        if new_state.shape != (_STATE.itemsize,):
-            raise RuntimeError(f"RNG state is wrong size: expected ({_STATE.itemsize},), got {tuple(new_state.shape)}")
-        state = new_state.numpy().view(_STATE)[0]
-        if not 1 <= state["left"] <= 624:
-            raise RuntimeError("Invalid mt19937 state: these bytes are not from get_state()")
-        self._seed = int(state["seed"])
-        self._state.set_state(("MT19937", state["words"].astype(np.uint32), 625 - int(state["left"]), 0, 0.0))
-        return self
-
-    def words(self, n: int) -> np.ndarray:
-        """The next n words, uint32."""
-        return self._state.randint(0, 2**32, n, dtype=np.uint32)
-
-    def uniform(self, n: int, numpy_dtype: Any) -> np.ndarray:
-        """n numbers in [0, 1): 24 bits of a word each, or 53 bits of two words for float64."""
-        if numpy_dtype == np.float64:
-            words = self.words(2 * n).astype(np.uint64)
-            return ((words[0::2] << np.uint64(32) | words[1::2]) & np.uint64(2**53 - 1)) * 2.0**-53
-        return (self.words(n) & np.uint32(2**24 - 1)).astype(np.float32) * np.float32(2.0**-24)
-
-    def normal(self, n: int, numpy_dtype: Any) -> np.ndarray:
-        """n standard normals by Box and Muller: √(−2 ln u₁) · (cos, sin)(2π u₂)."""
-        half = (n + 1) // 2
-        u = self.uniform(2 * half, np.float64)
-        radius, angle = np.sqrt(-2 * np.log1p(-u[:half])), 2 * math.pi * u[half:]
-        return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:n].astype(numpy_dtype)
-
-
-default_generator = Generator()
-default_generator.seed()
+# ---- the default generator ----
 
 
 def manual_seed(seed: int) -> Generator:
-    """Seed the default generator, and return it."""
-    return default_generator.manual_seed(seed)
+    """Seed the default generator, and return it.
+
+    >>> _ = minitorch.manual_seed(0)
+    >>> minitorch.rand(3)
+    tensor([0.4963, 0.7682, 0.0885])
+    """
+    return default_generator.manual_seed(int(seed))
 
 
 def seed() -> int:
@@ -110,13 +45,30 @@ def initial_seed() -> int:
 
 
 def get_rng_state() -> Tensor:
-    """Where the default generator's stream stands; `set_rng_state` goes back there."""
+    """Where the default generator's stream stands; `set_rng_state` goes back there. The bytes are torch's."""
     return default_generator.get_state()
 
 
 def set_rng_state(new_state: Tensor) -> None:
     """Put the default generator's stream where it stood when `get_rng_state` was called."""
     default_generator.set_state(new_state)
+
+
+@contextmanager
+def fork_rng(devices: Iterable | None = None, enabled: bool = True, device_type: str | None = None) -> Iterator[None]:
+    """Within `with fork_rng():` draws go on as usual; afterwards the stream stands where it stood before.
+
+    There is one stream for all devices, so `devices` and `device_type` change nothing; they are torch's.
+    """
+    state = get_rng_state() if enabled else None
+    try:
+        yield
+    finally:
+        if state is not None:
+            set_rng_state(state)
+
+
+# ---- uniform and normal ----
 
 
 def rand(
@@ -126,9 +78,8 @@ def rand(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Uniform numbers in [0, 1)."""
-    made = creation.empty(*size, dtype=dtype, device=device)
-    uniform_(made, generator=generator)
+    """Uniform numbers in [0, 1): multiples of 2⁻²⁴ from a word each, in float64 of 2⁻⁵³ from two."""
+    made = sampling.uniform_(creation.empty(*size, dtype=dtype, device=device), 0.0, 1.0, generator)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -139,90 +90,145 @@ def randn(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Standard normal numbers."""
-    made = creation.empty(*size, dtype=dtype, device=device)
-    normal_(made, generator=generator)
+    """Standard normal numbers. From 16 elements on they are made by another rule: `randn(16)[:3]` is not `randn(3)`."""
+    made = sampling.normal_(creation.empty(*size, dtype=dtype, device=device), 0.0, 1.0, generator)
     return made.requires_grad_() if requires_grad else made
 
 
-def rand_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
-    """Uniform numbers in [0, 1), in input's shape and dtype."""
-    return rand(input.shape, dtype=dtype or input.dtype, device=input.device, requires_grad=requires_grad)
+def rand_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Uniform numbers in [0, 1), in input's shape, dtype and memory order."""
+    made = sampling.uniform_(creation.empty_like(input, dtype=dtype, device=device), 0.0, 1.0, generator)
+    return made.requires_grad_() if requires_grad else made
 
 
-def randn_like(input: Tensor, *, dtype: DType | None = None, requires_grad: bool = False) -> Tensor:
-    """Standard normal numbers, in input's shape and dtype."""
-    return randn(input.shape, dtype=dtype or input.dtype, device=input.device, requires_grad=requires_grad)
+def randn_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Standard normal numbers, in input's shape, dtype and memory order."""
+    made = sampling.normal_(creation.empty_like(input, dtype=dtype, device=device), 0.0, 1.0, generator)
+    return made.requires_grad_() if requires_grad else made
+
+
+def normal(
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Normal numbers: `normal(0.0, 1.0, (2, 3))`, or one for each element of the tensors `mean` and `std` (or one of them)."""
+    if isinstance(mean, Tensor) or isinstance(std, Tensor):
+        return sampling.normal_each(mean, std, generator)
+    if not isinstance(size, tuple | list):
+        raise TypeError(f"normal() with numbers for mean and std takes a tuple for size, got {size!r}")
+    made = sampling.normal_(creation.empty(size, dtype=dtype, device=device), float(mean), float(std), generator)
+    return made.requires_grad_() if requires_grad else made
+
+
+# ---- integers ----
 
 
 def randint(
-    low: int,
-    high: Any,
+    low: int = 0,
+    high: Any = None,
     size: Any = None,
     *,
     generator: Generator | None = None,
     dtype: DType = dtypes.int64,
     device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """Integers low ≤ k < high: `randint(high, size)` or `randint(low, high, size)`."""
+    """Integers low ≤ k < high: `randint(high, size)` or `randint(low, high, size)`.
+
+    >>> _ = minitorch.manual_seed(0)
+    >>> minitorch.randint(100, (4,))
+    tensor([44, 39, 33, 60])
+    """
     if size is None:
         low, high, size = 0, low, high
-    if high <= low:
-        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    shape = creation._size((size,))
-    words = (generator or default_generator).words(math.prod(shape))
-    values = words.astype(np.int64) % (high - low) + low
-    return creation.tensor(values.reshape(shape), dtype=dtype, device=device)
+    elif high is None:
+        low, high = 0, low
+    if not isinstance(size, tuple | list):
+        raise TypeError(f"randint() takes a tuple for size, got {size!r}")
+    empty = creation.empty(size, dtype=dtype or dtypes.int64, device=device)
+    made = sampling.random_(empty, *sampling.limits(low, high), generator)
+    return made.requires_grad_() if requires_grad else made
 
 
-def randperm(n: int, *, generator: Generator | None = None, dtype: DType = dtypes.int64, device: Any = None) -> Tensor:
-    """A random permutation of 0 … n−1, by Fisher and Yates."""
+def randint_like(
+    input: Tensor,
+    low: int = 0,
+    high: int | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Integers low ≤ k < high (`randint_like(x, high)`: from 0), in input's shape, dtype and memory order."""
+    limits = sampling.limits(*((low,) if high is None else (low, high)))
+    made = sampling.random_(creation.empty_like(input, dtype=dtype, device=device), *limits, generator)
+    return made.requires_grad_() if requires_grad else made
+
+
+def randperm(
+    n: int,
+    *,
+    generator: Generator | None = None,
+    dtype: DType = dtypes.int64,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """0 … n−1 in random order.
+
+    >>> _ = minitorch.manual_seed(0)
+    >>> minitorch.randperm(10)
+    tensor([4, 1, 7, 5, 3, 9, 0, 8, 6, 2])
+    """
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
+        raise TypeError(f"randperm(): argument 'n' (position 1) must be int, not {type(n).__name__}")
     if n < 0:
-        raise RuntimeError(f"n must be non-negative, got {n}")
-    order = list(range(n))
-    words = (generator or default_generator).words(max(n - 1, 0)).tolist()
-    for i, word in enumerate(words):
-        j = i + word % (n - i)
-        order[i], order[j] = order[j], order[i]
-    return creation.tensor(np.array(order, dtype=np.int64), dtype=dtype, device=device)
+        raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
+    kind = dtype or dtypes.int64
+    if kind is dtypes.bool_:
+        raise NotImplementedError("\"randperm\" not implemented for 'Bool'")
+    largest = 2 ** sampling.DIGITS[kind.name] + 1 if kind.is_floating_point else dtypes.iinfo(kind).max
+    if n > largest:
+        raise RuntimeError(f"n cannot be greater than {largest} for {kind}, which does not hold all integers below {n}")
+    where = as_device(device)
+    order = discrete.permutation(chosen(generator, where), n)
+    made = Tensor._wrap(where.xp.asarray(np.array(order, np.int64).astype(kind.numpy)))
+    return made.requires_grad_() if requires_grad else made
 
 
-def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """1 with probability input_i, else 0."""
-    p = input.detach()
-    if bool(((p < 0) | (p > 1)).any()):
-        raise RuntimeError("Expected p_in >= 0 && p_in <= 1 to be true, but a probability lies outside [0, 1]")
-    u = (generator or default_generator).uniform(p.numel(), np.float64).reshape(p.shape)
-    return Tensor._wrap(as_device(p.device).xp.asarray(u) < p._array).to(p.dtype)
+# ---- by probability ----
 
 
-# ---- in place: `Tensor.uniform_` and kin ----
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with probability input_i (or with probability p, in input's shape), else 0."""
+    return sampling.bernoulli_out(input, p, generator)
 
 
-def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Fill with uniform numbers in [a, b)."""
-    if a > b:
-        raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={a} > to={b}")
-    return _fill(tensor, lambda g, n, kind: g.uniform(n, kind) * kind.type(b - a) + kind.type(a), generator)
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
+    """`num_samples` indices for each row of weights, in proportion to them; without replacement all different.
 
-
-def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
-    """Fill with normal numbers of the given mean and standard deviation."""
-    if std < 0:
-        raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
-    return _fill(tensor, lambda g, n, kind: g.normal(n, kind) * kind.type(std) + kind.type(mean), generator)
-
-
-def bernoulli_(tensor: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
-    """Fill with 1 with probability p, else 0."""
-    if not 0 <= p <= 1:
-        raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
-    return _fill(tensor, lambda g, n, kind: g.uniform(n, np.float64) < p, generator)
-
-
-def _fill(tensor: Tensor, draw: Any, generator: Generator | None) -> Tensor:
-    tensor._check_writable()
-    numbers = draw(generator or default_generator, tensor.numel(), tensor._array.dtype)
-    tensor._array[...] = tensor.device.xp.asarray(numbers.reshape(tensor.shape))
-    tensor._bump()
-    return tensor
+    >>> _ = minitorch.manual_seed(0)
+    >>> minitorch.multinomial(minitorch.tensor([0.1, 0.2, 0.3, 0.4]), 3)
+    tensor([2, 1, 3])
+    """
+    return sampling.multinomial(input, num_samples, replacement, generator)

@@ -503,24 +503,6 @@ class Tensor(TensorMethods):
 
         return creation.empty(*size, dtype=dtype or self.dtype, device=device or self.device)
 
-    def uniform_(self, from_: float = 0.0, to: float = 1.0, *, generator: Any = None) -> Tensor:
-        """Fill with uniform numbers in [from, to)."""
-        from . import random
-
-        return random.uniform_(self, from_, to, generator=generator)
-
-    def normal_(self, mean: float = 0.0, std: float = 1.0, *, generator: Any = None) -> Tensor:
-        """Fill with normal numbers."""
-        from . import random
-
-        return random.normal_(self, mean, std, generator=generator)
-
-    def bernoulli_(self, p: float = 0.5, *, generator: Any = None) -> Tensor:
-        """Fill with 1 with probability p, else 0."""
-        from . import random
-
-        return random.bernoulli_(self, p, generator=generator)
-
     # ---- reading ----
 
     def item(self) -> Any:

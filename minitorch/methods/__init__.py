@@ -1,4 +1,4 @@
-"""What can be computed with a tensor: its methods, in three files of one-liners that name their ops.
+"""What can be computed with a tensor: its methods, in four files of one-liners that name their ops.
 
 Read next: `arithmetic.py`, then `ops/elementwise.py`.
 """
@@ -8,10 +8,11 @@ from __future__ import annotations
 from ..op import registry
 from .arithmetic import Arithmetic
 from .inplace import InPlace
+from .sampling import Sampling
 from .structure import Structure
 
 
-class TensorMethods(Arithmetic, Structure, InPlace):
+class TensorMethods(Arithmetic, Structure, InPlace, Sampling):
     """All the methods of Tensor that are ops."""
 
 

@@ -15,6 +15,7 @@ import minitorch
 from minitorch.autograd import no_grad
 from minitorch.dtypes import promote_types
 from minitorch.ops import activation as _activation
+from minitorch.ops import dropout as _dropout
 from minitorch.ops import normalize as _normalize
 from minitorch.ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
 from minitorch.ops.elementwise import clamp_min, tanh
@@ -39,11 +40,11 @@ from minitorch.tensor import Tensor
 __all__ = [
     "alpha_dropout", "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu",
     "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "embedding",
-    "gelu", "glu", "group_norm", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "huber_loss", "instance_norm",
-    "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid", "mish", "mse_loss",
-    "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance", "prelu", "relu", "relu6", "rms_norm", "selu",
-    "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh",
-    "tanhshrink", "threshold",
+    "feature_alpha_dropout", "gelu", "glu", "group_norm", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish",
+    "hardtanh", "huber_loss", "instance_norm", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear",
+    "log_softmax", "logsigmoid", "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance",
+    "prelu", "relu", "relu6", "rms_norm", "selu", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin",
+    "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
 ]  # fmt: skip
 
 # ---- activations with `inplace` ------------------------------------------------------------------------------------
@@ -153,61 +154,79 @@ def _guessed_dim(name: str, input: Tensor, dim: int | None, stacklevel: int) -> 
 
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """x · mask / (1 − p). It drops unless `training=False`: it cannot know of `model.eval()`; the layer does."""
-    _check_probability(p)
-    if not training or p == 0:
-        return input
-    return input._update(_activation.dropout, p, True) if inplace else _activation.dropout(input, p, True)
+    return _dropout_by(_dropout.dropout, input, p, training, inplace)
 
 
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Dropout of whole channels of x (N, C, L) or (C, L)"""
-    return _channel_dropout("dropout1d", input, p, training, inplace, (2, 3), 3)
+    _check_probability(p)
+    if input.ndim not in (2, 3):
+        raise RuntimeError(f"dropout1d: Expected 2D or 3D input, but received a {input.ndim}D input")
+    return _batched_dropout(input, 3, p, training, inplace)
 
 
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Dropout of whole channels of x (N, C, H, W)"""
-    return _channel_dropout("dropout2d", input, p, training, inplace, (3, 4), None)
+    """Dropout of whole channels of x (N, C, H, W). Three dimensions are taken for (N, C, L), with a warning."""
+    _check_probability(p)
+    if input.ndim != 4:
+        warnings.warn(f"dropout2d: Received a {input.ndim}-D input, taken for (N, C, …); use dropout1d", stacklevel=2)
+    return _dropout_by(_dropout.feature_dropout, input, p, training, inplace)
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Dropout of whole channels of x (N, C, D, H, W) or (C, D, H, W)"""
-    return _channel_dropout("dropout3d", input, p, training, inplace, (4, 5), 5)
-
-
-def _channel_dropout(
-    name: str, input: Tensor, p: float, training: bool, inplace: bool, expected: tuple, batched: int | None
-) -> Tensor:
-    """One mask element per channel. Without `batched` dimensions the first dimension is the channel, not the batch."""
     _check_probability(p)
-    if input.ndim not in expected:
-        warnings.warn(
-            f"{name}: Received a {input.ndim}-D input; expected {' or '.join(f'{d}-D' for d in expected)} ",
-            stacklevel=3,
-        )
-    if not training or p == 0:
-        return input
-    lead = input.shape[:1] if batched is not None and input.ndim < batched else input.shape[:2]
-    mask = _activation.dropout(input.new_ones((*lead, *[1] * (input.ndim - len(lead)))), p, True)
-    return input.mul_(mask) if inplace else input * mask
+    if input.ndim not in (4, 5):
+        warnings.warn(f"dropout3d: Received a {input.ndim}-D input, taken for (C, …); use dropout", stacklevel=2)
+    return _batched_dropout(input, 5, p, training, inplace)
 
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """a · (x where kept, α′ where dropped) + b: dropout that keeps the mean 0 and variance 1 of SELU networks"""
+    return _dropout_by(_dropout.alpha_dropout, input, p, training, inplace)
+
+
+def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """Alpha dropout of whole channels of x (N, C, …)"""
+    return _dropout_by(_dropout.feature_alpha_dropout, input, p, training, inplace)
+
+
+def _dropout_by(function: Callable, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
+    """One of the four dropouts, written into x if `inplace`."""
     _check_probability(p)
     if not training or p == 0:
         return input
-    if p == 1:
-        return input._update(minitorch.mul, 0.0) if inplace else input * 0.0  # type: ignore[attr-defined]
-    floor = -1.7580993408473766  # SELU(−∞) = −scale · α
-    a = 1 / math.sqrt((floor**2 * p + 1) * (1 - p))
-    kept = input.new_empty(input.shape).bernoulli_(1 - p)
-    offset = (kept - 1) * -floor * a + floor * a * p * -1
-    return input._update(lambda x: x * (kept * a) + offset) if inplace else input * (kept * a) + offset
+    return input._update(function, p, training) if inplace else function(input, p, training)
+
+
+def _batched_dropout(input: Tensor, batched: int, p: float, training: bool, inplace: bool) -> Tensor:
+    """Feature dropout of x, which is a batch if it has `batched` dimensions and one sample otherwise."""
+    if input.ndim == batched:
+        return _dropout_by(_dropout.feature_dropout, input, p, training, inplace)
+    if inplace:
+        return input._update(lambda x: _dropout.feature_dropout(x.unsqueeze(0), p, training).squeeze(0))
+    return _dropout.feature_dropout(input.unsqueeze(0), p, training).squeeze(0)
 
 
 def _check_probability(p: float) -> None:
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+
+
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+    """softmax((x + Gumbel noise) / τ): a sample from softmax(x) that has a gradient (Jang et al., 2017).
+
+    `hard` gives the one-hot choice, with the gradient of the soft one. `eps` does nothing.
+    """
+    if eps != 1e-10:
+        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+    noise = -logits.new_empty(logits.shape).exponential_().log()
+    soft = ((logits + noise) / tau).softmax(dim)
+    if not hard:
+        return soft
+    chosen = minitorch.zeros(logits.shape, dtype=logits.dtype, device=logits.device)
+    chosen.scatter_(dim, soft.detach().max(dim, keepdim=True)[1], 1.0)
+    return chosen - soft.detach() + soft
 
 
 # ---- normalisation -------------------------------------------------------------------------------------------------

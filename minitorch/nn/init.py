@@ -83,12 +83,28 @@ def eye_(tensor: Tensor) -> Tensor:
     return tensor.copy_(minitorch.eye(*tensor.shape, dtype=tensor.dtype, device=tensor.device))
 
 
+@no_grad()
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """1 at the centre of kernel (i, i) of a convolution's weight, 0 elsewhere: it keeps as many channels as it can"""
+    if tensor.ndim not in (3, 4, 5):
+        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+    out_channels, in_channels, *kernel = tensor.shape
+    if out_channels % groups:
+        raise ValueError("dim 0 must be divisible by groups")
+    per_group = out_channels // groups
+    tensor.zero_()
+    for group in range(groups):
+        for i in range(min(per_group, in_channels)):
+            tensor[(group * per_group + i, i, *[n // 2 for n in kernel])] = 1
+    return tensor
+
+
 # ---- scaled by the fan ---------------------------------------------------------------------------------------------
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
     """U(±gain √(6 / (fan_in + fan_out))) (Glorot and Bengio, 2010)"""
-    bound = math.sqrt(3) * gain * math.sqrt(2 / sum(_fans(tensor)))
+    bound = math.sqrt(3) * (gain * math.sqrt(2 / sum(_fans(tensor))))  # the order of the roundings is torch's
     return uniform_(tensor, -bound, bound, generator)
 
 
@@ -107,7 +123,7 @@ def kaiming_uniform_(
     """U(±gain √(3 / fan)) (He et al., 2015); `a` is the slope of leaky_relu"""
     if 0 in tensor.shape:
         return _nothing_to_do(tensor)
-    bound = math.sqrt(3) * calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode))
+    bound = math.sqrt(3) * (calculate_gain(nonlinearity, a) / math.sqrt(_fan(tensor, mode)))
     return uniform_(tensor, -bound, bound, generator)
 
 

@@ -6,6 +6,7 @@ Start with `elementwise.py` (one line an op), then `reduce.py`, `activation.py`,
 from . import (
     activation,
     compare,
+    dropout,
     elementwise,
     extremes,
     gather,
@@ -17,6 +18,7 @@ from . import (
     normalize,
     rearrange,
     reduce,
+    sampling,
     scan,
     shape,
     sort,
@@ -24,6 +26,6 @@ from . import (
 )
 
 __all__ = [
-    "activation", "compare", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul",
-    "normalize", "rearrange", "reduce", "scan", "shape", "sort", "special",
+    "activation", "compare", "dropout", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul",
+    "normalize", "rearrange", "reduce", "sampling", "scan", "shape", "sort", "special",
 ]  # fmt: skip

@@ -422,30 +422,3 @@ def softmin(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tenso
 def _floating(name: str, x: Array) -> None:
     if x.dtype.kind not in "fV" and x.size:
         raise NotImplementedError(f'"{name}_lastdim_kernel_impl" not implemented for {x.dtype}: convert with .float()')
-
-
-# ---- dropout ----
-
-
-@op(promote=None, name="native_dropout", public=False, backward="MulBackward0")
-def masked_scale(xp: Any, x: Array, noise: Array) -> Array:
-    """x · noise, with noise 0 or 1/(1 − p)"""
-    return x * noise
-
-
-@masked_scale.grad("x")
-def masked_scale_grad(g: Tensor, noise: Tensor) -> Tensor:
-    """∂L/∂x = g · noise: the same mask and scale as forward"""
-    return g * noise
-
-
-@composite
-def dropout(input: Tensor, p: float = 0.5, train: bool = True) -> Tensor:
-    """x with each element zeroed with probability p and the others divided by 1 − p, so that the mean stays."""
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
-    if not train or p == 0 or input.numel() == 0:
-        return input
-    if p == 1:
-        return input * input.new_zeros(input.shape)
-    return masked_scale(input, input.new_empty(input.shape).bernoulli_(1 - p).div_(1 - p))

@@ -1,6 +1,6 @@
 """Dropout: in training, elements (or whole channels) are zeroed with probability p and the others divided by 1 − p.
 
-In evaluation a dropout layer returns its input. The mask is drawn in `minitorch/ops/activation.py`.
+In evaluation a dropout layer returns its input. The mask is drawn in `minitorch/ops/dropout.py`.
 """
 
 from __future__ import annotations
@@ -63,3 +63,9 @@ class AlphaDropout(_Dropout):
     """Dropout to SELU's saturation value instead of 0, then an affine map that keeps mean and variance."""
 
     function = F.alpha_dropout
+
+
+class FeatureAlphaDropout(_Dropout):
+    """Alpha dropout of whole channels of x (N, C, …)."""
+
+    function = F.feature_alpha_dropout

@@ -1,0 +1,101 @@
+"""Dropout: in training, numbers (or whole channels) are zeroed at random and the others scaled up.
+
+The noise is drawn by an op of its own, so that what backward keeps is the noise. Read next: `minitorch/nn/modules/dropout.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._sampling.generator import default_generator
+from .._sampling.layout import empty_like, laid_out_like
+from .._sampling.uniform import bernoulli
+from ..op import Array, composite, op
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+_SATURATION = 1.7580993408473766  # −SELU(−∞) = scale · α
+
+
+@op(promote=None, public=False)
+def dropout_noise(xp: Any, x: Array, p: float, scaled: bool) -> Array:
+    """0 with probability p, else 1 (1/(1 − p) if `scaled`), in the shape, dtype and memory order of x"""
+    keep = bernoulli(default_generator, x.size, 1 - p)
+    if x.dtype.kind not in "fV":
+        raise RuntimeError(f"result type Float can't be cast to the desired output type {x.dtype}: dropout is for floats")
+    wide = np.float64 if x.dtype == np.float64 else np.float32
+    scale = (wide(1) / wide(1 - p) if scaled else wide(1)).astype(x.dtype)
+    return laid_out_like(x, xp.asarray(keep * scale))
+
+
+@op(promote=None, public=False, backward="MulBackward0")
+def masked_scale(xp: Any, x: Array, noise: Array) -> Array:
+    """x · noise, with noise 0 or 1/(1 − p), perhaps one for each channel"""
+    return xp.multiply(x, noise, out=empty_like(xp, x, x.dtype))
+
+
+@masked_scale.grad("x")
+def masked_scale_grad(g: Tensor, noise: Tensor) -> Tensor:
+    """∂L/∂x = g · noise: the same mask and scale as forward"""
+    return g * noise
+
+
+@composite
+def dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """x with each element zeroed with probability p and the others divided by 1 − p, so that the mean stays."""
+    return _dropped(input, input, p, train)
+
+
+@composite
+def feature_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """Dropout of whole channels: one draw for each of the first two dimensions (N, C)."""
+    return _dropped(input, _channels(input, p, train), p, train)
+
+
+@composite
+def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """a · (x where kept, SELU's saturation −1.758 where dropped) + b: keeps the mean 0 and variance 1 of SELU networks."""
+    return _saturated(input, input, p, train)
+
+
+@composite
+def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """Alpha dropout of whole channels."""
+    return _saturated(input, _channels(input, p, train), p, train)
+
+
+def _dropped(input: Tensor, like: Tensor, p: float, train: bool) -> Tensor:
+    """input · noise, one noise for each element of `like`."""
+    if _certain(input, p, train):
+        return input if not train or p == 0 else input * input.new_zeros(())
+    return masked_scale(input, dropout_noise(like, p, True))
+
+
+def _saturated(input: Tensor, like: Tensor, p: float, train: bool) -> Tensor:
+    """input · noise + offset, so that what is dropped becomes the saturation before the affine map a x + b."""
+    if _certain(input, p, train):
+        return input if not train or p == 0 else input * input.new_zeros(())
+    a = 1 / math.sqrt((_SATURATION * _SATURATION * p + 1) * (1 - p))
+    keep = dropout_noise(like, p, False)
+    offset = (keep - 1) * (_SATURATION * a) + _SATURATION * a * p
+    return input * (keep * a) + offset
+
+
+def _certain(input: Tensor, p: float, train: bool) -> bool:
+    """Whether nothing is left to chance, so that nothing is drawn."""
+    if not 0 <= p <= 1:
+        raise RuntimeError(f"dropout probability has to be between 0 and 1, but got {p}")
+    return not train or p in (0, 1) or input.numel() == 0
+
+
+def _channels(input: Tensor, p: float, train: bool) -> Tensor:
+    """An element for each channel of x (N, C, …), in a shape (N, C, 1, …) that broadcasts with x."""
+    if _certain(input, p, train):
+        return input
+    if input.ndim < 2:
+        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
+    return input.new_empty((*input.shape[:2], *[1] * (input.ndim - 2)))
