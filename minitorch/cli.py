@@ -192,10 +192,10 @@ def _data(split: str, device: minitorch.device) -> tuple[minitorch.Tensor, minit
 
 def _in_torch(images: tuple[minitorch.Tensor, minitorch.Tensor], settings: dict[str, Any]) -> Any:
     try:
-        from reference import compare_training
+        from reference.compare_training import training
     except ImportError as error:
         raise UserError(f"--compare trains in real torch as well: pip install torch==2.13.0 ({error})") from None
-    return compare_training.training(*images, **settings)
+    return training(*images, **settings)
 
 
 def _check_out(path: str) -> None:
