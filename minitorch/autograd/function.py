@@ -64,7 +64,9 @@ class FunctionNode(Node):
         self.inputs_edges = [gradient_edge(x) for x in inputs]
         self.edges = [edge for edge in self.inputs_edges if edge is not None]
         self.metas = tuple((out._array.shape, out._array.dtype) if _is_tensor(out) else () for out in outputs)
-        self.templates = [out.detach() if _is_tensor(out) else None for out in outputs] if ctx._materialize else []
+        # What zeros are made like where no gradient arrives: of each output's shape, without holding its memory.
+        like = [out.new_zeros(()).expand(out.shape) if _is_tensor(out) else None for out in outputs]
+        self.templates = like if ctx._materialize else []
         self.hooks = None
         self._save(ctx, outputs)
         self.birth = birth()

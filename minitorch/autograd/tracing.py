@@ -52,7 +52,7 @@ class Saved(NamedTuple):
     shape: tuple[int, ...]
     nbytes: int  # of the memory that is kept alive
     part: bool  # whether it is a view that shows only a part of that memory, or some of it several times
-    held: str = ""  # "leaf", "constant" or "result" if no recorded op made that memory for backward
+    held: str = ""  # "leaf", "constant" (no recorded op made it) or "result": memory not kept for backward alone
     same_as: int = 0  # an earlier step that keeps the same memory, or 0
 
 
@@ -81,7 +81,7 @@ class Trace(Sequence):
 
     def __init__(self, steps: list[Step], root: str, held_bytes: int) -> None:
         self.steps, self.root = tuple(steps), root
-        self.held_bytes = held_bytes  # of leaves, constants and the result: not made for backward, only referred to
+        self.held_bytes = held_bytes  # of leaves, constants and the result, which are only referred to
 
     def __getitem__(self, k: Any) -> Any:
         return self.steps[k]
@@ -116,7 +116,7 @@ class Trace(Sequence):
             kinds = {"leaf": "leaves", "constant": "constants", "result": "the result"}
             present = {s.held for step in self for s in step.saved}
             owners = " and ".join(kinds[kind] for kind in kinds if kind in present)
-            text += f"\nReferred to, but there anyway: {self.held_bytes:,} bytes of {owners}"
+            text += f"\nOnly referred to: {self.held_bytes:,} bytes of {owners}"
         if any(step.freed for step in self):
             text += "\nAn earlier backward has freed what was saved: backward would raise."
         hooked = [str(step.number) for step in self if step.hooked]
@@ -312,7 +312,7 @@ class _Names:
 
 
 class _Memory:
-    """Who keeps which memory: that of leaves, constants and the result is there anyway, the rest is for backward alone."""
+    """Who keeps which memory: that of leaves, constants and the result is only referred to, the rest is kept."""
 
     def __init__(self, nodes: list[Node], known: _Names) -> None:
         self.known = known
