@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+import runpy
 import subprocess
 import sys
 import tracemalloc
+import weakref
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -19,6 +23,7 @@ from test_cli import one_line_of_error, run
 
 import minitorch
 from minitorch.autograd import Function, trace
+from minitorch.autograd.tracing import Trace, number
 from minitorch.examples import explain as examples
 from minitorch.nn import functional as F
 
@@ -110,28 +115,28 @@ def test_views_and_writing_in_place() -> None:
     x, s = leaf(1.0, 2.0, 3.0), leaf(10.0)
     y = x * 2
     part = y[1:]
-    y[0] = s  # `part` is made anew from what y is now
+    y[0].mul_(s)  # `part` is made anew from what y is now
     loss = (y[:2] * part).sum()
     assert str(trace(loss, {"x": x, "s": s, "y": y, "part": part}, run=True)) == text("""
-        backward of the result: 11 steps
+        backward of the result: 10 steps
 
-        step  node             op           gradient of          from   adds to                 keeps
-           1  SumBackward0     sum          () = 1               start  x → 2 = [1, 1]
-           2  MulBackward0     mul          (2,) = [1, 1]        1      a → 4 = [4, 6]          b is part (2,), view of 12 B
-                                                                        b → 3 = [10, 4]         a (2,), view of 12 B, as step 2
-           3  SliceBackward0   basic_index  part (2,) = [10, 4]  2      x → 5 = [0, 10, 4]
-           4  SliceBackward0   basic_index  (2,) = [4, 6]        2      x → 5 = [4, 6, 0]
-           5  CopySlices       write_view   y (3,) = [4, 16, 4]  3 + 4  base → 10 = [0, 16, 4]
-                                                                        value → 6 = 4
-           6  CopyBackwards    copy         () = 4               5      x → 9 = 0
-                                                                        src → 7 = 4
-           7  ExpandBackward0  expand       () = 4               6      x → 8 = 4
-           8  AccumulateGrad                s () = 4             7      s.grad
-           9  SelectBackward0  basic_index  () = 0               6      x → 10 = [0, 0, 0]
-          10  MulBackward0     mul          (3,) = [0, 16, 4]    5 + 9  a → 11 = [0, 32, 8]
-          11  AccumulateGrad                x (3,) = [0, 32, 8]  10     x.grad
+        step  node             op           gradient of           from   adds to                keeps
+           1  SumBackward0     sum          () = 1                start  x → 2 = [1, 1]
+           2  MulBackward0     mul          (2,) = [1, 1]         1      a → 4 = [4, 6]         b is part (2,), view of 12 B
+                                                                         b → 3 = [20, 4]        a (2,), view of 12 B, as step 2
+           3  SliceBackward0   basic_index  part (2,) = [20, 4]   2      x → 5 = [0, 20, 4]
+           4  SliceBackward0   basic_index  (2,) = [4, 6]         2      x → 5 = [4, 6, 0]
+           5  CopySlices       write_view   y (3,) = [4, 26, 4]   3 + 4  base → 9 = [0, 26, 4]
+                                                                         value → 6 = 4
+           6  MulBackward0     mul          () = 4                5      a → 8 = 40             b is s (), 4 B, leaf
+                                                                         b → 7 = 8              a (), 4 B
+           7  AccumulateGrad                s () = 8              6      s.grad
+           8  SelectBackward0  basic_index  () = 40               6      x → 9 = [40, 0, 0]
+           9  MulBackward0     mul          (3,) = [40, 26, 4]    5 + 8  a → 10 = [80, 52, 8]
+          10  AccumulateGrad                x (3,) = [80, 52, 8]  9      x.grad
 
-        Kept until backward has passed: 12 bytes
+        Kept until backward has passed: 16 bytes
+        Only referred to: 4 bytes of leaves
         """)
 
 
@@ -288,11 +293,11 @@ def test_the_schedule_is_the_order_in_which_backward_runs(program: Callable) -> 
 
 
 @given(programs(), st.booleans())
-def test_a_trace_changes_nothing(program: Callable, run: bool) -> None:
+def test_a_trace_changes_nothing(program: Callable, numbers: bool) -> None:
     (result, leaves), (alone, expected) = program(), program()
-    text = str(trace(result, run=run))
+    text = str(trace(result, run=numbers))
     assert all(x.grad is None for x in leaves)
-    assert str(trace(result, run=run)) == text == str(trace(alone, run=run))
+    assert str(trace(result, run=numbers)) == text == str(trace(alone, run=numbers))
     result.backward()
     alone.backward()
     for x, y in zip(leaves, expected):
@@ -305,7 +310,7 @@ def allocated() -> int:
     return sum(block.size for block in tracemalloc.take_snapshot().filter_traces([arrays]).traces)
 
 
-def freed(program: Callable) -> tuple[minitorch.autograd.tracing.Trace, int]:
+def freed(program: Callable) -> tuple[Trace, int]:
     """The trace of a program, and how many bytes are then freed by its backward."""
     tracemalloc.start()
     try:
@@ -329,3 +334,277 @@ def test_saved_bytes_are_what_backward_frees(program: Callable) -> None:
 def test_constants_that_nobody_else_holds_are_freed_too(program: Callable) -> None:
     listed, count = freed(program)
     assert listed.saved_bytes <= count <= listed.saved_bytes + listed.held_bytes
+
+
+# ---- corners ----
+
+
+def test_the_structure() -> None:
+    d, names = shared()
+    listed = trace(d, names)
+    first, *_, last = listed
+    assert (len(listed), listed.root, listed.saved_bytes, listed.shared_bytes, listed.held_bytes) == (4, "d", 8, 4, 4)
+    assert [step.saved_bytes for step in listed] == [8, 4, 0, 0]
+    assert (first.number, first.node, first.op, first.formula, first.leaf) == (1, "MulBackward0", "mul", "a · b", None)
+    assert [(sent.input, sent.to, sent.shape) for sent in first.sends] == [("a", 3, ()), ("b", 2, ())]
+    assert [(kept.name, kept.tensor, kept.held, kept.same_as) for kept in listed[1].saved] == [
+        ("b", "a", "leaf", 0),
+        ("a", "b", "", 1),
+    ]
+    assert (last.leaf, last.sends, last.arrivals[0].sources, last.arrivals[0].value) == ("a", (), (2, 3, 3), None)
+
+
+def test_broadcasting_is_undone_on_the_way() -> None:
+    x, bias = minitorch.ones(4, 3, requires_grad=True), leaf(1.0, 2.0, 3.0)
+    add = trace((x + bias).sum(), {"bias": bias}, run=True)[1]
+    (sent,) = (sent for sent in add.sends if sent.input == "b")
+    assert (sent.shape, sent.unreduced, sent.value) == ((3,), (4, 3), [4, 4, 4])
+
+
+def test_what_nobody_sends_does_not_run() -> None:
+    class Stop(Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 1
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return None
+
+    result = Stop.apply(leaf(1.0) * 2)
+    assert [step.node for step in trace(result)] == ["StopBackward", "MulBackward0", "AccumulateGrad"]
+    assert [step.node for step in trace(result, run=True)] == ["StopBackward"]
+
+
+def test_a_list_of_inputs_is_kept_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minitorch.op, "ops", [])  # not to be taken for an op of the library
+
+    @minitorch.op.op(public=False)
+    def product(xp: Any, *xs: minitorch.op.Array) -> Any:
+        return np.prod(xs, axis=0)
+
+    @product.grad
+    def product_grad(g: Any, xs: list) -> list:
+        return [g * product([x for x in xs if x is not y]) for y in xs]
+
+    a, b, c = leaf(2.0), leaf(3.0), leaf(5.0)
+    first, *ends = trace(product([a, b, c]), {"a": a, "b": b, "c": c}, run=True)
+    assert [(kept.name, kept.tensor) for kept in first.saved] == [("xs[0]", "a"), ("xs[1]", "b"), ("xs[2]", "c")]
+    assert {sent.input: sent.value for sent in first.sends} == {"xs[0]": 15, "xs[1]": 10, "xs[2]": 6}
+    assert {end.leaf: end.arrivals[0].value for end in ends} == {"a": 15, "b": 10, "c": 6}
+
+
+def test_what_saved_tensor_hooks_keep_is_counted() -> None:
+    x = minitorch.ones(8, requires_grad=True)
+    with minitorch.autograd.graph.saved_tensors_hooks(
+        lambda t: t.numpy().astype("float16"), lambda a: minitorch.tensor(a).float()
+    ):
+        y = x.exp()
+    (kept,) = trace(y)[0].saved
+    assert (kept.name, kept.shape, kept.nbytes, kept.held) == ("out", (8,), 16, "")
+
+
+def test_index_arrays_are_counted() -> None:
+    x = minitorch.ones(8, requires_grad=True)
+    step = trace(x[minitorch.tensor([1, 2, 3])].sum())[1]
+    assert [(kept.shape, kept.nbytes) for kept in step.saved] == [((3,), 24)]
+
+
+def test_hooks_are_named_and_not_called() -> None:
+    x = leaf(1.0)
+    y = x * 2
+    called: list[Any] = []
+    y.register_hook(called.append)
+    y.retain_grad()
+    listed = trace(y * 3, run=True)
+    assert str(listed).endswith("\nHooks at step 2 may change what passes; they are not called here.")
+    assert called == []
+    assert y.grad is None
+
+
+def test_a_graph_that_has_been_walked() -> None:
+    y = leaf(2.0).exp()
+    y.backward()
+    assert str(trace(y)) == text("""
+        backward of the result: 2 steps
+
+        step  node            op   gradient of  from   adds to    keeps
+           1  ExpBackward0    exp  ()           start  x → 2      freed
+           2  AccumulateGrad       ()           1      leaf.grad
+
+        Kept until backward has passed: 0 bytes
+        An earlier backward has freed what was saved: backward would raise.
+        """)
+    with pytest.raises(RuntimeError, match="second time"):
+        trace(y, run=True)
+
+
+def test_a_leaf_alone() -> None:
+    assert [step.node for step in trace(leaf(1.0), run=True)] == ["AccumulateGrad"]
+
+
+def test_a_long_chain() -> None:
+    x = y = leaf(1.0)
+    for _ in range(20_000):
+        y = y + 1
+    listed = trace(y, run=True)
+    assert (len(listed), listed[-1].arrivals[0].value) == (20_001, 1)
+    assert x.grad is None
+
+
+def test_the_trace_does_not_hold_the_graph() -> None:
+    result, names = shared()
+    released = weakref.ref(result.grad_fn)
+    listed = trace(result, names, run=True)
+    del result, names
+    assert released() is None
+    assert len(listed) == 4
+
+
+def test_there_must_be_a_graph_and_for_numbers_a_single_number() -> None:
+    with pytest.raises(RuntimeError, match="nothing to trace"):
+        trace(minitorch.ones(2))
+    assert len(trace(leaf(1.0, 2.0) * 2)) == 2
+    with pytest.raises(RuntimeError, match=r"a single number, got shape \(2,\); reduce it"):
+        trace(leaf(1.0, 2.0) * 2, run=True)
+
+
+# ---- minitorch explain ----
+
+
+ONE = "import minitorch\nx = minitorch.tensor([1.0], requires_grad=True)\n"
+
+
+def explained(*argv: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert run("explain", *argv) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
+def test_explain_lists_the_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    out = explained(capsys=capsys)
+    listed = [line.split()[0] for line in out.splitlines() if line.startswith("  ") and "minitorch" not in line]
+    assert tuple(listed) == examples.NAMES
+    files = {path.stem for path in Path(examples.__file__).parent.glob("*.py")}
+    assert files == {*examples.NAMES, "__init__"}
+
+
+@pytest.mark.parametrize("name", examples.NAMES)
+def test_every_example_is_explained_within_the_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = explained(name, capsys=capsys)
+    code = "".join(
+        inspect.getsource(d.function) for op in minitorch.op.ops for d in op.derivatives if inspect.isfunction(d.function)
+    )
+    assert all(len(line) <= 110 for line in out.splitlines() if line.strip() not in code)
+    variables = runpy.run_path(str(Path(examples.__file__).parent / f"{name}.py"))
+    variables["loss"].backward()
+    leaves = {n: v for n, v in variables.items() if isinstance(v, minitorch.Tensor) and v.is_leaf and v.requires_grad}
+    leaves.update({f"model.{n}": p for n, p in variables["model"].named_parameters()} if "model" in variables else {})
+    assert out.count("AccumulateGrad\n") == len(leaves) > 0
+    for label, x in leaves.items():
+        total = number(x.grad.tolist())
+        assert re.search(rf"AccumulateGrad\n +gradient  g of {label}, shape .*{re.escape(total)}", out), f"{label}: {total}"
+
+
+def test_explain_shows_sums_sources_and_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    out = explained("shared", capsys=capsys)
+    assert out.startswith('    """A value used twice: ')
+    assert out.endswith("""
+
+  3  MulBackward0
+      forward  mul: a · b
+     gradient  g of b, shape (): 8 + 8 = 16, from steps 1 and 2
+        keeps  b is a (), 4 B, leaf
+               a is a (), 4 B, leaf
+        sends  to step 4 (a) for a:  g * b = 32
+               to step 4 (a) for b:  g * a = 32
+
+  4  AccumulateGrad
+     gradient  g of a, shape (): 16 + 32 + 32 = 80, from steps 2, 3 and 3
+         adds  g to a.grad
+
+Kept until backward has passed: 8 bytes (what several steps keep is counted once; it would be 12)
+Only referred to: 4 bytes of leaves
+""")
+
+
+def test_explain_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "helper.py").write_text("START = 2.0\n")
+    (tmp_path / "mine.py").write_text(
+        text("""
+        import minitorch
+        from helper import START
+
+        class Cube(minitorch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x**3
+
+            @staticmethod
+            def backward(ctx, g):
+                (x,) = ctx.saved_tensors
+                return 3 * x * x * g
+
+        assert __name__ == "__main__"
+        x = minitorch.tensor(START, requires_grad=True)
+        error = Cube.apply(Cube.apply(x))
+        """)
+    )
+    out = explained(str(tmp_path / "mine.py"), "--variable", "error", capsys=capsys)
+    assert "g of x, shape (): 2304, from step 2" in out
+    assert out.count("(x,) = ctx.saved_tensors") == 1
+    assert out.count("Cube.backward is at step 1") == 1
+    assert "helper" not in out
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("loss = 1 / 0", "file.py, line 1: ZeroDivisionError: division by zero"),
+        ("\nloss = (", "file.py, line 2: SyntaxError: '(' was never closed"),
+        ("import sys\nsys.exit(3)", "file.py ends the program itself: exit(3)"),
+        ("x = 1", "file.py leaves no variable 'loss'; it leaves no tensor at all; name one with --variable"),
+        (f"{ONE}y = x * 2", "file.py leaves no variable 'loss'; its tensors are x, y; name one with --variable"),
+        ("loss = 3.0", "file.py: loss is of type float, expected a Tensor"),
+        (
+            "import minitorch\nloss = minitorch.ones(1)",
+            "file.py: loss: there is nothing to trace: the tensor does not require grad",
+        ),
+        (f"{ONE}loss = x.expand(2) * 2", "file.py: loss: backward starts from a single number, got shape (2,); reduce it"),
+        (
+            f"{ONE}loss = x.exp()\nloss.backward()",
+            "file.py: backward has already run from loss and freed its graph; leave out",
+        ),
+        (f"{ONE}y = x.exp()\nloss = y * 2\ny.add_(1)", "file.py: loss: one of the variables needed"),
+    ],
+)
+def test_explain_says_in_one_line_what_is_wrong(
+    code: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file.py").write_text(code)
+    path = list(sys.path)
+    assert run("explain", "file.py") == 1
+    assert one_line_of_error(capsys).startswith(f"minitorch explain: error: {says}")
+    assert sys.path == path
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nothing", "nothing is neither a file nor an example (chain, shared,"),
+        (".", ". is a folder; name a Python file"),
+    ],
+)
+def test_explain_needs_a_file_or_an_example(name: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", name) == 1
+    assert one_line_of_error(capsys).startswith(f"minitorch explain: error: {says}")
+
+
+def test_explain_into_a_closed_pipe() -> None:
+    with subprocess.Popen([sys.executable, "-m", "minitorch", "explain", "mlp"], stdout=-1, stderr=-1) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141

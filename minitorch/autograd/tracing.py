@@ -303,9 +303,9 @@ class _Names:
     def of_output(self, node: Node, nr: int) -> str:
         return self.edges.get((node, nr), "")
 
-    def of_tensor(self, tensor: Any) -> str:
-        edge = gradient_edge(tensor)
-        return self.memory.get(id(_root(tensor._array)), "") if edge is None else self.edges.get(edge, "")
+    def of_value(self, value: _Value) -> str:
+        edge = gradient_edge(value.tensor)
+        return self.memory.get(id(_root(value.array)), "") if edge is None else self.edges.get(edge, "")
 
 
 # ---- memory ----
@@ -336,7 +336,7 @@ class _Memory:
             if id(root) not in self.first:
                 self.first[id(root)] = step
                 self.held_bytes += root.nbytes if held else 0
-            name = self.known.of_output(node, value.output) if value.output >= 0 else self.known.of_tensor(value.tensor)
+            name = self.known.of_output(node, value.output) if value.output >= 0 else self.known.of_value(value)
             part = value.array.size * value.array.itemsize != root.nbytes
             result.append(Saved(value.name, name, tuple(value.array.shape), root.nbytes, part, held, same_as))
         return tuple(result)

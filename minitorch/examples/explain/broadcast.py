@@ -1,4 +1,4 @@
-"""A bias that was stretched over the rows: each copy of it contributed, so its gradient is their sum."""
+"""A bias stretched over the rows: each copy contributed, so its gradient is their sum."""
 
 import minitorch
 

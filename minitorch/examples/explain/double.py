@@ -1,4 +1,4 @@
-"""The derivative of a derivative: with create_graph=True the first one is recorded like any other result."""
+"""The derivative of a derivative: with create_graph=True the first is recorded like any result."""
 
 import minitorch
 

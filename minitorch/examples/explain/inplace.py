@@ -1,4 +1,4 @@
-"""Writing into part of a tensor: what was overwritten gets no gradient any more, what was written does."""
+"""Writing into part of a tensor: what was overwritten gets no gradient, what was written does."""
 
 import minitorch
 

@@ -1,4 +1,4 @@
-"""A linear layer and a squared error: what a matrix product sends to its weight, its bias and its input."""
+"""A linear layer and a squared error: what a product sends to weight and bias."""
 
 import minitorch
 from minitorch.nn import functional as F

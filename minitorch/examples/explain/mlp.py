@@ -1,4 +1,4 @@
-"""A network of two layers: backward runs through it from the last layer to the first."""
+"""A network of two layers: backward runs from the last layer to the first."""
 
 import minitorch
 from minitorch import nn

@@ -1,4 +1,4 @@
-"""A value that is used twice: its gradient is a sum, and may be handed on only when the sum is complete."""
+"""A value used twice: its gradient is a sum, handed on only when the sum is complete."""
 
 import minitorch
 

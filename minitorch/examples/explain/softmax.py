@@ -1,4 +1,4 @@
-"""Softmax and the logarithm of the right answer's share: the gradient of the scores is p − (0, 1, 0)."""
+"""Softmax and the logarithm of the right share: the gradient of the scores is p − (0, 1, 0)."""
 
 import minitorch
 
