@@ -622,6 +622,7 @@ REFUSED = [
     lambda d, lib: list(d.WeightedRandomSampler([0.0, 0.0], 2)),
     lambda d, lib: list(d.WeightedRandomSampler([float("nan")], 1)),
     lambda d, lib: list(d.WeightedRandomSampler([], 1)),
+    lambda d, lib: list(d.WeightedRandomSampler([], 7)),
     lambda d, lib: d.BatchSampler([1], 0, False),
     lambda d, lib: d.BatchSampler([1], True, False),
     lambda d, lib: d.BatchSampler([1], 2.0, False),

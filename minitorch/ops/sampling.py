@@ -251,7 +251,7 @@ def multinomial(xp: Any, weights: Index, num_samples: int, replacement: bool, ge
             f"cannot sample n_sample > prob_dist.size(-1) samples without replacement: {num_samples} of {w.shape[-1]}"
         )
     if replacement and num_samples > 1:
-        rows = [_with_replacement(g, row, num_samples) for row in w.reshape(-1, w.shape[-1])]
+        rows = [_with_replacement(g, row, num_samples) for row in np.atleast_2d(w)]
         return xp.asarray(np.array(rows, np.int64).reshape(*w.shape[:-1], num_samples))
     if w.size and not (np.isfinite(w).all() and w.min() >= 0):
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")

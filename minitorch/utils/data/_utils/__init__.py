@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from ....random import Generator, default_generator
+from .... import creation, dtypes
+from ....random import Generator
 
 
 def draw_seed(generator: Generator | None) -> int:
-    """A seed 0 ≤ s < 2⁶³ from two words of the generator, as torch's `random_()` on one int64."""
-    high, low = (generator or default_generator).words(2).tolist()
-    return (high << 32 | low) % 2**63
+    """A seed 0 ≤ s < 2⁶³, made of two words of the generator."""
+    return creation.empty((), dtype=dtypes.int64).random_(generator=generator).item()
