@@ -11,6 +11,7 @@ import runpy
 import sys
 import textwrap
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,23 +60,34 @@ def _headline(path: Path) -> str:
 def traced(path: Path, variable: str) -> Trace:
     """Run the file and trace its variable; whatever is wrong with either is a UserError."""
     namespace = _run(path)
-    tensors = {n: v for n, v in namespace.items() if isinstance(v, Tensor) and not n.startswith("_")}
+    tensors = {name: value for name, value in _public(namespace) if isinstance(value, Tensor)}
     if variable not in namespace:
         found = f"its tensors are {', '.join(tensors)}" if tensors else "it leaves no tensor at all"
         raise UserError(f"{path} leaves no variable {variable!r}; {found}; name one with --variable")
     root = namespace[variable]
     if not isinstance(root, Tensor):
         raise UserError(f"{path}: {variable} is of type {type(root).__name__}, expected a Tensor")
-    for name, module in namespace.items():
-        if isinstance(module, nn.Module) and not name.startswith("_"):
-            tensors.update({f"{name}.{inner}": p for inner, p in module.named_parameters()})
+    names = {**tensors, **dict(_inside(namespace))}
     try:
-        plan = trace(root, tensors)
-        if any(step.freed for step in plan):
+        if any(step.freed for step in trace(root)):
             raise UserError(f"{path}: backward has already run from {variable} and freed its graph; leave out .backward()")
-        return trace(root, tensors, run=True)
+        return trace(root, names, run=True)
     except (RuntimeError, TypeError, ValueError) as error:
         raise UserError(f"{path}: {variable}: {error}") from None
+
+
+def _public(namespace: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value in namespace.items() if not name.startswith("_")]
+
+
+def _inside(namespace: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
+    """The tensors in models, lists and dicts: `model.0.weight`, `layers[1]`, `params['w']`."""
+    for name, value in _public(namespace):
+        if isinstance(value, nn.Module):
+            yield from ((f"{name}.{inner}", parameter) for inner, parameter in value.named_parameters())
+        elif isinstance(value, (list, tuple, dict)):
+            items = value.items() if isinstance(value, dict) else enumerate(value)
+            yield from ((f"{name}[{key!r}]", item) for key, item in items if isinstance(item, Tensor))
 
 
 def _run(path: Path) -> dict[str, Any]:

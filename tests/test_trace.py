@@ -514,15 +514,15 @@ def test_explain_shows_sums_sources_and_bytes(capsys: pytest.CaptureFixture[str]
 
   3  MulBackward0
       forward  mul: a · b
-     gradient  g of b, shape (): 8 + 8 = 16, from steps 1 and 2
-        keeps  b is a (), 4 B, leaf
-               a is a (), 4 B, leaf
-        sends  to step 4 (a) for a:  g * b = 32
-               to step 4 (a) for b:  g * a = 32
+     gradient  g of square, shape (): 8 + 8 = 16, from steps 1 and 2
+        keeps  b is x (), 4 B, leaf
+               a is x (), 4 B, leaf
+        sends  to step 4 (x) for a:  g * b = 32
+               to step 4 (x) for b:  g * a = 32
 
   4  AccumulateGrad
-     gradient  g of a, shape (): 16 + 32 + 32 = 80, from steps 2, 3 and 3
-         adds  g to a.grad
+     gradient  g of x, shape (): 16 + 32 + 32 = 80, from steps 2, 3 and 3
+         adds  g to x.grad
 
 Kept until backward has passed: 8 bytes (what several steps keep is counted once; it would be 12)
 Only referred to: 4 bytes of leaves
@@ -557,6 +557,24 @@ def test_explain_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert out.count("(x,) = ctx.saved_tensors") == 1
     assert out.count("Cube.backward is at step 1") == 1
     assert "helper" not in out
+
+
+def test_explain_finds_names_in_models_lists_and_dicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.py").write_text(
+        text("""
+        import minitorch
+
+        def leaf():
+            return minitorch.ones((), requires_grad=True)
+
+        model, pair, named, _own = minitorch.nn.Linear(1, 1), [1, leaf()], {"w": leaf()}, leaf()
+        losses = [(model(minitorch.ones(1)) * pair[1] * named["w"] * _own).sum()]
+        loss = losses[0]
+        """)
+    )
+    out = explained(str(tmp_path / "mine.py"), capsys=capsys)
+    assert set(re.findall(r"g to (\S+)\.grad", out)) == {"model.weight", "model.bias", "pair[1]", "named['w']", "leaf"}
+    assert "backward of loss:" in out
 
 
 @pytest.mark.parametrize(

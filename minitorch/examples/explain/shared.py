@@ -2,7 +2,7 @@
 
 import minitorch
 
-a = minitorch.tensor(2.0, requires_grad=True)
-b = a * a
-c = b * a
-loss = b * c  # a⁵, so the gradient is 5 a⁴ = 80
+x = minitorch.tensor(2.0, requires_grad=True)
+square = x * x
+cube = square * x
+loss = square * cube  # x⁵, so the gradient is 5 x⁴ = 80
