@@ -93,3 +93,25 @@ def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:
         import cupyx
 
         cupyx.scatter_add(out, index, values)
+
+
+def expanded(xp: ModuleType, array: Any, shape: tuple) -> Any:
+    """A view of `shape`, stride 0 where it repeats, torch's strides elsewhere; ValueError if the shapes do not fit.
+
+    `broadcast_to` would do, but forbids writing and gives every dimension of size 1 the stride 0.
+    """
+    new = len(shape) - array.ndim
+    strides: list[int] = []
+    for d in range(len(shape) - 1, -1, -1):
+        size = array.shape[d - new] if d >= new else 1
+        if size not in (1, shape[d]):
+            raise ValueError(f"cannot expand {array.shape} to {shape}")
+        if size != shape[d]:
+            strides.append(0)
+        elif d >= new:
+            strides.append(array.strides[d - new])
+        else:
+            strides.append(shape[d + 1] * strides[-1] if strides else array.itemsize)
+    if new < 0:
+        raise ValueError(f"cannot expand {array.shape} to {shape}")
+    return xp.lib.stride_tricks.as_strided(array, shape, strides[::-1])

@@ -17,12 +17,14 @@ import numpy as np
 
 from . import dtypes, signature
 from . import op as op_module
+from ._memory import address, overlap, repeats, same_data
 from .autograd import graph, node
 from .autograd.grad_mode import grad_mode
 from .autograd.hooks import Hooks, hooks_of
 from .device import as_device, device, device_of, to_numpy
 from .methods import TensorMethods
 from .op import Op, new
+from .ops.inplace import copy, fill, zero
 
 
 class Size(tuple):
@@ -41,6 +43,12 @@ class Size(tuple):
 
     def __repr__(self) -> str:
         return f"minitorch.Size([{', '.join(map(str, self))}])"
+
+
+_OVERLAP = (
+    "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. "
+    "Please clone() the tensor before performing the operation."
+)
 
 
 class Version:
@@ -68,6 +76,8 @@ class Tensor(TensorMethods):
     _views: list | None = None  # for bases: weak references to their views
     _views_limit = 16
     _refusal: str = ""  # for views with no replay: why writing through them cannot be differentiated
+    _maker: Any = None  # for views whose `_grad_fn` is STALE: their history
+    _seen_version = -1  # for views: the version at which their history was made
     _retains_grad = False
     _leaf_hooks: Any = None
     _post_accumulate_hooks: dict = {}
@@ -135,7 +145,7 @@ class Tensor(TensorMethods):
 
     def data_ptr(self) -> int:
         """The address of the first element."""
-        return self._array.ctypes.data if self.device.type == "cpu" else self._array.data.ptr
+        return address(self._array)
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a float."""
@@ -160,22 +170,32 @@ class Tensor(TensorMethods):
     @property
     def is_leaf(self) -> bool:
         """True unless an op made it and it requires grad."""
-        return self._grad_fn is None or not self.requires_grad
+        return not self.requires_grad or self.grad_fn is None
 
     @property
     def grad_fn(self) -> Any:
         """The node that made this tensor; None for a leaf."""
-        if self._grad_fn is node.STALE:
-            base: Any = self._base
-            with _recording():
-                again = self._replay(base)
-            self._grad_fn, self._output_nr = again._grad_fn, again._output_nr
+        if self._grad_fn is not node.STALE:
+            return self._grad_fn
+        if self._version == self._seen_version:
+            return self._maker
+        if self._replay is None:
+            raise RuntimeError(
+                f"this view {self._refusal}, and its base or another view of its base has been modified inplace. Use an "
+                "out-of-place operation instead, or clone() the view first."
+            )
+        base: Any = self._base
+        with _recording():
+            again = self._replay(base)
+        self._grad_fn, self._output_nr, self._seen_version = again._grad_fn, again._output_nr, self._version
+        if self._retains_grad:
+            hooks_of(self._grad_fn).retain[self._output_nr] = weakref.ref(self)
         return self._grad_fn
 
     @property
     def grad(self) -> Any:
         """The gradient that backward has added up here; None before the first backward."""
-        if self._grad is None and self._grad_fn is not None and self.requires_grad and not self._retains_grad:
+        if self._grad is None and self._grad_fn is not None and not self.is_leaf and not self._retains_grad:
             warnings.warn(
                 f"The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: {self.grad_fn.name()} made it, and "
                 "its .grad attribute won't be populated during autograd.backward(). If you indeed want it to be populated, "
@@ -261,8 +281,20 @@ class Tensor(TensorMethods):
                 "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
                 "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
             )
+        if self._views and requires_grad != self.requires_grad:
+            self._tell_views(requires_grad)
         self.requires_grad = bool(requires_grad)
         return self
+
+    def _tell_views(self, requires_grad: bool) -> None:
+        """Views require grad when their base does, though made before they have no history, so no gradient flows there."""
+        for view in [reference() for reference in self._views or ()]:
+            if view is None:
+                continue
+            if requires_grad and not view.requires_grad:
+                view._borrow_history()
+            elif not requires_grad and view._grad_fn is node.STALE and view._maker is None:
+                view.requires_grad, view._grad_fn = False, None
 
     def detach(self) -> Tensor:
         """The same memory, cut out of the graph."""
@@ -272,6 +304,8 @@ class Tensor(TensorMethods):
         """Cut this tensor itself out of the graph."""
         if self._base is not None:
             raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        if self.requires_grad:
+            self._tell_views(False)
         self._grad_fn, self._output_nr, self.requires_grad = None, 0, False
         return self
 
@@ -297,7 +331,7 @@ class Tensor(TensorMethods):
         """Call `hook(grad)` when this tensor's gradient is known; a tensor it returns takes the gradient's place."""
         if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        if self._grad_fn is None:
+        if self.is_leaf:
             if self._leaf_hooks is None:
                 self._leaf_hooks = {}
             # the next accumulator finds the leaf's hooks by itself
@@ -341,8 +375,9 @@ class Tensor(TensorMethods):
         if self is view:
             return
         view._base = base = self if self._base is None else self._base
+        view._seen_version = view._counter.n
         if op is None:
-            view._refusal = "is the output of a function that returns multiple views, which cannot be written to"
+            view._refusal = "is the output of a function that returns multiple views"
         elif not grad_mode.enabled:
             view._refusal = "was created in no_grad mode"
         elif self._base is None:
@@ -352,8 +387,14 @@ class Tensor(TensorMethods):
             view._replay = lambda b: op(outer(b), *rest)
         else:
             view._refusal = self._refusal
-        if grad_mode.enabled:
-            base._watch(view)
+        if view._replay is None and (base.requires_grad or view._grad_fn is not None):
+            view._borrow_history()
+        base._watch(view)
+
+    def _borrow_history(self) -> None:
+        """This view requires grad because its base does, and has the history it has now, until somebody writes to it."""
+        self._maker = self._grad_fn
+        self.requires_grad, self._grad_fn = True, node.STALE
 
     def _watch(self, view: Tensor) -> None:
         """Remember a view weakly; the dead are swept out whenever the list has doubled."""
@@ -378,11 +419,13 @@ class Tensor(TensorMethods):
     def _update(self, op: Callable, *args: Any, **kwargs: Any) -> Tensor:
         """The in-place form of any op: write op(self, …) into this memory, and take over its history."""
         self._check_writable(*args, *kwargs.values())
-        if type(self._array) is np.ndarray and not self._array.flags.writeable:
+        if repeats(self._array) and not _writes_the_same_everywhere(self, op, args):
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
                 "Please clone() the tensor before performing the operation."
             )
+        if any(isinstance(x, Tensor) and self._overlaps(x, "partial") for x in args):
+            raise RuntimeError(_OVERLAP)
         before = self._copy_before_write() if graph.hooks_are_active() else self  # a hook keeps what it is shown
         out = op(before, *args, **kwargs)
         if out._array.shape != self._array.shape:
@@ -408,20 +451,35 @@ class Tensor(TensorMethods):
 
     def _check_writable(self, *others: Any) -> None:
         """Refuse, before anything is written, what autograd could not follow."""
-        if not grad_mode.enabled:
-            return
-        base = self if self._base is None else self._base
-        if base.requires_grad and base.is_leaf:
-            raise RuntimeError(
-                "a leaf Variable that requires grad is being used in an in-place operation."
-                if self._base is None
-                else "a view of a leaf Variable that requires grad is being used in an in-place operation."
-            )
-        wants = base.requires_grad or any(getattr(x, "requires_grad", False) for x in others)
-        if self._base is not None and self._replay is None and wants:
+        array = self._array
+        wants = self.requires_grad or any(getattr(x, "requires_grad", False) for x in others)
+        if wants and grad_mode.enabled:
+            self._check_history()
+        if type(array) is np.ndarray and not array.flags.writeable:
+            raise RuntimeError("the NumPy array this tensor was made from is not writable; clone() the tensor first")
+
+    def _apart_from(self, *others: Any) -> Tensor:
+        """This tensor, unless it lies where `others`, inputs of the coming write, are read."""
+        for other in others:
+            if isinstance(other, Tensor) and (other is self or self._overlaps(other, "partial", "full")):
+                raise RuntimeError(_OVERLAP)
+        return self
+
+    def _overlaps(self, other: Tensor, *kinds: str) -> bool:
+        a, b = self._array, other._array
+        return self.device.xp.may_share_memory(a, b) and overlap(a, b) in kinds
+
+    def _check_history(self) -> None:
+        if self._base is not None and self._replay is None:
             raise RuntimeError(
                 f"this view {self._refusal} and is being modified inplace with grad mode enabled; clone() it first, or "
                 "use the out-of-place form"
+            )
+        if self.requires_grad and (self.is_leaf or (self._base is not None and self._base.is_leaf)):
+            raise RuntimeError(
+                f"{'a' if self._base is None else 'a view of a'} leaf Variable that requires grad is being used in an in-place "
+                "operation. To change it without recording (as an optimizer does), write under no_grad(); to differentiate "
+                "through the write, write into a clone()."
             )
 
     def _take_history(self, out: Tensor) -> None:
@@ -432,7 +490,7 @@ class Tensor(TensorMethods):
 
             base = self._base
             out = write_view(base._before_write(), out, self._replay)
-        if base._retains_grad:  # what it wants is the gradient of what it is now
+        if base._retains_grad and base._grad_fn is not None:  # what it wants is the gradient of what it is now
             hooks_of(base._grad_fn).retain.pop(base._output_nr, None)
             hooks_of(out._grad_fn).retain[out._output_nr] = weakref.ref(base)
         base.requires_grad, base._grad_fn, base._output_nr = True, out._grad_fn, out._output_nr
@@ -454,8 +512,11 @@ class Tensor(TensorMethods):
         """Every view of this base makes its history anew when it is next asked for."""
         for reference in self._views or ():
             view = reference()
-            if view is not None and view._replay is not None:
-                view.requires_grad, view._grad_fn = True, node.STALE
+            if view is None:
+                continue
+            if view._retains_grad and view._grad_fn is not node.STALE:
+                hooks_of(view._grad_fn).retain.pop(view._output_nr, None)
+            view.requires_grad, view._grad_fn = True, node.STALE
 
     # ---- new tensors like this one ----
 
@@ -605,6 +666,15 @@ class Tensor(TensorMethods):
             raise RuntimeError("only leaf tensors can be pickled; pickle .detach() instead")
         state = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
         return _rebuild, (type(self), to_numpy(self._array), str(self.device), state)
+
+
+def _writes_the_same_everywhere(tensor: Tensor, op: Callable, args: tuple) -> bool:
+    """Whether it does not matter that elements of the tensor coincide: to fill with a number, to copy it to itself."""
+    return (
+        op is zero
+        or (op is fill and not isinstance(args[0], Tensor))
+        or (op is copy and same_data(tensor._array, args[0]._array))
+    )
 
 
 def _rebuild(cls: type, array: np.ndarray, device_name: str, state: dict) -> Any:

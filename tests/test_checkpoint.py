@@ -196,7 +196,7 @@ def ends_early(lib):
     done = []
     for early in (True, False):
 
-        def part(a):
+        def part(a, early=early):
             b = a.exp()
             done.append(early)
             return b

@@ -48,14 +48,11 @@ def backward(
     if targets is None:
         engine.walk(roots, retain_graph=retain, create_graph=create_graph)
         return
+    for x in targets:
+        if not isinstance(x, GradientEdge) and not x.is_leaf:
+            x.retain_grad()
     edges = [_edge_of_input(x) for x in targets]
-    arrived = engine.walk(roots, retain_graph=retain, create_graph=create_graph, inputs=edges)
-    for x, edge in zip(targets, edges):
-        g = arrived.get(edge)
-        if isinstance(x, GradientEdge) or g is None or x.is_leaf or x.retains_grad:
-            continue
-        g = g if create_graph else g.detach()
-        x._grad = g.clone() if x._grad is None else x._grad + g
+    engine.walk(roots, retain_graph=retain, create_graph=create_graph, inputs=edges)
 
 
 def grad(
@@ -145,9 +142,14 @@ def _roots(tensors: tuple, gradients: tuple) -> list:
 
 def _edge_of_input(x: Any) -> tuple[Any, int]:
     edge = x[:2] if isinstance(x, GradientEdge) else gradient_edge(x)
-    if edge is None:
-        raise RuntimeError("One of the differentiated Tensors does not require grad")
-    return edge
+    if edge is None and not x.requires_grad:
+        raise RuntimeError(
+            "One of the differentiated Tensors does not require grad: call requires_grad_() on it before it is used"
+        )
+    return edge or (_UNREACHABLE, 0)
+
+
+_UNREACHABLE = object()  # the "node" of a view that requires grad only because its base came to, after it was made
 
 
 def _ones(shape: tuple, numpy_dtype: Any, root: Any) -> Any:

@@ -92,7 +92,7 @@ def walk(
                 grads = hooks.before(grads)
             if stops and node in stops:
                 arrived.update({(node, nr): g for nr, g in enumerate(grads) if (node, nr) in wanted})
-                if not needed[node] and not (accumulate and not node.edges):
+                if not needed[node] and not accumulate:
                     continue
             if borrowed and node in borrowed and (node, 0) not in sums:
                 grads = [g if g is None else g.clone() for g in grads]

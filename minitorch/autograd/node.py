@@ -182,10 +182,14 @@ class OpNode(Node):
         return results
 
     def keep_copy(self, tensor: Any) -> None:
-        """`tensor` is about to be overwritten by this very op: what was saved of it becomes a copy, with its history."""
-        for k, value in enumerate(self.saved or ()):
-            if value is tensor:
-                self.saved[k], self.versions[k] = tensor._copy_before_write(), 0  # type: ignore[index]
+        """`tensor`, the op's first input, is about to be overwritten by this very op: what was saved of it becomes a copy.
+
+        Given as another input too (`x.mul_(x)`), it is refused in backward, as in torch.
+        """
+        if self.saved and 0 in self.plan.arguments:
+            k = self.plan.arguments.index(0)
+            if self.saved[k] is tensor:
+                self.saved[k], self.versions[k] = tensor._copy_before_write(), 0
 
     def show_output(self, nr: int, tensor: Any) -> None:
         """Output `nr` was written into `tensor`: what was saved of it is watched there from now on."""
@@ -258,7 +262,7 @@ class AccumulateGrad(Node):
 
     def run(self, grads: list) -> list:
         g, leaf = grads[0], self.variable
-        if g is None:
+        if g is None or not leaf.requires_grad:
             return []
         if leaf._grad is None:
             leaf._grad = g if grad_mode.enabled or not g.requires_grad else g.detach()
@@ -286,6 +290,8 @@ def gradient_edge(x: Any) -> tuple[Any, int] | None:
         return accumulator(x), 0
     if node is STALE:
         node = x.grad_fn  # a view whose base was written to: made anew
+        if node is None:
+            return None
     return node, x._output_nr
 
 
@@ -300,4 +306,4 @@ def accumulator(leaf: Any) -> AccumulateGrad:
     return node
 
 
-STALE = object()  # the `_grad_fn` of a view whose base has been written to since
+STALE = object()  # the `_grad_fn` of a view that has to ask for its history: see `Tensor.grad_fn`

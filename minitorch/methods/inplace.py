@@ -21,6 +21,7 @@ class InPlace:
     """Everything that ends in `_` and writes into the tensor."""
 
     _update: Callable[..., Tensor]
+    _apart_from: Callable[..., Tensor]
 
     def neg_(self) -> Tensor:
         return self._update(elementwise.neg)
@@ -173,25 +174,25 @@ class InPlace:
         return self._update(masked.masked_fill, mask, value)
 
     def scatter_(self, dim: int, index: Tensor, src: Any) -> Tensor:
-        return self._update(gathering.scatter, dim, index, src)
+        return self._apart_from(src)._update(gathering.scatter, dim, index, src)
 
     def scatter_add_(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
-        return self._update(gathering.scatter_add, dim, index, src)
+        return self._apart_from(src)._update(gathering.scatter_add, dim, index, src)
 
     def index_add_(self, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
-        return self._update(gathering.index_add, dim, index, source, alpha=alpha)
+        return self._apart_from(source)._update(gathering.index_add, dim, index, source, alpha=alpha)
 
     def index_fill_(self, dim: int, index: Tensor, value: Any) -> Tensor:
         return self._update(gathering.index_fill, dim, index, value)
 
     def index_put_(self, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
-        return self._update(indexing.index_put, indices, values, accumulate)
+        return self._apart_from(values)._update(indexing.index_put, indices, values, accumulate)
 
     def masked_scatter_(self, mask: Tensor, source: Tensor) -> Tensor:
-        return self._update(masked.masked_scatter, mask, source)
+        return self._apart_from(source)._update(masked.masked_scatter, mask, source)
 
     def index_copy_(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
-        return self._update(gathering.index_copy, dim, index, source)
+        return self._apart_from(source)._update(gathering.index_copy, dim, index, source)
 
     def tril_(self, diagonal: int = 0) -> Tensor:
         return self._update(shaping.tril, diagonal)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # ---- piecewise linear ----
 
-relu = row("relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: relu_grad(g, out))
+relu = row("relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: relu_grad(g, out), only="numbers")
 
 
 @op(public=False)
@@ -37,7 +37,7 @@ def relu_grad_grad(g: Tensor, out: Tensor) -> Tensor:
     return relu_grad(g, out)
 
 
-@op
+@op(only="floats")
 def leaky_relu(xp: Any, x: Array, negative_slope: float = 0.01) -> Array:
     """x for x > 0, slope · x otherwise"""
     return xp.where(x > 0, x, x * negative_slope)
@@ -67,7 +67,7 @@ def prelu_grad_weight(g: Tensor, x: Tensor) -> Tensor:
     return where(x > 0, 0.0, x * g)
 
 
-@composite
+@composite(only="floats", alike="input weight")
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x for x > 0, w · x otherwise; w has one element, or one per channel (dimension 1)."""
     if weight.ndim > 1:
@@ -83,7 +83,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return prelu_kernel(input, weight.reshape(()) if input.ndim == 0 else weight)
 
 
-@op
+@op(only="numbers")
 def hardtanh(xp: Any, x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """x moved into [min_val, max_val]"""
     if min_val > max_val:
@@ -103,7 +103,7 @@ def relu6(input: Tensor) -> Tensor:
     return hardtanh(input, 0.0, 6.0)
 
 
-@op
+@op(only="floats")
 def hardsigmoid(xp: Any, x: Array) -> Array:
     """min(max(x + 3, 0), 6) / 6"""
     return xp.minimum(xp.maximum(x + 3, 0), 6) / 6
@@ -115,7 +115,7 @@ def hardsigmoid_grad(g: Tensor, x: Tensor) -> Tensor:
     return where((x > -3) & (x < 3), g * float(np.float32(1 / 6)), 0.0)
 
 
-@op
+@op(only="floats")
 def hardswish(xp: Any, x: Array) -> Array:
     """x · min(max(x + 3, 0), 6) / 6"""
     return x * xp.minimum(xp.maximum(x + 3, 0), 6) / 6
@@ -127,7 +127,7 @@ def hardswish_grad(g: Tensor, x: Tensor) -> Tensor:
     return where(x <= -3, 0.0, where(x >= 3, g, g * (x / 3 + 0.5)))
 
 
-@op
+@op(only="floats")
 def hardshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
     """x where |x| > λ, 0 otherwise"""
     return xp.where((x >= -lambd) & (x <= lambd), xp.zeros_like(x), x)
@@ -139,7 +139,7 @@ def hardshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
     return where((x > lambd) | (x < -lambd), g, 0.0)
 
 
-@op
+@op(only="floats")
 def softshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
     """x moved towards 0 by λ, and 0 where |x| ≤ λ"""
     if lambd < 0:
@@ -153,7 +153,7 @@ def softshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
     return where((x > lambd) | (x < -lambd), g, 0.0)
 
 
-@op
+@op(only="numbers")
 def threshold(xp: Any, x: Array, threshold: float, value: float) -> Array:
     """x where x > threshold, `value` otherwise"""
     return xp.where(x <= threshold, xp.asarray(value, dtype=x.dtype), x)
@@ -185,13 +185,13 @@ def elu_grad(g: Tensor, x: Tensor, alpha: float, scale: float, input_scale: floa
     return where(x <= 0, g * (exp(below * input_scale) * (alpha * scale * input_scale)), g * scale)
 
 
-@composite
+@composite(only="floats")
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x for x > 0, α (eˣ − 1) otherwise"""
     return elu_kernel(input, alpha, 1.0, 1.0)
 
 
-@composite
+@composite(only="floats")
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x for x > 0, α (e^(x/α) − 1) otherwise"""
     if alpha == 0:
@@ -199,23 +199,23 @@ def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     return elu_kernel(input, alpha, 1.0, 1.0 / alpha)
 
 
-@composite
+@composite(only="floats")
 def selu(input: Tensor) -> Tensor:
     """s · elu(x, α) with the constants that keep mean 0 and variance 1 (Klambauer et al., 2017)."""
     return elu_kernel(input, 1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1.0)
 
 
 silu = row("silu", "x · σ(x)", lambda xp, x: x * special(xp, "expit", x),
-           lambda g, x: g * (sigmoid(x) * (1 + x * (1 - sigmoid(x)))), promote="float")  # fmt: skip
+           lambda g, x: g * (sigmoid(x) * (1 + x * (1 - sigmoid(x)))), only="floats")  # fmt: skip
 
 
-@composite
+@composite(only="floats")
 def mish(input: Tensor) -> Tensor:
     """x · tanh(ln(1 + eˣ)) (Misra, 2019)"""
     return input * tanh(softplus(input))
 
 
-@op
+@op(only="floats")
 def softplus(xp: Any, x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """ln(1 + e^(β x)) / β, and x itself where β x > threshold"""
     scaled = x * beta
@@ -228,7 +228,7 @@ def softplus_grad(g: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor
     return where(x * beta > threshold, g, g * sigmoid(x * beta))
 
 
-@op(backward="LogSigmoidBackward0")
+@op(backward="LogSigmoidBackward0", only="floats")
 def logsigmoid(xp: Any, x: Array) -> Array:
     """ln σ(x) = min(x, 0) − ln(1 + e^−|x|)"""
     return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.abs(x)))
@@ -252,11 +252,12 @@ def tanhshrink(input: Tensor) -> Tensor:
     return input - tanh(input)
 
 
-@composite
+@composite(only="floats")
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a · σ(b), for the two halves a, b of x along `dim` (Dauphin et al., 2016)"""
     if input.ndim == 0:
         raise RuntimeError("glu does not support 0-dimensional tensors")
+    dim = canonical_dim(dim, input.ndim)
     if input.shape[dim] % 2:
         raise RuntimeError(f"Halving dimension must be even, but dimension {dim} is size {input.shape[dim]}")
     a, b = input.chunk(2, dim)
@@ -266,7 +267,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 # ---- gelu ----
 
 
-@op
+@op(only="floats")
 def gelu(xp: Any, x: Array, approximate: str = "none") -> Array:
     """x · Φ(x), Φ the normal distribution function; "tanh" approximates it (Hendrycks and Gimpel, 2016)."""
     if approximate not in ("none", "tanh"):
@@ -365,7 +366,7 @@ def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     _floating("softmax", x)
     axis = canonical_dim(dim, x.ndim)
     if not x.ndim or not x.size:
-        return xp.ones_like(x)
+        return xp.exp(x - x)
     e = x - x.max(axis, keepdims=True)
     xp.exp(e, out=e)
     e /= e.sum(axis, keepdims=True)
@@ -395,7 +396,7 @@ def log_softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     _floating("log_softmax", x)
     axis = canonical_dim(dim, x.ndim)
     if not x.ndim or not x.size:
-        return xp.zeros_like(x)
+        return x - x
     shifted = x - x.max(axis, keepdims=True)
     shifted -= xp.log(xp.exp(shifted).sum(axis, keepdims=True))
     return shifted

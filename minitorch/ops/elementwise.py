@@ -52,7 +52,7 @@ true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
                lambda g, b: g / b, lambda g, a, b: -g * (a / b / b), promote="float", backward="DivBackward0",
                numbers="a b")  # fmt: skip
 neg = row("neg", "−x", _neg, lambda g: -g)
-positive = row("positive", "x", lambda xp, x: x.copy(), lambda g: g)
+positive = row("positive", "x", lambda xp, x: x.copy(), lambda g: g, only="numbers")
 square = row("square", "x²", lambda xp, x: x * x if x.dtype.kind != "b" else x.astype("int64"), lambda g, x: g * (2 * x))
 reciprocal = row("reciprocal", "1 / x", lambda xp, x: 1 / x, lambda g, out: -g * out * out, promote="float")
 
@@ -93,7 +93,7 @@ atan2 = row("atan2", "the angle of the point (b, a)", lambda xp, a, b: xp.arctan
             lambda g, a, b: g * b * _recip_norm(a, b), lambda g, a, b: g * -a * _recip_norm(a, b),
             promote="float")  # fmt: skip
 hypot = row("hypot", "√(a² + b²)", lambda xp, a, b: xp.hypot(a, b),
-            lambda g, a, out: g * (a / out), lambda g, b, out: g * (b / out))  # fmt: skip
+            lambda g, a, out: g * (a / out), lambda g, b, out: g * (b / out), only="floats")  # fmt: skip
 
 # ---- steps: derivative 0 wherever there is one ----
 
@@ -114,10 +114,10 @@ def _steps(function: str) -> Any:
 
 sign = row("sign", "−1, 0 or 1", _sign, _zero)
 sgn = row("sgn", "−1, 0 or 1", _sign, _zero)
-floor = row("floor", "⌊x⌋", _steps("floor"), _zero)
-ceil = row("ceil", "⌈x⌉", _steps("ceil"), _zero)
-trunc = row("trunc", "x without its fraction", _steps("trunc"), _zero)
-frac = row("frac", "x − trunc(x)", lambda xp, x: x - xp.trunc(x), lambda g: g)
+floor = row("floor", "⌊x⌋", _steps("floor"), _zero, only="numbers")
+ceil = row("ceil", "⌈x⌉", _steps("ceil"), _zero, only="numbers")
+trunc = row("trunc", "x without its fraction", _steps("trunc"), _zero, only="numbers")
+frac = row("frac", "x − trunc(x)", lambda xp, x: x - xp.trunc(x), lambda g: g, only="floats")
 
 
 @op
@@ -141,7 +141,7 @@ def _abs_grad(g: Tensor, x: Tensor) -> Tensor:
     return g * sign(x)
 
 
-abs_ = row("abs", "|x|", lambda xp, x: xp.abs(x), _abs_grad)
+abs_ = row("abs", "|x|", lambda xp, x: xp.abs(x), _abs_grad, only="numbers")
 
 
 def _share(g: Tensor, wins: Tensor, tie: Tensor) -> Tensor:
@@ -166,7 +166,7 @@ def _clamp_form(saved: dict) -> str:
     return "ClampBackward0" if tensors else "ClampBackward1"
 
 
-@op(backward=_clamp_form)
+@op(backward=_clamp_form, only="numbers")
 def clamp(xp: Any, x: Array, min: Operand | None = None, max: Operand | None = None) -> Array:
     """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None.
 
@@ -244,12 +244,12 @@ def _fmod(xp: Any, a: Array, b: Array) -> Array:
     return xp.fmod(a, b)
 
 
-floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, _zero, _zero, numbers="a b")
-trunc_divide = row("trunc_divide", "trunc(a / b)", _trunc_divide, _zero, _zero, numbers="a b")
+floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, _zero, _zero, numbers="a b", only="numbers")
+trunc_divide = row("trunc_divide", "trunc(a / b)", _trunc_divide, _zero, _zero, numbers="a b", only="numbers")
 remainder = row("remainder", "a − b·⌊a / b⌋, with the sign of b", _remainder,
-                lambda g: g, lambda g, a, b: -g * floor_divide(a, b), numbers="a b")  # fmt: skip
+                lambda g: g, lambda g, a, b: -g * floor_divide(a, b), numbers="a b", only="numbers")  # fmt: skip
 fmod = row("fmod", "a − b·trunc(a / b), with the sign of a", _fmod,
-           lambda g: g, lambda g, a, b: -g * trunc_divide(a, b), numbers="b")  # fmt: skip
+           lambda g: g, lambda g, a, b: -g * trunc_divide(a, b), numbers="b", only="numbers")  # fmt: skip
 
 
 @composite
@@ -355,7 +355,7 @@ def _number_dtype(value: Any) -> dtypes.dtype:
     return dtypes.scalar_dtype(value)
 
 
-@op
+@op(only="floats", alike="start end")
 def lerp(xp: Any, start: Array, end: Array, weight: Operand) -> Array:
     """start + weight · (end − start), computed from the nearer end."""
     difference = end - start
@@ -380,7 +380,7 @@ def lerp_grad_weight(g: Tensor, start: Tensor, end: Tensor) -> Tensor:
     return g * (end - start)
 
 
-@op
+@op(only="numbers")
 def addcmul(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Number = 1) -> Array:
     """input + value · tensor1 · tensor2"""
     return (input + value * tensor1 * tensor2).astype(input.dtype)
@@ -444,7 +444,10 @@ def copysign_grad(g: Tensor, a: Tensor, out: Tensor) -> Tensor:
 
 copysign.grad("b")(_zero)
 heaviside = row(
-    "heaviside", "0 below 0, 1 above 0, and b at a = 0", lambda xp, a, b: xp.where(a == 0, b, (a > 0).astype(b.dtype))
+    "heaviside",
+    "0 below 0, 1 above 0, and b at a = 0",
+    lambda xp, a, b: xp.where(a == 0, b, (a > 0).astype(b.dtype)),
+    alike="a b",
 )
 
 

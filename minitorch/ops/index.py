@@ -14,6 +14,7 @@ import numpy as np
 from ..device import scatter_add as add_at
 from ..device import xp_of
 from ..op import Array, composite, op
+from ..signature import tensor_list
 from .dims import canonical_dim
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ def getitem(x: Any, key: Any) -> Tensor:
         return basic_index(x, (_in_range(key, x._array.shape[0], 0),))
     basic, arrays = _parse(x, key)
     view = basic_index(x, basic) if basic else x
-    return view if arrays is None else index(view, _kept(x, arrays))
+    if arrays is None:
+        return view
+    _check_arrays(view, arrays)
+    return index(view, _kept(x, arrays))
 
 
 def setitem(x: Any, key: Any, value: Any) -> None:
@@ -44,13 +48,31 @@ def setitem(x: Any, key: Any, value: Any) -> None:
     basic, arrays = _parse(x, key)
     view = basic_index(x, basic) if basic else x
     if not hasattr(value, "_array"):
+        if not isinstance(value, (int, float, np.generic)):
+            raise TypeError(f"can't assign a {type(value).__name__} to a {x.dtype!r} tensor; minitorch.tensor(…) makes one")
         value = x.new_tensor(value)
+    elif arrays is not None and value.dtype is not x.dtype:
+        raise RuntimeError(
+            f"Index put requires the source and destination dtypes match, got {x.dtype!r} for the destination and "
+            f"{value.dtype!r} for the source; convert it with .to(dtype)"
+        )
+    ndim = view.ndim if arrays is None else _result_ndim(view, arrays)
+    while value.ndim > ndim and value.shape[0] == 1:
+        value = value.squeeze(0)
     if arrays is None:
-        while value.ndim > view.ndim and value.shape[0] == 1:
-            value = value.squeeze(0)
-        view.copy_(value.expand(view.shape))
+        view = x if key is Ellipsis else view
+        view.copy_(value if value.shape == view.shape else value.expand(view.shape))
     else:
+        view._check_writable(value)
+        view._apart_from(value)
+        _check_arrays(view, arrays)
         view._update(put_at, value.to(x.dtype), _kept(value, arrays))
+
+
+def _result_ndim(view: Tensor, arrays: tuple) -> int:
+    """How many dimensions view[arrays] has: the arrays' dimensions become theirs, broadcast together."""
+    ndims = [a.ndim for a in arrays if not isinstance(a, slice)]
+    return view.ndim - len(ndims) + max(ndims)
 
 
 def _kept(x: Tensor, arrays: tuple) -> tuple:
@@ -128,7 +150,7 @@ def _part(xp: Any, k: Any) -> Any:
     a = xp.asarray(k) if isinstance(k, (np.ndarray, np.bool_)) else getattr(k, "_array", k)
     if not hasattr(a, "dtype") or isinstance(a, np.generic):
         if not hasattr(k, "__index__"):
-            raise IndexError(
+            raise (TypeError if isinstance(k, str) else IndexError)(
                 "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
                 f"{type(k).__name__})"
             )
@@ -163,8 +185,13 @@ def _index_arrays(a: Array, shape: tuple, dim: int) -> tuple:
                     f"{list(shape)} at index {dim + i}"
                 )
         return a.nonzero()
-    check_bounds(a, shape[dim], dim)
     return (a,)
+
+
+def _check_arrays(view: Tensor, arrays: tuple) -> None:
+    for dim, a in enumerate(arrays):
+        if not isinstance(a, slice):
+            check_bounds(a, view._array.shape[dim], dim)
 
 
 def check_bounds(a: Array, size: int, dim: int, error: type = IndexError, lowest: int | None = None) -> None:
@@ -236,7 +263,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 
 @composite
-def narrow(input: Tensor, dim: int, start: Any, length: int) -> Tensor:
+def narrow(input: Tensor, dim: int, start: Tensor | int, length: int) -> Tensor:
     """`length` slices of `dim`, from `start`: a view."""
     if not input.ndim:
         raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
@@ -272,8 +299,6 @@ def put_at(xp: Any, x: Array, values: Array, key: tuple, accumulate: bool = Fals
     """x with values put at the indices, or added there: then repeated indices add up."""
     out = x.copy()
     shape = out[key].shape
-    if values.ndim > len(shape):
-        values = values.reshape(values.shape[values.ndim - len(shape) :])
     try:
         values = xp.broadcast_to(values, shape)
     except ValueError:
@@ -325,7 +350,9 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
             f"Index put requires the source and destination dtypes match, got {input.dtype!r} for the destination and "
             f"{values.dtype!r} for the source."
         )
+    tensor_list("index_put", indices)
     _, arrays = _parse(input, tuple(i.reshape((1,)) if i.ndim == 0 else i for i in indices))
+    _check_arrays(input, arrays or ())
     return put_at(input, values, _kept(values if values.requires_grad else input, arrays or ()), accumulate)
 
 

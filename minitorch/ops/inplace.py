@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..op import Array, Operand, op
 
 if TYPE_CHECKING:
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
 @op(promote=None, backward="CopyBackwards", public=False)
 def copy(xp: Any, x: Array, src: Array) -> Array:
     """x ← src, broadcast to x's shape and converted to its dtype."""
-    return xp.broadcast_to(xp.asarray(src), x.shape).astype(x.dtype)
+    src = xp.asarray(src)
+    return xp.broadcast_to(src, np.broadcast_shapes(x.shape, src.shape)).astype(x.dtype)
 
 
 @op(promote=None, public=False)

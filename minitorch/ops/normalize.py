@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from .. import dtypes
 from ..autograd.grad_mode import no_grad
 from ..op import Array, composite, op
+from ..signature import Dims, Sizes
 from .dims import as_ints
 from .elementwise import clamp_min, rsqrt
 
@@ -99,7 +100,9 @@ def _are_rows(x: Array, dims: tuple) -> bool:
 def _floating(x: Array) -> None:
     if x.dtype.kind not in "fV":
         kind = dtypes.from_numpy_dtype(x.dtype)
-        raise RuntimeError(f"expected a floating-point tensor, got {kind!r}: normalisation divides; convert with .float()")
+        raise NotImplementedError(
+            f"expected a floating-point tensor, got {kind!r}: normalisation divides; convert with .float()"
+        )
 
 
 @op(promote=None, public=False, backward="NativeNormBackward0")
@@ -132,7 +135,9 @@ def scale_and_shift_grad_bias(g: Tensor) -> Tensor:
 def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, dim: int | None = None) -> Tensor:
     """x · w + b, of which either may be missing; w and b stand along dimension `dim` of x, or at its end."""
     if weight is None and bias is None:
-        return x
+        return x.clone() if x.requires_grad else x  # the derivative reads x̂, and the caller may write to what it gets
+    if not x.is_floating_point():
+        _floating(x._array)
     for v in (weight, bias):
         if v is not None and v.dtype != x.dtype and not (x.dtype.itemsize == 2 and v.dtype is dtypes.float32):
             raise RuntimeError(f"mixed dtype: expected parameters of dtype {x.dtype!r} as the input has, got {v.dtype!r}")
@@ -147,7 +152,7 @@ def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, dim: int | No
 
 @composite
 def layer_norm(
-    input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
     """(x − mean) / √(var + ε) · w + b over the last dimensions, whose sizes are `normalized_shape` (Ba et al., 2016).
 
@@ -160,8 +165,8 @@ def layer_norm(
     return _affine(out if rows is input else out.reshape(input.shape), weight, bias)
 
 
-@composite
-def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+@composite(only="floats")
+def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """x / √(⟨x²⟩ + ε) · w over the last dimensions (Zhang and Sennrich, 2019); ε is the dtype's epsilon unless given."""
     if input.ndim < len(as_ints(normalized_shape)):
         raise ValueError(f"Input tensor must have at least {len(as_ints(normalized_shape))} dimensions, got {input.ndim}")
@@ -173,7 +178,7 @@ def rms_norm(input: Tensor, normalized_shape: Any, weight: Tensor | None = None,
     return out if weight is None else (out * weight).to(input.dtype)
 
 
-def _trailing(name: str, x: Tensor, normalized_shape: Any, *parameters: Tensor | None) -> tuple[int, ...]:
+def _trailing(name: str, x: Tensor, normalized_shape: Sizes, *parameters: Tensor | None) -> tuple[int, ...]:
     """`normalized_shape` as a tuple; RuntimeError if x does not end with it or a parameter has another shape."""
     shape = as_ints(normalized_shape)
     if not shape:
@@ -235,6 +240,8 @@ def batch_norm(
     Training normalises with the biased variance and moves running_var towards the *unbiased* one:
     running ← (1 − momentum) running + momentum batch (Ioffe and Szegedy, 2015).
     """
+    if not input.is_floating_point():
+        _floating(input._array)
     if input.ndim < 2:
         raise RuntimeError(f"batch_norm expects (N, C, …), got {input.ndim} dimensions")
     C = input.shape[1]
@@ -248,11 +255,12 @@ def batch_norm(
         return _affine(out, weight, bias, 1)
     dims = (0, *range(2, input.ndim))
     out, mean, var = standardize(input, dims, eps)
-    if input.numel():
+    out = _affine(out, weight, bias, 1)
+    if input.numel():  # last, so that a call that raises leaves the statistics alone
         n = input.numel() // C
         _move_towards(running_mean, mean, momentum)
         _move_towards(running_var, var.detach() * (n / (n - 1) if n > 1 else math.nan), momentum)
-    return _affine(out, weight, bias, 1)
+    return out
 
 
 @composite
@@ -274,9 +282,10 @@ def instance_norm(
     _per_channel("instance_norm", C, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
     size = math.prod(input.shape[2:])
     out, mean, var = standardize(input.reshape(N * C, size), (1,), eps)
+    out = _affine(out.reshape(input.shape), weight, bias, 1)
     _move_towards(running_mean, mean.detach().reshape(N, C).mean(0), momentum)
     _move_towards(running_var, var.detach().reshape(N, C).mean(0) * (size / (size - 1) if size > 1 else math.nan), momentum)
-    return _affine(out.reshape(input.shape), weight, bias, 1)
+    return out
 
 
 def _move_towards(running: Tensor | None, batch: Tensor, momentum: float) -> None:
@@ -288,14 +297,17 @@ def _move_towards(running: Tensor | None, batch: Tensor, momentum: float) -> Non
 
 def _per_channel(name: str, channels: int, **parameters: Tensor | None) -> None:
     for what, v in parameters.items():
-        if v is not None and v.numel() != channels:
-            raise RuntimeError(f"{what} should contain {channels} elements not {v.numel()} ({name}: one per channel)")
+        if v is not None and (v.numel() != channels or (v.ndim != 1 and name == "group_norm")):
+            raise RuntimeError(
+                f"{what} should contain {channels} elements not {v.numel()} ({name}: one per channel), got "
+                f"shape {tuple(v.shape)}"
+            )
 
 
 # ---- vectors of length one ----
 
 
 @composite
-def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
+def normalize(input: Tensor, p: float | str | None = 2.0, dim: Dims | None = 1, eps: float = 1e-12) -> Tensor:
     """x / max(‖x‖_p, ε) along `dim`."""
     return input / clamp_min(input.norm(p, dim, keepdim=True), eps)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
 from ..op import Array, composite, op
+from ..signature import Dims, Number
 from .compare import isnan
 from .dims import canonical_dim, canonical_dims
 from .elementwise import abs_ as absolute
@@ -52,7 +53,7 @@ def accumulating(x: Array, dtype: dtypes.dtype | None) -> Array:
 
 
 @op(backward=_numbered("Sum"))
-def sum_(xp: Any, x: Array, dim: Any = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Array:
+def sum_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Array:
     """Σ x over `dim` (an int, several, or None for all); integers and bools sum to int64.
 
     >>> minitorch.tensor([[1.0, 2.0], [3.0, 4.0]]).sum(0)
@@ -98,7 +99,7 @@ def _sum_in_groups(x: Array, d: int) -> Array:
 
 
 @composite
-def nansum(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
+def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """Σ x over `dim`, nan counting as 0."""
     return sum_(nan_as_zero(input) if input.is_floating_point() else input, dim, keepdim, dtype)
 
@@ -116,7 +117,7 @@ def nan_as_zero_grad(g: Tensor, x: Tensor) -> Tensor:
 
 
 @op(backward=_numbered("Mean"))
-def mean(xp: Any, x: Array, dim: Any = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Array:
+def mean(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Array:
     """(1/n) Σ x over `dim`; of floats only."""
     if dtype is not None:
         x = x.astype(dtype.numpy, copy=False)
@@ -129,7 +130,7 @@ def mean(xp: Any, x: Array, dim: Any = None, keepdim: bool = False, dtype: dtype
 @mean.grad
 def mean_grad(g: Tensor, x_shape: tuple, dim: Any, keepdim: bool) -> Tensor:
     """∂L/∂x_i = g / n"""
-    return (spread(g, x_shape, dim, keepdim) / max(count(x_shape, dim), 1)).expand(x_shape)
+    return spread(g, x_shape, dim, keepdim).expand(x_shape) / max(count(x_shape, dim), 1)
 
 
 def _float_only(name: str, x: Array) -> None:
@@ -141,20 +142,20 @@ def _float_only(name: str, x: Array) -> None:
         )
 
 
-@composite
-def nanmean(input: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
+@composite(only="floats")
+def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """The mean over `dim` of what is not nan."""
     return nansum(input, dim, keepdim, dtype=dtype) / (~isnan(input.detach())).sum(dim, keepdim)
 
 
 @op(promote=None)
-def all_(xp: Any, x: Array, dim: Any = None, keepdim: bool = False) -> Array:
+def all_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether all over `dim` are true (not 0)."""
     return _truth(x, xp.all(x, canonical_dims(dim, x.ndim), keepdims=keepdim) if x.ndim else x != 0)
 
 
 @op(promote=None)
-def any_(xp: Any, x: Array, dim: Any = None, keepdim: bool = False) -> Array:
+def any_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether any over `dim` is true (not 0)."""
     return _truth(x, xp.any(x, canonical_dims(dim, x.ndim), keepdims=keepdim) if x.ndim else x != 0)
 
@@ -165,7 +166,7 @@ def _truth(x: Array, found: Array) -> Array:
 
 
 @op(promote=None)
-def count_nonzero(xp: Any, x: Array, dim: Any = None) -> Array:
+def count_nonzero(xp: Any, x: Array, dim: Dims | None = None) -> Array:
     """How many over `dim` are not 0."""
     return (x != 0).sum(canonical_dims(dim, x.ndim)) if x.ndim else (x != 0).astype("int64")
 
@@ -196,7 +197,12 @@ def variance_grad(g: Tensor, x: Tensor, dim: Any, correction: Any, keepdim: bool
 
 @composite
 def var(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
+    input: Tensor,
+    dim: Dims | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Number | None = None,
 ) -> Tensor:
     """Σ (x − x̄)² / (n − correction) over `dim`; correction is 1 unless given (the unbiased estimate).
 
@@ -232,20 +238,29 @@ def deviation_grad(g: Tensor, x: Tensor, out: Tensor, dim: Any, correction: Any,
 
 @composite
 def std(
-    input: Tensor, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None
+    input: Tensor,
+    dim: Dims | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Number | None = None,
 ) -> Tensor:
     """√var over `dim`; its derivative for constant x is 0."""
     return deviation(input, *_dim_and_correction(dim, unbiased, correction), keepdim)
 
 
 @composite
-def var_mean(input: Tensor, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+def var_mean(
+    input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False
+) -> tuple[Tensor, Tensor]:
     """(var, mean) over `dim`."""
     return var(input, dim, None, keepdim, correction=correction), input.mean(dim, keepdim)
 
 
 @composite
-def std_mean(input: Tensor, dim: Any = None, *, correction: Any = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+def std_mean(
+    input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False
+) -> tuple[Tensor, Tensor]:
     """(std, mean) over `dim`."""
     return std(input, dim, None, keepdim, correction=correction), input.mean(dim, keepdim)
 
@@ -292,11 +307,11 @@ def _products_before(x: Tensor, dim: int) -> Tensor:
 
 
 @op(promote="float")
-def logsumexp(xp: Any, x: Array, dim: Any, keepdim: bool = False) -> Array:
+def logsumexp(xp: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
     """ln Σ eˣ over `dim`, shifted by the largest x so that nothing overflows."""
+    dims = canonical_dims(dim, x.ndim)
     if not x.ndim:
         return x.copy()
-    dims = canonical_dims(dim, x.ndim)
     if count(x.shape, dim) == 0:
         return xp.log(x.sum(dims, keepdims=keepdim))
     top = x.max(dims, keepdims=True)
@@ -315,7 +330,13 @@ def logsumexp_grad(g: Tensor, x: Tensor, out: Tensor, dim: Any, keepdim: bool) -
 
 
 @composite
-def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Tensor:
+def norm(
+    input: Tensor,
+    p: float | str | None = "fro",
+    dim: Dims | None = None,
+    keepdim: bool = False,
+    dtype: dtypes.dtype | None = None,
+) -> Tensor:
     """(Σ |x|ᵖ)^(1/p) over `dim`; p may be 0 (how many are not 0), ∞ (the largest |x|), −∞ and "fro", which is 2.
 
     >>> minitorch.tensor([3.0, 4.0]).norm()
@@ -378,6 +399,6 @@ def vector_norm_grad(g: Tensor, x: Tensor, out: Tensor, p: float, dim: Any, keep
 
 
 @composite
-def dist(input: Tensor, other: Tensor, p: Any = 2) -> Tensor:
+def dist(input: Tensor, other: Tensor, p: Number = 2) -> Tensor:
     """‖input − other‖_p"""
     return norm(input - other, p)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..device import expanded
 from ..op import Array, composite, op, register
+from ..signature import Dims, Sizes
 from .dims import as_ints, canonical_dim, canonical_dims
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @op(promote=None, view=True)
-def view(xp: Any, x: Array, shape: Any) -> Array:
+def view(xp: Any, x: Array, shape: Sizes) -> Array:
     """x with another shape and the same memory; RuntimeError if the strides of x do not allow that."""
     out = x.reshape(inferred_shape(x.size, shape))
     if not x.flags.c_contiguous and x.size and not xp.may_share_memory(x, out):
@@ -51,7 +53,7 @@ def copied_view_grad(g: Tensor, x_shape: tuple) -> Tensor:
 
 
 @composite
-def reshape(input: Tensor, shape: Any) -> Tensor:
+def reshape(input: Tensor, shape: Sizes) -> Tensor:
     """x with another shape: a view where the strides allow it, else a copy. One size may be −1.
 
     >>> minitorch.arange(6).reshape(2, -1)
@@ -101,7 +103,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 @composite
-def unflatten(input: Tensor, dim: int, sizes: Any) -> Tensor:
+def unflatten(input: Tensor, dim: int, sizes: Sizes) -> Tensor:
     """Dimension `dim` split into several; one of `sizes` may be −1."""
     shape, dim, sizes = tuple(input.shape), canonical_dim(dim, input.ndim), as_ints(sizes)
     if not sizes:
@@ -124,7 +126,7 @@ def ravel(input: Tensor) -> Tensor:
 
 
 @op(promote=None, view=True, backward=lambda saved: f"SqueezeBackward{_squeeze_form(saved['dim'])}")
-def squeeze(xp: Any, x: Array, dim: Any = None) -> Array:
+def squeeze(xp: Any, x: Array, dim: Dims | None = None) -> Array:
     """x without the dimensions of size 1: all of them, or those given."""
     return x.squeeze(_squeezed(x.shape, dim))
 
@@ -159,13 +161,13 @@ def unsqueeze_grad(g: Tensor, dim: int) -> Tensor:
 
 
 @op(promote=None, view=True)
-def expand(xp: Any, x: Array, size: Any) -> Array:
+def expand(xp: Any, x: Array, size: Sizes) -> Array:
     """x repeated along dimensions of size 1 and new ones in front, without a copy (stride 0). −1 keeps a size."""
     size = as_ints(size)
     if min(size, default=0) < 0:
         size = _without_minus_one(x.shape, size)
     try:
-        return xp.broadcast_to(x, size)
+        return expanded(xp, x, size)
     except ValueError:
         raise RuntimeError(
             "The expanded size of the tensor must match the existing size at every dimension whose size is not 1.  "
@@ -191,7 +193,7 @@ def _without_minus_one(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int,
 
 
 @composite
-def broadcast_to(input: Tensor, size: Any) -> Tensor:
+def broadcast_to(input: Tensor, size: Sizes) -> Tensor:
     """`expand` under NumPy's name."""
     return expand(input, size)
 
@@ -218,7 +220,7 @@ def row_major_grad(g: Tensor) -> Tensor:
 
 
 @op(promote=None, view=True)
-def permute(xp: Any, x: Array, dims: Any) -> Array:
+def permute(xp: Any, x: Array, dims: Sizes) -> Array:
     """x with its dimensions in the order `dims`."""
     dims = as_ints(dims)
     if len(dims) != x.ndim:
@@ -289,15 +291,20 @@ def adjoint(input: Tensor) -> Tensor:
 
 
 @composite
-def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
+def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     """Dimensions moved from their places `source` to the places `destination`; the others keep their order."""
-    source = tuple(canonical_dim(d, input.ndim) for d in as_ints(source))
-    destination = tuple(canonical_dim(d, input.ndim) for d in as_ints(destination))
+    if isinstance(source, (tuple, list)) is not isinstance(destination, (tuple, list)):
+        raise TypeError(
+            f"movedim(): source and destination must be both ints or both tuples, got {source!r} and {destination!r}"
+        )
+    source, destination = as_ints(source), as_ints(destination)
     if len(source) != len(destination):
         raise RuntimeError(
             f"movedim: Invalid source or destination dims: source ({list(source)} dims) should contain the same number of "
             f"dims as destination ({list(destination)} dims)"
         )
+    source = tuple(canonical_dim(d, input.ndim) for d in source)
+    destination = tuple(canonical_dim(d, input.ndim) for d in destination)
     for dims, what in ((source, "source"), (destination, "destination")):
         if len(set(dims)) < len(dims):
             raise RuntimeError(f"movedim: repeated dim in `{what}` ({list(dims)})")
@@ -372,7 +379,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     return diag_embed(input, diagonal) if input.ndim == 1 else input.diagonal(diagonal).clone()
 
 
-@op(promote=None)
+@op(promote=None, only="numbers")
 def trace(xp: Any, x: Array) -> Array:
     """Σᵢ x[i, i]"""
     if x.ndim != 2:

@@ -61,6 +61,8 @@ def polygamma_grad(g: Tensor, x: Tensor, n: int) -> Tensor:
 @composite
 def polygamma(n: int, input: Tensor) -> Tensor:
     """ψ⁽ⁿ⁾(x), the n-th derivative of digamma."""
+    if n < 0:
+        raise RuntimeError(f"polygamma(n, x) does not support negative n, got {n}")
     return digamma(input) if n == 0 else polygamma_of(input, n)
 
 
@@ -99,7 +101,7 @@ def xlogy_grad_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return g * (a / b)
 
 
-@op(promote="float")
+@op(only="floats")
 def logaddexp(xp: Any, a: Array, b: Array) -> Array:
     """ln(eᵃ + eᵇ), without overflow."""
     return xp.logaddexp(a, b)
