@@ -399,9 +399,48 @@ def test_what_saved_tensor_hooks_keep_is_counted() -> None:
     with minitorch.autograd.graph.saved_tensors_hooks(
         lambda t: t.numpy().astype("float16"), lambda a: minitorch.tensor(a).float()
     ):
-        y = x.exp()
-    (kept,) = trace(y)[0].saved
-    assert (kept.name, kept.shape, kept.nbytes, kept.held) == ("out", (8,), 16, "")
+        y = x.exp() * minitorch.ones(8)
+    assert [(s.name, s.shape, s.nbytes, s.held) for step in trace(y) for s in step.saved] == [
+        ("b", (8,), 16, ""),
+        ("out", (8,), 16, ""),
+    ]
+
+
+def test_the_result_is_not_kept_for_backward() -> None:
+    listed = trace(leaf(1.0).exp())
+    assert (listed[0].saved[0].held, listed.saved_bytes, listed.held_bytes) == ("result", 0, 4)
+
+
+def test_four_numbers_are_shown_and_five_are_not() -> None:
+    for count, shown in [(4, [1.0] * 4), (5, None)]:
+        last = trace((minitorch.ones(count, requires_grad=True) * 1).sum(), run=True)[-1]
+        assert last.arrivals[0].value == shown
+
+
+class Both(Function):
+    """x + y and x · y, in the form without a ctx in forward."""
+
+    @staticmethod
+    def forward(x: Any, y: Any) -> Any:
+        return x + y, x * y
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        x, y = ctx.saved_tensors
+        return gradients[0] + gradients[1] * y, gradients[0] + gradients[1] * x
+
+
+def test_what_a_function_calls_its_inputs_and_gradients() -> None:
+    x, y = leaf(2.0), leaf(3.0)
+    total, product = Both.apply(x, y)
+    step = trace(total + product, {"x": x, "y": y}, run=True)[1]
+    assert [(a.gradient, a.value) for a in step.arrivals] == [("gradients[0]", 1), ("gradients[1]", 1)]
+    assert [(sent.input, sent.value) for sent in step.sends] == [("x", 4), ("y", 3)]
+    assert (step.op, step.formula) == ("Both", "x + y and x · y, in the form without a ctx in forward.")
 
 
 def test_index_arrays_are_counted() -> None:
@@ -488,6 +527,12 @@ def test_explain_lists_the_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert tuple(listed) == examples.NAMES
     files = {path.stem for path in Path(examples.__file__).parent.glob("*.py")}
     assert files == {*examples.NAMES, "__init__"}
+
+
+def test_explain_says_where_broadcasting_was_undone(capsys: pytest.CaptureFixture[str]) -> None:
+    out = explained("broadcast", capsys=capsys)
+    assert "= [10, 10], summed from shape (2, 2)\n" in out
+    assert out.count("summed") == 1
 
 
 @pytest.mark.parametrize("name", examples.NAMES)
@@ -603,10 +648,10 @@ def test_explain_says_in_one_line_what_is_wrong(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("file.py").write_text(code)
-    path = list(sys.path)
+    path, argv = list(sys.path), sys.argv
     assert run("explain", "file.py") == 1
     assert one_line_of_error(capsys).startswith(f"minitorch explain: error: {says}")
-    assert sys.path == path
+    assert (sys.path, sys.argv) == (path, argv)
 
 
 @pytest.mark.parametrize(
