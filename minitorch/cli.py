@@ -8,6 +8,7 @@ whatever the user can get wrong is found before training starts and answered in 
 from __future__ import annotations
 
 import argparse
+import io
 import math
 import os
 import sys
@@ -270,4 +271,7 @@ def _load(path: str) -> dict[str, Any]:
 def _explain(args: argparse.Namespace) -> None:
     from .explain import explain  # which imports UserError from here
 
-    print(explain(args.what, args.variable))
+    text = explain(args.what, args.variable)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # where the terminal's encoding has no Σ
+    print(text)

@@ -52,7 +52,7 @@ class Saved(NamedTuple):
     shape: tuple[int, ...]
     nbytes: int  # of the memory that is kept alive
     part: bool  # whether it is a view that shows only a part of that memory, or some of it several times
-    held: str = ""  # "leaf", "constant" (no recorded op made it) or "result": memory not kept for backward alone
+    held: str = ""  # "leaf", "result" or "constant" (no recorded op made it): memory not kept for backward alone
     same_as: int = 0  # an earlier step that keeps the same memory, or 0
 
 
@@ -113,7 +113,11 @@ class Trace(Sequence):
         if self.shared_bytes:
             text += f" (what several steps keep is counted once; it would be {self.saved_bytes + self.shared_bytes:,})"
         if self.held_bytes:
-            kinds = {"leaf": "leaves", "constant": "constants", "result": "the result"}
+            kinds = {
+                "leaf": "leaves",
+                "result": "the result",
+                "constant": "constants (which go too if nobody else holds them)",
+            }
             present = {s.held for step in self for s in step.saved}
             owners = " and ".join(kinds[kind] for kind in kinds if kind in present)
             text += f"\nOnly referred to: {self.held_bytes:,} bytes of {owners}"

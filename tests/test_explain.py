@@ -1,0 +1,188 @@
+"""`minitorch explain`: every example is shown as backward really runs it, and what is wrong with a file is one line."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_cli import one_line_of_error, run
+from test_trace import text
+
+import minitorch
+from minitorch.autograd.tracing import number
+from minitorch.examples import explain as examples
+
+
+ONE = "import minitorch\nx = minitorch.tensor([1.0], requires_grad=True)\n"
+
+
+def explained(*argv: str, capsys: pytest.CaptureFixture[str]) -> str:
+    assert run("explain", *argv) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return captured.out
+
+
+def test_explain_lists_the_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    out = explained(capsys=capsys)
+    listed = [line.split()[0] for line in out.splitlines() if line.startswith("  ") and "minitorch" not in line]
+    assert tuple(listed) == examples.NAMES
+    files = {path.stem for path in Path(examples.__file__).parent.glob("*.py")}
+    assert files == {*examples.NAMES, "__init__"}
+
+
+def test_explain_says_where_broadcasting_was_undone(capsys: pytest.CaptureFixture[str]) -> None:
+    out = explained("broadcast", capsys=capsys)
+    assert "= [10, 10], summed from shape (2, 2)\n" in out
+    assert out.count("summed") == 1
+
+
+@pytest.mark.parametrize("name", examples.NAMES)
+def test_every_example_is_explained_within_the_page(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = explained(name, capsys=capsys)
+    code = "".join(
+        inspect.getsource(d.function) for op in minitorch.op.ops for d in op.derivatives if inspect.isfunction(d.function)
+    )
+    assert all(len(line) <= 110 for line in out.splitlines() if line.strip() not in code)
+    variables = runpy.run_path(str(Path(examples.__file__).parent / f"{name}.py"))
+    variables["loss"].backward()
+    leaves = {n: v for n, v in variables.items() if isinstance(v, minitorch.Tensor) and v.is_leaf and v.requires_grad}
+    leaves.update({f"model.{n}": p for n, p in variables["model"].named_parameters()} if "model" in variables else {})
+    assert out.count("AccumulateGrad\n") == len(leaves) > 0
+    for label, x in leaves.items():
+        total = number(x.grad.tolist())
+        assert re.search(rf"AccumulateGrad\n +gradient  g of {label}, shape .*{re.escape(total)}", out), f"{label}: {total}"
+
+
+def test_explain_shows_sums_sources_and_bytes(capsys: pytest.CaptureFixture[str]) -> None:
+    out = explained("shared", capsys=capsys)
+    assert out.startswith('    """A value used twice: ')
+    assert out.endswith("""
+
+  3  MulBackward0
+      forward  mul: a · b
+     gradient  g of square, shape (): 8 + 8 = 16, from steps 1 and 2
+        keeps  b is x (), 4 B, leaf
+               a is x (), 4 B, leaf
+        sends  to step 4 (x) for a:  g * b = 32
+               to step 4 (x) for b:  g * a = 32
+
+  4  AccumulateGrad
+     gradient  g of x, shape (): 16 + 32 + 32 = 80, from steps 2, 3 and 3
+         adds  g to x.grad
+
+Kept until backward has passed: 8 bytes (what several steps keep is counted once; it would be 12)
+Only referred to: 4 bytes of leaves
+""")
+
+
+def test_explain_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "helper.py").write_text("START = 2.0\n")
+    (tmp_path / "mine.py").write_text(
+        text("""
+        import minitorch
+        from helper import START
+
+        class Cube(minitorch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                ctx.save_for_backward(x)
+                return x**3
+
+            @staticmethod
+            def backward(ctx, g):
+                (x,) = ctx.saved_tensors
+                return 3 * x * x * g
+
+        assert __name__ == "__main__"
+        x = minitorch.tensor(START, requires_grad=True)
+        error = Cube.apply(Cube.apply(x))
+        """)
+    )
+    out = explained(str(tmp_path / "mine.py"), "--variable", "error", capsys=capsys)
+    assert "g of x, shape (): 2304, from step 2" in out
+    assert out.count("(x,) = ctx.saved_tensors") == 1
+    assert out.count("Cube.backward is at step 1") == 1
+    assert "helper" not in out
+
+
+def test_explain_finds_names_in_models_lists_and_dicts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.py").write_text(
+        text("""
+        import minitorch
+
+        def leaf():
+            return minitorch.ones((), requires_grad=True)
+
+        model, pair, named, _own = minitorch.nn.Linear(1, 1), [1, leaf()], {"w": leaf()}, leaf()
+        losses = [(model(minitorch.ones(1)) * pair[1] * named["w"] * _own).sum()]
+        loss = losses[0]
+        """)
+    )
+    out = explained(str(tmp_path / "mine.py"), capsys=capsys)
+    assert set(re.findall(r"g to (\S+)\.grad", out)) == {"model.weight", "model.bias", "pair[1]", "named['w']", "leaf"}
+    assert "backward of loss:" in out
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("loss = 1 / 0", "file.py, line 1: ZeroDivisionError: division by zero"),
+        ("\nloss = (", "file.py, line 2: SyntaxError: '(' was never closed"),
+        ("import sys\nsys.exit(3)", "file.py ends the program itself: exit(3)"),
+        ("x = 1", "file.py leaves no variable 'loss'; it leaves no tensor at all; name one with --variable"),
+        (f"{ONE}y = x * 2", "file.py leaves no variable 'loss'; its tensors are x, y; name one with --variable"),
+        ("loss = 3.0", "file.py: loss is of type float, expected a Tensor"),
+        (
+            "import minitorch\nloss = minitorch.ones(1)",
+            "file.py: loss: there is nothing to trace: the tensor does not require grad",
+        ),
+        (f"{ONE}loss = x.expand(2) * 2", "file.py: loss: backward starts from a single number, got shape (2,); reduce it"),
+        (
+            f"{ONE}loss = x.exp()\nloss.backward()",
+            "file.py: backward has already run from loss and freed its graph; leave out",
+        ),
+        (f"{ONE}y = x.exp()\nloss = y * 2\ny.add_(1)", "file.py: loss: one of the variables needed"),
+    ],
+)
+def test_explain_says_in_one_line_what_is_wrong(
+    code: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file.py").write_text(code)
+    path, argv = list(sys.path), sys.argv
+    assert run("explain", "file.py") == 1
+    assert one_line_of_error(capsys).startswith(f"minitorch explain: error: {says}")
+    assert (sys.path, sys.argv) == (path, argv)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("nothing", "nothing is neither a file nor an example (chain, shared,"),
+        (".", ". is a folder; name a Python file"),
+    ],
+)
+def test_explain_needs_a_file_or_an_example(name: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", name) == 1
+    assert one_line_of_error(capsys).startswith(f"minitorch explain: error: {says}")
+
+
+def test_explain_on_a_terminal_without_greek() -> None:
+    command = [sys.executable, "-m", "minitorch", "explain", "softmax"]
+    done = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"?L/?x = p ? (g ? ?g, p?)" in done.stdout
+
+
+def test_explain_into_a_closed_pipe() -> None:
+    with subprocess.Popen([sys.executable, "-m", "minitorch", "explain", "mlp"], stdout=-1, stderr=-1) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
