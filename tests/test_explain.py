@@ -18,7 +18,6 @@ import minitorch
 from minitorch.autograd.tracing import number
 from minitorch.examples import explain as examples
 
-
 ONE = "import minitorch\nx = minitorch.tensor([1.0], requires_grad=True)\n"
 
 
