@@ -245,6 +245,8 @@ def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
 
 def _size(size: tuple) -> tuple[int, ...]:
     """`(2, 3)`, `((2, 3),)` or a Size, as a tuple of non-negative ints."""
+    if not size:
+        raise TypeError("missing 1 required positional argument: size; give () for a tensor without dimensions")
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = tuple(size[0])
     for n in size:

@@ -1,7 +1,7 @@
 """`python -m reference bench`: the same work in minitorch and in torch, by turns, and the medians beside the targets.
 
-The first four are times, the fifth is the cost of `import minitorch` over `import numpy`, the last the peak memory of a
-training step. For the training steps a hand-written NumPy version shows what the arithmetic alone costs.
+All are times but the last two: the cost of `import minitorch` over `import numpy`, and the peak memory of a training step.
+For the training steps a hand-written NumPy version shows what the arithmetic alone costs.
 """
 
 from __future__ import annotations
@@ -191,6 +191,28 @@ def softmax_gelu_norm(name: str, rounds: int) -> Result:
     return Result(name, *by_turns(max(3, rounds // 3), 1, work(minitorch), work(torch)), "ms", 2.0)
 
 
+# ---- random numbers ----
+
+
+def draws(function: str, target: float) -> Callable[[str, int], Result]:
+    """The benchmark of a million float32 of one distribution."""
+
+    def run(name: str, rounds: int) -> Result:
+        works = [partial(getattr(library, function), 10**6) for library in (minitorch, torch)]
+        return Result(name, *by_turns(rounds, 1, *works), "ms", target)
+
+    return run
+
+
+def dropout(name: str, rounds: int) -> Result:
+    """Dropout of 4096 × 1024 float32."""
+
+    def work(library: Any) -> Work:
+        return partial(library.nn.functional.dropout, library.ones(4096, 1024), 0.5)
+
+    return Result(name, *by_turns(max(3, rounds // 3), 1, work(minitorch), work(torch)), "ms", 4.0)
+
+
 # ---- import and memory ----
 
 IMPORT = """
@@ -249,6 +271,9 @@ BENCHMARKS: dict[str, Callable[[str, int], Result]] = {
     "training step 64-128-128-10, batch 64": training_step((64, 128, 128, 10), 64, 0.8, 20),
     "training step 784-512-512-10, batch 128": training_step((784, 512, 512, 10), 128, 1.2, 2),
     "softmax(gelu(layer_norm(x))), 4096 × 1024": softmax_gelu_norm,
+    "a million uniform numbers": draws("rand", 3.0),
+    "a million normal numbers": draws("randn", 3.0),
+    "dropout, 4096 × 1024": dropout,
     "import minitorch, after numpy": import_time,
     "peak memory of a step 784-512-512-10": peak_memory,
 }

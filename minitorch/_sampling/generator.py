@@ -6,6 +6,7 @@ takes the low 24 bits of one word, a float64 the low 53 bits of two. Read next: 
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class Generator:
     """
 
     _seed: int
-    _state: np.random.RandomState
+    _state: Any  # a RandomState, made when the first word is asked for: `numpy.random` takes long to import
     _fresh: bool  # whether no word was drawn since seeding: torch writes that state in a way of its own
     cached_normal: float | None  # the second of a pair of normals, kept for the next call; see `normal.py`
 
@@ -50,8 +51,7 @@ class Generator:
         if not -(2**63) <= seed < 2**64:
             raise ValueError(f"Overflow when unpacking long long: the seed {seed} is outside [-2^63, 2^64)")
         self._seed = seed % 2**64
-        self._state = np.random.RandomState(self._seed & 0xFFFFFFFF)
-        self._fresh, self.cached_normal = True, None
+        self._state, self._fresh, self.cached_normal = None, True, None
         return self
 
     def initial_seed(self) -> int:
@@ -60,7 +60,7 @@ class Generator:
 
     def seed(self) -> int:
         """Start from a seed nobody can know, and return it."""
-        seed = int(np.random.SeedSequence().generate_state(1, np.uint64)[0])
+        seed = int.from_bytes(os.urandom(8), "little")
         self.manual_seed(seed)
         return seed
 
@@ -68,7 +68,7 @@ class Generator:
 
     def get_state(self) -> Any:
         """Where the stream stands: 5,056 bytes, uint8, in torch's own layout."""
-        mersenne: Any = self._state.get_state(legacy=False)["state"]
+        mersenne = self._twister().get_state(legacy=False)["state"]
         used = mersenne["pos"]
         state = np.zeros(1, _STATE)
         state["seed"], state["left"], state["seeded"] = self._seed, 1 if used == 624 else 625 - used, 1
@@ -103,10 +103,15 @@ class Generator:
 
     # ---- words, and uniform numbers ----
 
+    def _twister(self) -> Any:
+        if self._state is None:
+            self._state = np.random.RandomState(self._seed & 0xFFFFFFFF)
+        return self._state
+
     def words(self, n: int) -> np.ndarray:
         """The next n words, uint32."""
         self._fresh = self._fresh and n == 0
-        return self._state.randint(0, 2**32, n, dtype=np.uint32)
+        return self._twister().randint(0, 2**32, n, dtype=np.uint32)
 
     def words64(self, n: int) -> np.ndarray:
         """n numbers of 64 bits: two words each, the first is the upper half."""

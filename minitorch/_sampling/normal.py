@@ -69,11 +69,11 @@ def _blocks64(u: Array, mean: float, std: float) -> Array:
 
 
 def _blocks32(words: Array, mean: float, std: float) -> Array:
-    """float32: words, a multiple of 16, → normals. Large ones on two threads: NumPy computes outside Python's lock."""
+    """float32: words, a multiple of 16, → normals. Many are made on two threads: NumPy computes outside Python's lock."""
     out = np.empty(len(words), np.float32)
-    half = len(words) // 2 & -16 if len(words) >= 1 << 17 else 0
+    half = len(words) // 2 & -16 if len(words) >= 2 * _BLOCK else 0
+    helper = threading.Thread(target=_fill32, args=(words[:half], out[:half]))
     if half:
-        helper = threading.Thread(target=_fill32, args=(words[:half], out[:half]))
         helper.start()
     _fill32(words[half:], out[half:])
     if half:
@@ -81,16 +81,19 @@ def _blocks32(words: Array, mean: float, std: float) -> Array:
     return out if (mean, std) == (0, 1) else exact.fma(out, np.float32(std), np.float32(mean))
 
 
-def _fill32(words: Array, out: Array, block: int = 1 << 16) -> None:
-    """Standard normals from words, some at a time so that everything stays in the processor's cache."""
-    for start in range(0, len(words), block):
-        part = slice(start, start + block)
+_BLOCK = 1 << 16  # what stays in the processor's cache while some forty operations pass over it
+
+
+def _fill32(words: Array, out: Array) -> None:
+    """Standard normals into `out`, block by block."""
+    for start in range(0, len(words), _BLOCK):
+        part = slice(start, start + _BLOCK)
         eights = words[part].view("V32").reshape(-1, 2)  # 32 bytes, eight words: NumPy copies them as one item
         u1, u2 = (eights[:, k].copy().view(np.uint32) & np.uint32(2**24 - 1) for k in (0, 1))
         r = log32(1 - u1.astype(np.float32) * np.float32(2.0**-24))
         r *= np.float32(-2)
         np.sqrt(r, out=r)
-        sine, cosine = sincos32(u2.astype(np.float32) * np.float32(2.0**-24) * np.float32(2 * np.pi))
+        sine, cosine = sincos32(u2.astype(np.float32) * np.float32(np.float32(2 * np.pi) * 2.0**-24))
         cosine *= r
         sine *= r
         eights = out[part].view("V32").reshape(-1, 2)
@@ -118,18 +121,23 @@ _SQRT_HALF = np.float32(0.70710678).view(np.int32)
 def log32(x: Array) -> Array:
     """ln x in float32, x > 0; x is overwritten. With x = (1 + t) 2ᵉ, √½ ≤ 1 + t < √2: a polynomial in t, + e ln 2."""
     bits = x.view(np.int32)
-    e = (bits - _SQRT_HALF) >> 23  # a float's upper bits are its exponent; shifted so that a mantissa of √½ starts anew
+    e = bits - _SQRT_HALF  # a float's upper bits are its exponent; shifted so that a mantissa of √½ starts a new one
+    e >>= 23
     bits -= e << 23
     t = x
     t -= np.float32(1)
-    e = e.astype(np.float32)
-    wide, z = t.astype(np.float64), t * t
-    y = _horner(_LOG, wide)
+    z = t * t
+    wide, scratch = t.astype(np.float64), np.empty(x.shape, np.float64)
+    y = _horner(_LOG, wide, scratch)
     y *= t
-    y = _fma32(y, z.astype(np.float64), e * _LN2[1])
-    y -= z * np.float32(0.5)
+    e = e.astype(np.float32)
+    wide[...] = z
+    _fma32(y, wide, (e * _LN2[1]).astype(np.float64), scratch)
+    z *= np.float32(0.5)
+    y -= z
     y += t
-    y += e * _LN2[0]
+    e *= _LN2[0]
+    y += e
     return y
 
 
@@ -139,19 +147,22 @@ def sincos32(x: Array) -> tuple[Array, Array]:
     j += 1
     j &= -2
     # j times the 48 bits of π/4 is exact in float64, and so is the difference: one rounding, as Cephes' three steps have.
-    x = (x - j * _PI_4).astype(np.float32)
+    scratch, wide = j * -_PI_4, x.astype(np.float64)
+    scratch += wide
+    x = scratch.astype(np.float32)
     z = x * x
-    wide = z.astype(np.float64)
-    cosine = _horner(_COS, wide)
+    wide[...] = z
+    cosine, sine = _horner(_COS, wide, scratch), _horner(_SIN, wide, scratch)
     cosine *= z
-    cosine = _fma32(cosine, wide, z * np.float32(-0.5))
-    cosine += np.float32(1)
-    sine = _horner(_SIN, wide)
     sine *= z
-    sine = _fma32(sine, x.astype(np.float64), x)
+    _fma32(cosine, wide, wide * -0.5, scratch)
+    cosine += np.float32(1)
+    wide[...] = x
+    _fma32(sine, wide, wide, scratch)
     # The quarter turns, in the bits: j & 2 exchanges the two, j & 4 and (j + 2) & 4 turn a sign. (`where` takes longer.)
     s, c = sine.view(np.int32), cosine.view(np.int32)
-    exchanged = (s ^ c) & ((j << 30) >> 31)
+    exchanged = s ^ c
+    exchanged &= (j << 30) >> 31
     s ^= exchanged
     c ^= exchanged
     s ^= (j & 4) << 29
@@ -159,19 +170,23 @@ def sincos32(x: Array) -> tuple[Array, Array]:
     return sine, cosine
 
 
-def _horner(coefficients: list[float], t: Array) -> Array:
+def _horner(coefficients: list[float], t: Array, scratch: Array) -> Array:
     """c₀ tⁿ + … + cₙ in float32, each step rounded once; t is float32 numbers held in float64."""
     first, second, *others = coefficients
-    y = (t * first + second).astype(np.float32)
+    np.multiply(t, first, out=scratch)
+    scratch += second
+    y = scratch.astype(np.float32)
     for c in others:
-        y = _fma32(y, t, c)
+        _fma32(y, t, c, scratch)
     return y
 
 
-def _fma32(y: Array, t: Array, c: Any) -> Array:
-    """y t + c: the product of two float32 is exact in float64. (The sum's double rounding is never met: all 2²⁴
-    uniforms were tried.)"""
-    wide = y.astype(np.float64)
-    wide *= t
-    wide += c
-    return wide.astype(np.float32)
+def _fma32(y: Array, t: Array, c: Any, scratch: Array) -> None:
+    """y ← y t + c: the product of two float32 is exact in float64, so that only the last step rounds.
+
+    (The sum in float64 rounds as well. That two roundings differ from one is never met: all 2²⁴ uniforms were tried.)
+    """
+    scratch[...] = y
+    scratch *= t
+    scratch += c
+    y[...] = scratch

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import torch
 from torch.nn import functional as TF
 
+import minitorch
 from minitorch.nn import functional as F
 
 from ..strategies import dim_of, floats, of
@@ -43,4 +49,32 @@ row("prelu", TF.prelu, F.prelu, x=floats("N C *"), weight=floats("C"), smooth={"
 row("glu", TF.glu, F.glu, x=floats("* 4"), dim=of(-1))
 for name in ["softmax", "log_softmax", "softmin"]:
     row(name, getattr(TF, name), getattr(F, name), x=floats("* N", low=-8, high=8), dim=dim_of("x"))
-row("dropout", TF.dropout, F.dropout, x=floats(), p=of(0.0, 0.5), training=of(False))
+
+
+def seeded(library: Any, function: Callable) -> Callable:
+    """The function, each time from the same seed: the two libraries then draw the same numbers."""
+
+    @functools.wraps(function)
+    def run(*arguments: Any, **options: Any) -> Any:
+        library.manual_seed(7)
+        return function(*arguments, **options)
+
+    return run
+
+
+def drawn(name: str, pattern: str = "*", covers: str | None = None, **options: Any) -> None:
+    """A row for a function of nn.functional that draws."""
+    theirs, ours = seeded(torch, getattr(TF, name)), seeded(minitorch, getattr(F, name))
+    row(name, theirs, ours, x=floats(pattern), covers=covers, **options)
+
+
+probability = of(0.3, 0.0, 0.9, 1.0)
+for name in ["dropout", "alpha_dropout"]:
+    drawn(name, p=probability, training=of(True, True, False))
+drawn("feature_alpha_dropout", "N C *", p=probability, training=of(True, True, False))
+drawn("dropout1d", "N C L", p=probability)
+drawn("dropout1d", "C L", p=probability)
+drawn("dropout2d", "N C H W", covers="feature_dropout", p=probability)
+drawn("dropout3d", "N C D H W", p=probability)
+drawn("dropout3d", "C D H W", p=probability)
+drawn("gumbel_softmax", "* N", tau=of(1.0, 0.3), dim=dim_of("x"))
