@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import doctest
+import itertools
 import pickle
 import types
 import warnings
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import minitorch
@@ -161,6 +162,8 @@ def test_random_split_by_lengths(seed: int, own: int | None, lengths: list[int],
 @given(
     SEEDS, st.integers(0, 50), st.lists(st.integers(0, 10), min_size=1, max_size=5), st.sampled_from([0, 0, 0, 1e-12, 0.1])
 )
+@example(0, 10, [1, 1], 1e-12)  # as good as 1, but above: these are no shares
+@example(0, 10, [1, 3], -1e-12)
 def test_random_split_by_shares(seed: int, n: int, parts: list[int], off: float) -> None:
     shares = [part / (sum(parts) or 1) + off for part in parts]
 
@@ -173,18 +176,19 @@ def test_random_split_by_shares(seed: int, n: int, parts: list[int], off: float)
 INDICES = st.lists(st.integers(-15, 15), max_size=6)
 
 
-@given(st.lists(st.integers(0, 5), max_size=4), INDICES)
-def test_concat(lengths: list[int], indices: list[int]) -> None:
+@given(st.lists(st.integers(0, 5), max_size=4))
+def test_concat(lengths: list[int]) -> None:
     def scenario(lib):
         joined = lib.utils.data.ConcatDataset([[10 * i + j for j in range(n)] for i, n in enumerate(lengths)])
-        return len(joined), joined.cumulative_sizes, [attempt(lambda i=i: joined[i]) for i in indices]
+        indices = range(-len(joined) - 2, len(joined) + 2)
+        return len(joined), joined.cumulative_sizes, [attempt(joined.__getitem__, i) for i in indices]
 
     assert_same(scenario)
 
 
-def attempt(call: Callable[[], Any]) -> Any:
+def attempt(call: Callable[..., Any], *arguments: Any) -> Any:
     try:
-        return call()
+        return call(*arguments)
     except Exception as error:
         return type(error).__name__
 
@@ -213,8 +217,8 @@ def test_stack(lengths: list[int], named: bool, indices: list[int], nested: bool
         stacked = d.StackDataset(**{f"part{k}": part for k, part in enumerate(parts)}) if named else d.StackDataset(*parts)
         return (
             len(stacked),
-            [attempt(lambda i=i: stacked[i]) for i in indices],
-            attempt(lambda: stacked.__getitems__(indices)),
+            [attempt(stacked.__getitem__, i) for i in indices],
+            attempt(stacked.__getitems__, indices),
         )
 
     assert_same(scenario)
@@ -228,6 +232,28 @@ def test_subset(indices: list[int], picks: list[int], nested: bool) -> None:
         subset = d.Subset(d.Subset(whole, range(10)) if nested else whole, indices)
         calls = [lambda i=i: subset[i] for i in picks] + [lambda: subset.__getitems__(picks), lambda: subset[picks]]
         return len(subset), [attempt(call) for call in calls]
+
+    assert_same(scenario)
+
+
+class Recording:
+    """A dataset that says how it was asked."""
+
+    def __getitem__(self, i: int) -> str:
+        return f"item {i}"
+
+    def __getitems__(self, indices: list[int]) -> list[str]:
+        return [f"{i} of {indices}" for i in indices]
+
+    def __len__(self) -> int:
+        return 5
+
+
+def test_batches_are_asked_for_at_once_where_a_dataset_can() -> None:
+    def scenario(lib):
+        d = lib.utils.data
+        nested = d.Subset(d.StackDataset(Recording(), d.Subset(Recording(), [4, 3, 2, 1, 0])), [0, 2, 4])
+        return [list(d.DataLoader(rows, size)) for rows in (Recording(), nested) for size in (2, None)]
 
     assert_same(scenario)
 
@@ -257,53 +283,73 @@ def test_sums_of_datasets() -> None:
 # ---- the loader ----
 
 
-@st.composite
-def loaders(draw) -> Callable[[Any], Any]:
-    """A function of the library that makes (loader, explicit generators)."""
-    n = draw(st.integers(0, 24))
-    kind = draw(st.sampled_from(["list", "tensors", "subset", "arrays", "stream", "sized stream", "split"]))
-    size = draw(st.sampled_from([None, 1, 2, 3, 5, 8, 30]))
-    own = draw(GENERATOR_SEEDS)
-    options = {"batch_size": size, "drop_last": draw(st.booleans()), "shuffle": draw(st.sampled_from([None, False, True]))}
-    order = draw(st.sampled_from([None] * 4 + ["weighted", "subset", "replacement", "list", "batches"]))
-
-    def make(lib: Any) -> Any:
-        d = lib.utils.data
-        g = generator(lib, own)
-        numbers = lib.arange(n)
-        dataset = {
-            "list": lambda: list(range(n)),
-            "tensors": lambda: d.TensorDataset(numbers, numbers.float() / 7),
-            "subset": lambda: d.Subset(d.TensorDataset(numbers), list(reversed(range(n)))),
-            "arrays": lambda: [{"x": np.full((2,), i, np.float32), "name": str(i)} for i in range(n)],
-            "stream": lambda: stream(lib, *range(n)),
-            "sized stream": lambda: stream(lib, *range(n), length=max(n - 3, 0)),
-            "split": lambda: d.random_split(range(n), [0.5, 0.5])[0],
-        }[kind]()
-        given = {"generator": g, **options}
-        if order == "batches":
-            given |= {"batch_size": 1, "drop_last": False, "shuffle": None}
-            given["batch_sampler"] = d.BatchSampler(d.RandomSampler(range(n), generator=g), 4, False)
-        elif order is not None:
-            given["sampler"] = {
-                "weighted": lambda: d.WeightedRandomSampler([1.0 + i % 3 for i in range(n)], 7, generator=g),
-                "subset": lambda: d.SubsetRandomSampler(range(0, n, 2)),
-                "replacement": lambda: d.RandomSampler(range(n), replacement=True, num_samples=9),
-                "list": lambda: list(range(n // 2)),
-            }[order]()
-        return d.DataLoader(dataset, **given), g
-
-    return make
+KINDS = ["list", "tensors", "subset", "arrays", "split", "stream", "sized stream"]
+ORDERS = [None, "weighted", "subset", "replacement", "list", "batches"]
 
 
-@given(SEEDS, loaders(), PASSES, st.booleans())
-def test_loader(seed: int, make: Callable[[Any], Any], taken: list[int], ask_len: bool) -> None:
+def loader_of(lib: Any, n: int, kind: str, order: str | None, g: Any, **options: Any) -> Any:
+    """A loader over n samples of this kind, visited in this order (None: what `options` say)."""
+    d = lib.utils.data
+    numbers = lib.arange(n)
+    dataset = {
+        "list": lambda: list(range(n)),
+        "tensors": lambda: d.TensorDataset(numbers, numbers.float() / 7),
+        "subset": lambda: d.Subset(d.TensorDataset(numbers), list(reversed(range(n)))),
+        "arrays": lambda: [{"x": np.full((2,), i, np.float32), "name": str(i)} for i in range(n)],
+        "split": lambda: d.random_split(range(n), [0.5, 0.5])[0],
+        "stream": lambda: stream(lib, *range(n)),
+        "sized stream": lambda: stream(lib, *range(n), length=max(n - 3, 0)),
+    }[kind]()
+    sampler = {
+        None: dict,
+        "weighted": lambda: {"sampler": d.WeightedRandomSampler([1.0 + i % 3 for i in range(n)], 7, generator=g)},
+        "subset": lambda: {"sampler": d.SubsetRandomSampler(range(0, n, 2))},
+        "replacement": lambda: {"sampler": d.RandomSampler(range(n), replacement=True, num_samples=9)},
+        "list": lambda: {"sampler": list(range(n // 2))},
+        "batches": lambda: {"batch_sampler": d.BatchSampler(d.RandomSampler(range(n), generator=g), 4, False)},
+    }[order]()
+    return d.DataLoader(dataset, generator=g, **sampler, **options)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(SEEDS, GENERATOR_SEEDS, st.integers(0, 24), PASSES, st.booleans(), st.sampled_from([None, False, True]))
+def test_loader(
+    kind: str, seed: int, own: int | None, n: int, taken: list[int], drop_last: bool, shuffle: bool | None
+) -> None:
     def scenario(lib):
-        loader, g = make(lib)
-        lengths = [attempt(lambda: len(loader)), attempt(lambda: len(iter(loader)))] if ask_len else []
-        return lengths, loader.batch_size, loader.drop_last, attempt(lambda: passes(lib, loader, taken)), g
+        g = generator(lib, own)
+        for size, length_first in itertools.product([None, 1, 2, 3, 8, 30], [False, True]):
+            loader = loader_of(
+                lib, n, kind, None, g, batch_size=size, drop_last=drop_last and size is not None, shuffle=shuffle
+            )
+            lengths = [attempt(len, loader), attempt(len, iter(loader))] if length_first else []
+            yield lengths, loader.batch_size, loader.drop_last, passes(lib, loader, taken), g
 
-    assert_same(scenario, seed)
+    assert_same(lambda lib: list(scenario(lib)), seed)
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@given(SEEDS, GENERATOR_SEEDS, st.integers(1, 24), PASSES, st.sampled_from(["list", "tensors"]))
+def test_loader_with_a_sampler(order: str, seed: int, own: int | None, n: int, taken: list[int], kind: str) -> None:
+    def scenario(lib):
+        g = generator(lib, own)
+        for options in [{}] if order == "batches" else [{}, {"batch_size": 3}, {"batch_size": 4, "drop_last": True}]:
+            loader = loader_of(lib, n, kind, order, g, **options)
+            yield len(loader), loader.batch_size, passes(lib, loader, taken), g
+
+    assert_same(lambda lib: list(scenario(lib)), seed)
+
+
+@given(SEEDS, st.integers(0, 9), st.sampled_from(KINDS), st.sampled_from(ORDERS), st.data())
+def test_loader_with_any_mixture_of_options(seed: int, n: int, kind: str, order: str | None, more: st.DataObject) -> None:
+    given_options = {
+        "batch_size": more.draw(st.sampled_from([None, 0, 1, 2, 2.0])),
+        "shuffle": more.draw(st.sampled_from([None, False, True, 0, 1])),
+        "drop_last": more.draw(st.sampled_from([False, True, 0])),
+        "timeout": more.draw(st.sampled_from([0, 0, 0, 1, -1])),
+        "prefetch_factor": more.draw(st.sampled_from([None, None, None, 2])),
+    }
+    assert_same(lambda lib: list(loader_of(lib, n, kind, order, None, **given_options)), seed)
 
 
 @pytest.mark.parametrize("draw_from", ["default", "own"])
@@ -365,7 +411,7 @@ def test_what_a_loader_was_made_of_is_fixed_and_the_rest_is_not() -> None:
             "collate_fn",
             "extra",
         ]
-        return [attempt(lambda name=name: setattr(loader, name, None)) for name in names]
+        return [attempt(setattr, loader, name, None) for name in names]
 
     assert_same(scenario)
 
@@ -386,7 +432,7 @@ def test_a_loader_can_be_copied_and_pickled_an_iterator_cannot() -> None:
     def scenario(lib):
         loader = lib.utils.data.DataLoader(list(range(4)), 2, shuffle=True)
         again = pickle.loads(pickle.dumps(loader))
-        return list(again), list(copy.copy(loader)), attempt(lambda: pickle.dumps(iter(loader)))
+        return list(again), list(copy.copy(loader)), attempt(pickle.dumps, iter(loader))
 
     assert_same(scenario)
 
@@ -601,6 +647,11 @@ def half_overridden_subset(lib: Any) -> Any:
     return Doubled([1, 2], [0])
 
 
+def short() -> Any:
+    """A dataset that gives one sample whatever is asked of it."""
+    return type("Short", (Recording,), {"__getitems__": lambda self, indices: ["one"]})()
+
+
 REFUSED = [
     lambda d, lib: d.RandomSampler([]),
     lambda d, lib: d.RandomSampler([], num_samples=3).__iter__().__next__(),
@@ -640,6 +691,8 @@ REFUSED = [
     lambda d, lib: d.StackDataset([1], a=[1]),
     lambda d, lib: d.StackDataset([1], [1, 2]),
     lambda d, lib: d.StackDataset(a=[1], b=[1, 2]),
+    lambda d, lib: d.StackDataset(a=short()).__getitems__([0, 0]),
+    lambda d, lib: d.StackDataset(short()).__getitems__([0, 0]),
     lambda d, lib: d.ConcatDataset([]),
     lambda d, lib: d.ConcatDataset([stream(lib, 1)]),
     lambda d, lib: list(d.ChainDataset([[1]])),
