@@ -276,7 +276,7 @@ class Tensor(TensorMethods):
             raise RuntimeError(
                 f"only Tensors of floating point dtype can require gradients, got {self.dtype!r}; convert with .float()"
             )
-        if not requires_grad and not self.is_leaf:
+        if not requires_grad and not self._has_no_maker() and not self.is_leaf:
             raise RuntimeError(
                 "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
                 "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
@@ -322,7 +322,7 @@ class Tensor(TensorMethods):
         """Keep `.grad` of this non-leaf as well when backward passes."""
         if not self.requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self.is_leaf or self._retains_grad:
+        if self._has_no_maker() or self.is_leaf or self._retains_grad:
             return
         self._retains_grad = True
         hooks_of(self.grad_fn).retain[self._output_nr] = weakref.ref(self)
@@ -390,6 +390,10 @@ class Tensor(TensorMethods):
         if view._replay is None and (base.requires_grad or view._grad_fn is not None):
             view._borrow_history()
         base._watch(view)
+
+    def _has_no_maker(self) -> bool:
+        """Whether no recorded op made this tensor, said without asking a view for a history that may be lost."""
+        return self._grad_fn is None or (self._grad_fn is node.STALE and self._replay is None and self._maker is None)
 
     def _borrow_history(self) -> None:
         """This view requires grad because its base does, and has the history it has now, until somebody writes to it."""

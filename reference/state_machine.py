@@ -265,8 +265,10 @@ def torch_fails(name: str, error: Any) -> bool:
 
 
 def undefined(name: str, t: Any, u: Any) -> bool:
-    """Whether the step would write to t while it reads it through a u whose elements coincide, of which torch says nothing,
-    or through a u of one element, whose strides decide whether torch refuses."""
+    """Whether torch's answer is an accident: writing to t what is read from it through a u whose elements coincide, or
+    through a u of one element, whose strides decide whether torch refuses; a view with a flag of its own beside its base's."""
+    if name == "requires_grad_" and t._is_view():
+        return True
     writes = name.endswith("_") or name.startswith(("set_", "i"))
     t, u = t.detach().numpy(), u.detach().numpy()
     return (

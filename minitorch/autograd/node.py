@@ -262,7 +262,14 @@ class AccumulateGrad(Node):
 
     def run(self, grads: list) -> list:
         g, leaf = grads[0], self.variable
-        if g is None or not leaf.requires_grad:
+        if g is None:
+            return []
+        if not leaf.is_leaf:
+            raise RuntimeError(
+                f"leaf variable has been moved into the graph interior: a tensor of shape {tuple(leaf.shape)} was used as a leaf, "
+                f"then written to, and {leaf.grad_fn.name()} has made it since; write into a clone() instead"
+            )
+        if not leaf.requires_grad:
             return []
         if leaf._grad is None:
             leaf._grad = g if grad_mode.enabled or not g.requires_grad else g.detach()

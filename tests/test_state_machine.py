@@ -1,0 +1,69 @@
+"""Random programs on both libraries, step by step: hypothesis chooses the steps and shrinks a program that differs.
+
+What a step is and what is compared: `reference/state_machine.py`; many more programs: `python -m reference programs`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+import minitorch
+from reference import state_machine
+from reference.strategies import Source
+
+
+class Drawn(Source):
+    """A Source whose choices hypothesis makes."""
+
+    def __init__(self, draw: Any) -> None:
+        super().__init__()
+        self.draw = draw
+
+    def integer(self, low: int, high: int) -> int:
+        return self.draw(st.integers(low, high))
+
+
+class Programs(RuleBasedStateMachine):
+    """Each rule is one step on both libraries."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.machine = state_machine.Lockstep()
+
+    @rule(data=st.data(), name=st.sampled_from(state_machine.NAMES))
+    def step(self, data: Any, name: str) -> None:
+        if not self.machine.over:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self.machine.step(Drawn(data.draw), name)
+
+
+TestPrograms = Programs.TestCase
+TestPrograms.settings = settings(max_examples=15 * settings().max_examples, stateful_step_count=20)
+
+
+@pytest.mark.parametrize("first", range(0, 2000, 500))
+def test_programs_from_seeds(first: int) -> None:
+    assert state_machine.programs(500, 20, first) == 0
+
+
+FAULTS = {  # what breaks → how to put it in
+    "a write goes uncounted": ("_bump", lambda self: None),
+    "a leaf may be written to": ("_check_history", lambda self: None),
+    "views keep their old history": ("_forget_views", lambda self: None),
+    "the base does not learn of the write": ("_take_history", lambda self, out: None),
+    "overlapping memory is written to": ("_overlaps", lambda self, other, *kinds: False),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_broken_engine_is_noticed(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, broken = FAULTS[fault]
+    monkeypatch.setattr(minitorch.Tensor, name, broken)
+    assert state_machine.programs(500, 20, 0) == 1
