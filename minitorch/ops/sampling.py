@@ -20,6 +20,7 @@ from .._sampling.generator import Generator, chosen
 from .._sampling.layout import laid_out_like, memory_order
 from ..device import device_of, to_numpy
 from ..op import Array, Index, op
+from .inplace import nothing
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -274,12 +275,6 @@ def _with_replacement(g: Generator, weights: np.ndarray, n: int) -> np.ndarray:
 
 
 # ---- what they share ----
-
-
-def nothing(g: Tensor) -> Tensor:
-    """∂L/∂x = 0: what was there before is gone, and no draw has a slope"""
-    return g.new_zeros(g.shape)
-
 
 for drawn in (
     uniform_,
