@@ -10,6 +10,7 @@ import hashlib
 import pickle
 import warnings
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch
+from minitorch._sampling.exact import fma
 from reference.layers import ROWS, Row
 
 LIBRARIES = (minitorch, torch)
@@ -30,7 +32,9 @@ integers = st.sampled_from(["int64", "int32", "int16", "int8", "uint8", "bool"])
 dtypes = floats | integers
 numbers = st.sampled_from([0.5, 1.0, 0.0, -0.3, 2.7, 0.1, 1e-3])
 positive = st.sampled_from([0.5, 1.0, 2.7, 0.1, 1e-3])
-shares = st.sampled_from([0.0, 1.0, 0.5, 0.3, 0.1, 0.999])
+shares = st.sampled_from([0.0, 1.0, 0.5]) | st.integers(1, 999).map(
+    lambda k: k / 1000
+)  # 0.237 is no float32: roundings show
 
 
 # ---- running a call on both ----
@@ -207,6 +211,65 @@ def test_multinomial(rows: int, columns: int, k: int, seed: int, dtype: str, dat
         return [t.multinomial(w, k, replacement), *[row.multinomial(k, replacement, generator=g) for row in w]]
 
     assert_same(call, seed)
+
+
+# ---- where the last bit decides ----
+
+
+def test_fma_rounds_once() -> None:
+    """2¹⁰⁶ + 2¹⁰⁴ + 2⁵³ + 1 lies a hair above the middle of two floats; rounded twice, it would go down."""
+    x = np.array([2.0**52 + 1])
+    assert fma(x, x[0], 2.0**106)[0] == 2.0**106 + 2.0**104 + 2.0**54
+    y = np.array([1 + 2.0**-12], np.float32)  # y² = 1 + 2⁻¹¹ + 2⁻²⁴, the middle of two float32, and a hair more
+    assert fma(y, y[0], np.float32(2.0**-60))[0] == np.float32(1 + 2.0**-11 + 2.0**-23)
+
+
+@given(
+    a=st.floats(width=32), b=st.floats(-1e3, 1e3, width=32), c=st.floats(-1e3, 1e3, width=32), scale=st.sampled_from([1, 3])
+)
+def test_fma_is_the_exact_result_rounded(a: float, b: float, c: float, scale: int) -> None:
+    a, b = a / scale if abs(a) < 1e30 else 1.5, b / scale
+    exact = Fraction(a) * Fraction(b) + Fraction(c)
+    assert fma(np.array([a]), b, c)[0] == float(exact)
+
+
+@given(seed=seeds, dtype=floats)
+def test_bernoulli_is_0_where_the_draw_equals_p(seed: int, dtype: str) -> None:
+    def call(t: Any, g: Any) -> Any:
+        p = t.rand(20, dtype=t.float64 if dtype == "float64" else t.float32, generator=g)
+        again = t.Generator().manual_seed(g.initial_seed())
+        first = t.rand(1, dtype=t.float64, generator=t.Generator().manual_seed(g.initial_seed())).item()
+        return [t.bernoulli(p, generator=again), t.empty(1).bernoulli_(first, generator=again.manual_seed(g.initial_seed()))]
+
+    zeros, zero = assert_same(call, seed)
+    assert not zeros[2].any()
+    assert not zero[2].any()
+
+
+@given(dtype=floats, start=st.integers(0, 2**10 - 1), steps=st.integers(0, 3), seed=seeds)
+def test_uniform_never_reaches_its_upper_bound(dtype: str, start: int, steps: int, seed: int) -> None:
+    """In a range of a few floats, half the draws round up to the bound; they become the lower one."""
+    kind = np.dtype(dtype).type
+    low = kind(1 + start * 2.0**-10)
+    high = low + steps * np.spacing(low)
+
+    def call(t: Any, g: Any) -> Any:
+        return [t.empty(40, dtype=getattr(t, dtype)).uniform_(float(low), float(high)), t.rand(3000, dtype=t.float16)]
+
+    assert_same(call, seed)
+
+
+@given(dtype=floats, low=st.integers(-3, 6), size=st.integers(1, 6), sign=st.sampled_from([1, -1]), seed=seeds)
+def test_integers_that_a_float_does_not_hold(dtype: str, low: int, size: int, sign: int, seed: int) -> None:
+    edge = {"float64": 2**53, "float32": 2**24, "float16": 2**11}[dtype]
+    limits = sorted([sign * (edge + low), sign * (edge + low + size)])
+    assert_same(lambda t, g: t.empty(50, dtype=getattr(t, dtype)).random_(*limits), seed)
+    assert_same(lambda t, g: t.empty(50, dtype=getattr(t, dtype)).random_(limits[0], None), seed)
+
+
+@given(low=st.integers(-(2**62), 2**62), more=st.integers(-2, 2), dtype=st.sampled_from(["int64", "float32"]), seed=seeds)
+def test_a_long_range_takes_two_words(low: int, more: int, dtype: str, seed: int) -> None:
+    assert_same(lambda t, g: t.randint(low, low + 2**28 + more, (3,), dtype=getattr(t, dtype)), seed)
 
 
 # ---- mixed programs ----

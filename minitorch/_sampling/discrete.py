@@ -42,7 +42,6 @@ def by_weight(g: Generator, weights: Array, n: int) -> Array:
     """n indices with replacement: where u falls among the running sums of the weights."""
     sums = np.cumsum(weights, dtype=weights.dtype)
     sums /= sums[-1]
-    sums[-1] = 1
     return np.searchsorted(sums.astype(np.float64), g.uniform64(n), side="left")
 
 

@@ -197,12 +197,11 @@ def _range(dtype: Any, digits: int, low: int, high: int | None) -> tuple[int, in
         if limit is not None and not -(2**63) <= limit < 2**63:
             raise ValueError(f"Overflow when unpacking long long: {limit}")
     last = 2**digits if digits else 1 if dtype.kind == "b" else int(np.iinfo(dtype).max)
-    if high is None:
-        if digits:
-            low, _ = discrete.inward(low, 1, dtype, digits)
-        if low > last:
-            raise RuntimeError(f"random_ expects 'from' to be less than or equal to {last} in {dtype}, but got from={low}")
-    else:
+    if high is None and digits:
+        low, _ = discrete.inward(low, 1, dtype, digits)
+        if low >= last:
+            raise RuntimeError(f"random_ expects 'from' to be less than {last} in {dtype}, but got from={low}")
+    elif high is not None:
         if low >= high:
             raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
         if digits:
