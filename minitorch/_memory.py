@@ -16,6 +16,14 @@ def repeats(array: Any) -> bool:
     return any(stride == 0 and n > 1 for stride, n in zip(array.strides, array.shape))
 
 
+def order_of_a_copy(array: Any) -> str:
+    """NumPy's `order=` for a copy laid out as torch would: the order of the dimensions is kept, unless elements repeat.
+
+    (With "K" NumPy would put a repeated dimension innermost, and `view` could not flatten the copy.)
+    """
+    return "C" if 0 in array.strides else "K"
+
+
 def overlap(a: Any, b: Any) -> str:
     """ "none", "full" (the same elements in the same order) or "partial"; "none" too where it is hard to tell."""
     if not (a.size and b.size and is_dense(a) and is_dense(b)):

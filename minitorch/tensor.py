@@ -78,6 +78,7 @@ class Tensor(TensorMethods):
     _refusal: str = ""  # for views with no replay: why writing through them cannot be differentiated
     _maker: Any = None  # for views whose `_grad_fn` is STALE: their history
     _seen_version = -1  # for views: the version at which their history was made
+    _detached_at = -1  # when `detach_` cut it off: nodes born before have saved it with its history
     _retains_grad = False
     _leaf_hooks: Any = None
     _post_accumulate_hooks: dict = {}
@@ -195,11 +196,13 @@ class Tensor(TensorMethods):
     @property
     def grad(self) -> Any:
         """The gradient that backward has added up here; None before the first backward."""
-        if self._grad is None and self._grad_fn is not None and not self.is_leaf and not self._retains_grad:
+        if self._grad is None and self.requires_grad and not self._retains_grad and not self._has_no_maker():
+            maker = self._maker if self._grad_fn is node.STALE else self._grad_fn
             warnings.warn(
-                f"The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: {self.grad_fn.name()} made it, and "
-                "its .grad attribute won't be populated during autograd.backward(). If you indeed want it to be populated, "
-                "call .retain_grad() on this Tensor before backward; if you meant a leaf, access that instead.",
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: "
+                f"{maker.name() if maker else 'an op'} made it, and its .grad attribute won't be populated during "
+                "autograd.backward(). If you indeed want it to be populated, call .retain_grad() on this Tensor before backward; "
+                "if you meant a leaf, access that instead.",
                 stacklevel=2,
             )
         return self._grad
@@ -306,6 +309,9 @@ class Tensor(TensorMethods):
             raise RuntimeError("Can't detach views in-place. Use detach() instead.")
         if self.requires_grad:
             self._tell_views(False)
+        if self._grad_fn is not None:
+            self._detached_at = node.birth()
+            node.in_place_detachments[:] = [True]
         self._grad_fn, self._output_nr, self.requires_grad = None, 0, False
         return self
 
@@ -630,10 +636,18 @@ class Tensor(TensorMethods):
         return bool(self._array.item())
 
     def __int__(self) -> int:
-        return int(self.item())
+        return int(self._scalar())
 
     def __float__(self) -> float:
-        return float(self.item())
+        return float(self._scalar())
+
+    def _scalar(self) -> Any:
+        if self._array.size != 1:
+            raise ValueError(
+                f"only one element tensors can be converted to Python scalars, got shape {tuple(self.shape)}; reduce it first, "
+                "e.g. .mean()"
+            )
+        return self._array.item()
 
     def __index__(self) -> int:
         if self.dtype.is_floating_point or self._array.size != 1:

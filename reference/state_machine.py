@@ -56,7 +56,6 @@ VIEWS: dict[str, Callable[[Any, Any, Any, int], Any]] = {
     "unsqueeze": lambda lib, t, u, k: t.unsqueeze(k % 2),
     "squeeze": lambda lib, t, u, k: t.squeeze(),
     "flat": lambda lib, t, u, k: t.view(-1),
-    "reshape": lambda lib, t, u, k: t.reshape(-1),
     "transpose": lambda lib, t, u, k: t.transpose(0, -1),
     "expand": lambda lib, t, u, k: t.expand(2, *t.shape),
     "expand_as": lambda lib, t, u, k: t.expand_as(u),
@@ -112,6 +111,7 @@ STEPS: dict[str, Callable[[Any, Any, Any, int], Any]] = {
     "set_index": lambda lib, t, u, k: put(t, lib.tensor([1, 0]), u),
     "index_put_": lambda lib, t, u, k: t.index_put_((lib.tensor([0, 0]),), u, accumulate=True),
     "write_data": lambda lib, t, u, k: t.data.mul_(0.5),
+    "reshape": lambda lib, t, u, k: t.reshape(-1),  # a view or not, by the layout, which for gradients is torch's own affair
     # flags, gradients
     "requires_grad_": lambda lib, t, u, k: t.requires_grad_(k != 0),
     "retain_grad": lambda lib, t, u, k: t.retain_grad(),
@@ -124,6 +124,7 @@ STEPS: dict[str, Callable[[Any, Any, Any, int], Any]] = {
     "grad": lambda lib, t, u, k: lib.autograd.grad(t.sum(), [u], retain_graph=k != 1, allow_unused=True)[0],
     "grad_created": lambda lib, t, u, k: lib.autograd.grad((t * t).sum(), [u], create_graph=True, allow_unused=True)[0],
 }
+INDEXES = {"index_tensor", "set_index", "index_put_"}
 DIFFERENTIATES = {"backward", "backward_created", "backward_inputs", "grad", "grad_created"}
 
 
@@ -192,7 +193,8 @@ class Lockstep:
         i, j, k = (source.integer(0, len(self.pairs) - 1) for _ in range(2)), None, source.integer(0, 3)
         i, j = tuple(i)
         self.log.append(f"{name} t={i} u={j} k={k}")
-        if undefined(name, self.pairs[i][1], self.pairs[j][1]):
+        views = [t._is_view() for t in self.pairs[i]]
+        if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (writes(name) and views[0] != views[1]):
             return "skipped"
         before = [self.seen(side) for side in (0, 1)]
         results = [self.attempt(side, name, i, j, k) for side in (0, 1)]
@@ -264,16 +266,19 @@ def torch_fails(name: str, error: Any) -> bool:
     return "INTERNAL ASSERT" in str(error) or inside
 
 
+def writes(name: str) -> bool:
+    """Whether the step writes to t."""
+    return name.endswith("_") or name.startswith(("set_", "iadd"))
+
+
 def undefined(name: str, t: Any, u: Any) -> bool:
-    """Whether torch's answer is an accident: writing to t what is read from it through a u whose elements coincide, or
+    """Whether torch's answer is an accident: indices that read nothing, which it does not check; writing to t what is read from it through a u whose elements coincide, or
     through a u of one element, whose strides decide whether torch refuses; a view with a flag of its own beside its base's."""
-    if name == "requires_grad_" and t._is_view():
+    if (name == "requires_grad_" and t._is_view()) or (name in INDEXES and not t.numel()):
         return True
-    writes = name.endswith("_") or name.startswith(("set_", "i"))
     t, u = t.detach().numpy(), u.detach().numpy()
-    return (
-        writes and (0 in u.strides or u.size == 1) and np.may_share_memory(t, u) and name not in STEPS.keys() & set(IN_PLACE)
-    )
+    reads_u = name not in IN_PLACE
+    return writes(name) and reads_u and (0 in u.strides or u.size == 1) and np.may_share_memory(t, u)
 
 
 def is_leaf(t: Any) -> Any:

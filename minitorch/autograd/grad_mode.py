@@ -122,7 +122,9 @@ class set_grad_enabled(_Switch):
     """Record or not from this call on; as a context manager, until the block ends."""
 
     def __init__(self, mode: bool) -> None:
-        super().__init__(bool(mode))
+        if not isinstance(mode, bool):
+            raise TypeError(f"set_grad_enabled(): argument 'mode' (position 1) must be bool, not {type(mode).__name__}")
+        super().__init__(mode)
         self._before = (grad_mode.enabled, grad_mode.inference)
         self._apply()
 

@@ -18,6 +18,7 @@ from .hooks import Hooks, hooks_of
 birth = itertools.count().__next__
 new = object.__new__
 watchers: list[Callable[[Any], None]] = []  # called with every new node: saved-tensor hooks and anomaly mode stand here
+in_place_detachments: list[bool] = []  # not empty once `detach_` has cut a tensor off: from then on nodes look for it
 PACKED = -2  # the "version" of a saved value that a pack hook has taken in hand
 
 
@@ -86,6 +87,8 @@ class Node:
                 "summed across steps), cut it with .detach(); to really differentiate it twice, give "
                 "retain_graph=True to the first backward."
             )
+        if in_place_detachments:
+            self._check_detached(values)
         for k, version in enumerate(self.versions):
             if version >= 0:
                 counter = values[k]._counter
@@ -110,6 +113,15 @@ class Node:
     def saved_name(self, k: int) -> str:
         """What the k-th saved value is called."""
         raise NotImplementedError
+
+    def _check_detached(self, values: list) -> None:
+        """Refuse what was saved with a history and has lost it since."""
+        for value in values:
+            if getattr(value, "_detached_at", -1) > self.birth:
+                raise RuntimeError(
+                    f"Trying to use a saved tensor that has been detached in-place, i.e. with .detach_(): {self.name()} saved it, "
+                    f"of shape {tuple(value.shape)}. This is not supported, please use out-of-place `.detach()` instead"
+                )
 
     def _overwritten(self, k: int) -> str:
         tensor = self.saved[k]  # type: ignore[index]

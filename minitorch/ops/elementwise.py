@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from .._memory import order_of_a_copy
 from ..device import moved
 from ..op import Array, Index, Operand, composite, op, row
 from ..signature import Number
@@ -467,13 +468,13 @@ def nan_to_num_grad(g: Tensor, x: Tensor) -> Tensor:
 
 # ---- copies and conversions ----
 
-clone = row("clone", "x, in memory of its own", lambda xp, x: x.copy(order="K"), lambda g: g)
+clone = row("clone", "x, in memory of its own", lambda xp, x: x.copy(order=order_of_a_copy(x)), lambda g: g)
 
 
 @op(promote=None, public=False, backward="ToCopyBackward0")
 def to(xp: Any, x: Array, dtype: dtypes.dtype) -> Array:
     """x converted to `dtype`, in memory of its own."""
-    return x.astype(dtype.numpy)
+    return x.astype(dtype.numpy, order=order_of_a_copy(x))
 
 
 @to.grad

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..op import Array, Index, composite, op, register
+from ..signature import Dims, Sizes, tensor_list
 from .dims import as_ints, canonical_dim
 from .shape import expand, flatten, row_major, unsqueeze
 
@@ -30,7 +31,6 @@ def cat(xp: Any, *xs: Array, dim: int = 0) -> Array:
     tensor([[0., 0.],
             [1., 1.]])
     """
-    _check_no_numbers("cat", xs)
     for i, x in enumerate(xs):
         if x.ndim == 0:
             raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated; use stack")
@@ -53,7 +53,7 @@ def cat_grad(g: Tensor, xs_shape: list[tuple], dim: int) -> list[Tensor]:
     """∂L/∂xₖ = the part of g that came from xₖ"""
     grads, start = [], 0
     for shape in xs_shape:
-        skipped = shape == (0,) and g.ndim != 1
+        skipped = shape == (0,)
         size = 0 if skipped else shape[dim]
         grads.append(g.new_zeros(shape) if skipped else g.narrow(dim, start, size))
         start += size
@@ -67,14 +67,14 @@ register("concatenate", cat)
 @op
 def stack(xp: Any, *xs: Array, dim: int = 0) -> Array:
     """The tensors, of one shape, side by side along a new dimension."""
-    _check_no_numbers("stack", xs)
+    axis = canonical_dim(dim, xs[0].ndim + 1)
     for i, x in enumerate(xs):
         if x.shape != xs[0].shape:
             raise RuntimeError(
                 f"stack expects each tensor to be equal size, but got {list(xs[0].shape)} at entry 0 and {list(x.shape)} "
                 f"at entry {i}"
             )
-    return xp.stack(xs, axis=canonical_dim(dim, xs[0].ndim + 1))
+    return xp.stack(xs, axis=axis)
 
 
 @stack.grad
@@ -83,23 +83,17 @@ def stack_grad(g: Tensor, dim: int) -> tuple[Tensor, ...]:
     return g.unbind(dim)
 
 
-def _check_no_numbers(name: str, xs: tuple) -> None:
-    for i, x in enumerate(xs):
-        if not hasattr(x, "shape"):
-            raise TypeError(f"{name}: expected a list of Tensors, got {type(x).__name__} at position {i}; wrap it in tensor()")
-
-
 @composite
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors beside each other: along dimension 1, or 0 for vectors."""
-    tensors = [atleast_1d(x) for x in tensors]
-    return cat(tensors, 0 if tensors and tensors[0].ndim == 1 else 1)
+    tensors = [atleast_1d(x) for x in tensor_list("hstack", tensors)]
+    return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
 
 
 @composite
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors below each other, vectors as rows."""
-    return cat([atleast_2d(x) for x in tensors], 0)
+    return cat([atleast_2d(x) for x in tensor_list("vstack", tensors)], 0)
 
 
 register("row_stack", vstack)
@@ -108,43 +102,46 @@ register("row_stack", vstack)
 @composite
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors behind each other, along dimension 2."""
-    return cat([atleast_3d(x) for x in tensors], 2)
+    return cat([atleast_3d(x) for x in tensor_list("dstack", tensors)], 2)
 
 
 @composite
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors beside each other, vectors as columns."""
-    return hstack([x.reshape((x.numel(), 1)) if x.ndim < 2 else x for x in tensors])
+    return hstack([x.reshape((x.numel(), 1)) if x.ndim < 2 else x for x in tensor_list("column_stack", tensors)])
 
 
 @composite
 def atleast_1d(*tensors: Tensor) -> Any:
     """0-d tensors made 1-d; others as they are. One tensor gives one, several give a tuple."""
-    return _each(lambda x: x.reshape((1,)) if x.ndim == 0 else x, tensors)
+    return _each("atleast_1d", lambda x: x.reshape((1,)) if x.ndim == 0 else x, tensors)
 
 
 @composite
 def atleast_2d(*tensors: Tensor) -> Any:
     """Vectors made rows, 0-d tensors 1×1; others as they are."""
-    return _each(lambda x: x.reshape((1, 1)) if x.ndim == 0 else x.unsqueeze(0) if x.ndim == 1 else x, tensors)
+    return _each("atleast_2d", lambda x: x.reshape((1, 1)) if x.ndim == 0 else x.unsqueeze(0) if x.ndim == 1 else x, tensors)
 
 
 @composite
 def atleast_3d(*tensors: Tensor) -> Any:
     """As `atleast_2d`, and matrices get a last dimension of size 1."""
-    return _each(lambda x: x if x.ndim > 2 else unsqueeze(atleast_2d(x), -1), tensors)
+    return _each("atleast_3d", lambda x: x if x.ndim > 2 else unsqueeze(atleast_2d(x), -1), tensors)
 
 
-def _each(change: Any, tensors: tuple) -> Any:
+def _each(name: str, change: Any, tensors: tuple) -> Any:
+    if not tensors:
+        return ()
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
-        return tuple(map(change, tensors[0]))
-    return change(tensors[0]) if len(tensors) == 1 else tuple(map(change, tensors))
+        return tuple(map(change, tensor_list(name, tensors[0])))
+    changed = tuple(map(change, tensor_list(name, tensors)))
+    return changed[0] if len(changed) == 1 else changed
 
 
 @composite
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Each tensor expanded to the shape they have together."""
-    shape = broadcast_shapes(*(x.shape for x in tensors))
+    shape = broadcast_shapes(*(x.shape for x in tensor_list("broadcast_tensors", tensors)))
     return tuple(expand(x, shape) for x in tensors)
 
 
@@ -153,16 +150,24 @@ def broadcast_shapes(*shapes: Any) -> Any:
     """The shape that tensors of these shapes have together; RuntimeError if they have none."""
     from ..tensor import Size
 
-    sizes = [as_ints(s) for s in shapes]
-    out = []
-    for column in itertools.zip_longest(*(s[::-1] for s in sizes), fillvalue=1):
-        n = next((m for m in column if m != 1), 1)
-        if any(m not in (1, n) for m in column):
-            raise RuntimeError(
-                f"Shape mismatch: objects cannot be broadcast to a single shape: {', '.join(map(str, sizes))}"
-            )
-        out.append(n)
-    return Size(out[::-1])
+    try:
+        sizes = [as_ints(s) for s in shapes]
+    except TypeError:
+        raise RuntimeError(
+            f"Input shapes should be of type ints, a tuple of ints, or a list of ints, got {shapes}"
+        ) from None
+    if any(n < 0 for size in sizes for n in size):
+        raise RuntimeError(f"Attempting to broadcast a dimension with negative length! Got {', '.join(map(str, sizes))}")
+    out = [1] * max(map(len, sizes), default=0)
+    for i, size in enumerate(sizes):
+        for d, n in enumerate(reversed(size), start=1):
+            if n not in (1, out[-d]) and out[-d] != 1:
+                raise RuntimeError(
+                    f"Attempting to broadcast a dimension of length {n} at -{d}! Mismatching argument at index {i} had {size}; but "
+                    f"expected shape should be broadcastable to {out}"
+                )
+            out[-d] = n if out[-d] == 1 else out[-d]
+    return Size(out)
 
 
 @composite
@@ -171,13 +176,19 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
     vectors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
     if not vectors:
         raise ValueError("meshgrid expects a non-empty TensorList")
+    vectors = tensor_list("meshgrid", vectors)
+    if any(v.dtype is not vectors[0].dtype for v in vectors):
+        raise RuntimeError(
+            f"meshgrid expects all tensors to have the same dtype, got {', '.join(repr(v.dtype) for v in vectors)}; convert "
+            "with .to(dtype)"
+        )
     if indexing not in ("ij", "xy"):
         raise RuntimeError(f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     if any(v.ndim > 1 for v in vectors):
         raise RuntimeError("meshgrid: Expected 0D or 1D tensor in the tensor list but got one with more dimensions")
     swap = indexing == "xy" and len(vectors) > 1
     if swap:
-        vectors = [vectors[1], vectors[0], *vectors[2:]]
+        vectors = (vectors[1], vectors[0], *vectors[2:])
     sizes, n = [v.numel() for v in vectors], len(vectors)
     grids = [v.reshape((1,) * k + (-1,) + (1,) * (n - 1 - k)).expand(sizes) for k, v in enumerate(vectors)]
     if swap:
@@ -193,7 +204,7 @@ def _split_form(saved: dict) -> str:
 
 
 @op(promote=None, view=True, outputs=list, backward=_split_form)
-def split(xp: Any, x: Array, split_size_or_sections: Any, dim: int = 0) -> list[Array]:
+def split(xp: Any, x: Array, split_size_or_sections: Dims, dim: int = 0) -> list[Array]:
     """Views of the parts of x along `dim`: of one size each (the last may be smaller), or of the given sizes."""
     if x.ndim == 0:
         raise RuntimeError("split expects at least a 1-dimensional tensor")
@@ -246,7 +257,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 @composite
-def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def tensor_split(input: Tensor, indices_or_sections: Dims | Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views along `dim`: as many as `indices_or_sections` says, sizes differing by at most one, or cut at the indices."""
     if input.ndim == 0:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
@@ -284,7 +295,7 @@ def unbind_grad(g: list, x_shape: tuple, dim: int) -> Tensor:
 
 
 @op(promote=None)
-def flip(xp: Any, x: Array, dims: Any) -> Array:
+def flip(xp: Any, x: Array, dims: Dims) -> Array:
     """x backwards along `dims`: a copy, unlike NumPy's."""
     dims = tuple(canonical_dim(d, x.ndim) for d in as_ints(dims))
     if len(set(dims)) < len(dims):
@@ -315,11 +326,13 @@ def flipud(input: Tensor) -> Tensor:
 
 
 @op(promote=None)
-def roll(xp: Any, x: Array, shifts: Any, dims: Any = None) -> Array:
+def roll(xp: Any, x: Array, shifts: Dims, dims: Dims | None = None) -> Array:
     """x moved on by `shifts` along `dims`; what leaves at the end comes in at the start. Without dims, x is one row."""
     shifts, dims = as_ints(shifts), as_ints(() if dims is None else dims)
     if len(shifts) != (len(dims) or 1):
         raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, dims:{len(dims)}")
+    if not x.ndim and dims:
+        raise IndexError(f"Dimension specified as {dims[0]} but tensor has no dimensions")
     if not x.ndim:
         return x.copy()
     return xp.roll(x, shifts, tuple(canonical_dim(d, x.ndim) for d in dims)) if dims else xp.roll(x, shifts[0])
@@ -332,7 +345,7 @@ def roll_grad(g: Tensor, shifts: Any, dims: Any) -> Tensor:
 
 
 @op(promote=None)
-def rot90(xp: Any, x: Array, k: int = 1, dims: Any = (0, 1)) -> Array:
+def rot90(xp: Any, x: Array, k: int = 1, dims: Sizes = (0, 1)) -> Array:
     """x turned k times by 90° from the first towards the second of `dims`."""
     dims = as_ints(dims)
     if len(dims) != 2:
@@ -355,7 +368,7 @@ def rot90_grad(g: Tensor, k: int, dims: Any) -> Tensor:
 
 
 @op(promote=None)
-def repeat(xp: Any, x: Array, repeats: Any) -> Array:
+def repeat(xp: Any, x: Array, repeats: Dims) -> Array:
     """x laid out `repeats` times along each dimension; more repeats than dimensions add dimensions in front."""
     repeats = as_ints(repeats)
     if len(repeats) < x.ndim:
@@ -381,7 +394,7 @@ def repeat_grad(g: Tensor, x_shape: tuple, repeats: Any) -> Tensor:
 
 
 @composite
-def tile(input: Tensor, dims: Any) -> Tensor:
+def tile(input: Tensor, dims: Sizes) -> Tensor:
     """`repeat`, where missing repeats in front count as 1."""
     dims = as_ints(dims)
     return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
@@ -390,24 +403,32 @@ def tile(input: Tensor, dims: Any) -> Tensor:
 @op(promote=None, public=False)
 def repeated_indices(xp: Any, repeats: Index) -> Array:
     """The index k, repeats[k] times, for every k: [2, 0, 1] gives [0, 0, 2]."""
-    if repeats.ndim > 1 or repeats.dtype.kind != "i":
-        raise RuntimeError(f"repeats must be a 0-dim or 1-dim integer tensor, got {repeats.ndim}-d {repeats.dtype}")
+    if repeats.dtype.kind != "i":
+        raise NotImplementedError(
+            f'"repeat_interleave" not implemented for repeats of {repeats.dtype}; convert with .long()'
+        )
+    if repeats.ndim > 1:
+        raise RuntimeError(f"repeats must be a 0-dim or 1-dim tensor, got shape {tuple(repeats.shape)}")
     if (repeats < 0).any():
         raise RuntimeError("repeats can not be negative")
     return xp.repeat(xp.arange(repeats.size), repeats.tolist())
 
 
 @composite
-def repeat_interleave(input: Tensor, repeats: Any = None, dim: int | None = None) -> Tensor:
+def repeat_interleave(input: Tensor, repeats: Tensor | int | None = None, dim: int | None = None) -> Tensor:
     """Each element `repeats` times in a row (a tensor: its own number for each), along `dim` or over all of x.
 
     >>> minitorch.repeat_interleave(minitorch.tensor([1, 2]), 2)
     tensor([1, 1, 2, 2])
     """
-    if repeats is None:
+    if repeats is None and dim is None:
         return repeated_indices(input)
+    if repeats is None:
+        raise TypeError("repeat_interleave(): argument 'repeats' (position 2) must be Tensor or int, not NoneType")
     if dim is None:
         input, dim = flatten(input), 0
+    if not input.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     dim = canonical_dim(dim, input.ndim)
     if isinstance(repeats, int):
         if repeats < 0:
