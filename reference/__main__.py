@@ -1,4 +1,4 @@
-"""The command line of the oracle: `python -m reference report | bench | mutate | programs | derivatives`."""
+"""The command line of the oracle: `python -m reference report | bench | mutate | programs | train | derivatives`."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     mutate = commands.add_parser("mutate", help="break each derivative and update rule: do the rows notice?")
     mutate.add_argument("--family", metavar="NAME", help="only one module of minitorch/ops, or optim")
 
-    programs = commands.add_parser("programs", help="train whole programs in both libraries from the same seeds")
-    programs.add_argument("--seeds", type=positive, default=3, metavar="N", help="how many seeds (3)")
+    train = commands.add_parser("train", help="train whole programs in both libraries from the same seeds")
+    train.add_argument("--seeds", type=positive, default=3, metavar="N", help="how many seeds (3)")
 
     programs = commands.add_parser("programs", help="random programs of ops, views, writes and backward, on both libraries")
     programs.add_argument("--count", type=positive, default=1000, metavar="N", help="how many programs (1000)")
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         from .state_machine import programs as run  # type: ignore[assignment]
     elif command == "derivatives":
         from .derivatives import write as run  # type: ignore[assignment]
-    elif command == "programs":
+    elif command == "train":
         from .programs import report as run  # type: ignore[assignment]
     elif command == "bench":
         from .bench import bench as run  # type: ignore[assignment]

@@ -2,7 +2,7 @@
 
 Every kind of random draw a learner meets is in one of them: initial weights, splits, shuffles, weighted sampling, dropout,
 noise. With the same seed the two loss curves must be the same up to the rounding of the ordinary arithmetic.
-Run `python -m reference programs` to see how far they are apart.
+Run `python -m reference train` to see how far they are apart.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import pytest
 
 import minitorch
 from minitorch import cli
+from minitorch.examples import digits
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +79,31 @@ def test_compare_trains_the_same_in_torch(optimizer: str, capsys: pytest.Capture
     largest = float(re.search(r"largest difference between the losses of minitorch and torch: (\S+)", out)[1])
     assert largest == max(float(difference) for _, _, difference in pairs)
     assert 0 <= largest < 1e-4
+
+
+def test_the_steps_shrink_to_nothing() -> None:
+    images, labels = minitorch.datasets.load_digits("test")
+    training = digits.Training(digits.pixels(images), labels, lr=0.02, epochs=2)
+    rates = []
+    for _ in range(2):
+        training.epoch()
+        rates.append(training.optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.01, 0.0], abs=1e-12)
+
+
+def test_readme_shows_the_real_output(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = re.findall(r"^```text\n(epoch.*?)^```", (Path(__file__).parent.parent / "README.md").read_text(), re.M | re.S)
+    assert len(shown) == 2
+    for text, options in zip(shown, [[], ["--compare"]]):
+        assert run("train", *options) == 0
+        real = {line[:11]: line for line in capsys.readouterr().out.splitlines()}
+        for line in filter("…".__ne__, text.splitlines()):
+            # Words to the letter, numbers nearly: the machine rounds its own way.
+            assert re.sub(r"\d\.\S+|\d\d\.\d\d", "", line) == re.sub(r"\d\.\S+|\d\d\.\d\d", "", real[line[:11]])
+            claimed, got = (
+                list(map(float, re.findall(r"(?:loss|accuracy) (\S+)", each))) for each in (line, real[line[:11]])
+            )
+            assert claimed == pytest.approx(got, rel=0.01)
 
 
 def test_compare_changes_nothing_in_the_training() -> None:
