@@ -207,7 +207,7 @@ def randperm(
     kind = dtype or dtypes.int64
     if kind is dtypes.bool_:
         raise NotImplementedError("\"randperm\" not implemented for 'Bool'")
-    largest = 2 ** sampling.DIGITS[kind.name] + 1 if kind.is_floating_point else dtypes.iinfo(kind).max
+    largest = (2 ** sampling.DIGITS[kind.name] if kind.is_floating_point else dtypes.iinfo(kind).max) + 1
     if n > largest:
         raise RuntimeError(f"n cannot be greater than {largest} for {kind}, which does not hold all integers below {n}")
     where = as_device(device)

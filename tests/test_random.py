@@ -202,6 +202,8 @@ def test_randperm(n: int, seed: int, dtype: str) -> None:
 def test_multinomial(rows: int, columns: int, k: int, seed: int, dtype: str, data: Any) -> None:
     replacement, transposed = data.draw(st.booleans()), data.draw(st.booleans())
     zero = data.draw(st.none() | st.integers(0, columns - 1))
+    if not replacement and dtype == "float16":
+        dtype = "float32"  # float16 makes ties, and which of two equals is drawn first torch leaves to its sorting
 
     def call(t: Any, g: Any) -> Any:
         w = t.rand((columns, rows) if transposed else (rows, columns), dtype=getattr(t, dtype), generator=g)
