@@ -1,0 +1,72 @@
+"""`out=`: wherever torch's function takes it, ours does, with the same result and the same refusals."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import minitorch
+from minitorch.op import Elementwise
+from reference.checks import worst_error
+from reference.strategies import Source
+from reference.table import Row, flat, table, tensors
+
+UNDOCUMENTED = {"gelu", "hardshrink", "logsigmoid", "softplus", "softshrink"}  # layers' functions that happen to take it
+TENSOR = {minitorch: minitorch.Tensor, torch: torch.Tensor}
+
+
+def call(row: Row, lib: Any, seed: int, change: str) -> Any:
+    """What `row` writes into `out=` tensors of its results' dtypes, or the type of what it raises; None: it has no result."""
+    function = row.ours if lib is minitorch else row.theirs
+    case = tensors(row.draw(Source(seed)), lib, np.float64, [])
+    result = row.call(function, case)
+    if not isinstance(flat(result)[0], TENSOR[lib]):
+        return None
+    made = [lib.zeros(tuple(t.shape), dtype=t.dtype) for t in flat(result)]
+    if change == "empty":
+        made = [lib.empty(0, dtype=t.dtype) for t in made]
+    elif change == "requires_grad":
+        case = tensors(row.draw(Source(seed)), lib, np.float64, row.inputs())
+    elif change == "int" and made[0].is_floating_point():
+        made = [lib.zeros(tuple(t.shape), dtype=lib.int64) for t in made]
+    out = tuple(made) if isinstance(result, tuple) else made[0]
+    before = [t._version for t in made]
+    try:
+        returned = row.call(lambda *args, **kw: function(*args, **kw, out=out), case)
+    except Exception as error:
+        assert [t._version for t in made] == before, "a refused out= was written to"
+        return type(error).__name__
+    assert all(a is b for a, b in zip(flat(returned), made)), "out= is not what is returned"
+    return [(list(t.shape), t.numpy()) for t in made]
+
+
+@pytest.mark.parametrize("change", ["same", "empty", "requires_grad", "int"])
+@pytest.mark.parametrize("row", [row for row in table() if row.covers not in UNDOCUMENTED], ids=str)
+def test_out(row: Row, change: str) -> None:
+    if change == "int" and not isinstance(row.ours, Elementwise):
+        return  # into another dtype torch's reductions go each their own way
+    for seed in range(3):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                theirs = call(row, torch, seed, change)
+            except Exception:
+                continue
+            if theirs is None or theirs == "TypeError":  # torch's takes no out=
+                continue
+            ours = call(row, minitorch, seed, change)
+        if isinstance(ours, str) or isinstance(theirs, str):
+            assert ours == theirs
+            continue
+        for (shape, a), (expected, b) in zip(ours, theirs):
+            assert shape == expected
+            assert worst_error(a, b, np.float64) <= 1
+
+
+def test_resizing_what_holds_numbers_warns() -> None:
+    with pytest.warns(UserWarning, match=r"resized since it had shape \[2\].*required output shape \[3\]"):
+        minitorch.exp(minitorch.zeros(3), out=minitorch.zeros(2))
