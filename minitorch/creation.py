@@ -17,6 +17,7 @@ from . import dtypes
 from ._sampling import layout as _layout
 from .device import as_device, device
 from .dtypes import dtype as DType
+from .signature import checked
 from .tensor import Tensor
 
 
@@ -103,8 +104,11 @@ def _unwrapped(data: Any, leaves: list[DType]) -> Any:
     elif isinstance(data, (bool, int, float)):
         leaves.append(dtypes.scalar_dtype(data))
     else:
-        error = TypeError if isinstance(data, (str, bytes)) else RuntimeError
-        raise error(f"could not infer dtype of {type(data).__name__}; a tensor holds bools, integers or floats")
+        if isinstance(data, (str, bytes)):
+            raise ValueError(
+                f"too many dimensions '{type(data).__name__}': a tensor holds bools, integers or floats, no text"
+            )
+        raise RuntimeError(f"Could not infer dtype of {type(data).__name__}; a tensor holds bools, integers or floats")
     return data
 
 
@@ -117,9 +121,10 @@ __all__ = [
 # ---- filled with one value ----
 
 
+@checked
 def full(
     size: Any,
-    fill_value: Any,
+    fill_value: Tensor | float,
     *,
     dtype: DType | None = None,
     device: device | str | None = None,
@@ -132,26 +137,30 @@ def full(
     return _finish(array, requires_grad)
 
 
+@checked
 def zeros(*size: Any, dtype: DType | None = None, device: device | str | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
     array = as_device(device).xp.zeros(_size(size), dtype=(dtype or dtypes.get_default_dtype()).numpy)
     return _finish(array, requires_grad)
 
 
+@checked
 def ones(*size: Any, dtype: DType | None = None, device: device | str | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones: `ones(2, 3)` or `ones((2, 3))`."""
     array = as_device(device).xp.ones(_size(size), dtype=(dtype or dtypes.get_default_dtype()).numpy)
     return _finish(array, requires_grad)
 
 
+@checked
 def empty(*size: Any, dtype: DType | None = None, device: device | str | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor with whatever was in memory."""
     array = as_device(device).xp.empty(_size(size), dtype=(dtype or dtypes.get_default_dtype()).numpy)
     return _finish(array, requires_grad)
 
 
+@checked
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+    input: Tensor, fill_value: Tensor | float, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """A tensor of input's shape, dtype, device and memory order, filled with `fill_value`."""
     made = empty_like(input, dtype=dtype, device=device)
@@ -159,16 +168,19 @@ def full_like(
     return made.requires_grad_() if requires_grad else made
 
 
+@checked
 def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros of input's shape, dtype and device."""
     return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@checked
 def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones of input's shape, dtype and device."""
     return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
+@checked
 def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Whatever was in memory, in input's shape, dtype, device and memory order."""
     xp = as_device(device or input.device).xp
@@ -223,6 +235,7 @@ def logspace(
     return _finish((base**exponents).astype((dtype or dtypes.get_default_dtype()).numpy), False)
 
 
+@checked
 def eye(
     n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -233,11 +246,13 @@ def eye(
     return _finish(array, requires_grad)
 
 
+@checked
 def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
     """(2, K) int64: the row and column numbers of the lower triangle."""
     return Tensor._wrap(np.stack(np.tril_indices(row, offset, col)))
 
 
+@checked
 def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
     """(2, K) int64: the row and column numbers of the upper triangle."""
     return Tensor._wrap(np.stack(np.triu_indices(row, offset, col)))

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from . import dtypes
+
 
 class device:
     """Where a tensor lives: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`."""
@@ -21,7 +23,8 @@ class device:
     def __init__(self, type: str | device, index: int | None = None):
         name, _, number = str(type).partition(":")
         if name not in ("cpu", "cuda") or (number and not number.isdigit()):
-            raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {type!r}")
+            hint = f"; a dtype has no quotes: minitorch.{name}" if name in dtypes.SCALAR_NAMES else ""
+            raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {type!r}{hint}")
         self.type: str = name
         self.index: int | None = int(number) if number else index
 

@@ -12,6 +12,7 @@ Read next: `autograd/node.py`, what a recorded call leaves behind.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import re
 from collections import namedtuple
@@ -21,14 +22,16 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from ._memory import order_of_a_copy
 from .autograd.grad_mode import grad_mode
 from .autograd.node import record
 from .device import device_of, xp_of
-from .signature import Signature, checked
+from .signature import Signature, checked, tensor_list, torchs_name
 
 Array = Any  # a differentiable array argument of a forward; all `Array`s of an op are promoted together
 Operand = Any  # an `Array` that may come as a Python number
 Index = Any  # an array argument that is passed as it is: indices, masks, conditions
+Indices = Any  # an option that holds index arrays, such as the key of x[key]
 
 registry: dict[str, Op | Callable] = {}  # every public op and composite function by its torch name
 ops: list[Op] = []  # every op, those without a public name too
@@ -44,6 +47,8 @@ def op(
     view: bool = False,
     backward: str | Callable[[dict], str] | None = None,
     public: bool = True,
+    only: str | None = None,
+    alike: str = "",
 ) -> Any:
     """Make a forward function `f(xp, *inputs, *options)` an op, and register it under its name if it is public.
 
@@ -51,12 +56,12 @@ def op(
     promote: "same" brings all `Array` inputs to one dtype, "float" also turns integers into the default dtype,
     "no bool" is "same" that refuses bool, None leaves them alone. view: forward returns a view of its first input.
     backward: the `grad_fn` name, if torch's is not CamelCase(name) + "Backward0".
+    only: "floats" refuses other dtypes, "numbers" refuses bool. alike: the inputs that must be of one dtype.
     """
     if forward is None:
-        return lambda forward: op(
-            forward, name=name, outputs=outputs, promote=promote, view=view, backward=backward, public=public
-        )
-    made = Op(forward, name or forward.__name__.rstrip("_"), outputs, promote, view, backward)
+        given = {"name": name, "outputs": outputs, "promote": promote, "view": view, "backward": backward}
+        return functools.partial(op, **given, public=public, only=only, alike=alike)
+    made = Op(forward, name or forward.__name__.rstrip("_"), outputs, promote, view, backward, only=only, alike=alike)
     return register(made.__name__, made) if public else made
 
 
@@ -67,23 +72,28 @@ def row(
     *derivatives: Callable | None,
     promote: str | None = "same",
     backward: str | None = None,
-    numbers: str = "",
+    numbers: str | None = None,
+    only: str | None = None,
+    alike: str = "",
 ) -> Op:
     """An elementwise op in one line: its name, formula, forward, and one derivative per input, in their order.
 
-    numbers: the inputs that may be Python numbers beside a tensor, "a b" for both.
+    numbers: the inputs that may be Python numbers beside a tensor, all unless told; the rest is as for `op`.
     """
-    made = Elementwise(forward, name, ("out",), promote, False, backward, formula, numbers)
+    made = Elementwise(forward, name, ("out",), promote, False, backward, formula, numbers, only, alike)
     for input_name, derivative in zip(made.inputs, derivatives):
         if derivative is not None:
             made.grad(input_name)(derivative)
     return register(name, made)
 
 
-def composite(function: Callable) -> Callable:
-    """Register a public function that is made of other ops, and so needs no derivative of its own."""
+def composite(function: Any = None, *, only: str | None = None, alike: str = "") -> Any:
+    """Register a public function that is made of other ops, and so needs no derivative of its own; `only` and `alike` as
+    for `op`."""
+    if function is None:
+        return functools.partial(composite, only=only, alike=alike)
     name = function.__name__.rstrip("_")
-    return register(name, checked(function, name))
+    return register(name, checked(function, name, only, alike))
 
 
 def register(name: str, thing: Any) -> Any:
@@ -97,7 +107,7 @@ def register(name: str, thing: Any) -> Any:
 class Op:
     """A forward, its derivatives, and the door (`__call__`) they are reached through."""
 
-    def __init__(self, forward, name, outputs, promote, view, backward, formula=None, numbers=""):
+    def __init__(self, forward, name, outputs, promote, view, backward, formula=None, numbers=None, only=None, alike=""):
         parameters = list(inspect.signature(forward).parameters.values())[1:]  # the first is xp
         is_row = formula is not None
         self.forward = forward
@@ -107,17 +117,18 @@ class Op:
         self.outputs: tuple[str, ...] = () if self.output_list else tuple(outputs)
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         if is_row:  # every parameter without a default is an input
-            number = dict.fromkeys(numbers.split(), "Operand")
-            kinds = {p.name: number.get(p.name, "Array") if p.default is p.empty else "Number" for p in parameters}
-            parameters = [p.replace(annotation=kinds[p.name]) for p in parameters]
+            operands = [p.name for p in parameters] if numbers is None else numbers.split()
+            kinds = {p.name: "Operand" if p.name in operands else "Array" for p in parameters if p.default is p.empty}
+            parameters = [p.replace(annotation=kinds.get(p.name, "Number")) for p in parameters]
         kinds = {p.name: str(p.annotation) for p in parameters}
         self.inputs = tuple(n for n, kind in kinds.items() if re.search("Array|Operand|Index", kind))
+        self.tensors = {*self.inputs, *(n for n, kind in kinds.items() if kind == "Indices")}
         self.parameters = tuple(p.name for p in parameters)
         self.positions = tuple(self.parameters.index(n) for n in self.inputs)  # of the inputs among the arguments
         self.indices = frozenset(i for i in self.positions if "Index" in kinds[self.parameters[i]])
-        if self.variadic:  # it comes as a list, which `_list_input` looks into
+        if self.variadic:  # it comes as a list, which `tensor_list` looks into
             parameters[0] = inspect.Parameter(parameters[0].name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        self.signature = Signature(name, parameters)
+        self.signature = Signature(name, parameters, only, alike)
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.single = self.outputs == ("out",)
         self.n_inputs, self.arity = len(self.inputs), len(self.parameters)
@@ -156,8 +167,10 @@ class Op:
         types = tuple(map(type, args))
         if types not in self.signature.known:
             args = self._checked(args, types)
+        if self.signature.alike:
+            self.signature.check_alike(args, {})
         if self.variadic:
-            inputs = self._list_input(args[0])
+            inputs = tensor_list(self.__name__, args[0])
             args = (*inputs, *args[1:])
             positions: Any = range(len(inputs))
         else:
@@ -179,6 +192,10 @@ class Op:
                 plain = False
         if not plain and (dtype is None or dtype.kind != "f" or not self._weak(args, positions, dtype)):
             arrays = self._promote(args, arrays, positions)
+        if self.signature.refused:
+            dtype = next(a.dtype for a in arrays if hasattr(a, "dtype"))
+            if dtype.kind in self.signature.refused:
+                self.signature.refuse_dtype(dtype)
 
         xp = np if type(arrays[0]) is np.ndarray else self._xp(arrays)
         try:
@@ -271,22 +288,8 @@ class Op:
         return alias if alias in self.parameters else None
 
     def _signature(self) -> str:
-        return ", ".join(n + (f"={self.defaults[n]!r}" if n in self.defaults else "") for n in self.parameters)
-
-    def _list_input(self, tensors: Any) -> tuple:
-        if isinstance(tensors, Tensor) or not isinstance(tensors, (list, tuple)):
-            raise TypeError(
-                f"{self.__name__}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
-                f"{'; put it in a list' if isinstance(tensors, Tensor) else ''}"
-            )
-        if not tensors:
-            raise RuntimeError(f"{self.__name__}(): expected a non-empty list of Tensors")
-        for i, x in enumerate(tensors):
-            if not isinstance(x, Tensor):
-                raise TypeError(
-                    f"{self.__name__}(): expected Tensor as element {i} in argument 0, but got {type(x).__name__}"
-                )
-        return tuple(tensors)
+        names = {n: torchs_name(n) for n in self.parameters}
+        return ", ".join(names[n] + (f"={self.defaults[n]!r}" if n in self.defaults else "") for n in self.parameters)
 
     def _checked(self, args: tuple, types: tuple) -> tuple:
         """The arguments, if they are what the annotations say; numbers only beside a tensor."""
@@ -330,7 +333,7 @@ class Op:
             if not isinstance(args[i], Tensor):
                 arrays[i] = _number(arrays[i], numpy_dtype)
             elif arrays[i].dtype != numpy_dtype:
-                arrays[i] = arrays[i].astype(numpy_dtype)
+                arrays[i] = arrays[i].astype(numpy_dtype, order=order_of_a_copy(arrays[i]))
         return arrays
 
     def _xp(self, arrays: list) -> Any:
@@ -349,14 +352,14 @@ class Elementwise(Op):
         super().__init__(*args)
         self.lane = self.n_inputs if self.n_inputs <= 2 else -1  # -1: never
         self.options = tuple(self.defaults.values())
-        self.floats_only = self.promote == "float"
+        self.slow_kinds = "iub" if self.promote == "float" else self.signature.refused
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != self.lane or args[0].__class__ is not Tensor:
             return super().__call__(*args, **kwargs)
         a = args[0]
         x = a._array
-        if type(x) is not ndarray or (self.floats_only and x.dtype.kind != "f"):
+        if type(x) is not ndarray or (self.slow_kinds and x.dtype.kind in self.slow_kinds):
             return super().__call__(*args)
         if self.lane == 1:
             mask = a.requires_grad
@@ -425,7 +428,7 @@ class Plan:
         self.outputs = tuple(op.outputs.index(n) for n in outputs)
         self.shapes = tuple(op.parameters.index(n.removesuffix("_shape")) for n in shapes)
         self.extras = bool(outputs or shapes)
-        self.keeps_tensors = bool(outputs or set(arguments).intersection(op.inputs))
+        self.keeps_tensors = bool(outputs or set(arguments).intersection(op.tensors))
         self.joint = any(len(d.of) > 1 for d, _ in steps)  # then some targets may want no gradient, or be no tensor
         self.grads = frozenset(n for d, _ in steps for n in d.grads)
         numbered = enumerate(self.outputs, start=len(positions))
@@ -495,7 +498,7 @@ def _in_torchs_words(error: Exception, arrays: list) -> Exception:
             f"Expected all tensors to be on the same device, but found at least two devices, {' and '.join(devices)}! "
             "Move one with .to(device)"
         )
-    if "could not be broadcast" not in str(error):
+    if "be broadcast" not in str(error):
         return error
     shapes = [a.shape for a in arrays if hasattr(a, "shape")]
     for dim in range(max(map(len, shapes))):

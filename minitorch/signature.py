@@ -22,6 +22,7 @@ Dims = Any  # an int or a tuple or list of them
 Sizes = Any  # a tuple or list of ints
 
 Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
+REFUSED = {None: "", "numbers": "b", "floats": "iub"}  # NumPy's kinds of dtype that are not `only` those
 VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 Function = TypeVar("Function", bound=Callable)
 
@@ -56,19 +57,25 @@ KINDS = {
     "Number": Kind("Number", _is_number),
     "Dims": Kind("int or tuple of ints", lambda x: isinstance(x, (tuple, list)) or _is_int(x)),
     "Sizes": Kind("tuple of ints", lambda x: isinstance(x, (tuple, list))),
+    "Sequence[int]": Kind("tuple of ints", lambda x: isinstance(x, (tuple, list))),
     "str": Kind("str", lambda x: isinstance(x, str)),
     "dtypes.dtype": Kind("minitorch.dtype", lambda x: isinstance(x, dtypes.dtype)),
+    "DType": Kind("minitorch.dtype", lambda x: isinstance(x, dtypes.dtype)),
 }
 
 
 class Signature:
     """The kinds a function's parameters may be, by name; those annotated otherwise may be anything."""
 
-    def __init__(self, name: str, parameters: Sequence[inspect.Parameter]):
+    def __init__(self, name: str, parameters: Sequence[inspect.Parameter], only: str | None = None, alike: str = ""):
         self.name = name
         self.kinds = {p.name: _kinds(str(p.annotation)) for p in parameters if p.kind not in VARIABLE}
+        for name in ("reduction", "inplace"):  # torch looks at these late, or only for their truth
+            self.kinds.pop(name, None)
         fixed = itertools.takewhile(lambda p: p.kind is p.POSITIONAL_OR_KEYWORD, parameters)
         self.names = tuple(p.name for p in fixed)  # of the arguments that come by position
+        self.refused = REFUSED[only]
+        self.alike = tuple(alike.split())
         self.known: set[tuple] = set()  # combinations of types that have passed
 
     def check(self, args: tuple, kwargs: dict, types: tuple) -> tuple[tuple, dict]:
@@ -82,7 +89,7 @@ class Signature:
 
     def _checked(self, name: str, value: Any, position: int = 0) -> Any:
         """The value if it is of a kind that `name` may be."""
-        kinds = self.kinds[name]
+        kinds = self.kinds.get(name, ())
         if not kinds or any(kind.holds(value) for kind in kinds):
             return value
         if _is_tensor(value) and value.ndim == 0 and not value.requires_grad:  # it may stand for a number
@@ -91,13 +98,48 @@ class Signature:
                 return number
         self.refuse(name, value, position, [kind.words for kind in kinds if kind.words != "None"])
 
+    def check_alike(self, args: tuple, kwargs: dict) -> None:
+        """RuntimeError unless the tensors that must be of one dtype are."""
+        given = dict(zip(self.names, args)) | kwargs
+        (first, x), *others = [(n, given[n]) for n in self.alike if _is_tensor(given.get(n))]
+        for name, y in others:
+            if y.dtype is not x.dtype:
+                raise RuntimeError(
+                    f"{self.name}(): expected {torchs_name(first)} and {torchs_name(name)} to have the "
+                    f"same dtype, but got {x.dtype!r} and {y.dtype!r}; convert one with .to(dtype)"
+                )
+
+    def refuse_dtype(self, dtype: np.dtype) -> NoReturn:
+        """NotImplementedError: there is no formula for this dtype (the gelu of an integer)."""
+        name = dtypes.from_numpy_dtype(dtype).name
+        raise NotImplementedError(
+            f"\"{self.name}\" not implemented for '{dtypes.SCALAR_NAMES[name]}'; convert the input first, e.g. x.float()"
+        )
+
     def refuse(self, name: str, value: Any, position: int, expected: list[str]) -> NoReturn:
         """TypeError: what came, what was expected, and what to do about it. Position 0 means it came by keyword."""
         where = f" (position {position})" if position else ""
         raise TypeError(
-            f"{self.name}(): argument '{_TORCHS_NAMES.get(name, name)}'{where} must be {' or '.join(expected)}, "
+            f"{self.name}(): argument '{torchs_name(name)}'{where} must be {' or '.join(expected)}, "
             f"not {type(value).__name__}{_remedy(expected, value)}"
         )
+
+
+def tensor_list(name: str, tensors: Any) -> tuple:
+    """The tensors of a list as a tuple; TypeError if it is none or holds something else."""
+    if not isinstance(tensors, (list, tuple)):
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+            f"{'; put it in a list' if _is_tensor(tensors) else ''}"
+        )
+    if not tensors:
+        raise (ValueError if name == "cat" else RuntimeError)(f"{name}(): expected a non-empty list of Tensors")
+    for i, x in enumerate(tensors):
+        if not _is_tensor(x):
+            raise TypeError(
+                f"{name}(): expected Tensor as element {i} in argument 0, but got {type(x).__name__}{_remedy(['Tensor'], x)}"
+            )
+    return tuple(tensors)
 
 
 def _remedy(expected: list[str], value: Any) -> str:
@@ -115,24 +157,30 @@ def _remedy(expected: list[str], value: Any) -> str:
     return ""
 
 
-def checked(function: Function, name: str | None = None) -> Function:
+def checked(function: Function, name: str | None = None, only: str | None = None, alike: str = "") -> Function:
     """The function, with its arguments checked against its annotations."""
     name = name or function.__name__
-    signature = Signature(name, list(inspect.signature(function).parameters.values()))
-    known, check = signature.known, signature.check
+    signature = Signature(name, list(inspect.signature(function).parameters.values()), only, alike)
+    known, check, refused = signature.known, signature.check, signature.refused
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         types = (*map(type, args), *kwargs, *map(type, kwargs.values())) if kwargs else tuple(map(type, args))
         if types not in known:
             args, kwargs = check(args, kwargs, types)
+        if refused and args and (dtype := args[0]._array.dtype).kind in refused:
+            signature.refuse_dtype(dtype)
+        if alike:
+            signature.check_alike(args, kwargs)
         return function(*args, **kwargs)
 
     function.__qualname__ = name  # Python's own errors about missing and unknown arguments use it
     return call  # type: ignore[return-value]
 
 
-_TORCHS_NAMES = {"x": "input", "a": "input", "b": "other"}
+def torchs_name(name: str) -> str:
+    """What torch calls a parameter that a formula here calls x, a or b."""
+    return {"x": "input", "a": "input", "b": "other"}.get(name, name)
 
 
 def _kinds(annotation: str) -> tuple[Kind, ...]:

@@ -37,10 +37,11 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """How many mutants the reference rows caught, family by family: the honest measure of the suite."""
+    """What the suite measured: the share of mutants caught, family by family, and the bad calls compared with torch."""
     reports = terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
-    lines = sorted(value for report in reports for name, value in report.user_properties if name == "mutants")
-    if lines:
-        terminalreporter.section("mutants caught")
-        for line in lines:
-            terminalreporter.write_line(line)
+    for name, title in (("mutants", "mutants caught"), ("bad calls", "bad calls compared with torch")):
+        lines = sorted(value for report in reports for key, value in report.user_properties if key == name)
+        if lines:
+            terminalreporter.section(title)
+            for line in lines:
+                terminalreporter.write_line(line)

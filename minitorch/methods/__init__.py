@@ -23,6 +23,8 @@ def _document() -> None:
             thing = registry.get(name.strip("_"))
             if callable(method) and method.__doc__ is None and thing is not None:
                 method.__doc__ = thing.__doc__
+            if callable(method):
+                method.__qualname__ = f"Tensor.{name}"  # Python's own errors about missing arguments use it
 
 
 _document()

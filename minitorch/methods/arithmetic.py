@@ -26,6 +26,8 @@ class Arithmetic:
     """Elementwise functions, operators and conversions."""
 
     to: Any
+    dtype: Any
+    is_floating_point: Any
 
     # ---- operators ----
 
@@ -81,6 +83,10 @@ class Arithmetic:
         return elementwise.abs_(self)
 
     def __invert__(self) -> Tensor:
+        if self.is_floating_point():
+            raise TypeError(
+                f"~ (operator.invert) is only implemented on integer and Boolean-type tensors, got {self.dtype!r}; -x negates"
+            )
         return compare.bitwise_not(self)
 
     def __eq__(self, other: Any) -> Any:

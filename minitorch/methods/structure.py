@@ -100,11 +100,11 @@ class Structure:
 
     # ---- shape ----
 
-    def reshape(self, *shape: Any) -> Tensor:
-        return shaping.reshape(self, _spread(shape))
+    def reshape(self, *shape: Any, **named: Any) -> Tensor:
+        return shaping.reshape(self, _spread("reshape", "shape", shape, named))
 
-    def view(self, *shape: Any) -> Tensor:
-        return shaping.view(self, _spread(shape))
+    def view(self, *shape: Any, **named: Any) -> Tensor:
+        return shaping.view(self, _spread("view", "size", shape, named))
 
     def reshape_as(self, other: Tensor) -> Tensor:
         return shaping.reshape(self, other.shape)
@@ -121,8 +121,8 @@ class Structure:
     def unflatten(self, dim: int, sizes: Any) -> Tensor:
         return shaping.unflatten(self, dim, sizes)
 
-    def permute(self, *dims: Any) -> Tensor:
-        return shaping.permute(self, _spread(dims))
+    def permute(self, *dims: Any, **named: Any) -> Tensor:
+        return shaping.permute(self, _spread("permute", "dims", dims, named))
 
     def transpose(self, dim0: int, dim1: int) -> Tensor:
         return shaping.transpose(self, dim0, dim1)
@@ -149,8 +149,8 @@ class Structure:
     def unsqueeze(self, dim: int) -> Tensor:
         return shaping.unsqueeze(self, dim)
 
-    def expand(self, *sizes: Any) -> Tensor:
-        return shaping.expand(self, _spread(sizes))
+    def expand(self, *sizes: Any, **named: Any) -> Tensor:
+        return shaping.expand(self, _spread("expand", "size", sizes, named))
 
     def expand_as(self, other: Tensor) -> Tensor:
         return shaping.expand(self, other.shape)
@@ -158,8 +158,8 @@ class Structure:
     def broadcast_to(self, size: Any) -> Tensor:
         return shaping.expand(self, size)
 
-    def flip(self, *dims: Any) -> Tensor:
-        return rearrange.flip(self, _spread(dims))
+    def flip(self, *dims: Any, **named: Any) -> Tensor:
+        return rearrange.flip(self, _spread("flip", "dims", dims, named))
 
     def fliplr(self) -> Tensor:
         return rearrange.fliplr(self)
@@ -173,14 +173,14 @@ class Structure:
     def rot90(self, k: int = 1, dims: Any = (0, 1)) -> Tensor:
         return rearrange.rot90(self, k, dims)
 
-    def repeat(self, *repeats: Any) -> Tensor:
-        return rearrange.repeat(self, _spread(repeats))
+    def repeat(self, *repeats: Any, **named: Any) -> Tensor:
+        return rearrange.repeat(self, _spread("repeat", "repeats", repeats, named))
 
     def repeat_interleave(self, repeats: Any, dim: int | None = None) -> Tensor:
         return rearrange.repeat_interleave(self, repeats, dim)
 
-    def tile(self, *dims: Any) -> Tensor:
-        return rearrange.tile(self, _spread(dims))
+    def tile(self, *dims: Any, **named: Any) -> Tensor:
+        return rearrange.tile(self, _spread("tile", "dims", dims, named))
 
     def movedim(self, source: Any, destination: Any) -> Tensor:
         return shaping.movedim(self, source, destination)
@@ -327,6 +327,10 @@ class Structure:
         return matmul.baddbmm(self, batch1, batch2, beta=beta, alpha=alpha)
 
 
-def _spread(dims: tuple) -> Any:
-    """`x.permute(0, 1)` and `x.permute((0, 1))` mean the same."""
-    return dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims
+def _spread(method: str, parameter: str, values: tuple, named: dict[str, Any]) -> Any:
+    """`x.permute(0, 1)`, `x.permute((0, 1))` and `x.permute(dims=(0, 1))` mean the same."""
+    if named:
+        if list(named) != [parameter] or values:
+            raise TypeError(f"{method}() takes {parameter} alone, once, got {len(values)} values and {', '.join(named)}")
+        return named[parameter]
+    return values[0] if len(values) == 1 and not isinstance(values[0], int) else values

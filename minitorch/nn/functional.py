@@ -18,6 +18,7 @@ from minitorch.ops import activation as _activation
 from minitorch.ops import dropout as _dropout
 from minitorch.ops import normalize as _normalize
 from minitorch.ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
+from minitorch.ops.dims import as_ints
 from minitorch.ops.elementwise import clamp_min, tanh
 from minitorch.ops.gather import embedding as _embedding
 from minitorch.ops.gather import one_hot
@@ -34,7 +35,9 @@ from minitorch.ops.loss import (
 )
 from minitorch.ops.matmul import bilinear, linear
 from minitorch.ops.normalize import layer_norm, normalize, rms_norm
+from minitorch.ops.rearrange import broadcast_tensors
 from minitorch.ops.special import sigmoid
+from minitorch.signature import checked
 from minitorch.tensor import Tensor
 
 __all__ = [
@@ -60,11 +63,13 @@ def relu(input: Tensor, inplace: bool = False) -> Tensor:
     return input._update(_activation.relu) if inplace else _activation.relu(input)
 
 
+@checked
 def relu6(input: Tensor, inplace: bool = False) -> Tensor:
     """min(max(x, 0), 6)"""
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
+@checked
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
     """x moved into [min_val, max_val]"""
     if inplace:
@@ -72,6 +77,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
     return _activation.hardtanh(input, min_val, max_val)
 
 
+@checked
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
     """x for x > 0, negative_slope · x otherwise"""
     if inplace:
@@ -79,6 +85,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
     return _activation.leaky_relu(input, negative_slope)
 
 
+@checked
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
     """x for x > threshold, `value` otherwise"""
     if inplace:
@@ -86,36 +93,43 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
     return _activation.threshold(input, threshold, value)
 
 
+@checked
 def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x for x > 0, α (eˣ − 1) otherwise"""
     return _in_place(_activation.elu, input, alpha) if inplace else _activation.elu(input, alpha)
 
 
+@checked
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
     """x for x > 0, α (e^(x/α) − 1) otherwise"""
     return _in_place(_activation.celu, input, alpha) if inplace else _activation.celu(input, alpha)
 
 
+@checked
 def selu(input: Tensor, inplace: bool = False) -> Tensor:
     """A scaled ELU that keeps mean 0 and variance 1"""
     return _in_place(_activation.selu, input) if inplace else _activation.selu(input)
 
 
+@checked
 def silu(input: Tensor, inplace: bool = False) -> Tensor:
     """x · σ(x)"""
     return _in_place(_activation.silu, input) if inplace else _activation.silu(input)
 
 
+@checked
 def mish(input: Tensor, inplace: bool = False) -> Tensor:
     """x · tanh(ln(1 + eˣ))"""
     return _in_place(_activation.mish, input) if inplace else _activation.mish(input)
 
 
+@checked
 def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
     """min(max(x + 3, 0), 6) / 6"""
     return _in_place(_activation.hardsigmoid, input) if inplace else _activation.hardsigmoid(input)
 
 
+@checked
 def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
     """x · min(max(x + 3, 0), 6) / 6"""
     return _in_place(_activation.hardswish, input) if inplace else _activation.hardswish(input)
@@ -124,16 +138,19 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 # ---- along a dimension ---------------------------------------------------------------------------------------------
 
 
+@checked
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """p_i = exp(x_i) / Σ_j exp(x_j) along `dim`; say which, the default is torch's old guess and warns"""
     return _activation.softmax(input, _guessed_dim("softmax", input, dim, _stacklevel), dtype)
 
 
+@checked
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """ln softmax(x) along `dim`"""
     return _activation.log_softmax(input, _guessed_dim("log_softmax", input, dim, _stacklevel), dtype)
 
 
+@checked
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """softmax(−x) along `dim`"""
     return _activation.softmin(input, _guessed_dim("softmin", input, dim, _stacklevel), dtype)
@@ -152,11 +169,13 @@ def _guessed_dim(name: str, input: Tensor, dim: int | None, stacklevel: int) -> 
 # ---- dropout -------------------------------------------------------------------------------------------------------
 
 
+@checked
 def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """x · mask / (1 − p). It drops unless `training=False`: it cannot know of `model.eval()`; the layer does."""
     return _dropout_by(_dropout.dropout, input, p, training, inplace)
 
 
+@checked
 def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Dropout of whole channels of x (N, C, L) or (C, L)"""
     _check_probability(p)
@@ -165,6 +184,7 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return _batched_dropout(input, 3, p, training, inplace)
 
 
+@checked
 def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Dropout of whole channels of x (N, C, H, W). Three dimensions are taken for (N, C, L), with a warning."""
     _check_probability(p)
@@ -173,6 +193,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return _dropout_by(_dropout.feature_dropout, input, p, training, inplace)
 
 
+@checked
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Dropout of whole channels of x (N, C, D, H, W) or (C, D, H, W)"""
     _check_probability(p)
@@ -181,11 +202,13 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return _batched_dropout(input, 5, p, training, inplace)
 
 
+@checked
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """a · (x where kept, α′ where dropped) + b: dropout that keeps the mean 0 and variance 1 of SELU networks"""
     return _dropout_by(_dropout.alpha_dropout, input, p, training, inplace)
 
 
+@checked
 def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
     """Alpha dropout of whole channels of x (N, C, …)"""
     return _dropout_by(_dropout.feature_alpha_dropout, input, p, training, inplace)
@@ -213,6 +236,7 @@ def _check_probability(p: float) -> None:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
+@checked
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
     """softmax((x + Gumbel noise) / τ): a sample from softmax(x) that has a gradient (Jang et al., 2017).
 
@@ -232,6 +256,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: floa
 # ---- normalisation -------------------------------------------------------------------------------------------------
 
 
+@checked
 def batch_norm(
     input: Tensor,
     running_mean: Tensor | None,
@@ -251,6 +276,7 @@ def batch_norm(
     return _normalize.batch_norm(input, weight, bias, running_mean, running_var, training, momentum, eps)
 
 
+@checked
 def instance_norm(
     input: Tensor,
     running_mean: Tensor | None = None,
@@ -267,6 +293,7 @@ def instance_norm(
     return _normalize.instance_norm(input, weight, bias, running_mean, running_var, use_input_stats, momentum, eps)
 
 
+@checked
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
@@ -287,6 +314,7 @@ def _more_than_one_value(size: Sequence[int]) -> None:
 # ---- tables, distances, padding ------------------------------------------------------------------------------------
 
 
+@checked
 def embedding(
     input: Tensor,
     weight: Tensor,
@@ -321,10 +349,13 @@ def _shorten_rows(weight: Tensor, rows: Tensor, max_norm: float, norm_type: floa
     weight[used] = weight[used] * minitorch.where(norms > max_norm, max_norm / (norms + 1e-7), 1.0)  # type: ignore[attr-defined]
 
 
+@checked
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """⟨x₁, x₂⟩ / (max(‖x₁‖, ε) max(‖x₂‖, ε)) along `dim`"""
+    if not eps >= 0:
+        raise RuntimeError(f"eps must be non-negative, got: {eps}")
     dtype = promote_types(x1.dtype, x2.dtype)
-    x1, x2 = x1.to(dtype), x2.to(dtype)
+    x1, x2 = broadcast_tensors(x1.to(dtype), x2.to(dtype))
 
     def at_least_eps(x: Tensor) -> Tensor:  # as in torch, the gradient of the norm passes even where it is clamped
         norm = x.norm(2, dim, keepdim=True)
@@ -333,11 +364,13 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     return ((x1 / at_least_eps(x1)) * (x2 / at_least_eps(x2))).sum(dim)
 
 
+@checked
 def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """‖x₁ − x₂ + ε‖_p along the last dimension"""
     return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
 
 
+@checked
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """`value` (0) around x: `pad` is (left, right) of the last dimension, then of the one before it, and so on.
 
@@ -349,6 +382,7 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     """
     if mode != "constant":
         raise NotImplementedError(f"pad: mode {mode!r} is not supported yet; only 'constant' is")
+    pad = as_ints(pad)
     if len(pad) % 2 or len(pad) > 2 * input.ndim:
         raise RuntimeError(f"Padding length must be even and at most twice the dimensions {input.ndim}, got {list(pad)}")
     around = [(0, 0)] * (input.ndim - len(pad) // 2) + list(zip(pad[0::2], pad[1::2]))[::-1]

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import dtypes
 from ..op import Array, composite, op, row
 from .dims import canonical_dim
 from .elementwise import exp, tanh, where
 from .special import sigmoid, special
 
 if TYPE_CHECKING:
-    from .. import dtypes
     from ..tensor import Tensor
 
 # ---- piecewise linear ----
@@ -88,6 +88,8 @@ def hardtanh(xp: Any, x: Array, min_val: float = -1.0, max_val: float = 1.0) -> 
     """x moved into [min_val, max_val]"""
     if min_val > max_val:
         raise ValueError(f"min_val cannot be greater than max_val, got {min_val} and {max_val}")
+    if x.dtype.kind == "u" and min_val < 0:
+        raise RuntimeError(f"cannot do hardtanh on an unsigned type with negative limits, got min_val={min_val}")
     return xp.minimum(xp.maximum(x, min_val), max_val).astype(x.dtype, copy=False)
 
 
@@ -142,7 +144,7 @@ def hardshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
 @op(only="floats")
 def softshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
     """x moved towards 0 by λ, and 0 where |x| ≤ λ"""
-    if lambd < 0:
+    if not lambd >= 0:
         raise RuntimeError(f"lambda must be greater or equal to 0, but found to be {lambd}.")
     return xp.where(x > lambd, x - lambd, xp.where(x < -lambd, x + lambd, x * 0))
 
@@ -156,7 +158,9 @@ def softshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
 @op(only="numbers")
 def threshold(xp: Any, x: Array, threshold: float, value: float) -> Array:
     """x where x > threshold, `value` otherwise"""
-    return xp.where(x <= threshold, xp.asarray(value, dtype=x.dtype), x)
+    if x.dtype == "uint8" and not 0 <= value <= 255:
+        raise RuntimeError(f"value cannot be converted to type uint8_t without overflow: {value}")
+    return xp.where(x <= threshold, xp.asarray(value).astype(x.dtype), x)
 
 
 @threshold.grad
@@ -366,7 +370,7 @@ def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     _floating("softmax", x)
     axis = canonical_dim(dim, x.ndim)
     if not x.ndim or not x.size:
-        return xp.exp(x - x)
+        return xp.ones_like(x)
     e = x - x.max(axis, keepdims=True)
     xp.exp(e, out=e)
     e /= e.sum(axis, keepdims=True)
@@ -396,7 +400,7 @@ def log_softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     _floating("log_softmax", x)
     axis = canonical_dim(dim, x.ndim)
     if not x.ndim or not x.size:
-        return x - x
+        return xp.zeros_like(x)
     shifted = x - x.max(axis, keepdims=True)
     shifted -= xp.log(xp.exp(shifted).sum(axis, keepdims=True))
     return shifted
@@ -421,5 +425,6 @@ def softmin(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tenso
 
 
 def _floating(name: str, x: Array) -> None:
-    if x.dtype.kind not in "fV" and x.size:
-        raise NotImplementedError(f'"{name}_lastdim_kernel_impl" not implemented for {x.dtype}: convert with .float()')
+    if x.dtype.kind in "iub" and x.size:
+        kind = dtypes.SCALAR_NAMES[dtypes.from_numpy_dtype(x.dtype).name]
+        raise NotImplementedError(f"\"{name}\" not implemented for '{kind}'; convert the input first, e.g. x.float()")

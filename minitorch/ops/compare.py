@@ -34,9 +34,9 @@ signbit = row(
 # ---- logic ----
 
 logical_not = row("logical_not", "not x", lambda xp, x: xp.logical_not(x))
-logical_and = row("logical_and", "a and b", lambda xp, a, b: xp.logical_and(a, b))
-logical_or = row("logical_or", "a or b", lambda xp, a, b: xp.logical_or(a, b))
-logical_xor = row("logical_xor", "either a or b", lambda xp, a, b: xp.logical_xor(a, b))
+logical_and = row("logical_and", "a and b", lambda xp, a, b: xp.logical_and(a, b), numbers="")
+logical_or = row("logical_or", "a or b", lambda xp, a, b: xp.logical_or(a, b), numbers="")
+logical_xor = row("logical_xor", "either a or b", lambda xp, a, b: xp.logical_xor(a, b), numbers="")
 
 
 def _of_bits(name: str, function: Callable) -> Callable:
@@ -44,7 +44,7 @@ def _of_bits(name: str, function: Callable) -> Callable:
 
     def forward(xp: Any, a: Array, b: Array) -> Array:
         if "f" in (getattr(getattr(x, "dtype", None), "kind", "f" if isinstance(x, float) else "") for x in (a, b)):
-            raise RuntimeError(f'"{name}_cpu" not implemented for floats: bits are those of integer and bool tensors')
+            raise NotImplementedError(f'"{name}_cpu" not implemented for floats: bits are those of integer and bool tensors')
         return function(xp, a, b)
 
     return forward
@@ -52,16 +52,16 @@ def _of_bits(name: str, function: Callable) -> Callable:
 
 def _not(xp: Any, x: Array) -> Array:
     if x.dtype.kind == "f":
-        raise TypeError(f"~ (operator.invert) is only implemented on integer and Boolean-type tensors, not on {x.dtype}")
+        raise NotImplementedError(
+            f'"bitwise_not_cpu" not implemented for {x.dtype}: bits are those of integer and bool tensors'
+        )
     return xp.invert(x)
 
 
 bitwise_not = row("bitwise_not", "the bits of x, flipped", _not)
-bitwise_and = row("bitwise_and", "bits set in a and in b", _of_bits("bitwise_and", lambda xp, a, b: a & b), numbers="a b")
-bitwise_or = row("bitwise_or", "bits set in a or in b", _of_bits("bitwise_or", lambda xp, a, b: a | b), numbers="a b")
-bitwise_xor = row(
-    "bitwise_xor", "bits set in one of a and b", _of_bits("bitwise_xor", lambda xp, a, b: a ^ b), numbers="a b"
-)
+bitwise_and = row("bitwise_and", "bits set in a and in b", _of_bits("bitwise_and", lambda xp, a, b: a & b))
+bitwise_or = row("bitwise_or", "bits set in a or in b", _of_bits("bitwise_or", lambda xp, a, b: a | b))
+bitwise_xor = row("bitwise_xor", "bits set in one of a and b", _of_bits("bitwise_xor", lambda xp, a, b: a ^ b))
 
 
 def _shift(name: str, function: Callable) -> Callable:
@@ -77,12 +77,8 @@ def _shift(name: str, function: Callable) -> Callable:
     return forward
 
 
-bitwise_left_shift = row(
-    "bitwise_left_shift", "a · 2ᵇ", _shift("lshift", lambda xp, a, b: xp.left_shift(a, b)), numbers="a b"
-)
-bitwise_right_shift = row(
-    "bitwise_right_shift", "⌊a / 2ᵇ⌋", _shift("rshift", lambda xp, a, b: xp.right_shift(a, b)), numbers="a b"
-)
+bitwise_left_shift = row("bitwise_left_shift", "a · 2ᵇ", _shift("lshift", lambda xp, a, b: xp.left_shift(a, b)))
+bitwise_right_shift = row("bitwise_right_shift", "⌊a / 2ᵇ⌋", _shift("rshift", lambda xp, a, b: xp.right_shift(a, b)))
 
 # ---- whole tensors ----
 

@@ -43,15 +43,11 @@ add = row(
     lambda xp, a, b, alpha=1: a + b if alpha == 1 else a + alpha * b,
     lambda g: g,
     lambda g, alpha: g if alpha == 1 else g * alpha,
-    numbers="a b",
 )  # fmt: skip
-sub = row(
-    "sub", "a − α·b", _sub, lambda g: g, lambda g, alpha: -g if alpha == 1 else g * -alpha, promote="no bool", numbers="a b"
-)
-mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a, numbers="a b")
+sub = row("sub", "a − α·b", _sub, lambda g: g, lambda g, alpha: -g if alpha == 1 else g * -alpha, promote="no bool")
+mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a)
 true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
-               lambda g, b: g / b, lambda g, a, b: -g * (a / b / b), promote="float", backward="DivBackward0",
-               numbers="a b")  # fmt: skip
+               lambda g, b: g / b, lambda g, a, b: -g * (a / b / b), promote="float", backward="DivBackward0")  # fmt: skip
 neg = row("neg", "−x", _neg, lambda g: -g)
 positive = row("positive", "x", lambda xp, x: x.copy(), lambda g: g, only="numbers")
 square = row("square", "x²", lambda xp, x: x * x if x.dtype.kind != "b" else x.astype("int64"), lambda g, x: g * (2 * x))
@@ -92,9 +88,9 @@ def _recip_norm(a: Tensor, b: Tensor) -> Tensor:
 
 atan2 = row("atan2", "the angle of the point (b, a)", lambda xp, a, b: xp.arctan2(a, b),
             lambda g, a, b: g * b * _recip_norm(a, b), lambda g, a, b: g * -a * _recip_norm(a, b),
-            promote="float")  # fmt: skip
+            promote="float", numbers="")  # fmt: skip
 hypot = row("hypot", "√(a² + b²)", lambda xp, a, b: xp.hypot(a, b),
-            lambda g, a, out: g * (a / out), lambda g, b, out: g * (b / out), only="floats")  # fmt: skip
+            lambda g, a, out: g * (a / out), lambda g, b, out: g * (b / out), only="floats", numbers="")  # fmt: skip
 
 # ---- steps: derivative 0 wherever there is one ----
 
@@ -151,15 +147,15 @@ def _share(g: Tensor, wins: Tensor, tie: Tensor) -> Tensor:
 
 
 maximum = row("maximum", "the larger of a and b", lambda xp, a, b: xp.maximum(a, b),
-              lambda g, a, b: _share(g, ~(a < b), a == b), lambda g, a, b: _share(g, ~(b < a), a == b))  # fmt: skip
+              lambda g, a, b: _share(g, ~(a < b), a == b), lambda g, a, b: _share(g, ~(b < a), a == b), numbers="")  # fmt: skip
 minimum = row("minimum", "the smaller of a and b", lambda xp, a, b: xp.minimum(a, b),
-              lambda g, a, b: _share(g, ~(a > b), a == b), lambda g, a, b: _share(g, ~(b > a), a == b))  # fmt: skip
+              lambda g, a, b: _share(g, ~(a > b), a == b), lambda g, a, b: _share(g, ~(b > a), a == b), numbers="")  # fmt: skip
 fmax = row("fmax", "the larger of a and b; of nan and a number, the number", lambda xp, a, b: xp.fmax(a, b),
            lambda g, a, b: where((a >= b) | isnan(b), g, 0.0),
-           lambda g, a, b: where((a >= b) | isnan(b), 0.0, g))  # fmt: skip
+           lambda g, a, b: where((a >= b) | isnan(b), 0.0, g), numbers="")  # fmt: skip
 fmin = row("fmin", "the smaller of a and b; of nan and a number, the number", lambda xp, a, b: xp.fmin(a, b),
            lambda g, a, b: where((a <= b) | isnan(b), g, 0.0),
-           lambda g, a, b: where((a <= b) | isnan(b), 0.0, g))  # fmt: skip
+           lambda g, a, b: where((a <= b) | isnan(b), 0.0, g), numbers="")  # fmt: skip
 
 
 def _clamp_form(saved: dict) -> str:
@@ -245,10 +241,10 @@ def _fmod(xp: Any, a: Array, b: Array) -> Array:
     return xp.fmod(a, b)
 
 
-floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, _zero, _zero, numbers="a b", only="numbers")
-trunc_divide = row("trunc_divide", "trunc(a / b)", _trunc_divide, _zero, _zero, numbers="a b", only="numbers")
+floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, _zero, _zero, only="numbers")
+trunc_divide = row("trunc_divide", "trunc(a / b)", _trunc_divide, _zero, _zero, only="numbers")
 remainder = row("remainder", "a − b·⌊a / b⌋, with the sign of b", _remainder,
-                lambda g: g, lambda g, a, b: -g * floor_divide(a, b), numbers="a b", only="numbers")  # fmt: skip
+                lambda g: g, lambda g, a, b: -g * floor_divide(a, b), only="numbers")  # fmt: skip
 fmod = row("fmod", "a − b·trunc(a / b), with the sign of a", _fmod,
            lambda g: g, lambda g, a, b: -g * trunc_divide(a, b), numbers="b", only="numbers")  # fmt: skip
 
@@ -449,6 +445,7 @@ heaviside = row(
     "0 below 0, 1 above 0, and b at a = 0",
     lambda xp, a, b: xp.where(a == 0, b, (a > 0).astype(b.dtype)),
     alike="a b",
+    numbers="",
 )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..op import Array, composite, op
+from ..signature import Dims
 from .compare import isnan
 from .dims import canonical_dim, canonical_dims
 from .elementwise import maximum, minimum
@@ -20,15 +21,17 @@ if TYPE_CHECKING:
 
 
 @op
-def amax(xp: Any, x: Array, dim: Any = (), keepdim: bool = False) -> Array:
+def amax(xp: Any, x: Array, dim: Dims | None = (), keepdim: bool = False) -> Array:
     """The largest over `dim` (an int, several, or () for all); ties share the gradient equally."""
-    return x.max(_not_empty("amax", x, dim), keepdims=keepdim) if x.ndim else x.copy()
+    dims = canonical_dims(dim, x.ndim)
+    return x.max(_not_empty("amax", x, dim), keepdims=keepdim) if dims else x.copy()
 
 
 @op
-def amin(xp: Any, x: Array, dim: Any = (), keepdim: bool = False) -> Array:
+def amin(xp: Any, x: Array, dim: Dims | None = (), keepdim: bool = False) -> Array:
     """The smallest over `dim` (an int, several, or () for all); ties share the gradient equally."""
-    return x.min(_not_empty("amin", x, dim), keepdims=keepdim) if x.ndim else x.copy()
+    dims = canonical_dims(dim, x.ndim)
+    return x.min(_not_empty("amin", x, dim), keepdims=keepdim) if dims else x.copy()
 
 
 def shared(g: Tensor, x: Tensor, out: Tensor, dim: Any, keepdim: bool) -> Tensor:
@@ -52,13 +55,13 @@ def _not_empty(name: str, x: Array, dim: Any) -> tuple[int, ...]:
     return dims
 
 
-@op(promote=None)
+@op(promote=None, only="numbers")
 def argmax(xp: Any, x: Array, dim: int | None = None, keepdim: bool = False) -> Array:
     """The index of the (first) largest over `dim`, or in the flattened tensor."""
     return _arg(xp, "argmax", x, dim, keepdim)
 
 
-@op(promote=None)
+@op(promote=None, only="numbers")
 def argmin(xp: Any, x: Array, dim: int | None = None, keepdim: bool = False) -> Array:
     """The index of the (first) smallest over `dim`, or in the flattened tensor."""
     return _arg(xp, "argmin", x, dim, keepdim)
@@ -67,6 +70,7 @@ def argmin(xp: Any, x: Array, dim: int | None = None, keepdim: bool = False) -> 
 def _arg(xp: Any, name: str, x: Array, dim: int | None, keepdim: bool) -> Array:
     _not_empty(name, x, dim)
     if not x.ndim:
+        canonical_dims(dim, 0)
         return xp.zeros((), "int64")
     if dim is None:
         found = getattr(x.reshape(-1), name)()
@@ -134,7 +138,7 @@ min_all.grad(shared_by_all)
 
 
 @composite
-def max_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
+def max_(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
     """The largest: `max(x)` of all, `max(x, dim)` as (values, indices), `max(x, other)` elementwise."""
     if other is not None or hasattr(dim, "_array"):
         return maximum(input, dim if other is None else other)
@@ -142,7 +146,7 @@ def max_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor
 
 
 @composite
-def min_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
+def min_(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
     """The smallest: `min(x)` of all, `min(x, dim)` as (values, indices), `min(x, other)` elementwise."""
     if other is not None or hasattr(dim, "_array"):
         return minimum(input, dim if other is None else other)

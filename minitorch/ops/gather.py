@@ -45,6 +45,8 @@ def gather_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Tensor:
 def scatter_add(xp: Any, x: Array, dim: int, index: Index, src: Array) -> Array:
     """x with src[i][j] added at x[index[i][j]][j] for dim = 0, and so on; repeated indices add up."""
     key, out = _places(xp, "scatter_add", x, dim, index, src), x.copy()
+    if not index.size:
+        return out
     add_at(xp, _at_least_1d(out), key, _corner(src, index))
     return out
 
@@ -63,13 +65,21 @@ def scatter_add_grad_src(g: Tensor, dim: int, index: Tensor, src_shape: tuple) -
 
 @composite
 def scatter(
-    input: Tensor, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None
+    input: Tensor,
+    dim: int,
+    index: Tensor,
+    src: Tensor | float | None = None,
+    *,
+    value: float | None = None,
+    reduce: str | None = None,
 ) -> Tensor:
     """x with src[i][j] (or a number) put at x[index[i][j]][j] for dim = 0, and so on; reduce="add" adds it.
 
     Where indices repeat, which of the values stays is not defined; the derivative assumes they do not.
     """
     src = value if src is None else src
+    if src is None:
+        raise TypeError("scatter() missing required argument 'src' (a Tensor) or 'value' (a number)")
     if not hasattr(src, "_array"):
         src = input.new_full((), src).expand(index.shape)
     if reduce not in (None, "add"):
@@ -109,6 +119,10 @@ def _places(xp: Any, name: str, x: Array, dim: int, index: Array, src: Array | N
     if x.ndim != index.ndim:
         raise RuntimeError(
             f"Index tensor must have the same number of dimensions as input tensor, got {index.ndim} and {x.ndim} ({name})"
+        )
+    if src is not None and _at_least_1d(src).ndim != index.ndim:
+        raise RuntimeError(
+            f"Index tensor must have the same number of dimensions as src tensor, got {index.ndim} and {src.ndim} ({name})"
         )
     limits = x.shape if src is None else tuple(map(min, x.shape, _at_least_1d(src).shape))
     along = index.shape[axis] if src is None else _at_least_1d(src).shape[axis]
@@ -254,7 +268,8 @@ def _slices(name: str, x: Array, dim: int, index: Array, error: type, lowest: in
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector, got {index.ndim} dimensions")
     if index.dtype.kind != "i" or index.dtype.itemsize < 4:
-        raise RuntimeError(f"{name}(): Expected dtype int32 or int64 for index, got {index.dtype}; convert with .long()")
+        wrong = IndexError if name == "index_fill" else RuntimeError
+        raise wrong(f"{name}(): Expected dtype int32 or int64 for index, got {index.dtype}; convert with .long()")
     axis = canonical_dim(dim, x.ndim)
     check_bounds(index, x.shape[axis] if x.ndim else 1, axis, error, lowest)
     return axis, index.reshape(-1)
@@ -272,7 +287,8 @@ def _same(name: str, x: Array, source: Array, axis: int, index: Array, error: ty
             f"{name}(): Number of indices ({index.size}) should be equal to source.size(dim) ({size}), for dim: {axis}"
         )
     if x.ndim and source.ndim and x.shape[:axis] + x.shape[axis + 1 :] != source.shape[:axis] + source.shape[axis + 1 :]:
-        raise error(f"{name}(): slices of source {list(source.shape)} and of self {list(x.shape)} differ in shape")
+        wrong = error if x.ndim != source.ndim else RuntimeError
+        raise wrong(f"{name}(): slices of source {list(source.shape)} and of self {list(x.shape)} differ in shape")
 
 
 # ---- classes and tables ----
@@ -303,6 +319,8 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 @op(promote=None)
 def embedding(xp: Any, weight: Array, indices: Index, padding_idx: int = -1) -> Array:
     """The rows of `weight` that `indices` name: (*indices, D). The row padding_idx gets no gradient."""
+    if weight.ndim != 2:
+        raise RuntimeError(f"'weight' must be 2-D (num_embeddings, embedding_dim), got shape {tuple(weight.shape)}")
     if indices.dtype.kind != "i" or indices.dtype.itemsize < 4:
         raise RuntimeError(
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "

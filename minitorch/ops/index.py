@@ -13,7 +13,7 @@ import numpy as np
 
 from ..device import scatter_add as add_at
 from ..device import xp_of
-from ..op import Array, composite, op
+from ..op import Array, Indices, composite, op
 from ..signature import tensor_list
 from .dims import canonical_dim
 
@@ -51,7 +51,7 @@ def setitem(x: Any, key: Any, value: Any) -> None:
         if not isinstance(value, (int, float, np.generic)):
             raise TypeError(f"can't assign a {type(value).__name__} to a {x.dtype!r} tensor; minitorch.tensor(…) makes one")
         value = x.new_tensor(value)
-    elif arrays is not None and value.dtype is not x.dtype:
+    elif arrays is not None and value.dtype is not x.dtype and (value.ndim or not _is_one_mask(key)):
         raise RuntimeError(
             f"Index put requires the source and destination dtypes match, got {x.dtype!r} for the destination and "
             f"{value.dtype!r} for the source; convert it with .to(dtype)"
@@ -67,6 +67,12 @@ def setitem(x: Any, key: Any, value: Any) -> None:
         view._apart_from(value)
         _check_arrays(view, arrays)
         view._update(put_at, value.to(x.dtype), _kept(value, arrays))
+
+
+def _is_one_mask(key: Any) -> bool:
+    """Whether the only array of a key is a mask: then a single number is filled in, whatever its dtype."""
+    arrays = [k for k in _as_tuple(key) if hasattr(k, "dtype") or isinstance(k, list)]
+    return len(arrays) == 1 and str(getattr(arrays[0], "dtype", "")).endswith("bool")
 
 
 def _result_ndim(view: Tensor, arrays: tuple) -> int:
@@ -283,7 +289,7 @@ def narrow(input: Tensor, dim: int, start: Tensor | int, length: int) -> Tensor:
 
 
 @op(promote=None, public=False)
-def index(xp: Any, x: Array, key: tuple) -> Array:
+def index(xp: Any, x: Array, key: Indices) -> Array:
     """x at index arrays, one or a full slice for each dimension: a copy."""
     return x[key]
 
@@ -295,7 +301,7 @@ def index_grad(g: Tensor, x_shape: tuple, key: tuple) -> Tensor:
 
 
 @op(promote=None, public=False, backward="IndexPutBackward0")
-def put_at(xp: Any, x: Array, values: Array, key: tuple, accumulate: bool = False) -> Array:
+def put_at(xp: Any, x: Array, values: Array, key: Indices, accumulate: bool = False) -> Array:
     """x with values put at the indices, or added there: then repeated indices add up."""
     out = x.copy()
     shape = out[key].shape

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..dtypes import bool_
+from ..dtypes import bool_, int64, uint8
 from ..op import Array, Index, composite, op
 from .activation import hardtanh, log_softmax_kernel, logsigmoid
 from .elementwise import abs_ as absolute
@@ -52,7 +52,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     return reduced(squared_error(input, target), reduction)
 
 
-@op(name="mse_loss", public=False)
+@op(name="mse_loss", public=False, only="floats")
 def squared_error(xp: Any, x: Array, y: Array) -> Array:
     """(x − y)²"""
     difference = x - y
@@ -86,20 +86,27 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
     if beta == 0:
         return l1_loss(input, target, reduction)
-    return reduced(quadratic_then_linear(_difference(input, target), beta, 1 / beta), reduction)
+    return reduced(quadratic_then_linear(_difference("smooth_l1_loss", input, target), beta, 1 / beta), reduction)
 
 
 @composite
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """d² / 2 where d = |x − y| ≤ δ, and δ (d − δ/2) beyond (Huber, 1964)"""
     _warn_if_broadcast(input, target)
-    if delta <= 0:
+    if not delta > 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
-    return reduced(quadratic_then_linear(_difference(input, target), delta, 1.0).to(input.dtype), reduction)
+    losses = quadratic_then_linear(_difference("huber_loss", input, target), delta, 1.0)
+    if not input.is_floating_point():
+        raise RuntimeError(
+            f"result type {losses.dtype!r} can't be cast to the desired output type {input.dtype!r}; convert the input with .float()"
+        )
+    return reduced(losses.to(input.dtype), reduction)
 
 
-def _difference(x: Tensor, y: Tensor) -> Tensor:
-    """x − y, where a bool beside numbers counts as 0 or 1."""
+def _difference(name: str, x: Tensor, y: Tensor) -> Tensor:
+    """x − y, where a bool beside numbers counts as 0 or 1; of floats, one of the two at least."""
+    if not (x.is_floating_point() or y.is_floating_point()):
+        raise NotImplementedError(f'"{name}" not implemented for {x.dtype!r}; convert the input first, e.g. x.float()')
     if x.dtype is not y.dtype and bool_ in (x.dtype, y.dtype):
         return x.to(y.dtype) - y if x.dtype is bool_ else x - y.to(x.dtype)
     return x - y
@@ -121,7 +128,7 @@ def quadratic_then_linear_grad(g: Tensor, x: Tensor, knee: float, scale: float) 
 # ---- classes ----
 
 
-@op(promote=None, name="nll_loss", outputs=("out", "total_weight"), public=False)
+@op(promote=None, name="nll_loss", outputs=("out", "total_weight"), public=False, only="floats")
 def picked(xp: Any, x: Array, target: Index, weight: Array | None, reduction: str, ignore_index: int) -> tuple[Array, Array]:
     """−w_y x_y for each row (N, C) and its class y, summed, divided by Σ w_y, or left as they are; also Σ w_y."""
     keep = target != ignore_index
@@ -176,22 +183,38 @@ def _rows(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor, tup
         raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
     shape = tuple(target.shape)
     if input.ndim == 1:
-        if target.ndim != 0:
-            raise RuntimeError(f"size mismatch (got input: {list(input.shape)}, target: {list(target.shape)})")
-        return input.unsqueeze(0), target.reshape(1), shape
+        _class_dtype(target)
+        if target.ndim > 1:
+            raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported: got shape {shape}")
+        if target.numel() != 1:
+            raise ValueError(
+                f"For 1D input, 1D target must have size 1, but got target size: {list(target.shape)}; scores of N samples have "
+                "shape (N, C)"
+            )
+        return input.unsqueeze(0), target.reshape(1), ()
     if input.shape[0] != (target.shape[0] if target.ndim else 1) or target.ndim == 0:
         raise ValueError(
-            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0] if target.ndim else 0})."
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0] if target.ndim else 0}): the "
+            "target holds one class for each sample"
         )
     if tuple(input.shape[2:]) != shape[1:]:
+        says = "0D or 1D target tensor expected, multi-target not supported" if input.ndim == 2 else "size mismatch"
         raise RuntimeError(
-            f"size mismatch (got input: {list(input.shape)} , target: {list(target.shape)}): expected {(input.shape[0], *input.shape[2:])}"
+            f"{says}: for an input of shape {tuple(input.shape)} the target has shape {(input.shape[0], *input.shape[2:])}, got "
+            f"{shape}"
         )
-    if target.dtype.is_floating_point:
-        raise RuntimeError(f"expected scalar type Long but found {target.dtype!r}: classes are int64, e.g. target.long()")
+    _class_dtype(target)
     if input.ndim == 2:
         return input, target, shape
     return input.movedim(1, -1).reshape(-1, input.shape[1]), target.reshape(-1), shape
+
+
+def _class_dtype(target: Tensor) -> None:
+    if target.dtype not in (int64, uint8):
+        raise RuntimeError(
+            f"expected target dtype to be Long or Byte, but got {target.dtype!r}: class numbers are integers, convert them with "
+            ".long(); probabilities have the shape of the input"
+        )
 
 
 @composite
@@ -212,6 +235,8 @@ def cross_entropy(
     """
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    if input.shape == target.shape and not target.is_floating_point():
+        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {target.dtype!r}")
     class_dim = 0 if input.ndim == 1 else 1
     log_p = log_softmax_kernel(input, class_dim)
     if input.shape == target.shape:
@@ -238,8 +263,6 @@ def _soft_cross_entropy(
     log_p: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float, class_dim: int
 ) -> Tensor:
     """−Σ_c w_c q_c ln p_c, with the targets q given as probabilities; the mean is over the samples."""
-    if not target.dtype.is_floating_point:
-        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {target.dtype!r}")
     classes = log_p.shape[class_dim]
     _check_class_weight(weight, classes)
     if label_smoothing:
@@ -255,7 +278,7 @@ def _soft_cross_entropy(
 # ---- probabilities ----
 
 
-@composite
+@composite(only="floats", alike="input target")
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
     """−w (y ln p + (1 − y) ln(1 − p)), with each logarithm at least −100, so that no loss is infinite."""
     if input.shape != target.shape:
@@ -263,9 +286,9 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please "
             "ensure they have the same size."
         )
-    if bool(((input.detach() < 0) | (input.detach() > 1)).any()):
+    if not bool(((input.detach() >= 0) & (input.detach() <= 1)).all()):  # nan is not
         raise RuntimeError(
-            "all elements of input should be between 0 and 1; for logits use binary_cross_entropy_with_logits"
+            "all elements of input should be between 0 and 1, and not nan; for logits use binary_cross_entropy_with_logits"
         )
     losses = bernoulli_loss(input, target)
     return reduced(losses if weight is None else losses * weight, reduction)
@@ -310,7 +333,7 @@ def bernoulli_loss_grad_y(g: Tensor, p: Tensor) -> Tensor:
     return g * (log(1 - p) - log(p))
 
 
-@composite
+@composite(only="floats")
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -319,6 +342,11 @@ def binary_cross_entropy_with_logits(
     pos_weight: Tensor | None = None,
 ) -> Tensor:
     """−w (v y ln σ(x) + (1 − y) ln(1 − σ(x))) for logits x, without computing σ: finite for every finite x."""
+    if not target.is_floating_point():
+        raise RuntimeError(
+            f"result type {input.dtype!r} can't be cast to the desired output type {target.dtype!r}: the targets are "
+            "probabilities; convert them with .float()"
+        )
     if input.shape != target.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
     if pos_weight is None:
@@ -360,6 +388,10 @@ def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: b
             "the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same as "
             "'batchmean' in the next major release.",
             stacklevel=3,
+        )
+    if not (input.is_floating_point() and target.is_floating_point()):
+        raise RuntimeError(
+            f"kl_div: Integral inputs not supported, got {input.dtype!r} and {target.dtype!r}; convert with .float()"
         )
     losses = exp(target) * (target - input) if log_target else xlogy(target, target) - target * input
     if reduction == "batchmean":

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import dtypes
 from ..device import scatter_add as add_at
 from ..op import Array, Index, Operand, composite, op
 from .index import index_put, placed
@@ -118,8 +119,12 @@ def take_grad(g: Tensor, x_shape: tuple, index: Tensor) -> Tensor:
 @composite
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """x with the elements of `source` at the indices into the flattened x, or, to accumulate, added there."""
+    if index.dtype not in (dtypes.int64, dtypes.int32):
+        raise RuntimeError(f"put_(): Expected a long tensor for index, but got {index.dtype!r}; convert with .long()")
+    if index.numel() and not input.numel():
+        raise IndexError("put_(): Tried to put elements into an empty tensor")
     if index.numel() != source.numel():
-        raise RuntimeError(
+        raise IndexError(
             f"put_(): Expected source and index to have the same number of elements, but got {source.numel()} and "
             f"{index.numel()}"
         )
@@ -153,12 +158,16 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 @op(promote=None)
 def bincount(xp: Any, x: Index, weights: Index | None = None, minlength: int = 0) -> Array:
     """How often each of 0, 1, 2, … occurs in a vector, or the sum of the weights there."""
-    if x.dtype.kind not in "iu" or x.ndim != 1 or (x.size and int(x.min()) < 0):
+    if x.dtype.kind not in "iu":
+        raise NotImplementedError(f'"bincount" not implemented for {x.dtype}: it counts integers; convert with .long()')
+    if x.ndim != 1 or (x.size and int(x.min()) < 0):
         raise RuntimeError(f"bincount only supports 1-d non-negative integral inputs, got {x.ndim}-d {x.dtype}.")
-    if weights is not None and weights.shape != x.shape:
+    if minlength < 0:
+        raise RuntimeError(f"minlength should be >= 0, got {minlength}")
+    if weights is not None and x.size and weights.shape != x.shape:
         raise RuntimeError(f"weights should be 1-d and have the same length as input, got {weights.shape} and {x.shape}")
     size = max(minlength, int(x.max()) + 1 if x.size else 0)
     kind = "int64" if weights is None else weights.dtype if weights.dtype == "float32" else "float64"
     out = xp.zeros(size, kind)
-    add_at(xp, out, x, xp.ones(x.shape, kind) if weights is None else weights.astype(kind))
+    add_at(xp, out, x, xp.ones(x.shape, kind) if weights is None or not x.size else weights.astype(kind))
     return out

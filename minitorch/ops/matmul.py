@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
 from ..op import Array, composite, op
-from ..signature import Number
+from ..signature import Number, tensor_list
 from .dims import as_ints, canonical_dim
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 def _same_dtype(a: Array, b: Array) -> None:
+    if a.dtype != b.dtype and "bool" in (a.dtype, b.dtype):
+        raise NotImplementedError("\"matmul\" not implemented for 'Bool'; convert it first, e.g. x.float()")
     if a.dtype != b.dtype:
         names = [dtypes.SCALAR_NAMES[dtypes.from_numpy_dtype(x.dtype).name].lower() for x in (a, b)]
         raise RuntimeError(
@@ -41,7 +43,7 @@ def _rank(name: str, argument: str, x: Array, ndim: int) -> None:
         raise RuntimeError(f"{name}: {argument} must be a {ndim}-D tensor, got shape {tuple(x.shape)}")
 
 
-@op(promote=None)
+@op(promote=None, only="numbers")
 def mm(xp: Any, a: Array, b: Array) -> Array:
     """C_ij = Σ_k a_ik b_kj for matrices a (N, K) and b (K, M)."""
     _rank("mm", "self", a, 2)
@@ -66,7 +68,7 @@ def mm_grad_b(g: Tensor, a: Tensor) -> Tensor:
     return mm(a.t(), g)
 
 
-@op(promote=None)
+@op(promote=None, only="numbers")
 def bmm(xp: Any, a: Array, b: Array) -> Array:
     """C_n = a_n b_n for batches of matrices a (B, N, K) and b (B, K, M)."""
     _rank("bmm", "batch1", a, 3)
@@ -92,7 +94,7 @@ def bmm_grad_b(g: Tensor, a: Tensor) -> Tensor:
     return bmm(a.transpose(1, 2), g)
 
 
-@op(promote=None)
+@op(promote=None, only="numbers")
 def mv(xp: Any, a: Array, v: Array) -> Array:
     """a v for a matrix (N, K) and a vector (K)."""
     _rank("mv", "self", a, 2)
@@ -115,7 +117,7 @@ def mv_grad_v(g: Tensor, a: Tensor) -> Tensor:
     return mv(a.t(), g)
 
 
-@op(promote=None)
+@op(promote=None, only="numbers")
 def dot(xp: Any, a: Array, b: Array) -> Array:
     """Σ a_i b_i of two vectors."""
     if a.ndim != 1 or b.ndim != 1:
@@ -246,17 +248,35 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 # ---- with something added ----
 
 
-@op(promote=None, backward="AddmmBackward0")
+@op(promote=None, backward="AddmmBackward0", only="numbers", alike="x weight")
 def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """y = x Wᵀ + b: x (…, in), W (out, in), b (out), y (…, out)."""
     if x.dtype != weight.dtype:
         _same_dtype(x, weight)
-    if not x.ndim or x.shape[-1] != weight.shape[-1]:
-        rows = math.prod(x.shape[:-1])
+    if not x.ndim or not weight.ndim:
+        raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {weight.ndim}D")
+    if weight.ndim > 2:
+        raise RuntimeError(f"linear expects a weight of shape (out_features, in_features), got {tuple(weight.shape)}")
+    if weight.ndim == 1 and bias is not None:
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1] if x.ndim else 1} and "
-            f"{weight.shape[-1]}x{weight.shape[0]}): linear expects the last dimension of x to be {weight.shape[-1]} "
-            f"(in_features), got shape {tuple(x.shape)}; to use all but the first as features, flatten first: x.flatten(1)"
+            "mat2 must be a matrix, got 1-D tensor: linear with a bias expects weight (out_features, in_features)"
+        )
+    if x.shape[-1] != weight.shape[-1]:
+        rows = math.prod(x.shape[:-1])
+        hint = "; to make features of all dimensions but the first, flatten first: x.flatten(1)" if x.ndim > 2 else ""
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and {weight.shape[-1]}x{weight.shape[0]}): Linear "
+            f"expected last dimension {weight.shape[-1]} (in_features), got {x.shape[-1]} from input of shape "
+            f"{tuple(x.shape)}{hint}"
+        )
+    if bias is not None and x.ndim <= 2 and bias.dtype != x.dtype:
+        raise RuntimeError(
+            f"self and mat2 must have the same dtype, but got a bias of {bias.dtype} for an input of {x.dtype}"
+        )
+    if bias is not None and (bias.size not in (1, len(weight)) or bias.ndim > x.ndim):
+        raise RuntimeError(
+            f"The expanded size of the tensor ({len(weight)}) must match the existing size ({bias.size}) at non-singleton "
+            f"dimension {x.ndim - 1}: linear expects a bias of shape ({len(weight)},), got {tuple(bias.shape)}"
         )
     out = _product(xp, x, weight.T)
     if bias is not None:
@@ -291,7 +311,7 @@ def linear_grad_bias(g: Tensor) -> Tensor:
     return g.sum(list(range(g.ndim - 1))) if g.ndim > 1 else g
 
 
-@composite
+@composite(alike="input1 input2 weight bias")
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_k = x₁ᵀ W_k x₂ + b_k: x₁ (…, I), x₂ (…, J), W (K, I, J), y (…, K)."""
     if input1.shape[:-1] != input2.shape[:-1]:
@@ -300,17 +320,21 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         raise RuntimeError(
             f"bilinear(): input sizes {input1.shape[-1]}, {input2.shape[-1]} do not match weight {list(weight.shape)}"
         )
+    if bias is not None and tuple(bias.shape) != (weight.shape[0],):
+        raise RuntimeError(
+            f"bilinear(): bias size does not match weight size: got {list(bias.shape)}, expected {weight.shape[0]}"
+        )
     out = einsum("...i,kij,...j->...k", input1, weight, input2)
     return out if bias is None else out + bias
 
 
-@composite
+@composite(alike="input mat1")
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · mat1 mat2"""
     return _plus(input, mm(mat1, mat2), beta, alpha)
 
 
-@composite
+@composite(alike="input mat")
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · mat vec"""
     return _plus(input, mv(mat, vec), beta, alpha)
@@ -325,13 +349,13 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: 
     return _plus(input, product, beta, alpha)
 
 
-@composite
+@composite(alike="input batch1")
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · batch1_n batch2_n"""
     return _plus(input, bmm(batch1, batch2), beta, alpha)
 
 
-@composite
+@composite(alike="input batch1")
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · Σ_n batch1_n batch2_n"""
     return _plus(input, bmm(batch1, batch2).sum(0), beta, alpha)
@@ -365,9 +389,20 @@ def scaled_grad(g: Tensor, factor: Any) -> Tensor:
 @composite
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Σ over pairs of dimensions: the last `dims` of a with the first of b, or the two lists in `dims`."""
+    if not (isinstance(dims, int) or (isinstance(dims, (tuple, list)) and len(dims) == 2)):
+        raise RuntimeError(
+            f"tensordot expects dims to be int or tuple[list[int], list[int]] or list[list[int]] containing two lists, but got "
+            f"dims={dims}"
+        )
+    if not isinstance(dims, int) and isinstance(dims[0], int) is not isinstance(dims[1], int):
+        raise TypeError(f"tensordot(): dims must be two lists of ints, got {dims}")
     if isinstance(dims, int):
         if dims < 0:
             raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a.ndim, b.ndim):
+            raise RuntimeError(
+                f"tensordot expects dims <= {min(a.ndim, b.ndim)}, which both tensors have, but got dims={dims}"
+            )
         dims = (list(range(a.ndim - dims, a.ndim)), list(range(dims)))
     of_a = [canonical_dim(d, a.ndim) for d in as_ints(dims[0])]
     of_b = [canonical_dim(d, b.ndim) for d in as_ints(dims[1])]
@@ -400,10 +435,14 @@ def einsum(equation: str, *operands: Any) -> Tensor:
     Without `->` the letters that occur once, in alphabetical order, are the result. `...` broadcasts.
     """
     tensors = tuple(operands[0]) if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
+    if tensors:
+        tensors = tensor_list("einsum", tensors)
     if not isinstance(equation, str):
         raise TypeError(f"einsum(): the equation must be a string, got {type(equation).__name__}")
     terms, result = _parsed(equation.replace(" ", ""), tensors)
     dtype = functools.reduce(dtypes.promote_types, (x.dtype for x in tensors))
+    if dtype is dtypes.bool_:
+        return einsum(equation, *(x.long() for x in tensors)).to(dtype)
     tensors = tuple(x.to(dtype) for x in tensors)
     total, letters = _diagonals(tensors[0], terms[0])
     for k in range(1, len(tensors)):

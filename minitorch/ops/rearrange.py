@@ -171,7 +171,7 @@ def broadcast_shapes(*shapes: Any) -> Any:
 
 
 @composite
-def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
+def meshgrid(*tensors: Any, indexing: str | None = "ij") -> tuple[Tensor, ...]:
     """Grids from vectors: the k-th varies along dimension k only ("ij"); "xy" exchanges the first two dimensions."""
     vectors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
     if not vectors:
@@ -182,7 +182,7 @@ def meshgrid(*tensors: Any, indexing: str = "ij") -> tuple[Tensor, ...]:
             f"meshgrid expects all tensors to have the same dtype, got {', '.join(repr(v.dtype) for v in vectors)}; convert "
             "with .to(dtype)"
         )
-    if indexing not in ("ij", "xy"):
+    if indexing not in ("ij", "xy", None):
         raise RuntimeError(f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     if any(v.ndim > 1 for v in vectors):
         raise RuntimeError("meshgrid: Expected 0D or 1D tensor in the tensor list but got one with more dimensions")

@@ -151,13 +151,15 @@ def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dt
 @op(promote=None)
 def all_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether all over `dim` are true (not 0)."""
-    return _truth(x, xp.all(x, canonical_dims(dim, x.ndim), keepdims=keepdim) if x.ndim else x != 0)
+    dims = canonical_dims(dim, x.ndim)
+    return _truth(x, xp.all(x, dims, keepdims=keepdim) if dims else x != 0)
 
 
 @op(promote=None)
 def any_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether any over `dim` is true (not 0)."""
-    return _truth(x, xp.any(x, canonical_dims(dim, x.ndim), keepdims=keepdim) if x.ndim else x != 0)
+    dims = canonical_dims(dim, x.ndim)
+    return _truth(x, xp.any(x, dims, keepdims=keepdim) if dims else x != 0)
 
 
 def _truth(x: Array, found: Array) -> Array:

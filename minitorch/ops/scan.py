@@ -67,7 +67,7 @@ def _from_the_end(scan: Any, g: Tensor, dim: int) -> Tensor:
     return scan(g.flip(dim), dim).flip(dim) if g.ndim else g
 
 
-@op(promote="float")
+@op(only="floats")
 def logcumsumexp(xp: Any, x: Array, dim: int) -> Array:
     """out_i = ln(e^x_0 + … + e^x_i) along `dim`"""
     return _doubling(xp, xp.logaddexp, x, canonical_dim(dim, x.ndim))

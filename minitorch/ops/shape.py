@@ -169,16 +169,28 @@ def expand(xp: Any, x: Array, size: Sizes) -> Array:
     try:
         return expanded(xp, x, size)
     except ValueError:
-        raise RuntimeError(
-            "The expanded size of the tensor must match the existing size at every dimension whose size is not 1.  "
-            f"Target sizes: {list(size)}.  Tensor sizes: {list(x.shape)}"
-        ) from None
+        raise _cannot_expand(x.shape, size) from None
 
 
 @expand.grad
 def expand_grad(g: Tensor) -> Tensor:
     """∂L/∂x = Σ over the repetitions of g (the engine sums)"""
     return g
+
+
+def _cannot_expand(old: tuple[int, ...], new: tuple[int, ...]) -> RuntimeError:
+    """What to say, naming the last dimension that does not fit."""
+    sizes = f"  Target sizes: {list(new)}.  Tensor sizes: {list(old)}"
+    if len(new) < len(old):
+        return RuntimeError(
+            f"expand: the number of sizes provided ({len(new)}) must be greater or equal to the number of dimensions in the "
+            f"tensor ({len(old)}).{sizes}"
+        )
+    dim = max(d for d in range(-len(old), 0) if old[d] not in (1, new[d]))
+    return RuntimeError(
+        f"The expanded size of the tensor ({new[dim]}) must match the existing size ({old[dim]}) at non-singleton dimension "
+        f"{len(new) + dim}.{sizes}"
+    )
 
 
 def _without_minus_one(old: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
@@ -287,7 +299,7 @@ def mT(input: Any) -> Tensor:
 @composite
 def adjoint(input: Tensor) -> Tensor:
     """mT; for complex numbers it would be conjugated, and there are none here."""
-    return mT(input)
+    return mT(input) if input.ndim else input
 
 
 @composite

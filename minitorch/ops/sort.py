@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .. import dtypes
 from ..op import Array, composite, op
 from .dims import canonical_dim
 from .extremes import shared_by_all, to_chosen
@@ -25,7 +26,7 @@ def _order(xp: Any, x: Array, axis: int, descending: bool) -> Array:
 
 
 @op(name="sort", outputs=("values", "indices"))
-def sort(xp: Any, x: Array, dim: int = -1, descending: bool = False, stable: bool = False) -> tuple[Array, Array]:
+def sort(xp: Any, x: Array, dim: int = -1, descending: bool = False, stable: bool | None = False) -> tuple[Array, Array]:
     """x in order along `dim`, and the indices that put it so; equal elements keep their order."""
     axis = canonical_dim(dim, x.ndim)
     if not x.ndim:
@@ -52,7 +53,7 @@ def msort(input: Tensor) -> Tensor:
     return sort(input, 0)[0]
 
 
-@op(outputs=("values", "indices"))
+@op(outputs=("values", "indices"), only="numbers")
 def topk(xp: Any, x: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Array, Array]:
     """The k largest (or smallest) along `dim`, in order, and their indices."""
     axis = canonical_dim(dim, x.ndim)
@@ -71,7 +72,7 @@ def topk_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
     return to_chosen(g, x_shape, indices, dim, True)
 
 
-@op(outputs=("values", "indices"))
+@op(outputs=("values", "indices"), only="numbers")
 def kthvalue(xp: Any, x: Array, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
     """The k-th smallest along `dim` (counted from 1), and its index."""
     n = _not_empty("kthvalue", x, dim)
@@ -128,6 +129,8 @@ median_all.grad(shared_by_all)
 @composite
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower of the two middle elements, of all or along `dim` (with its index)."""
+    if input.dtype is dtypes.bool_ and input.numel():
+        raise NotImplementedError("\"median\" not implemented for 'Bool'; convert the input first, e.g. x.float()")
     if dim is None:
         return median_all(input)
     return median_along(input, dim, keepdim)
