@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+# Before NumPy and torch are imported: pytest -n runs a process per core, and the idle threads of each would spin for the rest.
+for _library in ("OMP", "OPENBLAS", "MKL"):
+    os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+
 _common = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
 _quick = [Phase.explicit, Phase.generate, Phase.shrink]
 settings.register_profile("dev", max_examples=15, derandomize=True, phases=_quick, **_common)
