@@ -26,6 +26,7 @@ from ._memory import order_of_a_copy
 from .autograd.grad_mode import grad_mode
 from .autograd.node import record
 from .device import device_of, xp_of
+from .out import WITHOUT_OUT, accepts_out, write_out
 from .signature import Signature, checked, tensor_list, torchs_name
 
 Array = Any  # a differentiable array argument of a forward; all `Array`s of an op are promoted together
@@ -87,13 +88,16 @@ def row(
     return register(name, made)
 
 
-def composite(function: Any = None, *, only: str | None = None, alike: str = "") -> Any:
-    """Register a public function that is made of other ops, and so needs no derivative of its own; `only` and `alike` as
-    for `op`."""
+def composite(function: Any = None, *, out: bool = False, only: str | None = None, alike: str = "") -> Any:
+    """Register a public function that is made of other ops, and so needs no derivative of its own.
+
+    out: whether it takes `out=`; `only` and `alike` as for `op`.
+    """
     if function is None:
-        return functools.partial(composite, only=only, alike=alike)
+        return functools.partial(composite, out=out, only=only, alike=alike)
     name = function.__name__.rstrip("_")
-    return register(name, checked(function, name, only, alike))
+    made = checked(function, name, only, alike)
+    return register(name, accepts_out(made) if out else made)
 
 
 def register(name: str, thing: Any) -> Any:
@@ -113,6 +117,7 @@ class Op:
         self.forward = forward
         self.promote = promote
         self.view = view
+        self.takes_out = not view and forward.__module__ not in WITHOUT_OUT
         self.output_list = outputs is list
         self.outputs: tuple[str, ...] = () if self.output_list else tuple(outputs)
         self.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
@@ -163,6 +168,8 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != self.arity:
+            if "out" in kwargs and self.takes_out:
+                return write_out(self, kwargs.pop("out"), args, kwargs)
             args = self._bind(args, kwargs)
         types = tuple(map(type, args))
         if types not in self.signature.known:

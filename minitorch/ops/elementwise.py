@@ -197,13 +197,13 @@ def clamp_grad_max(g: Tensor, x: Tensor, min: Any, max: Any) -> Tensor:
     return where(x > max, g, 0.0) if min is None else where((x > max) | (max < min), g, 0.0)
 
 
-@composite
+@composite(out=True)
 def clamp_min(input: Tensor, min: Tensor | float) -> Tensor:
     """max(x, min)"""
     return clamp(input, min, None)
 
 
-@composite
+@composite(out=True)
 def clamp_max(input: Tensor, max: Tensor | float) -> Tensor:
     """min(x, max)"""
     return clamp(input, None, max)
@@ -249,7 +249,7 @@ fmod = row("fmod", "a − b·trunc(a / b), with the sign of a", _fmod,
            lambda g: g, lambda g, a, b: -g * trunc_divide(a, b), numbers="b", only="numbers")  # fmt: skip
 
 
-@composite
+@composite(out=True)
 def div(input: Tensor | float, other: Tensor | float, *, rounding_mode: str | None = None) -> Tensor:
     """a / b; rounded down with rounding_mode="floor", towards zero with "trunc". Integers divide to floats."""
     if rounding_mode is None:
@@ -327,7 +327,7 @@ def choose_grad_b(g: Tensor, condition: Tensor) -> Tensor:
     return where(condition, 0.0, g)
 
 
-@composite
+@composite(out=True)
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """input where the condition holds, other elsewhere; with the condition alone, the indices where it holds.
 

@@ -137,7 +137,7 @@ max_all.grad(shared_by_all)
 min_all.grad(shared_by_all)
 
 
-@composite
+@composite(out=True)
 def max_(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
     """The largest: `max(x)` of all, `max(x, dim)` as (values, indices), `max(x, other)` elementwise."""
     if other is not None or hasattr(dim, "_array"):
@@ -145,7 +145,7 @@ def max_(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, 
     return max_all(input) if dim is None else max_along(input, dim, keepdim)
 
 
-@composite
+@composite(out=True)
 def min_(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
     """The smallest: `min(x)` of all, `min(x, dim)` as (values, indices), `min(x, other)` elementwise."""
     if other is not None or hasattr(dim, "_array"):

@@ -63,7 +63,7 @@ def scatter_add_grad_src(g: Tensor, dim: int, index: Tensor, src_shape: tuple) -
     return _back_to_corner(gather(g, dim, index), src_shape)
 
 
-@composite
+@composite(out=True)
 def scatter(
     input: Tensor,
     dim: int,
@@ -153,7 +153,7 @@ def _back_to_corner(g: Tensor, shape: tuple) -> Tensor:
     return g.reshape(shape) if g.ndim != len(shape) else placed(g, shape, tuple(slice(n) for n in g.shape))
 
 
-@composite
+@composite(out=True)
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
     """`gather` with broadcasting: x[indices] along `dim`, or of the flattened x."""
     if dim is None:

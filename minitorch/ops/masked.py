@@ -141,7 +141,7 @@ def argwhere(xp: Any, x: Array) -> Array:
     return xp.stack(x.nonzero(), 1) if x.ndim else xp.zeros((int(x != 0), 0), "int64")
 
 
-@composite
+@composite(out=True)
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The indices of what is not 0: (K, ndim), or with as_tuple one vector a dimension.
 

@@ -144,13 +144,13 @@ def dot_grad_b(g: Tensor, a: Tensor) -> Tensor:
     return g * a
 
 
-@composite
+@composite(out=True)
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """`dot`, for real numbers."""
     return dot(input, other)
 
 
-@composite
+@composite(out=True)
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """C_ij = a_i b_j of two vectors."""
     if input.ndim != 1 or vec2.ndim != 1:
@@ -158,13 +158,13 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return input.unsqueeze(1) * vec2
 
 
-@composite
+@composite(out=True)
 def ger(input: Tensor, vec2: Tensor) -> Tensor:
     """`outer` by its BLAS name."""
     return outer(input, vec2)
 
 
-@composite
+@composite(out=True)
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Σ_k a_…k b_…k over the last dimension of both."""
     if input.ndim == 0 or other.ndim == 0:
@@ -177,7 +177,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     return tensordot(input, other, ([-1], [-1]))
 
 
-@composite
+@composite(out=True)
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """a @ b: dot for vectors, mm for matrices, batched and broadcast for more dimensions.
 
@@ -328,19 +328,19 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     return out if bias is None else out + bias
 
 
-@composite(alike="input mat1")
+@composite(out=True, alike="input mat1")
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · mat1 mat2"""
     return _plus(input, mm(mat1, mat2), beta, alpha)
 
 
-@composite(alike="input mat")
+@composite(out=True, alike="input mat")
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · mat vec"""
     return _plus(input, mv(mat, vec), beta, alpha)
 
 
-@composite
+@composite(out=True)
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · vec1 vec2ᵀ"""
     product = outer(vec1, vec2)
@@ -349,13 +349,13 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: 
     return _plus(input, product, beta, alpha)
 
 
-@composite(alike="input batch1")
+@composite(out=True, alike="input batch1")
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · batch1_n batch2_n"""
     return _plus(input, bmm(batch1, batch2), beta, alpha)
 
 
-@composite(alike="input batch1")
+@composite(out=True, alike="input batch1")
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · Σ_n batch1_n batch2_n"""
     return _plus(input, bmm(batch1, batch2).sum(0), beta, alpha)
@@ -386,7 +386,7 @@ def scaled_grad(g: Tensor, factor: Any) -> Tensor:
 # ---- sums over named or chosen indices ----
 
 
-@composite
+@composite(out=True)
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Σ over pairs of dimensions: the last `dims` of a with the first of b, or the two lists in `dims`."""
     if not (isinstance(dims, int) or (isinstance(dims, (tuple, list)) and len(dims) == 2)):

@@ -83,14 +83,14 @@ def stack_grad(g: Tensor, dim: int) -> tuple[Tensor, ...]:
     return g.unbind(dim)
 
 
-@composite
+@composite(out=True)
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors beside each other: along dimension 1, or 0 for vectors."""
     tensors = [atleast_1d(x) for x in tensor_list("hstack", tensors)]
     return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
 
 
-@composite
+@composite(out=True)
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors below each other, vectors as rows."""
     return cat([atleast_2d(x) for x in tensor_list("vstack", tensors)], 0)
@@ -99,13 +99,13 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 register("row_stack", vstack)
 
 
-@composite
+@composite(out=True)
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors behind each other, along dimension 2."""
     return cat([atleast_3d(x) for x in tensor_list("dstack", tensors)], 2)
 
 
-@composite
+@composite(out=True)
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors beside each other, vectors as columns."""
     return hstack([x.reshape((x.numel(), 1)) if x.ndim < 2 else x for x in tensor_list("column_stack", tensors)])

@@ -98,7 +98,7 @@ def _sum_in_groups(x: Array, d: int) -> Array:
     return _sum_in_groups(groups, d) + x[(*before, slice(whole, None))].sum(d, keepdims=True)
 
 
-@composite
+@composite(out=True)
 def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """Σ x over `dim`, nan counting as 0."""
     return sum_(nan_as_zero(input) if input.is_floating_point() else input, dim, keepdim, dtype)
@@ -142,7 +142,7 @@ def _float_only(name: str, x: Array) -> None:
         )
 
 
-@composite(only="floats")
+@composite(out=True, only="floats")
 def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """The mean over `dim` of what is not nan."""
     return nansum(input, dim, keepdim, dtype=dtype) / (~isnan(input.detach())).sum(dim, keepdim)
@@ -197,7 +197,7 @@ def variance_grad(g: Tensor, x: Tensor, dim: Any, correction: Any, keepdim: bool
     return (2 / freedom if freedom else math.inf) * g * (x - average)
 
 
-@composite
+@composite(out=True)
 def var(
     input: Tensor,
     dim: Dims | None = None,
@@ -238,7 +238,7 @@ def deviation_grad(g: Tensor, x: Tensor, out: Tensor, dim: Any, correction: Any,
     return variance_grad(masked_fill(g / (2 * out), out == 0, 0), x, dim, correction, keepdim)
 
 
-@composite
+@composite(out=True)
 def std(
     input: Tensor,
     dim: Dims | None = None,
@@ -331,7 +331,7 @@ def logsumexp_grad(g: Tensor, x: Tensor, out: Tensor, dim: Any, keepdim: bool) -
 # ---- norms ----
 
 
-@composite
+@composite(out=True)
 def norm(
     input: Tensor,
     p: float | str | None = "fro",

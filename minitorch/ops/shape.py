@@ -383,7 +383,7 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
     return on_diagonal(input, tuple(shape), offset, d1, d2)
 
 
-@composite
+@composite(out=True)
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """A vector's diagonal matrix, or a copy of a matrix's diagonal."""
     if input.ndim not in (1, 2):

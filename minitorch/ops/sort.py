@@ -41,13 +41,13 @@ def sort_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
     return to_chosen(g, x_shape, indices, dim, True)
 
 
-@composite
+@composite(out=True)
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that put x in order along `dim`."""
     return sort(input.detach(), dim, descending, stable)[1]
 
 
-@composite
+@composite(out=True)
 def msort(input: Tensor) -> Tensor:
     """x in order along dimension 0."""
     return sort(input, 0)[0]
@@ -126,7 +126,7 @@ def median_all(xp: Any, x: Array) -> Array:
 median_all.grad(shared_by_all)
 
 
-@composite
+@composite(out=True)
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower of the two middle elements, of all or along `dim` (with its index)."""
     if input.dtype is dtypes.bool_ and input.numel():

@@ -58,7 +58,7 @@ def polygamma_grad(g: Tensor, x: Tensor, n: int) -> Tensor:
     return g * polygamma(n + 1, x)
 
 
-@composite
+@composite(out=True)
 def polygamma(n: int, input: Tensor) -> Tensor:
     """ψ⁽ⁿ⁾(x), the n-th derivative of digamma."""
     if n < 0:
