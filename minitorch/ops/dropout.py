@@ -22,14 +22,27 @@ _SATURATION = 1.7580993408473766  # −SELU(−∞) = scale · α
 
 
 @op(promote=None, public=False)
-def dropout_noise(xp: Any, x: Array, p: float, scaled: bool) -> Array:
-    """0 with probability p, else 1 (1/(1 − p) if `scaled`), in the shape, dtype and memory order of x"""
+def dropout_noise(xp: Any, x: Array, p: float) -> Array:
+    """0 with probability p, else 1/(1 − p), in the shape, dtype and memory order of x"""
+    wide = np.float64 if x.dtype == np.float64 else np.float32
+    return _kept(xp, x, p) * (wide(1) / wide(1 - p)).astype(x.dtype)
+
+
+@op(promote=None, public=False, outputs=("factor", "offset"))
+def alpha_noise(xp: Any, x: Array, p: float) -> tuple[Array, Array]:
+    """(a, b) where x is kept, (0, b − 1.758 a) where it is dropped: the affine map keeps mean 0 and variance 1"""
+    a = 1 / math.sqrt((_SATURATION * _SATURATION * p + 1) * (1 - p))
+    keep = _kept(xp, x, p)
+    factor, down, b = (x.dtype.type(v) for v in (a, _SATURATION * a, _SATURATION * a * p))
+    return keep * factor, (keep - x.dtype.type(1)) * down + b
+
+
+def _kept(xp: Any, x: Array, p: float) -> Array:
+    """0 with probability p, else 1, in the shape, dtype and memory order of x"""
     keep = bernoulli(default_generator, x.size, 1 - p)
     if x.dtype.kind not in "fV":
         raise RuntimeError(f"result type Float can't be cast to the desired output type {x.dtype}: dropout is for floats")
-    wide = np.float64 if x.dtype == np.float64 else np.float32
-    scale = (wide(1) / wide(1 - p) if scaled else wide(1)).astype(x.dtype)
-    return laid_out_like(x, xp.asarray(keep * scale))
+    return laid_out_like(x, xp.asarray(keep.astype(x.dtype)))
 
 
 @op(promote=None, public=False, backward="MulBackward0")
@@ -72,17 +85,15 @@ def _dropped(input: Tensor, like: Tensor, p: float, train: bool) -> Tensor:
     """input · noise, one noise for each element of `like`."""
     if _certain(input, p, train):
         return input if not train or p == 0 else input * input.new_zeros(())
-    return masked_scale(input, dropout_noise(like, p, True))
+    return masked_scale(input, dropout_noise(like, p))
 
 
 def _saturated(input: Tensor, like: Tensor, p: float, train: bool) -> Tensor:
-    """input · noise + offset, so that what is dropped becomes the saturation before the affine map a x + b."""
+    """input · factor + offset, one of each for each element of `like`."""
     if _certain(input, p, train):
         return input if not train or p == 0 else input * input.new_zeros(())
-    a = 1 / math.sqrt((_SATURATION * _SATURATION * p + 1) * (1 - p))
-    keep = dropout_noise(like, p, False)
-    offset = (keep - 1) * (_SATURATION * a) + _SATURATION * a * p
-    return input * (keep * a) + offset
+    factor, offset = alpha_noise(like, p)
+    return input * factor + offset
 
 
 def _certain(input: Tensor, p: float, train: bool) -> bool:
