@@ -190,7 +190,7 @@ class Op:
             x = args[i]
             if isinstance(x, Tensor):
                 arrays[i] = array = x._array
-                if x.requires_grad:
+                if x._requires_grad:
                     mask |= 1 << i
                 if array.dtype is not dtype:
                     plain = plain and dtype is None
@@ -228,9 +228,9 @@ class Op:
         out = new(Tensor)
         out._array = array if type(array) is np.ndarray else self._as_array(array)
         if plan is None:
-            out.requires_grad = False
+            out._requires_grad = False
         else:
-            out.requires_grad = True
+            out._requires_grad = True
             out._grad_fn = record(self, plan, args, (out,))
         if self.view:
             args[0]._adopt_view(out, self, args[1:])
@@ -248,7 +248,7 @@ class Op:
             node = record(self, plan, args, outs)
             for nr, out in enumerate(outs):
                 if self.output_list or self.gradient_name(nr) in plan.grads:
-                    out.requires_grad, out._grad_fn = True, node
+                    out._requires_grad, out._grad_fn = True, node
         if self.view:
             for out in outs:
                 args[0]._adopt_view(out, None, ())
@@ -369,7 +369,7 @@ class Elementwise(Op):
         if type(x) is not ndarray or (self.slow_kinds and x.dtype.kind in self.slow_kinds):
             return super().__call__(*args)
         if self.lane == 1:
-            mask = a.requires_grad
+            mask = a._requires_grad
             array = self.forward(np, x)
         else:
             b = args[1]
@@ -378,7 +378,7 @@ class Elementwise(Op):
             y = b._array
             if y.dtype is not x.dtype or type(y) is not ndarray:
                 return super().__call__(*args)
-            mask = a.requires_grad + 2 * b.requires_grad
+            mask = a._requires_grad + 2 * b._requires_grad
             try:
                 array = self.forward(np, x, y)
             except (ValueError, TypeError) as error:
@@ -390,10 +390,10 @@ class Elementwise(Op):
             if plan == 0:
                 plan = self.plans[mask] = make_plan(self, mask, self.n_inputs)
             if plan is not None:
-                out.requires_grad = True
+                out._requires_grad = True
                 out._grad_fn = record(self, plan, args + self.options if self.options else args, (out,))
                 return out
-        out.requires_grad = False
+        out._requires_grad = False
         return out
 
 

@@ -65,7 +65,7 @@ class Tensor(TensorMethods):
 
     # Class attributes are the defaults, so that the door only writes what differs.
     _array: Any
-    requires_grad: bool = False
+    _requires_grad: bool = False
     _grad: Any = None
     _grad_fn: Any = None
     _output_nr: int = 0
@@ -171,7 +171,7 @@ class Tensor(TensorMethods):
     @property
     def is_leaf(self) -> bool:
         """True unless an op made it and it requires grad."""
-        return not self.requires_grad or self.grad_fn is None
+        return not self._requires_grad or self.grad_fn is None
 
     @property
     def grad_fn(self) -> Any:
@@ -196,7 +196,7 @@ class Tensor(TensorMethods):
     @property
     def grad(self) -> Any:
         """The gradient that backward has added up here; None before the first backward."""
-        if self._grad is None and self.requires_grad and not self._retains_grad and not self._has_no_maker():
+        if self._grad is None and self._requires_grad and not self._retains_grad and not self._has_no_maker():
             maker = self._maker if self._grad_fn is node.STALE else self._grad_fn
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: "
@@ -273,6 +273,17 @@ class Tensor(TensorMethods):
 
         backward(self, gradient, retain_graph, create_graph, inputs)
 
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients with respect to this tensor are recorded. The engine itself reads and writes `_requires_grad`."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise RuntimeError(f"requires_grad must be a bool, got {type(value).__name__}")
+        self.requires_grad_(value)
+
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients from here on (leaves of floating-point dtype only)."""
         if requires_grad and not self.dtype.is_floating_point:
@@ -284,9 +295,9 @@ class Tensor(TensorMethods):
                 "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
                 "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
             )
-        if self._views and requires_grad != self.requires_grad:
+        if self._views and requires_grad != self._requires_grad:
             self._tell_views(requires_grad)
-        self.requires_grad = bool(requires_grad)
+        self._requires_grad = bool(requires_grad)
         return self
 
     def _tell_views(self, requires_grad: bool) -> None:
@@ -294,10 +305,10 @@ class Tensor(TensorMethods):
         for view in [reference() for reference in self._views or ()]:
             if view is None:
                 continue
-            if requires_grad and not view.requires_grad:
+            if requires_grad and not view._requires_grad:
                 view._borrow_history()
             elif not requires_grad and view._grad_fn is node.STALE and view._maker is None:
-                view.requires_grad, view._grad_fn = False, None
+                view._requires_grad, view._grad_fn = False, None
 
     def detach(self) -> Tensor:
         """The same memory, cut out of the graph."""
@@ -307,12 +318,12 @@ class Tensor(TensorMethods):
         """Cut this tensor itself out of the graph."""
         if self._base is not None:
             raise RuntimeError("Can't detach views in-place. Use detach() instead.")
-        if self.requires_grad:
+        if self._requires_grad:
             self._tell_views(False)
         if self._grad_fn is not None:
             self._detached_at = node.birth()
             node.in_place_detachments[:] = [True]
-        self._grad_fn, self._output_nr, self.requires_grad = None, 0, False
+        self._grad_fn, self._output_nr, self._requires_grad = None, 0, False
         return self
 
     def _alias(self) -> Tensor:
@@ -326,7 +337,7 @@ class Tensor(TensorMethods):
 
     def retain_grad(self) -> None:
         """Keep `.grad` of this non-leaf as well when backward passes."""
-        if not self.requires_grad:
+        if not self._requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         if self._has_no_maker() or self.is_leaf or self._retains_grad:
             return
@@ -335,7 +346,7 @@ class Tensor(TensorMethods):
 
     def register_hook(self, hook: Callable) -> Any:
         """Call `hook(grad)` when this tensor's gradient is known; a tensor it returns takes the gradient's place."""
-        if not self.requires_grad:
+        if not self._requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if self.is_leaf:
             if self._leaf_hooks is None:
@@ -348,7 +359,7 @@ class Tensor(TensorMethods):
 
     def register_post_accumulate_grad_hook(self, hook: Callable) -> Any:
         """Call `hook(leaf)` after backward has added into `leaf.grad`."""
-        if not self.requires_grad:
+        if not self._requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if self._grad_fn is not None:
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
@@ -393,7 +404,7 @@ class Tensor(TensorMethods):
             view._replay = lambda b: op(outer(b), *rest)
         else:
             view._refusal = self._refusal
-        if view._replay is None and (base.requires_grad or view._grad_fn is not None):
+        if view._replay is None and (base._requires_grad or view._grad_fn is not None):
             view._borrow_history()
         base._watch(view)
 
@@ -404,7 +415,7 @@ class Tensor(TensorMethods):
     def _borrow_history(self) -> None:
         """This view requires grad because its base does, and has the history it has now, until somebody writes to it."""
         self._maker = self._grad_fn
-        self.requires_grad, self._grad_fn = True, node.STALE
+        self._requires_grad, self._grad_fn = True, node.STALE
 
     def _watch(self, view: Tensor) -> None:
         """Remember a view weakly; the dead are swept out whenever the list has doubled."""
@@ -436,7 +447,9 @@ class Tensor(TensorMethods):
             )
         if any(isinstance(x, Tensor) and self._overlaps(x, "partial") for x in args):
             raise RuntimeError(_OVERLAP)
-        before = self._copy_before_write() if graph.hooks_are_active() else self  # a hook keeps what it is shown
+        # What a hook or an op inside a composite function keeps of this tensor must be out of the write's reach.
+        apart = graph.hooks_are_active() or not isinstance(op, Op)
+        before = self._copy_before_write() if apart else self
         out = op(before, *args, **kwargs)
         if out._array.shape != self._array.shape:
             raise RuntimeError(
@@ -450,19 +463,34 @@ class Tensor(TensorMethods):
             )
         if out._array.dtype != self._array.dtype:
             out = out.to(self.dtype)
+        if self._requires_grad and grad_mode.enabled and not out._requires_grad:  # a comparison, say: its gradient is 0
+            out = copy(self, out)
         if isinstance(out._grad_fn, node.OpNode):
             out._grad_fn.keep_copy(self)
         self._array[...] = out._array
         self._bump()
-        if out.requires_grad:
+        if out._requires_grad:
             out._grad_fn.show_output(out._output_nr, self)
+            self._take_history(out)
+        return self
+
+    def _turn(self, view: Callable, *args: Any) -> Tensor:
+        """The in-place form of a view op: this tensor itself gets the view's shape and strides."""
+        if self._base is not None and (self._requires_grad or self._base._requires_grad):
+            raise RuntimeError(f"{view.__name__}_() of a view that requires grad is not supported; use {view.__name__}()")
+        if self._requires_grad and grad_mode.enabled:
+            self._check_history()
+        out = view(self._before_write(), *args)
+        self._array = out._array
+        self._bump()
+        if out._requires_grad and grad_mode.enabled:
             self._take_history(out)
         return self
 
     def _check_writable(self, *others: Any) -> None:
         """Refuse, before anything is written, what autograd could not follow."""
         array = self._array
-        wants = self.requires_grad or any(getattr(x, "requires_grad", False) for x in others)
+        wants = self._requires_grad or any(getattr(x, "requires_grad", False) for x in others)
         if wants and grad_mode.enabled:
             self._check_history()
         if type(array) is np.ndarray and not array.flags.writeable:
@@ -485,7 +513,7 @@ class Tensor(TensorMethods):
                 f"this view {self._refusal} and is being modified inplace with grad mode enabled; clone() it first, or "
                 "use the out-of-place form"
             )
-        if self.requires_grad and (self.is_leaf or (self._base is not None and self._base.is_leaf)):
+        if self._requires_grad and (self.is_leaf or (self._base is not None and self._base.is_leaf)):
             raise RuntimeError(
                 f"{'a' if self._base is None else 'a view of a'} leaf Variable that requires grad is being used in an in-place "
                 "operation. To change it without recording (as an optimizer does), write under no_grad(); to differentiate "
@@ -503,13 +531,13 @@ class Tensor(TensorMethods):
         if base._retains_grad and base._grad_fn is not None:  # what it wants is the gradient of what it is now
             hooks_of(base._grad_fn).retain.pop(base._output_nr, None)
             hooks_of(out._grad_fn).retain[out._output_nr] = weakref.ref(base)
-        base.requires_grad, base._grad_fn, base._output_nr = True, out._grad_fn, out._output_nr
+        base._requires_grad, base._grad_fn, base._output_nr = True, out._grad_fn, out._output_nr
         base._forget_views()
 
     def _before_write(self) -> Tensor:
         """A stand-in for this tensor before the write: the same history, under another object."""
         before = self._alias()
-        before.requires_grad, before._grad_fn, before._output_nr = self.requires_grad, self._grad_fn, self._output_nr
+        before._requires_grad, before._grad_fn, before._output_nr = self._requires_grad, self._grad_fn, self._output_nr
         return before
 
     def _copy_before_write(self) -> Tensor:
@@ -526,7 +554,7 @@ class Tensor(TensorMethods):
                 continue
             if view._retains_grad and view._grad_fn is not node.STALE:
                 hooks_of(view._grad_fn).retain.pop(view._output_nr, None)
-            view.requires_grad, view._grad_fn = True, node.STALE
+            view._requires_grad, view._grad_fn = True, node.STALE
 
     # ---- new tensors like this one ----
 
@@ -590,7 +618,7 @@ class Tensor(TensorMethods):
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The same memory as a NumPy array. `force=True` detaches and copies to the CPU as needed."""
-        if self.requires_grad and not force:
+        if self._requires_grad and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if self.is_cuda and not force:
             raise TypeError(
@@ -604,7 +632,7 @@ class Tensor(TensorMethods):
         return np.array(array, dtype=dtype, copy=copy) if dtype is not None or copy else array
 
     def __dlpack__(self, **kwargs: Any) -> Any:
-        if self.requires_grad:
+        if self._requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         return self._array.__dlpack__(**kwargs)
 
@@ -675,14 +703,14 @@ class Tensor(TensorMethods):
         for key, value in self.__dict__.items():
             if not key.startswith("_"):
                 setattr(made, key, copy.deepcopy(value, memo))
-        made._array = self._array.copy()
+        made._array, made._requires_grad = self._array.copy(), self._requires_grad
         made._grad = copy.deepcopy(self._grad, memo)
         return made
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         if not self.is_leaf:
             raise RuntimeError("only leaf tensors can be pickled; pickle .detach() instead")
-        state = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
+        state = {k: v for k, v in self.__dict__.items() if not k.startswith("_")} | {"_requires_grad": self._requires_grad}
         return _rebuild, (type(self), to_numpy(self._array), str(self.device), state)
 
 

@@ -29,10 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     train = commands.add_parser("train", help="train whole programs in both libraries from the same seeds")
     train.add_argument("--seeds", type=positive, default=3, metavar="N", help="how many seeds (3)")
 
-    programs = commands.add_parser("programs", help="random programs of ops, views, writes and backward, on both libraries")
-    programs.add_argument("--count", type=positive, default=1000, metavar="N", help="how many programs (1000)")
-    programs.add_argument("--length", type=positive, default=20, metavar="N", help="steps in each, at most (20)")
-    programs.add_argument("--seed", type=int, default=0, metavar="N", help="the first program's seed (0)")
+    machine = commands.add_parser("machine", help="random programs of ops, views, writes and backward, on both libraries")
+    machine.add_argument("--count", type=positive, default=1000, metavar="N", help="how many programs (1000)")
+    machine.add_argument("--length", type=positive, default=20, metavar="N", help="steps in each, at most (20)")
+    machine.add_argument("--seed", type=int, default=0, metavar="N", help="the first program's seed (0)")
 
     commands.add_parser("derivatives", help="write docs/derivatives.md from the registry")
 
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.simplefilter("ignore")  # what torch and NumPy say about inf and nan, which are drawn on purpose
     if command == "report":
         from .report import report as run
-    elif command == "programs":
+    elif command == "machine":
         from .state_machine import programs as run  # type: ignore[assignment]
     elif command == "derivatives":
         from .derivatives import write as run  # type: ignore[assignment]

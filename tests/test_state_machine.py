@@ -1,6 +1,6 @@
 """Random programs on both libraries, step by step: hypothesis chooses the steps and shrinks a program that differs.
 
-What a step is and what is compared: `reference/state_machine.py`; many more programs: `python -m reference programs`.
+What a step is and what is compared: `reference/state_machine.py`; many more programs: `python -m reference machine`.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class Node:
             values = list(values)
             for k, nr in self.saved_outputs:
                 again = values[k]._alias()  # differentiable once more: its history is this node
-                again._grad_fn, again._output_nr, again.requires_grad = self, nr, True
+                again._grad_fn, again._output_nr, again._requires_grad = self, nr, True
                 values[k] = again
         return values
 
@@ -149,7 +149,9 @@ class OpNode(Node):
 
     def name(self) -> str:
         name = self.op.backward_name
-        return name if isinstance(name, str) else name(dict(zip(self.plan.names, self.saved or ())))
+        if isinstance(name, str):
+            return name
+        return self.metadata.get("name") or name(dict(zip(self.plan.names, self.saved or ())))
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -170,7 +172,7 @@ class OpNode(Node):
     def __getattr__(self, name: str) -> Any:
         """`node._saved_out`: a saved value by its name; `_saved_self`, `_saved_other` and `_saved_result` as in torch."""
         if not name.startswith("_saved_"):
-            raise AttributeError(f"{self.name()} has no attribute {name!r}")
+            raise AttributeError(f"the node of {self.op.__name__} has no attribute {name!r}")
         inputs = self.op.inputs
         asked = name.removeprefix("_saved_")
         asked = {"self": inputs[0], "other": inputs[-1], "result": "out"}.get(asked, asked)
@@ -212,6 +214,8 @@ class OpNode(Node):
     def release(self) -> None:
         """Drop what was saved, so that memory is freed as the walk goes. Nodes that saved no tensor can run again."""
         if self.plan.keeps_tensors:
+            if not isinstance(self.op.backward_name, str):  # it depends on what was saved
+                self.metadata["name"] = self.name()
             self.saved = None
 
 
@@ -281,10 +285,10 @@ class AccumulateGrad(Node):
                 f"leaf variable has been moved into the graph interior: a tensor of shape {tuple(leaf.shape)} was used as a leaf, "
                 f"then written to, and {leaf.grad_fn.name()} has made it since; write into a clone() instead"
             )
-        if not leaf.requires_grad:
+        if not leaf._requires_grad:
             return []
         if leaf._grad is None:
-            leaf._grad = g if grad_mode.enabled or not g.requires_grad else g.detach()
+            leaf._grad = g if grad_mode.enabled or not g._requires_grad else g.detach()
         elif grad_mode.enabled:
             leaf._grad = leaf._grad + g
         else:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from .. import dtypes
-from ..ops import activation, compare, elementwise, matmul, special
+from ..ops import activation, elementwise, matmul, special
 from ..ops import index as indexing
 
 if TYPE_CHECKING:
@@ -81,49 +79,6 @@ class Arithmetic:
 
     def __abs__(self) -> Tensor:
         return elementwise.abs_(self)
-
-    def __invert__(self) -> Tensor:
-        if self.is_floating_point():
-            raise TypeError(
-                f"~ (operator.invert) is only implemented on integer and Boolean-type tensors, got {self.dtype!r}; -x negates"
-            )
-        return compare.bitwise_not(self)
-
-    def __eq__(self, other: Any) -> Any:
-        return compare.eq(self, other) if _is_operand(other) else NotImplemented
-
-    def __ne__(self, other: Any) -> Any:
-        return compare.ne(self, other) if _is_operand(other) else NotImplemented
-
-    def __lt__(self, other: Any) -> Tensor:
-        return compare.lt(self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return compare.le(self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return compare.gt(self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return compare.ge(self, other)
-
-    def __and__(self, other: Any) -> Tensor:
-        return compare.bitwise_and(self, other)
-
-    def __rand__(self, other: Any) -> Tensor:
-        return compare.bitwise_and(self, other)
-
-    def __or__(self, other: Any) -> Tensor:
-        return compare.bitwise_or(self, other)
-
-    def __ror__(self, other: Any) -> Tensor:
-        return compare.bitwise_or(self, other)
-
-    def __xor__(self, other: Any) -> Tensor:
-        return compare.bitwise_xor(self, other)
-
-    def __rxor__(self, other: Any) -> Tensor:
-        return compare.bitwise_xor(self, other)
 
     def __matmul__(self, other: Tensor) -> Tensor:
         return matmul.matmul(self, other)
@@ -250,21 +205,6 @@ class Arithmetic:
     def frac(self) -> Tensor:
         return elementwise.frac(self)
 
-    def isnan(self) -> Tensor:
-        return compare.isnan(self)
-
-    def isinf(self) -> Tensor:
-        return compare.isinf(self)
-
-    def isfinite(self) -> Tensor:
-        return compare.isfinite(self)
-
-    def logical_not(self) -> Tensor:
-        return compare.logical_not(self)
-
-    def bitwise_not(self) -> Tensor:
-        return compare.bitwise_not(self)
-
     def round(self, decimals: _int = 0) -> Tensor:
         return elementwise.round_(self, decimals)
 
@@ -273,6 +213,15 @@ class Arithmetic:
 
     def nan_to_num(self, nan: _float = 0.0, posinf: _float | None = None, neginf: _float | None = None) -> Tensor:
         return elementwise.nan_to_num(self, nan, posinf, neginf)
+
+    def positive(self) -> Tensor:
+        return elementwise.positive(self)
+
+    def prelu(self, weight: Tensor) -> Tensor:
+        return activation.prelu(self, weight)
+
+    def hardshrink(self, lambd: _float = 0.5) -> Tensor:
+        return activation.hardshrink(self, lambd)
 
     def relu(self) -> Tensor:
         return activation.relu(self)
@@ -339,41 +288,14 @@ class Arithmetic:
     def heaviside(self, other: Any) -> Tensor:
         return elementwise.heaviside(self, other)
 
-    def eq(self, other: Any) -> Tensor:
-        return compare.eq(self, other)
+    def polygamma(self, n: _int) -> Tensor:
+        return special.polygamma(n, self)
 
-    def ne(self, other: Any) -> Tensor:
-        return compare.ne(self, other)
+    def clamp_min(self, min: Any) -> Tensor:
+        return elementwise.clamp_min(self, min)
 
-    def lt(self, other: Any) -> Tensor:
-        return compare.lt(self, other)
-
-    def le(self, other: Any) -> Tensor:
-        return compare.le(self, other)
-
-    def gt(self, other: Any) -> Tensor:
-        return compare.gt(self, other)
-
-    def ge(self, other: Any) -> Tensor:
-        return compare.ge(self, other)
-
-    def logical_and(self, other: Any) -> Tensor:
-        return compare.logical_and(self, other)
-
-    def logical_or(self, other: Any) -> Tensor:
-        return compare.logical_or(self, other)
-
-    def logical_xor(self, other: Any) -> Tensor:
-        return compare.logical_xor(self, other)
-
-    def bitwise_and(self, other: Any) -> Tensor:
-        return compare.bitwise_and(self, other)
-
-    def bitwise_or(self, other: Any) -> Tensor:
-        return compare.bitwise_or(self, other)
-
-    def bitwise_xor(self, other: Any) -> Tensor:
-        return compare.bitwise_xor(self, other)
+    def clamp_max(self, max: Any) -> Tensor:
+        return elementwise.clamp_max(self, max)
 
     def clamp(self, min: Any = None, max: Any = None) -> Tensor:
         return elementwise.clamp(self, min, max)
@@ -390,16 +312,11 @@ class Arithmetic:
     def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
         return elementwise.addcdiv(self, tensor1, tensor2, value=value)
 
-    def isclose(self, other: Tensor, rtol: _float = 1e-5, atol: _float = 1e-8, equal_nan: _bool = False) -> Tensor:
-        return compare.isclose(self, other, rtol, atol, equal_nan)
-
-    def allclose(self, other: Tensor, rtol: _float = 1e-5, atol: _float = 1e-8, equal_nan: _bool = False) -> _bool:
-        return compare.allclose(self, other, rtol, atol, equal_nan)
-
-    def equal(self, other: Tensor) -> _bool:
-        return compare.equal(self, other)
-
-    absolute, negative, multiply, subtract, divide, true_divide, clip = abs, neg, mul, sub, div, div, clamp
+    # torch's second names
+    absolute, negative, fix, clip = abs, neg, trunc, clamp
+    multiply, subtract, divide, true_divide = mul, sub, div, div
+    arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
+    arcsinh, arccosh, arctanh = asinh, acosh, atanh
 
     # ---- copies and conversions ----
 
@@ -438,8 +355,3 @@ class Arithmetic:
 
     def cuda(self, device: Any = "cuda") -> Tensor:
         return self.to(device)
-
-
-def _is_operand(x: Any) -> bool:
-    """Whether == compares elements; with anything else (None, a string) Python's own answer stands."""
-    return hasattr(x, "_array") or isinstance(x, (_int, _float, np.generic))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..ops import activation, elementwise, inplace, masked, special
+from ..ops import activation, compare, elementwise, inplace, masked, matmul, scan, special
 from ..ops import gather as gathering
 from ..ops import index as indexing
 from ..ops import shape as shaping
@@ -22,6 +22,7 @@ class InPlace:
 
     _update: Callable[..., Tensor]
     _apart_from: Callable[..., Tensor]
+    _turn: Callable[..., Tensor]
 
     def neg_(self) -> Tensor:
         return self._update(elementwise.neg)
@@ -200,4 +201,145 @@ class InPlace:
     def triu_(self, diagonal: int = 0) -> Tensor:
         return self._update(shaping.triu, diagonal)
 
+    def sgn_(self) -> Tensor:
+        return self._update(elementwise.sgn)
+
+    def erfc_(self) -> Tensor:
+        return self._update(special.erfc)
+
+    def erfinv_(self) -> Tensor:
+        return self._update(special.erfinv)
+
+    def lgamma_(self) -> Tensor:
+        return self._update(special.lgamma)
+
+    def digamma_(self) -> Tensor:
+        return self._update(special.digamma)
+
+    def polygamma_(self, n: int) -> Tensor:
+        return self._update(special.polygamma_of, n)
+
+    def logit_(self, eps: float | None = None) -> Tensor:
+        return self._update(special.logit, eps)
+
+    def xlogy_(self, other: Any) -> Tensor:
+        return self._update(special.xlogy, other)
+
+    def nan_to_num_(self, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+        return self._update(elementwise.nan_to_num, nan, posinf, neginf)
+
+    def atan2_(self, other: Tensor) -> Tensor:
+        return self._update(elementwise.atan2, other)
+
+    def hypot_(self, other: Tensor) -> Tensor:
+        return self._update(elementwise.hypot, other)
+
+    def copysign_(self, other: Any) -> Tensor:
+        return self._update(elementwise.copysign, other)
+
+    def heaviside_(self, values: Tensor) -> Tensor:
+        return self._update(elementwise.heaviside, values)
+
+    def clamp_min_(self, min: Any) -> Tensor:
+        return self._update(elementwise.clamp, min, None)
+
+    def clamp_max_(self, max: Any) -> Tensor:
+        return self._update(elementwise.clamp, None, max)
+
+    def eq_(self, other: Any) -> Tensor:
+        return self._update(compare.eq, other)
+
+    def ne_(self, other: Any) -> Tensor:
+        return self._update(compare.ne, other)
+
+    def lt_(self, other: Any) -> Tensor:
+        return self._update(compare.lt, other)
+
+    def le_(self, other: Any) -> Tensor:
+        return self._update(compare.le, other)
+
+    def gt_(self, other: Any) -> Tensor:
+        return self._update(compare.gt, other)
+
+    def ge_(self, other: Any) -> Tensor:
+        return self._update(compare.ge, other)
+
+    def logical_not_(self) -> Tensor:
+        return self._update(compare.logical_not)
+
+    def logical_and_(self, other: Tensor) -> Tensor:
+        return self._update(compare.logical_and, other)
+
+    def logical_or_(self, other: Tensor) -> Tensor:
+        return self._update(compare.logical_or, other)
+
+    def logical_xor_(self, other: Tensor) -> Tensor:
+        return self._update(compare.logical_xor, other)
+
+    def bitwise_not_(self) -> Tensor:
+        return self._update(compare.bitwise_not)
+
+    def bitwise_and_(self, other: Any) -> Tensor:
+        return self._update(compare.bitwise_and, other)
+
+    def bitwise_or_(self, other: Any) -> Tensor:
+        return self._update(compare.bitwise_or, other)
+
+    def bitwise_xor_(self, other: Any) -> Tensor:
+        return self._update(compare.bitwise_xor, other)
+
+    def bitwise_left_shift_(self, other: Any) -> Tensor:
+        return self._update(compare.bitwise_left_shift, other)
+
+    def bitwise_right_shift_(self, other: Any) -> Tensor:
+        return self._update(compare.bitwise_right_shift, other)
+
+    def cumsum_(self, dim: int) -> Tensor:
+        return self._update(scan.cumsum, dim)
+
+    def cumprod_(self, dim: int) -> Tensor:
+        return self._update(scan.cumprod, dim)
+
+    def put_(self, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+        return self._apart_from(source)._update(masked.put, index, source, accumulate)
+
+    def addmm_(self, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return self._update(matmul.addmm, mat1, mat2, beta=beta, alpha=alpha)
+
+    def addmv_(self, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return self._update(matmul.addmv, mat, vec, beta=beta, alpha=alpha)
+
+    def addr_(self, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return self._update(matmul.addr, vec1, vec2, beta=beta, alpha=alpha)
+
+    def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return self._update(matmul.baddbmm, batch1, batch2, beta=beta, alpha=alpha)
+
+    def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return self._update(matmul.addbmm, batch1, batch2, beta=beta, alpha=alpha)
+
+    # Another shape for this very tensor.
+
+    def squeeze_(self, dim: Any = None) -> Tensor:
+        return self._turn(shaping.squeeze, dim)
+
+    def unsqueeze_(self, dim: int) -> Tensor:
+        return self._turn(shaping.unsqueeze, dim)
+
+    def transpose_(self, dim0: int, dim1: int) -> Tensor:
+        return self._turn(shaping.transpose, dim0, dim1)
+
+    def t_(self) -> Tensor:
+        return self._turn(shaping.t)
+
     __iadd__, __isub__, __imul__, __itruediv__, __ipow__ = add_, sub_, mul_, div_, pow_
+    __ifloordiv__, __imod__, __ilshift__, __irshift__ = floor_divide_, remainder_, bitwise_left_shift_, bitwise_right_shift_
+    __iand__, __ior__, __ixor__ = bitwise_and_, bitwise_or_, bitwise_xor_
+
+    # torch's second names.
+    absolute_, negative_, fix_, clip_ = abs_, neg_, trunc_, clamp_
+    subtract_, multiply_, divide_, true_divide_ = sub_, mul_, div_, div_
+    arcsin_, arccos_, arctan_, arctan2_ = asin_, acos_, atan_, atan2_
+    arcsinh_, arccosh_, arctanh_ = asinh_, acosh_, atanh_
+    greater_, greater_equal_, less_, less_equal_, not_equal_ = gt_, ge_, lt_, le_, ne_
+    swapaxes_ = swapdims_ = transpose_

@@ -320,6 +320,24 @@ class Structure:
     def inner(self, other: Tensor) -> Tensor:
         return matmul.inner(self, other)
 
+    def vdot(self, other: Tensor) -> Tensor:
+        return matmul.vdot(self, other)
+
+    def ger(self, vec2: Tensor) -> Tensor:
+        return matmul.ger(self, vec2)
+
+    def kron(self, other: Tensor) -> Tensor:
+        return matmul.kron(self, other)
+
+    def addmv(self, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return matmul.addmv(self, mat, vec, beta=beta, alpha=alpha)
+
+    def addr(self, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return matmul.addr(self, vec1, vec2, beta=beta, alpha=alpha)
+
+    def addbmm(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return matmul.addbmm(self, batch1, batch2, beta=beta, alpha=alpha)
+
     def addmm(self, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         return matmul.addmm(self, mat1, mat2, beta=beta, alpha=alpha)
 

@@ -51,7 +51,8 @@ def mm(xp: Any, a: Array, b: Array) -> Array:
     _same_dtype(a, b)
     if a.shape[1] != b.shape[0]:
         raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]})"
+            f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]}): "
+            "the first must have as many columns as the second has rows"
         )
     return _product(xp, a, b)
 

@@ -245,7 +245,7 @@ def batch_norm(
     if input.ndim < 2:
         raise RuntimeError(f"batch_norm expects (N, C, …), got {input.ndim} dimensions")
     C = input.shape[1]
-    _per_channel("batch_norm", C, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    _per_channel("batch_norm", C, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
     if not training:
@@ -279,7 +279,7 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
     N, C = input.shape[:2]
-    _per_channel("instance_norm", C, weight=weight, bias=bias, running_mean=running_mean, running_var=running_var)
+    _per_channel("instance_norm", C, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     size = math.prod(input.shape[2:])
     out, mean, var = standardize(input.reshape(N * C, size), (1,), eps)
     out = _affine(out.reshape(input.shape), weight, bias, 1)
@@ -299,8 +299,8 @@ def _per_channel(name: str, channels: int, **parameters: Tensor | None) -> None:
     for what, v in parameters.items():
         if v is not None and (v.numel() != channels or (v.ndim != 1 and name == "group_norm")):
             raise RuntimeError(
-                f"{what} should contain {channels} elements not {v.numel()} ({name}: one per channel), got "
-                f"shape {tuple(v.shape)}"
+                f"{what} should contain {channels} elements not {v.numel()}: {name} wants a vector with one element for each of "
+                f"the {channels} channels (dimension 1) of the input, got shape {tuple(v.shape)}"
             )
 
 

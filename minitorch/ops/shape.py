@@ -86,7 +86,8 @@ def inferred_shape(size: int, shape: Any) -> tuple[int, ...]:
             "be any value and is ambiguous"
         )
     if size % known if unknown and known else known != size:
-        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
+        holds = f"a multiple of {known}" if unknown else known
+        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}: it holds {holds} elements")
     return tuple(size // known if n == -1 else n for n in shape) if unknown else shape
 
 
