@@ -476,15 +476,22 @@ class Tensor(TensorMethods):
 
     def _turn(self, view: Callable, *args: Any) -> Tensor:
         """The in-place form of a view op: this tensor itself gets the view's shape and strides."""
-        if self._base is not None and (self._requires_grad or self._base._requires_grad):
-            raise RuntimeError(f"{view.__name__}_() of a view that requires grad is not supported; use {view.__name__}()")
-        if self._requires_grad and grad_mode.enabled:
+        if self.requires_grad and grad_mode.enabled:
             self._check_history()
         out = view(self._before_write(), *args)
         self._array = out._array
         self._bump()
-        if out._requires_grad and grad_mode.enabled:
+        for reference in self._views or ():
+            seen = reference()
+            if seen is not None:  # how to make it again is known only for the old shape
+                seen._replay, seen._refusal = None, "was made before the shape of its base was changed in place"
+        if self._base is None and out.requires_grad:
             self._take_history(out)
+        elif self._replay is not None:
+            outer = self._replay
+            self._replay = lambda base: view(outer(base), *args)
+            if self.requires_grad:
+                self._grad_fn = node.STALE
         return self
 
     def _check_writable(self, *others: Any) -> None:

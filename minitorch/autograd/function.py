@@ -181,7 +181,7 @@ class Function:
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward, and leave a node if an argument requires grad and ops are being recorded."""
         ctx = FunctionCtx()
-        ctx.needs_input_grad = tuple(_is_tensor(x) and x.requires_grad for x in args)
+        ctx.needs_input_grad = tuple(_is_tensor(x) and x._requires_grad for x in args)
         record = grad_mode.enabled and any(ctx.needs_input_grad)
         before, grad_mode.enabled = grad_mode.enabled, False
         try:
@@ -216,7 +216,7 @@ class Function:
         for nr in node.differentiable:
             written = any(outputs[nr] is t for t in ctx._dirty)
             out = outputs[nr].detach() if written else outputs[nr]
-            out._output_nr, out.requires_grad, out._grad_fn = nr, True, node
+            out._output_nr, out._requires_grad, out._grad_fn = nr, True, node
             if written:  # a view hands the change on to its base
                 outputs[nr]._take_history(out)
 

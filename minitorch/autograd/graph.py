@@ -117,7 +117,7 @@ class _Packed:
         if self.edge is None:
             return tensor
         again = tensor.detach()
-        again.requires_grad, (again._grad_fn, again._output_nr) = True, self.edge
+        again._requires_grad, (again._grad_fn, again._output_nr) = True, self.edge
         return again
 
 
