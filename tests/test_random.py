@@ -160,6 +160,12 @@ def test_multinomial(rows: int, columns: int, k: int, seed: int, dtype: str, dat
     assert_same(call, seed)
 
 
+@given(seed=seeds, dtype=floats)
+def test_many_samples_by_weight(seed: int, dtype: str) -> None:
+    """Enough to meet the roundings of the running sums, which are in float32 for float16 weights."""
+    assert_same(lambda t, g: t.multinomial(t.rand(50, dtype=getattr(t, dtype)), 3000, True), seed)
+
+
 # ---- where the last bit decides ----
 
 
