@@ -40,9 +40,9 @@ def permutation(g: Generator, n: int) -> list[int]:
 
 def by_weight(g: Generator, weights: Array, n: int) -> Array:
     """n indices with replacement: where u falls among the running sums of the weights, summed in float32 or float64."""
-    sums = np.cumsum(weights, dtype=np.float64 if weights.dtype == np.float64 else np.float32)
-    sums /= sums[-1]
-    return np.searchsorted(sums.astype(np.float64), g.uniform64(n), side="left")
+    sums = weights.astype(np.float64 if weights.dtype == np.float64 else np.float32).cumsum()
+    shares = sums / sums[-1]
+    return np.searchsorted(shares.astype(np.float64), g.uniform64(n), side="left")
 
 
 def random_range(dtype: Any, digits: int) -> tuple[int, bool]:
