@@ -1,12 +1,15 @@
 """Devices, and the only file that knows NumPy from CuPy.
 
 A `device` names where an array lives; `device.xp` is the array library that works there. Ops receive that library as
-`xp` and use only what both libraries have; where the two differ (`scatter_add` below) the difference is bridged here.
+`xp` and use only what both libraries have; where the two differ the difference is bridged here: `scatter_add`, special
+functions, and how a bad index is noticed without the host waiting for the GPU (`must_hold`).
 Read next: `op.py`.
 """
 
 from __future__ import annotations
 
+import functools
+import importlib
 from types import ModuleType
 from typing import Any
 
@@ -49,13 +52,26 @@ class device:
 CPU = device("cpu")
 
 
-def as_device(spec: device | str | None) -> device:
-    """`None`, a string or a device, as a device that can be used now; RuntimeError in words if it cannot."""
-    found = CPU if spec is None else device(spec)
-    found.xp  # noqa: B018 — raises here, before any work, if the device is missing
-    return found
+def as_device(spec: device | str | int | None) -> device:
+    """`None`, a string, a device or a GPU's number, as a device that can be used now; RuntimeError in words if it cannot.
+
+    "cuda" is the current GPU. Another than the current one is refused: a process uses one, chosen by `cuda.set_device`.
+    """
+    if spec is None:
+        return CPU
+    found = device("cuda", spec) if type(spec) is int else device(spec)
+    if found.type == "cpu":
+        return found
+    current = found.xp.cuda.Device().id  # raises here, before any work, if there is no GPU
+    if found.index not in (None, current):
+        raise RuntimeError(
+            f"device '{found}' is not the current GPU, which is cuda:{current}; a process uses one: choose it first, with "
+            f"minitorch.cuda.set_device({found.index})"
+        )
+    return device("cuda", current)
 
 
+@functools.cache  # it is asked for in every op
 def _cupy() -> ModuleType:
     try:
         import cupy
@@ -66,6 +82,11 @@ def _cupy() -> ModuleType:
     if not cupy.cuda.is_available():
         raise RuntimeError("device 'cuda' was asked for, but CuPy finds no NVIDIA GPU or driver; use device='cpu'")
     return cupy
+
+
+def _cupyx() -> Any:
+    importlib.import_module("cupyx.scipy.special")  # importing cupyx alone does not bring it
+    return importlib.import_module("cupyx")
 
 
 def xp_of(array: Any) -> ModuleType:
@@ -79,8 +100,11 @@ def device_of(array: Any) -> device:
 
 
 def to_numpy(array: Any) -> np.ndarray:
-    """The array on the host: itself on the CPU, a copy from a GPU."""
-    return array if isinstance(array, np.ndarray) else array.get()
+    """The array on the host: itself on the CPU, a copy from a GPU, for which the host waits."""
+    if isinstance(array, np.ndarray):
+        return array
+    raise_what_was_noted()
+    return array.get()
 
 
 def moved(array: Any, target: device) -> Any:
@@ -88,14 +112,46 @@ def moved(array: Any, target: device) -> Any:
     return to_numpy(array).copy() if target.type == "cpu" else target.xp.asarray(to_numpy(array))
 
 
+# ---- what is checked on a GPU ----
+
+_noted: dict[tuple[type, str], Any] = {}  # an error and its words -> whether all is well: a bool on the GPU
+
+
+def must_hold(flag: Any, error: type, words: str) -> None:
+    """Raise `error(words)` if the flag, a bool on a GPU, is False — once the host waits for the GPU anyway.
+
+    To look at the flag now would make the host wait in every op that takes indices. torch's kernels stop in the same way:
+    "device-side assert triggered" comes late as well. Until then a bad index reads some other element, inside the array.
+    """
+    before = _noted.get((error, words))
+    _noted[error, words] = flag if before is None else before & flag
+
+
+def raise_what_was_noted() -> None:
+    """Look at all flags at once; called where the host waits: `item`, `numpy`, `cpu`, `cuda.synchronize`."""
+    if not _noted:
+        return
+    errors, flags = list(_noted), list(_noted.values())
+    _noted.clear()
+    for (error, words), held in zip(errors, xp_of(flags[0]).stack(flags).get()):
+        if not held:
+            raise error(f"{words} (in an earlier op: on a GPU this is noticed when the host next waits for it)")
+
+
+# ---- where the libraries differ ----
+
+
+def special_functions(xp: ModuleType) -> ModuleType:
+    """SciPy's special functions for that library, imported when first used."""
+    return importlib.import_module("scipy.special") if xp is np else _cupyx().scipy.special
+
+
 def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:
     """out[index] += values, in place, where repeated indices all count (`out[index] += values` keeps only one)."""
     if xp is np:
         np.add.at(out, index, values)
     else:
-        import cupyx
-
-        cupyx.scatter_add(out, index, values)
+        _cupyx().scatter_add(out, index, values)
 
 
 def expanded(xp: ModuleType, array: Any, shape: tuple) -> Any:

@@ -5,10 +5,10 @@ Read next: `reduce.py`.
 
 from __future__ import annotations
 
-import importlib
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..device import special_functions
 from ..op import Array, Operand, composite, op, row
 from .elementwise import exp, log, square, where
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
 def special(xp: Any, name: str, x: Array, *more: Array) -> Array:
     """SciPy's function of that name for this array library, in x's dtype (SciPy knows no float16)."""
-    module = importlib.import_module("scipy.special" if xp.__name__ == "numpy" else "cupyx.scipy.special")
-    return getattr(module, name)(x, *more).astype(x.dtype)
+    return getattr(special_functions(xp), name)(x, *more).astype(x.dtype)
 
 
 erf = row("erf", "2/√π ∫₀ˣ e^(−t²) dt", lambda xp, x: special(xp, "erf", x),

@@ -1,0 +1,234 @@
+"""`ndarray`: an array that behaves as CuPy's does where NumPy's is more lenient, and counts what would wait for the GPU.
+
+The numbers are in a NumPy array nobody else may touch. No implicit conversion to NumPy, no host arrays beside it (the real
+one lets some of these pass, in silence: this one none), integer indices out of range wrap around, and every result of no
+dimensions is an array still. `counting()` tells where the host waited for the device. Read next: `namespace.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+synchronisations: list[str] = []  # what waited for the GPU, and where in minitorch
+uploads: list[str] = []  # what was copied to it
+BINARY = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
+    "mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+    "lshift": "left_shift", "rshift": "right_shift", "matmul": "matmul",
+}  # fmt: skip
+COMPARED = {"lt": "less", "le": "less_equal", "eq": "equal", "ne": "not_equal", "gt": "greater", "ge": "greater_equal"}
+
+
+class ndarray:
+    """A stand-in for `cupy.ndarray`. `_host` is the memory it would have on the GPU."""
+
+    __slots__ = ("__weakref__", "_host")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, host: np.ndarray):
+        if host.dtype.kind not in "?biufc" and host.dtype.name != "bfloat16":
+            raise ValueError(f"Unsupported dtype {host.dtype}")
+        self._host = host
+
+    def __getattr__(self, name: str) -> Any:
+        from .namespace import allowed, called, wrapped
+
+        if not allowed(f"cupy.ndarray.{name}"):
+            raise AttributeError(f"'ndarray' object of CuPy has no attribute {name!r}")
+        value = getattr(self._host, name)
+        if callable(value):
+            return lambda *args, **kwargs: called(f"cupy.ndarray.{name}", value, args, kwargs)
+        return wrapped(value)
+
+    # ---- the device ----
+
+    @property
+    def device(self) -> Any:
+        return SimpleNamespace(id=0, synchronize=lambda: waited("synchronize"))
+
+    @property
+    def data(self) -> Any:
+        return SimpleNamespace(ptr=self._host.ctypes.data, device_id=0)
+
+    @property
+    def flags(self) -> Any:
+        found = self._host.flags
+        return SimpleNamespace(c_contiguous=found.c_contiguous, f_contiguous=found.f_contiguous, owndata=found.owndata)
+
+    def set(self, arr: np.ndarray, stream: Any = None) -> None:
+        """Copy from a host array."""
+        uploads.append(_where())
+        self._host[...] = arr
+
+    # ---- what waits for the device ----
+
+    def get(self, stream: Any = None, order: str = "C", out: Any = None, blocking: bool = True) -> np.ndarray:
+        """A copy on the host."""
+        waited("get")
+        return self._host.copy(order)  # type: ignore[arg-type]
+
+    def item(self) -> Any:
+        waited("item")
+        return self._host.item()
+
+    def tolist(self) -> Any:
+        waited("tolist")
+        return self._host.tolist()
+
+    def nonzero(self) -> tuple:
+        waited("nonzero")
+        return tuple(map(ndarray, self._host.nonzero()))
+
+    def __bool__(self) -> bool:
+        waited("bool()")
+        return bool(self._host)
+
+    def __int__(self) -> int:
+        waited("int()")
+        return int(self._host)
+
+    def __float__(self) -> float:
+        waited("float()")
+        return float(self._host)
+
+    def __complex__(self) -> complex:
+        waited("complex()")
+        return complex(self._host)
+
+    def __repr__(self) -> str:
+        waited("repr()")
+        return repr(self._host)
+
+    # ---- what is refused ----
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct one explicitly.")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from .namespace import cupy
+
+        return getattr(getattr(cupy, ufunc.__name__), method)(*inputs, **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: tuple, kwargs: dict) -> Any:
+        from .namespace import cupy
+
+        return getattr(cupy, function.__name__)(*args, **kwargs)
+
+    # ---- containers ----
+
+    def __len__(self) -> int:
+        return len(self._host)
+
+    def __iter__(self) -> Iterator[ndarray]:
+        return (self[i] for i in range(len(self._host)))
+
+    def __getitem__(self, key: Any) -> ndarray:
+        return ndarray(np.asarray(self._host[_wrapped_around(key, self._host.shape)]))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._host[_wrapped_around(key, self._host.shape)] = hosts(value)
+
+    def __copy__(self) -> ndarray:
+        return ndarray(self._host.copy())
+
+    def __deepcopy__(self, memo: dict) -> ndarray:
+        return ndarray(self._host.copy())
+
+    def __reduce__(self) -> Any:
+        return ndarray, (self.get(),)
+
+
+def _operators() -> None:
+    """a + b, b + a, a += b and the other operators, through the ufuncs of the namespace."""
+
+    def of(ufunc: str, swapped: bool = False, in_place: bool = False) -> Any:
+        def operator(self: ndarray, *others: Any) -> Any:
+            from .namespace import cupy
+
+            if others and not isinstance(others[0], (ndarray, np.ndarray, np.generic, bool, int, float, complex)):
+                return NotImplemented
+            args = (*others, self) if swapped else (self, *others)
+            return getattr(cupy, ufunc)(*args, **({"out": self} if in_place else {}))
+
+        return operator
+
+    for name, ufunc in {**BINARY, **COMPARED, "neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}.items():
+        setattr(ndarray, f"__{name}__", of(ufunc))
+    for name, ufunc in BINARY.items():
+        setattr(ndarray, f"__r{name}__", of(ufunc, swapped=True))
+        if name != "matmul":
+            setattr(ndarray, f"__i{name}__", of(ufunc, in_place=True))
+
+
+_operators()
+
+
+# ---- counting ----
+
+
+@contextlib.contextmanager
+def counting() -> Iterator[list[str]]:
+    """The synchronisations in the block, each as "what, where"."""
+    before, found = len(synchronisations), []  # type: ignore[var-annotated]
+    yield found
+    found += synchronisations[before:]
+
+
+def waited(what: str) -> None:
+    """Note that the host would wait here."""
+    synchronisations.append(f"{what} {_where()}")
+
+
+def _where() -> str:
+    """The innermost line outside this package."""
+    frame: Any = sys._getframe(2)
+    while frame and __name__.rpartition(".")[0] in str(frame.f_globals.get("__name__")):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "?"
+
+
+# ---- indices, and what may stand beside an array ----
+
+
+def _wrapped_around(key: Any, shape: tuple) -> Any:
+    """The key on the host, its integer arrays taken modulo the sizes, as CuPy's kernels do; masks count as waiting."""
+    parts = key if isinstance(key, tuple) else (key,)
+    used = sum(k.ndim if _is_mask(k) else 0 if k is None or k is Ellipsis else 1 for k in parts)
+    made, dim = [], 0
+    for k in parts:
+        if k is Ellipsis:
+            made.append(k)
+            dim += len(shape) - used
+            continue
+        if _is_mask(k):
+            waited("mask as index")
+            dim += k.ndim - 1
+            k = k._host
+        elif isinstance(k, ndarray):
+            k = k._host % shape[dim] if dim < len(shape) and shape[dim] else k._host
+        elif isinstance(k, (np.ndarray, list)):
+            raise TypeError(f"a host {type(k).__name__} as an index would be copied to the GPU at each use")
+        made.append(k)
+        dim += k is not None
+    return tuple(made) if isinstance(key, tuple) else made[0]
+
+
+def _is_mask(k: Any) -> bool:
+    return isinstance(k, ndarray) and k._host.dtype == bool
+
+
+def hosts(value: Any) -> Any:
+    """The value with every array of ours as its NumPy array; a host array among them is refused."""
+    if isinstance(value, ndarray):
+        return value._host
+    if isinstance(value, np.ndarray):
+        raise TypeError(f"Unsupported type {type(value)}: a host array cannot be used with arrays on a GPU")
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(hosts, value)) if not hasattr(value, "_fields") else tuple(map(hosts, value))
+    return value

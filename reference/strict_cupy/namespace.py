@@ -1,0 +1,189 @@
+"""`cupy` and `cupyx` as modules of strict arrays: only the names, keywords and dtypes that `names.txt` lists.
+
+A name is looked up in the list, the arguments are checked against it, and NumPy (SciPy for the special functions) computes.
+Read next: `names.txt`, and `collect.py`, which wrote it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from .arrays import hosts, ndarray, uploads, waited
+from .collect import NAMES
+
+TAKES_HOST = {"array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"}
+WAITS = {"nonzero", "flatnonzero", "argwhere", "unique", "compress", "extract", "bincount", "histogram", "asnumpy"}
+PYTHON = {"result_type", "can_cast", "promote_types", "may_share_memory", "shares_memory", "ndim", "size", "shape", "dtype"}
+# ufunc methods exist in CuPy for these alone.
+METHODS = {
+    "at": {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"},
+    "reduce": {"add", "multiply"}, "accumulate": {"add", "multiply"}, "reduceat": {"add"},
+}  # fmt: skip
+
+
+def _listed() -> dict[str, str]:
+    """Each name of the list with what follows it: "(parameters)", ": loops" or nothing."""
+    lines = [line for line in NAMES.read_text().splitlines() if not line.startswith("#")]
+    ends = [next((i for i, c in enumerate(line) if c in "(:"), len(line)) for line in lines]
+    return {line[:end]: line[end:] for line, end in zip(lines, ends)}
+
+
+LISTED = _listed()
+
+
+def allowed(name: str) -> bool:
+    """Whether CuPy has that name."""
+    return name in LISTED
+
+
+class Module:
+    """A module of CuPy: an attribute is there if the list has it."""
+
+    def __init__(self, name: str, computes: str):
+        self.__name__, self._computes = name, computes
+
+    def __getattr__(self, name: str) -> Any:
+        full = f"{self.__name__}.{name}"
+        if not allowed(full):
+            raise AttributeError(f"module {self.__name__!r} of CuPy 14.2 has no attribute {name!r}")
+        thing = getattr(importlib.import_module(self._computes), name)
+        if LISTED[full].startswith(": "):
+            thing = Ufunc(full, thing)
+        elif callable(thing) and not isinstance(thing, type):
+            function = thing
+            thing = lambda *args, **kwargs: called(full, function, args, kwargs)  # noqa: E731
+        setattr(self, name, thing)
+        return thing
+
+
+def called(name: str, function: Any, args: tuple, kwargs: dict) -> Any:
+    """A function or method on host arrays, if CuPy's takes these arguments; its arrays come back strict."""
+    short = name.rpartition(".")[2]
+    parameters = LISTED[name][1:-1].split(", ") if LISTED[name] else []
+    if not any(p.startswith("**") for p in parameters):
+        unknown = [k for k in kwargs if k not in parameters]
+        if unknown:
+            raise TypeError(f"{name}() of CuPy 14.2 got an unexpected keyword argument '{unknown[0]}'")
+        if len(args) > len(parameters) and not any(p.startswith("*") for p in parameters):
+            raise TypeError(f"{name}() of CuPy 14.2 takes {len(parameters)} arguments ({', '.join(parameters)})")
+    if short in WAITS or (short == "where" and len(args) == 1):
+        waited(short)
+    if short == "repeat" and any(isinstance(a, ndarray) for a in (*args[1:], *kwargs.values())):
+        raise ValueError("cupy.ndarray cannot be specified as `repeats` argument.")
+    if short in TAKES_HOST and isinstance(args[0], np.ndarray):
+        uploads.append(name)
+        args, made = (args[0].view(), *args[1:]), True
+        return wrapped(np.array(*args, **{**kwargs, "copy": made}))
+    if short == "take":
+        kwargs = {**kwargs, "mode": "wrap"}
+    if short == "take_along_axis":  # the axis may come by position or by name
+        array, indices, axis = (*args, *kwargs.values())
+        args, kwargs = (array, wrapped(indices._host % array._host.shape[axis]) if array.shape[axis] else indices, axis), {}
+    result = function(*map(hosts, args), **{k: hosts(v) for k, v in kwargs.items()})
+    return result if short in PYTHON else wrapped(result)
+
+
+def wrapped(result: Any) -> Any:
+    """Arrays and NumPy scalars as strict arrays, those in tuples and lists too."""
+    if isinstance(result, (np.ndarray, np.generic)):
+        return ndarray(np.asarray(result))
+    if isinstance(result, (tuple, list)) and any(isinstance(r, np.ndarray) for r in result):
+        return type(result)(map(wrapped, result)) if not hasattr(result, "_fields") else tuple(map(wrapped, result))
+    return result
+
+
+class Ufunc:
+    """A ufunc with CuPy's loops: of the dtypes it lists the first that all arguments fit into is computed, or TypeError."""
+
+    def __init__(self, name: str, compute: Any):
+        self.name, self.compute = name, compute
+        self.loops = [loop.split("->") for loop in LISTED[name][2:].split()]
+        self.chosen: dict[Any, Any] = {}
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if unknown := set(kwargs) - {"out", "casting", "dtype"}:
+            raise TypeError(f"Wrong arguments {sorted(unknown)} to {self.name}: CuPy's ufuncs have out, dtype and casting")
+        if any(not isinstance(a, (ndarray, np.generic, bool, int, float, complex)) for a in args):
+            kinds = ", ".join(type(a).__name__ for a in args)
+            raise TypeError(f"Unsupported type among ({kinds}) for {self.name}: arrays on the GPU and numbers only")
+        given = [hosts(a) for a in args[: len(self.loops[0][0])]]
+        out = args[len(given)] if len(args) > len(given) else kwargs.get("out")
+        dtype = self._dtype(given) if kwargs.get("dtype") is None else None
+        with np.errstate(all="ignore"):  # a GPU does not warn
+            result = self.compute(*given, **{k: v for k, v in kwargs.items() if k != "out"})
+        result = np.asarray(result if dtype is None else np.asarray(result).astype(dtype))
+        if out is None:
+            return ndarray(result)
+        out = out[0] if isinstance(out, tuple) else out
+        np.copyto(out._host, result, casting=kwargs.get("casting", "same_kind"))
+        return out
+
+    def _dtype(self, given: list) -> np.dtype | None:
+        """The dtype of the result; Python numbers are weak."""
+        key = tuple(type(a) if isinstance(a, (bool, int, float, complex)) else a.dtype for a in given)
+        if key not in self.chosen:
+            self.chosen[key] = self._choose(given)
+        return self.chosen[key]
+
+    def _choose(self, given: list) -> np.dtype | None:
+        strong = [a.dtype for a in given if hasattr(a, "dtype")]
+        dtypes = [a.dtype if hasattr(a, "dtype") else np.result_type(*strong, type(a)(0)) for a in given]
+        if any(d.name == "bfloat16" for d in dtypes):
+            return None
+        for inputs, output in self.loops:
+            if all(np.can_cast(d, t) for d, t in zip(dtypes, inputs)):
+                return np.dtype(output[0])
+        raise TypeError(f"Wrong type ({', '.join(map(str, dtypes))}) of arguments for {self.name} of CuPy 14.2")
+
+    def __getattr__(self, method: str) -> Any:
+        short = self.name.rpartition(".")[2]
+        if short not in METHODS.get(method, ()):
+            raise NotImplementedError(f"`{short}.{method}` is not supported in CuPy")
+        return lambda *args, **kwargs: wrapped(getattr(self.compute, method)(*map(hosts, args), **kwargs))
+
+
+def _add(a: ndarray, slices: Any, value: Any) -> None:
+    """cupyx.scatter_add: atomic additions, for some dtypes only; indices wrap around."""
+    if a.dtype.name not in ("int32", "uint32", "int64", "uint64", "float16", "float32", "float64"):
+        raise TypeError(f"scatter_add only supports int32, float16, float32, float64, uint32, int64, uint64, got {a.dtype}")
+    from .arrays import _wrapped_around
+
+    np.add.at(a._host, _wrapped_around(slices, a.shape), hosts(value))
+
+
+class _Device:
+    """`cupy.cuda.Device`: there is one."""
+
+    def __init__(self, id: int = 0):
+        if id != 0:
+            raise RuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
+        self.id = id
+
+    def synchronize(self) -> None:
+        waited("Device.synchronize")
+
+    def __enter__(self) -> _Device:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        pass
+
+
+cupy: Any = Module("cupy", "numpy")
+cupy.ndarray = ndarray
+cupy.linalg = Module("cupy.linalg", "numpy.linalg")
+cupy.lib = SimpleNamespace(stride_tricks=Module("cupy.lib.stride_tricks", "numpy.lib.stride_tricks"))
+cupy.cuda = SimpleNamespace(
+    is_available=lambda: True,
+    Device=_Device,
+    runtime=SimpleNamespace(
+        getDeviceCount=lambda: 1, getDeviceProperties=lambda index: {"name": b"Strict arrays", "major": 9, "minor": 0}
+    ),
+)
+cupyx: Any = SimpleNamespace(
+    scatter_add=_add, scipy=SimpleNamespace(special=Module("cupyx.scipy.special", "scipy.special"))
+)
