@@ -105,7 +105,8 @@ def _unwrapped(data: Any, leaves: list[DType]) -> Any:
         leaves.append(dtypes.scalar_dtype(data))
     else:
         if isinstance(data, (str, bytes)):
-            raise ValueError(
+            # torch finds the shape by the first element of each level, and a string at its end counts as one more level.
+            raise (TypeError if leaves else ValueError)(
                 f"too many dimensions '{type(data).__name__}': a tensor holds bools, integers or floats, no text"
             )
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}; a tensor holds bools, integers or floats")
