@@ -34,6 +34,9 @@ Operand = Any  # an `Array` that may come as a Python number
 Index = Any  # an array argument that is passed as it is: indices, masks, conditions
 Indices = Any  # an option that holds index arrays, such as the key of x[key]
 
+# Families of elementwise ops, whose results lie in memory as their inputs do; all others' are in row-major order.
+LAID_OUT_AS_INPUTS = {f"minitorch.ops.{family}" for family in ("activation", "compare", "dropout", "elementwise", "special")}
+
 registry: dict[str, Op | Callable] = {}  # every public op and composite function by its torch name
 ops: list[Op] = []  # every op, those without a public name too
 Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
@@ -88,15 +91,18 @@ def row(
     return register(name, made)
 
 
-def composite(function: Any = None, *, out: bool = False, only: str | None = None, alike: str = "") -> Any:
+def composite(
+    function: Any = None, *, out: bool = False, only: str | None = None, alike: str = "", eager: bool = False
+) -> Any:
     """Register a public function that is made of other ops, and so needs no derivative of its own.
 
-    out: whether it takes `out=`; `only` and `alike` as for `op`.
+    out: whether it takes `out=`; `only` and `alike` as for `op`. eager: check the types of its arguments before the call,
+    because a wrong one would pass unnoticed; they are checked when the call has failed in any case.
     """
     if function is None:
-        return functools.partial(composite, out=out, only=only, alike=alike)
+        return functools.partial(composite, out=out, only=only, alike=alike, eager=eager)
     name = function.__name__.rstrip("_")
-    made = checked(function, name, only, alike)
+    made = checked(function, name, only, alike, eager)
     return register(name, accepts_out(made) if out else made)
 
 
@@ -117,6 +123,7 @@ class Op:
         self.forward = forward
         self.promote = promote
         self.view = view
+        self.row_major = not view and forward.__module__ not in LAID_OUT_AS_INPUTS
         self.takes_out = not view and forward.__module__ not in WITHOUT_OUT
         self.output_list = outputs is list
         self.outputs: tuple[str, ...] = () if self.output_list else tuple(outputs)
@@ -134,6 +141,7 @@ class Op:
         if self.variadic:  # it comes as a list, which `tensor_list` looks into
             parameters[0] = inspect.Parameter(parameters[0].name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         self.signature = Signature(name, parameters, only, alike)
+        self.known, self.refused, self.alike = self.signature.known, self.signature.refused, self.signature.alike
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.single = self.outputs == ("out",)
         self.n_inputs, self.arity = len(self.inputs), len(self.parameters)
@@ -172,10 +180,8 @@ class Op:
                 return write_out(self, kwargs.pop("out"), args, kwargs)
             args = self._bind(args, kwargs)
         types = tuple(map(type, args))
-        if types not in self.signature.known:
+        if types not in self.known:
             args = self._checked(args, types)
-        if self.signature.alike:
-            self.signature.check_alike(args, {})
         if self.variadic:
             inputs = tensor_list(self.__name__, args[0])
             args = (*inputs, *args[1:])
@@ -197,11 +203,13 @@ class Op:
                     dtype = array.dtype
             else:
                 plain = False
+        if self.alike and not plain:
+            self.signature.check_alike(args, {})
         if not plain and (dtype is None or dtype.kind != "f" or not self._weak(args, positions, dtype)):
             arrays = self._promote(args, arrays, positions)
-        if self.signature.refused:
+        if self.refused and dtype.kind in self.refused:  # dtype is the last one seen: promotion may have raised it
             dtype = next(a.dtype for a in arrays if hasattr(a, "dtype"))
-            if dtype.kind in self.signature.refused:
+            if dtype.kind in self.refused:
                 self.signature.refuse_dtype(dtype)
 
         xp = np if type(arrays[0]) is np.ndarray else self._xp(arrays)
@@ -226,7 +234,7 @@ class Op:
     def _one(self, array: Any, args: tuple, plan: Plan | None) -> Any:
         """Wrap the single output, with a node if the call is recorded."""
         out = new(Tensor)
-        out._array = array if type(array) is np.ndarray else self._as_array(array)
+        out._array = self._laid_out(array)
         if plan is None:
             out._requires_grad = False
         else:
@@ -241,7 +249,7 @@ class Op:
         outs = []
         for nr, array in enumerate(arrays):
             out = new(Tensor)
-            out._array = array if type(array) is np.ndarray else self._as_array(array)
+            out._array = self._laid_out(array)
             out._output_nr = nr
             outs.append(out)
         if plan is not None:
@@ -347,9 +355,13 @@ class Op:
         """The library of the first array (the first argument may be a number, a list or None)."""
         return xp_of(next((a for a in arrays if hasattr(a, "dtype") and hasattr(a, "shape")), np.empty(0)))
 
-    def _as_array(self, array: Any) -> Any:
-        """NumPy returns scalars where the result has no dimensions; a Tensor always holds an array."""
-        return np.asarray(array) if isinstance(array, (np.generic, np.ndarray, int, float)) else array
+    def _laid_out(self, array: Any) -> Any:
+        """The result as an array, in memory as torch has it. (NumPy gives scalars where there are no dimensions.)"""
+        if type(array) is not np.ndarray and isinstance(array, (np.generic, np.ndarray, int, float)):
+            array = np.asarray(array)
+        if self.row_major and not array.flags.c_contiguous:
+            return xp_of(array).ascontiguousarray(array)
+        return array
 
 
 class Elementwise(Op):
@@ -359,7 +371,7 @@ class Elementwise(Op):
         super().__init__(*args)
         self.lane = self.n_inputs if self.n_inputs <= 2 else -1  # -1: never
         self.options = tuple(self.defaults.values())
-        self.slow_kinds = "iub" if self.promote == "float" else self.signature.refused
+        self.slow_kinds = "iub" if self.promote == "float" else self.refused
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if kwargs or len(args) != self.lane or args[0].__class__ is not Tensor:

@@ -157,8 +157,13 @@ def _remedy(expected: list[str], value: Any) -> str:
     return ""
 
 
-def checked(function: Function, name: str | None = None, only: str | None = None, alike: str = "") -> Function:
-    """The function, with its arguments checked against its annotations."""
+def checked(
+    function: Function, name: str | None = None, only: str | None = None, alike: str = "", eager: bool = True
+) -> Function:
+    """The function, with its arguments checked against its annotations.
+
+    eager: before the call; else only when it has failed, to say what came: enough where no wrong type passes unnoticed.
+    """
     name = name or function.__name__
     signature = Signature(name, list(inspect.signature(function).parameters.values()), only, alike)
     known, check, refused = signature.known, signature.check, signature.refused
@@ -174,8 +179,21 @@ def checked(function: Function, name: str | None = None, only: str | None = None
             signature.check_alike(args, kwargs)
         return function(*args, **kwargs)
 
+    @functools.wraps(function)
+    def call_first(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except Exception:
+            try:
+                again = check(args, kwargs, ())
+            except TypeError as told:
+                raise told from None
+            if all(map(_same, again[0], args)) and all(map(_same, again[1].values(), kwargs.values())):
+                raise
+        return function(*again[0], **again[1])
+
     function.__qualname__ = name  # Python's own errors about missing and unknown arguments use it
-    return call  # type: ignore[return-value]
+    return call if eager or only or alike else call_first  # type: ignore[return-value]
 
 
 def torchs_name(name: str) -> str:

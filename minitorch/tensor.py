@@ -476,6 +476,10 @@ class Tensor(TensorMethods):
 
     def _turn(self, view: Callable, *args: Any) -> Tensor:
         """The in-place form of a view op: this tensor itself gets the view's shape and strides."""
+        if self._base is not None and self.requires_grad:
+            raise RuntimeError(
+                f"{view.__name__}_() of a view that requires grad is not supported: use the out-of-place {view.__name__}()"
+            )
         if self.requires_grad and grad_mode.enabled:
             self._check_history()
         out = view(self._before_write(), *args)
@@ -485,13 +489,11 @@ class Tensor(TensorMethods):
             seen = reference()
             if seen is not None:  # how to make it again is known only for the old shape
                 seen._replay, seen._refusal = None, "was made before the shape of its base was changed in place"
-        if self._base is None and out.requires_grad:
-            self._take_history(out)
-        elif self._replay is not None:
+        if self._replay is not None:
             outer = self._replay
             self._replay = lambda base: view(outer(base), *args)
-            if self.requires_grad:
-                self._grad_fn = node.STALE
+        if self.requires_grad and grad_mode.enabled:
+            self._take_history(out)
         return self
 
     def _check_writable(self, *others: Any) -> None:
@@ -617,11 +619,11 @@ class Tensor(TensorMethods):
             raise RuntimeError(
                 f"a Tensor with {self._array.size} elements cannot be converted to Scalar; reduce it first, e.g. .mean()"
             )
-        return self._array.item()
+        return to_numpy(self._array).item()
 
     def tolist(self) -> Any:
         """The elements as nested Python lists."""
-        return self._array.tolist()
+        return to_numpy(self._array).tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The same memory as a NumPy array. `force=True` detaches and copies to the CPU as needed."""
@@ -668,7 +670,7 @@ class Tensor(TensorMethods):
         if self._array.size != 1:
             what = "no values" if self._array.size == 0 else "more than one value"
             raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous; use .any() or .all()")
-        return bool(self._array.item())
+        return bool(to_numpy(self._array).item())
 
     def __int__(self) -> int:
         return int(self._scalar())
@@ -682,7 +684,7 @@ class Tensor(TensorMethods):
                 f"only one element tensors can be converted to Python scalars, got shape {tuple(self.shape)}; reduce it first, "
                 "e.g. .mean()"
             )
-        return self._array.item()
+        return to_numpy(self._array).item()
 
     def __index__(self) -> int:
         if self.dtype.is_floating_point or self._array.size != 1:
@@ -751,7 +753,7 @@ def _parse_to(*args: Any, **kwargs: Any) -> tuple:
             target, dtype = x.device, x.dtype
         elif isinstance(x, dtypes.dtype):
             dtype = x
-        elif isinstance(x, (str, device)):
+        elif isinstance(x, (str, device)) or type(x) is int:
             target = x
         elif x is not None and not isinstance(x, bool):
             raise TypeError(f"to() takes a dtype, a device or a tensor, got {type(x).__name__}")

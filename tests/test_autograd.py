@@ -421,6 +421,45 @@ def in_place_on_one_of_several_views(lib):
 
 
 @scenario
+def comparisons_in_place_have_gradient_zero(lib):
+    x = leaf(lib, 1.0, -2.0)
+    y = x * 2
+    y.gt_(0)
+    (y * 3 + x).sum().backward()
+    return y, x.grad
+
+
+@scenario
+def turned_in_place(lib):
+    x = leaf(lib, 1.0, 2.0, 3.0)
+    y = x * 2
+    y.unsqueeze_(0).transpose_(0, 1)
+    z = x.view(3, 1) * 1
+    z.squeeze_()
+    w = (x * 1).view(3, 1).clone()
+    w.t_()
+    total = (y.squeeze() * z * w.squeeze()).sum()
+    total.backward()
+    return y.shape == (3, 1), z, w, x.grad, y._version, w._version
+
+
+@scenario
+def leaf_turned_in_place(lib):
+    leaf(lib, 1.0, 2.0).unsqueeze_(0)
+
+
+@scenario
+def composed_ops_in_place(lib):
+    x, m = leaf(lib, 1.0, 2.0), lib.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=lib.float64)
+    y = x.outer(x)
+    y.addmm_(y * 1, m, beta=0.5)
+    z = x * 1
+    z.addmv_(m, x, alpha=2)
+    (y.sum() + z.sum()).backward()
+    return y, z, x.grad
+
+
+@scenario
 def second_derivative_through_a_written_view(lib):
     x = leaf(lib, 1.0, 2.0)
     y = x * x
@@ -759,3 +798,11 @@ def test_gradcheck_tells_right_from_wrong() -> None:
     assert not minitorch.autograd.gradgradcheck(Wrong.apply, x, raise_exception=False)
     with pytest.raises(RuntimeError, match="Jacobian mismatch for output 0 with respect to input 0"):
         minitorch.autograd.gradcheck(lambda x: x.detach() * math.pi + x * 0, x)
+
+
+def test_a_view_of_what_was_turned_in_place_is_refused() -> None:
+    y = minitorch.ones(2, 3, requires_grad=True) * 1
+    v = y[0]
+    y.t_()
+    with pytest.raises(RuntimeError, match="made before the shape of its base was changed in place"):
+        v * 2

@@ -370,7 +370,7 @@ def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     _floating("softmax", x)
     axis = canonical_dim(dim, x.ndim)
     if not x.ndim or not x.size:
-        return xp.ones_like(x)
+        return xp.exp(x - x)
     e = x - x.max(axis, keepdims=True)
     xp.exp(e, out=e)
     e /= e.sum(axis, keepdims=True)
@@ -400,7 +400,7 @@ def log_softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     _floating("log_softmax", x)
     axis = canonical_dim(dim, x.ndim)
     if not x.ndim or not x.size:
-        return xp.zeros_like(x)
+        return x - x
     shifted = x - x.max(axis, keepdims=True)
     shifted -= xp.log(xp.exp(shifted).sum(axis, keepdims=True))
     return shifted
@@ -410,6 +410,9 @@ def log_softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
 def log_softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
     """∂L/∂x = g − p Σ g"""
     return g - exp(out) * g.sum(dim, keepdim=True)
+
+
+softmax_kernel.row_major = log_softmax_kernel.row_major = True  # unlike the elementwise functions around them
 
 
 @composite
@@ -425,6 +428,6 @@ def softmin(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tenso
 
 
 def _floating(name: str, x: Array) -> None:
-    if x.dtype.kind in "iub" and x.size:
+    if x.dtype.kind == "b" or (x.dtype.kind in "iu" and x.size):
         kind = dtypes.SCALAR_NAMES[dtypes.from_numpy_dtype(x.dtype).name]
         raise NotImplementedError(f"\"{name}\" not implemented for '{kind}'; convert the input first, e.g. x.float()")

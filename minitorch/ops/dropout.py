@@ -75,7 +75,7 @@ def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     return _saturated(input, input, p, train)
 
 
-@composite
+@composite(eager=True)
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """Alpha dropout of whole channels."""
     return _saturated(input, _channels(input, p, train), p, train)

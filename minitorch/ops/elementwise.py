@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._memory import order_of_a_copy
-from ..device import moved
+from ..device import moved, must_hold
 from ..op import Array, Index, Operand, composite, op, row
 from ..signature import Number
 
@@ -214,8 +216,13 @@ def clamp_max(input: Tensor, max: Tensor | float) -> Tensor:
 
 def _no_zero_divisor(xp: Any, a: Array, b: Array) -> None:
     integers = all(getattr(x, "dtype", None) is None or x.dtype.kind in "iub" for x in (a, b))
-    if integers and not isinstance(b, float) and xp.size(a) and not xp.all(xp.asarray(b)):
-        raise RuntimeError("ZeroDivisionError: an integer was divided by zero; use floats for an inf")
+    if not integers or isinstance(b, float) or not xp.size(a):
+        return
+    words = "ZeroDivisionError: an integer was divided by zero; use floats for an inf"
+    if xp is not np and hasattr(b, "dtype"):
+        must_hold((b != 0).all(), RuntimeError, words)
+    elif not np.all(b):
+        raise RuntimeError(words)
 
 
 def _floor_divide(xp: Any, a: Array, b: Array) -> Array:
@@ -279,7 +286,7 @@ def pow_(xp: Any, a: Operand, b: Operand) -> Array:
         return xp.asarray(a**b).astype(bool)
     if not hasattr(b, "dtype") and isinstance(b, int) and b < 0 and a.dtype.kind in "iu":
         raise RuntimeError("Integers to negative integer powers are not allowed.")
-    if hasattr(b, "dtype") and b.dtype.kind == "i" and (b < 0).any():
+    if hasattr(b, "dtype") and b.dtype.kind == "i" and (xp is not np or (b < 0).any()):
         whole = xp.where(b < 0, 0, b)
         ones = xp.where(xp.asarray(a) == 1, 1, xp.where(xp.asarray(a) == -1, 1 - 2 * (b % 2), 0))
         return xp.where(b < 0, ones, a**whole).astype(b.dtype)

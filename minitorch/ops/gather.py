@@ -14,7 +14,8 @@ from ..device import scatter_add as add_at
 from ..op import Array, Index, Operand, composite, op
 from ..signature import Number
 from .dims import canonical_dim
-from .index import add_slices, check_bounds, placed
+from .elementwise import where
+from .index import add_slices, check_bounds, holds_within, placed
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -308,7 +309,9 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
         raise RuntimeError(f"one_hot is only applicable to index tensor of type LongTensor, got {input.dtype!r}")
     if input.numel() == 0 and num_classes <= 0:
         raise RuntimeError("Can not infer total number of classes from empty tensor.")
-    low, high = (int(input.min()), int(input.max())) if input.numel() else (0, -1)
+    # On a GPU `scatter` checks the numbers, without the host waiting for the largest.
+    given = input.is_cuda and num_classes > 0
+    low, high = (int(input.min()), int(input.max())) if input.numel() and not given else (0, -1)
     if low < 0:
         raise RuntimeError(f"Class values must be non-negative, got {low}.")
     if num_classes == -1:
@@ -328,7 +331,11 @@ def embedding(xp: Any, weight: Array, indices: Index, padding_idx: int = -1) -> 
             "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but got "
             f"{indices.dtype} instead; convert with .long()"
         )
-    if indices.size and (int(indices.min()) < 0 or int(indices.max()) >= weight.shape[0]):
+    if type(indices) is not np.ndarray:
+        holds_within(
+            indices, 0, weight.shape[0], IndexError, f"index out of range in self: indices must be in [0, {weight.shape[0]})"
+        )
+    elif indices.size and (int(indices.min()) < 0 or int(indices.max()) >= weight.shape[0]):
         raise IndexError(f"index out of range in self: indices must be in [0, {weight.shape[0]})")
     return weight[indices]
 
@@ -338,5 +345,5 @@ def embedding_grad(g: Tensor, weight_shape: tuple, indices: Tensor, padding_idx:
     """∂L/∂weight = zeros with the rows of g added where they came from"""
     rows, row = indices.reshape((-1,)), g.reshape((indices.numel(), weight_shape[1]))
     if padding_idx >= 0:
-        row = index_fill(row, 0, (rows == padding_idx).nonzero().reshape((-1,)), 0)
+        row = where((rows == padding_idx).unsqueeze(1), 0.0, row)
     return index_add(g.new_zeros(weight_shape), 0, rows, row)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..device import device_of, must_hold, xp_of
 from ..device import scatter_add as add_at
-from ..device import xp_of
 from ..op import Array, Indices, composite, op
 from ..signature import tensor_list
 from .dims import canonical_dim
@@ -154,6 +154,12 @@ def _part(xp: Any, k: Any) -> Any:
         k = xp.asarray([v.item() if hasattr(v, "_array") and not v.ndim else v for v in entries])
         k = k if k.size else k.astype("int64")
     a = xp.asarray(k) if isinstance(k, (np.ndarray, np.bool_)) else getattr(k, "_array", k)
+    if hasattr(k, "_array") and a.ndim and type(a) is np.ndarray and xp is not np:
+        a = xp.asarray(a)  # indices may stay on the CPU, as in torch
+    elif hasattr(k, "_array") and a.ndim and type(a) is not np.ndarray and xp is np:
+        raise RuntimeError(
+            f"indices should be either on cpu or on the same device as the indexed tensor (cpu), got {device_of(a)}"
+        )
     if not hasattr(a, "dtype") or isinstance(a, np.generic):
         if not hasattr(k, "__index__"):
             raise (TypeError if isinstance(k, str) else IndexError)(
@@ -201,11 +207,18 @@ def _check_arrays(view: Tensor, arrays: tuple) -> None:
 
 
 def check_bounds(a: Array, size: int, dim: int, error: type = IndexError, lowest: int | None = None) -> None:
-    """Refuse indices outside −size ≤ i < size (or lowest ≤ i < size), naming one."""
+    """Refuse indices outside −size ≤ i < size (or lowest ≤ i < size), naming one (on a GPU, later and without a name)."""
     lowest = -size if lowest is None else lowest
-    if a.size and (int(a.min()) < lowest or int(a.max()) >= size):
+    if type(a) is not np.ndarray:
+        holds_within(a, lowest, size, error, f"index out of bounds for dimension {dim} with size {size}")
+    elif a.size and (int(a.min()) < lowest or int(a.max()) >= size):
         wrong = int(a.min()) if int(a.min()) < lowest else int(a.max())
         raise error(f"index {wrong} is out of bounds for dimension {dim} with size {size}")
+
+
+def holds_within(a: Array, lowest: int, size: int, error: type, words: str) -> None:
+    """Note that lowest ≤ i < size must hold for indices on a GPU."""
+    must_hold(((a >= lowest) & (a < size)).all(), error, words)
 
 
 def _check_broadcast(arrays: list) -> None:
@@ -268,7 +281,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return basic_index(input, (*[slice(None)] * dim, int(index)))
 
 
-@composite
+@composite(eager=True)
 def narrow(input: Tensor, dim: int, start: Tensor | int, length: int) -> Tensor:
     """`length` slices of `dim`, from `start`: a view."""
     if not input.ndim:

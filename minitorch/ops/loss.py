@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..device import must_hold
 from ..dtypes import bool_, int64, uint8
 from ..op import Array, Index, composite, op
 from .activation import hardtanh, log_softmax_kernel, logsigmoid
 from .elementwise import abs_ as absolute
 from .elementwise import exp, log, where
+from .index import holds_within
 from .special import sigmoid, xlogy
 
 if TYPE_CHECKING:
@@ -82,7 +84,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d² / 2β where d = |x − y| < β, and d − β/2 beyond: quadratic near 0, linear far away."""
     _warn_if_broadcast(input, target)
-    if beta < 0:
+    if not beta >= 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
     if beta == 0:
         return l1_loss(input, target, reduction)
@@ -133,7 +135,11 @@ def picked(xp: Any, x: Array, target: Index, weight: Array | None, reduction: st
     """−w_y x_y for each row (N, C) and its class y, summed, divided by Σ w_y, or left as they are; also Σ w_y."""
     keep = target != ignore_index
     classes = xp.where(keep, target, 0)
-    if classes.size and (int(classes.min()) < 0 or int(classes.max()) >= x.shape[1]):
+    if type(x) is not np.ndarray:
+        holds_within(
+            classes, 0, x.shape[1], IndexError, f"Target is out of bounds: {x.shape[1]} classes are numbered from 0"
+        )
+    elif classes.size and (int(classes.min()) < 0 or int(classes.max()) >= x.shape[1]):
         wrong = classes[(classes < 0) | (classes >= x.shape[1])][0]
         raise IndexError(f"Target {int(wrong)} is out of bounds: {x.shape[1]} classes are numbered 0 … {x.shape[1] - 1}")
     w = keep.astype(x.dtype) if weight is None else weight[classes] * keep
@@ -286,10 +292,12 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please "
             "ensure they have the same size."
         )
-    if not bool(((input.detach() >= 0) & (input.detach() <= 1)).all()):  # nan is not
-        raise RuntimeError(
-            "all elements of input should be between 0 and 1, and not nan; for logits use binary_cross_entropy_with_logits"
-        )
+    words = "all elements of input should be between 0 and 1, and not nan; for logits use binary_cross_entropy_with_logits"
+    probable = ((input.detach() >= 0) & (input.detach() <= 1)).all()  # nan is not
+    if input.is_cuda:
+        must_hold(probable._array, RuntimeError, words)
+    elif not bool(probable):
+        raise RuntimeError(words)
     losses = bernoulli_loss(input, target)
     return reduced(losses if weight is None else losses * weight, reduction)
 
@@ -376,7 +384,7 @@ def logits_loss_grad_y(g: Tensor, x: Tensor) -> Tensor:
     return -g * x
 
 
-@composite
+@composite(eager=True)
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """q (ln q − x) for log-probabilities x and probabilities q (their logarithms with log_target).
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
+from ..device import must_hold
 from ..device import scatter_add as add_at
 from ..op import Array, Index, Operand, composite, op
-from .index import index_put, placed
+from .index import holds_within, index_put, placed
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -69,12 +70,17 @@ def masked_scatter(xp: Any, x: Array, mask: Index, source: Array) -> Array:
             f"masked_scatter: expected self and source to have same dtypes but got {x.dtype} and {source.dtype}"
         )
     shape = np.broadcast_shapes(x.shape, mask.shape)
-    out, mask = xp.broadcast_to(x, shape).copy(), xp.broadcast_to(mask, shape)
-    n = int(mask.sum())
-    if source.size < n:
-        raise RuntimeError(f"Number of elements of source < number of ones in mask: {source.size} < {n}")
-    out[mask] = source.reshape(-1)[:n]
-    return out
+    x, mask = xp.broadcast_to(x, shape), xp.broadcast_to(mask, shape)
+    if not mask.size:
+        return x.copy()
+    used = mask.reshape(-1).cumsum()  # how many elements of source are used up to and with each place
+    if type(x) is not np.ndarray:
+        must_hold(used[-1] <= source.size, RuntimeError, "Number of elements of source < number of ones in mask")
+    elif source.size < used[-1]:
+        raise RuntimeError(f"Number of elements of source < number of ones in mask: {source.size} < {used[-1]}")
+    if not source.size:
+        return x.copy()
+    return xp.where(mask, source.reshape(-1)[xp.minimum(xp.maximum(used - 1, 0), source.size - 1)].reshape(shape), x)
 
 
 @masked_scatter.grad("x")
@@ -104,7 +110,11 @@ def take(xp: Any, x: Array, index: Index) -> Array:
     """The elements of the flattened x at the indices, in index's shape."""
     if index.dtype != "int64":
         raise RuntimeError(f"take(): Expected a long tensor for index, but got {index.dtype}; convert with .long()")
-    if index.size and (int(index.min()) < -x.size or int(index.max()) >= x.size):
+    if type(index) is not np.ndarray:
+        holds_within(
+            index, -x.size, x.size, IndexError, f"out of range: tried to access an index on a tensor of {x.size} elements."
+        )
+    elif index.size and (int(index.min()) < -x.size or int(index.max()) >= x.size):
         wrong = int(index.min()) if int(index.min()) < -x.size else int(index.max())
         raise IndexError(f"out of range: tried to access index {wrong} on a tensor of {x.size} elements.")
     return x.reshape(-1)[index]
@@ -141,7 +151,7 @@ def argwhere(xp: Any, x: Array) -> Array:
     return xp.stack(x.nonzero(), 1) if x.ndim else xp.zeros((int(x != 0), 0), "int64")
 
 
-@composite(out=True)
+@composite(out=True, eager=True)
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The indices of what is not 0: (K, ndim), or with as_tuple one vector a dimension.
 

@@ -165,7 +165,7 @@ def ger(input: Tensor, vec2: Tensor) -> Tensor:
     return outer(input, vec2)
 
 
-@composite(out=True)
+@composite(out=True, eager=True)
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Σ_k a_…k b_…k over the last dimension of both."""
     if input.ndim == 0 or other.ndim == 0:
@@ -243,7 +243,7 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
     ndim = max(input.ndim, other.ndim)
     a, b = ((1,) * (ndim - x.ndim) + tuple(x.shape) for x in (input, other))
     wide = input.reshape([n for size in a for n in (size, 1)]) * other.reshape([n for size in b for n in (1, size)])
-    return wide.reshape([n * m for n, m in zip(a, b)])
+    return wide.reshape([n * m for n, m in zip(a, b)]).contiguous()
 
 
 # ---- with something added ----
@@ -321,7 +321,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         raise RuntimeError(
             f"bilinear(): input sizes {input1.shape[-1]}, {input2.shape[-1]} do not match weight {list(weight.shape)}"
         )
-    if bias is not None and tuple(bias.shape) != (weight.shape[0],):
+    if bias is not None and bias.shape[:1] != weight.shape[:1]:
         raise RuntimeError(
             f"bilinear(): bias size does not match weight size: got {list(bias.shape)}, expected {weight.shape[0]}"
         )
@@ -341,7 +341,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: N
     return _plus(input, mv(mat, vec), beta, alpha)
 
 
-@composite(out=True)
+@composite(out=True, eager=True)
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · vec1 vec2ᵀ"""
     product = outer(vec1, vec2)

@@ -172,6 +172,7 @@ def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = Non
         raise ValueError(f"Input tensor must have at least {len(as_ints(normalized_shape))} dimensions, got {input.ndim}")
     shape = _trailing("rms_norm", input, normalized_shape, weight)
     dims = tuple(range(input.ndim - len(shape), input.ndim))
+    input = input.contiguous()
     wide = input.float() if input.dtype == dtypes.float16 else input
     eps = dtypes.finfo(wide.dtype).eps if eps is None else eps
     out = (wide * (wide.square().mean(dims, True) + eps).rsqrt()).to(input.dtype)
@@ -307,7 +308,7 @@ def _per_channel(name: str, channels: int, **parameters: Tensor | None) -> None:
 # ---- vectors of length one ----
 
 
-@composite(out=True)
+@composite(out=True, eager=True)
 def normalize(input: Tensor, p: float | str | None = 2.0, dim: Dims | None = 1, eps: float = 1e-12) -> Tensor:
     """x / max(‖x‖_p, ε) along `dim`."""
     return input / clamp_min(input.norm(p, dim, keepdim=True), eps)

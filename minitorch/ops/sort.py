@@ -41,7 +41,7 @@ def sort_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
     return to_chosen(g, x_shape, indices, dim, True)
 
 
-@composite(out=True)
+@composite(out=True, eager=True)
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that put x in order along `dim`."""
     return sort(input.detach(), dim, descending, stable)[1]
@@ -120,7 +120,7 @@ def median_all(xp: Any, x: Array) -> Array:
     flat = xp.sort(x.reshape(-1))
     if not flat.size:
         return xp.full((), float("nan"), x.dtype)
-    return flat[-1] if x.dtype.kind == "f" and xp.isnan(flat[-1]) else flat[(flat.size - 1) // 2]
+    return xp.where(flat[-1] != flat[-1], flat[-1], flat[(flat.size - 1) // 2])  # nan is the last, and not itself
 
 
 median_all.grad(shared_by_all)
