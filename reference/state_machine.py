@@ -176,9 +176,7 @@ class Lockstep:
         values = np.round(np.random.default_rng(source.integer(0, 9)).uniform(-2, 2, shape), 2)
         wants = source.integer(0, 3) > 0
         self.log.append(f"leaf {values.tolist()} requires_grad={wants}")
-        as_view = source.integer(0, 7) == 0  # a leaf may be a view of a constant
-        made = [lib.tensor(values) for lib in LIBRARIES]
-        ours, theirs = [(t.view(shape) if as_view else t).requires_grad_(wants) for t in made]
+        ours, theirs = (lib.tensor(values).requires_grad_(wants) for lib in LIBRARIES)
         self.add((ours, theirs))
 
     def add(self, pair: tuple[Any, Any], is_view: bool = False) -> None:
