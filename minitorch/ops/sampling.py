@@ -198,6 +198,8 @@ def _range(dtype: Any, digits: int, low: int, high: int | None) -> tuple[int, in
             raise ValueError(f"Overflow when unpacking long long: {limit}")
     last = 2**digits if digits else 1 if dtype.kind == "b" else int(np.iinfo(dtype).max)
     if high is None and digits:
+        if low == 2**63 - 1:  # torch loops for ever: low + 1 is no int64
+            raise RuntimeError(f"random_ expects 'from' to be less than {last} in {dtype}, but got from={low}")
         low, _ = discrete.inward(low, 1, dtype, digits)
         if low >= last:
             raise RuntimeError(f"random_ expects 'from' to be less than {last} in {dtype}, but got from={low}")
