@@ -150,8 +150,15 @@ def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:
     """out[index] += values, in place, where repeated indices all count (`out[index] += values` keeps only one)."""
     if xp is np:
         np.add.at(out, index, values)
+    elif out.dtype.name in _ADDED_AS:  # the GPU has no atomic addition for these
+        wide = out.astype(_ADDED_AS[out.dtype.name])
+        _cupyx().scatter_add(wide, index, values.astype(wide.dtype))
+        out[...] = wide.astype(out.dtype)
     else:
         _cupyx().scatter_add(out, index, values)
+
+
+_ADDED_AS = {"bool": "int32", "uint8": "int32", "int8": "int32", "int16": "int32", "bfloat16": "float32"}
 
 
 def expanded(xp: ModuleType, array: Any, shape: tuple) -> Any:

@@ -25,7 +25,7 @@ from . import dtypes
 from ._memory import order_of_a_copy
 from .autograd.grad_mode import grad_mode
 from .autograd.node import record
-from .device import device_of, xp_of
+from .device import device_of, raise_what_was_noted, xp_of
 from .out import WITHOUT_OUT, accepts_out, write_out
 from .signature import Signature, checked, tensor_list, torchs_name
 
@@ -142,6 +142,7 @@ class Op:
             parameters[0] = inspect.Parameter(parameters[0].name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         self.signature = Signature(name, parameters, only, alike)
         self.known, self.refused, self.alike = self.signature.known, self.signature.refused, self.signature.alike
+        self.eager = not is_row or numbers is not None  # the others check types where they promote, and when they fail
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         self.single = self.outputs == ("out",)
         self.n_inputs, self.arity = len(self.inputs), len(self.parameters)
@@ -179,8 +180,7 @@ class Op:
             if "out" in kwargs and self.takes_out:
                 return write_out(self, kwargs.pop("out"), args, kwargs)
             args = self._bind(args, kwargs)
-        types = tuple(map(type, args))
-        if types not in self.known:
+        if self.eager and (types := tuple(map(type, args))) not in self.known:
             args = self._checked(args, types)
         if self.variadic:
             inputs = tensor_list(self.__name__, args[0])
@@ -219,7 +219,7 @@ class Op:
                 out = self.forward(xp, *arrays[:n], **dict(zip(self.parameters[1:], args[n:])))
             else:
                 out = self.forward(xp, *arrays)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, IndexError) as error:
             raise _in_torchs_words(error, arrays) from None
 
         plan: Any = None
@@ -325,6 +325,8 @@ class Op:
 
     def _promote(self, args: tuple, arrays: list, positions: Any) -> list:
         """Bring the `Array` inputs to one dtype by torch's rules; Python numbers become numbers of its kind."""
+        if not self.eager:
+            self._checked(args, ())
         if self.promote is None:
             return arrays
         ranks: tuple[list, list, list] = ([], [], [])
@@ -352,8 +354,11 @@ class Op:
         return arrays
 
     def _xp(self, arrays: list) -> Any:
-        """The library of the first array (the first argument may be a number, a list or None)."""
-        return xp_of(next((a for a in arrays if hasattr(a, "dtype") and hasattr(a, "shape")), np.empty(0)))
+        """The library of the first array (the first argument may be a number, a list or None); it must be that of all."""
+        found = [a for a in arrays if hasattr(a, "dtype") and hasattr(a, "shape")] or [np.empty(0)]
+        if any(type(a) is not type(found[0]) for a in found):  # CuPy would copy some host arrays in silence
+            raise _in_torchs_words(TypeError("arrays of several libraries"), found)
+        return xp_of(found[0])
 
     def _laid_out(self, array: Any) -> Any:
         """The result as an array, in memory as torch has it. (NumPy gives scalars where there are no dimensions.)"""
@@ -393,7 +398,7 @@ class Elementwise(Op):
             mask = a._requires_grad + 2 * b._requires_grad
             try:
                 array = self.forward(np, x, y)
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, IndexError) as error:
                 raise _in_torchs_words(error, [x, y]) from None
         out = new(Tensor)
         out._array = array if type(array) is ndarray else np.asarray(array)
@@ -511,6 +516,7 @@ def make_plan(op: Op, mask: int, n_inputs: int) -> Plan | None:
 
 def _in_torchs_words(error: Exception, arrays: list) -> Exception:
     """NumPy's complaint about shapes that do not broadcast, or CuPy's about devices, as torch says it; others as they are."""
+    raise_what_was_noted()  # what went wrong on a GPU before this op may be why it fails
     devices = sorted({str(device_of(a)) for a in arrays if hasattr(a, "shape")})
     if len(devices) > 1:
         return RuntimeError(
