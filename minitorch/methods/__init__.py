@@ -1,4 +1,4 @@
-"""What can be computed with a tensor: its methods, in five files of one-liners that name their ops.
+"""What can be computed with a tensor: its methods, in six files of one-liners that name their ops.
 
 Read next: `arithmetic.py`, then `ops/elementwise.py`.
 """
@@ -12,12 +12,13 @@ from typing import Any
 from ..op import registry
 from .arithmetic import Arithmetic
 from .comparison import Comparison
+from .conversion import Conversion
 from .inplace import InPlace
 from .sampling import Sampling
 from .structure import Structure
 
 
-class TensorMethods(Arithmetic, Comparison, Structure, InPlace, Sampling):
+class TensorMethods(Conversion, Arithmetic, Comparison, Structure, InPlace, Sampling):
     """All the methods of Tensor that are ops."""
 
 

@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 
 from minitorch import dtypes
 from minitorch.autograd import no_grad
+from minitorch.methods.conversion import parse_to
 from minitorch.nn.modules.hooks import ModuleHooks
 from minitorch.nn.modules.state_dict import ModuleState
 from minitorch.nn.parameter import Buffer, Parameter
-from minitorch.tensor import Tensor, _parse_to
+from minitorch.tensor import Tensor
 from minitorch.utils.names import typename
 
 Self = TypeVar("Self", bound="Module")
@@ -278,7 +279,7 @@ class Module(ModuleHooks, ModuleState):
 
     def to(self: Self, *args: Any, **kwargs: Any) -> Self:
         """`to(device)`, `to(dtype)`, `to(device, dtype)` or `to(tensor)`, in place. Integer buffers keep their dtype."""
-        device, dtype, _ = _parse_to(*args, **kwargs)
+        device, dtype, _ = parse_to(*args, **kwargs)
         if dtype is not None and not dtype.is_floating_point:
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
         return self._apply(lambda t: t.to(device, dtype if t.is_floating_point() else None))
