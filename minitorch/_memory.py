@@ -30,7 +30,7 @@ def overlap(a: Any, b: Any) -> str:
         return "none"
     a_start, b_start = address(a), address(b)
     if a_start == b_start and a.nbytes == b.nbytes:
-        return "full" if a.strides == b.strides else "partial"
+        return "full" if _steps(a) == _steps(b) else "partial"
     return "partial" if a_start < b_start + b.nbytes and b_start < a_start + a.nbytes else "none"
 
 
@@ -42,11 +42,16 @@ def same_data(a: Any, b: Any) -> bool:
 def is_dense(array: Any) -> bool:
     """Whether the elements fill a block of memory, in any order of the dimensions."""
     expected = array.itemsize
-    for stride, n in sorted((s, n) for s, n in zip(array.strides, array.shape) if n > 1):
+    for stride, n in sorted(_steps(array)):
         if stride != expected:
             return False
         expected *= n
     return True
+
+
+def _steps(array: Any) -> list[tuple[int, int]]:
+    """(stride, size) of the dimensions that have more than one element."""
+    return [(stride, n) for stride, n in zip(array.strides, array.shape) if n > 1]
 
 
 def address(array: Any) -> int:
