@@ -35,7 +35,9 @@ Index = Any  # an array argument that is passed as it is: indices, masks, condit
 Indices = Any  # an option that holds index arrays, such as the key of x[key]
 
 # Families of elementwise ops, whose results lie in memory as their inputs do; all others' are in row-major order.
-LAID_OUT_AS_INPUTS = {f"minitorch.ops.{family}" for family in ("activation", "compare", "dropout", "elementwise", "special")}
+LAID_OUT_AS_INPUTS = {
+    f"minitorch.ops.{family}" for family in ("activation", "compare", "dropout", "elementwise", "sampling", "special")
+}
 
 registry: dict[str, Op | Callable] = {}  # every public op and composite function by its torch name
 ops: list[Op] = []  # every op, those without a public name too
