@@ -144,8 +144,9 @@ class Op:
             parameters[0] = inspect.Parameter(parameters[0].name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
         self.signature = Signature(name, parameters, only, alike)
         self.known, self.refused, self.alike = self.signature.known, self.signature.refused, self.signature.alike
-        self.eager = not is_row or numbers is not None  # the others check types where they promote, and when they fail
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
+        # Whether types are checked before each call; other ops check them where they promote, and when they fail.
+        self.eager = not is_row or numbers is not None or bool(self.defaults)
         self.single = self.outputs == ("out",)
         self.n_inputs, self.arity = len(self.inputs), len(self.parameters)
         self.result = namedtuple(name, self.outputs) if len(self.outputs) > 1 else None  # type: ignore[misc]
@@ -222,6 +223,8 @@ class Op:
             else:
                 out = self.forward(xp, *arrays)
         except (ValueError, TypeError, IndexError) as error:
+            if not self.eager:
+                self._checked(args, ())
             raise _in_torchs_words(error, arrays) from None
 
         plan: Any = None
