@@ -11,8 +11,9 @@ import warnings as _warnings
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitorch\.")
 _warnings.filterwarnings("ignore", ".* encountered in reduce", category=RuntimeWarning, module=r"numpy\._core\._methods")
 
-from . import autograd, datasets, nn, ops, optim, random, serialization, utils
+from . import autograd, cuda, datasets, nn, ops, optim, random, serialization, utils
 from ._tensor_str import set_printoptions
+from .autograd import functional as _autograd_functional
 from .autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from .autograd.grad_mode import (
     enable_grad,

@@ -6,7 +6,9 @@ Read next: `names.txt`, and `collect.py`, which wrote it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -163,23 +165,57 @@ class _Device:
             raise RuntimeError("cudaErrorInvalidDevice: invalid device ordinal")
         self.id = id
 
+    def use(self) -> None:
+        pass
+
     def synchronize(self) -> None:
         waited("Device.synchronize")
 
-    def __enter__(self) -> _Device:
-        return self
 
-    def __exit__(self, *_: Any) -> None:
+class _Stream(contextlib.nullcontext):
+    """`cupy.cuda.Stream`: here everything is done at once."""
+
+    done = True
+
+    def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False, *, priority: Any = None):
+        super().__init__()
+
+    def synchronize(self) -> None:
+        waited("Stream.synchronize")
+
+    def wait_event(self, event: Any) -> None:
         pass
+
+
+class _Event:
+    """`cupy.cuda.Event`, with the host's clock."""
+
+    done, reached = True, 0.0
+
+    def __init__(self, block: bool = False, disable_timing: bool = False, interprocess: bool = False):
+        self.timing = not disable_timing
+
+    def record(self, stream: Any = None) -> None:
+        self.reached = time.perf_counter()
+
+    def synchronize(self) -> None:
+        waited("Event.synchronize")
 
 
 cupy: Any = Module("cupy", "numpy")
 cupy.ndarray = ndarray
 cupy.linalg = Module("cupy.linalg", "numpy.linalg")
 cupy.lib = SimpleNamespace(stride_tricks=Module("cupy.lib.stride_tricks", "numpy.lib.stride_tricks"))
+cupy.get_default_memory_pool = lambda: SimpleNamespace(
+    used_bytes=lambda: 0, total_bytes=lambda: 0, free_all_blocks=lambda: None
+)
 cupy.cuda = SimpleNamespace(
     is_available=lambda: True,
     Device=_Device,
+    Stream=_Stream,
+    Event=_Event,
+    get_current_stream=lambda: _Stream(null=True),
+    get_elapsed_time=lambda start, end: 1000 * (end.reached - start.reached),
     runtime=SimpleNamespace(
         getDeviceCount=lambda: 1, getDeviceProperties=lambda index: {"name": b"Strict arrays", "major": 9, "minor": 0}
     ),

@@ -1,0 +1,186 @@
+"""`minitorch.cuda`: which GPU there is, what it holds, waiting for it, streams and events. Everything is asked of CuPy.
+
+CuPy is imported when something is asked, and may be missing: then there is no GPU, and what needs one says what to install.
+One GPU a process: the current one. Read next: `minitorch/device.py`, where CPU and GPU part.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from ..device import as_device, device, raise_what_was_noted
+
+__all__ = [
+    "Event", "Stream", "current_device", "current_stream", "device_count", "empty_cache", "get_device_capability",
+    "get_device_name", "is_available", "max_memory_allocated", "memory_allocated", "memory_reserved", "set_device", "stream",
+    "synchronize",
+]  # fmt: skip
+
+
+def _cupy() -> Any:
+    """CuPy, or a RuntimeError that says what is missing and what to install."""
+    return device("cuda").xp
+
+
+# ---- which GPU ----
+
+
+def is_available() -> bool:
+    """Whether CuPy is installed and finds a GPU. Never raises.
+
+    >>> minitorch.cuda.is_available() == (minitorch.cuda.device_count() > 0)
+    True
+    """
+    try:
+        _cupy()
+    except RuntimeError:
+        return False
+    return True
+
+
+def device_count() -> int:
+    """How many GPUs there are; 0 where CuPy or the driver is missing."""
+    return _cupy().cuda.runtime.getDeviceCount() if is_available() else 0
+
+
+def current_device() -> int:
+    """The number of the GPU that `device="cuda"` means."""
+    return _cupy().cuda.Device().id
+
+
+def set_device(device: Any) -> None:
+    """Make that GPU the one `device="cuda"` means, before anything is put on one."""
+    _cupy().cuda.Device(_number(device)).use()
+
+
+def get_device_name(device: Any = None) -> str:
+    """The GPU's name, such as "NVIDIA H200"."""
+    return _cupy().cuda.runtime.getDeviceProperties(_number(device))["name"].decode()
+
+
+def get_device_capability(device: Any = None) -> tuple[int, int]:
+    """(major, minor) of the GPU's compute capability."""
+    properties = _cupy().cuda.runtime.getDeviceProperties(_number(device))
+    return properties["major"], properties["minor"]
+
+
+def _number(spec: Any) -> int:
+    """A GPU's number from None (the current one), a number, "cuda:1" or a device."""
+    if isinstance(spec, int):
+        return spec
+    index = None if spec is None else device(spec).index
+    return current_device() if index is None else index
+
+
+# ---- waiting, and memory ----
+
+
+def synchronize(device: Any = None) -> None:
+    """Wait until the GPU has done all it was given; a bad index in it is raised here."""
+    _cupy().cuda.Device(_number(device)).synchronize()
+    raise_what_was_noted()
+
+
+def memory_allocated(device: Any = None) -> int:
+    """Bytes that arrays hold on the GPU."""
+    return _pool(device).used_bytes()
+
+
+def memory_reserved(device: Any = None) -> int:
+    """Bytes that CuPy's memory pool has taken from the GPU, free ones included."""
+    return _pool(device).total_bytes()
+
+
+def max_memory_allocated(device: Any = None) -> int:
+    """Not known: CuPy's pool does not record its peak."""
+    _pool(device)
+    raise NotImplementedError("max_memory_allocated: CuPy's memory pool does not record its peak; see memory_reserved()")
+
+
+def empty_cache() -> None:
+    """Give the pool's free memory back to the GPU; nothing happens where there is none."""
+    if is_available():
+        _cupy().get_default_memory_pool().free_all_blocks()
+
+
+def _pool(spec: Any) -> Any:
+    """The memory pool of the current GPU."""
+    if spec is not None:
+        as_device(spec if isinstance(spec, int) else device(spec))
+    return _cupy().get_default_memory_pool()
+
+
+# ---- streams and events ----
+
+
+class Stream:
+    """A queue of work on the GPU; work in two of them may run at the same time. `with minitorch.cuda.stream(s):` uses it."""
+
+    def __init__(self, device: Any = None, priority: int = 0, *, _made: Any = None) -> None:
+        cuda = _cupy().cuda
+        as_device("cuda" if device is None else device)
+        self._made = _made or cuda.Stream(non_blocking=True, priority=priority)
+
+    def synchronize(self) -> None:
+        """Wait until all work in this stream is done."""
+        self._made.synchronize()
+        raise_what_was_noted()
+
+    def query(self) -> bool:
+        """Whether all work in this stream is done."""
+        return self._made.done
+
+    def record_event(self, event: Event | None = None) -> Event:
+        """An event that is reached once the work given so far is done."""
+        event = event or Event()
+        event.record(self)
+        return event
+
+    def wait_event(self, event: Event) -> None:
+        """Work given to this stream from here on starts after the event."""
+        self._made.wait_event(event._made)
+
+    def wait_stream(self, stream: Stream) -> None:
+        """Work given to this stream from here on starts after what the other one has been given."""
+        self.wait_event(stream.record_event())
+
+
+class Event:
+    """A mark in a stream: to wait for, and with `enable_timing=True` to measure the time between two of them."""
+
+    def __init__(self, enable_timing: bool = False, blocking: bool = False) -> None:
+        self._made = _cupy().cuda.Event(block=blocking, disable_timing=not enable_timing)
+
+    def record(self, stream: Stream | None = None) -> None:
+        """Put the mark after the work that the stream has been given."""
+        self._made.record((stream or current_stream())._made)
+
+    def wait(self, stream: Stream | None = None) -> None:
+        """Make the stream wait for this event."""
+        (stream or current_stream()).wait_event(self)
+
+    def query(self) -> bool:
+        """Whether the event has been reached."""
+        return self._made.done
+
+    def synchronize(self) -> None:
+        """Wait for the event."""
+        self._made.synchronize()
+
+    def elapsed_time(self, end_event: Event) -> float:
+        """Milliseconds from this event to the other; both must have been reached."""
+        return _cupy().cuda.get_elapsed_time(self._made, end_event._made)
+
+
+def current_stream(device: Any = None) -> Stream:
+    """The stream that ops are given to now."""
+    return Stream(device, _made=_cupy().cuda.get_current_stream())
+
+
+@contextlib.contextmanager
+def stream(stream: Stream | None) -> Iterator[None]:
+    """In the block, ops are given to that stream; None changes nothing."""
+    with stream._made if stream is not None else contextlib.nullcontext():
+        yield
