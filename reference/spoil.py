@@ -114,6 +114,11 @@ EXCUSED = {
         "nll_loss|cross_entropy",
         r"shape \(\) in",
     ): "a size of a 0-d target is read before its number of dimensions is looked at",
+    ("kron", "shape"): "what cannot be viewed is refused, whether or not it could be copied",
+    (
+        "cross_entropy",
+        "int64 in place of float64",
+    ): "of two refusals of an integer input without elements, which comes first",
     ("kthvalue", "bool"): "a bool without dimensions is taken",
     ("unflatten", "sizes: {}"): "an empty dict is taken for an empty tuple",
     (
@@ -121,9 +126,12 @@ EXCUSED = {
         "shape",
     ): "what is wrong with an empty tensor, or a matrix of indices, is found deep inside",
     ("scatter|scatter_add", "shape"): "a size of src is read before its number of dimensions is looked at",
-    ("batch_norm", r"shape \((1, \d+)?\) in place of"): "ranks are looked at by accident, deep inside",
+    ("batch_norm|instance_norm", r"shape \((1, \d+)?\) in place of"): "ranks are looked at by accident, deep inside",
     ("take_along_dim", "shape|None"): "an index out of range is not noticed; without dim, x must be contiguous",
-    ("nll_loss", "uint8"): "targets of uint8 are taken for (N, C) and refused for (N, C, d)",
+    (
+        "nll_loss|cross_entropy|NLLLoss|CrossEntropyLoss",
+        "uint8",
+    ): "targets of uint8 are taken for (N, C) and refused for (N, C, d)",
     ("linear", "position 2"): "a bias of another dtype is taken or refused by the number of dimensions of x",
     ("clamp", "1.5|2|True"): "a bound that is a number beside one that is a tensor is refused",
     ("(index|masked)_fill", "position 0: .*(int|bool)"): "a value is refused late, by autograd, or as too large for uint8",

@@ -86,7 +86,8 @@ kthvalue.grad(to_chosen)
 
 def _not_empty(name: str, x: Array, dim: int) -> int:
     """The size of `dim`; IndexError if there is nothing to choose from."""
-    n = x.shape[canonical_dim(dim, x.ndim)] if x.ndim else 1
+    axis = canonical_dim(dim, x.ndim)
+    n = x.shape[axis] if x.ndim else 1
     if n == 0:
         raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
     return n
