@@ -84,4 +84,6 @@ globals().update({_second: _registry[_first] for _second, _first in map(str.spli
 
 from math import e, inf, nan, pi
 
+from . import func  # after the ops: its transforms use them
+
 __version__ = "0.1.0"
