@@ -193,7 +193,8 @@ class Op:
             positions = self.positions
 
         arrays = list(args)
-        mask, dtype = 0, None  # mask: which inputs want a gradient
+        mask = 0  # which inputs want a gradient
+        dtype: Any = None
         plain = self.promote != "float"  # plain: all inputs are tensors of one dtype
         for i in positions:
             x = args[i]
