@@ -169,16 +169,16 @@ class OpNode(Node):
     def saved_name(self, k: int) -> str:
         return self.plan.names[k]
 
-    def __getattr__(self, name: str) -> Any:
-        """`node._saved_out`: a saved value by its name; `_saved_self`, `_saved_other` and `_saved_result` as in torch."""
-        if not name.startswith("_saved_"):
-            raise AttributeError(f"the node of {self.op.__name__} has no attribute {name!r}")
-        inputs = self.op.inputs
-        asked = name.removeprefix("_saved_")
-        asked = {"self": inputs[0], "other": inputs[-1], "result": "out"}.get(asked, asked)
-        if asked not in self.plan.names:
-            raise AttributeError(f"{self.name()} has saved {', '.join(self.plan.names) or 'nothing'}, not {asked!r}")
-        return self.unpack()[self.plan.names.index(asked)]
+    # Properties, not __getattr__: with that every look at a node, and backward is made of them, would be slower.
+    _saved_self = property(lambda self: self.saved_value(self.op.inputs[0]), doc="The saved first input.")
+    _saved_other = property(lambda self: self.saved_value(self.op.inputs[-1]), doc="The saved second input.")
+    _saved_result = property(lambda self: self.saved_value("out"), doc="The saved output.")
+
+    def saved_value(self, name: str) -> Any:
+        """What was saved under this name: an input's, an option's, `out`."""
+        if name not in self.plan.names:
+            raise AttributeError(f"{self.name()} has saved {', '.join(self.plan.names) or 'nothing'}, not {name!r}")
+        return self.unpack()[self.plan.names.index(name)]
 
     def run(self, grads: list) -> list:
         """The gradients for `edges`, in their order, from the gradients of the outputs (None where none arrived)."""
