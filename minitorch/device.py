@@ -59,7 +59,7 @@ def as_device(spec: device | str | int | None) -> device:
     """
     if spec is None:
         return CPU
-    found = device("cuda", spec) if type(spec) is int else device(spec)
+    found = device("cuda", spec) if isinstance(spec, int) else device(spec)
     if found.type == "cpu":
         return found
     current = found.xp.cuda.Device().id  # raises here, before any work, if there is no GPU

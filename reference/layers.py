@@ -237,23 +237,22 @@ ROWS = [
 STEPS = 3
 
 
-def worst_error(row: Row, draw: Any, dtype: str = "float64") -> float:
+def worst_error(row: Row, draw: Any, dtype: str = "float64", libraries: tuple[Any, Any] = (minitorch, torch)) -> float:
     """The largest difference of outputs, gradients and state, relative to each tensor's scale.
 
-    AssertionError in words if the two libraries differ in kind. `draw` draws from a strategy (hypothesis's `data.draw`).
+    AssertionError in words if the two libraries, ours and torch's, differ in kind. `draw` draws from a strategy
+    (hypothesis's `data.draw`).
     """
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1), label="seed"))
     options = draw(row.options, label="options")
     inputs = row.inputs(draw, rng, options)
-    theirs = Run(row, torch, options, inputs, dtype)
+    theirs = Run(row, libraries[1], options, inputs, dtype)
     ours = Run(
-        row, minitorch, options, inputs, dtype, None if isinstance(theirs.layer, Exception) else theirs.layer.state_dict()
+        row, libraries[0], options, inputs, dtype, None if isinstance(theirs.layer, Exception) else theirs.layer.state_dict()
     )
-    upstream = rng.integers(0, 2**32)
-    for lib in (minitorch, torch):  # what a layer draws, dropout its mask for one, is the same in both
-        lib.manual_seed(int(upstream))
+    upstream = int(rng.integers(0, 2**32))
     errors = [0.0]
-    for (what, have), (_, want) in zip(ours.story(upstream), theirs.story(upstream)):
+    for (what, have), (_, want) in zip(list(ours.story(upstream)), list(theirs.story(upstream))):
         where = f"{row.name}({options}) on shapes {[x.shape for x in inputs]}, {what}: ours {have!r}, torch's {want!r}"
         if isinstance(want, Exception) or isinstance(have, Exception):
             assert isinstance(have, Exception) and isinstance(want, Exception) and issubclass(type(have), type(want)), where
@@ -273,10 +272,13 @@ class Run:
         self.lib, self.inputs, self.dtype = lib, inputs, dtype
         self.layer = attempt(lambda: row.build(lib, options, dtype))
         if state is not None and not isinstance(self.layer, Exception):
-            self.layer.load_state_dict({name: lib.from_numpy(np.array(value.numpy())) for name, value in state.items()})
+            self.layer.load_state_dict(
+                {name: lib.from_numpy(np.array(value.cpu().numpy())) for name, value in state.items()}
+            )
 
     def story(self, seed: Any) -> Any:
-        """What can be seen from outside, in order, as (what, value) pairs."""
+        """What can be seen from outside, in order, as (what, value) pairs; the seed is for all that is drawn."""
+        self.lib.manual_seed(seed)
         if isinstance(self.layer, Exception):
             yield "construction", self.layer
             return
@@ -286,7 +288,7 @@ class Run:
         for step in range(STEPS):
             yield from self.training_step(f"step {step}", rng)
         for name, value in self.layer.state_dict().items():
-            yield name, value.numpy()
+            yield name, value.cpu().numpy()
         self.layer.eval()
         yield "evaluation", self.plain(attempt(lambda: self.layer(*self.tensors())))
 
@@ -318,7 +320,7 @@ class Run:
         return made
 
     def plain(self, value: Any) -> Any:
-        return value.detach().numpy().copy() if isinstance(value, self.lib.Tensor) else value
+        return value.detach().cpu().numpy().copy() if isinstance(value, self.lib.Tensor) else value
 
 
 def attempt(action: Callable[[], Any]) -> Any:

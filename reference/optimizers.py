@@ -54,7 +54,7 @@ ROWS = [
 ]
 
 
-def worst_error(row: Row, draw: Any, dtype: str = "float64") -> float:
+def worst_error(row: Row, draw: Any, dtype: str = "float64", libraries: tuple[Any, Any] = (minitorch, torch)) -> float:
     """The largest difference in parameters and state over some steps, relative to each tensor's scale.
 
     `draw` draws from a strategy (hypothesis's `data.draw`).
@@ -64,13 +64,12 @@ def worst_error(row: Row, draw: Any, dtype: str = "float64") -> float:
     second_group = draw(st.fixed_dictionaries({}, optional={"lr": rates, "weight_decay": decays}), label="group 1")
     plan = draw(st.lists(st.tuples(*[KINDS] * len(SHAPES)), min_size=2, max_size=8), label="gradients")
     start = [rng.standard_normal(shape).astype(dtype) for shape in SHAPES]
-    ours = Run(row, minitorch, start, options, second_group)
-    theirs = Run(row, torch, start, options, second_group)
+    ours, theirs = (Run(row, lib, start, options, second_group) for lib in libraries)
 
     errors = [0.0]
     for step, kinds in enumerate(plan):
         if step == len(plan) // 2:
-            to_ours, to_theirs = convert(theirs.state_dict(), minitorch), convert(ours.state_dict(), torch)
+            to_ours, to_theirs = convert(theirs.state_dict(), libraries[0]), convert(ours.state_dict(), libraries[1])
             ours.optimizer.load_state_dict(to_ours)
             theirs.optimizer.load_state_dict(to_theirs)
         gradients = [gradient(kind, shape, rng, dtype) for kind, shape in zip(kinds, SHAPES, strict=True)]
@@ -96,7 +95,7 @@ class Run:
             if value is None or param.grad is None:
                 param.grad = None if value is None else self.lib.tensor(value.tolist(), dtype=dtype_of(self.lib, value))
             else:  # into the same memory, as accumulation does: the optimizer must not have kept it
-                param.grad.numpy()[...] = value
+                param.grad.copy_(self.lib.tensor(value.tolist(), dtype=dtype_of(self.lib, value)))
         self.optimizer.step()
 
     def state_dict(self) -> dict[str, Any]:
@@ -104,9 +103,9 @@ class Run:
 
     def everything(self) -> dict[Any, np.ndarray]:
         """Parameters and state by name."""
-        values: dict[Any, np.ndarray] = {i: param.detach().numpy() for i, param in enumerate(self.params)}
+        values: dict[Any, np.ndarray] = {i: param.detach().cpu().numpy() for i, param in enumerate(self.params)}
         for i, state in self.optimizer.state_dict()["state"].items():
-            values.update({(i, name): value.numpy() for name, value in state.items() if value is not None})
+            values.update({(i, name): value.cpu().numpy() for name, value in state.items() if value is not None})
         return values
 
 
@@ -137,7 +136,7 @@ def convert(state: Any, lib: Any) -> Any:
     if isinstance(state, list):
         return [convert(value, lib) for value in state]
     if isinstance(state, minitorch.Tensor | torch.Tensor):
-        return lib.tensor(state.tolist(), dtype=dtype_of(lib, state.numpy()))
+        return lib.tensor(state.tolist(), dtype=dtype_of(lib, state.cpu().numpy()))
     return state
 
 

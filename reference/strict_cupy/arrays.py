@@ -108,7 +108,9 @@ class ndarray:
     # ---- what is refused ----
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise TypeError("Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct one explicitly.")
+        raise TypeError(
+            "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct one explicitly."
+        )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         from .namespace import cupy
@@ -158,7 +160,14 @@ def _operators() -> None:
 
         return operator
 
-    for name, ufunc in {**BINARY, **COMPARED, "neg": "negative", "pos": "positive", "abs": "absolute", "invert": "invert"}.items():
+    for name, ufunc in {
+        **BINARY,
+        **COMPARED,
+        "neg": "negative",
+        "pos": "positive",
+        "abs": "absolute",
+        "invert": "invert",
+    }.items():
         setattr(ndarray, f"__{name}__", of(ufunc))
     for name, ufunc in BINARY.items():
         setattr(ndarray, f"__r{name}__", of(ufunc, swapped=True))

@@ -57,7 +57,7 @@ class Module:
             thing = Ufunc(full, thing)
         elif callable(thing) and not isinstance(thing, type):
             function = thing
-            thing = lambda *args, **kwargs: called(full, function, args, kwargs)  # noqa: E731
+            thing = lambda *args, **kwargs: called(full, function, args, kwargs)
         setattr(self, name, thing)
         return thing
 
@@ -220,6 +220,4 @@ cupy.cuda = SimpleNamespace(
         getDeviceCount=lambda: 1, getDeviceProperties=lambda index: {"name": b"Strict arrays", "major": 9, "minor": 0}
     ),
 )
-cupyx: Any = SimpleNamespace(
-    scatter_add=_add, scipy=SimpleNamespace(special=Module("cupyx.scipy.special", "scipy.special"))
-)
+cupyx: Any = SimpleNamespace(scatter_add=_add, scipy=SimpleNamespace(special=Module("cupyx.scipy.special", "scipy.special")))
