@@ -23,7 +23,7 @@ import numpy as np
 
 from . import dtypes
 from ._memory import order_of_a_copy
-from .autograd.grad_mode import grad_mode
+from .autograd.grad_mode import grad_mode, inference_blocks
 from .autograd.node import record
 from .device import device_of, raise_what_was_noted, xp_of
 from .out import WITHOUT_OUT, accepts_out, write_out
@@ -243,6 +243,8 @@ class Op:
         out._array = self._laid_out(array)
         if plan is None:
             out._requires_grad = False
+            if inference_blocks:
+                out._mark_inference()
         else:
             out._requires_grad = True
             out._grad_fn = record(self, plan, args, (out,))
@@ -257,6 +259,8 @@ class Op:
             out = new(Tensor)
             out._array = self._laid_out(array)
             out._output_nr = nr
+            if inference_blocks:
+                out._mark_inference()
             outs.append(out)
         if plan is not None:
             node = record(self, plan, args, outs)
@@ -417,6 +421,8 @@ class Elementwise(Op):
                 out._grad_fn = record(self, plan, args + self.options if self.options else args, (out,))
                 return out
         out._requires_grad = False
+        if inference_blocks:
+            out._mark_inference()
         return out
 
 

@@ -19,12 +19,12 @@ from . import dtypes, signature
 from . import op as op_module
 from ._memory import address
 from .autograd import node
-from .autograd.grad_mode import grad_mode
+from .autograd.grad_mode import grad_mode, inference_blocks
 from .autograd.hooks import Hooks, hooks_of
 from .device import device, device_of, to_numpy
 from .methods import TensorMethods
 from .op import new
-from .writing import Version, Writing
+from .writing import INFERENCE, Version, Writing
 
 
 class Size(tuple):
@@ -74,7 +74,18 @@ class Tensor(Writing, TensorMethods):
         """A tensor around an array, without a copy."""
         self = new(Tensor)
         self._array = array if type(array) is np.ndarray or hasattr(array, "get") else np.asarray(array)
+        if inference_blocks:
+            self._mark_inference()
         return self
+
+    def _mark_inference(self) -> None:
+        """A tensor made in this thread's inference_mode is known by its counter."""
+        if grad_mode.inference:
+            self._counter = INFERENCE
+
+    def is_inference(self) -> bool:
+        """Whether the tensor was made in `inference_mode`."""
+        return self._counter is INFERENCE
 
     # ---- what it is ----
 
@@ -217,6 +228,8 @@ class Tensor(Writing, TensorMethods):
     @property
     def _version(self) -> int:
         """How often this memory has been written to, through this tensor or a view of it."""
+        if self._counter is INFERENCE:
+            raise RuntimeError("Inference tensors do not track version counter.")
         return 0 if self._counter is None else self._counter.n
 
     @property
@@ -266,6 +279,11 @@ class Tensor(Writing, TensorMethods):
         if requires_grad and not self.dtype.is_floating_point:
             raise RuntimeError(
                 f"only Tensors of floating point dtype can require gradients, got {self.dtype!r}; convert with .float()"
+            )
+        if requires_grad and self.is_inference() and not grad_mode.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed: clone() makes a normal "
+                "tensor."
             )
         if not requires_grad and not self._has_no_maker() and not self.is_leaf:
             raise RuntimeError(

@@ -35,6 +35,26 @@ class Version:
         self.n = 0
 
 
+class InferenceVersion(Version):
+    """What stands in the counter's place of a tensor made in `inference_mode`: it has no version to read."""
+
+    __slots__ = ()
+
+    @property
+    def n(self) -> int:  # type: ignore[override]
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in inference mode in "
+            "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
+            "in autograd, or use `no_grad()` instead of `inference_mode()`."
+        )
+
+    def __init__(self) -> None:
+        pass
+
+
+INFERENCE = InferenceVersion()
+
+
 class Writing:
     """What a tensor knows about the memory it shares, and how it is written to."""
 
@@ -72,6 +92,8 @@ class Writing:
             return
         base: Any = self if self._base is None else self._base
         view._base = base
+        if self._counter is INFERENCE:
+            return
         view._seen_version = view._counter.n
         if op is None:
             view._refusal = "is the output of a function that returns multiple views"
@@ -112,7 +134,8 @@ class Writing:
         """Count a write to this memory."""
         if self._counter is None:
             self._counter = Version()
-        self._counter.n += 1
+        if self._counter is not INFERENCE:
+            self._counter.n += 1
 
     def _accumulate(self, g: Tensor) -> None:
         """self += g in this memory, unrecorded: how `.grad` grows when backward comes by again."""
@@ -181,6 +204,11 @@ class Writing:
     def _check_writable(self, *others: Any) -> None:
         """Refuse, before anything is written, what autograd could not follow."""
         array = self._array
+        if self._counter is INFERENCE and not grad_mode.inference:
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "
+                "tensor before doing inplace update."
+            )
         wants = self._requires_grad or any(getattr(x, "requires_grad", False) for x in others)
         if wants and grad_mode.enabled:
             self._check_history()

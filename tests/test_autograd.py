@@ -502,6 +502,57 @@ def modes(lib):
 
 
 @scenario
+def inference_tensors(lib):
+    with lib.inference_mode():
+        x = lib.tensor([1.0, 2.0])
+        y = x * 2
+        v = y[:1]
+        y.add_(1)
+        inside = [t.is_inference() for t in (x, y, v, x.sum(), lib.zeros(2))]
+        with lib.inference_mode(False):
+            inside.append(lib.ones(1).is_inference())
+    outside = [t.is_inference() for t in (x + 1, y.clone(), y.detach(), v, lib.ones(1))]
+    w = leaf(lib, 1.0, 2.0)
+    (w + x).sum().backward()
+    return inside, outside, y, v, w.grad
+
+
+@scenario
+def inference_tensor_saved_for_backward(lib):
+    with lib.inference_mode():
+        x = lib.ones(2)
+    leaf(lib, 1.0, 2.0) * x
+
+
+@scenario
+def inference_tensor_written_to_outside(lib):
+    with lib.inference_mode():
+        x = lib.ones(2)
+    x.add_(1)
+
+
+@scenario
+def inference_tensor_that_shall_require_grad(lib):
+    with lib.inference_mode():
+        x = lib.ones(2)
+    x.requires_grad_()
+
+
+@scenario
+def version_of_an_inference_tensor(lib):
+    with lib.inference_mode():
+        return lib.ones(2)._version
+
+
+@scenario
+def view_made_in_inference_mode(lib):
+    x = leaf(lib, 1.0, 2.0) * 1
+    with lib.inference_mode():
+        v = x[:1]
+    v.mul_(2)
+
+
+@scenario
 def modes_are_per_thread(lib):
     seen = []
     with lib.no_grad():

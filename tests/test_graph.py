@@ -473,8 +473,9 @@ def function_is_its_node(lib):
     return y.grad_fn.factor, y.grad_fn.saved_tensors, y.grad_fn.needs_input_grad, y.grad_fn.name()
 
 
-@scenario
-def function_that_writes_in_place(lib):
+def doubling(lib: Any) -> Any:
+    """x ← 2 x, in place."""
+
     class Double(lib.autograd.Function):
         @staticmethod
         def forward(ctx, x):
@@ -486,45 +487,28 @@ def function_that_writes_in_place(lib):
         def backward(ctx, g):
             return g * 2
 
+    return Double
+
+
+@scenario
+def function_that_writes_in_place(lib):
     x = leaf(lib, 1.0, 2.0)
     y = x * 3
-    z = Double.apply(y)
+    z = doubling(lib).apply(y)
     z.sum().backward()
     return x.grad, z is y, y, y._version, y.grad_fn.name()
 
 
 @scenario
 def function_that_writes_into_a_leaf(lib):
-    class Double(lib.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            x.mul_(2)
-            ctx.mark_dirty(x)
-            return x
-
-        @staticmethod
-        def backward(ctx, g):
-            return g * 2
-
-    Double.apply(leaf(lib, 1.0))
+    doubling(lib).apply(leaf(lib, 1.0))
 
 
 @scenario
 def function_that_writes_into_a_view(lib):
-    class Double(lib.autograd.Function):
-        @staticmethod
-        def forward(ctx, x):
-            x.mul_(2)
-            ctx.mark_dirty(x)
-            return x
-
-        @staticmethod
-        def backward(ctx, g):
-            return g * 2
-
     x = leaf(lib, 1.0, 2.0)
     y = x * 3
-    Double.apply(y[:1])
+    doubling(lib).apply(y[:1])
     y.sum().backward()
     return x.grad, y
 

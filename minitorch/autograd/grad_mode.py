@@ -19,6 +19,9 @@ class _GradMode(threading.local):
 
 
 grad_mode = _GradMode()
+inference_blocks: list[
+    Any
+] = []  # one entry for each inference_mode block that any thread is in: if none, nobody looks further
 
 
 def is_grad_enabled() -> bool:
@@ -40,6 +43,8 @@ class _Switch:
 
     def __enter__(self) -> None:
         self._previous.append((grad_mode.enabled, grad_mode.inference))
+        if self._inference:
+            inference_blocks.append(self)
         self._apply()
 
     def _apply(self) -> None:
@@ -48,6 +53,8 @@ class _Switch:
             grad_mode.inference = self._inference
 
     def __exit__(self, *exc: Any) -> None:
+        if self._inference:
+            inference_blocks.pop()
         grad_mode.enabled, grad_mode.inference = self._previous.pop()
 
     def __call__(self, function: Callable) -> Callable:
@@ -138,9 +145,14 @@ class set_grad_enabled(_Switch):
 
 
 class inference_mode(_Switch):
-    """`no_grad` for code whose results will never be differentiated; `is_inference_mode_enabled()` tells it is on.
+    """`no_grad` for code whose results will never be differentiated: the tensors made inside count no versions.
 
-    torch also marks the tensors made inside and refuses them in a graph later; here they are ordinary constants.
+    Outside they can be read and computed with, but not saved for backward, written to, or made to require grad.
+
+    >>> with inference_mode():
+    ...     x = minitorch.ones(2)
+    >>> x.is_inference()
+    True
     """
 
     def __init__(self, mode: Any = True) -> None:
