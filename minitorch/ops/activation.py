@@ -369,7 +369,9 @@ def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     """p_i = exp(x_i) / Σ_j exp(x_j) along `dim`, shifted by the largest x: exp cannot overflow."""
     _floating("softmax", x)
     axis = canonical_dim(dim, x.ndim)
-    if not x.ndim or not x.size:
+    if not x.size:
+        return x.copy()
+    if not x.ndim:
         return xp.exp(x - x)
     e = x - x.max(axis, keepdims=True)
     xp.exp(e, out=e)
@@ -399,7 +401,9 @@ def log_softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     """ln p_i = x_i − ln Σ_j exp(x_j) along `dim`, shifted by the largest x."""
     _floating("log_softmax", x)
     axis = canonical_dim(dim, x.ndim)
-    if not x.ndim or not x.size:
+    if not x.size:
+        return x.copy()
+    if not x.ndim:
         return x - x
     shifted = x - x.max(axis, keepdims=True)
     shifted -= xp.log(xp.exp(shifted).sum(axis, keepdims=True))

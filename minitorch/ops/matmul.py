@@ -442,7 +442,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         raise TypeError(f"einsum(): the equation must be a string, got {type(equation).__name__}")
     terms, result = _parsed(equation.replace(" ", ""), tensors)
     dtype = functools.reduce(dtypes.promote_types, (x.dtype for x in tensors))
-    if dtype is dtypes.bool_:
+    if dtype is dtypes.bool_ and len(tensors) > 1:
         return einsum(equation, *(x.long() for x in tensors)).to(dtype)
     tensors = tuple(x.to(dtype) for x in tensors)
     total, letters = _diagonals(tensors[0], terms[0])
