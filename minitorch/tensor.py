@@ -334,7 +334,7 @@ class Tensor(Writing, TensorMethods):
         """Keep `.grad` of this non-leaf as well when backward passes."""
         if not self._requires_grad:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
-        if self._has_no_maker() or self.is_leaf or self._retains_grad:
+        if self._retains_grad or self._has_no_maker() or self.is_leaf:
             return
         self._retains_grad = True
         hooks_of(self.grad_fn).retain[self._output_nr] = weakref.ref(self)
