@@ -45,7 +45,7 @@ def jvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
     """
     with enable_grad():
         xs, vs, outs, many_out = _run_along(func, inputs, v, "jvp", create_graph, strict)[:4]
-        us = [zeros_like(out).requires_grad_(out.requires_grad) for out in outs]
+        us = [zeros_like(out).requires_grad_() for out in outs]
         rows = _grads(outs, xs, us, True)
         _require_grad(rows, strict, "gradient")
         results = _filled(_grads(rows, us, vs, create_graph), outs, strict, create_graph, "gradient", "entry")

@@ -174,6 +174,7 @@ class _Level:
 
     def __enter__(self) -> _Level:
         self.open, self.outer = True, is_grad_enabled()  # whether the code around the transform records
+        self.given: dict[int, tuple] = {}  # by id: each fresh tensor and the one it stands for
         self.mode = enable_grad()
         self.mode.__enter__()
         return self
@@ -188,7 +189,9 @@ class _Level:
             raise ValueError(
                 f"what is differentiated by must be a Tensor, got {type(x).__name__}; choose others with argnums"
             )
-        return x.view_as(x) if self.outer and x.requires_grad else self.leaf(x.detach())
+        fresh = x.view_as(x) if self.outer and x.requires_grad else self.leaf(x.detach())
+        self.given[id(fresh)] = fresh, x
+        return fresh
 
     def leaf(self, x: Tensor) -> Tensor:
         """x, made a leaf of this level."""
@@ -197,7 +200,10 @@ class _Level:
 
     def leave(self, tensors: Iterable[Tensor]) -> list[Tensor]:
         """The tensors as the code around sees them: with their graph if it leads to anything that lives there."""
-        return [x if self.outer and x.requires_grad and _leads_outside(_nodes([x])) else x.detach() for x in tensors]
+        return [self.given[id(x)][1] if id(x) in self.given else self._left(x) for x in tensors]
+
+    def _left(self, x: Tensor) -> Tensor:
+        return x if self.outer and x.requires_grad and _leads_outside(_nodes([x])) else x.detach()
 
     def leave_tree(self, tree: Any) -> Any:
         for x in leaves(tree):
