@@ -77,7 +77,7 @@ def _cupy() -> ModuleType:
         import cupy
     except ImportError:
         raise RuntimeError(
-            "device 'cuda' needs CuPy, which is not installed: pip install cupy-cuda13x (or cupy-cuda12x)"
+            "device 'cuda' needs CuPy, which is not installed: pip install cupy-cuda13x (for CUDA 12: cupy-cuda12x)"
         ) from None
     if not cupy.cuda.is_available():
         raise RuntimeError("device 'cuda' was asked for, but CuPy finds no NVIDIA GPU or driver; use device='cpu'")

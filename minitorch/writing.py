@@ -224,7 +224,7 @@ class Writing:
 
     def _overlaps(self, other: Any, *kinds: str) -> bool:
         a, b = self._array, other._array
-        return self.device.xp.may_share_memory(a, b) and overlap(a, b) in kinds
+        return type(a) is type(b) and self.device.xp.may_share_memory(a, b) and overlap(a, b) in kinds
 
     def _check_history(self) -> None:
         if self._base is not None and self._replay is None:

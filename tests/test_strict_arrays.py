@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_layers import INITS
 from test_ops import Drawn
 
 import minitorch
@@ -173,7 +174,7 @@ def test_mixed_devices_are_refused_as_torch_does() -> None:
     here, there = minitorch.ones(2), minitorch.ones(2, device="cuda")
     words = "Expected all tensors to be on the same device, but found at least two devices, cpu and cuda:0!"
     for call in (lambda a, b: a + b, lambda a, b: minitorch.cat([a, b]), lambda a, b: a @ b, lambda a, b: F.mse_loss(a, b),
-                 lambda a, b: minitorch.where(a > 0, b, b)):  # fmt: skip
+                 lambda a, b: minitorch.where(a > 0, b, b), lambda a, b: a.mul_(b)):  # fmt: skip
         for pair in ((here, there), (there, here)):
             with pytest.raises(RuntimeError, match=words):
                 call(*pair)
@@ -214,6 +215,27 @@ def test_tensors_move_and_gradients_come_back() -> None:
     y[0] = 5
     y += 1
     assert y.tolist() == [6.0, 3.0] and minitorch.tensor([y[0], 2.0]).tolist() == [6.0, 2.0]
+
+
+def test_copies_cross_devices() -> None:
+    here, there = minitorch.zeros(2), minitorch.tensor([1.0, 2.0], device="cuda")
+    assert here.copy_(there).tolist() == [1.0, 2.0] and str(here.device) == "cpu"
+    assert there.copy_(here * 3).tolist() == [3.0, 6.0] and there.is_cuda
+    there[0] = minitorch.tensor(9.0)
+    assert there.tolist() == [9.0, 6.0]
+    trained, fresh = nn.BatchNorm1d(3), nn.BatchNorm1d(3).cuda()
+    trained(minitorch.randn(4, 3))
+    fresh.load_state_dict(trained.state_dict())
+    assert fresh.running_mean.is_cuda and np.array_equal(fresh.running_mean.cpu().numpy(), trained.running_mean.numpy())
+
+
+@pytest.mark.parametrize(("name", "options"), INITS)
+def test_initialisations(name: str, options: dict[str, Any]) -> None:
+    made = []
+    for device in ("cpu", "cuda"):
+        minitorch.manual_seed(0)
+        made.append(getattr(nn.init, name)(minitorch.empty(8, 6, device=device), **options))
+    assert made[1].is_cuda and np.array_equal(made[0].numpy(), made[1].cpu().numpy())
 
 
 def test_state_dicts_go_where_map_location_says() -> None:

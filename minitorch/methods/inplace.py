@@ -163,6 +163,8 @@ class InPlace:
         return self._update(elementwise.addcdiv, tensor1, tensor2, value=value)
 
     def copy_(self, src: Tensor, non_blocking: bool = False) -> Tensor:
+        if hasattr(src, "_array") and type(src._array) is not type(self._array):
+            src = src.to(self.device)
         return self._update(inplace.copy, src)
 
     def fill_(self, value: Any) -> Tensor:

@@ -20,6 +20,7 @@ from .collect import NAMES
 TAKES_HOST = {"array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"}
 WAITS = {"nonzero", "flatnonzero", "argwhere", "unique", "compress", "extract", "bincount", "histogram", "asnumpy"}
 PYTHON = {"result_type", "can_cast", "promote_types", "may_share_memory", "shares_memory", "ndim", "size", "shape", "dtype"}
+ARRAYS = {"a", "x", "x1", "ary", "arr", "array", "m", "v", "condition", "tup", "arrays"}  # parameters that must be arrays
 # ufunc methods exist in CuPy for these alone.
 METHODS = {
     "at": {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"},
@@ -72,6 +73,8 @@ def called(name: str, function: Any, args: tuple, kwargs: dict) -> Any:
             raise TypeError(f"{name}() of CuPy 14.2 got an unexpected keyword argument '{unknown[0]}'")
         if len(args) > len(parameters) and not any(p.startswith("*") for p in parameters):
             raise TypeError(f"{name}() of CuPy 14.2 takes {len(parameters)} arguments ({', '.join(parameters)})")
+    if args and parameters and parameters[0] in ARRAYS and short not in TAKES_HOST | PYTHON and not _has_strict(args[0]):
+        raise TypeError(f"{name}() of CuPy 14.2 got a {type(args[0]).__name__}, which has none of an array's methods")
     if short in WAITS or (short == "where" and len(args) == 1):
         waited(short)
     if short == "repeat" and any(isinstance(a, ndarray) for a in (*args[1:], *kwargs.values())):
@@ -87,6 +90,10 @@ def called(name: str, function: Any, args: tuple, kwargs: dict) -> Any:
         args, kwargs = (array, wrapped(indices._host % array._host.shape[axis]) if array.shape[axis] else indices, axis), {}
     result = function(*map(hosts, args), **{k: hosts(v) for k, v in kwargs.items()})
     return result if short in PYTHON else wrapped(result)
+
+
+def _has_strict(value: Any) -> bool:
+    return isinstance(value, ndarray) or (isinstance(value, (list, tuple)) and all(map(_has_strict, value)))
 
 
 def wrapped(result: Any) -> Any:
