@@ -162,9 +162,20 @@ def test_what_is_wrong_on_the_gpu_is_raised_when_the_host_waits(name: str, ask: 
     assert x.sum().tolist() == x.sum().tolist(), "it is raised once"
 
 
-def test_indices_in_range_raise_nothing() -> None:
+def test_indices_in_range_raise_nothing_and_hide_nothing() -> None:
     x, index = minitorch.zeros(3, 3, device="cuda"), minitorch.tensor([0, -1, 2], device="cuda")
     assert x[index].sum().item() == 0
+    x[index + 7]
+    out = x[index]
+    with pytest.raises(IndexError, match="out of bounds for dimension 0 with size 3"):
+        out.cpu()
+
+
+def test_an_op_that_fails_after_a_bad_index_tells_of_the_index() -> None:
+    x, index = minitorch.zeros(3, 3, device="cuda"), minitorch.tensor([0, 9], device="cuda")
+    picked = x[index]
+    with pytest.raises(IndexError, match="in an earlier op"):
+        picked + minitorch.zeros(5, device="cuda")
 
 
 # ---- devices ----

@@ -131,10 +131,10 @@ class ndarray:
         return (self[i] for i in range(len(self._host)))
 
     def __getitem__(self, key: Any) -> ndarray:
-        return ndarray(np.asarray(self._host[_wrapped_around(key, self._host.shape)]))
+        return ndarray(np.asarray(self._host[wrapped_around(key, self._host.shape)]))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._host[_wrapped_around(key, self._host.shape)] = hosts(value)
+        self._host[wrapped_around(key, self._host.shape)] = hosts(value)
 
     def __copy__(self) -> ndarray:
         return ndarray(self._host.copy())
@@ -205,7 +205,7 @@ def _where() -> str:
 # ---- indices, and what may stand beside an array ----
 
 
-def _wrapped_around(key: Any, shape: tuple) -> Any:
+def wrapped_around(key: Any, shape: tuple) -> Any:
     """The key on the host, its integer arrays taken modulo the sizes, as CuPy's kernels do; masks count as waiting."""
     parts = key if isinstance(key, tuple) else (key,)
     used = sum(k.ndim if _is_mask(k) else 0 if k is None or k is Ellipsis else 1 for k in parts)

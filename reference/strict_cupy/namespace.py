@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import hosts, ndarray, uploads, waited
+from .arrays import hosts, ndarray, uploads, waited, wrapped_around
 from .collect import NAMES
 
 TAKES_HOST = {"array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"}
@@ -152,6 +152,8 @@ class Ufunc:
         short = self.name.rpartition(".")[2]
         if short not in METHODS.get(method, ()):
             raise NotImplementedError(f"`{short}.{method}` is not supported in CuPy")
+        if method == "at":
+            return lambda a, indices, b: self.compute.at(a._host, wrapped_around(indices, a.shape), hosts(b))
         return lambda *args, **kwargs: wrapped(getattr(self.compute, method)(*map(hosts, args), **kwargs))
 
 
@@ -159,9 +161,7 @@ def _add(a: ndarray, slices: Any, value: Any) -> None:
     """cupyx.scatter_add: atomic additions, for some dtypes only; indices wrap around."""
     if a.dtype.name not in ("int32", "uint32", "int64", "uint64", "float16", "float32", "float64"):
         raise TypeError(f"scatter_add only supports int32, float16, float32, float64, uint32, int64, uint64, got {a.dtype}")
-    from .arrays import _wrapped_around
-
-    np.add.at(a._host, _wrapped_around(slices, a.shape), hosts(value))
+    np.add.at(a._host, wrapped_around(slices, a.shape), hosts(value))
 
 
 class _Device:
