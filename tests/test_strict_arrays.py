@@ -12,6 +12,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from test_ops import Drawn
 
 import minitorch
 from minitorch import nn
+from minitorch.cli import main
 from minitorch.datasets import load_digits
 from minitorch.device import _noted
 from minitorch.examples import digits
@@ -64,6 +66,8 @@ class OnDevice:
 
 # ---- the table ----
 
+ROWS = [pytest.param(row, id=f"{k}-{row}") for k, row in enumerate(table()) if row.name != "to_device"]  # it names devices
+
 # The size of their result, or a Python value, depends on the numbers; torch waits in these as well.
 WAITING = {
     "allclose", "argwhere", "bincount", "cumprod", "equal", "getitem", "masked_scatter", "masked_select", "nonzero", "one_hot",
@@ -71,7 +75,7 @@ WAITING = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("row", [pytest.param(row, id=f"{k}-{row}") for k, row in enumerate(table())])
+@pytest.mark.parametrize("row", ROWS)
 @settings(max_examples=settings.default.max_examples * 2 // 3)  # each runs on both devices
 @given(data=st.data())
 def test_row(row: Row, data: Any) -> None:
@@ -126,6 +130,29 @@ def test_a_training_step_does_not_wait() -> None:
             optimizer.step()
     assert waits == []
     assert loss.item() > 0
+
+
+def test_train_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for device in ("cpu", "cuda"):
+        file = str(tmp_path / "digits.pt")
+        main(["train", "--device", device, "--epochs", "1", "--hidden", "8", "--out", file])
+        main(["evaluate", file, "--device", device])
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] and "test accuracy" in said[0]
+
+
+def test_the_tools_of_autograd() -> None:
+    x = minitorch.tensor([0.5, 2.0], dtype=minitorch.float64, device="cuda", requires_grad=True)
+    assert minitorch.autograd.gradcheck(lambda t: t.sigmoid() * t, (x,))
+    assert minitorch.autograd.gradgradcheck(lambda t: t.exp().sum(), (x,))
+    with minitorch.autograd.graph.save_on_cpu():
+        y = (x * x).exp().sum()
+    y.backward()
+    want = x.grad.clone()
+    x.grad = None
+    minitorch.utils.checkpoint.checkpoint(lambda t: (t * t).exp().sum(), x, use_reentrant=False).backward()
+    assert x.grad.is_cuda and want.is_cuda and x.grad.tolist() == want.tolist()
 
 
 # ---- indices out of range ----

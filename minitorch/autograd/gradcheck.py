@@ -63,7 +63,7 @@ def gradgradcheck(
     outputs = _differentiable(func(*inputs))
     if grad_outputs is None:
         generator = minitorch.Generator()
-        grad_outputs = [minitorch.randn(o.shape, dtype=o.dtype, generator=generator) for o in outputs]
+        grad_outputs = [minitorch.randn(o.shape, dtype=o.dtype, generator=generator).to(o.device) for o in outputs]
     upstream = [v.detach().requires_grad_() for v in _as_tuple(grad_outputs)]
     n = len(inputs)
 
@@ -111,12 +111,15 @@ def _analytical(output: Any, inputs: Sequence) -> list:
 
     columns: list[list] = [[] for _ in inputs]
     for i in range(output.numel()):
-        v = minitorch.zeros(output.numel(), dtype=output.dtype)
+        v = minitorch.zeros(output.numel(), dtype=output.dtype, device=output.device)
         v[i] = 1.0
         grads = minitorch.autograd.grad(output, inputs, v.reshape(output.shape), retain_graph=True, allow_unused=True)
         for column, g, x in zip(columns, grads, inputs):
             column.append((minitorch.zeros_like(x) if g is None else g).reshape(-1).detach())
-    return [stack(c, dim=1) if c else minitorch.zeros((x.numel(), 0), dtype=x.dtype) for c, x in zip(columns, inputs)]
+    return [
+        stack(c, dim=1) if c else minitorch.zeros((x.numel(), 0), dtype=x.dtype, device=x.device)
+        for c, x in zip(columns, inputs)
+    ]
 
 
 def _numerical(f: Callable, x: Any, eps: float) -> Any:
@@ -136,7 +139,7 @@ def _numerical(f: Callable, x: Any, eps: float) -> Any:
         below = f().detach().clone()
         flat[i] = before
         rows.append(((above - below) / (2 * eps)).reshape(-1))
-    return stack(rows, dim=0) if rows else minitorch.zeros((0, f().numel()), dtype=x.dtype)
+    return stack(rows, dim=0) if rows else minitorch.zeros((0, f().numel()), dtype=x.dtype, device=x.device)
 
 
 def _differentiable(outputs: Any) -> list:
