@@ -24,7 +24,7 @@ import numpy as np
 from . import dtypes
 from ._memory import order_of_a_copy
 from .autograd.grad_mode import grad_mode, inference_blocks
-from .autograd.node import record
+from .autograd.node import birth, record
 from .device import device_of, raise_what_was_noted, xp_of
 from .out import WITHOUT_OUT, accepts_out, write_out
 from .signature import Signature, checked, tensor_list, torchs_name
@@ -94,18 +94,40 @@ def row(
 
 
 def composite(
-    function: Any = None, *, out: bool = False, only: str | None = None, alike: str = "", eager: bool = False
+    function: Any = None,
+    *,
+    out: bool = False,
+    backward: str = "",
+    only: str | None = None,
+    alike: str = "",
+    eager: bool = False,
 ) -> Any:
     """Register a public function that is made of other ops, and so needs no derivative of its own.
 
-    out: whether it takes `out=`; `only` and `alike` as for `op`. eager: check the types of its arguments before the call,
-    because a wrong one would pass unnoticed; they are checked when the call has failed in any case.
+    out: whether it takes `out=`. backward: the `grad_fn` name of its result, where torch has one op for it. `only` and `alike`
+    as for `op`. eager: check the types of its arguments before the call, because a wrong one would pass unnoticed; they are
+    checked when the call has failed in any case.
     """
     if function is None:
-        return functools.partial(composite, out=out, only=only, alike=alike, eager=eager)
+        return functools.partial(composite, out=out, backward=backward, only=only, alike=alike, eager=eager)
     name = function.__name__.rstrip("_")
-    made = checked(function, name, only, alike, eager)
+    made = checked(named(function, backward) if backward else function, name, only, alike, eager)
     return register(name, accepts_out(made) if out else made)
+
+
+def named(function: Callable, backward: str) -> Callable:
+    """The function, whose result's node goes by that name."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        before = birth()
+        out = function(*args, **kwargs)
+        for result in out if isinstance(out, tuple) else (out,):
+            if result._grad_fn is not None and result.grad_fn.birth > before:  # not a node that was there already
+                result.grad_fn.metadata["name"] = backward
+        return out
+
+    return call
 
 
 def register(name: str, thing: Any) -> Any:
@@ -241,7 +263,7 @@ class Op:
         """Wrap the single output, with a node if the call is recorded."""
         out = new(Tensor)
         out._array = self._laid_out(array)
-        if plan is None:
+        if plan is None or out._array.dtype.kind in "iub":  # what is no float has no gradient
             out._requires_grad = False
             if inference_blocks:
                 out._mark_inference()

@@ -201,6 +201,13 @@ def leaves_and_flags(lib):
 
 
 @scenario
+def integers_made_of_what_requires_grad(lib):
+    x = leaf(lib, 1.5, 2.5)
+    made = [x.long(), (x * 2).int(), x.bool(), x > 1, x.argmax(), x.long().double(), x.half()]
+    return [(t.requires_grad, t.grad_fn is None) for t in made]
+
+
+@scenario
 def integers_cannot_require_grad(lib):
     lib.ones(1, dtype=lib.int64).requires_grad_()
 

@@ -8,9 +8,11 @@ argument has changed; where torch does not mind, ours does not either.
 
 from __future__ import annotations
 
+import collections
 import copy
 import re
 import warnings
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minitorch
+import minitorch.op
 from reference import layers, optimizers
 from reference.spoil import EXCUSED, Built, Call, compare, kinds_of, method_rows, spoiled
 from reference.strategies import Source
@@ -87,20 +90,30 @@ class Count:
         record_property("bad calls", f"{what}: {self.calls} compared, {self.raised} raised on both sides")
 
 
+def public() -> list[Row]:
+    """The rows of what users can call: not of the ops inside, which get what their callers have checked."""
+    inside = {op.__name__ for op in minitorch.op.ops} - set(minitorch.op.registry)
+    return [row for row in table() if row.covers not in inside]
+
+
 def drawn(rows: list[Row], grad: bool) -> Count:
+    """The same calls for a row whatever other rows there are: its seeds come from its name."""
     count = Count()
-    for k, row in enumerate(rows):
-        for i in range(settings().max_examples):
-            count.add(row, spoiled(row, Source(1000 * k + i), grad))
+    seen: collections.Counter = collections.Counter()
+    for row in rows:
+        first = zlib.crc32(f"{row.name} {seen[row.name]}".encode())
+        seen[row.name] += 1
+        for seed in range(first, first + settings().max_examples):
+            count.add(row, spoiled(row, Source(seed), grad))
     return count
 
 
 def test_functions_refuse_what_torch_refuses(record_property: Any) -> None:
-    drawn(table(), grad=True).report("functions", record_property)
+    drawn(public(), grad=True).report("functions", record_property)
 
 
 def test_methods_refuse_what_torch_refuses(record_property: Any) -> None:
-    drawn(method_rows(table()), grad=False).report("methods", record_property)
+    drawn(method_rows(public()), grad=False).report("methods", record_property)
 
 
 @pytest.mark.parametrize("kind", ["layers", "optimizers"])

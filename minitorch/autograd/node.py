@@ -148,10 +148,10 @@ class OpNode(Node):
     plan: Any  # which derivatives run, and where in `saved` each finds what it names
 
     def name(self) -> str:
+        if "name" in self.metadata:  # a composite function gave it, or it was kept when the rest was freed
+            return self.metadata["name"]
         name = self.op.backward_name
-        if isinstance(name, str):
-            return name
-        return self.metadata.get("name") or name(dict(zip(self.plan.names, self.saved or ())))
+        return name if isinstance(name, str) else name(dict(zip(self.plan.names, self.saved or ())))
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

@@ -195,7 +195,7 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     return elu_kernel(input, alpha, 1.0, 1.0)
 
 
-@composite(only="floats")
+@composite(only="floats", backward="CeluBackward0")
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x for x > 0, α (e^(x/α) − 1) otherwise"""
     if alpha == 0:
@@ -213,7 +213,7 @@ silu = row("silu", "x · σ(x)", lambda xp, x: x * special(xp, "expit", x),
            lambda g, x: g * (sigmoid(x) * (1 + x * (1 - sigmoid(x)))), only="floats")  # fmt: skip
 
 
-@composite(only="floats")
+@composite(only="floats", backward="MishBackward0")
 def mish(input: Tensor) -> Tensor:
     """x · tanh(ln(1 + eˣ)) (Misra, 2019)"""
     return input * tanh(softplus(input))
@@ -256,7 +256,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return input - tanh(input)
 
 
-@composite(only="floats")
+@composite(only="floats", backward="GluBackward0")
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a · σ(b), for the two halves a, b of x along `dim` (Dauphin et al., 2016)"""
     if input.ndim == 0:

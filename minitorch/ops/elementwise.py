@@ -52,7 +52,8 @@ true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
                lambda g, b: g / b, lambda g, a, b: -g * (a / b / b), promote="float", backward="DivBackward0")  # fmt: skip
 neg = row("neg", "−x", _neg, lambda g: -g)
 positive = row("positive", "x", lambda xp, x: x.copy(), lambda g: g, only="numbers")
-square = row("square", "x²", lambda xp, x: x * x if x.dtype.kind != "b" else x.astype("int64"), lambda g, x: g * (2 * x))
+square = row("square", "x²", lambda xp, x: x * x if x.dtype.kind != "b" else x.astype("int64"), lambda g, x: g * (2 * x),
+             backward="PowBackward0")  # fmt: skip
 reciprocal = row("reciprocal", "1 / x", lambda xp, x: 1 / x, lambda g, out: -g * out * out, promote="float")
 
 # ---- exponentials, logarithms, roots ----
@@ -63,7 +64,8 @@ expm1 = row("expm1", "eˣ − 1", lambda xp, x: xp.expm1(x), lambda g, out: g * 
 log = row("log", "ln x", lambda xp, x: xp.log(x), lambda g, x: g / x, promote="float")
 log2 = row("log2", "log₂ x", lambda xp, x: xp.log2(x), lambda g, x: g / (x * math.log(2)), promote="float")
 log10 = row("log10", "log₁₀ x", lambda xp, x: xp.log10(x), lambda g, x: g / (x * math.log(10)), promote="float")
-log1p = row("log1p", "ln(1 + x)", lambda xp, x: xp.log1p(x), lambda g, x: g / (x + 1), promote="float")
+log1p = row("log1p", "ln(1 + x)", lambda xp, x: xp.log1p(x), lambda g, x: g / (x + 1), promote="float",
+            backward="Log1PBackward0")  # fmt: skip
 sqrt = row("sqrt", "√x", lambda xp, x: xp.sqrt(x), lambda g, out: g / (2 * out), promote="float")
 rsqrt = row("rsqrt", "1 / √x", lambda xp, x: 1 / xp.sqrt(x), lambda g, out: g * (-0.5 * out * out * out), promote="float")
 
@@ -165,7 +167,7 @@ def _clamp_form(saved: dict) -> str:
     return "ClampBackward0" if tensors else "ClampBackward1"
 
 
-@op(backward=_clamp_form, only="numbers")
+@op(backward=_clamp_form)
 def clamp(xp: Any, x: Array, min: Operand | None = None, max: Operand | None = None) -> Array:
     """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None.
 
@@ -174,6 +176,9 @@ def clamp(xp: Any, x: Array, min: Operand | None = None, max: Operand | None = N
     """
     if min is None and max is None:
         raise RuntimeError("clamp: At least one of 'min' or 'max' must not be None")
+    alone = min is None or max is None  # then a tensor bound makes it a maximum or minimum, which bools have
+    if x.dtype == "bool" and not (alone and hasattr(max if min is None else min, "dtype")):
+        clamp.signature.refuse_dtype(x.dtype)
     if min is None:
         return xp.minimum(x, max)
     return xp.maximum(x, min) if max is None else xp.minimum(xp.maximum(x, min), max)
@@ -199,13 +204,13 @@ def clamp_grad_max(g: Tensor, x: Tensor, min: Any, max: Any) -> Tensor:
     return where(x > max, g, 0.0) if min is None else where((x > max) | (max < min), g, 0.0)
 
 
-@composite(out=True)
+@composite(out=True, backward="ClampMinBackward0")
 def clamp_min(input: Tensor, min: Tensor | float) -> Tensor:
     """max(x, min)"""
     return clamp(input, min, None)
 
 
-@composite(out=True)
+@composite(out=True, backward="ClampMaxBackward0")
 def clamp_max(input: Tensor, max: Tensor | float) -> Tensor:
     """min(x, max)"""
     return clamp(input, None, max)

@@ -36,8 +36,8 @@ def amin(xp: Any, x: Array, dim: Dims | None = (), keepdim: bool = False) -> Arr
 
 def shared(g: Tensor, x: Tensor, out: Tensor, dim: Any, keepdim: bool) -> Tensor:
     """∂L/∂x_i = g / (how many attain the extreme) if x_i does, else 0"""
-    out, g = spread(out, x.shape, dim, keepdim), spread(g, x.shape, dim, keepdim)
-    attain = x == out
+    g = spread(g, x.shape, dim, keepdim)
+    attain = x == spread(out, x.shape, dim, keepdim)
     return g * attain / attain.sum(dim, keepdim=True)
 
 

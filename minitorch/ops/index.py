@@ -92,6 +92,8 @@ def _parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
     The first is empty if it would change nothing, the second None if there are no index arrays.
     """
     xp = xp_of(x._array)
+    if not x.ndim and any(isinstance(k, (int, float, str, slice)) and not isinstance(k, bool) for k in _as_tuple(key)):
+        raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` to convert a 0-dim tensor to a number")
     parts = [_part(xp, k) for k in _as_tuple(key)]
     used = sum(_consumes(k) for k in parts)
     if used > x.ndim:

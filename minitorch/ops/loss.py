@@ -16,7 +16,7 @@ from ..dtypes import bool_, int64, uint8
 from ..op import Array, Index, composite, op
 from .activation import hardtanh, log_softmax_kernel, logsigmoid
 from .elementwise import abs_ as absolute
-from .elementwise import exp, log, where
+from .elementwise import clamp_min, exp, log, where
 from .index import holds_within
 from .special import sigmoid, xlogy
 
@@ -26,13 +26,15 @@ if TYPE_CHECKING:
 
 def reduced(loss: Tensor, reduction: str) -> Tensor:
     """The mean or sum of the elements' losses, or the losses themselves."""
-    if reduction == "mean":
-        return loss.mean()
-    if reduction == "sum":
-        return loss.sum()
+    _check_reduction(reduction)
     if reduction == "none":
         return loss
-    raise ValueError(f"{reduction} is not a valid value for reduction; it is 'none', 'mean' or 'sum'")
+    return loss.mean() if reduction == "mean" else loss.sum()
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in ("none", "mean", "sum"):
+        raise ValueError(f"{reduction} is not a valid value for reduction; it is 'none', 'mean' or 'sum'")
 
 
 def _warn_if_broadcast(input: Tensor, target: Tensor) -> None:
@@ -47,7 +49,7 @@ def _warn_if_broadcast(input: Tensor, target: Tensor) -> None:
 # ---- distances ----
 
 
-@composite
+@composite(backward="MseLossBackward0")
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """(x − y)²"""
     _warn_if_broadcast(input, target)
@@ -80,7 +82,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     return reduced(absolute(input - target), reduction)
 
 
-@composite
+@composite(backward="SmoothL1LossBackward0")
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d² / 2β where d = |x − y| < β, and d − β/2 beyond: quadratic near 0, linear far away."""
     _warn_if_broadcast(input, target)
@@ -91,7 +93,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
     return reduced(quadratic_then_linear(_difference("smooth_l1_loss", input, target), beta, 1 / beta), reduction)
 
 
-@composite
+@composite(backward="HuberLossBackward0")
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """d² / 2 where d = |x − y| ≤ δ, and δ (d − δ/2) beyond (Huber, 1964)"""
     _warn_if_broadcast(input, target)
@@ -170,7 +172,7 @@ def nll_loss(
     """−w_y x_y of log-probabilities x (N, C, …) at the classes y (N, …); the mean divides by Σ w_y."""
     rows, classes, shape = _rows(input, target, "nll_loss")
     _check_class_weight(weight, rows.shape[1])
-    reduced(rows[:0], reduction)
+    _check_reduction(reduction)
     loss = picked(rows, classes, weight, reduction, ignore_index)[0]
     return loss.reshape(shape) if reduction == "none" else loss
 
@@ -284,7 +286,7 @@ def _soft_cross_entropy(
 # ---- probabilities ----
 
 
-@composite(only="floats", alike="input target")
+@composite(only="floats", alike="input target", backward="BinaryCrossEntropyBackward0")
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
     """−w (y ln p + (1 − y) ln(1 − p)), with each logarithm at least −100, so that no loss is infinite."""
     if input.shape != target.shape:
@@ -328,8 +330,8 @@ def bernoulli_slope_grad_p(g: Tensor, p: Tensor, y: Tensor) -> Tensor:
 
 @bernoulli_slope.grad("y")
 def bernoulli_slope_grad_y(g: Tensor, p: Tensor) -> Tensor:
-    """∂L/∂y = −g / (p (1 − p))"""
-    return -g / (p * (1 - p))
+    """∂L/∂y = −g / (p (1 − p)), the denominator at least 1e-12"""
+    return -g / clamp_min(p * (1 - p), _TINY)
 
 
 _TINY = 1e-12
@@ -341,7 +343,7 @@ def bernoulli_loss_grad_y(g: Tensor, p: Tensor) -> Tensor:
     return g * (log(1 - p) - log(p))
 
 
-@composite(only="floats")
+@composite(only="floats", backward="BinaryCrossEntropyWithLogitsBackward0")
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,

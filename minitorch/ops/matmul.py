@@ -145,7 +145,7 @@ def dot_grad_b(g: Tensor, a: Tensor) -> Tensor:
     return g * a
 
 
-@composite(out=True)
+@composite(out=True, backward="VdotBackward0")
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """`dot`, for real numbers."""
     return dot(input, other)
@@ -308,8 +308,8 @@ def linear_grad_weight(g: Tensor, x: Tensor, weight_shape: tuple) -> Tensor:
 
 @linear.grad("bias")
 def linear_grad_bias(g: Tensor) -> Tensor:
-    """∂L/∂b = Σ g over the rows"""
-    return g.sum(list(range(g.ndim - 1))) if g.ndim > 1 else g
+    """∂L/∂b = g (summed over the rows by the engine: b was broadcast)"""
+    return g
 
 
 @composite(alike="input1 input2 weight bias")
@@ -329,19 +329,19 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     return out if bias is None else out + bias
 
 
-@composite(out=True, alike="input mat1")
+@composite(out=True, alike="input mat1", backward="AddmmBackward0")
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · mat1 mat2"""
     return _plus(input, mm(mat1, mat2), beta, alpha)
 
 
-@composite(out=True, alike="input mat")
+@composite(out=True, alike="input mat", backward="AddmvBackward0")
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · mat vec"""
     return _plus(input, mv(mat, vec), beta, alpha)
 
 
-@composite(out=True, eager=True)
+@composite(out=True, eager=True, backward="AddrBackward0")
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · vec1 vec2ᵀ"""
     product = outer(vec1, vec2)
@@ -350,13 +350,13 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: 
     return _plus(input, product, beta, alpha)
 
 
-@composite(out=True, alike="input batch1")
+@composite(out=True, alike="input batch1", backward="BaddbmmBackward0")
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · batch1_n batch2_n"""
     return _plus(input, bmm(batch1, batch2), beta, alpha)
 
 
-@composite(out=True, alike="input batch1")
+@composite(out=True, alike="input batch1", backward="AddbmmBackward0")
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · Σ_n batch1_n batch2_n"""
     return _plus(input, bmm(batch1, batch2).sum(0), beta, alpha)
@@ -407,6 +407,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         dims = (list(range(a.ndim - dims, a.ndim)), list(range(dims)))
     of_a = [canonical_dim(d, a.ndim) for d in as_ints(dims[0])]
     of_b = [canonical_dim(d, b.ndim) for d in as_ints(dims[1])]
+    if (of_a and not a.ndim) or (of_b and not b.ndim):
+        raise IndexError(f"tensordot: a tensor without dimensions has none to sum over, got dims={dims}")
     if len(of_a) != len(of_b):
         raise RuntimeError(f"both dimension lists should have same length, got {of_a} and {of_b}")
     for i, j in zip(of_a, of_b):

@@ -150,7 +150,7 @@ def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, dim: int | No
 # ---- over the last dimensions ----
 
 
-@composite
+@composite(backward="NativeLayerNormBackward0")
 def layer_norm(
     input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
@@ -205,7 +205,7 @@ def _leading(x: Tensor, shape: tuple[int, ...]) -> int:
 # ---- over channels ----
 
 
-@composite
+@composite(backward="NativeGroupNormBackward0")
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
@@ -224,7 +224,7 @@ def group_norm(
     return _affine(out, weight, bias, 1)
 
 
-@composite
+@composite(backward="NativeBatchNormBackward0")
 def batch_norm(
     input: Tensor,
     weight: Tensor | None,

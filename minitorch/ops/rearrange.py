@@ -229,7 +229,7 @@ def _sections(n: int, wanted: Any) -> list[int]:
             raise RuntimeError(f"split expects split_size be non-negative, but got split_size={wanted}")
         if wanted == 0 and n:
             raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
-        return [min(wanted, n - start) for start in range(0, n, wanted or 1)] or [n]
+        return [min(wanted, n - start) for start in range(0, n, wanted)] if n else [n]
     sizes = as_ints(wanted)
     if sum(sizes) != n or any(s < 0 for s in sizes):
         raise RuntimeError(

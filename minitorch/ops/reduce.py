@@ -98,7 +98,7 @@ def _sum_in_groups(x: Array, d: int) -> Array:
     return _sum_in_groups(groups, d) + x[(*before, slice(whole, None))].sum(d, keepdims=True)
 
 
-@composite(out=True, eager=True)
+@composite(out=True, eager=True, backward="NansumBackward0")
 def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """Σ x over `dim`, nan counting as 0."""
     return sum_(nan_as_zero(input) if input.is_floating_point() else input, dim, keepdim, dtype)
@@ -251,7 +251,7 @@ def std(
     return deviation(input, *_dim_and_correction(dim, unbiased, correction), keepdim)
 
 
-@composite(eager=True)
+@composite(eager=True, backward="VarMeanBackward0")
 def var_mean(
     input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -259,7 +259,7 @@ def var_mean(
     return var(input, dim, None, keepdim, correction=correction), input.mean(dim, keepdim)
 
 
-@composite(eager=True)
+@composite(eager=True, backward="StdMeanBackward0")
 def std_mean(
     input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -383,7 +383,8 @@ def vector_norm(xp: Any, x: Array, p: float, dim: Any, keepdim: bool) -> Array:
 @vector_norm.grad
 def vector_norm_grad(g: Tensor, x: Tensor, out: Tensor, p: float, dim: Any, keepdim: bool) -> Tensor | None:
     """∂L/∂x = g · sign(x) · (|x| / out)ᵖ⁻¹, 0 where out is 0; for p = ±∞ shared among the elements that attain it"""
-    g, out = spread(g, x.shape, dim, keepdim), spread(out, x.shape, dim, keepdim)
+    g = spread(g, x.shape, dim, keepdim)
+    out = spread(out, x.shape, dim, keepdim)
     if p == 0:
         return None
     if p == 1:
@@ -400,7 +401,7 @@ def vector_norm_grad(g: Tensor, x: Tensor, out: Tensor, p: float, dim: Any, keep
     return (sign(x) * pow_(size, p - 1) if p < 2 else x * pow_(size, p - 2)) * scale
 
 
-@composite(eager=True)
+@composite(eager=True, backward="DistBackward0")
 def dist(input: Tensor, other: Tensor, p: Number = 2) -> Tensor:
     """‖input − other‖_p"""
     return norm(input - other, p)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..device import special_functions
 from ..op import Array, Operand, composite, op, row
-from .elementwise import exp, log, square, where
+from .elementwise import exp, square, where
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -57,7 +57,7 @@ def polygamma_grad(g: Tensor, x: Tensor, n: int) -> Tensor:
     return g * polygamma(n + 1, x)
 
 
-@composite(out=True)
+@composite(out=True, backward="PolygammaBackward0")
 def polygamma(n: int, input: Tensor) -> Tensor:
     """ψ⁽ⁿ⁾(x), the n-th derivative of digamma."""
     if n < 0:
@@ -91,7 +91,7 @@ def xlogy(xp: Any, a: Operand, b: Operand) -> Array:
 def xlogy_grad_a(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """∂L/∂a = g · ln b, 0 where a = 0 and b ≤ 0"""
     b = b if hasattr(b, "_array") else a.new_tensor(b)
-    return where((a == 0) & (b <= 0), 0.0, g * log(b))
+    return where((a == 0) & (b <= 0), 0.0, xlogy(g, b))
 
 
 @xlogy.grad("b")
