@@ -34,6 +34,7 @@ DRAWS = 24  # how often a row is tried before a mutant counts as a survivor; eve
 # (where, the changed line): why it is no other function. Keep this short.
 _TIE = "where a = b the tie's share is taken, so the comparison's own value there is not read"
 _UNREAD = "multiplied by a zero that `where` or the other factor puts there"
+_LOG_0 = "where g = 0, ln |g| = −∞ and the lowest number both add nothing"
 _SHORTCUT = "a shortcut: the general case below gives the same"
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("maximum/a", "lambda g, a, b: _share(g, ~(a <= b), a == b)"): _TIE,
@@ -54,13 +55,31 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "for name in ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq')[:4 if amsgrad else 2]:",
     ): "there are three names",
     ("nll_loss/x", "classes = where(keep, target, 1)"): "any class will do where the weight is 0",
+    ("atan2/a:_recip_norm", "return where((a == 0) & (b == 0), 1.0, reciprocal(a * a + b * b))"): _UNREAD,
+    ("linalg_vector_norm/x", "if p <= 1:"): "p = 1 has returned before",
+    (
+        "linalg_vector_norm/x",
+        "return (sign(x) * pow_(size, p - 1) if p <= 2 else x * pow_(size, p - 2)) * scale",
+    ): "p = 2 has returned before",
+    ("linalg_vector_norm/x", "scale = masked_fill(g / pow_(out, p - 1), out == 0, 1)"): _UNREAD,
+    ("linalg_vector_norm/x", "return sign(x) * masked_fill(pow_(size, p - 1), x == 0, 1) * g * pow_(out, 1 - p)"): _UNREAD,
+    (
+        "standardize/x",
+        "through_var = g_var * (2 / max(math.prod((out.shape[d] for d in dims)), 2)) * out * spread.sqrt()",
+    ): "the x̂ of one element is 0, and of none there is no x̂",
+    (
+        "projected/s",
+        "return h * (g - g.mean(dims, True) - z * (g * z).mean(dims, True))",
+    ): "a projection is its own adjoint, and the sum over `dims` follows",
+    (
+        "logcumsumexp/x",
+        "gain, loss = (exp(_from_the_end(logcumsumexp, where(s, size, nothing) - out, dim) + x) for s in (g >= 0, g < 0))",
+    ): _LOG_0,
+    (
+        "logcumsumexp/x",
+        "gain, loss = (exp(_from_the_end(logcumsumexp, where(s, size, nothing) - out, dim) + x) for s in (g > 0, g <= 0))",
+    ): _LOG_0,
 }
-
-# Mutants that no row tells yet, by family: a debt that may only shrink.
-KNOWN_SURVIVORS = {
-    "activation": 2, "elementwise": 10, "extremes": 1, "gather": 1, "loss": 3, "matmul": 3, "normalize": 3, "rearrange": 2,
-    "reduce": 8, "scan": 3, "special": 6,
-}  # fmt: skip
 
 
 class Target(NamedTuple):

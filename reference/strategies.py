@@ -71,7 +71,10 @@ class Source:
 
 
 class floats:
-    """An array of floats in [low, high]; `away_from` keeps a distance of 0.1 from those points, `ties` repeats values."""
+    """An array of floats in [low, high]; `away_from` keeps a distance of 0.1 from those points, `ties` repeats values.
+
+    `among`: the values themselves, instead of an interval.
+    """
 
     def __init__(
         self,
@@ -81,12 +84,13 @@ class floats:
         *,
         away_from: Any = (),
         ties: bool = False,
+        among: tuple[float, ...] = (),
         specials: bool = True,
         nan: bool = True,
     ):
         self.pattern, self.low, self.high, self.ties = pattern, low, high, ties
         self.away_from = away_from if isinstance(away_from, (tuple, list)) else (away_from,)
-        self.specials, self.nan = specials, nan
+        self.among, self.specials, self.nan = among, specials, nan
 
     def __call__(self, source: Source, case: dict) -> np.ndarray:
         shape = source.shape(self.pattern) if source.broadcast is None else source.broadcastable()
@@ -94,7 +98,7 @@ class floats:
 
     def fill(self, source: Source, shape: tuple[int, ...]) -> np.ndarray:
         """Numbers for a known shape, in one of several memory layouts."""
-        x = source.rng.uniform(self.low, self.high, shape)
+        x = source.rng.choice(self.among, shape) if self.among else source.rng.uniform(self.low, self.high, shape)
         if self.ties:
             x = np.clip(np.round(x), np.ceil(self.low), np.floor(self.high))
         for point in self.away_from:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from minitorch.device import CPU
+from minitorch.ops.elementwise import to_device
+
 from ..strategies import booleans, bools, floats, ints, number, of, positive
 from ..table import row
 
@@ -55,6 +58,9 @@ row(
     eps=of(None, 0.1),
     smooth={"x": floats(low=0.2, high=0.8)},
 )
+row("logit", torch.logit, x=floats(among=(0.0, 0.1, 0.5, 0.9, 1.0), specials=False), eps=of(None, 0.1),
+    smooth={"x": floats(low=0.2, high=0.8)})  # fmt: skip
+row("to_device", lambda x, **devices: x.clone(), to_device, x=floats(), target=of(CPU), source=of(CPU))
 row("nan_to_num", torch.nan_to_num, x=floats(), nan=of(0.0, 1.5), posinf=of(None, 2.0), neginf=of(None, -2.0))
 for name in ["isnan", "isinf", "isfinite", "signbit", "logical_not"]:
     row(name, getattr(torch, name), x=floats(ties=True), differentiable=False)
@@ -77,11 +83,13 @@ row("trunc_divide", lambda a, b: torch.div(a, b, rounding_mode="trunc"), a=float
 row("pow", torch.pow, a=positive(), b=floats(), broadcast=True)
 row("pow", torch.pow, a=floats(ties=True), b=of(0, 1, 2, 3, -1, 0.5, 2.5), positional=("b",), smooth={"a": positive()})
 row("pow", torch.pow, a=floats(ties=True), b=floats(ties=True), broadcast=True, smooth={"a": positive()})
-row("pow", torch.pow, a=of(0, 2, 2.5), b=floats(ties=True), positional=("a",), smooth={"a": of(2, 2.5)})
+row("pow", torch.pow, a=of(0, 2, 2.5, 0.5, 1, -1.5), b=floats(ties=True), positional=("a",),
+    smooth={"a": of(2, 2.5, 0.5)})  # fmt: skip
 row("hypot", torch.hypot, a=floats(), b=floats(away_from=0), broadcast=True)
 row("atan2", torch.atan2, a=floats(ties=True), b=floats(ties=True), broadcast=True,
     smooth={"a": floats(), "b": positive()})  # fmt: skip
 row("xlogy", torch.xlogy, a=floats(ties=True), b=positive(), broadcast=True)
+row("xlogy", torch.xlogy, a=floats(ties=True), b=floats(ties=True), broadcast=True, smooth={"b": positive()})
 row("logaddexp", torch.logaddexp, a=floats(), b=floats(), broadcast=True)
 row("copysign", torch.copysign, a=floats(ties=True), b=floats(ties=True), broadcast=True,
     smooth={"a": floats(away_from=0), "b": floats(away_from=0)})  # fmt: skip
@@ -113,6 +121,10 @@ far = floats(away_from=(-2, -1, 0, 1, 2))
 row("clamp", torch.clamp, x=floats(ties=True), min=of(None, -1, 0.5), max=of(1, 0, -2.0), smooth={"x": far})
 row("clamp", torch.clamp, x=floats(ties=True), min=floats(ties=True), max=floats(ties=True), broadcast=True,
     smooth={"x": floats(), "min": floats(), "max": floats()})  # fmt: skip
+row("clamp", torch.clamp, x=floats(ties=True), min=floats(ties=True), broadcast=True,
+    smooth={"x": floats(), "min": floats()})  # fmt: skip
+row("clamp_max", torch.clamp_max, x=floats(ties=True), max=floats(ties=True), broadcast=True,
+    smooth={"x": floats(), "max": floats()})  # fmt: skip
 row("clamp_min", torch.clamp_min, x=floats(ties=True), min=of(-1, 0.5), smooth={"x": far})
 row("clamp_max", torch.clamp_max, x=floats(ties=True), max=of(-1, 0.5), smooth={"x": far})
 row("where", torch.where, condition=bools(), a=floats(), b=floats(), broadcast=True)

@@ -187,6 +187,9 @@ row(
     src=floats("N M"),
     positional=dim,
 )
+# For a src larger than the index torch has no derivative: the part that has an index stands for it.
+row("scatter_add", lambda x, dim, index, src: torch.scatter_add(x, dim, index, src[:1, :2]), x=floats("3 4"), dim=of(0, 1),
+    index=as_array(of(np.array([[0, 2]]))), src=floats("2 3"), positional=dim)  # fmt: skip
 row("scatter_add", torch.scatter_add, x=floats(""), dim=of(0, -1), index=like("x"), src=floats(""), positional=dim)
 row(
     "scatter",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from torch.nn import functional as TF
 
 from minitorch.nn import functional as F
+from minitorch.ops.loss import bernoulli_slope
 
 from ..strategies import Source, floats, given, laid_out, of, positive
 from ..table import row
@@ -88,6 +90,16 @@ row("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=u
 row("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=floats("N", 0, 1, ties=True, specials=False),
     target=floats("N", 0, 1, ties=True, specials=False), reduction=reduction, second_order=False,
     smooth={"x": floats("N", 0.1, 0.9)})  # fmt: skip
+
+
+def slope_by_torch(p: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    """∂/∂p of the loss: that torch adds 1e-12 in *its* derivative shows at p around 1e-11."""
+    p = p if p.requires_grad else p.detach().requires_grad_()
+    return torch.autograd.grad(TF.binary_cross_entropy(p, y, reduction="sum"), p, create_graph=True)[0]
+
+
+row("bernoulli_slope", slope_by_torch, bernoulli_slope, p=floats("N", among=(1e-11, 1e-10, 1 - 1e-11, 1 - 1e-10, 0.5)),
+    y=floats("N", 0, 1), special=False, second_order=False, smooth={"p": floats("N", 0.1, 0.9)})  # fmt: skip
 row("binary_cross_entropy_with_logits", TF.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits,
     x=floats("N C", -40, 40), target=floats("N C", 0, 1), reduction=reduction, smooth={"x": floats("N C")})  # fmt: skip
 row("binary_cross_entropy_with_logits", TF.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits,

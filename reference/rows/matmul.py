@@ -56,7 +56,8 @@ row("tensordot", torch.tensordot, a=floats("A B"), b=floats("C D"), dims=of(1, 2
 for x in ("N I", "I", "A N I"):
     row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("O I"))
     row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("O I"), bias=floats("O"))
-row("linear", F.linear, minitorch.nn.functional.linear, x=floats("N I"), weight=floats("I"))
+for x in ("N I", "I", "A N I"):
+    row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("I"))
 row("linear", F.linear, minitorch.nn.functional.linear, x=floats("N I"), weight=floats("O M"), bias=floats("O"))
 row(
     "bilinear",

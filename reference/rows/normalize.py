@@ -50,6 +50,9 @@ row(
 )
 row("layer_norm", F.layer_norm, ours.layer_norm, x=floats("N 3"), normalized_shape=of((3,), (), (2, 3)))
 
+row("layer_norm", lambda x, bias: F.layer_norm(x, (5,), bias=bias), lambda x, bias: ours.layer_norm(x, (5,), bias=bias),
+    x=floats("N 5"), bias=floats("5"), special=False)  # fmt: skip
+
 # ---- over channels ----
 
 for shape in ("N 4 3", "N 4 2 3"):

@@ -42,9 +42,12 @@ for name in ["var", "std"]:
     row(name, getattr(torch, name), x=floats(), dim=dims_of("x"), correction=of(0, 1, 2, 0.5), keepdim=booleans,
         smooth={"x": floats("3 2"), "correction": of(0, 0.5)})  # fmt: skip
     row(name, getattr(torch, name), x=floats(low=-0.4, high=0.4, ties=True), dim=dims_of("x"), unbiased=booleans,
-        keepdim=booleans, second_order=False, smooth={"x": floats("2 3"), "dim": of(None, 1)})  # fmt: skip
+        keepdim=booleans, smooth={"x": floats("2 3"), "dim": of(None, 1)})  # fmt: skip
     row(f"{name}_mean", getattr(torch, f"{name}_mean"), x=floats(specials=False), dim=dims_of("x"), correction=of(0, 1),
         keepdim=booleans, smooth={"x": floats("3 2"), "correction": of(0)})  # fmt: skip
+
+row("var", torch.var, x=floats("2"), dim=of(None), correction=of(2, 3), keepdim=booleans, second_order=False,
+    smooth={"x": floats("2 3"), "correction": of(0)})  # fmt: skip
 
 # ---- products: with zeros, one and several ----
 
@@ -72,7 +75,7 @@ row("aminmax", torch.aminmax, x=floats(ties=True), dim=dim_or_none("x"), keepdim
 
 # ---- norms: at 0, and each p ----
 
-for p in (2, 1, 0, inf, -inf, 3, 1.5, 0.5, -1):
+for p in (2, 1, 0, inf, -inf, 3, 2.5, 1.5, 0.5, -1):
     row("norm", torch.norm, x=floats(ties=True), p=of(p), dim=dims_of("x"), keepdim=booleans,
         smooth={"x": floats(low=0.5, high=50) if p in (inf, -inf) else floats(away_from=0)})  # fmt: skip
 row("norm", torch.norm, x=floats("N M"), p=of("fro", 2), dim=of(None, (0, 1), 1), smooth={"x": floats("N M", away_from=0)})
@@ -87,6 +90,7 @@ row("cumsum", torch.cumsum, x=floats(), dim=dim_of("x"))
 row("cumsum", torch.cumsum, x=ints(), dim=dim_of("x"))
 row("cumprod", torch.cumprod, x=floats(ties=True, specials=False), dim=dim_of("x"))
 row("cumprod", torch.cumprod, x=floats("5", low=-1, high=1, ties=True, specials=False), dim=of(0))
+row("cumprod", torch.cumprod, x=floats(among=(0.0,), specials=False), dim=dim_of("x"))
 row("cumprod", torch.cumprod, x=floats(), dim=dim_of("x"), differentiable=False)
 row("logcumsumexp", torch.logcumsumexp, x=floats(), dim=dim_of("x"))
 row("logcumsumexp", torch.logcumsumexp, x=floats(low=-2000, high=2000), dim=dim_of("x"))

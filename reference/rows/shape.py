@@ -144,6 +144,8 @@ row(
     dim=of(1, -1),
     positional=options,
 )
+row("split", lambda x, part: torch.split(x, 4, 1)[part], lambda x, part: minitorch.split(x, 4, 1)[part],
+    x=floats("N 6"), part=of(0, 1))  # fmt: skip
 row("split", torch.split, x=floats("N"), split_size_or_sections=of(1, 2), positional=options)
 row("chunk", torch.chunk, x=floats(), chunks=of(1, 2, 3, 5, 0), dim=dim_of("x"))
 options = ("indices_or_sections", "dim")
