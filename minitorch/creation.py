@@ -15,7 +15,7 @@ import numpy as np
 
 from . import dtypes
 from ._sampling import layout as _layout
-from .device import as_device, device
+from .device import adopted, as_device, device
 from .dtypes import dtype as DType
 from .signature import checked
 from .tensor import Tensor
@@ -64,7 +64,7 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
 
 def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor on the memory of any object with `__dlpack__`."""
-    return Tensor._wrap(np.from_dlpack(ext_tensor))
+    return Tensor._wrap(adopted(ext_tensor))
 
 
 def _as_numpy(data: Any) -> tuple[np.ndarray, DType]:

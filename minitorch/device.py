@@ -112,6 +112,14 @@ def moved(array: Any, target: device) -> Any:
     return to_numpy(array).copy() if target.type == "cpu" else target.xp.asarray(to_numpy(array))
 
 
+def adopted(foreign: Any) -> Any:
+    """An array on the memory of any object with `__dlpack__`, where that memory is."""
+    device_type, _ = foreign.__dlpack_device__()
+    return (_cupy() if device_type == _DLPACK_CUDA else np).from_dlpack(foreign)
+
+
+_DLPACK_CUDA = 2
+
 # ---- what is checked on a GPU ----
 
 _noted: dict[tuple[type, str], Any] = {}  # an error and its words -> whether all is well: a bool on the GPU

@@ -255,6 +255,16 @@ def test_tensors_move_and_gradients_come_back() -> None:
     assert y.tolist() == [6.0, 3.0] and minitorch.tensor([y[0], 2.0]).tolist() == [6.0, 2.0]
 
 
+def test_foreign_memory_is_adopted_where_it_lies(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Foreign:
+        def __dlpack_device__(self) -> tuple[int, int]:
+            return 2, 0  # DLPack's number for CUDA
+
+    monkeypatch.setattr(cupy, "from_dlpack", lambda foreign: cupy.ones(3))
+    assert minitorch.from_dlpack(Foreign()).is_cuda
+    assert not minitorch.from_dlpack(np.ones(3)).is_cuda
+
+
 def test_copies_cross_devices() -> None:
     here, there = minitorch.zeros(2), minitorch.tensor([1.0, 2.0], device="cuda")
     assert here.copy_(there).tolist() == [1.0, 2.0] and str(here.device) == "cpu"
