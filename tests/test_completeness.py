@@ -18,9 +18,14 @@ from reference.table import table
 
 OUR_OWN = {"trunc_divide": "torch writes it div(rounding_mode='trunc')"}  # public names that torch does not have
 PLACES = ("", "nn.functional", "Tensor", "special", "linalg")
-MODULES = ("nn", "optim", "optim.lr_scheduler", "nn.functional", "nn.init", "nn.utils", "autograd", "utils.data")
-# torch makes these with metaclasses or in C++; a default of random_split is the default generator, each library's own
-NO_SIGNATURE = {"Parameter", "Buffer", "no_grad", "enable_grad", "Tensor", "random_split"}
+MODULES = ("nn", "optim", "optim.lr_scheduler", "nn.functional", "nn.init", "nn.utils", "autograd", "autograd.functional",
+           "autograd.graph", "func", "random", "utils.checkpoint", "utils.data")  # fmt: skip
+# torch makes these with metaclasses or in C++; the default generator of random_split is each library's own; a checkpoint takes
+# preserve_rng_state out of its **kwargs
+NO_SIGNATURE = {
+    "Parameter", "Buffer", "no_grad", "enable_grad", "Tensor", "random_split",
+    "checkpoint", "checkpoint_sequential",
+}  # fmt: skip
 
 
 def test_every_op_has_a_row() -> None:
