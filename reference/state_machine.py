@@ -292,7 +292,7 @@ def undefined(name: str, t: Any, u: Any) -> bool:
         return True
     t, u = t.detach().numpy(), u.detach().numpy()
     reads_u = name not in IN_PLACE
-    plain = is_dense(u) and 1 not in (*t.shape, *u.shape, u.size)
+    plain = is_dense(u) and 1 not in (*t.shape, *u.shape, u.size) and not name.startswith("set_")
     return writes(name) and reads_u and not plain and np.may_share_memory(t, u)
 
 
