@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 class InPlace:
     """Everything that ends in `_` and writes into the tensor."""
 
+    _array: Any
+    device: Any
     _update: Callable[..., Tensor]
     _apart_from: Callable[..., Tensor]
     _turn: Callable[..., Tensor]
