@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 synchronisations: list[str] = []  # what waited for the GPU, and where in minitorch
-uploads: list[str] = []  # what was copied to it
+uploads: list[str] = []  # where something was copied to it
 BINARY = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
     "mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
@@ -63,7 +63,7 @@ class ndarray:
 
     def set(self, arr: np.ndarray, stream: Any = None) -> None:
         """Copy from a host array."""
-        uploads.append(_where())
+        uploaded()
         self._host[...] = arr
 
     # ---- what waits for the device ----
@@ -192,6 +192,11 @@ def counting() -> Iterator[list[str]]:
 def waited(what: str) -> None:
     """Note that the host would wait here."""
     synchronisations.append(f"{what} {_where()}")
+
+
+def uploaded() -> None:
+    """Note a copy to the GPU."""
+    uploads.append(_where())
 
 
 def _where() -> str:

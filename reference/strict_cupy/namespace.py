@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import hosts, ndarray, uploads, waited, wrapped_around
+from .arrays import hosts, ndarray, uploaded, waited, wrapped_around
 from .collect import NAMES
 
 TAKES_HOST = {"array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"}
@@ -66,6 +66,21 @@ class Module:
 def called(name: str, function: Any, args: tuple, kwargs: dict) -> Any:
     """A function or method on host arrays, if CuPy's takes these arguments; its arrays come back strict."""
     short = name.rpartition(".")[2]
+    _check_arguments(name, short, args, kwargs)
+    if short in WAITS or (short == "where" and len(args) == 1):
+        waited(short)
+    if short in TAKES_HOST and isinstance(args[0], np.ndarray):
+        uploaded()
+        return wrapped(np.array(*args, **{**kwargs, "copy": True}))
+    if short == "take":
+        kwargs = {**kwargs, "mode": "wrap"}
+    function = _take_along_axis if short == "take_along_axis" else function
+    result = function(*map(hosts, args), **{k: hosts(v) for k, v in kwargs.items()})
+    return result if short in PYTHON else wrapped(result)
+
+
+def _check_arguments(name: str, short: str, args: tuple, kwargs: dict) -> None:
+    """Refuse what CuPy's function would: unknown keywords, too many arguments, numbers in place of arrays."""
     parameters = LISTED[name][1:-1].split(", ") if LISTED[name] else []
     if not any(p.startswith("**") for p in parameters):
         unknown = [k for k in kwargs if k not in parameters]
@@ -75,21 +90,12 @@ def called(name: str, function: Any, args: tuple, kwargs: dict) -> Any:
             raise TypeError(f"{name}() of CuPy 14.2 takes {len(parameters)} arguments ({', '.join(parameters)})")
     if args and parameters and parameters[0] in ARRAYS and short not in TAKES_HOST | PYTHON and not _has_strict(args[0]):
         raise TypeError(f"{name}() of CuPy 14.2 got a {type(args[0]).__name__}, which has none of an array's methods")
-    if short in WAITS or (short == "where" and len(args) == 1):
-        waited(short)
     if short == "repeat" and any(isinstance(a, ndarray) for a in (*args[1:], *kwargs.values())):
         raise ValueError("cupy.ndarray cannot be specified as `repeats` argument.")
-    if short in TAKES_HOST and isinstance(args[0], np.ndarray):
-        uploads.append(name)
-        args, made = (args[0].view(), *args[1:]), True
-        return wrapped(np.array(*args, **{**kwargs, "copy": made}))
-    if short == "take":
-        kwargs = {**kwargs, "mode": "wrap"}
-    if short == "take_along_axis":  # the axis may come by position or by name
-        array, indices, axis = (*args, *kwargs.values())
-        args, kwargs = (array, wrapped(indices._host % array._host.shape[axis]) if array.shape[axis] else indices, axis), {}
-    result = function(*map(hosts, args), **{k: hosts(v) for k, v in kwargs.items()})
-    return result if short in PYTHON else wrapped(result)
+
+
+def _take_along_axis(a: np.ndarray, indices: np.ndarray, axis: int) -> np.ndarray:
+    return np.take_along_axis(a, indices % a.shape[axis] if a.shape[axis] else indices, axis)
 
 
 def _has_strict(value: Any) -> bool:
