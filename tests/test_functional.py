@@ -268,6 +268,44 @@ def tied_weights(lib):
     return call(root, {"a": x}, x), call(root, {"a": x}, x, tie_weights=False), call(root, ({"a": x}, {"b": x}), x)
 
 
+@scenario
+def jacobians_of_three_inputs(lib):
+    x, y = pair(lib)
+    f = lambda a, b, c: (a * b.sum() + c * c * a, b * c)
+    every = (0, 1, 2)
+    return (lib.func.jacrev(f, every)(x, y, x + y), lib.func.jacfwd(f, every)(x, y, x + y),
+            lib.func.hessian(lambda *xs: f(*xs)[0].sum(), every)(x, y, x + y))  # fmt: skip
+
+
+@scenario
+def outputs_that_are_integers(lib):
+    x, y = pair(lib)
+    f = lambda a: (a * 2, a.long())
+    return lib.func.jvp(f, (x,), (y,)), lib.func.jacfwd(f)(x), lib.func.grad(lambda a: a.long().double().sum() + a.sum())(x)
+
+
+@scenario
+def jacobian_of_nothing_by_two_inputs(lib):
+    x, y = pair(lib)
+    return lib.autograd.functional.jacobian(lambda a, b: (a * b)[:0], (x, y))
+
+
+@scenario
+def flags_left_alone(lib):
+    x, y = pair(lib)
+    f = lambda a: (a**3).sum()
+    api = lib.autograd.functional
+    made = [
+        api.vhp(f, x, y)[1],
+        api.hvp(f, x, y)[1],
+        api.vjp(f, x)[1],
+        api.jvp(f, x, y)[1],
+        api.jacobian(f, x),
+        api.hessian(f, x),
+    ]
+    return [t.requires_grad for t in made], made, api.hessian(lambda a: (a * 2).sum(), x)
+
+
 def failing(name, *args, **kwargs):
     def call(lib):
         return lib.func.functional_call(affine(lib), *[a(lib) if callable(a) else a for a in args], **kwargs)
