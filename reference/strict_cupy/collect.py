@@ -2,7 +2,7 @@
 
     python -m reference.strict_cupy.collect > reference/strict_cupy/names.txt
 
-A line is a function with its parameters, `sum(a, axis, dtype, out, keepdims)`; a ufunc with the dtypes it has a loop for,
+ml_dtypes must be installed: with it CuPy has loops for bfloat16 ("E"). A line is a function with its parameters, `sum(a, axis, dtype, out, keepdims)`; a ufunc with the dtypes it has a loop for,
 `exp: e->e f->f d->d`; or a bare name. Read next: `namespace.py`, which allows nothing else.
 """
 
@@ -14,10 +14,8 @@ import re
 import sys
 import types
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-NAMES = Path(__file__).with_name("names.txt")
 MODULES = ("cupy", "cupy.linalg", "cupy.lib.stride_tricks", "cupy.ndarray", "cupyx", "cupyx.scipy.special")
 
 
