@@ -174,6 +174,10 @@ class Tensor(Writing, TensorMethods):
                 "out-of-place operation instead, or clone() the view first."
             )
         base: Any = self._base
+        if not base._requires_grad:  # it was detached in place: this view keeps a node, which leads nowhere
+            base = base._before_write()
+            base._borrow_history()
+            base._seen_version = base._version
         with _recording():
             again = self._replay(base)
         self._grad_fn, self._output_nr, self._seen_version = again._grad_fn, again._output_nr, self._version
@@ -304,6 +308,8 @@ class Tensor(Writing, TensorMethods):
                 view._borrow_history()
             elif not requires_grad and view._grad_fn is node.STALE and view._maker is None:
                 view._requires_grad, view._grad_fn = False, None
+            elif not requires_grad and view._grad_fn is not node.STALE and view._grad_fn is not None:
+                view._borrow_history()  # it keeps the history it has, until somebody writes to it
 
     def detach(self) -> Tensor:
         """The same memory, cut out of the graph."""

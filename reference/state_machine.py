@@ -202,7 +202,8 @@ class Lockstep:
         i, j = tuple(i)
         self.log.append(f"{name} t={i} u={j} k={k}")
         turned = self.pairs[i][1]
-        if name in TURNS and (turned._is_view() or any(pair[1]._base is turned for pair in self.pairs)):
+        has_views = any(pair[1]._base is turned for pair in self.pairs)
+        if name in TURNS and (turned._is_view() or has_views or turned.retains_grad):
             return "skipped"
         views = [t._is_view() for t in self.pairs[i]]
         if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (writes(name) and views[0] != views[1]):

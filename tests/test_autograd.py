@@ -437,6 +437,24 @@ def comparisons_in_place_have_gradient_zero(lib):
 
 
 @scenario
+def view_of_what_was_detached_and_written_to(lib):
+    x = leaf(lib, 1.0, 2.0)
+    y = x * 2
+    v = y[:1]
+    y.detach_()
+    before = v.requires_grad, lib.autograd.grad(v.sum(), x, retain_graph=True)
+    y.exp_()
+    return (
+        before,
+        v,
+        v.is_leaf,
+        v.requires_grad,
+        lib.autograd.grad((v + x).sum(), [x]),
+        lib.autograd.grad(v.sum(), x, allow_unused=True),
+    )
+
+
+@scenario
 def turned_in_place(lib):
     x = leaf(lib, 1.0, 2.0, 3.0)
     y = x * 2
