@@ -12,7 +12,6 @@ import minitorch
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
 
-
 # With inputs of different layouts each library's loop chooses one, and einsum's result comes as its product left it.
 CHOSEN = {"pow", "einsum"}
 
