@@ -54,6 +54,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "Adam._start",
         "for name in ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq')[:4 if amsgrad else 2]:",
     ): "there are three names",
+    ("Tensor._reduced_to", "g = g.sum(dims, keepdim=False)"): "it is reshaped below",
     ("nll_loss/x", "classes = where(keep, target, 1)"): "any class will do where the weight is 0",
     ("atan2/a:_recip_norm", "return where((a == 0) & (b == 0), 1.0, reciprocal(a * a + b * b))"): _UNREAD,
     ("linalg_vector_norm/x", "if p <= 1:"): "p = 1 has returned before",
@@ -167,7 +168,7 @@ def changed_lines(original: ast.AST, changed: ast.AST) -> str:
 
 
 def targets(family: str | None = None) -> list[Target]:
-    """Every derivative (of one module of `minitorch/ops`, or all) and every optimizer's update rule."""
+    """Every derivative (of one module of `minitorch/ops`, or all), how broadcasting is undone, and every update rule."""
     found: dict[int, Target] = {}
     for op in minitorch.op.ops:
         home = op.__wrapped__.__module__
@@ -179,6 +180,12 @@ def targets(family: str | None = None) -> list[Target]:
                 label = f"{op.__name__}/{','.join(derivative.of)}"
                 name = label if function is derivative.function else f"{label}:{function.__name__}"
                 found.setdefault(id(function.__code__), Target(name, function, *noticing))
+    if family in (None, "engine"):
+        undone = minitorch.Tensor._reduced_to
+        using = [op for op in minitorch.op.ops if op.__name__ in ("add", "to")]  # shapes are undone here, and dtypes
+        found[id(undone.__code__)] = Target(
+            "Tensor._reduced_to", undone, lambda: any(map(some_row_fails, using)), lambda: list(map(honest_cases, using))
+        )
     if family in (None, "optim"):
         for row in optimizers.ROWS:
             for name, function in update_rules(getattr(minitorch.optim, row.name)):
@@ -190,7 +197,7 @@ def targets(family: str | None = None) -> list[Target]:
 def families() -> list[str]:
     """The modules that have something to break."""
     homes = {op.__wrapped__.__module__ for op in minitorch.op.ops if op.derivatives}
-    return sorted(h.removeprefix("minitorch.ops.") for h in homes if h.startswith("minitorch.ops.")) + ["optim"]
+    return sorted(h.removeprefix("minitorch.ops.") for h in homes if h.startswith("minitorch.ops.")) + ["engine", "optim"]
 
 
 def with_helpers(function: Any) -> list[types.FunctionType]:

@@ -28,6 +28,7 @@ class Source:
         self.sizes: dict[str, Any] = {}
         self.broadcast: tuple[int, ...] | None = None
         self.empty = True  # whether sizes may be 0
+        self.expand = True  # whether arrays may be expanded: elements are then equal
         self.special = False  # whether floats are sprinkled with 0, ±∞ and nan
 
     def integer(self, low: int, high: int) -> int:
@@ -113,15 +114,24 @@ class floats:
 
 
 def laid_out(source: Source, x: np.ndarray) -> np.ndarray:
-    """The same numbers in row-major, column-major or strided memory."""
-    layout = source.integer(0, 3)
+    """The numbers in row-major, column-major or strided memory; or a part of them, expanded along one dimension."""
+    layout = source.integer(0, 4 if source.expand else 3)
     if layout == 2 and x.ndim > 1:
         return np.asfortranarray(x)
     if layout == 3 and x.ndim:
         gaps = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
         gaps[..., ::2] = x
         return gaps[..., ::2]
+    if layout == 4 and max(x.shape, default=0) > 1:
+        return expanded(x, int(np.argmax(x.shape)))
     return np.ascontiguousarray(x).reshape(x.shape)
+
+
+def expanded(x: np.ndarray, dim: int) -> np.ndarray:
+    """x's first part along `dim` in place of all others, in the memory of one: stride 0, as `expand` makes it."""
+    one = x.take([0], dim).copy()
+    strides = [0 if d == dim else s for d, s in enumerate(one.strides)]
+    return np.lib.stride_tricks.as_strided(one, x.shape, strides)  # `broadcast_to` would be read-only
 
 
 def positive(pattern: str = "*", high: float = 3.0) -> floats:

@@ -20,7 +20,7 @@ import torch
 
 import minitorch
 
-from .strategies import Source, Strategy, bools, floats, ints, several
+from .strategies import Source, Strategy, bools, expanded, floats, ints, several
 
 FAMILIES = ("elementwise", "reduce", "shape", "index", "matmul", "activation", "normalize", "loss")
 
@@ -40,13 +40,14 @@ class Row:
         second_order: bool = True,
         empty: bool = True,
         special: bool = True,
+        expand: bool = True,
         positional: tuple[str, ...] = (),
         covers: str | None = None,
         **arguments: Strategy,
     ):
         self.name, self.theirs = name, theirs
         self._ours = ours
-        self.broadcast, self.empty, self.special = broadcast, empty, special
+        self.broadcast, self.empty, self.special, self.expand = broadcast, empty, special, expand
         self.smooth = smooth or {}  # strategies to use instead where a derivative is compared with differences
         self.differentiable, self.second_order = differentiable, second_order
         self.positional = positional
@@ -61,7 +62,7 @@ class Row:
     def draw(self, source: Source, smooth: bool = False) -> dict[str, Any]:
         """One case: a value for every argument, arrays as float64 NumPy arrays."""
         source.sizes.clear()
-        source.empty = self.empty
+        source.empty, source.expand = self.empty, self.expand and not smooth
         source.broadcast = None
         if self.broadcast:
             source.broadcastable()
@@ -133,6 +134,8 @@ def _copied(value: np.ndarray, dtype: Any) -> np.ndarray:
         gaps = np.zeros((*value.shape[:-1], 2 * value.shape[-1]), dtype)
         gaps[..., ::2] = value
         return gaps[..., ::2]
+    if 0 in value.strides and value.size:
+        return expanded(value.astype(dtype), value.strides.index(0))
     return value.astype(dtype, order="K")
 
 

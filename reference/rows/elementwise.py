@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from minitorch.device import CPU
-from minitorch.ops.elementwise import to_device
+from minitorch.dtypes import float16, float32, float64
+from minitorch.ops.elementwise import to, to_device
 
 from ..strategies import booleans, bools, floats, ints, number, of, positive
 from ..table import row
@@ -60,6 +61,8 @@ row(
 )
 row("logit", torch.logit, x=floats(among=(0.0, 0.1, 0.5, 0.9, 1.0), specials=False), eps=of(None, 0.1),
     smooth={"x": floats(low=0.2, high=0.8)})  # fmt: skip
+row("to", lambda x, dtype: x.to(getattr(torch, dtype.name)), to, x=floats(), second_order=False,
+    dtype=of(float32, float16, float64), smooth={"dtype": of(float64)})  # fmt: skip
 row("to_device", lambda x, **devices: x.clone(), to_device, x=floats(), target=of(CPU), source=of(CPU))
 row("nan_to_num", torch.nan_to_num, x=floats(), nan=of(0.0, 1.5), posinf=of(None, 2.0), neginf=of(None, -2.0))
 for name in ["isnan", "isinf", "isfinite", "signbit", "logical_not"]:
@@ -70,6 +73,8 @@ row("polygamma", torch.polygamma, n=of(0, 1, 2), x=positive(), positional=("n",)
 # ---- two inputs ----
 
 row("add", torch.add, a=floats(), b=floats(), alpha=of(1, 2, -0.5), broadcast=True)
+row("add", torch.add, a=floats("2 3 4"), b=floats("1 4"))
+row("add", torch.add, a=floats("2 3 1"), b=floats("1 1"))
 row("sub", torch.sub, a=floats(), b=floats(), alpha=of(1, 2, -0.5), broadcast=True)
 row("mul", torch.mul, a=floats(), b=floats(), broadcast=True)
 row("true_divide", torch.true_divide, a=floats(), b=floats(away_from=0), broadcast=True)
