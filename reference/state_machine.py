@@ -205,8 +205,9 @@ class Lockstep:
         has_views = any(pair[1]._base is turned for pair in self.pairs)
         if name in TURNS and (turned._is_view() or has_views or turned.retains_grad):
             return "skipped"
-        views = [t._is_view() for t in self.pairs[i]]
-        if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (writes(name) and views[0] != views[1]):
+        # Whether a gradient is a view, or lies expanded, is torch's own affair; whether it may be written to follows from it.
+        looks = [(t._is_view(), 0 in t.stride()) for t in self.pairs[i]]
+        if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (writes(name) and looks[0] != looks[1]):
             return "skipped"
         before = [self.seen(side) for side in (0, 1)]
         results = [self.attempt(side, name, i, j, k) for side in (0, 1)]
@@ -288,8 +289,8 @@ def writes(name: str) -> bool:
 def undefined(name: str, t: Any, u: Any) -> bool:
     """Whether torch's answer is an accident: indices that read nothing, which it does not check; writing to t what is read
     through a u that fills no block of memory, or beside dimensions of size 1, whose strides decide whether torch refuses; a
-    view with a flag of its own beside its base's."""
-    if (name == "requires_grad_" and t._is_view()) or (name in INDEXES and not t.numel()):
+    view with a flag of its own beside its base's, or with a hook, which torch forgets when its memory is written to."""
+    if (name in ("requires_grad_", "double_the_gradient") and t._is_view()) or (name in INDEXES and not t.numel()):
         return True
     t, u = t.detach().numpy(), u.detach().numpy()
     reads_u = name not in IN_PLACE
