@@ -192,37 +192,6 @@ def _zeros_if_none(g: Any, like: Any) -> Any:
     return g if g is not None else like.detach() * 0
 
 
-def differences(row: Row, source: Source) -> None:
-    """gradcheck and gradgradcheck: backward against central differences, away from kinks."""
-    if not row.inputs():
-        return
-    case = row.draw(source, smooth=True)
-    names = row.inputs()
-    compact = {n: _compact(v) for n, v in case.items()}
-    made = tensors(compact, minitorch, np.float64, names)
-    leaves = [t for n in names for t in (made[n] if isinstance(made[n], list) else [made[n]])]
-    if sum(t.numel() for t in leaves) > 40 or not any(t.numel() for t in leaves):
-        return
-
-    def function(*_: Any) -> Any:
-        return tuple(t for t in flat(row.call(row.ours, made)) if getattr(t, "requires_grad", False))
-
-    try:
-        outputs = function()
-    except Exception:
-        return  # torch's and our errors are compared by `values`
-    if not outputs or not all(np.isfinite(t.detach().numpy()).all() for t in outputs):
-        return
-    minitorch.autograd.gradcheck(function, leaves, atol=1e-5, rtol=1e-4)
-
-
-def _compact(value: Any) -> Any:
-    """Arrays in row-major order, as gradcheck needs them."""
-    if isinstance(value, list):
-        return [_compact(v) for v in value]
-    return np.ascontiguousarray(value).reshape(value.shape) if isinstance(value, np.ndarray) else value
-
-
 # ---- manners ----
 
 
@@ -333,7 +302,7 @@ def documented(row: Row, source: Source) -> None:
 
 
 CHECKS = (
-    values, values_float32, special_values, gradients, gradients_float32, special_gradients, differences,
+    values, values_float32, special_values, gradients, gradients_float32, special_gradients,
     leaves_arguments_alone, keeps_only_what_it_names, dtypes, in_place, documented,
 )  # fmt: skip
 

@@ -2,11 +2,13 @@
 
 An error is max |ours − torch's| over the size of torch's result (its largest element, at least 1), so float64 rounding is
 about 1e-16 and float32 rounding about 1e-7. Infinities and nans must stand in the same places, or the error is inf.
-Cases that torch refuses count for nothing.
+Cases that torch refuses count for nothing. Below the table: how many derivatives agree with central differences, first and
+second, and how many random programs of the engine's doings went alike.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,11 @@ import numpy as np
 import torch
 
 import minitorch
+from minitorch.autograd.gradcheck import GradcheckError
 
 from .checks import attempt, differentiate, scale_of
+from .numerical import agrees
+from .state_machine import Difference, program
 from .strategies import Source
 from .table import Row, flat, table
 
@@ -44,7 +49,43 @@ def report(examples: int, markdown: str | None = None, only: str | None = None) 
     too_far = {name: e for name, e in measured.items() if any(e.get(("float64", w), 0) > LIMIT for _, w in COLUMNS)}
     print(f"\n{len(measured)} ops, {len(chosen)} rows, {examples} inputs each; float64 within {LIMIT:g}: ", end="")
     print("all" if not too_far else f"all but {len(too_far)}: {', '.join(too_far)}")
-    return 1 if too_far else 0
+    sound = [by_differences(chosen), random_programs()]
+    return 0 if all(sound) and not too_far else 1
+
+
+def by_differences(rows: list[Row]) -> bool:
+    """Print how many first and second derivatives agree with central differences; whether all do."""
+    wrong: list[str] = []
+    for order, check in ((1, "gradcheck"), (2, "gradgradcheck")):
+        ops, cases = set(), 0
+        for row in rows:
+            for seed in range(3) if row.inputs() else ():
+                try:
+                    agreed = agrees(row, Source(seed), order)
+                except GradcheckError:
+                    wrong.append(f"{row} ({check})")
+                    continue
+                cases += agreed
+                ops |= {row.covers} if agreed else set()
+        print(f"{check}: {cases} cases of {len(ops)} ops agree with central differences")
+    if wrong:
+        print(f"wrong: {', '.join(wrong)}")
+    return not wrong
+
+
+def random_programs(count: int = 500) -> bool:
+    """Print how many random programs (see `state_machine.py`) did the same on both; whether all did."""
+    counts: Counter = Counter()
+    for seed in range(count):
+        try:
+            counts += program(Source(seed), 20)
+        except Difference as difference:
+            print(f"random program {seed} differs:\n{difference}")
+            return False
+    print(
+        f"random programs: {count} alike; of their steps {counts['same']} passed and {counts['raised']} raised on both sides"
+    )
+    return True
 
 
 def measure(row: Row, examples: int) -> Errors:

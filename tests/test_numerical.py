@@ -1,0 +1,36 @@
+"""gradcheck and gradgradcheck on every differentiable op: backward, and backward of backward, against differences."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from minitorch.autograd.node import OpNode
+from reference.numerical import agrees
+from reference.strategies import Source
+from reference.table import Row, table
+
+CASES = 3  # of each row; a row whose cases are all too large for differences leaves it to the op's other rows
+ROWS = sorted((row for row in table() if row.inputs()), key=lambda row: row.covers)
+BY_OP = {name: list(rows) for name, rows in itertools.groupby(ROWS, key=lambda row: row.covers)}
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("op", BY_OP)
+def test_derivative(op: str, order: int) -> None:
+    assert sum(checked(row, order) for row in BY_OP[op]) >= CASES, "too few cases are small enough to be checked"
+
+
+def checked(row: Row, order: int) -> int:
+    """How many cases of the row agreed."""
+    found = (agrees(row, Source(seed), order) for seed in range(12))
+    return sum(itertools.islice((agreed for agreed in found if agreed), CASES))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_wrong_derivative_is_noticed(order: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = OpNode.run
+    monkeypatch.setattr(OpNode, "run", lambda self, grads: [g * 1.01 for g in right(self, grads)])
+    with pytest.raises(RuntimeError, match="Jacobian mismatch"):
+        agrees(BY_OP["sin"][0], Source(0), order)
