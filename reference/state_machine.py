@@ -135,6 +135,7 @@ STEPS: dict[str, Callable[[Any, Any, Any, int], Any]] = {
 INDEXES = {"index_tensor", "set_index", "index_put_"}
 TURNS = {"unsqueeze_", "transpose_"}  # of a view, or of what has views, ours refuses in words; torch has its strides
 GIVES_GRADIENTS = {"grad", "grad_created", "take_grad"}
+TO_ONE = {"grad", "grad_created", "backward_inputs"}
 DIFFERENTIATES = {"backward", "backward_created", "backward_inputs", "grad", "grad_created"}
 
 
@@ -168,6 +169,7 @@ class Lockstep:
         self.views: list[bool] = []  # whether a view step made it: whether torch's matmul ends in a view is its own affair
         self.born: list[tuple[int, int]] = []  # the versions at which the pairs were first seen: a gradient may have any
         self.recording = True
+        self.created = False  # whether a backward has been recorded
         self.over = False  # a failed backward has freed half a graph: nothing after it would be comparable
         self.log: list[str] = []
 
@@ -209,9 +211,13 @@ class Lockstep:
         looks = [(t._is_view(), 0 in t.stride()) for t in self.pairs[i]]
         if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (writes(name) and looks[0] != looks[1]):
             return "skipped"
+        if name in TO_ONE and self.pairs[j][1]._is_view() and self.pairs[j][1]._version != self.born[j][1]:
+            return "skipped"  # torch has made the view's node anew, so that nothing older leads to it
         before = [self.seen(side) for side in (0, 1)]
         results = [self.attempt(side, name, i, j, k) for side in (0, 1)]
-        if torch_fails(name, results[1]):
+        self.created = self.created or name in ("grad_created", "backward_created")
+        keeps_more = self.created and "modified by an inplace operation" in str(results[1])  # in a derivative's derivative
+        if torch_fails(name, results[1]) or (keeps_more and not isinstance(results[0], Exception)):
             self.over = True
             return "torch fails"
         raised = [isinstance(r, Exception) for r in results]
