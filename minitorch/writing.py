@@ -139,7 +139,13 @@ class Writing:
 
     def _accumulate(self, g: Tensor) -> None:
         """self += g in this memory, unrecorded: how `.grad` grows when backward comes by again."""
-        self._array += g._array
+        try:
+            self._array += g._array
+        except ValueError:
+            raise RuntimeError(
+                f"output with shape {list(self.shape)} cannot take in a gradient of shape {list(g.shape)}: the .grad that is "
+                "there has been reshaped in place since; set it to None, or undo that"
+            ) from None
         self._bump()
 
     def _update(self, op: Callable, *args: Any, **kwargs: Any) -> Any:

@@ -246,7 +246,9 @@ def dtypes(row: Row, source: Source) -> None:
     theirs = _attempt_as_is(row, row.theirs, changed, torch)
     if isinstance(theirs, Exception):
         return  # torch has no kernel for many dtypes that NumPy has
-    if isinstance(ours, RuntimeError) and not any(b.numel() for b in flat(theirs) if isinstance(b, torch.Tensor)):
+    nothing_out = not any(b.numel() for b in flat(theirs) if isinstance(b, torch.Tensor))
+    nothing_in = any(not v.size for v in changed.values() if isinstance(v, np.ndarray))
+    if isinstance(ours, RuntimeError) and (nothing_out or nothing_in):
         return  # torch does not look at the dtypes when there is nothing to compute
     assert not isinstance(ours, Exception), f"{row}: ours {ours!r}, torch's {theirs}\n{describe(changed)}"
     for a, b in zip(flat(ours), flat(theirs)):

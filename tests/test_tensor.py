@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import minitorch
-from test_autograd import agree, leaf
+from both import agree, leaf
 
 # ---- creation ----
 

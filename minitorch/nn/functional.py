@@ -58,6 +58,7 @@ def _in_place(function: Callable, input: Tensor, *options: Any) -> Tensor:
     return input._update(lambda x: function(x.clone(), *options))
 
 
+@checked
 def relu(input: Tensor, inplace: bool = False) -> Tensor:
     """max(x, 0)"""
     return input._update(_activation.relu) if inplace else _activation.relu(input)

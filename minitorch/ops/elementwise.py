@@ -466,7 +466,8 @@ def nan_to_num(
     xp: Any, x: Array, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> Array:
     """x with nan, ∞ and −∞ replaced by numbers (by the dtype's largest and smallest where none is given)."""
-    return xp.nan_to_num(x, nan=nan or 0.0, posinf=posinf, neginf=neginf)
+    out = x.copy(order=order_of_a_copy(x))
+    return xp.nan_to_num(out, copy=False, nan=nan or 0.0, posinf=posinf, neginf=neginf)
 
 
 @nan_to_num.grad

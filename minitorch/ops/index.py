@@ -381,8 +381,11 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 
 
 @op(promote=None, public=False, backward="torch::autograd::CopySlices")
-def write_view(xp: Any, base: Array, value: Array, replay: Any) -> Array:
-    """base, whose part that `replay` shows has become `value` (it has been written already)."""
+def write_view(xp: Any, base: Array, value: Array, replay: Indices) -> Array:
+    """base, whose part that `replay` shows has become `value` (it has been written already).
+
+    `replay` may hold indices, so it is freed as what is saved is: a second backward is refused, as by torch.
+    """
     return base
 
 

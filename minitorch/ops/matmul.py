@@ -444,12 +444,10 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         raise TypeError(f"einsum(): the equation must be a string, got {type(equation).__name__}")
     terms, result = _parsed(equation.replace(" ", ""), tensors)
     dtype = functools.reduce(dtypes.promote_types, (x.dtype for x in tensors))
-    if dtype is dtypes.bool_ and len(tensors) > 1:
-        return einsum(equation, *(x.long() for x in tensors)).to(dtype)
     tensors = tuple(x.to(dtype) for x in tensors)
     total, letters = _diagonals(tensors[0], terms[0])
     for k in range(1, len(tensors)):
-        later = set(result).union(*terms[k + 1 :])
+        later = set(result).union(*(_wide(x, term) for x, term in zip(tensors[k + 1 :], terms[k + 1 :])))
         total, letters = _contract(total, letters, *_diagonals(tensors[k], terms[k]), later)
     return _arranged(total, letters, result)
 
@@ -505,8 +503,8 @@ def _diagonals(x: Tensor, letters: str) -> tuple[Tensor, str]:
 
 def _contract(a: Tensor, la: str, b: Tensor, lb: str, later: set) -> tuple[Tensor, str]:
     """Multiply two operands and sum over the letters they share that nobody needs later: one batched product."""
-    a, la = _summed(a, la, set(la) - set(lb) - later)
-    b, lb = _summed(b, lb, set(lb) - set(la) - later)
+    alone = (set(la) | set(lb)) - later - (_wide(a, la) & _wide(b, lb))
+    (a, la), (b, lb) = _without(a, la, alone), _without(b, lb, alone)
     sizes = {c: n for letters, x in ((la, a), (lb, b)) for c, n in zip(letters, x.shape) if n != 1}
     for c, n in [*zip(la, a.shape), *zip(lb, b.shape)]:
         if n not in (1, sizes.get(c, 1)):
@@ -522,9 +520,22 @@ def _contract(a: Tensor, la: str, b: Tensor, lb: str, later: set) -> tuple[Tenso
         x = x.expand([sizes.get(c, 1) for c in order])
         return x.reshape([math.prod(sizes.get(c, 1) for c in group) for group in (batch, rows, columns)])
 
-    product = bmm(arranged(a, la, only_a, summed), arranged(b, lb, summed, only_b))
+    left, right = arranged(a, la, only_a, summed), arranged(b, lb, summed, only_b)
+    product = bmm(left, right) if summed else left * right
     letters = [*batch, *only_a, *only_b]
     return product.reshape([sizes.get(c, 1) for c in letters]), "".join(letters)
+
+
+def _wide(x: Tensor, letters: str) -> set[str]:
+    """The letters of its dimensions that are not of size 1, which broadcast."""
+    return {c for c, n in zip(letters, x.shape) if n != 1}
+
+
+def _without(x: Tensor, letters: str, drop: set) -> tuple[Tensor, str]:
+    """Sum over these letters. Those of size 1 just go: a sum would make int64 of smaller integers, which torch does not."""
+    wide = [i for i, c in enumerate(letters) if c in drop and x.shape[i] != 1]
+    x = x.sum(wide, keepdim=True) if wide else x
+    return x.squeeze([i for i, c in enumerate(letters) if c in drop]), "".join(c for c in letters if c not in drop)
 
 
 def _summed(x: Tensor, letters: str, drop: set) -> tuple[Tensor, str]:

@@ -141,7 +141,7 @@ def squeeze_grad(g: Tensor, x_shape: tuple, dim: Any) -> Tensor:
 
 def _squeezed(shape: tuple, dim: Any) -> tuple[int, ...]:
     """Which of the dimensions `squeeze` removes."""
-    asked = canonical_dims(dim, len(shape)) if dim != () else ()
+    asked = () if dim in ((), []) else canonical_dims(dim, len(shape))
     return tuple(d for d in asked if shape[d] == 1)
 
 

@@ -46,7 +46,7 @@ row("ravel", torch.ravel, x=floats())
 row("flatten", torch.flatten, x=floats(), start_dim=dim_of("x"), end_dim=dim_of("x"))
 row("unflatten", torch.unflatten, x=floats("N 6 M"), dim=of(1, -2, 0), sizes=of((2, 3), (3, -1), (6,), (1, 6), (4, 2)))
 row("squeeze", torch.squeeze, x=floats("1 N 1"))
-row("squeeze", torch.squeeze, x=floats("1 N 1"), dim=of(0, 1, -1, (0, 2), (0, 1), ()))
+row("squeeze", torch.squeeze, x=floats("1 N 1"), dim=of(0, 1, -1, (0, 2), (0, 1), (), []))
 row("squeeze", torch.squeeze, x=floats())
 row(
     "unsqueeze",

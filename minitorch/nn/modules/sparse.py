@@ -39,8 +39,10 @@ class Embedding(Module):
     ) -> None:
         super().__init__()
         if padding_idx is not None:
-            assert -num_embeddings <= padding_idx < num_embeddings, "Padding_idx must be within num_embeddings"
-            padding_idx %= num_embeddings
+            assert not padding_idx >= num_embeddings, "Padding_idx must be within num_embeddings"
+            assert not padding_idx < -num_embeddings, "Padding_idx must be within num_embeddings"
+            if padding_idx < 0:
+                padding_idx += num_embeddings
         if sparse:
             raise NotImplementedError("minitorch has no sparse gradients; use sparse=False")
         self.num_embeddings = num_embeddings
