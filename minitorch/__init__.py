@@ -11,7 +11,7 @@ import warnings as _warnings
 _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitorch\.")
 _warnings.filterwarnings("ignore", ".* encountered in reduce", category=RuntimeWarning, module=r"numpy\._core\._methods")
 
-from . import autograd, cuda, datasets, nn, ops, optim, random, serialization, utils
+from . import autograd, backends, cuda, datasets, nn, ops, optim, random, serialization, utils
 from ._tensor_str import set_printoptions
 from .autograd import functional as _autograd_functional
 from .autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
@@ -23,6 +23,7 @@ from .autograd.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
+from .blas import get_float32_matmul_precision, set_float32_matmul_precision
 from .creation import *
 from .device import device
 from .dtypes import (

@@ -1,8 +1,9 @@
-"""Devices, and the only file that knows NumPy from CuPy.
+"""Devices, and the file that knows NumPy from CuPy.
 
 A `device` names where an array lives; `device.xp` is the array library that works there. Ops receive that library as
 `xp` and use only what both libraries have; where the two differ the difference is bridged here: `scatter_add`, special
-functions, and how a bad index is noticed without the host waiting for the GPU (`must_hold`).
+functions, and how a bad index is noticed without the host waiting for the GPU (`must_hold`). Matrix products have a file of
+their own beside it, `blas.py`.
 Read next: `op.py`.
 """
 

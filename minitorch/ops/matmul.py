@@ -1,7 +1,7 @@
 """Matrix products: `matmul` and the forms made of it, `linear`, `einsum`, `tensordot`.
 
 For C = A B with upstream g: ∂L/∂A = g Bᵀ and ∂L/∂B = Aᵀ g. The transposes are views, which BLAS reads without a copy.
-Read next: `normalize.py`, or `nn/modules/linear.py`.
+Read next: `blas.py`, which multiplies; `normalize.py`, or `nn/modules/linear.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import functools
 import math
 from typing import TYPE_CHECKING, Any
 
-from .. import dtypes
+from .. import blas, dtypes
 from ..op import Array, composite, op
 from ..signature import Number, tensor_list
 from .dims import as_ints, canonical_dim
@@ -31,13 +31,6 @@ def _same_dtype(a: Array, b: Array) -> None:
         )
 
 
-def _product(xp: Any, a: Array, b: Array) -> Array:
-    """a @ b; float16 is summed in float32, as torch does."""
-    if a.dtype == "float16":
-        return xp.matmul(a.astype("float32"), b.astype("float32")).astype(a.dtype)
-    return xp.matmul(a, b)
-
-
 def _rank(name: str, argument: str, x: Array, ndim: int) -> None:
     if x.ndim != ndim:
         raise RuntimeError(f"{name}: {argument} must be a {ndim}-D tensor, got shape {tuple(x.shape)}")
@@ -54,7 +47,7 @@ def mm(xp: Any, a: Array, b: Array) -> Array:
             f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]}): "
             "the first must have as many columns as the second has rows"
         )
-    return _product(xp, a, b)
+    return blas.matmul(xp, a, b)
 
 
 @mm.grad("a")
@@ -80,7 +73,7 @@ def bmm(xp: Any, a: Array, b: Array) -> Array:
             f"Expected size for first two dimensions of batch2 tensor to be: [{a.shape[0]}, {a.shape[2]}] but got: "
             f"[{b.shape[0]}, {b.shape[1]}]."
         )
-    return _product(xp, a, b)
+    return blas.matmul(xp, a, b)
 
 
 @bmm.grad("a")
@@ -103,7 +96,7 @@ def mv(xp: Any, a: Array, v: Array) -> Array:
     _same_dtype(a, v)
     if a.shape[1] != v.shape[0]:
         raise RuntimeError(f"size mismatch, got input ({a.shape[0]}), mat ({a.shape[0]}x{a.shape[1]}), vec ({v.shape[0]})")
-    return _product(xp, a, v)
+    return blas.matmul(xp, a, v)
 
 
 @mv.grad("a")
@@ -130,7 +123,7 @@ def dot(xp: Any, a: Array, b: Array) -> Array:
         )
     if a.dtype != b.dtype:
         raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {a.dtype} and {b.dtype}")
-    return xp.dot(a, b)
+    return blas.dot(xp, a, b)
 
 
 @dot.grad("a")
@@ -217,7 +210,7 @@ def batched(xp: Any, a: Array, b: Array) -> Array:
             f"{tuple(b.shape)}"
         )
     try:
-        return _product(xp, a, b)
+        return blas.matmul(xp, a, b)
     except ValueError:
         raise RuntimeError(
             f"The size of tensor a {tuple(a.shape[:-2])} must match the size of tensor b {tuple(b.shape[:-2])} in the batch "
@@ -279,7 +272,7 @@ def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array
             f"The expanded size of the tensor ({len(weight)}) must match the existing size ({bias.size}) at non-singleton "
             f"dimension {x.ndim - 1}: linear expects a bias of shape ({len(weight)},), got {tuple(bias.shape)}"
         )
-    out = _product(xp, x, weight.T)
+    out = blas.matmul(xp, x, weight.T)
     if bias is not None:
         if out.ndim and out.dtype == bias.dtype:
             out += bias

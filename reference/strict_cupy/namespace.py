@@ -17,6 +17,7 @@ import numpy as np
 
 import minitorch
 
+from . import cublas
 from .arrays import hosts, ndarray, uploaded, waited, wrapped_around
 
 NAMES = Path(__file__).with_name("names.txt")
@@ -237,7 +238,11 @@ cupy.cuda = SimpleNamespace(
     get_current_stream=lambda: _Stream(null=True),
     get_elapsed_time=lambda start, end: 1000 * (end.reached - start.reached),
     runtime=SimpleNamespace(
-        getDeviceCount=lambda: 1, getDeviceProperties=lambda index: {"name": b"Strict arrays", "major": 9, "minor": 0}
+        getDeviceCount=lambda: 1,
+        getDeviceProperties=lambda index: {"name": b"Strict arrays", "major": 9, "minor": 0},
+        **{name: value for name, value in vars(cublas).items() if name.startswith("CUDA_R_")},
     ),
 )
 cupyx: Any = SimpleNamespace(scatter_add=_add, scipy=SimpleNamespace(special=Module("cupyx.scipy.special", "scipy.special")))
+    cublas=cublas,
+    get_cublas_handle=lambda: cublas.HANDLE,
