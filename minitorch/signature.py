@@ -201,6 +201,7 @@ def torchs_name(name: str) -> str:
     return {"x": "input", "a": "input", "b": "other"}.get(name, name)
 
 
+@functools.cache
 def _kinds(annotation: str) -> tuple[Kind, ...]:
     """The kinds of `int | None`; none if any part is something else, which is not checked."""
     parts = [p.strip() for p in annotation.replace("Operand", "Tensor | float").split("|")]

@@ -8,7 +8,6 @@ Read next: `engine.py`.
 from __future__ import annotations
 
 import os
-import traceback
 import warnings
 from typing import Any
 
@@ -83,6 +82,8 @@ def _switch(enabled: bool, check_nan: bool) -> None:
 
 def _remember(node: Any) -> None:
     """Note the call stack down to the line that called into this package."""
+    import traceback
+
     frames = traceback.extract_stack()
     while len(frames) > 1 and os.path.abspath(frames[-1].filename).startswith(_PACKAGE):
         frames.pop()

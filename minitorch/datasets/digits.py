@@ -6,14 +6,14 @@ Source and licence: `digits_LICENSE.txt`. Read next: `minitorch/examples/digits.
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 import numpy as np
 
 from ..creation import from_numpy
 from ..tensor import Tensor
 
-_FILE = Path(__file__).with_name("digits.npz")
+_FILE = os.path.join(os.path.dirname(__file__), "digits.npz")
 
 
 def load_digits(split: str = "all") -> tuple[Tensor, Tensor]:

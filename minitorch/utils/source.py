@@ -7,7 +7,6 @@ import functools
 import inspect
 import textwrap
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 
@@ -30,7 +29,9 @@ def lambda_body(function: Callable) -> str:
 @functools.cache
 def _bodies(path: str) -> list[Any]:
     """The body of every lambda in a file."""
-    return [node.body for node in ast.walk(ast.parse(Path(path).read_text())) if isinstance(node, ast.Lambda)]
+    with open(path, encoding="utf-8") as file:
+        tree = ast.parse(file.read())
+    return [node.body for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
 
 
 def call(function: Callable) -> str:
