@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import functools
 import importlib
-from types import ModuleType
+import os
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,10 @@ def _cupyx() -> Any:
 def xp_of(array: Any) -> ModuleType:
     """The library an array belongs to."""
     return np if isinstance(array, np.ndarray) else _cupy()
+
+
+# Whether kernels stand in for plain ops on a GPU; MINITORCH_KERNELS=0 in the environment makes it False, to compare.
+use_kernels = SimpleNamespace(enabled=os.environ.get("MINITORCH_KERNELS") != "0")
 
 
 def device_of(array: Any) -> device:

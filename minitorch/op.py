@@ -25,7 +25,8 @@ from . import dtypes
 from ._memory import order_of_a_copy
 from .autograd.grad_mode import grad_mode, inference_blocks
 from .autograd.node import birth, record
-from .device import device_of, raise_what_was_noted, xp_of
+from .device import device_of, raise_what_was_noted, use_kernels, xp_of
+from .half import COMPUTING, FLOAT32, wide_forward
 from .out import WITHOUT_OUT, accepts_out, write_out
 from .plan import Derivative, Plan, make_plan
 from .signature import Signature, checked, tensor_list, torchs_name
@@ -170,10 +171,13 @@ class Op:
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         # Whether types are checked before each call; other ops check them where they promote, and when they fail.
         self.eager = not is_row or numbers is not None or bool(self.defaults)
+        self.wide = wide_forward(forward, self.parameters) if forward.__module__ in COMPUTING and not view else None
         self.single = self.outputs == ("out",)
         self.n_inputs, self.arity = len(self.inputs), len(self.parameters)
         self.result = namedtuple(name, self.outputs) if len(self.outputs) > 1 else None  # type: ignore[misc]
         self.derivatives: list[Derivative] = []
+        self.kernel: Callable | None = None  # what runs on a GPU in place of forward, and of derivatives, where it serves
+        self.fused_derivatives: list[Derivative] = []
         self.plans: dict[int, Plan | None] = {}
         self.backward_name = backward or "".join(p.capitalize() for p in name.split("_")) + "Backward0"
         self.__name__ = self.__qualname__ = name
@@ -198,6 +202,36 @@ class Op:
     def _add_derivative(self, of: tuple[str, ...], function: Callable) -> Callable:
         self.derivatives.append(Derivative(self, of, function))
         return function
+
+    # ---- kernels that stand in for them on a GPU ----
+
+    def fused(self, function: Callable) -> Callable:
+        """`@name.fused`: a function with forward's parameters and results that launches a CUDA kernel.
+
+        It returns None for what its kernel does not serve (a dtype, a layout, a size); then forward runs, as on the CPU.
+        """
+        self.kernel = function
+        return function
+
+    def fused_grad(self, *of: Any) -> Any:
+        """`@name.fused_grad("a", "b")`: the same for the derivatives of these inputs, `@name.fused_grad` for the first's.
+
+        It sees arrays, `xp` first, and asks by name for what the plain derivatives keep; it returns a gradient for each input,
+        or None. It runs when nothing is being recorded (without create_graph) and every gradient that is wanted is among `of`.
+        """
+        if len(of) == 1 and callable(of[0]):
+            return self.fused_grad(self.inputs[0])(of[0])
+
+        def add(function: Callable) -> Callable:
+            self.fused_derivatives.append(Derivative(self, of, function, fused=True))
+            return function
+
+        return add
+
+    def _by_kernel(self, xp: Any, *args: Any, **options: Any) -> Any:
+        """Forward on a GPU: by the kernel where it serves."""
+        out = self.kernel(xp, *args, **options) if use_kernels.enabled and xp is not np else None  # type: ignore[misc]
+        return (self.wide or self.forward)(xp, *args, **options) if out is None else out
 
     # ---- the door ----
 
@@ -239,13 +273,18 @@ class Op:
             if dtype.kind in self.refused:
                 self.signature.refuse_dtype(dtype)
 
-        xp = np if type(arrays[0]) is np.ndarray else self._xp(arrays)
+        # In half precision it is computed in float32; if inputs were promoted, `wide` itself looks whether that is the case.
+        wide = dtype is not FLOAT32 and self.wide is not None and (not plain or dtype.itemsize == 2)
+        if type(arrays[0]) is np.ndarray:
+            xp, forward = np, self.wide if wide else self.forward
+        else:
+            xp, forward = self._xp(arrays), self._by_kernel if self.kernel else self.wide if wide else self.forward
         try:
             if self.variadic:
                 n = len(positions)
-                out = self.forward(xp, *arrays[:n], **dict(zip(self.parameters[1:], args[n:])))
+                out = forward(xp, *arrays[:n], **dict(zip(self.parameters[1:], args[n:])))
             else:
-                out = self.forward(xp, *arrays)
+                out = forward(xp, *arrays)
         except (ValueError, TypeError, IndexError) as error:
             if not self.eager:
                 self._checked(args, ())
@@ -253,9 +292,10 @@ class Op:
 
         plan: Any = None
         if mask and grad_mode.enabled:
-            plan = self.plans.get(mask, 0) if not self.variadic else make_plan(self, mask, len(positions))
+            key = ~mask if wide else mask
+            plan = self.plans.get(key, 0) if not self.variadic else make_plan(self, mask, len(positions))
             if plan == 0:
-                plan = self.plans[mask] = make_plan(self, mask, len(positions))
+                plan = self.plans[key] = make_plan(self, mask, len(positions), wide)
         if self.single:
             return self._one(out, args, plan)
         return self._many(out, args, plan)
@@ -416,7 +456,8 @@ class Elementwise(Op):
             return super().__call__(*args, **kwargs)
         a = args[0]
         x = a._array
-        if type(x) is not ndarray or (self.slow_kinds and x.dtype.kind in self.slow_kinds):
+        dtype = x.dtype
+        if type(x) is not ndarray or (dtype is not FLOAT32 and (dtype.itemsize == 2 or dtype.kind in self.slow_kinds)):
             return super().__call__(*args)
         if self.lane == 1:
             mask = a._requires_grad
@@ -426,7 +467,7 @@ class Elementwise(Op):
             if b.__class__ is not Tensor:
                 return super().__call__(*args)
             y = b._array
-            if y.dtype is not x.dtype or type(y) is not ndarray:
+            if y.dtype is not dtype or type(y) is not ndarray:
                 return super().__call__(*args)
             mask = a._requires_grad + 2 * b._requires_grad
             try:

@@ -7,9 +7,10 @@ and where each finds what it names. Read next: `autograd/node.py`, which follows
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+from .half import wide_derivative
 
 if TYPE_CHECKING:
     from .op import Op
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 class Derivative:
     """One derivative function of an op: which inputs it serves and which names it asks for."""
 
-    def __init__(self, op: Op, of: tuple[str, ...], function: Callable):
+    def __init__(self, op: Op, of: tuple[str, ...], function: Callable, fused: bool = False):
         self.function = function
-        names = list(inspect.signature(function).parameters)
+        code = function.__code__
+        names = list(code.co_varnames[: code.co_argcount])[fused:]  # a kernel's launch function has xp before the names
         allowed = {*op.parameters, *op.outputs, *(f"{n}_shape" for n in op.inputs)}
         gradients = {"g", *(f"g_{n}" for n in op.outputs[1:])}
         self.parameters = tuple(names)
@@ -41,7 +43,7 @@ class Plan:
     outputs, then shapes of inputs. steps: each derivative with the places of its names in that order.
     """
 
-    def __init__(self, op: Op, steps: list[tuple[Derivative, tuple[int, ...]]], n_inputs: int):
+    def __init__(self, op: Op, steps: list[tuple[Derivative, tuple[int, ...]]], n_inputs: int, wide: bool):
         asked = dict.fromkeys(n for d, _ in steps for n in d.names)
         arguments = [n for n in asked if n in op.parameters]
         outputs = [n for n in asked if n in op.outputs and n not in op.parameters]
@@ -64,17 +66,27 @@ class Plan:
         # returns several gradients. `lone`: it takes `g` and at most one kept value, which is this one (−1: none).
         self.steps = tuple(
             (
-                d.function,
+                wide_derivative(d.function) if wide else d.function,
                 tuple((True, op.output_of(n)) if n in d.grads else (False, places[n]) for n in d.parameters),
                 len(d.of) > 1 or op.variadic,
                 _lone(d, places, op),
             )
             for d, _ in steps
         )
+        self.fused = self._fused(op, places)
         # The commonest node by far: one derivative, of `g`, wanting all that is kept in the order it is kept.
         only = steps[0][0]
-        simple = len(steps) == 1 and len(only.of) == 1 and only.parameters == ("g", *self.names)
-        self.simple = only.function if simple and not (op.variadic or op.output_list) else None
+        simple = len(steps) == 1 and self.fused is None and len(only.of) == 1 and only.parameters == ("g", *self.names)
+        self.simple = self.steps[0][0] if simple and not (op.variadic or op.output_list) else None
+
+    def _fused(self, op: Op, places: dict[str, Any]) -> tuple | None:
+        """The kernel's function that gives all gradients wanted here from what is kept: as a step, and which results they are."""
+        wanted = [op.parameters[i] for i in self.targets] if op.fused_derivatives else []
+        for d in op.fused_derivatives:
+            if set(wanted) <= set(d.of) and set(d.names) <= set(self.names):
+                sources = tuple((True, op.output_of(n)) if n in d.grads else (False, places[n]) for n in d.parameters)
+                return d.function, sources, tuple(d.of.index(n) for n in wanted)
+        return None
 
 
 def _lone(derivative: Derivative, places: dict[str, Any], op: Op) -> int | None:
@@ -103,13 +115,13 @@ def _positions(op: Op, names: list[str], n_inputs: int) -> tuple[dict[str, Any],
     return places, tuple(positions)
 
 
-def make_plan(op: Op, mask: int, n_inputs: int) -> Plan | None:
-    """The plan for the inputs in `mask`, or None if the op has no derivative for any of them."""
+def make_plan(op: Op, mask: int, n_inputs: int, wide: bool = False) -> Plan | None:
+    """The plan for the inputs in `mask`, or None if the op has no derivative for any of them; wide: for half precision."""
     if op.variadic:
-        return Plan(op, [(op.derivatives[0], tuple(range(n_inputs)))], n_inputs) if op.derivatives else None
+        return Plan(op, [(op.derivatives[0], tuple(range(n_inputs)))], n_inputs, wide) if op.derivatives else None
     steps = []
     for derivative in op.derivatives:
         targets = tuple(op.parameters.index(n) for n in derivative.of)
         if any(mask >> t & 1 for t in targets):
             steps.append((derivative, targets))
-    return Plan(op, steps, n_inputs) if steps else None
+    return Plan(op, steps, n_inputs, wide) if steps else None

@@ -12,6 +12,9 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
+from ..device import use_kernels, xp_of
 from .grad_mode import grad_mode
 from .hooks import Hooks, hooks_of
 
@@ -186,6 +189,10 @@ class OpNode(Node):
         plan = self.plan
         if plan.simple is not None:
             return [plan.simple(grads[0], *values)] if values else [plan.simple(grads[0])]
+        if plan.fused is not None and not grad_mode.enabled:
+            by_kernel = _by_kernel(plan.fused, grads, values)
+            if by_kernel is not None:
+                return by_kernel
         results: list[Any] = []
         for function, sources, several, lone in plan.steps:
             if lone is None:
@@ -217,6 +224,20 @@ class OpNode(Node):
             if not isinstance(self.op.backward_name, str):  # it depends on what was saved
                 self.metadata["name"] = self.name()
             self.saved = None
+
+
+def _by_kernel(fused: tuple, grads: list, values: list) -> list | None:
+    """The gradients by the op's kernel; None on the CPU, and where the kernel does not serve."""
+    g = grads[0]
+    if g is None or type(g._array) is np.ndarray or not use_kernels.enabled:
+        return None
+    function, sources, picks = fused
+    given = [grads[k] if upstream else values[k] for upstream, k in sources]
+    found = function(xp_of(g._array), *(getattr(v, "_array", v) for v in given))
+    if found is None:
+        return None
+    several = found if isinstance(found, tuple) else (found,)
+    return [g._wrap(several[k]) for k in picks]
 
 
 def record(op: Any, plan: Any, args: tuple, outs: Any) -> OpNode:

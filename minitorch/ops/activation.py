@@ -379,11 +379,27 @@ def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     return e
 
 
+@softmax_kernel.fused
+def softmax_on_gpu(xp: Any, x: Array, dim: int) -> Array | None:
+    """Each row read once and written once."""
+    from ..kernels.softmax import softmax
+
+    return softmax(xp, x, dim)
+
+
 @softmax_kernel.grad
 def softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
     """∂L/∂x = p · (g − ⟨g, p⟩)"""
     weighted = g * out
     return weighted - out * weighted.sum(dim, keepdim=True)
+
+
+@softmax_kernel.fused_grad
+def softmax_grad_on_gpu(xp: Any, g: Array, out: Array, dim: int) -> Array | None:
+    """g and p read once, the gradient written once."""
+    from ..kernels.softmax import softmax_backward
+
+    return softmax_backward(xp, g, out, dim)
 
 
 @composite

@@ -1,7 +1,8 @@
 """Arrays as strict as CuPy's, on a machine without a GPU: `with standing_in(): minitorch.zeros(3, device="cuda")`.
 
-What runs on them uses only names, keywords and dtypes that CuPy 14.2 has, and mixes nothing with the host. What they cannot
-prove — kernels, streams, speed, rounding — needs a GPU. Read next: `arrays.py`.
+What runs on them uses only names, keywords and dtypes that CuPy 14.2 has, and mixes nothing with the host. CUDA kernels are
+executed where there is g++ (`kernels.py`), elsewhere the plain ops run. What they cannot prove — streams, speed, rounding —
+needs a GPU. Read next: `arrays.py`.
 """
 
 from __future__ import annotations
@@ -12,15 +13,23 @@ from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 
+from ..cuda_on_cpu import compiler
 from .arrays import counting, ndarray
+from .kernels import RawKernel
 from .namespace import cupy, cupyx
 
 __all__ = ["counting", "cupy", "cupyx", "ndarray", "standing_in"]
+
+cupy.RawKernel = RawKernel
 
 
 @contextlib.contextmanager
 def standing_in() -> Iterator[Any]:
     """In the block, `device="cuda"` makes strict arrays."""
     device = importlib.import_module("minitorch.device")
-    with mock.patch.object(device, "_cupy", lambda: cupy), mock.patch.object(device, "_cupyx", lambda: cupyx):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(mock.patch.object(device, "_cupy", lambda: cupy))
+        stack.enter_context(mock.patch.object(device, "_cupyx", lambda: cupyx))
+        if compiler() is None:
+            stack.enter_context(mock.patch.object(device.use_kernels, "enabled", False))
         yield cupy

@@ -1,0 +1,98 @@
+"""CUDA kernels: one launch where the plain op makes several passes over memory. `Kernel` is a source and how it is launched.
+
+On a GPU a pass over an array costs what moving its numbers costs, hardly ever what computing on them does. The plain softmax
+reads or writes each number eight times, a kernel twice. Each kernel stands beside the Python function that launches it, in a file
+of its family; the op it replaces names that function (`@op.fused`, `@op.fused_grad`) and stays what is run everywhere else.
+Read next: `softmax.py`, the one to learn from; docs/gpu.md, how kernels are proved on a machine without a GPU.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+# How a kernel's T, the numbers in memory, is spelled, and ACC, what it computes with: 16 bits are too few for a sum.
+TYPES = {
+    "float16": ("#include <cuda_fp16.h>\nusing T = __half;", "float"),
+    "bfloat16": ("#include <cuda_bf16.h>\nusing T = __nv_bfloat16;", "float"),
+    "float32": ("using T = float;", "float"),
+    "float64": ("using T = double;", "double"),
+}
+
+# What every kernel may use. No warp shuffles: then it runs on a CPU too, where a block's threads are threads of the system.
+HELPERS = r"""
+typedef long long int64;  // what a Python int arrives as; a Python float arrives as a double
+
+// All numbers of the block joined into one (a sum, a maximum), which every thread gets: 16 threads join what they find at
+// their own place, 16 further on, 32 further on, …; then every thread joins the 16 results.
+template <class Join> __device__ ACC over_block(ACC mine, Join join) {
+    __shared__ ACC all[1024], some[16];
+    int few = blockDim.x < 16 ? blockDim.x : 16;
+    all[threadIdx.x] = mine;
+    __syncthreads();
+    if (threadIdx.x < few) {
+        for (int i = threadIdx.x + few; i < blockDim.x; i += few) mine = join(mine, all[i]);
+        some[threadIdx.x] = mine;
+    }
+    __syncthreads();
+    ACC total = some[0];
+    for (int i = 1; i < few; i++) total = join(total, some[i]);
+    return total;
+}
+__device__ ACC block_sum(ACC mine) { return over_block(mine, [](ACC a, ACC b) { return a + b; }); }
+__device__ ACC block_max(ACC mine) { return over_block(mine, [](ACC a, ACC b) { return a > b ? a : b; }); }
+"""
+
+kernels: list[Kernel] = []  # every kernel whose module has been imported
+
+
+class Kernel:
+    """A CUDA kernel, compiled for a dtype when it is first launched with it.
+
+    The source says T for the numbers in memory, ACC for those it computes with, and may use HELPERS. `constants` are numbers
+    known at compilation, each with the values a launch may choose from: `Kernel(source, PER_THREAD=(1, 2, 4))`.
+    """
+
+    def __init__(self, source: str, dtypes: tuple[str, ...] = tuple(TYPES), **constants: tuple[int, ...]):
+        self.source, self.dtypes, self.constants = source, dtypes, constants
+        self.name = re.findall(r"__global__ void (\w+)\(", source)[0]
+        self._compiled: dict[Any, Any] = {}
+        kernels.append(self)
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.name}>"
+
+    def __call__(self, xp: Any, dtype: Any, blocks: int, threads: int, args: tuple, **constants: int) -> None:
+        """Launch it: `args` are the kernel's, arrays (contiguous, of `dtype` where it says T), ints and floats."""
+        key = (xp, dtype.name, *constants.values())
+        compiled = self._compiled.get(key)
+        if compiled is None:
+            compiled = self._compiled[key] = xp.RawKernel(self.text(dtype.name, **constants), self.name)
+        compiled((blocks,), (threads,), args)
+
+    def text(self, dtype: str, **constants: int) -> str:
+        """The whole source for one dtype and these constants, as the compiler gets it."""
+        stored, computed = TYPES[dtype]
+        chosen = "".join(f"constexpr int {name} = {value};\n" for name, value in constants.items())
+        return f"{stored}\nusing ACC = {computed};\n{chosen}{HELPERS}{self.source}"
+
+
+# ---- how the work is shared out ----
+
+PER_THREAD = (1, 2, 4, 8, 16, 32)  # how many numbers of a row a thread may keep in registers
+
+
+def rows_of(x: Any, dim: int) -> tuple[int, int] | None:
+    """(number of rows, their length) if x is floats in rows along its last dimension that kernels serve, else None."""
+    if x.dtype.name not in TYPES or not x.size or not x.ndim or dim not in (-1, x.ndim - 1):
+        return None
+    n = x.shape[-1]
+    return (x.size // n, n) if n <= 1024 * PER_THREAD[-1] else None
+
+
+def block_for(n: int) -> tuple[int, int]:
+    """(threads, numbers that each keeps) for a row of n: a power of two each, 16 numbers a thread before a second warp."""
+    threads = 32
+    while threads < 1024 and threads * 16 < n:
+        threads *= 2
+    return threads, next(k for k in PER_THREAD if threads * k >= n)

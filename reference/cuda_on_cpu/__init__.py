@@ -1,0 +1,92 @@
+"""CUDA kernels executed on a CPU: `compiled(source, name)` makes one callable on NumPy arrays, with g++ and a short header.
+
+A launch's arguments are checked against the kernel's parameters, which CUDA does not do: there a float where a double is
+expected is read as garbage. Libraries are kept by their source's hash in the user's temporary folder.
+Read next: `cuda_on_cpu.h`, where threads, barriers and shared memory are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import getpass
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+HERE = Path(__file__).parent
+FLAGS = ("-std=c++20", "-O1", "-pthread", "-fno-gnu-unique", "-w", f"-I{HERE}", "-include", str(HERE / "cuda_on_cpu.h"))
+# A parameter's type as g++ spells it: the dtype it stands for. A Python int arrives as a long long, a float as a double.
+DTYPES = {
+    "f": "float32", "d": "float64", "6__half": "float16", "13__nv_bfloat16": "bfloat16", "x": "int64", "l": "int64", "i": "int32",
+    "j": "uint32", "y": "uint64", "h": "uint8", "a": "int8", "s": "int16", "b": "bool",
+}  # fmt: skip
+ENTRY = """
+extern "C" void run(unsigned blocks, unsigned threads, void** args) { launch(NAME, blocks, threads, args); }
+extern "C" const char* types() { static std::string all = parameters(NAME); return all.c_str(); }
+"""
+_one_at_a_time = threading.Lock()  # a library's gridDim and __shared__ memory are the process's
+
+
+def compiler() -> str | None:
+    """g++, or None where kernels cannot be executed."""
+    return shutil.which("g++")
+
+
+@functools.cache
+def compiled(source: str, name: str) -> Callable[[int, int, tuple], None]:
+    """`launch(blocks, threads, args)` of the kernel; args are NumPy arrays, ints and floats."""
+    library = ctypes.CDLL(str(built(source + ENTRY.replace("NAME", name), "-shared", "-fPIC")))
+    library.types.restype = ctypes.c_char_p
+    types = library.types().decode().split()
+
+    def launch(blocks: int, threads: int, args: tuple) -> None:
+        assert 0 < threads <= 1024 and 0 < blocks < 2**31, f"{name}: {blocks} blocks of {threads} threads"
+        memory = [as_memory(name, value, kind) for value, kind in zip(args, types, strict=True)]
+        addresses = (ctypes.c_void_p * len(memory))(*(m.ctypes.data for m in memory))
+        with _one_at_a_time:
+            library.run(blocks, threads, addresses)
+
+    return launch
+
+
+def as_memory(name: str, value: Any, kind: str) -> np.ndarray:
+    """What the kernel reads for an argument: the number itself, or the address of an array's memory."""
+    dtype = DTYPES[kind.removeprefix("P").removeprefix("K")]
+    if isinstance(value, np.ndarray) != (kind[0] == "P"):
+        raise TypeError(f"kernel {name}: a parameter of type {kind} was given a {type(value).__name__}")
+    found = value.dtype.name if hasattr(value, "dtype") else {bool: "bool", int: "int64", float: "float64"}[type(value)]
+    if found != dtype:
+        raise TypeError(f"kernel {name}: a parameter of type {kind} ({dtype}) was given {found}")
+    if not isinstance(value, np.ndarray):
+        return np.asarray(value, dtype)
+    if not value.flags.c_contiguous:
+        raise ValueError(f"kernel {name}: an array of shape {value.shape} is not contiguous, and kernels know no strides")
+    return np.asarray(value.ctypes.data, np.uint64)
+
+
+def built(source: str, *options: str) -> Path:
+    """The file that g++ makes of the source, now or earlier."""
+    headers = "".join(h.read_text() for h in sorted(HERE.glob("*.h")))
+    digest = hashlib.sha256(repr((source, headers, FLAGS, options)).encode()).hexdigest()[:24]
+    folder = Path(tempfile.gettempdir()) / f"cuda_on_cpu_{getpass.getuser()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    target = folder / digest
+    if not target.exists():
+        made = folder / f"{digest}.{os.getpid()}.{threading.get_ident()}"
+        made.with_suffix(".cpp").write_text(source)
+        command = [compiler() or "g++", *FLAGS, *options, "-o", str(made), str(made.with_suffix(".cpp"))]
+        done = subprocess.run(command, capture_output=True, text=True)
+        made.with_suffix(".cpp").unlink()
+        if done.returncode:
+            raise RuntimeError(f"g++ refuses the kernel:\n{done.stderr}")
+        made.replace(target)
+    return target

@@ -1,0 +1,63 @@
+// CUDA's words for g++: a thread of a block is a thread of the system, __syncthreads is a barrier, __shared__ is static.
+// Blocks run one after another. Not here: warp shuffles, tensor cores, streams, more than one dimension.
+#include <math.h>
+#include <pthread.h>
+
+#include <atomic>
+#include <string>
+#include <typeinfo>
+#include <utility>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __shared__ static
+
+struct dim3 { unsigned x = 1, y = 1, z = 1; };
+static dim3 gridDim, blockDim;
+static thread_local dim3 blockIdx, threadIdx;
+static pthread_barrier_t everybody;
+
+static void __syncthreads() { pthread_barrier_wait(&everybody); }
+template <class T> static T atomicAdd(T* place, T value) { return std::atomic_ref<T>(*place).fetch_add(value); }
+template <class T> static T rsqrt(T x) { return 1 / sqrt(x); }
+
+// Run a kernel, whose arguments are given by address as cuLaunchKernel wants them.
+struct Launch {
+    void (*run)(void*, void**);
+    void *kernel, **args;
+    unsigned thread;
+};
+static void* one_thread(void* given) {
+    Launch& launch = *static_cast<Launch*>(given);
+    threadIdx.x = launch.thread;
+    for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++) {
+        launch.run(launch.kernel, launch.args);
+        __syncthreads();  // the next block uses the same __shared__ memory
+    }
+    return nullptr;
+}
+template <class... A> void launch(void (*kernel)(A...), unsigned blocks, unsigned threads, void** args) {
+    auto run = [](void* kernel, void** args) {
+        [&]<size_t... I>(std::index_sequence<I...>) {
+            reinterpret_cast<void (*)(A...)>(kernel)(*static_cast<A*>(args[I])...);
+        }(std::index_sequence_for<A...>());
+    };
+    gridDim.x = blocks, blockDim.x = threads;
+    pthread_barrier_init(&everybody, nullptr, threads);
+    std::vector<Launch> launches(threads);
+    std::vector<pthread_t> started(threads);
+    for (unsigned t = 0; t < threads; t++) {
+        launches[t] = {run, reinterpret_cast<void*>(kernel), args, t};
+        if (pthread_create(&started[t], nullptr, one_thread, &launches[t])) abort();
+    }
+    for (pthread_t thread : started) pthread_join(thread, nullptr);
+    pthread_barrier_destroy(&everybody);
+}
+
+// The types of a kernel's parameters as g++ spells them: "PKf Pf x".
+template <class... A> std::string parameters(void (*)(A...)) {
+    std::string all;
+    ((all += std::string(typeid(A).name()) + " "), ...);
+    return all;
+}
