@@ -1,0 +1,73 @@
+"""Half precision: float16 and bfloat16 are computed in float32 and rounded once, as torch's kernels do.
+
+Step by step in half precision every step would round, and `1 − out²` near 1 would lose all its digits. (NumPy would not even
+stay in bfloat16: it makes float32 of `array * 2.0`.) So wherever a forward computes, it gets float32 arrays and its results are
+rounded to its inputs' dtype; a derivative gets float32 Tensors, in the same way. The door (`op.py`) decides which calls these
+are. Matrix products do without: they are summed in float32 anyway (`blas.py`).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+from ._memory import order_of_a_copy
+
+FLOAT32 = np.dtype(np.float32)
+# The families whose ops compute with numbers; all others move, compare or draw them.
+COMPUTING = {
+    f"minitorch.ops.{family}" for family in ("activation", "elementwise", "loss", "normalize", "reduce", "scan", "special")
+}
+
+
+def wide_forward(forward: Callable, parameters: Sequence[str]) -> Callable:
+    """The forward, in float32 for float inputs that are all of one half-precision dtype, and as it is for any others.
+
+    Its results then have their dtype, unless the caller asks for one.
+    """
+    asked = parameters.index("dtype") if "dtype" in parameters else None
+
+    @functools.wraps(forward)
+    def wide(xp: Any, *args: Any, **options: Any) -> Any:
+        kinds = {a.dtype for a in args if hasattr(a, "strides") and a.dtype.kind in "fV"}
+        half = kinds.pop() if len(kinds) == 1 else FLOAT32
+        if half.itemsize != 2:
+            return forward(xp, *args, **options)
+        out = forward(xp, *(_as(FLOAT32, a) if getattr(a, "dtype", None) == half else a for a in args), **options)
+        if asked is not None and args[asked] is not None:
+            return out
+        several = type(out) in (tuple, list)
+        made = [_as(half, o) if getattr(o, "dtype", None) == FLOAT32 else o for o in (out if several else (out,))]
+        return type(out)(made) if several else made[0]
+
+    return wide
+
+
+def _as(dtype: np.dtype, array: Any) -> Any:
+    return array.astype(dtype, order=order_of_a_copy(array)) if array.ndim else array.astype(dtype)
+
+
+def wide_derivative(function: Callable) -> Callable:
+    """The derivative, in float32 where a gradient or what was kept is of half precision; its results have the gradient's dtype."""
+
+    @functools.wraps(function)
+    def wide(*values: Any) -> Any:
+        dtype = next((dtype for v in values if (dtype := _half(v)) is not None), None)
+        if dtype is None:
+            return function(*values)
+        found = function(*(v if _half(v) is None else v.to(dtypes.float32) for v in values))
+        if isinstance(found, (tuple, list)):
+            return type(found)(g if g is None else g.to(dtype) for g in found)
+        return found if found is None else found.to(dtype)
+
+    return wide
+
+
+def _half(value: Any) -> Any:
+    """A Tensor's dtype if it is float16 or bfloat16, else None."""
+    dtype = getattr(value, "dtype", None)
+    return dtype if dtype is dtypes.float16 or dtype is dtypes.bfloat16 else None
