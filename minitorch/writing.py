@@ -106,7 +106,8 @@ class Writing:
             view._replay = lambda b: op(outer(b), *rest)
         else:
             view._refusal = self._refusal
-        if view._replay is None and (base._requires_grad or view._grad_fn is not None):
+        wants = base._requires_grad or view._grad_fn is not None
+        if wants and (view._replay is None or not base._requires_grad):  # the latter: the base was detached in place
             view._borrow_history()
         base._watch(view)
 

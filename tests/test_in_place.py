@@ -248,6 +248,18 @@ def a_refused_write_has_changed_nothing(lib):
         return x, x._version, type(error).__name__
 
 
+@scenario
+def a_view_made_after_its_base_was_detached_in_place(lib):
+    x = leaf(lib, 1.0, 2.0)
+    v = x[0]
+    x.detach_()
+    v.retain_grad()
+    w = v.expand(3)
+    x.mul_(2)
+    w.sum().backward()
+    return v.retains_grad, v.grad, x.grad, w
+
+
 # ---- a second time ----
 
 
