@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .device import to_numpy
+from .device import to_numpy, xp_of
 from .dtypes import bool_, get_default_dtype, int64
 
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ def _numbers(array: Any, shortened: bool, indent: int) -> str:
     edge = options.edgeitems
     cut = [shortened and n > 2 * edge for n in array.shape]
     kept = [[*range(edge), *range(n - edge, n)] if c else range(n) for n, c in zip(array.shape, cut, strict=True)]
-    array = array[np.ix_(*kept)] if shortened else array
+    if shortened:
+        array = array[tuple(xp_of(array).asarray(k) for k in np.ix_(*kept))]
     texts, width = _element_texts(to_numpy(array))
     return _layout(np.array(texts, dtype=object).reshape(array.shape), cut, indent, width)
 

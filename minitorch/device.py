@@ -175,6 +175,15 @@ def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:
 _ADDED_AS = {"bool": "int32", "uint8": "int32", "int8": "int32", "int16": "int32", "bfloat16": "float32"}
 
 
+def index_of_extreme(xp: ModuleType, name: str, x: Any, axis: int | None = None) -> Any:
+    """x.argmax(axis) or x.argmin(axis): of several nan the first, where CuPy gives whichever its threads meet first."""
+    found = getattr(x, name)(axis)
+    if xp is np or x.dtype.kind in "iub":
+        return found
+    nan = xp.isnan(x)
+    return xp.where(nan.any(axis), nan.argmax(axis), found)
+
+
 def expanded(xp: ModuleType, array: Any, shape: tuple) -> Any:
     """A view of `shape`, stride 0 where it repeats, torch's strides elsewhere; ValueError if the shapes do not fit.
 

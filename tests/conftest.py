@@ -1,10 +1,15 @@
-"""Hypothesis profiles: `dev` (the default) and `ci` draw the same cases every time, `thorough` draws new ones.
+"""Hypothesis profiles, and the GPU that tests run on.
 
-Choose with `--hypothesis-profile thorough`, or HYPOTHESIS_PROFILE in the environment.
+`dev` (the default) and `ci` draw the same cases every time, `thorough` draws new ones: choose with `--hypothesis-profile
+thorough`, or HYPOTHESIS_PROFILE in the environment.
+
+A test that takes the fixture `gpu` needs a GPU. In an ordinary run that is a stand-in, `reference/strict_cupy`. `--device cuda`
+runs those tests, and only those, on CuPy and a real one; `--device strict` the same tests on the stand-in.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from typing import Any
@@ -22,6 +27,58 @@ settings.register_profile("dev", max_examples=15, derandomize=True, phases=_quic
 settings.register_profile("ci", max_examples=40, derandomize=True, **_common)
 settings.register_profile("thorough", max_examples=1000, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+# ---- the GPU ----
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--device",
+        choices=("strict", "cuda"),
+        help="run only the tests of the GPU: on a real one through CuPy (cuda), or on its stand-in (strict), as a run without "
+        "this option does among all others",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("device") == "cuda":
+        from minitorch.device import as_device
+
+        try:
+            as_device("cuda")
+        except RuntimeError as error:
+            raise pytest.UsageError(f"--device cuda: {error}") from None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("device"):
+        others = [item for item in items if "gpu" not in getattr(item, "fixturenames", ())]
+        config.hook.pytest_deselected(items=others)
+        items[:] = [item for item in items if item not in set(others)]
+
+
+@pytest.fixture
+def gpu(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """minitorch, whose tensors from data are on the GPU; `device="cuda"` works in the test."""
+
+    from reference.on_device import OnDevice, forget_what_was_noted
+    from reference.strict_cupy import standing_in
+
+    with contextlib.nullcontext() if request.config.getoption("device") == "cuda" else standing_in():
+        yield OnDevice()
+    forget_what_was_noted()
+
+
+@pytest.fixture
+def stand_in(request: pytest.FixtureRequest, gpu: Any) -> Any:
+    """The stand-in itself, for what only it can tell: how often the host waited, what was copied, which names there are."""
+    if request.config.getoption("device") == "cuda":
+        pytest.skip("about the stand-in for CuPy: CuPy does not tell when the host waits, nor what it refuses")
+    return gpu
+
+
+# ---- hypothesis, and the summary ----
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -1,6 +1,6 @@
 """Matrix products on a GPU, without one: what `minitorch/blas.py` tells cuBLAS, on a stand-in that computes what it is told.
 
-The rows of the table run through it too (tests/test_strict_arrays.py); here are the layouts, dtypes and the precision.
+The rows of the table run through it too (tests/test_device.py); here are the layouts, dtypes and the precision.
 """
 
 from __future__ import annotations

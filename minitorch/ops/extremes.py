@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..device import index_of_extreme
 from ..op import Array, composite, op
 from ..signature import Dims
 from .compare import isnan
@@ -73,10 +74,10 @@ def _arg(xp: Any, name: str, x: Array, dim: int | None, keepdim: bool) -> Array:
         canonical_dims(dim, 0)
         return xp.zeros((), "int64")
     if dim is None:
-        found = getattr(x.reshape(-1), name)()
+        found = index_of_extreme(xp, name, x.reshape(-1))
         return xp.asarray(found).reshape((1,) * x.ndim) if keepdim else found
     axis = canonical_dim(dim, x.ndim)
-    found = getattr(x, name)(axis)
+    found = index_of_extreme(xp, name, x, axis)
     return xp.expand_dims(found, axis) if keepdim else found
 
 

@@ -1,8 +1,9 @@
 """`ndarray`: an array that behaves as CuPy's does where NumPy's is more lenient, and counts what would wait for the GPU.
 
 The numbers are in a NumPy array nobody else may touch. No implicit conversion to NumPy, no host arrays beside it (the real
-one lets some of these pass, in silence: this one none), integer indices out of range wrap around, and every result of no
-dimensions is an array still. `counting()` tells where the host waited for the device. Read next: `namespace.py`.
+one lets some of these pass, in silence: this one none), integer indices out of range wrap around, writes to repeated indices
+come in another order than NumPy's, and every result of no dimensions is an array still. `counting()` tells where the host
+waited for the device. Read next: `namespace.py`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-synchronisations: list[str] = []  # what waited for the GPU, and where in minitorch
 from . import cublas
 
+synchronisations: list[str] = []  # what waited for the GPU, and where in minitorch
 uploads: list[str] = []  # where something was copied to it
 BINARY = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
@@ -107,6 +108,14 @@ class ndarray:
         waited("repr()")
         return repr(self._host)
 
+    # ---- what is not defined, and other than NumPy's here ----
+
+    def argmax(self, axis: Any = None) -> ndarray:
+        return ndarray(last_nan(self._host, axis, self._host.argmax(axis)))
+
+    def argmin(self, axis: Any = None) -> ndarray:
+        return ndarray(last_nan(self._host, axis, self._host.argmin(axis)))
+
     # ---- what is refused ----
 
     def __array__(self, *_: Any, **__: Any) -> Any:
@@ -136,7 +145,12 @@ class ndarray:
         return ndarray(np.asarray(self._host[wrapped_around(key, self._host.shape)]))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._host[wrapped_around(key, self._host.shape)] = hosts(value)
+        key, value = wrapped_around(key, self._host.shape), hosts(value)
+        if not has_index_arrays(key):
+            self._host[key] = value
+            return
+        places, values = unordered(self._host, key, value)
+        self._host.flat[places] = values
 
     def __copy__(self) -> ndarray:
         return ndarray(self._host.copy())
@@ -233,6 +247,29 @@ def wrapped_around(key: Any, shape: tuple) -> Any:
         made.append(k)
         dim += k is not None
     return tuple(made) if isinstance(key, tuple) else made[0]
+
+
+def has_index_arrays(key: Any) -> bool:
+    """Whether there are integer arrays in a key that is on the host: only then places may repeat."""
+    return any(isinstance(k, np.ndarray) and k.dtype != bool for k in (key if isinstance(key, tuple) else (key,)))
+
+
+def unordered(a: np.ndarray, key: Any, value: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The places of a[key], counted along a, and what goes there: from last to first.
+
+    Threads write in no order, so nothing may rest on NumPy's: that the last value stays, how sums of repeated places round.
+    """
+    places = np.arange(a.size).reshape(a.shape)[key]
+    return places.ravel()[::-1], np.broadcast_to(value, places.shape).ravel()[::-1]
+
+
+def last_nan(a: np.ndarray, axis: Any, found: Any) -> np.ndarray:
+    """The index of an extreme; of several nan CuPy returns any: here the last, where NumPy returns the first."""
+    if a.dtype.kind != "f" or not np.isnan(a).any():
+        return np.asarray(found)
+    nan = np.isnan(a.reshape(-1) if axis is None else a)
+    last = nan.shape[axis or 0] - 1 - np.flip(nan, axis).argmax(axis)
+    return np.where(nan.any(axis), last, found)
 
 
 def _is_mask(k: Any) -> bool:
