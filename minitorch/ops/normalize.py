@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 def standardize(xp: Any, x: Array, dims: tuple, eps: float) -> tuple[Array, Array, Array]:
     """x̂ = (x − mean) / √(var + ε) over `dims`; also the mean and the (biased) variance, with `dims` kept as size 1."""
     _floating(x)
-    if x.dtype == "float16":  # summed in float32, as torch does
-        out, mean, var = standardize.forward(xp, x.astype("float32"), dims, eps)
-        return out.astype(x.dtype), mean.astype(x.dtype), var.astype(x.dtype)
     mean = _mean(xp, x, dims)
     out = x - mean
     var = _mean_product(xp, out, out, dims)
@@ -51,8 +48,6 @@ def standardize_grad(g: Tensor | None, g_var: Tensor | None, out: Tensor, var: T
 @op(promote=None, public=False)
 def projected(xp: Any, h: Array, z: Array, s: Array, dims: tuple) -> Array:
     """s · (h − ⟨h⟩ − z ⟨h z⟩): h without its mean and its part along z, ⟨⟩ the mean over `dims`."""
-    if h.dtype == "float16":
-        return projected.forward(xp, *(v.astype("float32") for v in (h, z, s)), dims).astype(h.dtype)
     along = _mean_product(xp, h, z, dims)
     out = z * -along
     out += h
@@ -111,7 +106,7 @@ def scale_and_shift(xp: Any, x: Array, weight: Array | None, bias: Array | None)
     out = x * weight if weight is not None else x + bias
     if weight is not None and bias is not None:
         out += bias
-    return out.astype(x.dtype, copy=False)
+    return out
 
 
 @scale_and_shift.grad("x")
@@ -132,19 +127,27 @@ def scale_and_shift_grad_bias(g: Tensor) -> Tensor:
     return g
 
 
-def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, dim: int | None = None) -> Tensor:
-    """x · w + b, of which either may be missing; w and b stand along dimension `dim` of x, or at its end."""
+def _affine(x: Tensor, weight: Tensor | None, bias: Tensor | None, dtype: dtypes.dtype, dim: int | None = None) -> Tensor:
+    """x · w + b in `dtype`; w or b may be missing, they stand along dimension `dim` of x, or at its end."""
     if weight is None and bias is None:
-        return x.clone() if x.requires_grad else x  # the derivative reads x̂, and the caller may write to what it gets
+        # The derivative reads x̂, and the caller may write to what it gets.
+        return x.to(dtype) if x.dtype is not dtype else x.clone() if x.requires_grad else x
     if not x.is_floating_point():
         _floating(x._array)
     for v in (weight, bias):
-        if v is not None and v.dtype != x.dtype and not (x.dtype.itemsize == 2 and v.dtype is dtypes.float32):
-            raise RuntimeError(f"mixed dtype: expected parameters of dtype {x.dtype!r} as the input has, got {v.dtype!r}")
+        if v is not None and v.dtype != dtype and not (dtype.itemsize == 2 and v.dtype is dtypes.float32):
+            raise RuntimeError(f"mixed dtype: expected parameters of dtype {dtype!r} as the input has, got {v.dtype!r}")
     if dim is not None and dim != x.ndim - 1:
         shape = [-1 if d == dim else 1 for d in range(x.ndim)]
         weight, bias = (None if v is None else v.reshape(shape) for v in (weight, bias))
-    return scale_and_shift(x, weight, bias)
+    if x.dtype is dtype:
+        return scale_and_shift(x, weight, bias)
+    return scale_and_shift(x, *(None if v is None else v.to(x.dtype) for v in (weight, bias))).to(dtype)
+
+
+def _wide(x: Tensor) -> Tensor:
+    """x, in float32 if its dtype is of half precision: a norm rounds once, at its end, as torch's kernels do."""
+    return x.to(dtypes.float32) if x.dtype.itemsize == 2 and x.is_floating_point() else x
 
 
 # ---- over the last dimensions ----
@@ -160,9 +163,10 @@ def layer_norm(
     tensor([-1.0000,  1.0000])
     """
     shape = _trailing("layer_norm", input, normalized_shape, weight, bias)
-    rows = input if input.ndim == 2 and len(shape) == 1 else input.reshape(_leading(input, shape), math.prod(shape))
+    x = _wide(input)
+    rows = x if x.ndim == 2 and len(shape) == 1 else x.reshape(_leading(x, shape), math.prod(shape))
     out = standardize(rows, (1,), eps)[0]
-    return _affine(out if rows is input else out.reshape(input.shape), weight, bias)
+    return _affine(out if rows is x else out.reshape(x.shape), weight, bias, input.dtype)
 
 
 @composite(only="floats")
@@ -172,11 +176,10 @@ def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = Non
         raise ValueError(f"Input tensor must have at least {len(as_ints(normalized_shape))} dimensions, got {input.ndim}")
     shape = _trailing("rms_norm", input, normalized_shape, weight)
     dims = tuple(range(input.ndim - len(shape), input.ndim))
-    input = input.contiguous()
-    wide = input.float() if input.dtype == dtypes.float16 else input
-    eps = dtypes.finfo(wide.dtype).eps if eps is None else eps
-    out = (wide * (wide.square().mean(dims, True) + eps).rsqrt()).to(input.dtype)
-    return out if weight is None else (out * weight).to(input.dtype)
+    x = _wide(input.contiguous())
+    eps = dtypes.finfo(x.dtype).eps if eps is None else eps
+    out = x * (x.square().mean(dims, True) + eps).rsqrt()
+    return (out if weight is None else out * weight).to(input.dtype)
 
 
 def _trailing(name: str, x: Tensor, normalized_shape: Sizes, *parameters: Tensor | None) -> tuple[int, ...]:
@@ -220,8 +223,8 @@ def group_norm(
         )
     _per_channel("group_norm", C, weight=weight, bias=bias)
     size = input.numel() // (N * num_groups) if N else 0
-    out = standardize(input.reshape(N * num_groups, size), (1,), eps)[0].reshape(input.shape)
-    return _affine(out, weight, bias, 1)
+    out = standardize(_wide(input).reshape(N * num_groups, size), (1,), eps)[0].reshape(input.shape)
+    return _affine(out, weight, bias, input.dtype, 1)
 
 
 @composite(backward="NativeBatchNormBackward0")
@@ -251,12 +254,12 @@ def batch_norm(
         raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
     if not training:
         shape = [-1 if d == 1 else 1 for d in range(input.ndim)]
-        mean, var = running_mean.reshape(shape), running_var.reshape(shape)  # type: ignore[union-attr]
-        out = ((input - mean) * rsqrt(var + eps)).to(input.dtype)
-        return _affine(out, weight, bias, 1)
+        mean, var = _wide(running_mean).reshape(shape), _wide(running_var).reshape(shape)  # type: ignore[arg-type]
+        x = _wide(input)
+        return _affine(((x - mean) * rsqrt(var + eps)).to(x.dtype), weight, bias, input.dtype, 1)
     dims = (0, *range(2, input.ndim))
-    out, mean, var = standardize(input, dims, eps)
-    out = _affine(out, weight, bias, 1)
+    out, mean, var = standardize(_wide(input), dims, eps)
+    out = _affine(out, weight, bias, input.dtype, 1)
     if input.numel():  # last, so that a call that raises leaves the statistics alone
         n = input.numel() // C
         _move_towards(running_mean, mean, momentum)
@@ -282,8 +285,8 @@ def instance_norm(
     N, C = input.shape[:2]
     _per_channel("instance_norm", C, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     size = math.prod(input.shape[2:])
-    out, mean, var = standardize(input.reshape(N * C, size), (1,), eps)
-    out = _affine(out.reshape(input.shape), weight, bias, 1)
+    out, mean, var = standardize(_wide(input).reshape(N * C, size), (1,), eps)
+    out = _affine(out.reshape(input.shape), weight, bias, input.dtype, 1)
     _move_towards(running_mean, mean.detach().reshape(N, C).mean(0), momentum)
     _move_towards(running_var, var.detach().reshape(N, C).mean(0) * (size / (size - 1) if size > 1 else math.nan), momentum)
     return out
@@ -293,7 +296,7 @@ def _move_towards(running: Tensor | None, batch: Tensor, momentum: float) -> Non
     """running ← (1 − momentum) · running + momentum · batch, in place and outside the graph."""
     if running is not None:
         with no_grad():
-            running.copy_((1 - momentum) * running + momentum * batch.detach().reshape(running.shape))
+            running.copy_((1 - momentum) * _wide(running) + momentum * batch.detach().reshape(running.shape))
 
 
 def _per_channel(name: str, channels: int, **parameters: Tensor | None) -> None:
