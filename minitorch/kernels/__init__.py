@@ -22,6 +22,25 @@ TYPES = {
 # What every kernel may use. No warp shuffles: then it runs on a CPU too, where a block's threads are threads of the system.
 HELPERS = r"""
 typedef long long int64;  // what a Python int arrives as; a Python float arrives as a double
+#define MINUS_INFINITY log(ACC(0))
+
+// This thread's share of n numbers: every blockDim.x-th from threadIdx.x on, and `beyond` where there are no more. All COUNT
+// are asked for before the first is used: many loads under way at a time are what a kernel's speed comes from. Neighbouring
+// threads read neighbouring numbers, so that the 32 loads of a warp are one stretch of memory.
+template <int COUNT> __device__ void load_share(const T* from, int64 n, ACC (&mine)[COUNT], ACC beyond) {
+#pragma unroll
+    for (int k = 0; k < COUNT; k++) {
+        int i = threadIdx.x + k * blockDim.x;
+        mine[k] = i < n ? ACC(from[i]) : beyond;
+    }
+}
+template <int COUNT> __device__ void store_share(T* to, int64 n, const ACC (&mine)[COUNT]) {
+#pragma unroll
+    for (int k = 0; k < COUNT; k++) {
+        int i = threadIdx.x + k * blockDim.x;
+        if (i < n) to[i] = T(mine[k]);
+    }
+}
 
 // All numbers of the block joined into one (a sum, a maximum), which every thread gets: 16 threads join what they find at
 // their own place, 16 further on, 32 further on, …; then every thread joins the 16 results.
@@ -96,3 +115,11 @@ def block_for(n: int) -> tuple[int, int]:
     while threads < 1024 and threads * 16 < n:
         threads *= 2
     return threads, next(k for k in PER_THREAD if threads * k >= n)
+
+
+def blocks_for(n: int, per_thread: int) -> tuple[int, int]:
+    """(blocks, threads) for n numbers of which each thread takes so many, none depending on another."""
+    threads = 32
+    while threads < 256 and threads * per_thread < n:
+        threads *= 2
+    return -(-n // (threads * per_thread)), threads

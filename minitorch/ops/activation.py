@@ -285,6 +285,22 @@ def gelu_grad(g: Tensor, x: Tensor, approximate: str) -> Tensor:
     return g * gelu_slope(x, approximate)
 
 
+@gelu.fused
+def gelu_on_gpu(xp: Any, x: Array, approximate: str) -> Array | None:
+    """Each number read once and written once."""
+    from ..kernels.gelu import forward
+
+    return forward(xp, x, approximate)
+
+
+@gelu.fused_grad
+def gelu_grad_on_gpu(xp: Any, g: Array, x: Array, approximate: str) -> Array | None:
+    """g and x read once, the gradient written once."""
+    from ..kernels.gelu import backward
+
+    return backward(xp, g, x, approximate)
+
+
 @op(public=False)
 def gelu_slope(xp: Any, x: Array, approximate: str) -> Array:
     """d gelu / dx = Φ(x) + x φ(x)"""
@@ -382,9 +398,9 @@ def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
 @softmax_kernel.fused
 def softmax_on_gpu(xp: Any, x: Array, dim: int) -> Array | None:
     """Each row read once and written once."""
-    from ..kernels.softmax import softmax
+    from ..kernels.softmax import SOFTMAX, forward
 
-    return softmax(xp, x, dim)
+    return forward(SOFTMAX, xp, x, dim)
 
 
 @softmax_kernel.grad
@@ -397,9 +413,9 @@ def softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
 @softmax_kernel.fused_grad
 def softmax_grad_on_gpu(xp: Any, g: Array, out: Array, dim: int) -> Array | None:
     """g and p read once, the gradient written once."""
-    from ..kernels.softmax import softmax_backward
+    from ..kernels.softmax import SOFTMAX_BACKWARD, backward
 
-    return softmax_backward(xp, g, out, dim)
+    return backward(SOFTMAX_BACKWARD, xp, g, out, dim)
 
 
 @composite
@@ -430,6 +446,22 @@ def log_softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
 def log_softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
     """∂L/∂x = g − p Σ g"""
     return g - exp(out) * g.sum(dim, keepdim=True)
+
+
+@log_softmax_kernel.fused
+def log_softmax_on_gpu(xp: Any, x: Array, dim: int) -> Array | None:
+    """Each row read once and written once."""
+    from ..kernels.softmax import LOG_SOFTMAX, forward
+
+    return forward(LOG_SOFTMAX, xp, x, dim)
+
+
+@log_softmax_kernel.fused_grad
+def log_softmax_grad_on_gpu(xp: Any, g: Array, out: Array, dim: int) -> Array | None:
+    """g and ln p read once, the gradient written once."""
+    from ..kernels.softmax import LOG_SOFTMAX_BACKWARD, backward
+
+    return backward(LOG_SOFTMAX_BACKWARD, xp, g, out, dim)
 
 
 softmax_kernel.row_major = log_softmax_kernel.row_major = True  # unlike the elementwise functions around them
