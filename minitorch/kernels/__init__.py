@@ -24,23 +24,32 @@ HELPERS = r"""
 typedef long long int64;  // what a Python int arrives as; a Python float arrives as a double
 #define MINUS_INFINITY log(ACC(0))
 
-// This thread's share of n numbers: every blockDim.x-th from threadIdx.x on, and `beyond` where there are no more. All COUNT
-// are asked for before the first is used: many loads under way at a time are what a kernel's speed comes from. Neighbouring
-// threads read neighbouring numbers, so that the 32 loads of a warp are one stretch of memory.
-template <int COUNT> __device__ void load_share(const T* from, int64 n, ACC (&mine)[COUNT], ACC beyond) {
+// How a kernel begins: any block may have up to 1024 threads, so that the compiler leaves each of them its 64 registers.
+#define KERNEL extern "C" __global__ void __launch_bounds__(1024)
+
+// A thread's share of n numbers, PER_THREAD of them: every blockDim.x-th from threadIdx.x on, and `beyond` where there are no
+// more. All are asked for before the first is used: many loads under way at a time are what a kernel's speed comes from.
+// Neighbouring threads read neighbouring numbers, so that the 32 loads of a warp are one stretch of memory.
+constexpr int PER_THREAD = 8;
+typedef ACC Share[PER_THREAD];
+
+__device__ void load(Share& mine, const T* from, int64 n, ACC beyond) {
 #pragma unroll
-    for (int k = 0; k < COUNT; k++) {
+    for (int k = 0; k < PER_THREAD; k++) {
         int i = threadIdx.x + k * blockDim.x;
         mine[k] = i < n ? ACC(from[i]) : beyond;
     }
 }
-template <int COUNT> __device__ void store_share(T* to, int64 n, const ACC (&mine)[COUNT]) {
+__device__ void store(const Share& mine, T* to, int64 n) {
 #pragma unroll
-    for (int k = 0; k < COUNT; k++) {
+    for (int k = 0; k < PER_THREAD; k++) {
         int i = threadIdx.x + k * blockDim.x;
         if (i < n) to[i] = T(mine[k]);
     }
 }
+
+// A row goes into the registers of its block as one chunk, or, where LONG, is read chunk by chunk, again at each step.
+#define EACH_CHUNK for (int64 at = 0; at < (LONG ? n : 1); at += blockDim.x * PER_THREAD)
 
 // All numbers of the block joined into one (a sum, a maximum), which every thread gets: 16 threads join what they find at
 // their own place, 16 further on, 32 further on, …; then every thread joins the 16 results.
@@ -69,12 +78,12 @@ class Kernel:
     """A CUDA kernel, compiled for a dtype when it is first launched with it.
 
     The source says T for the numbers in memory, ACC for those it computes with, and may use HELPERS. `constants` are numbers
-    known at compilation, each with the values a launch may choose from: `Kernel(source, PER_THREAD=(1, 2, 4))`.
+    known at compilation, each with the values a launch may choose from: `Kernel(source, LONG=(0, 1))`.
     """
 
     def __init__(self, source: str, dtypes: tuple[str, ...] = tuple(TYPES), **constants: tuple[int, ...]):
         self.source, self.dtypes, self.constants = source, dtypes, constants
-        self.name = re.findall(r"__global__ void (\w+)\(", source)[0]
+        self.name = re.findall(r"^KERNEL (\w+)\(", source, re.MULTILINE)[0]
         self._compiled: dict[Any, Any] = {}
         kernels.append(self)
 
@@ -98,28 +107,28 @@ class Kernel:
 
 # ---- how the work is shared out ----
 
-PER_THREAD = (1, 2, 4, 8, 16, 32)  # how many numbers of a row a thread may keep in registers
+PER_THREAD = 8  # as in HELPERS
+IN_ROWS = {"LONG": (0, 1)}  # the constants of a kernel that takes rows
 
 
 def rows_of(x: Any, dim: int) -> tuple[int, int] | None:
-    """(number of rows, their length) if x is floats in rows along its last dimension that kernels serve, else None."""
+    """(number of rows, their length) if x is floats in rows along its last dimension, which kernels serve, else None."""
     if x.dtype.name not in TYPES or not x.size or not x.ndim or dim not in (-1, x.ndim - 1):
         return None
-    n = x.shape[-1]
-    return (x.size // n, n) if n <= 1024 * PER_THREAD[-1] else None
+    return x.size // x.shape[-1], x.shape[-1]
 
 
-def block_for(n: int) -> tuple[int, int]:
-    """(threads, numbers that each keeps) for a row of n: a power of two each, 16 numbers a thread before a second warp."""
-    threads = 32
-    while threads < 1024 and threads * 16 < n:
-        threads *= 2
-    return threads, next(k for k in PER_THREAD if threads * k >= n)
+def block_for(n: int) -> tuple[int, dict[str, int]]:
+    """The threads for a row of n, enough to take it in one go if 1024 are, and the constant LONG that says whether they are."""
+    return threads_for(n, 1024), {"LONG": int(n > 1024 * PER_THREAD)}
 
 
-def blocks_for(n: int, per_thread: int) -> tuple[int, int]:
-    """(blocks, threads) for n numbers of which each thread takes so many, none depending on another."""
-    threads = 32
-    while threads < 256 and threads * per_thread < n:
-        threads *= 2
-    return -(-n // (threads * per_thread)), threads
+def blocks_for(n: int) -> tuple[int, int]:
+    """(blocks, threads) for n numbers none of which depends on another."""
+    threads = threads_for(n, 256)
+    return -(-n // (threads * PER_THREAD)), threads
+
+
+def threads_for(n: int, most: int) -> int:
+    """A power of two from 32, a warp, to `most`: enough for n numbers if there are so many."""
+    return min(most, max(32, 1 << (-(-n // PER_THREAD) - 1).bit_length()))

@@ -1,6 +1,6 @@
 """gelu and its derivative: elementwise, so that each thread takes some numbers and no thread needs another.
 
-PER_THREAD numbers each, all read before the first is computed on: with one number a thread too few loads would be under way to
+Eight numbers each, all read before the first is computed on: with one number a thread too few loads would be under way to
 keep the memory busy. The plain op makes some eight passes over memory, the kernel one read and one write.
 Read next: `softmax.py`, where a block's threads work together.
 """
@@ -11,8 +11,6 @@ from typing import Any
 
 from . import TYPES, Kernel, blocks_for
 
-PER_THREAD = 4
-
 GELU = Kernel(
     r"""
 // out = x Φ(x); TANH: with Φ(x) ≈ (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2
@@ -20,15 +18,14 @@ __device__ ACC gelu_of(ACC x) {
     if (TANH) return ACC(0.5) * x * (1 + tanh(ACC(0.7978845608028654) * (x + ACC(0.044715) * x * x * x)));
     return ACC(0.5) * x * (1 + erf(x * ACC(0.7071067811865476)));
 }
-extern "C" __global__ void gelu(const T* x, T* out, int64 n) {
-    int64 start = int64(blockIdx.x) * blockDim.x * PER_THREAD;
-    ACC mine[PER_THREAD];
-    load_share(x + start, n - start, mine, 0);
+KERNEL gelu(const T* x, T* out, int64 n) {
+    int64 start = int64(blockIdx.x) * blockDim.x * PER_THREAD;  // of the stretch that this block takes
+    Share mine;
+    load(mine, x + start, n - start, 0);
     for (ACC& value : mine) value = gelu_of(value);
-    store_share(out + start, n - start, mine);
+    store(mine, out + start, n - start);
 }
 """,
-    PER_THREAD=(PER_THREAD,),
     TANH=(0, 1),
 )
 
@@ -43,16 +40,15 @@ __device__ ACC slope_of(ACC x) {
     ACC density = ACC(0.3989422804014327) * exp(ACC(-0.5) * x * x);
     return ACC(0.5) * (1 + erf(x * ACC(0.7071067811865476))) + x * density;
 }
-extern "C" __global__ void gelu_backward(const T* g, const T* x, T* dx, int64 n) {
-    int64 start = int64(blockIdx.x) * blockDim.x * PER_THREAD;
-    ACC my_g[PER_THREAD], my_x[PER_THREAD];
-    load_share(g + start, n - start, my_g, 0);
-    load_share(x + start, n - start, my_x, 0);
+KERNEL gelu_backward(const T* g, const T* x, T* dx, int64 n) {
+    int64 start = int64(blockIdx.x) * blockDim.x * PER_THREAD;  // of the stretch that this block takes
+    Share my_g, my_x;
+    load(my_g, g + start, n - start, 0);
+    load(my_x, x + start, n - start, 0);
     for (int k = 0; k < PER_THREAD; k++) my_g[k] *= slope_of(my_x[k]);
-    store_share(dx + start, n - start, my_g);
+    store(my_g, dx + start, n - start);
 }
 """,
-    PER_THREAD=(PER_THREAD,),
     TANH=(0, 1),
 )
 
@@ -81,6 +77,4 @@ def _serves(x: Any, approximate: str) -> bool:
 
 def _launch(kernel: Kernel, xp: Any, arrays: tuple, approximate: str) -> None:
     n = arrays[0].size
-    kernel(
-        xp, arrays[0].dtype, *blocks_for(n, PER_THREAD), (*arrays, n), PER_THREAD=PER_THREAD, TANH=int(approximate == "tanh")
-    )
+    kernel(xp, arrays[0].dtype, *blocks_for(n), (*arrays, n), TANH=int(approximate == "tanh"))

@@ -1,7 +1,8 @@
 """softmax and log_softmax of rows, forward and backward: a block of threads for each row, which is read once and written once.
 
-Each thread keeps its share of the row in registers, PER_THREAD numbers: between reading and writing nothing goes to memory, but
-for one number a thread where the block sums. The plain ops make about ten passes over memory for the same.
+Each thread keeps its share of the row in registers: between reading and writing nothing goes to memory, but for one number a
+thread where the block joins its sums. The plain ops make about ten passes over memory for the same. Rows that do not fit are
+read again at each step, mostly from the cache.
 Read next: `gelu.py`, where there are no rows.
 """
 
@@ -9,91 +10,126 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import PER_THREAD, Kernel, block_for, rows_of
+from . import IN_ROWS, Kernel, block_for, rows_of
 
 SOFTMAX = Kernel(
     r"""
 // out = exp(x − max x) / Σ exp(x − max x), for row blockIdx.x of length n
-extern "C" __global__ void softmax(const T* x, T* out, int64 n) {
-    ACC mine[PER_THREAD];
-    load_share(x + blockIdx.x * n, n, mine, MINUS_INFINITY);  // exp(−∞) = 0 adds nothing to the sum
-    ACC largest = mine[0];
-    for (ACC value : mine) largest = value > largest ? value : largest;
+KERNEL softmax(const T* x, T* out, int64 n) {
+    x += blockIdx.x * n;
+    out += blockIdx.x * n;
+    Share mine;
+    ACC largest = MINUS_INFINITY, sum = 0;
+    EACH_CHUNK {
+        load(mine, x + at, n - at, MINUS_INFINITY);  // beyond the end exp(−∞) = 0 adds nothing to the sum
+        for (ACC value : mine) largest = value > largest ? value : largest;
+    }
     largest = block_max(largest);
-
-    ACC sum = 0;
-    for (ACC& value : mine) sum += value = exp(value - largest);
+    EACH_CHUNK {
+        if (LONG) load(mine, x + at, n - at, MINUS_INFINITY);
+        for (ACC& value : mine) sum += value = exp(value - largest);
+    }
     ACC scale = 1 / block_sum(sum);
-    for (ACC& value : mine) value *= scale;
-    store_share(out + blockIdx.x * n, n, mine);
+    EACH_CHUNK {
+        if (LONG) {
+            load(mine, x + at, n - at, MINUS_INFINITY);
+            for (ACC& value : mine) value = exp(value - largest);
+        }
+        for (ACC& value : mine) value *= scale;
+        store(mine, out + at, n - at);
+    }
 }
 """,
-    PER_THREAD=PER_THREAD,
+    **IN_ROWS,
 )
 
 SOFTMAX_BACKWARD = Kernel(
     r"""
 // dx = p · (g − Σ g p), for row blockIdx.x of length n
-extern "C" __global__ void softmax_backward(const T* g, const T* p, T* dx, int64 n) {
-    ACC my_g[PER_THREAD], my_p[PER_THREAD];
-    load_share(g + blockIdx.x * n, n, my_g, 0);
-    load_share(p + blockIdx.x * n, n, my_p, 0);
+KERNEL softmax_backward(const T* g, const T* p, T* dx, int64 n) {
+    g += blockIdx.x * n;
+    p += blockIdx.x * n;
+    dx += blockIdx.x * n;
+    Share my_g, my_p;
     ACC dot = 0;
-    for (int k = 0; k < PER_THREAD; k++) dot += my_g[k] * my_p[k];
+    EACH_CHUNK {
+        load(my_g, g + at, n - at, 0);
+        load(my_p, p + at, n - at, 0);
+        for (int k = 0; k < PER_THREAD; k++) dot += my_g[k] * my_p[k];
+    }
     dot = block_sum(dot);
-    for (int k = 0; k < PER_THREAD; k++) my_g[k] = my_p[k] * (my_g[k] - dot);
-    store_share(dx + blockIdx.x * n, n, my_g);
+    EACH_CHUNK {
+        if (LONG) load(my_g, g + at, n - at, 0), load(my_p, p + at, n - at, 0);
+        for (int k = 0; k < PER_THREAD; k++) my_g[k] = my_p[k] * (my_g[k] - dot);
+        store(my_g, dx + at, n - at);
+    }
 }
 """,
-    PER_THREAD=PER_THREAD,
+    **IN_ROWS,
 )
 
 LOG_SOFTMAX = Kernel(
     r"""
 // out = x − max x − ln Σ exp(x − max x), for row blockIdx.x of length n
-extern "C" __global__ void log_softmax(const T* x, T* out, int64 n) {
-    ACC mine[PER_THREAD];
-    load_share(x + blockIdx.x * n, n, mine, MINUS_INFINITY);
-    ACC largest = mine[0];
-    for (ACC value : mine) largest = value > largest ? value : largest;
+KERNEL log_softmax(const T* x, T* out, int64 n) {
+    x += blockIdx.x * n;
+    out += blockIdx.x * n;
+    Share mine;
+    ACC largest = MINUS_INFINITY, sum = 0;
+    EACH_CHUNK {
+        load(mine, x + at, n - at, MINUS_INFINITY);
+        for (ACC value : mine) largest = value > largest ? value : largest;
+    }
     largest = block_max(largest);
-
-    ACC sum = 0;
-    for (ACC value : mine) sum += exp(value - largest);
+    EACH_CHUNK {
+        if (LONG) load(mine, x + at, n - at, MINUS_INFINITY);
+        for (ACC value : mine) sum += exp(value - largest);
+    }
     ACC log_sum = log(block_sum(sum));
-    for (ACC& value : mine) value = value - largest - log_sum;
-    store_share(out + blockIdx.x * n, n, mine);
+    EACH_CHUNK {
+        if (LONG) load(mine, x + at, n - at, MINUS_INFINITY);
+        for (ACC& value : mine) value = value - largest - log_sum;
+        store(mine, out + at, n - at);
+    }
 }
 """,
-    PER_THREAD=PER_THREAD,
+    **IN_ROWS,
 )
 
 LOG_SOFTMAX_BACKWARD = Kernel(
     r"""
 // dx = g − p Σ g with p = exp(out), for row blockIdx.x of length n
-extern "C" __global__ void log_softmax_backward(const T* g, const T* out, T* dx, int64 n) {
-    ACC my_g[PER_THREAD], my_out[PER_THREAD];
-    load_share(g + blockIdx.x * n, n, my_g, 0);
-    load_share(out + blockIdx.x * n, n, my_out, 0);
+KERNEL log_softmax_backward(const T* g, const T* out, T* dx, int64 n) {
+    g += blockIdx.x * n;
+    out += blockIdx.x * n;
+    dx += blockIdx.x * n;
+    Share my_g, my_out;
     ACC sum = 0;
-    for (ACC value : my_g) sum += value;
+    EACH_CHUNK {
+        load(my_g, g + at, n - at, 0);
+        if (!LONG) load(my_out, out + at, n - at, 0);  // asked for already, to be there when it is needed
+        for (ACC value : my_g) sum += value;
+    }
     sum = block_sum(sum);
-    for (int k = 0; k < PER_THREAD; k++) my_g[k] -= exp(my_out[k]) * sum;
-    store_share(dx + blockIdx.x * n, n, my_g);
+    EACH_CHUNK {
+        if (LONG) load(my_g, g + at, n - at, 0), load(my_out, out + at, n - at, 0);
+        for (int k = 0; k < PER_THREAD; k++) my_g[k] -= exp(my_out[k]) * sum;
+        store(my_g, dx + at, n - at);
+    }
 }
 """,
-    PER_THREAD=PER_THREAD,
+    **IN_ROWS,
 )
 
 
 def forward(kernel: Kernel, xp: Any, x: Any, dim: int) -> Any:
-    """Launch SOFTMAX or LOG_SOFTMAX; None where they do not serve: no floats, no rows along `dim`, rows too long."""
+    """Launch SOFTMAX or LOG_SOFTMAX; None where they do not serve: no floats, no rows along `dim`."""
     if (rows := rows_of(x, dim)) is None:
         return None
     count, n = rows
-    threads, per_thread = block_for(n)
+    threads, constants = block_for(n)
     out = xp.empty(x.shape, x.dtype)
-    kernel(xp, x.dtype, count, threads, (xp.ascontiguousarray(x), out, n), PER_THREAD=per_thread)
+    kernel(xp, x.dtype, count, threads, (xp.ascontiguousarray(x), out, n), **constants)
     return out
 
 
@@ -102,8 +138,7 @@ def backward(kernel: Kernel, xp: Any, g: Any, out: Any, dim: int) -> Any:
     if (rows := rows_of(out, dim)) is None or g.dtype != out.dtype:
         return None
     count, n = rows
-    threads, per_thread = block_for(n)
+    threads, constants = block_for(n)
     dx = xp.empty(out.shape, out.dtype)
-    arrays = (xp.ascontiguousarray(g), xp.ascontiguousarray(out), dx)
-    kernel(xp, out.dtype, count, threads, (*arrays, n), PER_THREAD=per_thread)
+    kernel(xp, out.dtype, count, threads, (xp.ascontiguousarray(g), xp.ascontiguousarray(out), dx, n), **constants)
     return dx

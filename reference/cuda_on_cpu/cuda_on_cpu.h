@@ -12,6 +12,7 @@
 #define __global__
 #define __device__
 #define __shared__ static
+#define __launch_bounds__(threads)
 
 struct dim3 { unsigned x = 1, y = 1, z = 1; };
 static dim3 gridDim, blockDim;
