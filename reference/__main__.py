@@ -22,6 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
     bench = commands.add_parser("bench", help="how fast and how large beside torch, with the targets")
     bench.add_argument("--rounds", type=positive, default=25, metavar="N", help="timings a median is taken of (25)")
     bench.add_argument("--only", metavar="TEXT", help="only benchmarks whose name contains this")
+    bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: on a GPU, beside its ceilings (cpu)")
+    bench.add_argument("--markdown", metavar="FILE", help="with --device cuda: also write the table there")
 
     mutate = commands.add_parser("mutate", help="break each derivative and update rule: do the rows notice?")
     mutate.add_argument("--family", metavar="NAME", help="only one module of minitorch/ops, or optim")
@@ -47,7 +49,11 @@ def main(arguments: list[str] | None = None) -> int:
         from .derivatives import write as run  # type: ignore[assignment]
     elif command == "train":
         from .programs import report as run  # type: ignore[assignment]
+    elif command == "bench" and options.pop("device") == "cuda":
+        from .bench_cuda import bench as run  # type: ignore[assignment]
     elif command == "bench":
+        if options.pop("markdown"):
+            parser.error("bench: --markdown goes with --device cuda")
         from .bench import bench as run  # type: ignore[assignment]
     else:
         from .mutation import mutate as run  # type: ignore[assignment]

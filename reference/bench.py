@@ -1,7 +1,8 @@
 """`python -m reference bench`: the same work in minitorch and in torch, by turns, and the medians beside the targets.
 
 All are times but the last two: the cost of `import minitorch` over `import numpy`, and the peak memory of a training step.
-For the training steps a hand-written NumPy version shows what the arithmetic alone costs.
+For the training steps a hand-written NumPy version shows what the arithmetic alone costs. With `--device cuda` it is
+`bench_cuda.py` that runs.
 """
 
 from __future__ import annotations
@@ -109,15 +110,15 @@ def training_step(sizes: tuple[int, ...], batch: int, target: float, repeat: int
     return run
 
 
-def mlp_step(library: Any, sizes: tuple[int, ...], batch: int) -> Work:
-    """Forward, cross-entropy, backward, Adam."""
+def mlp_step(library: Any, sizes: tuple[int, ...], batch: int, device: Any = "cpu", dtype: str = "float32") -> Work:
+    """Forward, cross-entropy, backward, Adam; parameters and inputs in `dtype`."""
     nn = library.nn
     pairs = list(itertools.pairwise(sizes))
     layers = [layer for n, m in pairs[:-1] for layer in (nn.Linear(n, m), nn.ReLU())]
-    model = nn.Sequential(*layers, nn.Linear(*pairs[-1]))
-    optimizer = library.optim.Adam(model.parameters())
+    model = nn.Sequential(*layers, nn.Linear(*pairs[-1])).to(device, getattr(library, dtype))
+    optimizer = library.optim.Adam(model.parameters(), eps=1e-4 if dtype == "float16" else 1e-8)  # 1e-8 is 0 in float16
     inputs, labels = data(sizes, batch)
-    x, t = library.from_numpy(inputs), library.from_numpy(labels)
+    x, t = library.from_numpy(inputs).to(device, getattr(library, dtype)), library.from_numpy(labels).to(device)
 
     def step() -> None:
         optimizer.zero_grad()

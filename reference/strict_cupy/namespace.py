@@ -235,6 +235,7 @@ class _Event:
 
 cupy: Any = Module("cupy", "numpy")
 cupy.ndarray = ndarray
+cupy.__version__ = "14.2 (a stand-in on NumPy)"
 cupy.linalg = Module("cupy.linalg", "numpy.linalg")
 cupy.lib = SimpleNamespace(stride_tricks=Module("cupy.lib.stride_tricks", "numpy.lib.stride_tricks"))
 cupy.get_default_memory_pool = lambda: SimpleNamespace(
