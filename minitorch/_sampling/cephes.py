@@ -13,19 +13,7 @@ import numpy as np
 
 Array = np.ndarray
 
-BLOCK = 1 << 16  # words
-
-
-def fill(words: Array, out: Array) -> None:
-    """Standard normals from words, as many: of sixteen, eight make u₁ and eight u₂ in √(−2 ln u₁) · (cos, sin)(2π u₂)."""
-    whole = Block(min(len(words), BLOCK) // 2)
-    for start in range(0, len(words), BLOCK):
-        part = slice(start, start + BLOCK)
-        eights = words[part].view("V32").reshape(-1, 2)  # 32 bytes, eight words: NumPy copies them as one item
-        block = whole if len(whole.x) == 8 * len(eights) else Block(8 * len(eights))
-        cosine, sine = block.normals(eights[:, 0], eights[:, 1])
-        eights = out[part].view("V32").reshape(-1, 2)
-        eights[:, 0], eights[:, 1] = cosine.view("V32"), sine.view("V32")
+BLOCK = 1 << 16  # words, and as many normals
 
 
 def _constant(x: Any, dtype: Any = np.float32) -> Array:
@@ -67,6 +55,15 @@ class Block:
         self.x, self.y, self.z, self.s, self.r = (np.empty(n, np.float32) for _ in range(5))
         self.t, self.c, self.wide = (np.empty(n, np.float64) for _ in range(3))
         self.k = np.empty(n, np.int32)
+
+    def fill(self, words: Array, out: Array) -> None:
+        """Standard normals from as many words: of sixteen, eight make u₁ and eight u₂ in √(−2 ln u₁) · (cos, sin)(2π u₂)."""
+        if len(words) != 2 * len(self.x):
+            return Block(len(words) // 2).fill(words, out)
+        eights = words.view("V32").reshape(-1, 2)  # 32 bytes, eight words: NumPy copies them as one item
+        cosine, sine = self.normals(eights[:, 0], eights[:, 1])
+        eights = out.view("V32").reshape(-1, 2)
+        eights[:, 0], eights[:, 1] = cosine.view("V32"), sine.view("V32")
 
     def normals(self, first: Array, second: Array) -> tuple[Array, Array]:
         """(r cos 2πu₂, r sin 2πu₂) with r = √(−2 ln(1 − u₁)), from the words of u₁ and of u₂."""

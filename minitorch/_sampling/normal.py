@@ -51,10 +51,10 @@ def block_normals(g: Generator, n: int, dtype: Any, mean: float, std: float) -> 
     if wide:
         out = _blocks64(g.uniform64(n)[:whole], mean, std)
     else:
-        words = g.words(whole if halves else n)  # the half-precision types draw nothing for the incomplete block
-        out = _blocks32(words[:whole], mean, std)
+        out = _blocks32(g, whole, mean, std)
+        g.words(0 if halves else n % 16)  # the half-precision types draw nothing for the incomplete block
     if n % 16:
-        last = _blocks64(g.uniform64(16), mean, std) if wide else _blocks32(g.words(16), mean, std)
+        last = _blocks64(g.uniform64(16), mean, std) if wide else _blocks32(g, 16, mean, std)
         out = np.concatenate([out[: n - 16], last])
     return out.astype(dtype, copy=False)
 
@@ -67,14 +67,26 @@ def _blocks64(u: Array, mean: float, std: float) -> Array:
     return z if (mean, std) == (0, 1) else exact.fma(z, std, mean)
 
 
-def _blocks32(words: Array, mean: float, std: float) -> Array:
-    """float32: words, a multiple of 16, → normals. Many are made on two threads: NumPy computes outside Python's lock."""
-    out = np.empty(len(words), np.float32)
-    half = len(words) // 2 & -16 if len(words) >= 1 << 17 else 0
-    helper = threading.Thread(target=cephes.fill, args=(words[:half], out[:half]))
-    if half:
+def _blocks32(g: Generator, n: int, mean: float, std: float) -> Array:
+    """float32: n normals, a multiple of 16. Many are made on two threads: NumPy computes outside Python's lock."""
+    out = np.empty(n, np.float32)
+    starts, turn = iter(range(0, n, cephes.BLOCK)), threading.Lock()
+
+    def work() -> None:
+        block = cephes.Block(min(n, cephes.BLOCK) // 2)
+        while True:
+            with turn:  # words are drawn in their order; while one thread draws, the other makes normals of what it drew
+                start = next(starts, None)
+                if start is None:
+                    return
+                part = out[start : start + cephes.BLOCK]
+                words = g.words(len(part))
+            block.fill(words, part)
+
+    helper = threading.Thread(target=work)
+    if n >= 2 * cephes.BLOCK:
         helper.start()
-    cephes.fill(words[half:], out[half:])
-    if half:
+    work()
+    if n >= 2 * cephes.BLOCK:
         helper.join()
     return out if (mean, std) == (0, 1) else exact.fma(out, np.float32(std), np.float32(mean))
