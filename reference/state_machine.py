@@ -210,6 +210,9 @@ class Lockstep:
             return "skipped"
         # Whether a gradient is a view, or lies expanded, is torch's own affair; whether it may be written to follows from it.
         looks = [(t._is_view(), 0 in t.stride()) for t in self.pairs[i]]
+        unrecorded = name == "write_data" or (writes(name) and not (self.recording and turned.requires_grad))
+        if unrecorded and any(retains_as_a_view(pair[1], turned) for pair in self.pairs):
+            return "skipped"  # torch moves what retains the gradient to the node that it makes anew
         if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (writes(name) and looks[0] != looks[1]):
             return "skipped"
         if name in TO_ONE and self.pairs[j][1]._is_view() and self.pairs[j][1]._version != self.born[j][1]:
@@ -276,7 +279,7 @@ def alike(name: str, ours: Exception, theirs: Exception) -> bool:
     """The same type. Where torch warns that it will refuse a write to an expanded tensor, ours refuses already; of two
     mistakes in one call either may be named."""
     kinds = {type(ours).__name__, type(theirs).__name__}
-    lost = "is a view and its base or another view of its base" in str(theirs)
+    lost = "its base or another view of its base" in str(theirs)
     two_mistakes = kinds == {"IndexError", "RuntimeError"} and (lost or name in ("index_put_", "set_index"))
     return len(kinds) == 1 or two_mistakes or isinstance(theirs, UserWarning)
 
@@ -303,6 +306,11 @@ def undefined(name: str, t: Any, u: Any) -> bool:
     reads_u = name not in IN_PLACE
     plain = is_dense(u) and 1 not in (*t.shape, *u.shape, u.size) and not name.startswith("set_")
     return writes(name) and reads_u and not plain and np.may_share_memory(t, u)
+
+
+def retains_as_a_view(view: Any, t: Any) -> bool:
+    """Whether it is a view that keeps its gradient, on the memory of t."""
+    return view.retains_grad and view._is_view() and view.untyped_storage().data_ptr() == t.untyped_storage().data_ptr()
 
 
 def is_leaf(t: Any) -> Any:
