@@ -171,12 +171,12 @@ class Op:
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         # Whether types are checked before each call; other ops check them where they promote, and when they fail.
         self.eager = not is_row or numbers is not None or bool(self.defaults)
-        self.wide = wide_forward(forward, self.parameters) if forward.__module__ in COMPUTING and not view else None
+        self.wide: Any = wide_forward(forward, self.parameters) if forward.__module__ in COMPUTING and not view else None
         self.single = self.outputs == ("out",)
         self.n_inputs, self.arity = len(self.inputs), len(self.parameters)
         self.result = namedtuple(name, self.outputs) if len(self.outputs) > 1 else None  # type: ignore[misc]
         self.derivatives: list[Derivative] = []
-        self.kernel: Callable | None = None  # what runs on a GPU in place of forward, and of derivatives, where it serves
+        self.kernel: Any = None  # what runs on a GPU in place of forward, and of derivatives, where it serves
         self.fused_derivatives: list[Derivative] = []
         self.plans: dict[int, Plan | None] = {}
         self.backward_name = backward or "".join(p.capitalize() for p in name.split("_")) + "Backward0"
@@ -230,7 +230,7 @@ class Op:
 
     def _by_kernel(self, xp: Any, *args: Any, **options: Any) -> Any:
         """Forward on a GPU: by the kernel where it serves."""
-        out = self.kernel(xp, *args, **options) if use_kernels.enabled and xp is not np else None  # type: ignore[misc]
+        out = self.kernel(xp, *args, **options) if use_kernels.enabled and xp is not np else None
         return (self.wide or self.forward)(xp, *args, **options) if out is None else out
 
     # ---- the door ----

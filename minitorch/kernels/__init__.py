@@ -78,11 +78,11 @@ class Kernel:
     """A CUDA kernel, compiled for a dtype when it is first launched with it.
 
     The source says T for the numbers in memory, ACC for those it computes with, and may use HELPERS. `constants` are numbers
-    known at compilation, each with the values a launch may choose from: `Kernel(source, LONG=(0, 1))`.
+    known at compilation, each with the values a launch may choose from: `Kernel(source, {"LONG": (0, 1)})`.
     """
 
-    def __init__(self, source: str, dtypes: tuple[str, ...] = tuple(TYPES), **constants: tuple[int, ...]):
-        self.source, self.dtypes, self.constants = source, dtypes, constants
+    def __init__(self, source: str, constants: dict[str, tuple[int, ...]] | None = None, dtypes: tuple[str, ...] = tuple(TYPES)):
+        self.source, self.constants, self.dtypes = source, constants or {}, dtypes
         self.name = re.findall(r"^KERNEL (\w+)\(", source, re.MULTILINE)[0]
         self._compiled: dict[Any, Any] = {}
         kernels.append(self)
@@ -108,7 +108,7 @@ class Kernel:
 # ---- how the work is shared out ----
 
 PER_THREAD = 8  # as in HELPERS
-IN_ROWS = {"LONG": (0, 1)}  # the constants of a kernel that takes rows
+IN_ROWS: dict[str, tuple[int, ...]] = {"LONG": (0, 1)}  # the constants of a kernel that takes rows
 
 
 def rows_of(x: Any, dim: int) -> tuple[int, int] | None:

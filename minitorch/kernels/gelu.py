@@ -26,7 +26,7 @@ KERNEL gelu(const T* x, T* out, int64 n) {
     store(mine, out + start, n - start);
 }
 """,
-    TANH=(0, 1),
+    {"TANH": (0, 1)},
 )
 
 GELU_BACKWARD = Kernel(
@@ -49,7 +49,7 @@ KERNEL gelu_backward(const T* g, const T* x, T* dx, int64 n) {
     store(my_g, dx + start, n - start);
 }
 """,
-    TANH=(0, 1),
+    {"TANH": (0, 1)},
 )
 
 

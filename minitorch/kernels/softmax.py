@@ -40,7 +40,7 @@ KERNEL softmax(const T* x, T* out, int64 n) {
     }
 }
 """,
-    **IN_ROWS,
+    IN_ROWS,
 )
 
 SOFTMAX_BACKWARD = Kernel(
@@ -65,7 +65,7 @@ KERNEL softmax_backward(const T* g, const T* p, T* dx, int64 n) {
     }
 }
 """,
-    **IN_ROWS,
+    IN_ROWS,
 )
 
 LOG_SOFTMAX = Kernel(
@@ -93,7 +93,7 @@ KERNEL log_softmax(const T* x, T* out, int64 n) {
     }
 }
 """,
-    **IN_ROWS,
+    IN_ROWS,
 )
 
 LOG_SOFTMAX_BACKWARD = Kernel(
@@ -118,7 +118,7 @@ KERNEL log_softmax_backward(const T* g, const T* out, T* dx, int64 n) {
     }
 }
 """,
-    **IN_ROWS,
+    IN_ROWS,
 )
 
 

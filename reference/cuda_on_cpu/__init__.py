@@ -1,7 +1,8 @@
 """CUDA kernels executed on a CPU: `compiled(source, name)` makes one callable on NumPy arrays, with g++ and a short header.
 
 A launch's arguments are checked against the kernel's parameters, which CUDA does not do: there a float where a double is
-expected is read as garbage. Libraries are kept by their source's hash in the user's temporary folder.
+expected is read as garbage. What lies around an array is not a number, and must be the same after the launch. Libraries are
+kept by their source's hash in the user's temporary folder.
 Read next: `cuda_on_cpu.h`, where threads, barriers and shared memory are.
 """
 
@@ -50,16 +51,41 @@ def compiled(source: str, name: str) -> Callable[[int, int, tuple], None]:
 
     def launch(blocks: int, threads: int, args: tuple) -> None:
         assert 0 < threads <= 1024 and 0 < blocks < 2**31, f"{name}: {blocks} blocks of {threads} threads"
-        memory = [as_memory(name, value, kind) for value, kind in zip(args, types, strict=True)]
-        addresses = (ctypes.c_void_p * len(memory))(*(m.ctypes.data for m in memory))
+        numbers = [checked(name, value, kind) for value, kind in zip(args, types, strict=True)]
+        fenced = {a.ctypes.data: Fenced(a) for a in args if isinstance(a, np.ndarray)}  # one array may be given twice
+        cells = [np.uint64(fenced[a.ctypes.data].address) if isinstance(a, np.ndarray) else n for a, n in zip(args, numbers)]
+        cells = [np.asarray(cell) for cell in cells]
         with _one_at_a_time:
-            library.run(blocks, threads, addresses)
+            library.run(blocks, threads, (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells)))
+        for memory in fenced.values():
+            memory.give_back(name)
 
     return launch
 
 
-def as_memory(name: str, value: Any, kind: str) -> np.ndarray:
-    """What the kernel reads for an argument: the number itself, or the address of an array's memory."""
+class Fenced:
+    """A copy of an array with a fence on either side: bytes of ones, which as floats are nan."""
+
+    WIDTH = 1 << 17
+
+    def __init__(self, array: np.ndarray):
+        self.array, end = array, self.WIDTH + array.nbytes
+        self.bytes = np.full(end + self.WIDTH, 255, np.uint8)
+        self.bytes[self.WIDTH : end] = np.frombuffer(array.tobytes(), np.uint8)
+        self.inside = slice(self.WIDTH, end)
+        self.address = self.bytes.ctypes.data + self.WIDTH
+
+    def give_back(self, kernel: str) -> None:
+        """Copy the array back; IndexError if a fence was written on."""
+        array, after = self.array, self.bytes[self.inside.stop :]
+        if not ((self.bytes[: self.WIDTH] == 255).all() and (after == 255).all()):
+            raise IndexError(f"kernel {kernel} wrote outside an array of shape {array.shape}")
+        if array.flags.writeable:
+            array[...] = self.bytes[self.inside].view(array.dtype).reshape(array.shape)
+
+
+def checked(name: str, value: Any, kind: str) -> Any:
+    """The argument, if it is what the parameter says; a number as the kernel reads it."""
     dtype = DTYPES[kind.removeprefix("P").removeprefix("K")]
     if isinstance(value, np.ndarray) != (kind[0] == "P"):
         raise TypeError(f"kernel {name}: a parameter of type {kind} was given a {type(value).__name__}")
@@ -67,10 +93,10 @@ def as_memory(name: str, value: Any, kind: str) -> np.ndarray:
     if found != dtype:
         raise TypeError(f"kernel {name}: a parameter of type {kind} ({dtype}) was given {found}")
     if not isinstance(value, np.ndarray):
-        return np.asarray(value, dtype)
+        return np.array(value, dtype)
     if not value.flags.c_contiguous:
         raise ValueError(f"kernel {name}: an array of shape {value.shape} is not contiguous, and kernels know no strides")
-    return np.asarray(value.ctypes.data, np.uint64)
+    return value
 
 
 def built(source: str, *options: str) -> Path:

@@ -1,0 +1,158 @@
+"""Cases for CUDA kernels: `case(kernels, call, **inputs)` says which kernels a call launches on a GPU and what it is drawn from.
+
+Each is compared with the same call on the CPU, computed by the plain op in float64: values, and gradients for a random
+upstream gradient. Here are also the faults that are planted in kernels to see whether their case notices.
+Used by tests/test_kernels.py. Read next: `strict_cupy/kernels.py`, which executes kernels on the CPU.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import minitorch
+from minitorch.nn import functional as F
+
+from .strategies import Source, laid_out
+from .strict_cupy import standing_in
+from .strict_cupy.kernels import launched
+from .table import flat
+
+# Sizes around the borders: of a warp, of a thread's share of a warp's row, of two warps', of a block's numbers.
+LENGTHS = (1, 2, 5, 31, 32, 33, 255, 256, 257, 600)
+LONG = (8192, 8193, 20000)  # the first fits into the registers of a block, the others do not
+TOLERANCE = {"float64": 1e-12, "float32": 2e-6, "float16": 4e-3, "bfloat16": 3e-2}  # of the output's scale
+
+
+class Case(NamedTuple):
+    """A call and the kernels that it launches on a GPU, forward and backward."""
+
+    kernels: tuple[str, ...]
+    call: Callable[..., Any]  # of tensors, by the inputs' names
+    inputs: dict[str, Callable[[Source], np.ndarray]]
+    dtypes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return self.kernels[0]
+
+
+cases: list[Case] = []
+
+
+def case(kernels: str, call: Callable, dtypes: tuple[str, ...] = tuple(TOLERANCE), **inputs: Callable) -> None:
+    """Declare a case; `kernels` are names, separated by spaces."""
+    cases.append(Case(tuple(kernels.split()), call, inputs, dtypes))
+
+
+def every_kernel() -> dict[str, Any]:
+    """All kernels of the package by their names."""
+    package = importlib.import_module("minitorch.kernels")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"minitorch.kernels.{module.name}")
+    return {kernel.name: kernel for kernel in package.kernels}
+
+
+# ---- what inputs are drawn from ----
+
+
+def rows(source: Source, lengths: tuple[int, ...] = LENGTHS) -> np.ndarray:
+    """Up to three rows of one of the lengths, of small or large numbers, some with −∞, ∞ or nan in them."""
+    n = source.choice(lengths)
+    shape = source.choice([(n,), (1, n), (3, n), (2, 1, n)])
+    x = source.rng.standard_normal(shape) * source.choice([1, 1, 30, 1000])
+    for row in x.reshape(-1, n):
+        hurt = source.choice([None, None, None, "holes", "all", np.inf, np.nan])
+        if hurt == "holes":
+            row[source.rng.random(n) < 0.5] = -np.inf  # a mask, as in attention
+        elif hurt == "all":
+            row[:] = -np.inf
+        elif hurt is not None:
+            row[source.integer(0, n - 1)] = hurt
+    return laid_out(source, x)
+
+
+def long_rows(source: Source) -> np.ndarray:
+    """The same, too long for the registers of a block."""
+    return rows(source, LONG)
+
+
+def numbers(source: Source) -> np.ndarray:
+    """Numbers on which an elementwise function works one by one, in one block or several, with 0 and ±∞ among them."""
+    x = source.rng.standard_normal(source.choice([*LENGTHS, 2100])) * source.choice([1, 3, 10])
+    x[source.rng.random(x.shape) < 0.02] = source.choice([0.0, np.inf, -np.inf, np.nan])
+    return x
+
+
+# ---- the cases ----
+
+case("softmax softmax_backward", lambda x: x.softmax(-1), x=rows)
+case("softmax softmax_backward", lambda x: x.softmax(-1), x=long_rows)
+case("log_softmax log_softmax_backward", lambda x: x.log_softmax(-1), x=rows)
+case("log_softmax log_softmax_backward", lambda x: x.log_softmax(-1), x=long_rows)
+case("gelu gelu_backward", lambda x: F.gelu(x), x=numbers)
+case("gelu gelu_backward", lambda x: F.gelu(x, approximate="tanh"), x=numbers)
+
+
+# ---- comparing ----
+
+
+def compare(case: Case, source: Source, dtype: str) -> None:
+    """AssertionError unless the kernels' values and gradients are the plain op's in float64, and they were launched."""
+    given = {name: draw(source) for name, draw in case.inputs.items()}
+    seed = source.integer(0, 2**31)
+    with standing_in():
+        launched.clear()
+        have = _run(case, given, dtype, "cuda", seed)
+        names = {name for name, _ in launched}
+    assert names == set(case.kernels), f"launched {names or 'nothing'}, the case names {case.kernels}"
+    want = _run(case, given, dtype, "cpu", seed)
+    for k, (a, b) in enumerate(zip(have, want, strict=True)):
+        assert a.shape == b.shape, f"result {k} of {case}: shape {a.shape}, not {b.shape}"
+        if b.dtype.kind != "f":
+            assert np.array_equal(a, b), f"result {k} of {case}: {a}, not {b}"
+            continue
+        finite = np.isfinite(b)
+        assert np.array_equal(np.where(finite, 0, b), np.where(np.isfinite(a), 0, a), equal_nan=True), (
+            f"result {k} of {case} in {dtype}, shape {a.shape}: other nan or ∞ than the plain op"
+        )
+        # A gradient may cancel to much less than what it is the difference of: its scale is the upstream gradient's, about 1.
+        error, scale = np.abs(a[finite] - b[finite]).max(initial=0), np.abs(b[finite]).max(initial=1)
+        assert error <= TOLERANCE[dtype] * scale, f"result {k} of {case} in {dtype}: {error} off, of {scale}"
+
+
+def _run(case: Case, given: dict, dtype: str, device: str, seed: int) -> list[np.ndarray]:
+    """Outputs and gradients on the host, as float64; on the CPU computed in it, from the numbers as `dtype` has them."""
+    rng = np.random.default_rng(seed)
+    stored, computed = getattr(minitorch, dtype), minitorch.float64 if device == "cpu" else getattr(minitorch, dtype)
+    place = lambda t: (t.to(stored).to(computed) if t.is_floating_point() else t).to(device)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        tensors = {n: place(minitorch.from_numpy(x)) for n, x in given.items()}
+        wanted = [t.requires_grad_() for t in tensors.values() if t.is_floating_point()]
+        outputs = flat(case.call(**tensors))
+        roots = [t for t in outputs if t.requires_grad]
+        upstream = [place(minitorch.from_numpy(np.asarray(rng.standard_normal(tuple(t.shape))))) for t in roots]
+        grads = minitorch.autograd.grad(roots, wanted, upstream, allow_unused=True) if roots else ()
+        found = [t.detach().cpu() for t in (*outputs, *grads) if t is not None]
+        return [(t.double() if t.is_floating_point() else t).numpy() for t in found]
+
+
+# ---- planted faults ----
+
+FAULTS = {" + ": " - ", " - ": " + ", " * ": " + ", " < ": " <= ", " > ": " < ", " += ": " = ", "MINUS_INFINITY": "0", "exp(": "("}
+
+
+def mutants(source: str) -> Iterator[tuple[str, str]]:
+    """Each way to plant one fault in a kernel's code: (what was changed, the source)."""
+    code = re.sub(r"//.*", "", source)
+    for line in code.splitlines():
+        for old, new in FAULTS.items():
+            for found in re.finditer(re.escape(old), line):
+                changed = line[: found.start()] + new + line[found.end() :]
+                yield f"{line.strip()}  →  {changed.strip()}", code.replace(line, changed, 1)
