@@ -43,18 +43,27 @@ def get_float32_matmul_precision() -> str:
 # ---- products ----
 
 
-def matmul(xp: Any, a: Any, b: Any) -> Any:
-    """a @ b as `numpy.matmul` defines it; half precision is summed in float32, as in torch."""
+def matmul(xp: Any, a: Any, b: Any, plus: Any = None) -> Any:
+    """a @ b (+ plus) as `numpy.matmul` defines it; half precision is summed in float32 and rounded once, as in torch."""
+    if plus is not None and plus.dtype != a.dtype:
+        return matmul(xp, a, b) + plus
     if a.dtype.itemsize == 2 and a.dtype.kind in "fV":  # V: ml_dtypes' bfloat16
         if xp is np:
-            return np.matmul(a.astype(np.float32), b.astype(np.float32)).astype(a.dtype)
+            out = np.matmul(a.astype(np.float32), b.astype(np.float32))
+            return (out if plus is None else out + plus.astype(np.float32)).astype(a.dtype)
     elif xp is np or a.dtype.kind != "f":
-        return xp.matmul(a, b)
+        out = xp.matmul(a, b)
+        if plus is not None:
+            out += plus
+        return out
     if b.ndim == 1:
         return matmul(xp, a, b[:, None])[..., 0]
     if a.ndim == 1:
-        return matmul(xp, a[None], b)[..., 0, :]
-    return _by_cublas(xp, a, b)
+        return matmul(xp, a[None], b, plus)[..., 0, :]
+    if b.ndim == 2 and a.ndim > 2:  # the batch is rows: one large product instead of many small ones
+        *lead, K = a.shape
+        return _by_cublas(xp, a.reshape(math.prod(lead), K), b, plus).reshape(*lead, b.shape[1])
+    return _by_cublas(xp, a, b, plus)
 
 
 def dot(xp: Any, a: Any, b: Any) -> Any:
@@ -62,27 +71,30 @@ def dot(xp: Any, a: Any, b: Any) -> Any:
     return np.dot(a, b) if xp is np else matmul(xp, a, b)
 
 
-def _by_cublas(xp: Any, a: Any, b: Any) -> Any:
-    """C = A B for floats of two or more dimensions on a GPU; the leading ones broadcast."""
+def _by_cublas(xp: Any, a: Any, b: Any, plus: Any) -> Any:
+    """C = A B (+ plus) for floats of two or more dimensions on a GPU; the leading ones broadcast."""
     (N, K), M = a.shape[-2:], b.shape[-1]
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     batch = math.prod(lead)
-    if not batch * N * M * K:
-        return xp.zeros((*lead, N, M), a.dtype)
     out = xp.empty((*lead, N, M), a.dtype)
+    if plus is not None or not batch * N * M * K:
+        out[...] = 0 if plus is None else plus  # cuBLAS adds to what it finds
+    if not batch * N * M * K:
+        return out
     cublas, kind = xp.cuda.cublas, getattr(xp.cuda.runtime, _CUDA_TYPES[a.dtype.name])
     one, zero = _COEFFICIENTS["d" if a.dtype.itemsize == 8 else "f"]
+    added = (zero if plus is None else one).ctypes.data
     left, right = _Operand(xp, b, lead), _Operand(xp, a, lead)
     sizes = (xp.cuda.get_cublas_handle(), left.flag, right.flag, M, N, K, one.ctypes.data)
     how = (_compute_type(cublas, a.dtype), cublas.CUBLAS_GEMM_DEFAULT)
     # fmt: off
     if batch == 1:
         cublas.gemmEx(*sizes, left.pointer, kind, left.pitch, right.pointer, kind, right.pitch,
-                      zero.ctypes.data, out.data.ptr, kind, M, *how)
+                      added, out.data.ptr, kind, M, *how)
     else:
         cublas.gemmStridedBatchedEx(*sizes, left.pointer, kind, left.pitch, left.stride,
                                     right.pointer, kind, right.pitch, right.stride,
-                                    zero.ctypes.data, out.data.ptr, kind, M, N * M, batch, *how)
+                                    added, out.data.ptr, kind, M, N * M, batch, *how)
     # fmt: on
     return out
 

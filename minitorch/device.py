@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import functools
 import importlib
+import threading
+from collections.abc import Iterable
 import os
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -21,17 +23,33 @@ from . import dtypes
 
 
 class device:
-    """Where a tensor lives: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`."""
+    """Where a tensor lives: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`, `device(0)`.
+
+    `with device("cuda"):` makes tensors there that name no device.
+    """
 
     __slots__ = ("index", "type")
 
-    def __init__(self, type: str | device, index: int | None = None):
-        name, _, number = str(type).partition(":")
-        if name not in ("cpu", "cuda") or (number and not number.isdigit()):
+    def __init__(self, type: str | device | int, index: int | None = None):
+        if isinstance(type, int):
+            type, index = "cuda", type
+        name, colon, number = str(type).partition(":")
+        if name not in ("cpu", "cuda") or (colon and not number.isdecimal()):
             hint = f"; a dtype has no quotes: minitorch.{name}" if name in dtypes.SCALAR_NAMES else ""
             raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {type!r}{hint}")
+        if colon and index is not None:
+            raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
+        if index is not None and index < 0:
+            raise RuntimeError(f"Device index must not be negative, got {index}")
         self.type: str = name
-        self.index: int | None = int(number) if number else index
+        self.index: int | None = int(number) if colon else index
+
+    def __enter__(self) -> device:
+        _default.stack.append(as_device(self))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _default.stack.pop()
 
     @property
     def xp(self) -> ModuleType:
@@ -54,14 +72,35 @@ class device:
 CPU = device("cpu")
 
 
+class _Default(threading.local):
+    """Where tensors are made that name no device, in this thread: on the last of the stack."""
+
+    def __init__(self) -> None:
+        self.stack = [CPU]
+
+
+_default = _Default()
+
+
+def get_default_device() -> device:
+    """Where tensors are made that name no device."""
+    return _default.stack[-1]
+
+
+def set_default_device(device: device | str | int | None) -> None:
+    """Make tensors there that name no device; None: on the CPU, as at first."""
+    _default.stack[-1] = CPU if device is None else as_device(device)
+
+
 def as_device(spec: device | str | int | None) -> device:
     """`None`, a string, a device or a GPU's number, as a device that can be used now; RuntimeError in words if it cannot.
 
-    "cuda" is the current GPU. Another than the current one is refused: a process uses one, chosen by `cuda.set_device`.
+    None is the default device, "cuda" the current GPU. Another than the current one is refused: a process uses one, chosen by
+    `cuda.set_device`.
     """
     if spec is None:
-        return CPU
-    found = device("cuda", spec) if isinstance(spec, int) else device(spec)
+        return _default.stack[-1]
+    found = device(spec)
     if found.type == "cpu":
         return found
     current = found.xp.cuda.Device().id  # raises here, before any work, if there is no GPU
@@ -103,6 +142,17 @@ use_kernels = SimpleNamespace(enabled=os.environ.get("MINITORCH_KERNELS") != "0"
 def device_of(array: Any) -> device:
     """The device an array lives on."""
     return CPU if isinstance(array, np.ndarray) else device("cuda", array.device.id)
+
+
+def mixed_devices(arrays: Iterable) -> RuntimeError | None:
+    """torch's error for arrays of several devices; None if they are of one."""
+    devices = sorted({str(device_of(a)) for a in arrays}, reverse=True)
+    if len(devices) < 2:
+        return None
+    return RuntimeError(
+        f"Expected all tensors to be on the same device, but found at least two devices, {' and '.join(devices)}! "
+        "Move one with .to(device)"
+    )
 
 
 def to_numpy(array: Any) -> np.ndarray:
@@ -162,17 +212,17 @@ def special_functions(xp: ModuleType) -> ModuleType:
 
 def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:
     """out[index] += values, in place, where repeated indices all count (`out[index] += values` keeps only one)."""
-    if xp is np:
-        np.add.at(out, index, values)
-    elif out.dtype.name in _ADDED_AS:  # the GPU has no atomic addition for these
-        wide = out.astype(_ADDED_AS[out.dtype.name])
-        _cupyx().scatter_add(wide, index, values.astype(wide.dtype))
-        out[...] = wide.astype(out.dtype)
-    else:
-        _cupyx().scatter_add(out, index, values)
+    add, wide = (np.add.at, _ROUNDED_ONCE) if xp is np else (_cupyx().scatter_add, _ADDED_AS)
+    if out.dtype.itemsize > 2 or out.dtype.name not in wide:
+        add(out, index, values)
+        return
+    total = out.astype(wide[out.dtype.name])
+    add(total, index, values.astype(total.dtype))
+    out[...] = total.astype(out.dtype)
 
 
-_ADDED_AS = {"bool": "int32", "uint8": "int32", "int8": "int32", "int16": "int32", "bfloat16": "float32"}
+_ROUNDED_ONCE = {"float16": "float32", "bfloat16": "float32"}  # a sum of many, rounded at each, would stop growing
+_ADDED_AS = _ROUNDED_ONCE | {"bool": "int32", "uint8": "int32", "int8": "int32", "int16": "int32"}  # no atomic addition
 
 
 def index_of_extreme(xp: ModuleType, name: str, x: Any, axis: int | None = None) -> Any:

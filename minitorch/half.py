@@ -67,6 +67,23 @@ def wide_derivative(function: Callable) -> Callable:
     return wide
 
 
+def in_float32(function: Callable) -> Callable:
+    """A function of Tensors, in float32 if its first is of half precision, as its other Tensors then are; rounded at its end.
+
+    For what torch computes in one step and we in several.
+    """
+
+    @functools.wraps(function)
+    def wide(*args: Any, **kwargs: Any) -> Any:
+        dtype = _half(args[0]) if args else None
+        if dtype is None:
+            return function(*args, **kwargs)
+        made = (v.to(dtypes.float32) if _half(v) is dtype else v for v in args)
+        return function(*made, **{n: v.to(dtypes.float32) if _half(v) is dtype else v for n, v in kwargs.items()}).to(dtype)
+
+    return wide
+
+
 def _half(value: Any) -> Any:
     """A Tensor's dtype if it is float16 or bfloat16, else None."""
     dtype = getattr(value, "dtype", None)

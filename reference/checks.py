@@ -7,6 +7,7 @@ absolute part scaled by the output. Read next: `report.py`, which measures the s
 from __future__ import annotations
 
 import doctest
+import itertools
 import warnings
 from typing import Any
 
@@ -146,7 +147,9 @@ def compare_gradients(
         compare(row, ours[1], theirs[1], dtype, case, "second derivative", margin=10.0 if dtype is np.float32 else 1.0)
 
 
-def differentiate(row: Row, function: Any, case: dict, library: Any, dtype: Any, seed: int, second: bool) -> Any:
+def differentiate(
+    row: Row, function: Any, case: dict, library: Any, dtype: Any, seed: int, second: bool, upstream_dtype: Any = np.float64
+) -> Any:
     """(first gradients, second gradients) of ⟨outputs, random⟩; None if the call raises or nothing requires grad.
 
     Where torch has a value but no derivative, that is None too; ours may not raise.
@@ -167,7 +170,8 @@ def differentiate(row: Row, function: Any, case: dict, library: Any, dtype: Any,
         del outputs[rng.integers(len(outputs))]
 
     def random_like(t: Any) -> Any:
-        return library.from_numpy(np.asarray(rng.standard_normal(tuple(t.shape)))).to(t.dtype)
+        numbers = np.asarray(rng.standard_normal(tuple(t.shape))).astype(upstream_dtype).astype(np.float64)
+        return library.from_numpy(numbers).to(t.dtype)
 
     upstream = [random_like(o).requires_grad_(second) for o in outputs]
     try:
@@ -192,6 +196,86 @@ def differentiate(row: Row, function: Any, case: dict, library: Any, dtype: Any,
 
 def _zeros_if_none(g: Any, like: Any) -> Any:
     return g if g is not None else like.detach() * 0
+
+
+# ---- half precision ----
+
+# The dtype → its relative error in torch.testing.assert_close, and its rounding of the largest number: sums cancel.
+HALF = {"float16": (1e-3, 2.0**-11), "bfloat16": (1.6e-2, 2.0**-8)}
+
+
+def half_precision(row: Row, source: Source) -> None:
+    """Values and first gradients in float16 or bfloat16 are torch's, or the exact ones, or about as far from these as torch's.
+
+    Exact is torch in float64 on the same numbers. Torch itself often rounds between steps where ours rounds once.
+    """
+    if row.half == np.inf:
+        return
+    case, name, seed = row.draw(source), source.choice(list(HALF)), source.integer(0, 2**31)
+    dtype = getattr(minitorch, name).numpy
+    case = {n: _rounded(v, dtype) for n, v in case.items()}
+    theirs = attempt(row, row.theirs, case, torch, dtype)
+    if isinstance(theirs, Exception):
+        return  # torch has no kernel for it, or refuses the call in any dtype: see `values`
+    ours, exact = attempt(row, row.ours, case, minitorch, dtype), attempt(row, row.theirs, case, torch, np.float64)
+    assert not isinstance(ours, Exception), f"{row} in {name}: ours {ours!r}, torch's {theirs}\n{describe(case)}"
+    _compare_rounded(f"{row} in {name}: value", case, flat(ours), flat(theirs), flat(exact), dtype, row.half)
+    if not row.inputs():
+        return
+    theirs = differentiate(row, row.theirs, case, torch, dtype, seed, False, dtype)
+    if theirs is None:
+        return
+    ours = differentiate(row, row.ours, case, minitorch, dtype, seed, False, dtype)
+    assert ours is not None, f"{row} in {name}: torch gives a gradient here\n{describe(case)}"
+    exact = differentiate(row, row.theirs, case, torch, np.float64, seed, False, dtype)
+    _compare_rounded(f"{row} in {name}: gradient", case, ours[0], theirs[0], exact[0] if exact else [], dtype, row.half)
+
+
+def _rounded(value: Any, dtype: Any) -> Any:
+    """The case's floats, as numbers that the dtype has."""
+    if isinstance(value, list):
+        return [_rounded(v, dtype) for v in value]
+    is_floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    return value.astype(dtype).astype(np.float64) if is_floats else value
+
+
+def _compare_rounded(what: str, case: dict, ours: list, theirs: list, exact: list, dtype: Any, margin: float) -> None:
+    """Shapes, dtypes and numbers of two lists of half-precision tensors, beside what they would be without rounding."""
+    assert len(ours) == len(theirs), f"{what}: {len(ours)} of them, torch has {len(theirs)}"
+    for a, b, c in itertools.zip_longest(ours, theirs, exact[: len(ours)]):
+        where = f"{what}\n{describe(case)}\nours   {a}\ntorch's {b}\nexact  {c}"
+        if not isinstance(b, torch.Tensor):
+            assert a == b, where
+            continue
+        assert a is not None and tuple(a.shape) == tuple(b.shape), where
+        assert str(a.dtype).split(".")[1] == str(b.dtype).split(".")[1], where
+        if not b.is_floating_point():
+            assert np.array_equal(a.numpy(), b.numpy(force=True)), where
+            continue
+        with np.errstate(all="ignore"):
+            error = _error_in_half(a.detach().double().numpy(), b.detach().double().numpy(force=True), c, dtype)
+        assert error <= margin, f"{where}\nerror is {error:.3g} times what is allowed"
+
+
+def _error_in_half(ours: np.ndarray, theirs: np.ndarray, exact: Any, dtype: Any) -> float:
+    """How far ours is from torch's or from the exact, whichever is nearer, over what is allowed; 0 if torch's is as far."""
+    relative, of_largest = HALF[dtype.name]
+
+    def apart(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        size = np.abs(b)
+        error = np.abs(a - b) / (relative * size + of_largest * size.max(initial=0, where=np.isfinite(size)) + 1e-5)
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        return np.where(same, 0.0, np.where(np.isfinite(error) & np.isfinite(b), error, np.inf))
+
+    error = apart(ours, theirs)
+    if isinstance(exact, torch.Tensor) and exact.shape == theirs.shape:
+        truth = (
+            exact.detach().numpy(force=True).astype(dtype).astype(np.float64)
+        )  # what is too large for the dtype is infinite in it
+        error = np.minimum(error, apart(ours, truth))
+        if np.abs(ours - truth).max(initial=0) <= 2 * np.abs(theirs - truth).max(initial=0):
+            return 0.0  # both went by the same numbers, rounded: exp(x − out) for one
+    return float(error.max(initial=0))
 
 
 # ---- manners ----

@@ -41,6 +41,7 @@ class Row:
         empty: bool = True,
         special: bool = True,
         expand: bool = True,
+        half: float = 1.0,
         positional: tuple[str, ...] = (),
         covers: str | None = None,
         **arguments: Strategy,
@@ -48,6 +49,7 @@ class Row:
         self.name, self.theirs = name, theirs
         self._ours = ours
         self.broadcast, self.empty, self.special, self.expand = broadcast, empty, special, expand
+        self.half = half  # how many times the usual error float16 and bfloat16 may have; ∞: they cannot tell anything
         self.smooth = smooth or {}  # strategies to use instead where a derivative is compared with differences
         self.differentiable, self.second_order = differentiable, second_order
         self.positional = positional
@@ -124,7 +126,11 @@ def _tensor(value: Any, library: Any, dtype: Any, wants_grad: bool) -> Any:
         return [_tensor(v, library, dtype, wants_grad) for v in value]
     if not isinstance(value, np.ndarray):
         return value
-    made = library.from_numpy(_copied(value, dtype if value.dtype.kind == "f" else value.dtype))
+    array = _copied(value, dtype if value.dtype.kind == "f" else value.dtype)
+    if library is torch and array.dtype.name == "bfloat16":  # torch knows no such NumPy dtype
+        made: Any = torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    else:
+        made = library.from_numpy(array)
     return made.requires_grad_() if wants_grad else made
 
 

@@ -62,6 +62,25 @@ def test_products_in_every_layout(shapes: str, dtype: str, data: Any) -> None:
     assert (np.abs(have.astype(np.float64) - want) <= rounding + 1e-7).all()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 4), (0, 4)])
+def test_a_bias_is_added_before_rounding(shape: tuple[int, ...], dtype: str) -> None:
+    rng, numpy_dtype = np.random.default_rng(0), getattr(minitorch, dtype).numpy
+    x, weight, bias = (rng.standard_normal(s).astype(numpy_dtype) for s in (shape, (5, 4), 5))
+    want = (x.astype("f8") @ weight.astype("f8").T + bias.astype("f8")).astype(numpy_dtype)
+    here = minitorch.nn.functional.linear(*map(minitorch.from_numpy, (x, weight, bias))).numpy()
+    there = minitorch.nn.functional.linear(*(minitorch.from_numpy(v).cuda() for v in (x, weight, bias))).cpu().numpy()
+    for have in (here, there):
+        assert have.dtype == numpy_dtype and have.shape == want.shape
+        assert np.allclose(have.astype("f8"), want.astype("f8"), rtol=1e-6, atol=1e-6), "half precision is equal: one rounding"
+
+
+def test_a_batch_of_rows_is_one_product() -> None:
+    del cublas.calls[:]
+    minitorch.nn.functional.linear(*(minitorch.ones(*s, device="cuda") for s in ((2, 3, 4), (5, 4), (5,))))
+    assert cublas.calls == ["TN 5x6x4 batch 1 float32 compute 68"]
+
+
 def test_transposed_operands_and_repeated_matrices_are_not_copied(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = cupy.ones((6, 2, 3, 4), "float16"), cupy.ones((6, 2, 5, 4), "float16")
     monkeypatch.setattr(cupy.ndarray, "copy", lambda *_: pytest.fail("an operand is copied"), raising=False)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
+from ..half import in_float32
 from ..op import Array, composite, op, row
 from .dims import canonical_dim
 from .elementwise import exp, tanh, where
@@ -214,6 +215,7 @@ silu = row("silu", "x · σ(x)", lambda xp, x: x * special(xp, "expit", x),
 
 
 @composite(only="floats", backward="MishBackward0")
+@in_float32
 def mish(input: Tensor) -> Tensor:
     """x · tanh(ln(1 + eˣ)) (Misra, 2019)"""
     return input * tanh(softplus(input))

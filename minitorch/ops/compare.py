@@ -28,7 +28,9 @@ isnan = row("isnan", "x is nan", lambda xp, x: xp.isnan(x))
 isinf = row("isinf", "x is ∞ or −∞", lambda xp, x: xp.isinf(x))
 isfinite = row("isfinite", "x is a finite number", lambda xp, x: xp.isfinite(x))
 signbit = row(
-    "signbit", "the sign bit of x is set (of −0 too)", lambda xp, x: xp.signbit(x) if x.dtype.kind == "f" else x < 0
+    "signbit",
+    "the sign bit of x is set (of −0 too)",
+    lambda xp, x: xp.signbit(x if x.dtype.kind == "f" else x.astype("float32")),
 )
 
 # ---- logic ----

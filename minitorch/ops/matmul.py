@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from .. import blas, dtypes
+from ..half import in_float32
 from ..op import Array, composite, op
 from ..signature import Number, tensor_list
 from .dims import as_ints, canonical_dim
@@ -272,13 +273,7 @@ def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array
             f"The expanded size of the tensor ({len(weight)}) must match the existing size ({bias.size}) at non-singleton "
             f"dimension {x.ndim - 1}: linear expects a bias of shape ({len(weight)},), got {tuple(bias.shape)}"
         )
-    out = blas.matmul(xp, x, weight.T)
-    if bias is not None:
-        if out.ndim and out.dtype == bias.dtype:
-            out += bias
-        else:
-            out = out + bias
-    return out
+    return blas.matmul(xp, x, weight.T, bias)
 
 
 @linear.grad("x")
@@ -335,6 +330,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: N
 
 
 @composite(out=True, eager=True, backward="AddrBackward0")
+@in_float32
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · vec1 vec2ᵀ"""
     product = outer(vec1, vec2)

@@ -397,7 +397,7 @@ def trace(xp: Any, x: Array) -> Array:
     """Σᵢ x[i, i]"""
     if x.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {x.ndim}")
-    return xp.trace(x, dtype=x.dtype if x.dtype.kind == "f" else "int64")
+    return xp.trace(x, dtype=x.dtype if x.dtype.kind in "fV" else "int64")
 
 
 @trace.grad

@@ -128,8 +128,9 @@ row(
     second_order=False,
     smooth={"x": floats("N 5", away_from=0)},
 )
+# half: its gradient is a difference of two larger ones.
 row("cosine_similarity", F.cosine_similarity, ours.cosine_similarity, a=floats("N 5"), b=floats("N 5"), dim=of(0, 1, -1),
-    eps=of(1e-8, 0.5), empty=False, smooth={"eps": of(1e-8)})  # fmt: skip
+    eps=of(1e-8, 0.5), empty=False, smooth={"eps": of(1e-8)}, half=8)  # fmt: skip
 row(
     "pairwise_distance",
     F.pairwise_distance,
