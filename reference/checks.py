@@ -17,6 +17,7 @@ import torch
 import minitorch
 import minitorch.op
 
+from .overwriting import refuses_or_is_right
 from .strategies import Source
 from .table import Row, flat, tensors
 
@@ -391,7 +392,7 @@ def documented(row: Row, source: Source) -> None:
 
 CHECKS = (
     values, values_float32, special_values, gradients, gradients_float32, special_gradients,
-    leaves_arguments_alone, keeps_only_what_it_names, dtypes, in_place, documented,
+    leaves_arguments_alone, keeps_only_what_it_names, refuses_or_is_right, dtypes, in_place, documented,
 )  # fmt: skip
 
 

@@ -12,7 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import minitorch
+from minitorch.ops import index
 from reference.checks import CHECKS
+from reference.overwriting import refuses_or_is_right
 from reference.strategies import Source
 from reference.table import Row, table
 
@@ -36,3 +39,19 @@ CASES = [pytest.param(row, check, id=f"{k}-{row}-{check.__name__}") for k, row i
 @given(data=st.data())
 def test_op(row: Row, check: Any, data: Any) -> None:
     check(row, Drawn(data.draw))
+
+
+UNNOTICED = {  # how a write between forward and backward would go unnoticed, and by which row it shows
+    "writes are not counted": (minitorch.Tensor, "_bump", lambda self: None, "exp"),
+    "indices are not copied": (index, "_kept", lambda x, arrays: arrays, "setitem"),
+}
+
+
+@pytest.mark.parametrize("fault", UNNOTICED)
+def test_a_write_that_goes_unnoticed_is_caught(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, name, broken, shown_by = UNNOTICED[fault]
+    monkeypatch.setattr(owner, name, broken)
+    with pytest.raises(AssertionError, match="went unnoticed"):
+        for row in table():
+            for seed in range(40 if row.name == shown_by else 0):
+                refuses_or_is_right(row, Source(seed))

@@ -66,7 +66,7 @@ def setitem(x: Any, key: Any, value: Any) -> None:
         view._check_writable(value)
         view._apart_from(value)
         _check_arrays(view, arrays)
-        view._update(put_at, value.to(x.dtype), _kept(value, arrays))
+        view._update(put_at, value.to(x.dtype), _kept(value if value.requires_grad else view, arrays))
 
 
 def _is_one_mask(key: Any) -> bool:
