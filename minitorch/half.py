@@ -9,7 +9,7 @@ are. Matrix products do without: they are summed in float32 anyway (`blas.py`).
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,16 +20,21 @@ from ._memory import order_of_a_copy
 FLOAT32 = np.dtype(np.float32)
 # The families whose ops compute with numbers; all others move, compare or draw them.
 COMPUTING = {
-    f"minitorch.ops.{family}" for family in ("activation", "elementwise", "loss", "normalize", "reduce", "scan", "special")
+    f"minitorch.ops.{family}"
+    for family in ("activation", "compare", "elementwise", "loss", "normalize", "reduce", "scan", "sort", "special")
 }
+# Where a Python number stays as it is; beside all others torch rounds it, as if it were a tensor.
+EXACT = {"mul": "a b", "true_divide": "a b", "floor_divide": "b", "trunc_divide": "b", "lerp": "weight"}
 
 
-def wide_forward(forward: Callable, parameters: Sequence[str]) -> Callable:
+def wide_forward(name: str, op: Any, forward: Callable) -> Callable:
     """The forward, in float32 for float inputs that are all of one half-precision dtype, and as it is for any others.
 
     Its results then have their dtype, unless the caller asks for one.
     """
-    asked = parameters.index("dtype") if "dtype" in parameters else None
+    asked = op.parameters.index("dtype") if "dtype" in op.parameters else None
+    numbers = [n for n in (*op.inputs, "alpha") if n not in EXACT.get(name, "").split()] if len(op.inputs) > 1 else ()
+    rounded = [i for i, n in enumerate(op.parameters) if n in numbers]
 
     @functools.wraps(forward)
     def wide(xp: Any, *args: Any, **options: Any) -> Any:
@@ -37,7 +42,11 @@ def wide_forward(forward: Callable, parameters: Sequence[str]) -> Callable:
         half = kinds.pop() if len(kinds) == 1 else FLOAT32
         if half.itemsize != 2:
             return forward(xp, *args, **options)
-        out = forward(xp, *(_as(FLOAT32, a) if getattr(a, "dtype", None) == half else a for a in args), **options)
+        given = [_as(FLOAT32, a) if getattr(a, "dtype", None) == half else a for a in args]
+        for i in rounded:
+            if i < len(given) and type(given[i]) is float:
+                given[i] = float(half.type(given[i]))
+        out = forward(xp, *given, **options)
         if asked is not None and args[asked] is not None:
             return out
         several = type(out) in (tuple, list)
@@ -67,16 +76,16 @@ def wide_derivative(function: Callable) -> Callable:
     return wide
 
 
-def in_float32(function: Callable) -> Callable:
+def in_float32(function: Callable, gpu: bool = True) -> Callable:
     """A function of Tensors, in float32 if its first is of half precision, as its other Tensors then are; rounded at its end.
 
-    For what torch computes in one step and we in several.
+    For what torch computes in one step and we in several. gpu: there too.
     """
 
     @functools.wraps(function)
     def wide(*args: Any, **kwargs: Any) -> Any:
         dtype = _half(args[0]) if args else None
-        if dtype is None:
+        if dtype is None or (args[0].is_cuda and not gpu):
             return function(*args, **kwargs)
         made = (v.to(dtypes.float32) if _half(v) is dtype else v for v in args)
         return function(*made, **{n: v.to(dtypes.float32) if _half(v) is dtype else v for n, v in kwargs.items()}).to(dtype)

@@ -171,7 +171,7 @@ class Op:
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         # Whether types are checked before each call; other ops check them where they promote, and when they fail.
         self.eager = not is_row or numbers is not None or bool(self.defaults)
-        self.wide: Any = wide_forward(forward, self.parameters) if forward.__module__ in COMPUTING and not view else None
+        self.wide: Any = wide_forward(name, self, forward) if forward.__module__ in COMPUTING and not view else None
         self.single = self.outputs == ("out",)
         self.n_inputs, self.arity = len(self.inputs), len(self.parameters)
         self.result = namedtuple(name, self.outputs) if len(self.outputs) > 1 else None  # type: ignore[misc]

@@ -259,6 +259,7 @@ def tanhshrink(input: Tensor) -> Tensor:
 
 
 @composite(only="floats", backward="GluBackward0")
+@in_float32
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a · σ(b), for the two halves a, b of x along `dim` (Dauphin et al., 2016)"""
     if input.ndim == 0:

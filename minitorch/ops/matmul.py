@@ -242,6 +242,9 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 
 # ---- with something added ----
 
+# Rounded once, as in torch; on a GPU the product is rounded before the sum, so that tensor cores do it.
+on_cpu_in_float32 = functools.partial(in_float32, gpu=False)
+
 
 @op(promote=None, backward="AddmmBackward0", only="numbers", alike="x weight")
 def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
@@ -318,12 +321,14 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 
 
 @composite(out=True, alike="input mat1", backward="AddmmBackward0")
+@on_cpu_in_float32
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · mat1 mat2"""
     return _plus(input, mm(mat1, mat2), beta, alpha)
 
 
 @composite(out=True, alike="input mat", backward="AddmvBackward0")
+@on_cpu_in_float32
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · mat vec"""
     return _plus(input, mv(mat, vec), beta, alpha)
@@ -340,12 +345,14 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: 
 
 
 @composite(out=True, alike="input batch1", backward="BaddbmmBackward0")
+@on_cpu_in_float32
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · batch1_n batch2_n"""
     return _plus(input, bmm(batch1, batch2), beta, alpha)
 
 
 @composite(out=True, alike="input batch1", backward="AddbmmBackward0")
+@on_cpu_in_float32
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · Σ_n batch1_n batch2_n"""
     return _plus(input, bmm(batch1, batch2).sum(0), beta, alpha)

@@ -84,7 +84,8 @@ def logit_grad(g: Tensor, x: Tensor, eps: float | None) -> Tensor:
 @op(promote="float")
 def xlogy(xp: Any, a: Operand, b: Operand) -> Array:
     """a · ln b, and 0 where a = 0 (unless b is nan)."""
-    return xp.where((a == 0) & ~xp.isnan(xp.asarray(b)), xp.zeros((), xp.result_type(a, b)), a * xp.log(b))
+    b = xp.asarray(b, dtype=xp.result_type(a, b))  # a number's logarithm would be float64
+    return xp.where((a == 0) & ~xp.isnan(b), xp.zeros((), b.dtype), a * xp.log(b))
 
 
 @xlogy.grad("a")
