@@ -11,7 +11,7 @@ import importlib
 import pkgutil
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ import minitorch
 from minitorch.nn import functional as F
 
 from .strategies import Source, laid_out
-from .strict_cupy import standing_in
+from .strict_cupy import cupy
 from .strict_cupy.kernels import launched
 from .table import flat
 
@@ -106,11 +106,11 @@ def compare(case: Case, source: Source, dtype: str) -> None:
     """AssertionError unless the kernels' values and gradients are the plain op's in float64, and they were launched."""
     given = {name: draw(source) for name, draw in case.inputs.items()}
     seed = source.integer(0, 2**31)
-    with standing_in():
-        launched.clear()
-        have = _run(case, given, dtype, "cuda", seed)
-        names = {name for name, _ in launched}
-    assert names == set(case.kernels), f"launched {names or 'nothing'}, the case names {case.kernels}"
+    launched.clear()
+    have = _run(case, given, dtype, "cuda", seed)
+    names = {name for name, _ in launched}
+    if minitorch.device("cuda").xp is cupy:  # CuPy itself keeps no list
+        assert names == set(case.kernels), f"launched {names or 'nothing'}, the case names {case.kernels}"
     want = _run(case, given, dtype, "cpu", seed)
     for k, (a, b) in enumerate(zip(have, want, strict=True)):
         assert a.shape == b.shape, f"result {k} of {case}: shape {a.shape}, not {b.shape}"
@@ -145,14 +145,27 @@ def _run(case: Case, given: dict, dtype: str, device: str, seed: int) -> list[np
 
 # ---- planted faults ----
 
-FAULTS = {" + ": " - ", " - ": " + ", " * ": " + ", " < ": " <= ", " > ": " < ", " += ": " = ", "MINUS_INFINITY": "0", "exp(": "("}
+FAULTS = {
+    " + ": " - ",
+    " - ": " + ",
+    " * ": " + ",
+    " > ": " < ",
+    " += ": " = ",
+    "exp(": "(",
+    "log(": "(",
+    "(LONG)": "(!LONG)",
+}
+LEFT_OUT = r"//.*|for \(int.*?\)|.*load\(.*"  # how a share is loaded is the helpers', the sanitizers look at its bounds
 
 
-def mutants(source: str) -> Iterator[tuple[str, str]]:
+def mutants(source: str) -> list[tuple[str, str]]:
     """Each way to plant one fault in a kernel's code: (what was changed, the source)."""
-    code = re.sub(r"//.*", "", source)
-    for line in code.splitlines():
-        for old, new in FAULTS.items():
-            for found in re.finditer(re.escape(old), line):
-                changed = line[: found.start()] + new + line[found.end() :]
-                yield f"{line.strip()}  →  {changed.strip()}", code.replace(line, changed, 1)
+    made = []
+    for old, new in FAULTS.items():
+        for found in re.finditer(re.escape(old), source):
+            line = source[source.rfind("\n", 0, found.start()) + 1 : source.find("\n", found.end())]
+            at = found.start() - source.rfind("\n", 0, found.start()) - 1
+            if not any(m.start() <= at < m.end() for m in re.finditer(LEFT_OUT, line)):
+                changed = (line[:at] + new + line[at + len(old) :]).strip()
+                made.append((f"{line.strip()}  →  {changed}", source[: found.start()] + new + source[found.end() :]))
+    return made

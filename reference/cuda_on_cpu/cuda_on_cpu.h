@@ -17,9 +17,13 @@
 struct dim3 { unsigned x = 1, y = 1, z = 1; };
 static dim3 gridDim, blockDim;
 static thread_local dim3 blockIdx, threadIdx;
-static pthread_barrier_t everybody;
 
-static void __syncthreads() { pthread_barrier_wait(&everybody); }
+// Two barriers in turn: a thread that is late to wake at one must not look as if it had seen what others did before the next,
+// or ThreadSanitizer misses races.
+static pthread_barrier_t everybody[2];
+static thread_local int turn;
+static void __syncthreads() { pthread_barrier_wait(&everybody[turn ^= 1]); }
+
 template <class T> static T atomicAdd(T* place, T value) { return std::atomic_ref<T>(*place).fetch_add(value); }
 template <class T> static T rsqrt(T x) { return 1 / sqrt(x); }
 
@@ -45,7 +49,7 @@ template <class... A> void launch(void (*kernel)(A...), unsigned blocks, unsigne
         }(std::index_sequence_for<A...>());
     };
     gridDim.x = blocks, blockDim.x = threads;
-    pthread_barrier_init(&everybody, nullptr, threads);
+    for (pthread_barrier_t& barrier : everybody) pthread_barrier_init(&barrier, nullptr, threads);
     std::vector<Launch> launches(threads);
     std::vector<pthread_t> started(threads);
     for (unsigned t = 0; t < threads; t++) {
@@ -53,7 +57,7 @@ template <class... A> void launch(void (*kernel)(A...), unsigned blocks, unsigne
         if (pthread_create(&started[t], nullptr, one_thread, &launches[t])) abort();
     }
     for (pthread_t thread : started) pthread_join(thread, nullptr);
-    pthread_barrier_destroy(&everybody);
+    for (pthread_barrier_t& barrier : everybody) pthread_barrier_destroy(&barrier);
 }
 
 // The types of a kernel's parameters as g++ spells them: "PKf Pf x".

@@ -1,0 +1,315 @@
+"""CUDA kernels without a GPU: compared with the plain ops on the CPU, watched by sanitizers, compiled for three generations.
+
+A kernel is executed by g++ and `reference/cuda_on_cpu`, and compiled by NVRTC if the extra `gpu-check` is installed; where these
+are missing, tests are skipped and say so. What each kernel is compared on is in `reference/kernels.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import io
+import itertools
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_ops import Drawn
+
+import minitorch
+from minitorch.device import use_kernels
+from minitorch.kernels import Kernel
+from minitorch.kernels.softmax import LOG_SOFTMAX, SOFTMAX
+from minitorch.nn import functional as F
+from reference import kernels
+from reference.cuda_on_cpu import compiled, compiler, sanitized
+from reference.kernels import Case, cases, compare, long_rows, mutants
+from reference.strategies import Source
+from reference.strict_cupy import counting, standing_in
+from reference.strict_cupy.kernels import launched
+
+KERNELS = kernels.every_kernel()
+executed = pytest.mark.skipif(compiler() is None, reason="executing kernels on the CPU needs g++, which is not installed")
+
+
+def named(objects: Any) -> list[Any]:
+    return [pytest.param(thing, id=f"{k}-{thing!r}") for k, thing in enumerate(objects)]
+
+
+def variants(kernel: Kernel) -> list[tuple[str, dict[str, int]]]:
+    """Each dtype and each choice of its constants."""
+    choices = itertools.product(*kernel.constants.values())
+    return [(dtype, dict(zip(kernel.constants, choice))) for choice in choices for dtype in kernel.dtypes]
+
+
+# ---- executed ----
+
+
+def test_every_kernel_has_a_case() -> None:
+    assert set(KERNELS) == {name for case in cases for name in case.kernels}
+
+
+@executed
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("case", named(cases))
+@given(data=st.data())
+def test_equals_the_plain_op(case: Case, data: Any) -> None:
+    compare(case, Drawn(data.draw), data.draw(st.sampled_from(case.dtypes)))
+
+
+@executed
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("case", named(cases))
+@pytest.mark.parametrize("sanitizer", ["thread", "address"])
+def test_under_a_sanitizer(case: Case, sanitizer: str) -> None:
+    if reason := sanitized.missing(sanitizer):
+        pytest.skip(f"no {sanitizer} sanitizer: {reason.splitlines()[0]}")
+    compare(case, Source(1), case.dtypes[0])
+    for (name, source), launch in list(launched.items()):
+        if "T**" in source:
+            pytest.skip("the addresses in its tables mean nothing in another process")
+        assert not (found := sanitized.report(source, name, *launch, sanitizer)), found
+
+
+@executed
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("name", KERNELS)
+def test_planted_faults_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch, record_property: Any) -> None:
+    kernel, survivors, count = KERNELS[name], [], 0
+    planted = mutants(kernel.source)
+    for change, source in planted[:: 1 if settings.default is settings.get_profile("thorough") else 1 + len(planted) // 6]:
+        monkeypatch.setattr(kernel, "source", source)
+        monkeypatch.setattr(kernel, "_compiled", {})
+        if (noticed := _noticed(name)) is not None:
+            count += 1
+            survivors += [] if noticed else [change]
+    record_property("mutants", f"kernel {name}: {count - len(survivors)} of {count}")
+    assert count and not survivors, "\n".join(survivors)
+
+
+def _noticed(name: str) -> bool | None:
+    """Whether the kernel's cases notice that it is broken; None if it is no longer C++. In a process that may crash."""
+    child = os.fork()
+    if not child:
+        with contextlib.suppress(BaseException):
+            os._exit(OUTCOMES.index(_compared(name)))
+        os._exit(len(OUTCOMES))
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return True  # it read or wrote where there is no memory
+    return OUTCOMES[os.WEXITSTATUS(status)]
+
+
+OUTCOMES = (False, True, None)
+
+
+def _compared(name: str) -> bool | None:
+    for case in [c for c in cases if name in c.kernels]:
+        for seed in range(2 if long_rows in case.inputs.values() else 12):
+            try:
+                compare(case, Source(seed), case.dtypes[0])
+            except (AssertionError, IndexError):
+                return True
+            except RuntimeError as error:
+                assert "g++ refuses" in str(error)
+                return None
+    return False
+
+
+HELPERS = {
+    "i < n ? ACC(from[i]) : beyond": "i <= n ? ACC(from[i]) : beyond",
+    "if (i < n) to[i]": "if (i <= n) to[i]",
+    "i < blockDim.x; i += few": "i < blockDim.x - 1; i += few",
+    "threadIdx.x < few": "threadIdx.x < few - 1",
+    "int i = 1; i < few": "int i = 2; i < few",
+    "a > b ? a : b": "a",
+    "at < (LONG ? n : 1)": "at < 1",
+}
+
+
+@executed
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("old", HELPERS)
+def test_faults_in_the_helpers_are_noticed(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = minitorch.kernels.HELPERS.replace(old, HELPERS[old])
+    assert broken != minitorch.kernels.HELPERS
+    monkeypatch.setattr(minitorch.kernels, "HELPERS", broken)
+    for kernel in (SOFTMAX, LOG_SOFTMAX):
+        monkeypatch.setattr(kernel, "_compiled", {})
+    assert _noticed("softmax") is True
+
+
+@executed
+@pytest.mark.parametrize("nth", [0, 1])
+def test_a_removed_barrier_is_a_race(nth: int) -> None:
+    if reason := sanitized.missing("thread"):
+        pytest.skip(f"no thread sanitizer: {reason.splitlines()[0]}")
+    parts = SOFTMAX.text("float32", LONG=0).split("__syncthreads();")
+    assert len(parts) == 3
+    barriers = ["__syncthreads();", "__syncthreads();"]
+    barriers[nth] = ""
+    x = np.ones((4, 500), "float32")
+    broken = parts[0] + barriers[0] + parts[1] + barriers[1] + parts[2]
+    assert "data race" in sanitized.report(broken, "softmax", 4, 64, (x, x.copy(), 500), "thread")
+
+
+@executed
+def test_a_read_past_the_end_is_reported() -> None:
+    if reason := sanitized.missing("address"):
+        pytest.skip(f"no address sanitizer: {reason.splitlines()[0]}")
+    broken = SOFTMAX.text("float32", LONG=0).replace("i < n ? ACC", "i <= n ? ACC")
+    x = np.ones((4, 500), "float32")
+    assert "heap-buffer-overflow" in sanitized.report(broken, "softmax", 4, 64, (x, x.copy(), 500), "address")
+
+
+@executed
+def test_arguments_are_what_the_kernel_says() -> None:
+    launch = compiled(SOFTMAX.text("float32", LONG=0), "softmax")
+    x = np.ones((2, 8), "float32")
+    launch(2, 32, (x, x.copy(), 8))
+    for wrong in [(x, x.astype("float64"), 8), (x, x.copy(), 8.0), (x, x.copy(), np.int32(8)), (x, 8, 8), (x, x.copy(), x)]:
+        with pytest.raises(TypeError, match="kernel softmax: a parameter of type"):
+            launch(2, 32, wrong)
+    with pytest.raises(ValueError, match="not contiguous"):
+        launch(2, 32, (x, np.ones((8, 2), "float32").T, 8))
+    with pytest.raises(IndexError, match="wrote outside an array"):
+        launch(3, 32, (np.ones((3, 8), "float32"), x.copy(), 8))
+
+
+# ---- chosen ----
+
+NOT_SERVED = {
+    "another dimension": lambda m: m.randn(3, 4).softmax(0),
+    "no dimension": lambda m: m.tensor(1.0).softmax(0),
+    "nothing to do": lambda m: m.randn(0, 4).softmax(-1),
+    "not contiguous": lambda m: F.gelu(m.randn(4, 3).t()),
+    "empty": lambda m: F.gelu(m.randn(0)),
+}
+
+
+@executed
+@pytest.mark.usefixtures("stand_in")
+@pytest.mark.parametrize("name", NOT_SERVED)
+def test_the_plain_op_runs_where_no_kernel_serves(name: str) -> None:
+    launched.clear()
+    minitorch.manual_seed(0)
+    want = NOT_SERVED[name](minitorch)
+    minitorch.manual_seed(0)
+    have = NOT_SERVED[name](OnGpu())
+    assert have.is_cuda and not launched
+    assert np.allclose(have.cpu().numpy(), want.numpy(), atol=1e-6)
+
+
+class OnGpu:
+    """minitorch, whose tensors are on the GPU."""
+
+    def randn(self, *shape: int) -> Any:
+        return minitorch.randn(*shape).cuda()
+
+    def tensor(self, value: float) -> Any:
+        return minitorch.tensor(value).cuda()
+
+
+@executed
+@pytest.mark.usefixtures("stand_in")
+def test_a_mistake_has_the_same_words_with_a_kernel() -> None:
+    for call in (lambda x: x.softmax(2), lambda x: F.gelu(x, approximate="tan"), lambda x: x.long().softmax(0)):
+        with pytest.raises(Exception) as want:
+            call(minitorch.randn(2, 3))
+        with pytest.raises(type(want.value)) as have:
+            call(minitorch.randn(2, 3).cuda())
+        assert str(have.value) == str(want.value)
+
+
+@executed
+@pytest.mark.usefixtures("stand_in")
+def test_a_recorded_backward_uses_the_derivative_that_can_be_differentiated() -> None:
+    x = minitorch.randn(2, 5, dtype=minitorch.float64).cuda().requires_grad_()
+    launched.clear()
+    (g,) = minitorch.autograd.grad(x.softmax(-1).square().sum(), x, create_graph=True)
+    assert {name for name, _ in launched} == {"softmax"}
+    (again,) = minitorch.autograd.grad(g.square().sum(), x)
+    here = x.detach().cpu().requires_grad_()
+    (g,) = minitorch.autograd.grad(here.softmax(-1).square().sum(), here, create_graph=True)
+    (want,) = minitorch.autograd.grad(g.square().sum(), here)
+    assert np.allclose(again.cpu().numpy(), want.numpy(), rtol=1e-9)
+
+
+@executed
+@pytest.mark.usefixtures("stand_in")
+def test_kernels_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = minitorch.randn(2, 5).cuda().requires_grad_()
+    monkeypatch.setattr(use_kernels, "enabled", False)
+    launched.clear()
+    x.softmax(-1).square().sum().backward()
+    assert not launched
+
+
+@executed
+@pytest.mark.usefixtures("stand_in")
+def test_a_launch_does_not_wait() -> None:
+    x = minitorch.randn(2, 5).cuda().requires_grad_()
+    with counting() as waits:
+        F.gelu(x.log_softmax(-1)).sum().backward()
+    assert waits == []
+
+
+def test_a_fused_derivative_names_what_there_is() -> None:
+    from minitorch.ops.activation import gelu
+
+    with pytest.raises(NameError, match="names 'y'"):
+        gelu.fused_grad(lambda xp, g, y: None)
+
+
+def test_without_a_compiler_the_plain_ops_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reference.strict_cupy.compiler", lambda: None)
+    with standing_in():
+        launched.clear()
+        assert minitorch.zeros(1, 2, device="cuda").softmax(-1).tolist() == [[0.5, 0.5]]
+        assert not launched
+
+
+# ---- compiled for a GPU ----
+
+NEEDED = {"cupy": "cupy-cuda13x", "nvidia.cu13": "nvidia-cuda-nvrtc and nvidia-cuda-runtime"}
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+MISSING = [package for module, package in NEEDED.items() if not _installed(module)]
+
+
+@pytest.mark.skipif(bool(MISSING), reason=f"compiling for a GPU needs {', '.join(MISSING)}: pip install '.[gpu-check]'")
+@pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90"])
+@pytest.mark.parametrize("name", KERNELS)
+def test_compiles(name: str, architecture: str) -> None:
+    """No errors, and all it works on fits into the registers: what does not would be "spilled" to memory."""
+    for dtype, constants in variants(KERNELS[name]):
+        said = _compile(KERNELS[name].text(dtype, **constants), architecture)
+        assert "0 bytes spill stores, 0 bytes spill loads" in said, f"{name}, {dtype}, {constants}: {said}"
+
+
+def _compile(source: str, architecture: str) -> str:
+    """What ptxas says of a source; an exception with the errors if it is no CUDA C++."""
+    from cupy.cuda.compiler import _NVRTCProgram  # the public function looks for a GPU first
+
+    headers = Path(next(iter(importlib.util.find_spec("nvidia.cu13").submodule_search_locations))) / "include"  # type: ignore
+    said = io.StringIO()
+    options = (f"-arch={architecture}", "-std=c++17", f"-I{headers}", "--ptxas-options=-v")
+    _NVRTCProgram(source, "kernel.cu").compile(options, said)
+    return said.getvalue()
+
+
+@pytest.mark.skipif(bool(MISSING), reason=f"compiling for a GPU needs {', '.join(MISSING)}: pip install '.[gpu-check]'")
+def test_the_compiler_refuses_what_is_wrong() -> None:
+    with pytest.raises(Exception, match="undefined"):
+        _compile(SOFTMAX.text("float32", LONG=0).replace("block_max(", "block_min("), "sm_90")
