@@ -23,6 +23,7 @@ from .strategies import Source
 
 SHAPES = [(3,), (2, 3), (), (1, 3), (2, 1), (0, 3)]
 MOST = 8  # tensors alive in a program
+OFF_ZERO = 0.12345  # where comparing and rounding is not decided by a last bit, as it is at 0 after a cancellation
 LIBRARIES = (minitorch, torch)
 torch.set_warn_always(True)  # one of its warnings counts as a refusal here, each time
 
@@ -72,7 +73,7 @@ VIEWS: dict[str, Callable[[Any, Any, Any, int], Any]] = {
 STEPS: dict[str, Callable[[Any, Any, Any, int], Any]] = {
     **{name: (lambda lib, t, u, k, name=name: getattr(tame(t), name)()) for name in UNARY},
     **{name: (lambda lib, t, u, k, name=name: getattr(tame(t), name)()) for name in IN_PLACE},
-    "floor": lambda lib, t, u, k: (t + 0.12345).floor(),  # off the whole numbers, where a last bit would decide
+    "floor": lambda lib, t, u, k: (t + OFF_ZERO).floor(),
     "add": lambda lib, t, u, k: t + u,
     "add_number": lambda lib, t, u, k: t + (k - 1.5),
     "sub": lambda lib, t, u, k: t - u,
@@ -91,7 +92,7 @@ STEPS: dict[str, Callable[[Any, Any, Any, int], Any]] = {
     "matmul": lambda lib, t, u, k: tame(t) @ tame(u).transpose(-1, 0),
     "masked_fill": lambda lib, t, u, k: t.masked_fill(t > 0.5, k),
     "index_tensor": lambda lib, t, u, k: t[lib.tensor([0, k % 2])],
-    "mask": lambda lib, t, u, k: t[t > 0],
+    "mask": lambda lib, t, u, k: t[t > OFF_ZERO],
     "float32": lambda lib, t, u, k: t.float().double(),
     **VIEWS,
     # writes
@@ -106,7 +107,7 @@ STEPS: dict[str, Callable[[Any, Any, Any, int], Any]] = {
     "fill_": lambda lib, t, u, k: t.fill_(k),
     "fill_tensor_": lambda lib, t, u, k: t.fill_(u.sum()),
     "clamp_": lambda lib, t, u, k: t.clamp_(-1, k),
-    "masked_fill_": lambda lib, t, u, k: t.masked_fill_(u > 0, k),
+    "masked_fill_": lambda lib, t, u, k: t.masked_fill_(u > OFF_ZERO, k),
     "gt_": lambda lib, t, u, k: t.gt_(u.detach()),
     "cumsum_": lambda lib, t, u, k: t.cumsum_(-1),
     "addcmul_": lambda lib, t, u, k: tame(t).addcmul_(tame(u), u, value=0.5),
@@ -116,7 +117,7 @@ STEPS: dict[str, Callable[[Any, Any, Any, int], Any]] = {
     "set_item": lambda lib, t, u, k: put(t, k % 2, u),
     "set_slice": lambda lib, t, u, k: put(t, slice(None, 1), u),
     "set_all": lambda lib, t, u, k: put(t, Ellipsis, u),
-    "set_mask": lambda lib, t, u, k: put(t, t > 0, u.sum()),
+    "set_mask": lambda lib, t, u, k: put(t, t > OFF_ZERO, u.sum()),
     "set_index": lambda lib, t, u, k: put(t, lib.tensor([1, 0]), u),
     "index_put_": lambda lib, t, u, k: t.index_put_((lib.tensor([0, 0]),), u, accumulate=True),
     "write_data": lambda lib, t, u, k: t.data.mul_(0.5),

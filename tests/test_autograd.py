@@ -189,6 +189,22 @@ def backward_to_no_inputs(lib):
     leaf(lib, 1.0).exp().backward(inputs=[])
 
 
+@scenario
+def products_have_the_names_that_are_printed(lib):
+    plain, biased = lib.nn.Linear(3, 2, bias=False), lib.nn.Linear(3, 2)
+    made = [layer(lib.ones(shape)) for layer in (plain, biased) for shape in ((4, 3), (2, 4, 3))]
+    matrix, batch = lib.ones(3, 3, requires_grad=True), lib.ones(2, 3, 3)
+    made += [
+        matrix @ matrix,
+        batch @ matrix,
+        matrix @ batch,
+        batch @ (batch * matrix),
+        matrix @ matrix[0],
+        matrix[0] @ matrix[0],
+    ]
+    return [y.grad_fn.name() for y in made]
+
+
 # ---- leaves ----
 
 

@@ -154,7 +154,10 @@ class OpNode(Node):
         if "name" in self.metadata:  # a composite function gave it, or it was kept when the rest was freed
             return self.metadata["name"]
         name = self.op.backward_name
-        return name if isinstance(name, str) else name(dict(zip(self.plan.names, self.saved or ())))
+        if isinstance(name, str):
+            return name
+        wanting = [self.op.parameters[i] for i in self.plan.targets]
+        return name({**dict(zip(self.plan.names, self.saved or ())), "wanting": wanting, "out_shape": self.metas[0][0]})
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

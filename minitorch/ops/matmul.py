@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import blas, dtypes
 from ..half import in_float32
-from ..op import Array, composite, op
+from ..op import Array, composite, named, op
 from ..signature import Number, tensor_list
 from .dims import as_ints, canonical_dim
 
@@ -196,11 +196,14 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
         return matmul(input, other.unsqueeze(1)).squeeze(-1)
     if b == 2:  # the batch is rows: one large product instead of many small ones
         *lead, last = input.shape
-        return mm(input.reshape(math.prod(lead), last), other).reshape(*lead, other.shape[-1])
+        return _as_batch(mm(input.reshape(math.prod(lead), last), other), (*lead, other.shape[-1]))
     return batched(input, other)
 
 
-@op(name="matmul", promote=None, public=False, backward="BmmBackward0")
+_as_batch = named(lambda rows, shape: rows.reshape(shape), "UnsafeViewBackward0")
+
+
+@op(name="matmul", promote=None, public=False, backward="UnsafeViewBackward0")
 def batched(xp: Any, a: Array, b: Array) -> Array:
     """C = a b for matrices in the last two dimensions; the others broadcast."""
     _same_dtype(a, b)
@@ -246,7 +249,13 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 on_cpu_in_float32 = functools.partial(in_float32, gpu=False)
 
 
-@op(promote=None, backward="AddmmBackward0", only="numbers", alike="x weight")
+def _linear_name(seen: dict) -> str:
+    """torch calls a product by what its result went through last."""
+    matrix, bias = len(seen["out_shape"]) == 2, "bias" in seen["wanting"]
+    return ("AddmmBackward0" if matrix else "ViewBackward0") if bias else ("MmBackward0" if matrix else "UnsafeViewBackward0")
+
+
+@op(promote=None, backward=_linear_name, only="numbers", alike="x weight")
 def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """y = x Wᵀ + b: x (…, in), W (out, in), b (out), y (…, out)."""
     if x.dtype != weight.dtype:
