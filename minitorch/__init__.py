@@ -25,7 +25,7 @@ from .autograd.grad_mode import (
 )
 from .blas import get_float32_matmul_precision, set_float32_matmul_precision
 from .creation import *
-from .device import device
+from .device import device, get_default_device, set_default_device
 from .dtypes import (
     bfloat16,
     can_cast,

@@ -30,10 +30,12 @@ def tensor(
     tensor([1., 2.])
     """
     if isinstance(data, Tensor):
-        array, inferred = data.detach()._array, data.dtype
+        target = data.device if device is None else as_device(device)
+        array, inferred = data.detach().to(target)._array, data.dtype
     else:
+        target = as_device(device)
         array, inferred = _as_numpy(data)
-    made = Tensor._wrap(as_device(device).xp.array(array, dtype=(dtype or inferred).numpy, copy=True))
+    made = Tensor._wrap(target.xp.array(array, dtype=(dtype or inferred).numpy, copy=True))
     return made.requires_grad_() if requires_grad else made
 
 
@@ -184,7 +186,7 @@ def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, 
 @checked
 def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Whatever was in memory, in input's shape, dtype, device and memory order."""
-    xp = as_device(device or input.device).xp
+    xp = as_device(input.device if device is None else device).xp
     return _finish(_layout.empty_like(xp, input._array, (dtype or input.dtype).numpy), requires_grad)
 
 
@@ -248,15 +250,15 @@ def eye(
 
 
 @checked
-def tril_indices(row: int, col: int, offset: int = 0) -> Tensor:
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
     """(2, K) int64: the row and column numbers of the lower triangle."""
-    return Tensor._wrap(np.stack(np.tril_indices(row, offset, col)))
+    return tensor(np.stack(np.tril_indices(row, offset, col)), dtype=dtype, device=device)
 
 
 @checked
-def triu_indices(row: int, col: int, offset: int = 0) -> Tensor:
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
     """(2, K) int64: the row and column numbers of the upper triangle."""
-    return Tensor._wrap(np.stack(np.triu_indices(row, offset, col)))
+    return tensor(np.stack(np.triu_indices(row, offset, col)), dtype=dtype, device=device)
 
 
 def _size(size: tuple) -> tuple[int, ...]:

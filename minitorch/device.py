@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import functools
 import importlib
+import os
 import threading
 from collections.abc import Iterable
-import os
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -32,7 +32,7 @@ class device:
 
     def __init__(self, type: str | device | int, index: int | None = None):
         if isinstance(type, int):
-            type, index = "cuda", type
+            index, type = type, "cuda"
         name, colon, number = str(type).partition(":")
         if name not in ("cpu", "cuda") or (colon and not number.isdecimal()):
             hint = f"; a dtype has no quotes: minitorch.{name}" if name in dtypes.SCALAR_NAMES else ""

@@ -25,7 +25,7 @@ from . import dtypes
 from ._memory import order_of_a_copy
 from .autograd.grad_mode import grad_mode, inference_blocks
 from .autograd.node import birth, record
-from .device import device_of, raise_what_was_noted, use_kernels, xp_of
+from .device import mixed_devices, raise_what_was_noted, use_kernels, xp_of
 from .half import COMPUTING, FLOAT32, wide_forward
 from .out import WITHOUT_OUT, accepts_out, write_out
 from .plan import Derivative, Plan, make_plan
@@ -63,7 +63,8 @@ def op(
     outputs: the names of what forward returns, or `list` if it returns a list of arrays.
     promote: "same" brings all `Array` inputs to one dtype, "float" also turns integers into the default dtype,
     "no bool" is "same" that refuses bool, None leaves them alone. view: forward returns a view of its first input.
-    backward: the `grad_fn` name, if torch's is not CamelCase(name) + "Backward0".
+    backward: the `grad_fn` name, if torch's is not CamelCase(name) + "Backward0"; or a function that tells it from what was
+    saved, the inputs `wanting` a gradient, and `out_shape`.
     only: "floats" refuses other dtypes, "numbers" refuses bool. alike: the inputs that must be of one dtype.
     """
     if forward is None:
@@ -216,8 +217,8 @@ class Op:
     def fused_grad(self, *of: Any) -> Any:
         """`@name.fused_grad("a", "b")`: the same for the derivatives of these inputs, `@name.fused_grad` for the first's.
 
-        It sees arrays, `xp` first, and asks by name for what the plain derivatives keep; it returns a gradient for each input,
-        or None. It runs when nothing is being recorded (without create_graph) and every gradient that is wanted is among `of`.
+        It sees arrays, `xp` first, and asks by name for what it needs, as plain derivatives do; it returns a gradient for each
+        input, or None. It runs when nothing is being recorded (without create_graph) and every gradient that is wanted is among `of`.
         """
         if len(of) == 1 and callable(of[0]):
             return self.fused_grad(self.inputs[0])(of[0])
@@ -275,11 +276,11 @@ class Op:
 
         # In half precision it is computed in float32; if inputs were promoted, `wide` itself looks whether that is the case.
         wide = dtype is not FLOAT32 and self.wide is not None and (not plain or dtype.itemsize == 2)
-        if type(arrays[0]) is np.ndarray:
-            xp, forward = np, self.wide if wide else self.forward
-        else:
-            xp, forward = self._xp(arrays), self._by_kernel if self.kernel else self.wide if wide else self.forward
         try:
+            if type(arrays[0]) is np.ndarray:
+                xp, forward = np, self.wide if wide else self.forward
+            else:
+                xp, forward = self._xp(arrays), self._by_kernel if self.kernel else self.wide if wide else self.forward
             if self.variadic:
                 n = len(positions)
                 out = forward(xp, *arrays[:n], **dict(zip(self.parameters[1:], args[n:])))
@@ -288,6 +289,9 @@ class Op:
         except (ValueError, TypeError, IndexError) as error:
             if not self.eager:
                 self._checked(args, ())
+            elementwise = isinstance(self, Elementwise) or self.forward.__module__.endswith((".elementwise", ".masked"))
+            if elementwise and (together := _numbers_to_gpu(args)):
+                return self(*together)
             raise _in_torchs_words(error, arrays) from None
 
         plan: Any = None
@@ -430,7 +434,7 @@ class Op:
         """The library of the first array (the first argument may be a number, a list or None); it must be that of all."""
         found = [a for a in arrays if hasattr(a, "dtype") and hasattr(a, "shape")] or [np.empty(0)]
         if any(type(a) is not type(found[0]) for a in found):  # CuPy would copy some host arrays in silence
-            raise _in_torchs_words(TypeError("arrays of several libraries"), found)
+            raise TypeError("arrays of several libraries")
         return xp_of(found[0])
 
     def _laid_out(self, array: Any) -> Any:
@@ -490,15 +494,20 @@ class Elementwise(Op):
         return out
 
 
+def _numbers_to_gpu(args: tuple) -> tuple | None:
+    """The arguments with CPU tensors of no dimensions on the GPU of the others: elementwise they count as numbers, as in torch."""
+    tensors = [x for x in args if isinstance(x, Tensor)]
+    gpu = next((x.device for x in tensors if x.is_cuda), None)
+    if gpu is None or all(x.is_cuda for x in tensors) or any(x.is_cpu and x.ndim for x in tensors):
+        return None
+    return tuple(x.to(gpu) if isinstance(x, Tensor) else x for x in args)
+
+
 def _in_torchs_words(error: Exception, arrays: list) -> Exception:
     """NumPy's complaint about shapes that do not broadcast, or CuPy's about devices, as torch says it; others as they are."""
     raise_what_was_noted()  # what went wrong on a GPU before this op may be why it fails
-    devices = sorted({str(device_of(a)) for a in arrays if hasattr(a, "shape")})
-    if len(devices) > 1:
-        return RuntimeError(
-            f"Expected all tensors to be on the same device, but found at least two devices, {' and '.join(devices)}! "
-            "Move one with .to(device)"
-        )
+    if mixed := mixed_devices(a for a in arrays if hasattr(a, "shape")):
+        return mixed
     if "be broadcast" not in str(error):
         return error
     shapes = [a.shape for a in arrays if hasattr(a, "shape")]

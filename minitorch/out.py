@@ -13,6 +13,7 @@ from typing import Any
 
 from . import dtypes, signature
 from .autograd.grad_mode import grad_mode
+from .device import mixed_devices
 
 # Layers' functions write where they are told only by `inplace=`.
 WITHOUT_OUT = {f"minitorch.ops.{family}" for family in ("activation", "dropout", "loss", "normalize")}
@@ -59,6 +60,8 @@ def write_out(function: Callable, out: Any, args: tuple, kwargs: dict) -> Any:
 def _put(target: Any, value: Any) -> None:
     """target ← value, in its own memory if the shape is right, else in new memory."""
     array = target._array
+    if error := mixed_devices([value._array, array]):
+        raise error
     if array.shape == value._array.shape:
         array[...] = value._array
     else:

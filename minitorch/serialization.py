@@ -11,7 +11,7 @@ import contextlib
 import io
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,20 +57,24 @@ def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
 
 def load(
     f: str | os.PathLike[str] | IO[bytes],
-    map_location: device | str | None = None,
+    map_location: device | str | int | dict[str, Any] | Callable[[Tensor, str], Tensor | None] | None = None,
     *,
     weights_only: bool = True,
 ) -> Any:
     """What `save` wrote to `f`; RuntimeError if `f` is something else. Never runs code from the file.
 
-    Tensors go to the device they were saved from, or all to `map_location`.
+    Tensors go to the device they were saved from, or all to `map_location`: a device; a dict from where they were saved to where
+    they are to be; or a function of the tensor (on the CPU) and the name of the device it was saved from, which returns it where
+    it is to be, or None for the latter.
     """
     import json
     import zipfile
 
     if not weights_only:
         raise ValueError("load: weights_only=False would run code from the file, which minitorch never does; leave it out")
-    place = None if map_location is None else as_device(map_location)
+    place = map_location
+    if not callable(place) and not isinstance(place, dict) and place is not None:
+        place = as_device(place)  # raises before anything is read
     with contextlib.ExitStack() as stack:
         file = f if hasattr(f, "read") else stack.enter_context(open(f, "rb"))
         try:
@@ -132,7 +136,7 @@ class _Writer:
 class _Reader:
     """Turns JSON and the arrays beside it back into the object."""
 
-    def __init__(self, archive: zipfile.ZipFile, place: device | None) -> None:
+    def __init__(self, archive: zipfile.ZipFile, place: Any) -> None:
         self._archive = archive
         self._place = place
         self._tensors: dict[int, Tensor] = {}
@@ -157,9 +161,16 @@ class _Reader:
         else:
             with self._archive.open(f"{number}.npy") as member:
                 array = np.lib.format.read_array(member, allow_pickle=False)
-            tensor = Tensor._wrap(array.view(_dtype(dtype_name).numpy)).to(self._place or as_device(saved_on))
-            self._tensors[number] = tensor
+            self._tensors[number] = tensor = self._placed(Tensor._wrap(array.view(_dtype(dtype_name).numpy)), saved_on)
         return Parameter(tensor, requires_grad) if kind == "Parameter" else tensor.requires_grad_(requires_grad)
+
+    def _placed(self, tensor: Tensor, saved_on: str) -> Tensor:
+        """The tensor where `map_location` wants it."""
+        if callable(self._place):
+            placed = self._place(tensor, saved_on)
+            return tensor.to(as_device(saved_on)) if placed is None else placed
+        place = self._place.get(saved_on, saved_on) if isinstance(self._place, dict) else self._place
+        return tensor.to(as_device(saved_on if place is None else place))
 
 
 def _as_plain(array: np.ndarray) -> np.ndarray:

@@ -157,6 +157,10 @@ class Tensor(Writing, TensorMethods):
         return self.device.type == "cuda"
 
     @property
+    def is_cpu(self) -> bool:
+        return self.device.type == "cpu"
+
+    @property
     def is_leaf(self) -> bool:
         """True unless an op made it and it requires grad."""
         return not self._requires_grad or self.grad_fn is None

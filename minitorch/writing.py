@@ -19,6 +19,7 @@ from ._memory import overlap, repeats, same_data
 from .autograd import graph, node
 from .autograd.grad_mode import grad_mode
 from .autograd.hooks import hooks_of
+from .device import mixed_devices
 from .op import Op
 from .ops.inplace import copy, fill, zero
 
@@ -173,6 +174,8 @@ class Writing:
                 f"result type {dtypes.SCALAR_NAMES[out.dtype.name]} can't be cast to the desired output type "
                 f"{dtypes.SCALAR_NAMES[self.dtype.name]}; convert the tensor first, or use the out-of-place form"
             )
+        if type(out._array) is not type(self._array) and (mixed := mixed_devices([out._array, self._array])):
+            raise mixed
         if out._array.dtype != self._array.dtype:
             out = out.to(self.dtype)
         if self._requires_grad and grad_mode.enabled and not out._requires_grad:  # a comparison, say: its gradient is 0

@@ -1,7 +1,7 @@
 """The GPU beside torch and beside the CPU: one case of a row, with equal values, gradients and errors.
 
 `OnDevice` stands for the library: what it makes from data lies on the GPU. Torch's CPU is the oracle where it has the dtype;
-where it mostly has not (float16, integers) our own CPU is. On a stand-in for the GPU (`reference/strict_cupy`) it is counted
+where it mostly has not (half precision, integers) our own CPU is. On a stand-in for the GPU (`reference/strict_cupy`) it is counted
 how often the host would have waited. Used by tests/test_device.py. Read next: `checks.py`, which judges the numbers.
 """
 
@@ -101,14 +101,14 @@ def beside_the_cpu(row: Row, source: Source, dtype: Any) -> list[str]:
             raise AssertionError(where) from have
         assert isinstance(have, type(want)), where
         return []
-    exact, _ = run(row, case, np.float64, seed, "cpu") if dtype is np.float16 else (want, [])
+    exact, _ = run(row, case, np.float64, seed, "cpu") if is_half(np.dtype(dtype)) else (want, [])
     assert len(have) == len(want), where
     for k, (a, b) in enumerate(zip(have, want)):
         if not isinstance(b, np.ndarray):
             assert a == b, where
             continue
         assert isinstance(a, np.ndarray) and a.shape == b.shape and a.dtype == b.dtype, where
-        if b.dtype == np.float16 and not isinstance(exact, Exception):
+        if is_half(b.dtype) and not isinstance(exact, Exception):
             assert rounds_as_well(a, b, exact[k]), where
         else:
             assert checks.worst_error(a, b, b.dtype.type if b.dtype.kind == "f" else dtype) <= 1, where
@@ -120,20 +120,26 @@ def rounded(value: Any, dtype: Any) -> Any:
     if isinstance(value, list):
         return [rounded(v, dtype) for v in value]
     is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    return value.astype(dtype).astype(np.float64) if is_float and np.dtype(dtype).kind == "f" else value
+    return value.astype(dtype).astype(np.float64) if is_float and np.dtype(dtype).kind in "fV" else value
+
+
+def is_half(dtype: np.dtype) -> bool:
+    """Whether it is float16 or bfloat16."""
+    return dtype.name in checks.HALF
 
 
 def rounds_as_well(have: np.ndarray, want: np.ndarray, exact: np.ndarray) -> bool:
-    """Whether the GPU's float16 is at most twice as far from the float64 result as the CPU's, plus one rounding.
+    """Whether the GPU's half precision is at most twice as far from the float64 result as the CPU's, plus one rounding.
 
     An op rounds at each of its steps, and the libraries do not round at the same ones: NumPy multiplies matrices with float16
     in between, cuBLAS in float32. So which of the two is closer is chance, but neither may be far.
     """
+    one_rounding = 2 * checks.HALF[want.dtype.name][1] * checks.scale_of(exact)
+    have, want = have.astype(np.float64), want.astype(np.float64)
     finite = np.isfinite(want) & np.isfinite(exact)
     if not np.array_equal(have[~finite], want[~finite], equal_nan=True) or not finite.any():
         return not finite.any()
     exact = exact[finite].astype(np.float64)
-    one_rounding = float(np.finfo(np.float16).eps) * checks.scale_of(exact)
     return bool(np.abs(have[finite] - exact).max() <= 2 * np.abs(want[finite] - exact).max() + one_rounding)
 
 
@@ -142,7 +148,7 @@ def run(row: Row, case: dict, dtype: Any, seed: int, where: str) -> tuple[Any, l
     minitorch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     library = OnDevice() if where == "cuda" else minitorch
-    wanted = row.inputs() if np.dtype(dtype).kind == "f" else []
+    wanted = row.inputs() if np.dtype(dtype).kind in "fV" else []
     made = tensors(case, library, dtype, wanted)
     leaves = [t for n in wanted for t in (made[n] if isinstance(made[n], list) else [made[n]])]
     try:

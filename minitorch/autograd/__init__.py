@@ -136,6 +136,8 @@ def _roots(tensors: tuple, gradients: tuple) -> list:
                 f"Mismatch in shape: grad_output[{i}] has a shape of {v.shape} and output[{i}] has a shape of "
                 f"{type(v.shape)(shape)}."
             )
+        elif v.device != getattr(tensor, "device", v.device):
+            raise RuntimeError(f"invalid gradient at index {i} - expected device {tensor.device} but got {v.device}")
         roots.append((edge, v))
     return roots
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..device import as_device, device, raise_what_was_noted
 
 __all__ = [
-    "Event", "Stream", "current_device", "current_stream", "device_count", "empty_cache", "get_device_capability",
-    "get_device_name", "is_available", "max_memory_allocated", "memory_allocated", "memory_reserved", "set_device", "stream",
-    "synchronize",
+    "Event", "Stream", "current_device", "current_stream", "default_stream", "device_count", "empty_cache",
+    "get_device_capability", "get_device_name", "get_device_properties", "init", "is_available", "is_bf16_supported",
+    "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated", "mem_get_info", "memory_allocated",
+    "memory_reserved", "set_device", "set_stream", "stream", "synchronize",
 ]  # fmt: skip
 
 
@@ -40,6 +41,16 @@ def is_available() -> bool:
     return True
 
 
+def is_initialized() -> bool:
+    """Whether a GPU can be used: there is nothing to initialise."""
+    return is_available()
+
+
+def init() -> None:
+    """Nothing, or the error that says why no GPU can be used."""
+    _cupy()
+
+
 def device_count() -> int:
     """How many GPUs there are; 0 where CuPy or the driver is missing."""
     return _cupy().cuda.runtime.getDeviceCount() if is_available() else 0
@@ -57,13 +68,36 @@ def set_device(device: Any) -> None:
 
 def get_device_name(device: Any = None) -> str:
     """The GPU's name, such as "NVIDIA H200"."""
-    return _cupy().cuda.runtime.getDeviceProperties(_number(device))["name"].decode()
+    return get_device_properties(device).name
 
 
 def get_device_capability(device: Any = None) -> tuple[int, int]:
     """(major, minor) of the GPU's compute capability."""
-    properties = _cupy().cuda.runtime.getDeviceProperties(_number(device))
-    return properties["major"], properties["minor"]
+    properties = get_device_properties(device)
+    return properties.major, properties.minor
+
+
+class Properties(NamedTuple):
+    """What `get_device_properties` tells: memory in bytes, and the compute capability major.minor."""
+
+    name: str
+    major: int
+    minor: int
+    total_memory: int
+    multi_processor_count: int
+
+
+def get_device_properties(device: Any = None) -> Properties:
+    """Name, compute capability, memory and number of multiprocessors of the GPU."""
+    found = _cupy().cuda.runtime.getDeviceProperties(_number(device))
+    return Properties(
+        found["name"].decode(), found["major"], found["minor"], found["totalGlobalMem"], found["multiProcessorCount"]
+    )
+
+
+def is_bf16_supported() -> bool:
+    """Whether the GPU computes with bfloat16 itself (from compute capability 8.0 on)."""
+    return is_available() and get_device_capability() >= (8, 0)
 
 
 def _number(spec: Any) -> int:
@@ -72,6 +106,20 @@ def _number(spec: Any) -> int:
         return spec
     index = None if spec is None else device(spec).index
     return current_device() if index is None else index
+
+
+# ---- random numbers ----
+
+
+def manual_seed(seed: int) -> None:
+    """Seed the one generator there is, from which the numbers on a GPU come too; nothing happens where there is no GPU."""
+    from .. import random
+
+    if is_available():
+        random.manual_seed(seed)
+
+
+manual_seed_all = manual_seed
 
 
 # ---- waiting, and memory ----
@@ -91,6 +139,12 @@ def memory_allocated(device: Any = None) -> int:
 def memory_reserved(device: Any = None) -> int:
     """Bytes that CuPy's memory pool has taken from the GPU, free ones included."""
     return _pool(device).total_bytes()
+
+
+def mem_get_info(device: Any = None) -> tuple[int, int]:
+    """(free, total) bytes of the GPU, as the driver counts them: the pool's free memory is not free to others."""
+    _pool(device)
+    return _cupy().cuda.runtime.memGetInfo()
 
 
 def max_memory_allocated(device: Any = None) -> int:
@@ -116,12 +170,30 @@ def _pool(spec: Any) -> Any:
 
 
 class Stream:
-    """A queue of work on the GPU; work in two of them may run at the same time. `with minitorch.cuda.stream(s):` uses it."""
+    """A queue of work on the GPU; work in two of them may run at the same time. `with s:` or `with cuda.stream(s):` uses it."""
 
     def __init__(self, device: Any = None, priority: int = 0, *, _made: Any = None) -> None:
         cuda = _cupy().cuda
         as_device("cuda" if device is None else device)
         self._made = _made or cuda.Stream(non_blocking=True, priority=priority)
+
+    @property
+    def cuda_stream(self) -> int:
+        """CUDA's handle of the stream, for other libraries."""
+        return self._made.ptr
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Stream) and self.cuda_stream == other.cuda_stream
+
+    def __hash__(self) -> int:
+        return hash(self.cuda_stream)
+
+    def __enter__(self) -> Stream:
+        self._made.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._made.__exit__(*error)
 
     def synchronize(self) -> None:
         """Wait until all work in this stream is done."""
@@ -179,8 +251,19 @@ def current_stream(device: Any = None) -> Stream:
     return Stream(device, _made=_cupy().cuda.get_current_stream())
 
 
+def default_stream(device: Any = None) -> Stream:
+    """The stream that ops are given to where no other is chosen; it is torch's default stream, too."""
+    return Stream(device, _made=_cupy().cuda.Stream.null)
+
+
+def set_stream(stream: Stream | None) -> None:
+    """From here on ops are given to that stream; None changes nothing."""
+    if stream is not None:
+        stream._made.use()
+
+
 @contextlib.contextmanager
 def stream(stream: Stream | None) -> Iterator[None]:
     """In the block, ops are given to that stream; None changes nothing."""
-    with stream._made if stream is not None else contextlib.nullcontext():
+    with stream or contextlib.nullcontext():
         yield

@@ -353,5 +353,5 @@ class Arithmetic:
     def cpu(self) -> Tensor:
         return self.to("cpu")
 
-    def cuda(self, device: Any = "cuda") -> Tensor:
-        return self.to(device)
+    def cuda(self, device: Any = None, non_blocking: Any = False) -> Tensor:
+        return self.to("cuda" if device is None else device)

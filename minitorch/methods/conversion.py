@@ -49,31 +49,31 @@ class Conversion:
         """A new tensor of `data`, by default with this tensor's dtype and device."""
         from .. import creation
 
-        return creation.tensor(data, dtype=dtype or self.dtype, device=device or self.device, requires_grad=requires_grad)
+        return creation.tensor(data, dtype=dtype or self.dtype, device=self.device if device is None else device, requires_grad=requires_grad)
 
     def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
         """Zeros, by default with this tensor's dtype and device."""
         from .. import creation
 
-        return creation.zeros(*size, dtype=dtype or self.dtype, device=device or self.device)
+        return creation.zeros(*size, dtype=dtype or self.dtype, device=self.device if device is None else device)
 
     def new_ones(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
         """Ones, by default with this tensor's dtype and device."""
         from .. import creation
 
-        return creation.ones(*size, dtype=dtype or self.dtype, device=device or self.device)
+        return creation.ones(*size, dtype=dtype or self.dtype, device=self.device if device is None else device)
 
     def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
         """`fill_value` everywhere, by default with this tensor's dtype and device."""
         from .. import creation
 
-        return creation.full(size, fill_value, dtype=dtype or self.dtype, device=device or self.device)
+        return creation.full(size, fill_value, dtype=dtype or self.dtype, device=self.device if device is None else device)
 
     def new_empty(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
         """Whatever was in memory, by default with this tensor's dtype and device."""
         from .. import creation
 
-        return creation.empty(*size, dtype=dtype or self.dtype, device=device or self.device)
+        return creation.empty(*size, dtype=dtype or self.dtype, device=self.device if device is None else device)
 
     # ---- Python and NumPy ----
 

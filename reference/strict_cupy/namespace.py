@@ -6,7 +6,6 @@ Read next: `names.txt`, and `collect.py`, which wrote it.
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import time
 from pathlib import Path
@@ -188,6 +187,9 @@ def _add(a: ndarray, slices: Any, value: Any) -> None:
     np.add.at(a._host, np.unravel_index(places, a.shape), values)
 
 
+PROPERTIES = {"name": b"Strict arrays", "major": 9, "minor": 0, "totalGlobalMem": 0, "multiProcessorCount": 1}
+
+
 class _Device:
     """`cupy.cuda.Device`: there is one."""
 
@@ -203,13 +205,25 @@ class _Device:
         waited("Device.synchronize")
 
 
-class _Stream(contextlib.nullcontext):
-    """`cupy.cuda.Stream`: here everything is done at once."""
+class _Stream:
+    """`cupy.cuda.Stream`: here everything is done at once, and the stream in use is only remembered."""
 
     done = True
+    used: list[_Stream] = []
 
     def __init__(self, null: bool = False, non_blocking: bool = False, ptds: bool = False, *, priority: Any = None):
-        super().__init__()
+        self.ptr = 0 if null else id(self)
+
+    def __enter__(self) -> _Stream:
+        self.used.append(self)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.used.pop()
+
+    def use(self) -> _Stream:
+        self.used[-1] = self
+        return self
 
     def synchronize(self) -> None:
         waited("Stream.synchronize")
@@ -233,6 +247,9 @@ class _Event:
         waited("Event.synchronize")
 
 
+_Stream.null = _Stream(null=True)
+_Stream.used.append(_Stream.null)
+
 cupy: Any = Module("cupy", "numpy")
 cupy.ndarray = ndarray
 cupy.__version__ = "14.2 (a stand-in on NumPy)"
@@ -246,13 +263,14 @@ cupy.cuda = SimpleNamespace(
     Device=_Device,
     Stream=_Stream,
     Event=_Event,
-    get_current_stream=lambda: _Stream(null=True),
+    get_current_stream=lambda: _Stream.used[-1],
     get_elapsed_time=lambda start, end: 1000 * (end.reached - start.reached),
     cublas=cublas,
     get_cublas_handle=lambda: cublas.HANDLE,
     runtime=SimpleNamespace(
         getDeviceCount=lambda: 1,
-        getDeviceProperties=lambda index: {"name": b"Strict arrays", "major": 9, "minor": 0},
+        getDeviceProperties=lambda index: PROPERTIES,
+        memGetInfo=lambda: (0, 0),
         **{name: value for name, value in vars(cublas).items() if name.startswith("CUDA_R_")},
     ),
 )

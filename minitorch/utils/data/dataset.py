@@ -185,7 +185,7 @@ def random_split(
     counts: Any = _shares(n, lengths) if math.isclose(total, 1) and total <= 1 else lengths
     if sum(counts) != n:
         raise ValueError(f"random_split: the lengths {list(lengths)} must add up to the dataset's {n}, or, as shares, to 1")
-    indices = randperm(sum(counts), generator=generator).tolist()
+    indices = randperm(sum(counts), generator=generator, device="cpu").tolist()
     ends = itertools.accumulate(counts)
     return [Subset(dataset, indices[end - count : end]) for end, count in zip(ends, counts)]
 

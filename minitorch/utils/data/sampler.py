@@ -80,12 +80,12 @@ class RandomSampler(Sampler[int]):
         whole, rest = divmod(self.num_samples, 32 if self.replacement else n)
         if self.replacement:
             for size in (32,) * whole + (rest,):
-                yield from random.randint(n, (size,), generator=generator).tolist()
+                yield from random.randint(n, (size,), generator=generator, device="cpu").tolist()
             return
         for _ in range(whole):
-            yield from random.randperm(n, generator=generator).tolist()
+            yield from random.randperm(n, generator=generator, device="cpu").tolist()
         # Also when `rest` is 0: torch draws this last permutation, and the next pass starts after it.
-        yield from random.randperm(n, generator=generator).tolist()[:rest]
+        yield from random.randperm(n, generator=generator, device="cpu").tolist()[:rest]
 
     def __len__(self) -> int:
         return self.num_samples
@@ -99,7 +99,7 @@ class SubsetRandomSampler(Sampler[int]):
         self.generator = generator
 
     def __iter__(self) -> Iterator[int]:
-        for i in random.randperm(len(self.indices), generator=self.generator).tolist():
+        for i in random.randperm(len(self.indices), generator=self.generator, device="cpu").tolist():
             yield self.indices[i]
 
     def __len__(self) -> int:

@@ -8,4 +8,4 @@ from ....random import Generator
 
 def draw_seed(generator: Generator | None) -> int:
     """A seed 0 ≤ s < 2⁶³, made of two words of the generator."""
-    return creation.empty((), dtype=dtypes.int64).random_(generator=generator).item()
+    return creation.empty((), dtype=dtypes.int64, device="cpu").random_(generator=generator).item()
