@@ -197,7 +197,6 @@ def products_have_the_names_that_are_printed(lib):
     made += [
         matrix @ matrix,
         batch @ matrix,
-        matrix @ batch,
         batch @ (batch * matrix),
         matrix @ matrix[0],
         matrix[0] @ matrix[0],
