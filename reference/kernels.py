@@ -99,6 +99,40 @@ case("gelu gelu_backward", lambda x: F.gelu(x), x=numbers)
 case("gelu gelu_backward", lambda x: F.gelu(x, approximate="tanh"), x=numbers)
 
 
+# ---- optimizers ----
+
+
+def gradients(source: Source) -> np.ndarray:
+    """Parameters, or their gradients, one after another."""
+    return source.rng.standard_normal(3000)
+
+
+def steps(optimizer: str, **options: Any) -> Callable:
+    """A call that makes three steps on parameters of several sizes; in the second one of them has no gradient.
+
+    So some take more than one block, and some have made fewer steps than others.
+    """
+
+    def call(x: Any, g: Any) -> list[Any]:
+        params = [part.detach().clone().requires_grad_() for part in x.split([1, 40, 2500, 59, 400])]
+        made = getattr(minitorch.optim, optimizer)(params, **options)
+        for k, scale in enumerate((1.0, -3.0, 0.5)):
+            for i, (param, part) in enumerate(zip(params, g.split([1, 40, 2500, 59, 400]))):
+                param.grad = None if (k, i) == (1, 3) else part.detach().roll(k) * scale
+            made.step()
+        memory = [state for param in params for state in made.state[param].values()]
+        return [t.detach() for t in (*params, *memory)]
+
+    return call
+
+
+case("sgd", steps("SGD", lr=0.1, weight_decay=0.2, maximize=True), x=gradients, g=gradients)
+case("sgd", steps("SGD", lr=0.1, momentum=0.8, dampening=0.4, weight_decay=0.1), x=gradients, g=gradients)
+case("sgd", steps("SGD", lr=0.1, momentum=0.8, nesterov=True), x=gradients, g=gradients)
+case("adam", steps("Adam", lr=0.1, eps=0.01, betas=(0.7, 0.8), weight_decay=0.2, maximize=True), x=gradients, g=gradients)
+case("adam", steps("AdamW", lr=0.1, eps=0.01, betas=(0.7, 0.8), weight_decay=0.2, amsgrad=True), x=gradients, g=gradients)
+
+
 # ---- comparing ----
 
 

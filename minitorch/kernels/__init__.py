@@ -33,16 +33,16 @@ typedef long long int64;  // what a Python int arrives as; a Python float arrive
 constexpr int PER_THREAD = 8;
 typedef ACC Share[PER_THREAD];
 
-__device__ void load(Share& mine, const T* from, int64 n, ACC beyond) {
+template <int N> __device__ void load(ACC (&mine)[N], const T* from, int64 n, ACC beyond) {
 #pragma unroll
-    for (int k = 0; k < PER_THREAD; k++) {
+    for (int k = 0; k < N; k++) {
         int i = threadIdx.x + k * blockDim.x;
         mine[k] = i < n ? ACC(from[i]) : beyond;
     }
 }
-__device__ void store(const Share& mine, T* to, int64 n) {
+template <int N> __device__ void store(const ACC (&mine)[N], T* to, int64 n) {
 #pragma unroll
-    for (int k = 0; k < PER_THREAD; k++) {
+    for (int k = 0; k < N; k++) {
         int i = threadIdx.x + k * blockDim.x;
         if (i < n) to[i] = T(mine[k]);
     }
@@ -78,11 +78,18 @@ class Kernel:
     """A CUDA kernel, compiled for a dtype when it is first launched with it.
 
     The source says T for the numbers in memory, ACC for those it computes with, and may use HELPERS. `constants` are numbers
-    known at compilation, each with the values a launch may choose from: `Kernel(source, {"LONG": (0, 1)})`.
+    known at compilation, each with the values a launch may choose from: `Kernel(source, {"LONG": (0, 1)})`. `before` stands
+    before the source: what it shares with other kernels.
     """
 
-    def __init__(self, source: str, constants: dict[str, tuple[int, ...]] | None = None, dtypes: tuple[str, ...] = tuple(TYPES)):
-        self.source, self.constants, self.dtypes = source, constants or {}, dtypes
+    def __init__(
+        self,
+        source: str,
+        constants: dict[str, tuple[int, ...]] | None = None,
+        dtypes: tuple[str, ...] = tuple(TYPES),
+        before: str = "",
+    ):
+        self.source, self.constants, self.dtypes, self.before = source, constants or {}, dtypes, before
         self.name = re.findall(r"^KERNEL (\w+)\(", source, re.MULTILINE)[0]
         self._compiled: dict[Any, Any] = {}
         kernels.append(self)
@@ -102,7 +109,7 @@ class Kernel:
         """The whole source for one dtype and these constants, as the compiler gets it."""
         stored, computed = TYPES[dtype]
         chosen = "".join(f"constexpr int {name} = {value};\n" for name, value in constants.items())
-        return f"{stored}\nusing ACC = {computed};\n{chosen}{HELPERS}{self.source}"
+        return f"{stored}\nusing ACC = {computed};\n{chosen}{HELPERS}{self.before}{self.source}"
 
 
 # ---- how the work is shared out ----

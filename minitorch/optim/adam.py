@@ -9,7 +9,8 @@ import numpy as np
 
 from minitorch import dtypes
 from minitorch.device import xp_of
-from minitorch.optim.optimizer import Group, Optimizer
+from minitorch.kernels import optim as kernels
+from minitorch.optim.optimizer import Group, Optimizer, check_choice, check_fused
 from minitorch.tensor import Tensor
 
 
@@ -37,7 +38,11 @@ class Adam(Optimizer):
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
+        foreach: bool | None = None,
         maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+        fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
         for name, value in {"learning rate": lr, "epsilon value": eps, "weight_decay value": weight_decay}.items():
@@ -49,11 +54,13 @@ class Adam(Optimizer):
         if not all(isinstance(beta, float) for beta in betas):
             raise ValueError("betas must be either both floats or both Tensors")
         options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
-        flags = {"maximize": maximize, "decoupled_weight_decay": decoupled_weight_decay}
+        choice = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable, "fused": fused}
+        flags = {"maximize": maximize, **choice, "decoupled_weight_decay": decoupled_weight_decay}
         super().__init__(params, {**options, **flags})
+        check_choice(foreach, fused, differentiable, capturable)
 
     def _update(self, param: Tensor, group: Group) -> None:
-        state = self.state[param] or self._start(param, group["amsgrad"])
+        state = self.state[param] or self._start(param, group)
         θ, g, xp = param._array, param.grad._array, xp_of(param._array)
         m, v = state["exp_avg"]._array, state["exp_avg_sq"]._array
         (β1, β2), ε, lr, λ = group["betas"], group["eps"], float(group["lr"]), group["weight_decay"]
@@ -76,11 +83,30 @@ class Adam(Optimizer):
         θ -= lr * c / (1 - β1**t) * m / (xp.sqrt(v) + ε * c)
         param._bump()
 
-    def _start(self, param: Tensor, amsgrad: bool) -> dict[str, Tensor]:
+    def _start(self, param: Tensor, group: Group) -> dict[str, Tensor]:
         """The state before the first step: t = 0, m = v = 0."""
-        double = dtypes.get_default_dtype() is dtypes.float64
+        double = dtypes.get_default_dtype() is dtypes.float64 and not group["fused"]
         state = self.state[param]
         state["step"] = Tensor._wrap(np.zeros((), "float64" if double else "float32"))  # on the CPU, as in torch
-        for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if amsgrad else 2]:
+        for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]:
             state[name] = Tensor._wrap(xp_of(param._array).zeros_like(param._array))
         return state
+
+    def _update_all(self, params: list[Tensor], group: Group) -> list[Tensor]:
+        check_fused(params, group)
+        launches, left = kernels.gathered(params, group, self._averages)
+        for (_, t), rows in launches.items():  # parameters that have made as many steps, mostly all, go together
+            (β1, β2), ε, lr, λ = group["betas"], group["eps"], float(group["lr"]), group["weight_decay"]
+            decay, shrink = (0, 1 - lr * λ) if group["decoupled_weight_decay"] else (λ, 1)
+            c = sqrt(1 - β2**t)
+            numbers = (decay, shrink, β1, 1 - β1, β2, 1 - β2, lr * c / (1 - β1**t), ε * c)
+            kernels.launch(kernels.ADAM, rows, (-1 if group["maximize"] else 1, *numbers), AMSGRAD=int(group["amsgrad"]))
+            for param, _ in rows:
+                self.state[param]["step"]._array += 1
+        return left
+
+    def _averages(self, param: Tensor, group: Group) -> tuple[float, tuple]:
+        """The number t of this step, and the running averages for the kernel."""
+        state = self.state[param] or self._start(param, group)
+        names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]
+        return state["step"].item() + 1, tuple(state[name]._array for name in names)

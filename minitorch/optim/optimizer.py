@@ -1,7 +1,7 @@
 """`Optimizer`: which parameters to update, with which options, and what to remember about each between steps.
 
 The one idea: `step()` is the same loop for every optimizer (each group, each parameter that has a gradient); a
-subclass writes `_update`, the rule for one parameter. Options live in `param_groups`, memory in `state`; both are saved
+subclass writes `_update`, the rule for one parameter, and perhaps `_update_all`, for those that a GPU takes in one launch. Options live in `param_groups`, memory in `state`; both are saved
 in torch's layout, so checkpoints pass between the two libraries. Read next: `sgd.py`, `adam.py`.
 """
 
@@ -98,10 +98,14 @@ class Optimizer:
                 loss = closure()
         with no_grad():
             for group in self.param_groups:
-                for param in group["params"]:
-                    if param.grad is not None:
-                        self._update(param, group)
+                params = [param for param in group["params"] if param.grad is not None]
+                for param in self._update_all(params, group):
+                    self._update(param, group)
         return loss
+
+    def _update_all(self, params: list[Tensor], group: Group) -> list[Tensor]:
+        """Update what can be done in one go, on a GPU; the others are returned, and `_update` takes them one by one."""
+        return params
 
     def _update(self, param: Tensor, group: Group) -> None:
         """The update rule: change `param` in place from `param.grad`, `self.state[param]` and the options."""
@@ -169,7 +173,8 @@ class Optimizer:
         state_dict: dict[str, Any] = {
             "state": {number[id(k)] if isinstance(k, Tensor) else k: memory for k, memory in self.state.items()},
             "param_groups": [
-                {**group, "params": [number[id(param)] for param in group["params"]]} for group in self.param_groups
+                {**_options(group), "params": [number[id(param)] for param in group["params"]]}
+                for group in self.param_groups
             ],
         }
         for hook in self._optimizer_state_dict_post_hooks.values():
@@ -245,6 +250,33 @@ class Optimizer:
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
 
 
+def check_choice(foreach: bool | None, fused: bool | None, differentiable: bool, capturable: bool = False) -> None:
+    """Refuse what excludes itself among torch's options that choose an implementation, and what there is not.
+
+    `fused`: one launch for all parameters; None, the default, is True for floats on a GPU unless `foreach` is given. That is
+    torch's third form, which launches each operation once for all parameters; here it is the loop over parameters.
+    """
+    if fused and differentiable:
+        raise RuntimeError("`fused` does not support `differentiable`")
+    if fused and foreach:
+        raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
+    if differentiable or capturable:
+        name = "differentiable" if differentiable else "capturable"
+        raise NotImplementedError(
+            f"{name}=True: steps are not recorded, in the autograd graph or a CUDA graph; leave it False"
+        )
+
+
+def check_fused(params: list[Tensor], group: Group) -> None:
+    """RuntimeError for parameters that `fused=True` is not for."""
+    for param in params if group["fused"] else ():
+        if not param.is_floating_point():
+            raise RuntimeError(
+                "`fused=True` requires all the params to be floating point Tensors of supported devices: ['cuda', 'cpu'] but "
+                f"{param.dtype} and {param.device.type}"
+            )
+
+
 def _check_can_optimize(param: Any) -> None:
     if not isinstance(param, Tensor):
         raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {typename(param)}")
@@ -260,8 +292,13 @@ def _like(param: Tensor, value: Any, key: str | None = None) -> Any:
         is_collection = isinstance(value, Iterable) and not isinstance(value, str)
         return type(value)(_like(param, each) for each in value) if is_collection else value  # type: ignore[call-arg]
     if key == "step":
-        return value
+        return value.cpu()  # a fused optimizer of torch's keeps it on the GPU; here every step would wait for it
     return value.to(param.device, param.dtype) if param.is_floating_point() else value.to(param.device)
+
+
+def _options(group: Group) -> Group:
+    """A group without its parameters."""
+    return {option: value for option, value in group.items() if option != "params"}
 
 
 def _named(group: Group) -> Group:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from minitorch.optim.optimizer import Group, Optimizer
+from minitorch.device import xp_of
+from minitorch.kernels import optim as kernels
+from minitorch.optim.optimizer import Group, Optimizer, check_choice, check_fused
 from minitorch.tensor import Tensor
 
 
@@ -31,6 +33,9 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
+        fused: bool | None = None,
     ) -> None:
         if lr < 0.0:
             raise ValueError(f"Invalid learning rate: {lr}")
@@ -41,7 +46,9 @@ class SGD(Optimizer):
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
-        super().__init__(params, {**options, "nesterov": nesterov, "maximize": maximize})
+        choice = {"foreach": foreach, "differentiable": differentiable, "fused": fused}
+        super().__init__(params, {**options, "nesterov": nesterov, "maximize": maximize, **choice})
+        check_choice(foreach, fused, differentiable)
 
     def _update(self, param: Tensor, group: Group) -> None:
         θ, g = param._array, param.grad._array
@@ -66,3 +73,22 @@ class SGD(Optimizer):
         b *= μ
         b += (1 - τ) * g
         return b
+
+    def _update_all(self, params: list[Tensor], group: Group) -> list[Tensor]:
+        check_fused(params, group)
+        launches, left = kernels.gathered(params, group, self._buffer)
+        sign, λ, μ = -1 if group["maximize"] else 1, group["weight_decay"], group["momentum"]
+        numbers = () if not launches else (float(group["lr"]), sign, λ, μ, 1 - group["dampening"])
+        for (_, first), rows in launches.items():
+            kernels.launch(kernels.SGD, rows, numbers, (int(first), int(group["nesterov"])), MOMENTUM=int(bool(μ)))
+        return left
+
+    def _buffer(self, param: Tensor, group: Group) -> tuple[bool, tuple]:
+        """Whether this is the first step, and the velocity b for the kernel, which then writes g there."""
+        if not group["momentum"]:
+            return False, ()
+        state = self.state[param]
+        first = state.get("momentum_buffer") is None
+        if first:
+            state["momentum_buffer"] = Tensor._wrap(xp_of(param._array).empty_like(param._array))
+        return first, (state["momentum_buffer"]._array,)

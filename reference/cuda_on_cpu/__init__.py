@@ -53,15 +53,34 @@ def compiled(source: str, name: str) -> Callable[[int, int, tuple], None]:
     def launch(blocks: int, threads: int, args: tuple) -> None:
         assert 0 < threads <= 1024 and 0 < blocks < 2**31, f"{name}: {blocks} blocks of {threads} threads"
         numbers = [checked(name, value, kind) for value, kind in zip(args, types, strict=True)]
-        fenced = {a.ctypes.data: Fenced(a) for a in args if isinstance(a, np.ndarray)}  # one array may be given twice
-        cells = [np.uint64(fenced[a.ctypes.data].address) if isinstance(a, np.ndarray) else n for a, n in zip(args, numbers)]
-        cells = [np.asarray(cell) for cell in cells]
+        arrays = [a for value in args for a in (value.arrays() if isinstance(value, Table) else [value])]
+        fenced = {a.ctypes.data: Fenced(a) for a in arrays if isinstance(a, np.ndarray)}  # one array may be given twice
+        tables = {k: Fenced(table.addresses(fenced)) for k, table in enumerate(args) if isinstance(table, Table)}
+        memory = {k: fenced[a.ctypes.data] for k, a in enumerate(args) if isinstance(a, np.ndarray)} | tables
+        cells = [np.asarray(np.uint64(memory[k].address) if k in memory else n) for k, n in enumerate(numbers)]
         with _one_at_a_time:
             library.run(blocks, threads, (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells)))
-        for memory in fenced.values():
-            memory.give_back(name)
+        for each in (*fenced.values(), *tables.values()):
+            each.give_back(name)
 
     return launch
+
+
+class Table:
+    """Rows of arrays, which a kernel is given as a table of their addresses; None is address 0."""
+
+    def __init__(self, rows: list[list[np.ndarray | None]]):
+        self.rows = rows
+
+    def arrays(self) -> list[np.ndarray | None]:
+        return [a for row in self.rows for a in row]
+
+    def copy(self) -> Table:
+        return Table([[None if a is None else a.copy() for a in row] for row in self.rows])
+
+    def addresses(self, fenced: dict[int, Fenced]) -> np.ndarray:
+        """The table as the kernel reads it."""
+        return np.array([[0 if a is None else fenced[a.ctypes.data].address for a in row] for row in self.rows], np.uint64)
 
 
 class Fenced:
@@ -88,7 +107,14 @@ class Fenced:
 def checked(name: str, value: Any, kind: str) -> Any:
     """The argument, if it is what the parameter says; a number as the kernel reads it."""
     kind_inside = kind.removeprefix("P").removeprefix("K")
-    dtype = "int64" if kind_inside[0] == "P" else DTYPES[kind_inside]  # an array of pointers is an array of addresses
+    if isinstance(value, Table):
+        if kind[0] != "P" or kind_inside in DTYPES:
+            raise TypeError(f"kernel {name}: a parameter of type {kind} was given a table of addresses")
+        for a in value.arrays():
+            if a is not None:
+                checked(name, a, "P" + {dtype: letter for letter, dtype in DTYPES.items()}[a.dtype.name])
+        return value
+    dtype = DTYPES.get(kind_inside, "int64")  # a struct of numbers: int64 each
     if isinstance(value, np.ndarray) != (kind[0] == "P"):
         raise TypeError(f"kernel {name}: a parameter of type {kind} was given a {type(value).__name__}")
     found = value.dtype.name if hasattr(value, "dtype") else {bool: "bool", int: "int64", float: "float64"}[type(value)]

@@ -14,11 +14,17 @@ import subprocess
 
 import numpy as np
 
-from . import built
+from . import Table, built
 
-# A program that reads a launch from its input: blocks, threads, and the arguments, each "is it an array", size and bytes.
+# A program that reads a launch from its input: blocks, threads, and the arguments. Each comes as what it is (0 a number, 1 an
+# array, 2 a table of addresses), its size and its bytes; a table's size is its number of arrays, of which each comes as an array.
 MAIN = """
 #include <stdio.h>
+void* bytes(unsigned long long size) {
+    void* memory = malloc(size);
+    fread(memory, 1, size, stdin);
+    return memory;
+}
 int main() {
     unsigned head[3];
     fread(head, 4, 3, stdin);
@@ -26,10 +32,18 @@ int main() {
     for (unsigned i = 0; i < head[2]; i++) {
         unsigned long long kind[2];
         fread(kind, 8, 2, stdin);
-        void* memory = malloc(kind[1]);
-        fread(memory, 1, kind[1], stdin);
-        arrays[i] = memory;
-        args.push_back(kind[0] ? &arrays[i] : memory);
+        if (kind[0] < 2) {
+            arrays[i] = bytes(kind[1]);
+        } else {
+            void** table = static_cast<void**>(malloc(8 * kind[1]));
+            for (unsigned k = 0; k < kind[1]; k++) {
+                unsigned long long size;
+                fread(&size, 8, 1, stdin);
+                table[k] = size ? bytes(size) : nullptr;
+            }
+            arrays[i] = table;
+        }
+        args.push_back(kind[0] ? &arrays[i] : arrays[i]);
     }
     launch(NAME, head[0], head[1], args.data());
 }
@@ -40,6 +54,10 @@ def report(source: str, name: str, blocks: int, threads: int, args: tuple, sanit
     """What the sanitizer says of the launch; every array lies in memory of just its size."""
     given = struct.pack("III", blocks, threads, len(args))
     for value in args:
+        if isinstance(value, Table):
+            parts = [b"" if a is None else a.tobytes() for a in value.arrays()]
+            given += struct.pack("QQ", 2, len(parts)) + b"".join(struct.pack("Q", len(part)) + part for part in parts)
+            continue
         data = np.asarray(value).tobytes()
         given += struct.pack("QQ", isinstance(value, np.ndarray), len(data)) + data
     program = built(source + MAIN.replace("NAME", name), f"-fsanitize={sanitizer}", "-g")

@@ -8,6 +8,7 @@ the arrays whose pointers were asked for. TF32 rounds the factors to 10 bits. Re
 from __future__ import annotations
 
 import ctypes
+import weakref
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ SIGNATURES = {
     "long long strideC, int batchCount, int computeType, int algo",
 }
 exposed: dict[int, tuple[int, int]] = {}  # pointer → first and last address of the array's memory
+arrays: Any = weakref.WeakValueDictionary()  # pointer → the array, as long as it is there
 calls: list[str] = []  # one line each: transposed?, sizes, types
 
 
@@ -46,6 +48,7 @@ def expose(host: np.ndarray) -> int:
         owner = owner.base
     pointer = host.ctypes.data
     exposed[pointer] = np.lib.array_utils.byte_bounds(owner)
+    arrays[pointer] = host
     return pointer
 
 

@@ -6,9 +6,12 @@ Read next: `reference/cuda_on_cpu`.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ..cuda_on_cpu import compiled
+from ..cuda_on_cpu import Table, compiled
+from . import cublas
 from .arrays import hosts
 
 launched: dict[
@@ -27,10 +30,20 @@ class RawKernel:
             raise NotImplementedError(
                 f"{self.name}: the stand-in's grids and blocks have one dimension, got {grid} and {block}"
             )
-        given = tuple(map(hosts, args))
+        given = tuple(map(_given, args))
         launched[self.name, self.code] = (
             grid[0],
             block[0],
-            tuple(a.copy() if isinstance(a, np.ndarray) else a for a in given),
+            tuple(a.copy() if isinstance(a, np.ndarray | Table) else a for a in given),
         )
         compiled(self.code, self.name)(grid[0], block[0], given)
+
+
+def _given(value: Any) -> Any:
+    """The argument on the host; numbers of uint64 in an array are addresses, which become the arrays that lie there."""
+    host = hosts(value)
+    if not isinstance(host, np.ndarray) or host.dtype != np.uint64:
+        return host
+    if gone := [p for p in host.flat if p and int(p) not in cublas.arrays]:
+        raise ValueError(f"a kernel was given the address {gone[0]:#x}, where no array lies (any more)")
+    return Table([[cublas.arrays[int(p)] if p else None for p in row] for row in host])
