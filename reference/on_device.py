@@ -21,7 +21,7 @@ from minitorch.device import device, expanded, raise_what_was_noted
 from . import checks
 from .strategies import Source
 from .strict_cupy import counting
-from .table import Row, flat, tensors
+from .table import Row, copied, flat, tensors
 
 
 class OnDevice:
@@ -49,16 +49,20 @@ class OnDevice:
 
 
 def laid_out_alike(array: np.ndarray) -> Any:
-    """A copy on the GPU laid out as the array is: gaps between its elements and strides of 0 would be lost in a plain copy."""
+    """A copy on the GPU laid out as the array is: in its order, with gaps between its elements, with strides of 0."""
     xp = device("cuda").xp
     if 0 in array.strides and array.size:
         one = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in array.strides)
-        return expanded(xp, xp.array(array[one]), array.shape)
-    if array.ndim and array.shape[-1] > 1 and array.strides[-1] > array.itemsize and not array.flags.f_contiguous:
-        view = xp.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)[..., ::2]
-        view[...] = xp.array(array)
-        return view
-    return xp.array(array)
+        return expanded(xp, laid_out_alike(array[one].copy()), array.shape)
+    order = sorted(range(array.ndim), key=lambda d: -array.strides[d])  # the outermost dimension first
+    made = array.transpose(order)
+    gaps = made.ndim > 0 and made.shape[-1] > 1 and made.strides[-1] == 2 * made.itemsize
+    made = xp.array(np.ascontiguousarray(made).reshape(made.shape))
+    if gaps:
+        view = xp.zeros((*made.shape[:-1], 2 * made.shape[-1]), made.dtype)[..., ::2]
+        view[...] = made
+        made = view
+    return made.transpose(np.argsort(order).tolist()) if order != sorted(order) else made
 
 
 # ---- beside torch ----
@@ -120,7 +124,7 @@ def rounded(value: Any, dtype: Any) -> Any:
     if isinstance(value, list):
         return [rounded(v, dtype) for v in value]
     is_float = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    return value.astype(dtype).astype(np.float64) if is_float and np.dtype(dtype).kind in "fV" else value
+    return copied(copied(value, dtype), np.float64) if is_float and np.dtype(dtype).kind in "fV" else value
 
 
 def is_half(dtype: np.dtype) -> bool:
