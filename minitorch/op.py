@@ -26,7 +26,7 @@ from ._memory import order_of_a_copy
 from .autograd.grad_mode import grad_mode, inference_blocks
 from .autograd.node import birth, record
 from .device import mixed_devices, raise_what_was_noted, use_kernels, xp_of
-from .half import COMPUTING, FLOAT32, wide_forward
+from .half_precision import COMPUTING, FLOAT32, wide_forward
 from .out import WITHOUT_OUT, accepts_out, write_out
 from .plan import Derivative, Plan, make_plan
 from .signature import Signature, checked, tensor_list, torchs_name

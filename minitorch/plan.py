@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .half import wide_derivative
+from .half_precision import wide_derivative
 
 if TYPE_CHECKING:
     from .op import Op

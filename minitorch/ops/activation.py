@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import dtypes
-from ..half import in_float32
+from ..half_precision import in_float32
 from ..op import Array, composite, op, row
 from .dims import canonical_dim
 from .elementwise import exp, tanh, where

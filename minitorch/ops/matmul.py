@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from .. import blas, dtypes
-from ..half import in_float32
+from ..half_precision import in_float32
 from ..op import Array, composite, named, op
 from ..signature import Number, tensor_list
 from .dims import as_ints, canonical_dim
@@ -252,7 +252,9 @@ on_cpu_in_float32 = functools.partial(in_float32, gpu=False)
 def _linear_name(seen: dict) -> str:
     """torch calls a product by what its result went through last."""
     matrix, bias = len(seen["out_shape"]) == 2, "bias" in seen["wanting"]
-    return ("AddmmBackward0" if matrix else "ViewBackward0") if bias else ("MmBackward0" if matrix else "UnsafeViewBackward0")
+    return (
+        ("AddmmBackward0" if matrix else "ViewBackward0") if bias else ("MmBackward0" if matrix else "UnsafeViewBackward0")
+    )
 
 
 @op(promote=None, backward=_linear_name, only="numbers", alike="x weight")
