@@ -144,6 +144,8 @@ def _share(text: str) -> float:
 
 def _train(args: argparse.Namespace) -> None:
     device = _device(args.device)
+    if args.compare and args.dropout and device.type == "cuda":
+        raise UserError("--compare on a GPU needs --dropout 0: the numbers that dropout draws there are not torch's")
     _check_out(args.out)
     lr = getattr(args, "lr", DEFAULT_LR[args.optimizer])
 

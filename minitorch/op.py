@@ -229,7 +229,7 @@ class Op:
 
         return add
 
-    def _by_kernel(self, xp: Any, *args: Any, **options: Any) -> Any:
+    def on_gpu(self, xp: Any, *args: Any, **options: Any) -> Any:
         """Forward on a GPU: by the kernel where it serves."""
         out = self.kernel(xp, *args, **options) if use_kernels.enabled and xp is not np else None
         return (self.wide or self.forward)(xp, *args, **options) if out is None else out
@@ -280,7 +280,7 @@ class Op:
             if type(arrays[0]) is np.ndarray:
                 xp, forward = np, self.wide if wide else self.forward
             else:
-                xp, forward = self._xp(arrays), self._by_kernel if self.kernel else self.wide if wide else self.forward
+                xp, forward = self._xp(arrays), self.on_gpu if self.kernel else self.wide if wide else self.forward
             if self.variadic:
                 n = len(positions)
                 out = forward(xp, *arrays[:n], **dict(zip(self.parameters[1:], args[n:])))

@@ -16,6 +16,7 @@ import numpy as np
 from . import creation, dtypes
 from ._sampling import discrete
 from ._sampling.generator import Generator, chosen, default_generator
+from .cuda.random import default_generator as gpu_generator
 from .device import as_device
 from .dtypes import dtype as DType
 from .ops import sampling
@@ -25,18 +26,22 @@ from .tensor import Tensor
 
 
 def manual_seed(seed: int) -> Generator:
-    """Seed the default generator, and return it.
+    """Seed the default generator, and return it; the GPU's, too.
 
     >>> _ = minitorch.manual_seed(0)
     >>> minitorch.rand(3)
     tensor([0.4963, 0.7682, 0.0885])
     """
-    return default_generator.manual_seed(int(seed))
+    default_generator.manual_seed(int(seed))
+    gpu_generator.start(int(seed))
+    return default_generator
 
 
 def seed() -> int:
-    """Seed the default generator from the system, and return the seed."""
-    return default_generator.seed()
+    """Seed the default generator from the system, and the GPU's alike, and return the seed."""
+    seed = default_generator.seed()
+    gpu_generator.start(seed)
+    return seed
 
 
 def initial_seed() -> int:
@@ -58,14 +63,26 @@ def set_rng_state(new_state: Tensor) -> None:
 def fork_rng(devices: Iterable | None = None, enabled: bool = True, device_type: str | None = None) -> Iterator[None]:
     """Within `with fork_rng():` draws go on as usual; afterwards the stream stands where it stood before.
 
-    There is one stream for all devices, so `devices` and `device_type` change nothing; they are torch's.
+    The GPU's, too, unless `devices` is empty or `device_type` is another.
     """
-    state = get_rng_state() if enabled else None
+    with_gpu = device_type in (None, "cuda") and (devices is None or bool(list(devices)))
+    before = every_state() if enabled else None
     try:
         yield
     finally:
-        if state is not None:
-            set_rng_state(state)
+        if before is not None:
+            set_every_state(before if with_gpu else (before[0], gpu_generator.place))
+
+
+def every_state() -> tuple[Tensor, tuple[int, int]]:
+    """Where the streams stand, the CPU's and the GPU's."""
+    return get_rng_state(), gpu_generator.place
+
+
+def set_every_state(states: tuple[Tensor, tuple[int, int]]) -> None:
+    """Put both back."""
+    set_rng_state(states[0])
+    gpu_generator.place = states[1]
 
 
 # ---- uniform and normal ----

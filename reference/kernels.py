@@ -18,6 +18,7 @@ import numpy as np
 
 import minitorch
 from minitorch.nn import functional as F
+from minitorch.ops.dropout import philox_dropout
 
 from .strategies import Source, laid_out
 from .strict_cupy import cupy
@@ -97,6 +98,10 @@ case("log_softmax log_softmax_backward", lambda x: x.log_softmax(-1), x=rows)
 case("log_softmax log_softmax_backward", lambda x: x.log_softmax(-1), x=long_rows)
 case("gelu gelu_backward", lambda x: F.gelu(x), x=numbers)
 case("gelu gelu_backward", lambda x: F.gelu(x, approximate="tanh"), x=numbers)
+
+
+# The words of a counter that has more than 32 bits, of a key that has 64.
+case("dropout", lambda x: philox_dropout(x, 0.3, 1 / 0.7, 2**63 + 12345, 2**32 - 300), x=numbers)
 
 
 # ---- optimizers ----

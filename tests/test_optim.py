@@ -109,7 +109,11 @@ def state_dict_layout(lib):
 
 @scenarios.add
 def options_in_the_state_dict(lib):
-    optimizers = [lib.optim.SGD([leaf(lib)], fused=True), lib.optim.Adam([leaf(lib)], foreach=True), lib.optim.AdamW([leaf(lib)])]
+    optimizers = [
+        lib.optim.SGD([leaf(lib)], fused=True),
+        lib.optim.Adam([leaf(lib)], foreach=True),
+        lib.optim.AdamW([leaf(lib)]),
+    ]
     return [(list(group), group) for optimizer in optimizers for group in optimizer.state_dict()["param_groups"]]
 
 

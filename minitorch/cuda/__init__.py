@@ -11,12 +11,24 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..device import as_device, device, raise_what_was_noted
+from .random import (
+    get_rng_state,
+    get_rng_state_all,
+    initial_seed,
+    manual_seed,
+    manual_seed_all,
+    seed,
+    seed_all,
+    set_rng_state,
+    set_rng_state_all,
+)
 
 __all__ = [
     "Event", "Stream", "current_device", "current_stream", "default_stream", "device_count", "empty_cache",
-    "get_device_capability", "get_device_name", "get_device_properties", "init", "is_available", "is_bf16_supported",
-    "is_initialized", "manual_seed", "manual_seed_all", "max_memory_allocated", "mem_get_info", "memory_allocated",
-    "memory_reserved", "set_device", "set_stream", "stream", "synchronize",
+    "get_device_capability", "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all", "init",
+    "initial_seed", "is_available", "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all",
+    "max_memory_allocated", "mem_get_info", "memory_allocated", "memory_reserved", "seed", "seed_all", "set_device",
+    "set_rng_state", "set_rng_state_all", "set_stream", "stream", "synchronize",
 ]  # fmt: skip
 
 
@@ -109,17 +121,6 @@ def _number(spec: Any) -> int:
 
 
 # ---- random numbers ----
-
-
-def manual_seed(seed: int) -> None:
-    """Seed the one generator there is, from which the numbers on a GPU come too; nothing happens where there is no GPU."""
-    from .. import random
-
-    if is_available():
-        random.manual_seed(seed)
-
-
-manual_seed_all = manual_seed
 
 
 # ---- waiting, and memory ----

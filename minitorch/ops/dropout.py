@@ -1,6 +1,8 @@
 """Dropout: in training, numbers (or whole channels) are zeroed at random and the others scaled up.
 
-The noise is drawn by an op of its own, so that what backward keeps is the noise. Read next: `minitorch/nn/modules/dropout.py`.
+On the CPU the noise is drawn by an op of its own, so that what backward keeps is the noise. On a GPU the numbers are Philox's,
+which can be made again: there dropout is one op that keeps nothing.
+Read next: `kernels/philox.py`, `minitorch/nn/modules/dropout.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +15,9 @@ import numpy as np
 from .._sampling.generator import default_generator
 from .._sampling.layout import empty_like, laid_out_like
 from .._sampling.uniform import bernoulli
+from ..cuda.random import default_generator as gpu_generator
+from ..kernels import dropout as kernels
+from ..kernels import philox
 from ..op import Array, composite, op
 
 if TYPE_CHECKING:
@@ -39,10 +44,34 @@ def alpha_noise(xp: Any, x: Array, p: float) -> tuple[Array, Array]:
 
 def _kept(xp: Any, x: Array, p: float) -> Array:
     """0 with probability p, else 1, in the shape, dtype and memory order of x"""
+    if xp is not np:
+        return philox_dropout.on_gpu(xp, xp.ones(x.shape, x.dtype), p, 1.0, *gpu_generator.take(x.size))
     keep = bernoulli(default_generator, x.size, 1 - p)
+    _check_floats(x)
+    return laid_out_like(x, xp.asarray(keep.astype(x.dtype)))
+
+
+def _check_floats(x: Array) -> None:
     if x.dtype.kind not in "fV":
         raise RuntimeError(f"result type Float can't be cast to the desired output type {x.dtype}: dropout is for floats")
-    return laid_out_like(x, xp.asarray(keep.astype(x.dtype)))
+
+
+@op(promote=None, public=False, backward="NativeDropoutBackward0")
+def philox_dropout(xp: Any, x: Array, p: float, scale: float, seed: int, counter: int) -> Array:
+    """scale · x with probability 1 − p, else 0 · x: where the element's word of the Philox stream is below (1 − p) · 2³²"""
+    _check_floats(x)
+    wide = np.float64 if x.dtype == np.float64 else np.float32
+    kept = philox.words(xp, x.size, seed, counter).reshape(x.shape) < kernels.limit(p)
+    return (x.astype(wide) * (kept * wide(scale))).astype(x.dtype)
+
+
+@philox_dropout.grad
+def philox_dropout_grad(g: Tensor, p: float, scale: float, seed: int, counter: int) -> Tensor:
+    """∂L/∂x: the same mask, made again, on g"""
+    return philox_dropout(g, p, scale, seed, counter)
+
+
+philox_dropout.fused(kernels.forward)
 
 
 @op(promote=None, public=False, backward="MulBackward0")
@@ -85,6 +114,8 @@ def _dropped(input: Tensor, like: Tensor, p: float, train: bool) -> Tensor:
     """input · noise, one noise for each element of `like`."""
     if _certain(input, p, train):
         return input if not train or p == 0 else input * input.new_zeros(())
+    if input.is_cuda and like is input:
+        return philox_dropout(input, p, 1 / (1 - p), *gpu_generator.take(input.numel()))
     return masked_scale(input, dropout_noise(like, p))
 
 

@@ -127,7 +127,7 @@ class _Rerun:
         self.function, self.kwargs, self.context = function, kwargs, context
         self.args = [graph.keep(x) if isinstance(x, Tensor) else x for x in args]
         self.is_tensor = [isinstance(x, Tensor) for x in args]
-        self.random_state = random.get_rng_state() if preserve_rng_state else None
+        self.random_state = random.every_state() if preserve_rng_state else None
 
     def __call__(self) -> None:
         args = [x.unpack() if is_tensor else x for x, is_tensor in zip(self.args, self.is_tensor)]
@@ -205,17 +205,17 @@ def _looks(tensor: Tensor) -> tuple:
 
 
 @contextlib.contextmanager
-def _random_numbers_from(state: Tensor | None) -> Iterator[None]:
-    """In this block, the default generator goes on from `state`; afterwards from where it was."""
+def _random_numbers_from(state: Any) -> Iterator[None]:
+    """In this block, the generators go on from `state`; afterwards from where they were."""
     if state is None:
         yield
         return
-    before = random.get_rng_state()
-    random.set_rng_state(state)
+    before = random.every_state()
+    random.set_every_state(state)
     try:
         yield
     finally:
-        random.set_rng_state(before)
+        random.set_every_state(before)
 
 
 # ---- with reentry ----
@@ -229,7 +229,7 @@ class _Reentrant(Function):
         if not any(isinstance(x, Tensor) and x.requires_grad for x in args):
             warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=4)
         ctx.function = function
-        ctx.random_state = random.get_rng_state() if preserve_rng_state else None
+        ctx.random_state = random.every_state() if preserve_rng_state else None
         ctx.args = [None if isinstance(x, Tensor) else x for x in args]
         ctx.places = [i for i, x in enumerate(args) if isinstance(x, Tensor)]
         ctx.save_for_backward(*(args[i] for i in ctx.places))
