@@ -1,17 +1,15 @@
-"""CUDA kernels without a GPU: compared with the plain ops on the CPU, watched by sanitizers, compiled for three generations.
+"""CUDA kernels executed: compared with the plain ops, watched by sanitizers, broken on purpose; and when they are chosen.
 
-A kernel is executed by g++ and `reference/cuda_on_cpu`, and compiled by NVRTC if the extra `gpu-check` is installed; where these
-are missing, tests are skipped and say so. What each kernel is compared on is in `reference/kernels.py`.
+Without a GPU they are executed by g++ and `reference/cuda_on_cpu`; without g++ these tests are skipped. What each kernel is
+compared on is in `reference/kernels.py`; `test_gpu_check.py` compiles them for GPUs.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
-import io
-import itertools
+import faulthandler
 import os
-from pathlib import Path
+import re
 from typing import Any
 
 import numpy as np
@@ -22,12 +20,11 @@ from test_ops import Drawn
 
 import minitorch
 from minitorch.device import use_kernels
-from minitorch.kernels import Kernel
 from minitorch.kernels.softmax import LOG_SOFTMAX, SOFTMAX
 from minitorch.nn import functional as F
 from reference import kernels
 from reference.cuda_on_cpu import compiled, compiler, sanitized
-from reference.kernels import Case, cases, compare, long_rows, mutants
+from reference.kernels import Case, cases, compare, mutants
 from reference.strategies import Source
 from reference.strict_cupy import counting, standing_in
 from reference.strict_cupy.kernels import launched
@@ -38,12 +35,6 @@ executed = pytest.mark.skipif(compiler() is None, reason="executing kernels on t
 
 def named(objects: Any) -> list[Any]:
     return [pytest.param(thing, id=f"{k}-{thing!r}") for k, thing in enumerate(objects)]
-
-
-def variants(kernel: Kernel) -> list[tuple[str, dict[str, int]]]:
-    """Each dtype and each choice of its constants."""
-    choices = itertools.product(*kernel.constants.values())
-    return [(dtype, dict(zip(kernel.constants, choice))) for choice in choices for dtype in kernel.dtypes]
 
 
 # ---- executed ----
@@ -63,14 +54,21 @@ def test_equals_the_plain_op(case: Case, data: Any) -> None:
 
 @executed
 @pytest.mark.usefixtures("stand_in")
-@pytest.mark.parametrize("case", named(cases))
+@pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("sanitizer", ["thread", "address"])
-def test_under_a_sanitizer(case: Case, sanitizer: str) -> None:
+def test_under_a_sanitizer(name: str, sanitizer: str) -> None:
     if reason := sanitized.missing(sanitizer):
         pytest.skip(f"no {sanitizer} sanitizer: {reason.splitlines()[0]}")
+    source = KERNELS[name].source
+    if "T**" in source:
+        pytest.skip("the addresses in its tables mean nothing in another process")
+    if sanitizer == "thread" and not re.search("block_|over_block|__shared__|atomic", source):
+        pytest.skip("its threads share nothing")
+    case = [case for case in cases if name in case.kernels][-1]
     compare(case, Source(1), case.dtypes[0])
-    for (name, source), launch in list(launched.items()):
-        assert not (found := sanitized.report(source, name, *launch, sanitizer)), found
+    for (launched_name, text), launch in list(launched.items()):
+        if launched_name == name:
+            assert not (found := sanitized.report(text, name, *launch, sanitizer)), found
 
 
 @executed
@@ -79,7 +77,7 @@ def test_under_a_sanitizer(case: Case, sanitizer: str) -> None:
 def test_planted_faults_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch, record_property: Any) -> None:
     kernel, survivors, count = KERNELS[name], [], 0
     planted = mutants(kernel.source)
-    for change, source in planted[:: 1 if settings.default is settings.get_profile("thorough") else 1 + len(planted) // 6]:
+    for change, source in planted[:: 1 if settings.default is settings.get_profile("thorough") else 1 + len(planted) // 4]:
         monkeypatch.setattr(kernel, "source", source)
         monkeypatch.setattr(kernel, "_compiled", {})
         if (noticed := _noticed(name)) is not None:
@@ -93,6 +91,7 @@ def _noticed(name: str) -> bool | None:
     """Whether the kernel's cases notice that it is broken; None if it is no longer C++. In a process that may crash."""
     child = os.fork()
     if not child:
+        faulthandler.disable()  # a crash is an answer
         with contextlib.suppress(BaseException):
             os._exit(OUTCOMES.index(_compared(name)))
         os._exit(len(OUTCOMES))
@@ -107,7 +106,7 @@ OUTCOMES = (False, True, None)
 
 def _compared(name: str) -> bool | None:
     for case in [c for c in cases if name in c.kernels]:
-        for seed in range(2 if long_rows in case.inputs.values() else 12):
+        for seed in range(8):
             try:
                 compare(case, Source(seed), case.dtypes[0])
             except (AssertionError, IndexError):
@@ -269,45 +268,3 @@ def test_without_a_compiler_the_plain_ops_run(monkeypatch: pytest.MonkeyPatch) -
         launched.clear()
         assert minitorch.zeros(1, 2, device="cuda").softmax(-1).tolist() == [[0.5, 0.5]]
         assert not launched
-
-
-# ---- compiled for a GPU ----
-
-NEEDED = {"cupy": "cupy-cuda13x", "nvidia.cu13": "nvidia-cuda-nvrtc and nvidia-cuda-runtime"}
-
-
-def _installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
-MISSING = [package for module, package in NEEDED.items() if not _installed(module)]
-
-
-@pytest.mark.skipif(bool(MISSING), reason=f"compiling for a GPU needs {', '.join(MISSING)}: pip install '.[gpu-check]'")
-@pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90"])
-@pytest.mark.parametrize("name", KERNELS)
-def test_compiles(name: str, architecture: str) -> None:
-    """No errors, and all it works on fits into the registers: what does not would be "spilled" to memory."""
-    for dtype, constants in variants(KERNELS[name]):
-        said = _compile(KERNELS[name].text(dtype, **constants), architecture)
-        assert "0 bytes spill stores, 0 bytes spill loads" in said, f"{name}, {dtype}, {constants}: {said}"
-
-
-def _compile(source: str, architecture: str) -> str:
-    """What ptxas says of a source; an exception with the errors if it is no CUDA C++."""
-    from cupy.cuda.compiler import _NVRTCProgram  # the public function looks for a GPU first
-
-    headers = Path(next(iter(importlib.util.find_spec("nvidia.cu13").submodule_search_locations))) / "include"  # type: ignore
-    said = io.StringIO()
-    options = (f"-arch={architecture}", "-std=c++17", f"-I{headers}", "--ptxas-options=-v")
-    _NVRTCProgram(source, "kernel.cu").compile(options, said)
-    return said.getvalue()
-
-
-@pytest.mark.skipif(bool(MISSING), reason=f"compiling for a GPU needs {', '.join(MISSING)}: pip install '.[gpu-check]'")
-def test_the_compiler_refuses_what_is_wrong() -> None:
-    with pytest.raises(Exception, match="undefined"):
-        _compile(SOFTMAX.text("float32", LONG=0).replace("block_max(", "block_min("), "sm_90")

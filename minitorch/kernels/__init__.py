@@ -40,21 +40,25 @@ template <int N> __device__ void load(ACC (&mine)[N], const T* from, int64 n, AC
         mine[k] = i < n ? ACC(from[i]) : beyond;
     }
 }
-template <int N> __device__ void store(const ACC (&mine)[N], T* to, int64 n) {
+template <class To, int N> __device__ void store(const ACC (&mine)[N], To* to, int64 n) {
 #pragma unroll
     for (int k = 0; k < N; k++) {
         int i = threadIdx.x + k * blockDim.x;
-        if (i < n) to[i] = T(mine[k]);
+        if (i < n) to[i] = To(mine[k]);
     }
 }
 
 // A row goes into the registers of its block as one chunk, or, where LONG, is read chunk by chunk, again at each step.
 #define EACH_CHUNK for (int64 at = 0; at < (LONG ? n : 1); at += blockDim.x * PER_THREAD)
 
-// All numbers of the block joined into one (a sum, a maximum), which every thread gets: 16 threads join what they find at
+// Turns: `count` numbers taken by the threads of a block, or `count` rows by the blocks, in turn.
+#define THREADS_TAKE(i, count) for (int64 i = threadIdx.x; i < (count); i += blockDim.x)
+#define BLOCKS_TAKE(row, count) for (int row = blockIdx.x; row < (count); row += gridDim.x)
+
+// All values of the block joined into one (a sum, a maximum), which every thread gets: 16 threads join what they find at
 // their own place, 16 further on, 32 further on, …; then every thread joins the 16 results.
-template <class Join> __device__ ACC over_block(ACC mine, Join join) {
-    __shared__ ACC all[1024], some[16];
+template <class Value, class Join> __device__ Value over_block(Value mine, Join join) {
+    __shared__ Value all[1024], some[16];
     int few = blockDim.x < 16 ? blockDim.x : 16;
     all[threadIdx.x] = mine;
     __syncthreads();
@@ -63,7 +67,7 @@ template <class Join> __device__ ACC over_block(ACC mine, Join join) {
         some[threadIdx.x] = mine;
     }
     __syncthreads();
-    ACC total = some[0];
+    Value total = some[0];
     for (int i = 1; i < few; i++) total = join(total, some[i]);
     return total;
 }
@@ -115,7 +119,13 @@ class Kernel:
 # ---- how the work is shared out ----
 
 PER_THREAD = 8  # as in HELPERS
+MOST_THREADS = 1024  # in a block; a stand-in for the GPU may have fewer
 IN_ROWS: dict[str, tuple[int, ...]] = {"LONG": (0, 1)}  # the constants of a kernel that takes rows
+
+
+def computed(dtype: Any) -> str:
+    """The dtype that ACC is for numbers of `dtype` in memory."""
+    return "float64" if TYPES[dtype.name][1] == "double" else "float32"
 
 
 def rows_of(x: Any, dim: int) -> tuple[int, int] | None:
@@ -126,8 +136,8 @@ def rows_of(x: Any, dim: int) -> tuple[int, int] | None:
 
 
 def block_for(n: int) -> tuple[int, dict[str, int]]:
-    """The threads for a row of n, enough to take it in one go if 1024 are, and the constant LONG that says whether they are."""
-    return threads_for(n, 1024), {"LONG": int(n > 1024 * PER_THREAD)}
+    """The threads for a row of n, enough to take it in one go if a block may have so many, and the constant LONG: if not."""
+    return threads_for(n), {"LONG": int(n > MOST_THREADS * PER_THREAD)}
 
 
 def blocks_for(n: int) -> tuple[int, int]:
@@ -136,6 +146,6 @@ def blocks_for(n: int) -> tuple[int, int]:
     return -(-n // (threads * PER_THREAD)), threads
 
 
-def threads_for(n: int, most: int) -> int:
+def threads_for(n: int, most: int = 1024) -> int:
     """A power of two from 32, a warp, to `most`: enough for n numbers if there are so many."""
-    return min(most, max(32, 1 << (-(-n // PER_THREAD) - 1).bit_length()))
+    return min(most, MOST_THREADS, max(32, 1 << (-(-n // PER_THREAD) - 1).bit_length()))

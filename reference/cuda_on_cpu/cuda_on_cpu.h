@@ -22,6 +22,7 @@ static thread_local dim3 blockIdx, threadIdx;
 // or ThreadSanitizer misses races.
 static pthread_barrier_t everybody[2];
 static thread_local int turn;
+using std::max, std::min;
 static void __syncthreads() { pthread_barrier_wait(&everybody[turn ^= 1]); }
 
 template <class T> static T atomicAdd(T* place, T value) { return std::atomic_ref<T>(*place).fetch_add(value); }

@@ -1,0 +1,72 @@
+"""What CuPy and NVRTC say without a GPU: every kernel compiles for three generations, and the stand-in's list is CuPy's.
+
+    pip install '.[gpu-check]' && pytest tests/test_gpu_check.py
+
+Where they are not installed, these tests are skipped. `test_kernels.py` executes the kernels.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import itertools
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+from minitorch import kernels
+from minitorch.kernels import Kernel
+from reference.strict_cupy.collect import collected
+from reference.strict_cupy.namespace import NAMES
+
+
+def _missing(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is None
+    except ModuleNotFoundError:
+        return True
+
+
+NEEDED = {"cupy": "cupy-cuda13x", "nvidia.cu13": "nvidia-cuda-nvrtc, nvidia-cuda-runtime", "ml_dtypes": "ml_dtypes"}
+MISSING = [package for module, package in NEEDED.items() if _missing(module)]
+pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}; pip install '.[gpu-check]'")
+
+for _module in pkgutil.iter_modules(kernels.__path__):
+    importlib.import_module(f"minitorch.kernels.{_module.name}")
+
+
+@pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90"])
+@pytest.mark.parametrize("kernel", [pytest.param(kernel, id=kernel.name) for kernel in kernels.kernels])
+def test_compiles(kernel: Kernel, architecture: str) -> None:
+    """Without errors, and without "spills": what it works on fits into registers. Each dtype, on sm_90 with all constants."""
+    choices = list(itertools.product(*kernel.constants.values()))
+    for dtype, choice in itertools.product(kernel.dtypes, choices if architecture == "sm_90" else choices[-1:]):
+        constants = dict(zip(kernel.constants, choice))
+        said = compiled(kernel.text(dtype, **constants), architecture)
+        assert "0 bytes spill stores, 0 bytes spill loads" in said, f"{kernel}, {dtype}, {constants}: {said}"
+
+
+def test_what_is_wrong_does_not_compile() -> None:
+    kernel = next(kernel for kernel in kernels.kernels if kernel.name == "softmax")
+    with pytest.raises(Exception, match='"mine" is undefined'):
+        compiled(kernel.text("float32", LONG=0).replace("Share mine;", ""), "sm_90")
+
+
+def compiled(source: str, architecture: str) -> str:
+    """What ptxas says of a source; an exception that holds the errors if it is no CUDA C++."""
+    from cupy.cuda.compiler import _NVRTCProgram  # CuPy's public function asks for a GPU first
+
+    spec = importlib.util.find_spec("nvidia.cu13")
+    headers = Path(next(iter(spec.submodule_search_locations))) / "include"  # type: ignore[union-attr, arg-type]
+    said = io.StringIO()
+    options = (f"-arch={architecture}", "-std=c++17", f"-I{headers}", "--ptxas-options=-v")
+    _NVRTCProgram(source, "kernel.cu").compile(options, said)
+    return said.getvalue()
+
+
+def test_the_list_of_names_is_that_of_the_installed_cupy() -> None:
+    cupy = importlib.import_module("cupy")
+    if not NAMES.read_text().startswith(f"# CuPy {cupy.__version__}:"):
+        pytest.skip(f"CuPy {cupy.__version__} is installed, the list is of another version")
+    assert list(collected()) == NAMES.read_text().splitlines()
