@@ -1,7 +1,7 @@
 """gelu and its derivative: elementwise, so that each thread takes some numbers and no thread needs another.
 
 Eight numbers each, all read before the first is computed on: with one number a thread too few loads would be under way to
-keep the memory busy. The plain op makes some eight passes over memory, the kernel one read and one write.
+keep the memory busy. The plain op reads or writes each number some twenty times, the kernel twice.
 Read next: `softmax.py`, where a block's threads work together.
 """
 

@@ -1,8 +1,8 @@
 """softmax and log_softmax of rows, forward and backward: a block of threads for each row, which is read once and written once.
 
 Each thread keeps its share of the row in registers: between reading and writing nothing goes to memory, but for one number a
-thread where the block joins its sums. The plain ops make about ten passes over memory for the same. Rows that do not fit are
-read again at each step, mostly from the cache.
+thread where the block joins its sums. The plain softmax reads or writes each number eight times. Rows that do not fit are read
+again at each step, mostly from the cache.
 Read next: `gelu.py`, where there are no rows.
 """
 
