@@ -19,7 +19,7 @@ from ..device import use_kernels, xp_of
 from . import TYPES, Kernel, threads_for
 
 TABLES = r"""
-// Where a parameter, its gradient and its state lie; what a block takes: n numbers of a row's tensors from `start` on.
+// Where a parameter, its gradient and its state lie; what a block takes: numbers of a row's tensors from `start` on, n are left.
 struct Row { T *p, *g, *m, *v, *largest; };
 struct Part { int64 row, start, n; };
 
@@ -123,26 +123,30 @@ def launch(kernel: Kernel, rows: list, numbers: tuple[float, ...], flags: tuple[
     xp, wide = xp_of(x), np.float64 if x.dtype.itemsize == 8 else np.float32
     sizes = tuple(arrays[0].size for _, arrays in rows)
     threads = threads_for(max(sizes), 256)
-    parts = _shared_out(xp, sizes, threads * (16 // np.dtype(wide).itemsize))
+    stream = xp.cuda.get_current_stream().ptr
+    parts = _shared_out(xp, stream, sizes, threads * (16 // np.dtype(wide).itemsize))
     table = np.zeros((len(rows), 5), np.uint64)
     for k, (_, arrays) in enumerate(rows):
         table[k, : len(arrays)] = [a.data.ptr for a in arrays]
-    args = (_on_the_gpu(xp, table.tobytes()), parts, *map(wide, numbers), *flags)
+    args = (_on_the_gpu(xp, stream, table.tobytes()), parts, *map(wide, numbers), *flags)
     kernel(xp, x.dtype, len(parts), threads, args, **constants)
     for param, _ in rows:
         param._bump()
 
 
+# Each stream has tables of its own: they are copied in its turn, and another would not wait for that.
+
+
 @functools.lru_cache(64)
-def _shared_out(xp: Any, sizes: tuple[int, ...], most: int) -> Any:
-    """Tensors of these sizes shared out among blocks, at most `most` numbers to a block: each one's Part."""
-    starts = [np.arange(0, n, most) for n in sizes]
+def _shared_out(xp: Any, stream: int, sizes: tuple[int, ...], each: int) -> Any:
+    """Tensors of these sizes shared out among blocks, `each` numbers to a block: their Parts."""
+    starts = [np.arange(0, n, each) for n in sizes]
     row = np.repeat(np.arange(len(sizes)), [len(s) for s in starts])
     start = np.concatenate(starts)
-    return xp.asarray(np.stack([row, start, np.minimum(most, np.array(sizes)[row] - start)], 1))
+    return xp.asarray(np.stack([row, start, np.array(sizes)[row] - start], 1))
 
 
 @functools.lru_cache(64)
-def _on_the_gpu(xp: Any, table: bytes) -> Any:
+def _on_the_gpu(xp: Any, stream: int, table: bytes) -> Any:
     """A table of addresses on the GPU. It is known by what is in it, so that there is nothing to invalidate."""
     return xp.asarray(np.frombuffer(table, np.uint64).reshape(-1, 5))
