@@ -19,7 +19,7 @@ import minitorch.op
 
 from .overwriting import refuses_or_is_right
 from .strategies import Source
-from .table import Row, flat, tensors
+from .table import Row, copied, flat, tensors
 
 # dtype → (relative to the value, relative to the output's scale)
 TOLERANCE = {np.float64: (0.0, 1e-9), np.float32: (1.3e-6, 1e-5), np.float16: (1e-3, 1e-3)}
@@ -237,7 +237,7 @@ def _rounded(value: Any, dtype: Any) -> Any:
     if isinstance(value, list):
         return [_rounded(v, dtype) for v in value]
     is_floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    return value.astype(dtype).astype(np.float64) if is_floats else value
+    return copied(copied(value, dtype), np.float64) if is_floats else value
 
 
 def _compare_rounded(what: str, case: dict, ours: list, theirs: list, exact: list, dtype: Any, margin: float) -> None:
