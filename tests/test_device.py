@@ -136,7 +136,15 @@ def test_train_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture
     losses = []
     for device in ("cpu", "cuda"):
         assert (
-            main([*"train --epochs 2 --batch-size 360 --hidden 8 --dropout 0 --device".split(), device, "--out", file]) == 0
+            main(
+                [
+                    *["train", "--epochs", "2", "--batch-size", "360", "--hidden", "8", "--dropout", "0", "--device"],
+                    device,
+                    "--out",
+                    file,
+                ]
+            )
+            == 0
         )
         said = capsys.readouterr().out
         losses.append([float(loss) for loss in re.findall(r"loss ([\d.]+)", said)])
