@@ -77,7 +77,7 @@ def wide_derivative(function: Callable) -> Callable:
 
 
 def in_float32(function: Callable, gpu: bool = True) -> Callable:
-    """A function of Tensors, in float32 if its first is of half precision, as its other Tensors then are; rounded at its end.
+    """A function of Tensors, in float32 if the first is of half precision and no other is of another float; rounded at its end.
 
     For what torch computes in one step and we in several. gpu: there too.
     """
@@ -86,6 +86,9 @@ def in_float32(function: Callable, gpu: bool = True) -> Callable:
     def wide(*args: Any, **kwargs: Any) -> Any:
         dtype = _half(args[0]) if args else None
         if dtype is None or (args[0].is_cuda and not gpu):
+            return function(*args, **kwargs)
+        floats = [v for v in (*args, *kwargs.values()) if getattr(getattr(v, "dtype", None), "is_floating_point", False)]
+        if any(v.dtype is not dtype for v in floats):
             return function(*args, **kwargs)
         made = (v.to(dtypes.float32) if _half(v) is dtype else v for v in args)
         return function(*made, **{n: v.to(dtypes.float32) if _half(v) is dtype else v for n, v in kwargs.items()}).to(dtype)

@@ -91,7 +91,7 @@ SAID: dict[str, Callable[[Any, Any], Any]] = {
     "default": as_default,
     "graded": graded,
     "numbers": lambda lib, d: [pair(lib, d) + 0.1, pair(lib, d) - 0.1, pair(lib, d) * 0.3, pair(lib, d) / 0.3, pair(lib, d) % 0.7,
-                               pair(lib, d) // 0.3, pair(lib, d) == 1.1, 2 ** pair(lib, d), pair(lib, d).clamp(-0.1, 2.1)],
+                               pair(lib, d) // 0.3, pair(lib, d) == 1.1, 2 ** pair(lib, d), pair(lib, d).clamp(-0.1, 2.1), lib.xlogy(pair(lib, d), 1.0)],
     "sorted": lambda lib, d: [list(f(lib.tensor([1.1, float("nan"), 3.3, 0.0, -7], dtype=d)))
                               for f in (lib.sort, lambda x: lib.topk(x, 2), lambda x: lib.kthvalue(x, 2), lambda x: lib.max(x, 0))],
     "summed": lambda lib, d: [lib.full((5000,), 0.1, dtype=d).sum(), lib.full((5000,), 0.1, dtype=d).mean(),
@@ -108,6 +108,26 @@ SAID: dict[str, Callable[[Any, Any], Any]] = {
 def test_both_libraries_say_the_same(name: str, dtype: str) -> None:
     ours, theirs = (str(SAID[name](lib, getattr(lib, dtype))) for lib in (minitorch, torch))
     assert ours.replace("minitorch.", "torch.") == theirs
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_sums_do_not_stop_growing(dtype: str) -> None:
+    kind = getattr(minitorch, dtype)
+    many = minitorch.full((5000,), 0.1, dtype=kind)
+    here = minitorch.zeros(1, dtype=kind).index_add(0, minitorch.zeros(5000, dtype=minitorch.int64), many)
+    assert here.item() == many.sum().item(), "torch's stops where adding 0.1 rounds to nothing"
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_a_derivative_is_rounded_once_whatever_ran_before(dtype: str) -> None:
+    x = torch.linspace(-4, 4, 500).to(getattr(torch, dtype))
+    minitorch.tanh.plans.clear()
+    for kind in (minitorch.float32, getattr(minitorch, dtype)):
+        mine = minitorch.tensor(x.tolist(), dtype=kind).requires_grad_()
+        minitorch.tanh(mine).sum().backward()
+    out = np.array(minitorch.tanh(mine.detach()).tolist())
+    want = minitorch.from_numpy(1 - out * out).to(getattr(minitorch, dtype))
+    assert mine.grad.tolist() == want.tolist()
 
 
 # ---- training ----
