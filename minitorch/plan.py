@@ -44,7 +44,9 @@ class Plan:
     """
 
     def __init__(self, op: Op, steps: list[tuple[Derivative, tuple[int, ...]]], n_inputs: int, wide: bool):
-        asked = dict.fromkeys(n for d, _ in steps for n in d.names)
+        wanted = [op.parameters[i] for _, targets in steps for i in targets] if op.fused_derivatives else []
+        fused = next((d for d in op.fused_derivatives if set(wanted) <= set(d.of)), None)
+        asked = dict.fromkeys(n for d in (*(d for d, _ in steps), *filter(None, (fused,))) for n in d.names)
         arguments = [n for n in asked if n in op.parameters]
         outputs = [n for n in asked if n in op.outputs and n not in op.parameters]
         shapes = [n for n in asked if n not in arguments and n not in outputs]
@@ -67,26 +69,22 @@ class Plan:
         self.steps = tuple(
             (
                 wide_derivative(d.function) if wide else d.function,
-                tuple((True, op.output_of(n)) if n in d.grads else (False, places[n]) for n in d.parameters),
+                _sources(d, places, op),
                 len(d.of) > 1 or op.variadic,
                 _lone(d, places, op),
             )
             for d, _ in steps
         )
-        self.fused = self._fused(op, places)
+        self.fused = fused and (fused.function, _sources(fused, places, op), tuple(map(fused.of.index, wanted)))
         # The commonest node by far: one derivative, of `g`, wanting all that is kept in the order it is kept.
         only = steps[0][0]
         simple = len(steps) == 1 and self.fused is None and len(only.of) == 1 and only.parameters == ("g", *self.names)
         self.simple = self.steps[0][0] if simple and not (op.variadic or op.output_list) else None
 
-    def _fused(self, op: Op, places: dict[str, Any]) -> tuple | None:
-        """The kernel's function that gives all gradients wanted here from what is kept: as a step, and which results they are."""
-        wanted = [op.parameters[i] for i in self.targets] if op.fused_derivatives else []
-        for d in op.fused_derivatives:
-            if set(wanted) <= set(d.of) and set(d.names) <= set(self.names):
-                sources = tuple((True, op.output_of(n)) if n in d.grads else (False, places[n]) for n in d.parameters)
-                return d.function, sources, tuple(d.of.index(n) for n in wanted)
-        return None
+
+def _sources(derivative: Derivative, places: dict[str, Any], op: Op) -> tuple[tuple[bool, Any], ...]:
+    """Where each parameter of a derivative comes from: (True, the number of an output's gradient) or (False, a kept value's place)."""
+    return tuple((True, op.output_of(n)) if n in derivative.grads else (False, places[n]) for n in derivative.parameters)
 
 
 def _lone(derivative: Derivative, places: dict[str, Any], op: Op) -> int | None:

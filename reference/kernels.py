@@ -7,6 +7,7 @@ Used by tests/test_kernels.py. Read next: `strict_cupy/kernels.py`, which execut
 
 from __future__ import annotations
 
+import functools
 import importlib
 import pkgutil
 import re
@@ -90,6 +91,67 @@ def numbers(source: Source) -> np.ndarray:
     return x
 
 
+def plain_rows(source: Source) -> np.ndarray:
+    """Rows that are not nearly constant (1/√var magnifies rounding), of any scale: such as ε is next to, with a mean."""
+    n = source.sizes["n"] = source.choice((1, *(n for n in LENGTHS if n > 2)))
+    count = source.integer(1, 5)
+    return (source.rng.standard_normal((count, n)) + source.choice([0, 3])) * source.choice([1, 100, 3e-3])
+
+
+def logits(source: Source, lengths: tuple[int, ...] = LENGTHS) -> np.ndarray:
+    """Rows in a matrix."""
+    x = rows(source, lengths)
+    x = x.reshape(-1, x.shape[-1])
+    source.sizes["R"], source.sizes["n"] = x.shape
+    return x
+
+
+def long_logits(source: Source) -> np.ndarray:
+    """The same, too long for the registers of a block."""
+    return logits(source, LONG)
+
+
+def many_logits(source: Source) -> np.ndarray:
+    """More rows than a block has threads, whose losses are then added up by fewer."""
+    source.sizes["R"], source.sizes["n"] = shape = (source.choice([63, 100, 513]), 3)
+    return source.rng.standard_normal(shape)
+
+
+def classes(source: Source) -> np.ndarray:
+    """A class for each row, some of them −100."""
+    target = source.rng.integers(0, source.sizes["n"], source.sizes["R"])
+    target[source.rng.random(target.shape) < source.choice([0, 0.3])] = -100
+    return target
+
+
+def channels(source: Source) -> np.ndarray:
+    """(N, C) or (N, C, L), with sizes around those of a slice and of 32 channels side by side."""
+    n = source.sizes["n"] = source.choice([1, 3, 31, 33, 65])
+    shape = source.choice([(8, n), (16, n), (17, n), (70, n), (8, n, 1), (2, n, 7), (3, n, 5, 4), (1, n, 600)])
+    return (source.rng.standard_normal(shape) + source.choice([0, 3])) * source.choice([1, 100, 3e-3])
+
+
+def parameter(source: Source) -> np.ndarray:
+    """A number for each column, or channel."""
+    return source.rng.standard_normal(source.sizes["n"])
+
+
+def table_rows(source: Source) -> np.ndarray:
+    """An embedding's table."""
+    return source.rng.standard_normal((7, source.choice(LENGTHS)))
+
+
+def row_numbers(source: Source) -> np.ndarray:
+    """Rows of that table, with repetitions."""
+    return source.rng.integers(0, 7, source.choice([(1,), (9,), (2, 5)]))
+
+
+def batch_norm_and_its_memory(x: Any, w: Any, b: Any, training: bool) -> tuple:
+    """The result, and the running statistics afterwards."""
+    mean, var = (minitorch.full((x.shape[1],), value, dtype=x.dtype, device=x.device) for value in (0.5, 2.0))
+    return F.batch_norm(x, mean, var, w, b, training), mean, var
+
+
 # ---- the cases ----
 
 case("softmax softmax_backward", lambda x: x.softmax(-1), x=rows)
@@ -98,6 +160,22 @@ case("log_softmax log_softmax_backward", lambda x: x.log_softmax(-1), x=rows)
 case("log_softmax log_softmax_backward", lambda x: x.log_softmax(-1), x=long_rows)
 case("gelu gelu_backward", lambda x: F.gelu(x), x=numbers)
 case("gelu gelu_backward", lambda x: F.gelu(x, approximate="tanh"), x=numbers)
+
+NOT_FLOAT64 = ("float32", "float16", "bfloat16")
+case("layer_norm layer_norm_backward", lambda x, w, b: F.layer_norm(x, w.shape, w, b), NOT_FLOAT64,
+     x=plain_rows, w=parameter, b=parameter)  # fmt: skip
+case("layer_norm layer_norm_backward", lambda x: F.layer_norm(x, x.shape[-1:]), NOT_FLOAT64, x=plain_rows)
+case("layer_norm", lambda x, w, b: F.layer_norm(x.detach(), w.shape, w.detach(), b.detach()), x=plain_rows, w=parameter,
+     b=parameter)  # fmt: skip
+case("batch_norm_slices batch_norm_join batch_norm batch_norm_backward_slices batch_norm_backward",
+     lambda x, w, b: batch_norm_and_its_memory(x, w, b, True), x=channels, w=parameter, b=parameter)  # fmt: skip
+case("batch_norm batch_norm_backward_slices batch_norm_backward",
+     lambda x, w, b: batch_norm_and_its_memory(x, w, b, False), x=channels, w=parameter, b=parameter)  # fmt: skip
+for draw, reductions in ((logits, ("mean", "sum", "none")), (long_logits, ("mean",)), (many_logits, ("mean", "sum"))):
+    for reduction in reductions:
+        case("cross_entropy cross_entropy_total cross_entropy_backward",
+             functools.partial(F.cross_entropy, reduction=reduction), input=draw, target=classes)  # fmt: skip
+case("embedding_backward", lambda x, weight: F.embedding(x, weight, padding_idx=2), x=row_numbers, weight=table_rows)
 
 
 # The words of a counter that has more than 32 bits, of a key that has 64.

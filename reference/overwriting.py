@@ -19,7 +19,8 @@ from .strategies import Source
 from .table import Row, flat, tensors
 
 # Here torch's reshape and expand happen to make a copy on the way, which is what it keeps.
-KEEPS_MORE = {"take_along_dim", "matmul", "inner", "kron", "tensordot", "linear", "instance_norm"}
+# And one op for a GPU keeps the logits, where torch keeps the log-probabilities that it has made of them.
+KEEPS_MORE = {"take_along_dim", "matmul", "inner", "kron", "tensordot", "linear", "instance_norm", "nll_of_logits"}
 
 
 def refuses_or_is_right(row: Row, source: Source) -> None:

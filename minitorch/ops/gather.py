@@ -347,3 +347,11 @@ def embedding_grad(g: Tensor, weight_shape: tuple, indices: Tensor, padding_idx:
     if padding_idx >= 0:
         row = where((rows == padding_idx).unsqueeze(1), 0.0, row)
     return index_add(g.new_zeros(weight_shape), 0, rows, row)
+
+
+@embedding.fused_grad
+def embedding_grad_on_gpu(xp: Any, g: Array, weight_shape: tuple, indices: Array, padding_idx: int) -> Array | None:
+    """g read once, added where it belongs by atomic additions."""
+    from ..kernels.embedding import backward
+
+    return backward(xp, g, weight_shape, indices, padding_idx)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..device import must_hold
+from ..device import has_kernels, must_hold
 from ..dtypes import bool_, int64, uint8
 from ..op import Array, Index, composite, op
-from .activation import hardtanh, log_softmax_kernel, logsigmoid
+from .activation import hardtanh, log_softmax_kernel, logsigmoid, softmax_kernel
 from .elementwise import abs_ as absolute
 from .elementwise import clamp_min, exp, log, where
 from .index import holds_within
@@ -138,9 +138,7 @@ def picked(xp: Any, x: Array, target: Index, weight: Array | None, reduction: st
     keep = target != ignore_index
     classes = xp.where(keep, target, 0)
     if type(x) is not np.ndarray:
-        holds_within(
-            classes, 0, x.shape[1], IndexError, f"Target is out of bounds: {x.shape[1]} classes are numbered from 0"
-        )
+        holds_within(classes, 0, x.shape[1], IndexError, _out_of_bounds(x))
     elif classes.size and (int(classes.min()) < 0 or int(classes.max()) >= x.shape[1]):
         wrong = classes[(classes < 0) | (classes >= x.shape[1])][0]
         raise IndexError(f"Target {int(wrong)} is out of bounds: {x.shape[1]} classes are numbered 0 … {x.shape[1] - 1}")
@@ -150,6 +148,10 @@ def picked(xp: Any, x: Array, target: Index, weight: Array | None, reduction: st
     if reduction == "none":
         return losses, total
     return losses.sum() / total if reduction == "mean" else losses.sum(), total
+
+
+def _out_of_bounds(x: Array) -> str:
+    return f"Target is out of bounds: {x.shape[1]} classes are numbered from 0"
 
 
 @picked.grad("x")
@@ -245,6 +247,8 @@ def cross_entropy(
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if input.shape == target.shape and not target.is_floating_point():
         raise RuntimeError(f"Expected floating point type for target with class probabilities, got {target.dtype!r}")
+    if has_kernels(input) and weight is None and not label_smoothing and input.shape != target.shape:
+        return _of_logits(input, target, ignore_index, reduction)
     class_dim = 0 if input.ndim == 1 else 1
     log_p = log_softmax_kernel(input, class_dim)
     if input.shape == target.shape:
@@ -265,6 +269,51 @@ def cross_entropy(
     else:
         uniform = uniform.sum() if reduction == "sum" else uniform.reshape(shape)
     return (1 - label_smoothing) * loss + uniform * (label_smoothing / rows.shape[1])
+
+
+def _of_logits(input: Tensor, target: Tensor, ignore_index: int, reduction: str) -> Tensor:
+    """The commonest case in one op, which a GPU has kernels for."""
+    rows, classes, shape = _rows(input, target, "nll_loss")
+    _check_reduction(reduction)
+    loss = nll_of_logits(rows, classes, reduction, ignore_index)[0]
+    return loss.reshape(shape) if reduction == "none" else loss
+
+
+@op(promote=None, outputs=("out", "total_weight"), public=False, backward="NllLossBackward0")
+def nll_of_logits(xp: Any, x: Array, target: Index, reduction: str, ignore_index: int) -> tuple[Array, Array]:
+    """−ln softmax(x)_y for each row of logits (N, C) and its class y, reduced; also how many classes count."""
+    return picked.forward(xp, log_softmax_kernel.forward(xp, x, 1), target, None, reduction, ignore_index)
+
+
+@nll_of_logits.grad
+def nll_of_logits_grad(
+    g: Tensor, x: Tensor, target: Tensor, reduction: str, ignore_index: int, total_weight: Tensor
+) -> Tensor:
+    """∂L/∂x = h − softmax(x) Σ h, with h the gradient of the log-probabilities: −g at the class, 0 elsewhere"""
+    h = picked_grad(g, x.shape, target, None, reduction, ignore_index, total_weight)
+    return h - softmax_kernel(x, 1) * h.sum(1, keepdim=True)
+
+
+@nll_of_logits.fused
+def nll_of_logits_on_gpu(xp: Any, x: Array, target: Array, reduction: str, ignore_index: int) -> tuple | None:
+    """Each logit read once."""
+    from ..kernels.cross_entropy import forward
+
+    if (found := forward(xp, x, target, reduction, ignore_index)) is None:
+        return None
+    loss, number, all_classes = found
+    must_hold(all_classes, IndexError, _out_of_bounds(x))
+    return loss, number
+
+
+@nll_of_logits.fused_grad
+def nll_of_logits_grad_on_gpu(
+    xp: Any, g: Array, x: Array, target: Array, reduction: str, ignore_index: int, total_weight: Array
+) -> Array | None:
+    """Each logit read once, its gradient written once."""
+    from ..kernels.cross_entropy import backward
+
+    return backward(xp, g, x, target, reduction, ignore_index, total_weight)
 
 
 def _soft_cross_entropy(

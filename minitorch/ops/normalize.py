@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
 from ..autograd.grad_mode import no_grad
-from ..op import Array, composite, op
+from ..device import has_kernels
+from ..op import Array, Index, composite, op
 from ..signature import Dims, Sizes
 from .dims import as_ints
 from .elementwise import clamp_min, rsqrt
@@ -150,6 +151,130 @@ def _wide(x: Tensor) -> Tensor:
     return x.to(dtypes.float32) if x.dtype.itemsize == 2 and x.is_floating_point() else x
 
 
+# ---- in one op, for a GPU ----
+
+
+def _at_once(x: Tensor, *others: Tensor | None) -> bool:
+    """Whether a norm of x is one op: where that has kernels. On the CPU its steps, which keep x̂ for backward, are faster."""
+    served = has_kernels(x) and x.is_floating_point() and x.numel() > 0
+    return served and all(v is None or v.dtype is x.dtype for v in others)
+
+
+@op(promote=None, public=False, outputs=("out", "mean", "var"), backward="NativeNormBackward0")
+def norm(xp: Any, x: Array, weight: Array | None, bias: Array | None, dims: tuple, eps: float) -> tuple[Array, Array, Array]:
+    """(x − mean) / √(var + ε) · w + b, mean and var over `dims`, w and b along dimension 1; also the mean and the variance."""
+    out, mean, var = standardize.forward(xp, x, dims, eps)
+    return _scaled(out, weight, bias), mean, var
+
+
+@norm.grad("x")
+def norm_grad_x(g: Tensor, x: Tensor, weight: Tensor | None, dims: tuple, eps: float) -> Tensor:
+    """∂L/∂x = (h − ⟨h⟩ − x̂ ⟨h x̂⟩) / √(var + ε) with h = g · w, and x̂ standardized anew"""
+    out, _, var = standardize(x, dims, eps)
+    return projected(_scaled(g, weight, None), out, (var + eps).rsqrt(), dims)
+
+
+@norm.grad("weight")
+def norm_grad_weight(g: Tensor, x: Tensor, dims: tuple, eps: float) -> Tensor:
+    """∂L/∂w = Σ g · x̂"""
+    return _per_parameter(g * standardize(x, dims, eps)[0])
+
+
+@norm.grad("bias")
+def norm_grad_bias(g: Tensor) -> Tensor:
+    """∂L/∂b = Σ g"""
+    return _per_parameter(g)
+
+
+@norm.fused
+def norm_on_gpu(
+    xp: Any, x: Array, weight: Array | None, bias: Array | None, dims: tuple, eps: float
+) -> tuple[Array, Array, Array] | None:
+    """Rows read once and written once; channels read twice and written once."""
+    from ..kernels import batch_norm, layer_norm
+
+    if dims == (1,):
+        return layer_norm.forward(xp, x, weight, bias, eps)
+    if not batch_norm.serves(x):
+        return None
+    mean, var = batch_norm.moments(xp, x)
+    shape = (-1, *(1 for _ in dims[1:]))
+    return batch_norm.forward(xp, x, mean, var, weight, bias, eps), mean.reshape(shape), var.reshape(shape)
+
+
+@norm.fused_grad("x", "weight", "bias")
+def norm_grad_on_gpu(
+    xp: Any, g: Array, x: Array, weight: Array | None, mean: Array, var: Array, dims: tuple, eps: float
+) -> tuple[Array, Array, Array] | None:
+    """Rows of g and x read once, dx written once; channels of g and x read twice, dx written once."""
+    from ..kernels import batch_norm, layer_norm
+
+    if dims == (1,):
+        return layer_norm.backward(xp, g, x, weight, mean, var, eps)
+    return batch_norm.backward(xp, g, x, mean.reshape(-1), var.reshape(-1), weight, eps, of_batch=True)
+
+
+@op(promote=None, public=False, backward="NativeBatchNormBackward0")
+def norm_by(xp: Any, x: Array, mean: Index, var: Index, weight: Array | None, bias: Array | None, eps: float) -> Array:
+    """(x − mean) / √(var + ε) · w + b by channels (dimension 1), with a given mean and variance."""
+    return _scaled(_scaled(_scaled(x, None, -mean), 1 / xp.sqrt(var + eps), None), weight, bias)
+
+
+@norm_by.grad("x")
+def norm_by_grad_x(g: Tensor, var: Tensor, weight: Tensor | None, eps: float) -> Tensor:
+    """∂L/∂x = g · w / √(var + ε)"""
+    scale = (var + eps).rsqrt()
+    return _scaled(g, scale if weight is None else scale * weight, None)
+
+
+@norm_by.grad("weight")
+def norm_by_grad_weight(g: Tensor, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
+    """∂L/∂w = Σ g · (x − mean) / √(var + ε)"""
+    return _per_parameter(g * _scaled(_scaled(x, None, -mean), (var + eps).rsqrt(), None))
+
+
+@norm_by.grad("bias")
+def norm_by_grad_bias(g: Tensor) -> Tensor:
+    """∂L/∂b = Σ g"""
+    return _per_parameter(g)
+
+
+@norm_by.fused
+def norm_by_on_gpu(
+    xp: Any, x: Array, mean: Array, var: Array, weight: Array | None, bias: Array | None, eps: float
+) -> Array | None:
+    """x read once and written once."""
+    from ..kernels import batch_norm, computed
+
+    if not batch_norm.serves(x):
+        return None
+    mean, var = (v.astype(computed(x.dtype)) for v in (mean, var))
+    return batch_norm.forward(xp, x, mean, var, weight, bias, eps)
+
+
+@norm_by.fused_grad("x", "weight", "bias")
+def norm_by_grad_on_gpu(
+    xp: Any, g: Array, x: Array, mean: Array, var: Array, weight: Array | None, eps: float
+) -> tuple[Array, Array, Array] | None:
+    """g and x read twice, dx written once."""
+    from ..kernels import batch_norm, computed
+
+    mean, var = (v.astype(computed(x.dtype)) for v in (mean, var))
+    return batch_norm.backward(xp, g, x, mean, var, weight, eps, of_batch=False)
+
+
+def _scaled(x: Any, weight: Any, bias: Any) -> Any:
+    """x · w + b of arrays or Tensors, with w and b along dimension 1; either may be missing."""
+    along = (-1, *(1 for _ in x.shape[2:]))
+    x = x if weight is None else x * weight.reshape(along)
+    return x if bias is None else x + bias.reshape(along)
+
+
+def _per_parameter(g: Tensor) -> Tensor:
+    """The sum over all but dimension 1."""
+    return g.sum((0, *range(2, g.ndim)))
+
+
 # ---- over the last dimensions ----
 
 
@@ -163,6 +288,10 @@ def layer_norm(
     tensor([-1.0000,  1.0000])
     """
     shape = _trailing("layer_norm", input, normalized_shape, weight, bias)
+    if _at_once(input, weight, bias):
+        rows = input.reshape(_leading(input, shape), math.prod(shape))
+        weight, bias = (None if v is None else v.reshape(-1) for v in (weight, bias))
+        return norm(rows, weight, bias, (1,), eps)[0].reshape(input.shape)
     x = _wide(input)
     rows = x if x.ndim == 2 and len(shape) == 1 else x.reshape(_leading(x, shape), math.prod(shape))
     out = standardize(rows, (1,), eps)[0]
@@ -252,14 +381,20 @@ def batch_norm(
     _per_channel("batch_norm", C, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
+    at_once = _at_once(input, weight, bias, running_mean, running_var)
+    if not training and at_once:
+        return norm_by(input, running_mean, running_var, weight, bias, eps)
     if not training:
         shape = [-1 if d == 1 else 1 for d in range(input.ndim)]
         mean, var = _wide(running_mean).reshape(shape), _wide(running_var).reshape(shape)  # type: ignore[arg-type]
         x = _wide(input)
         return _affine(((x - mean) * rsqrt(var + eps)).to(x.dtype), weight, bias, input.dtype, 1)
     dims = (0, *range(2, input.ndim))
-    out, mean, var = standardize(_wide(input), dims, eps)
-    out = _affine(out, weight, bias, input.dtype, 1)
+    if at_once:
+        out, mean, var = norm(input, weight, bias, dims, eps)
+    else:
+        out, mean, var = standardize(_wide(input), dims, eps)
+        out = _affine(out, weight, bias, input.dtype, 1)
     if input.numel():  # last, so that a call that raises leaves the statistics alone
         n = input.numel() // C
         _move_towards(running_mean, mean, momentum)

@@ -1,0 +1,34 @@
+"""The gradient of an embedding's table: each row of the upstream gradient is added to the row that it was read from.
+
+A row may have been read many times, and blocks run in no order: atomicAdd reads, adds and writes without another block in
+between. Each number of g is read once; what is added to meets in the cache, not in memory.
+Read next: `softmax.py`, if you have not.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import TYPES, Kernel, computed, threads_for
+
+EMBEDDING_BACKWARD = Kernel(
+    r"""
+// dw[index[r]] += g[r], for row r = blockIdx.x of length n; not for the padding, nor beyond the table's `count` rows
+KERNEL embedding_backward(const T* g, const int64* index, ACC* dw, int64 n, int64 count, int64 padding) {
+    int64 row = index[blockIdx.x];
+    if (row == padding || 0 > row || row >= count) return;
+    THREADS_TAKE(i, n) atomicAdd(dw + (row * n + i), ACC(g[blockIdx.x * n + i]));
+}
+"""
+)
+
+
+def backward(xp: Any, g: Any, weight_shape: tuple, indices: Any, padding_idx: int) -> Any:
+    """Launch EMBEDDING_BACKWARD; None where it does not serve."""
+    if g.dtype.name not in TYPES or not g.size:
+        return None
+    count, n = weight_shape
+    dw = xp.zeros(weight_shape, computed(g.dtype))
+    index = xp.ascontiguousarray(indices.astype("int64", copy=False))
+    EMBEDDING_BACKWARD(xp, g.dtype, index.size, threads_for(n), (xp.ascontiguousarray(g), index, dw, n, count, padding_idx))
+    return dw.astype(g.dtype, copy=False)
