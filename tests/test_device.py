@@ -37,7 +37,9 @@ pytestmark = pytest.mark.usefixtures("gpu")
 # Not to_device, which names devices, nor dropout, whose numbers on a GPU are its own: tests/test_philox.py.
 ROWS = [pytest.param(row, id=f"{k}-{row}") for k, row in enumerate(table()) if not re.search("to_device|dropout", row.name)]
 LAYERS = [row for row in layers.ROWS if "Dropout" not in row.name]
-fewer = settings(max_examples=settings.default.max_examples // 3)  # each runs on both sides, and in several ways
+half, third, quarter = (
+    settings(max_examples=settings.default.max_examples // n) for n in (2, 3, 4)
+)  # each runs on two sides
 
 # The size of their result, or a Python value, depends on the numbers; torch waits in these as well.
 WAITING = {
@@ -47,14 +49,14 @@ WAITING = {
 
 
 @pytest.mark.parametrize("row", ROWS)
-@fewer
+@third
 @given(data=st.data())
 def test_row_beside_torch(row: Row, data: Any, gpu: Any) -> None:
     on_device.beside_torch(row, Drawn(data.draw), gpu)
 
 
 @pytest.mark.parametrize("row", ROWS)
-@fewer
+@quarter
 @given(data=st.data())
 def test_row_beside_the_cpu(row: Row, data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(use_kernels, "enabled", False)  # the plain ops; beside torch the kernels stand in for some
@@ -64,6 +66,7 @@ def test_row_beside_the_cpu(row: Row, data: Any, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("row", LAYERS, ids=lambda row: row.name)
+@half
 @given(data=st.data())
 def test_layer(row: layers.Row, data: Any, gpu: Any) -> None:
     dtype, limit = data.draw(st.sampled_from([("float64", 1e-9), ("float32", 2e-5)]))
@@ -74,6 +77,29 @@ def test_layer(row: layers.Row, data: Any, gpu: Any) -> None:
 @given(data=st.data())
 def test_optimizer(row: optimizers.Row, data: Any, gpu: Any) -> None:
     assert optimizers.worst_error(row, data.draw, libraries=(gpu, torch)) <= 1e-9
+
+
+@pytest.mark.parametrize("layout", [
+    lambda x: x, np.asfortranarray, lambda x: x.transpose(1, 0, 2).copy().transpose(1, 0, 2), lambda x: x[1:2, :, 3],
+    lambda x: np.repeat(x, 2, -1)[..., ::2], lambda x: np.broadcast_to(x[:, :1], x.shape), lambda x: x[:0], lambda x: x[0, 0, 0],
+])  # fmt: skip
+def test_arrays_lie_on_the_gpu_as_they_were_drawn(layout: Callable[[np.ndarray], np.ndarray]) -> None:
+    x = np.asarray(layout(np.arange(24.0).reshape(2, 3, 4)))
+    on_gpu = on_device.laid_out_alike(x)
+    assert on_gpu.dtype == x.dtype and np.array_equal(on_gpu.get(), x)
+    if x.shape == (2, 3, 4):  # which dimension is outside which, where nothing is repeated, how far neighbours are apart
+        (a, b) = ([s // x.itemsize for s in array.strides] for array in (on_gpu, x))
+        assert np.argsort(a).tolist() == np.argsort(b).tolist() and min(a) == min(b) and sorted(a)[1] == sorted(b)[1]
+
+
+def test_half_precision_may_round_otherwise_but_not_be_far_off() -> None:
+    exact = np.array([1.0, 2.0, np.inf])
+    want = exact.astype(np.float16)
+    nearby = np.array([1.0, np.nextafter(np.float16(2), np.float16(3)), np.inf], np.float16)
+    far_off = np.array([1.0, 2.0078125, np.inf], np.float16)
+    assert on_device.rounds_as_well(want, want, exact) and on_device.rounds_as_well(nearby, want, exact)
+    assert not on_device.rounds_as_well(far_off, want, exact) and on_device.rounds_as_well(far_off, far_off, exact)
+    assert not on_device.rounds_as_well(np.array([1.0, 2.0, 9.0], np.float16), want, exact)
 
 
 def test_of_several_nan_the_first_is_found(gpu: Any) -> None:
