@@ -60,8 +60,6 @@ def test_under_a_sanitizer(name: str, sanitizer: str) -> None:
     if reason := sanitized.missing(sanitizer):
         pytest.skip(f"no {sanitizer} sanitizer: {reason.splitlines()[0]}")
     source = KERNELS[name].source
-    if "T**" in source:
-        pytest.skip("the addresses in its tables mean nothing in another process")
     if sanitizer == "thread" and not re.search("block_|over_block|__shared__|atomic", source):
         pytest.skip("its threads share nothing")
     case = [case for case in cases if name in case.kernels][-1]
