@@ -379,15 +379,30 @@ def test_when_it_is_chosen(options, used, launches):
 
 
 @launching
-def test_what_the_kernel_does_not_serve_goes_one_by_one(launches):
+@pytest.mark.parametrize("name", ["Adam", "SGD"])
+def test_what_the_kernel_does_not_serve_goes_one_by_one(name, launches):
     params = parameters("cuda") + parameters("cpu", sizes=((4,),)) + parameters("cuda", sizes=((0,), (6,)))
     params.append(minitorch.ones(4, 3, device="cuda").t().requires_grad_())  # its memory is not in the order of its elements
     params += parameters("cuda", "float64") + parameters("cuda", "float16", sizes=((9,),))
     twin = [p.detach().cpu().clone().requires_grad_() for p in params]
-    have, want = trained("Adam", params, steps=1), trained("Adam", twin, steps=1)
+    have, want = trained(name, params, steps=1), trained(name, twin, steps=1)
     assert [sum(p.numel() > 0 for p in rows) for rows in launches] == [5, 4, 1], "a launch for each dtype"
     for a, b in zip(numbers(have)[0], numbers(want)[0]):
         assert minitorch.allclose(a, b, rtol=2e-3 if a.dtype is minitorch.float16 else 1e-5, atol=1e-6)
+
+
+@launching
+@pytest.mark.parametrize("other", [lambda m: m.double(), lambda m: m.t().contiguous().t()])
+def test_state_that_lies_otherwise_in_memory_goes_one_by_one(other, launches):
+    found = []
+    for device in ("cuda", "cpu"):
+        params = parameters(device, sizes=((3, 2), (4,)))
+        optimizer = trained("SGD with momentum", params)
+        optimizer.state[params[0]]["momentum_buffer"] = other(optimizer.state[params[0]]["momentum_buffer"])
+        optimizer.step()
+        found.append(numbers(optimizer)[0])
+    assert [len(rows) for rows in launches] == [2, 2, 2, 1]
+    assert all(minitorch.allclose(a, b, rtol=1e-5) for a, b in zip(*found))
 
 
 @launching
