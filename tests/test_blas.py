@@ -72,7 +72,9 @@ def test_a_bias_is_added_before_rounding(shape: tuple[int, ...], dtype: str) -> 
     there = minitorch.nn.functional.linear(*(minitorch.from_numpy(v).cuda() for v in (x, weight, bias))).cpu().numpy()
     for have in (here, there):
         assert have.dtype == numpy_dtype and have.shape == want.shape
-        assert np.allclose(have.astype("f8"), want.astype("f8"), rtol=1e-6, atol=1e-6), "half precision is equal: one rounding"
+        assert np.allclose(have.astype("f8"), want.astype("f8"), rtol=1e-6, atol=1e-6), (
+            "half precision is equal: one rounding"
+        )
 
 
 def test_a_batch_of_rows_is_one_product() -> None:

@@ -161,17 +161,8 @@ def test_train_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture
     file = str(tmp_path / "digits.pt")
     losses = []
     for device in ("cpu", "cuda"):
-        assert (
-            main(
-                [
-                    *["train", "--epochs", "2", "--batch-size", "360", "--hidden", "8", "--dropout", "0", "--device"],
-                    device,
-                    "--out",
-                    file,
-                ]
-            )
-            == 0
-        )
+        options = ["--epochs", "2", "--batch-size", "360", "--hidden", "8", "--dropout", "0", "--out", file]
+        assert main(["train", "--device", device, *options]) == 0
         said = capsys.readouterr().out
         losses.append([float(loss) for loss in re.findall(r"loss ([\d.]+)", said)])
     # The accuracies may differ: of the gradient of a bias before batch norm, which is 0, Adam makes full steps of what

@@ -164,7 +164,7 @@ def test_func(transform, name, point, wanted, argnums, quiet) -> None:
 
     def scenario(lib):
         a, b, va, vb = tensors(lib, point)
-        constant = name not in ("curved", "sum")  # parts of its Jacobian are: then torch's jacfwd fails in the backward below
+        constant = name not in ("curved", "sum")  # in parts of its Jacobian: backward through torch's jacfwd fails there
         a.requires_grad_(wanted and not (transform == "jacfwd" and constant))
         f = lambda a, b: FUNCTIONS[name](lib, a, b)
         with lib.set_grad_enabled(not quiet):

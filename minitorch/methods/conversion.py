@@ -49,7 +49,9 @@ class Conversion:
         """A new tensor of `data`, by default with this tensor's dtype and device."""
         from .. import creation
 
-        return creation.tensor(data, dtype=dtype or self.dtype, device=self.device if device is None else device, requires_grad=requires_grad)
+        return creation.tensor(
+            data, dtype=dtype or self.dtype, device=self.device if device is None else device, requires_grad=requires_grad
+        )
 
     def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
         """Zeros, by default with this tensor's dtype and device."""
