@@ -10,6 +10,7 @@ import contextlib
 import faulthandler
 import os
 import re
+import warnings
 from typing import Any
 
 import numpy as np
@@ -87,7 +88,9 @@ def test_planted_faults_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch, 
 
 def _noticed(name: str) -> bool | None:
     """Whether the kernel's cases notice that it is broken; None if it is no longer C++. In a process that may crash."""
-    child = os.fork()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks where there are threads
+        child = os.fork()
     if not child:
         faulthandler.disable()  # a crash is an answer
         with contextlib.suppress(BaseException):
@@ -183,6 +186,8 @@ NOT_SERVED = {
     "nothing to do": lambda m: m.randn(0, 4).softmax(-1),
     "not contiguous": lambda m: F.gelu(m.randn(4, 3).t()),
     "empty": lambda m: F.gelu(m.randn(0)),
+    "longer than a block": lambda m: F.layer_norm(m.randn(2, 513), (513,)),
+    "several dtypes": lambda m: F.layer_norm(m.randn(2, 5).half(), (5,), m.randn(5)).float(),
 }
 
 
@@ -212,12 +217,59 @@ class OnGpu:
 @executed
 @pytest.mark.usefixtures("stand_in")
 def test_a_mistake_has_the_same_words_with_a_kernel() -> None:
-    for call in (lambda x: x.softmax(2), lambda x: F.gelu(x, approximate="tan"), lambda x: x.long().softmax(0)):
+    calls = [
+        lambda x: x.softmax(2),
+        lambda x: F.gelu(x, approximate="tan"),
+        lambda x: x.long().softmax(0),
+        lambda x: F.layer_norm(x, (3,), x[0].double()),
+        lambda x: F.batch_norm(x, None, None, training=False),
+        lambda x: F.cross_entropy(x, x[:, 0]),
+        lambda x: F.cross_entropy(x, x[:, 0].long(), reduction="some"),
+        lambda x: F.cross_entropy(x.long(), x[:, 0].long()),
+    ]
+    for call in calls:
         with pytest.raises(Exception) as want:
             call(minitorch.randn(2, 3))
         with pytest.raises(type(want.value)) as have:
             call(minitorch.randn(2, 3).cuda())
         assert str(have.value) == str(want.value)
+
+
+@executed
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_norm_of_large_numbers_does_not_cancel(dtype: str) -> None:
+    """A mean of 10⁴ costs four digits. Σx²/n − mean² would cost eight, which is all that float32 has."""
+    x = (np.random.default_rng(0).standard_normal((40, 200)) + 1e4).astype(dtype)
+    for norm in (lambda t: F.layer_norm(t, (200,)), lambda t: F.batch_norm(t, None, None, training=True)):
+        want = norm(minitorch.from_numpy(x.astype("float64"))).numpy()
+        have = norm(minitorch.from_numpy(x).cuda()).cpu().numpy()
+        assert np.abs(have - want).max() < 1e4 * 8 * np.finfo(dtype).eps
+
+
+@executed
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("wrong", [3, -1])
+def test_a_class_that_there_is_not_is_noticed_late(wrong: int) -> None:
+    x, y = minitorch.randn(2, 3).cuda().requires_grad_(), minitorch.tensor([0, wrong]).cuda()
+    loss = F.cross_entropy(x, y)
+    loss.backward()
+    with pytest.raises(IndexError, match="Target is out of bounds: 3 classes are numbered from 0"):
+        loss.item()
+
+
+@executed
+@pytest.mark.usefixtures("gpu")
+def test_one_op_goes_by_the_name_that_torchs_has() -> None:
+    x = minitorch.randn(4, 3).cuda().requires_grad_()
+    made = {
+        "NativeLayerNormBackward0": F.layer_norm(x, (3,)),
+        "NativeBatchNormBackward0": F.batch_norm(x, None, None, training=True),
+        "NllLossBackward0": F.cross_entropy(x, minitorch.tensor([0, 1, 2, 0]).cuda()),
+    }
+    for name, out in made.items():
+        assert out.grad_fn.name() == name
+        assert out.grad_fn.next_functions[0][0].name() == "torch::autograd::AccumulateGrad"
 
 
 @executed
