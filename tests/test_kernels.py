@@ -164,6 +164,11 @@ def test_a_read_past_the_end_is_reported() -> None:
     assert "heap-buffer-overflow" in sanitized.report(broken, "softmax", 4, 64, (x, x.copy(), 500), "address")
 
 
+def test_constants_are_those_that_are_compiled_in_advance() -> None:
+    with pytest.raises(ValueError, match="kernel softmax declares the constants"):
+        SOFTMAX.text("float32", LONG=2)
+
+
 @executed
 def test_arguments_are_what_the_kernel_says() -> None:
     launch = compiled(SOFTMAX.text("float32", LONG=0), "softmax")

@@ -111,6 +111,8 @@ class Kernel:
 
     def text(self, dtype: str, **constants: int) -> str:
         """The whole source for one dtype and these constants, as the compiler gets it."""
+        if any(value not in self.constants[name] for name, value in constants.items()):
+            raise ValueError(f"kernel {self.name} declares the constants {self.constants}, got {constants}")
         stored, computed = TYPES[dtype]
         chosen = "".join(f"constexpr int {name} = {value};\n" for name, value in constants.items())
         return f"{stored}\nusing ACC = {computed};\n{chosen}{HELPERS}{self.before}{self.source}"
