@@ -164,14 +164,14 @@ def _at_once(x: Tensor, *others: Tensor | None) -> bool:
 def norm(xp: Any, x: Array, weight: Array | None, bias: Array | None, dims: tuple, eps: float) -> tuple[Array, Array, Array]:
     """(x − mean) / √(var + ε) · w + b, mean and var over `dims`, w and b along dimension 1; also the mean and the variance."""
     out, mean, var = standardize.forward(xp, x, dims, eps)
-    return _scaled(out, weight, bias), mean, var
+    return _times_plus(out, weight, bias), mean, var
 
 
 @norm.grad("x")
 def norm_grad_x(g: Tensor, x: Tensor, weight: Tensor | None, dims: tuple, eps: float) -> Tensor:
     """∂L/∂x = (h − ⟨h⟩ − x̂ ⟨h x̂⟩) / √(var + ε) with h = g · w, and x̂ standardized anew"""
     out, _, var = standardize(x, dims, eps)
-    return projected(_scaled(g, weight, None), out, (var + eps).rsqrt(), dims)
+    return projected(g if weight is None else g * _along(weight, x), out, (var + eps).rsqrt(), dims)
 
 
 @norm.grad("weight")
@@ -217,20 +217,20 @@ def norm_grad_on_gpu(
 @op(promote=None, public=False, backward="NativeBatchNormBackward0")
 def norm_by(xp: Any, x: Array, mean: Index, var: Index, weight: Array | None, bias: Array | None, eps: float) -> Array:
     """(x − mean) / √(var + ε) · w + b by channels (dimension 1), with a given mean and variance."""
-    return _scaled(_scaled(_scaled(x, None, -mean), 1 / xp.sqrt(var + eps), None), weight, bias)
+    return _times_plus((x - _along(mean, x)) / xp.sqrt(_along(var, x) + eps), weight, bias)
 
 
 @norm_by.grad("x")
 def norm_by_grad_x(g: Tensor, var: Tensor, weight: Tensor | None, eps: float) -> Tensor:
     """∂L/∂x = g · w / √(var + ε)"""
     scale = (var + eps).rsqrt()
-    return _scaled(g, scale if weight is None else scale * weight, None)
+    return g * _along(scale if weight is None else scale * weight, g)
 
 
 @norm_by.grad("weight")
 def norm_by_grad_weight(g: Tensor, x: Tensor, mean: Tensor, var: Tensor, eps: float) -> Tensor:
     """∂L/∂w = Σ g · (x − mean) / √(var + ε)"""
-    return _per_parameter(g * _scaled(_scaled(x, None, -mean), (var + eps).rsqrt(), None))
+    return _per_parameter(g * (x - _along(mean, x)) * _along((var + eps).rsqrt(), x))
 
 
 @norm_by.grad("bias")
@@ -263,11 +263,15 @@ def norm_by_grad_on_gpu(
     return batch_norm.backward(xp, g, x, mean, var, weight, eps, of_batch=False)
 
 
-def _scaled(x: Any, weight: Any, bias: Any) -> Any:
-    """x · w + b of arrays or Tensors, with w and b along dimension 1; either may be missing."""
-    along = (-1, *(1 for _ in x.shape[2:]))
-    x = x if weight is None else x * weight.reshape(along)
-    return x if bias is None else x + bias.reshape(along)
+def _times_plus(x: Array, weight: Array | None, bias: Array | None) -> Array:
+    """x · w + b; either may be missing."""
+    x = x if weight is None else x * _along(weight, x)
+    return x if bias is None else x + _along(bias, x)
+
+
+def _along(v: Any, x: Any) -> Any:
+    """A vector, so that it broadcasts along dimension 1 of x; arrays or Tensors."""
+    return v.reshape((-1, *(1 for _ in x.shape[2:])))
 
 
 def _per_parameter(g: Tensor) -> Tensor:
@@ -289,6 +293,8 @@ def layer_norm(
     """
     shape = _trailing("layer_norm", input, normalized_shape, weight, bias)
     if _at_once(input, weight, bias):
+        if input.ndim == 2 and len(shape) == 1:
+            return norm(input, weight, bias, (1,), eps)[0]
         rows = input.reshape(_leading(input, shape), math.prod(shape))
         weight, bias = (None if v is None else v.reshape(-1) for v in (weight, bias))
         return norm(rows, weight, bias, (1,), eps)[0].reshape(input.shape)
