@@ -79,8 +79,13 @@ class Adam(Optimizer):
         v += (1 - β2) * g * g
         if group["amsgrad"]:
             v = xp.maximum(state["max_exp_avg_sq"]._array, v, out=state["max_exp_avg_sq"]._array)
-        c = sqrt(1 - β2**t)  # lr · m̂ / (√v̂ + ε), times c/c: m̂ and v̂ become two scalars, and two passes fewer
-        θ -= lr * c / (1 - β1**t) * m / (xp.sqrt(v) + ε * c)
+        # lr · m̂ / (√v̂ + ε), in one piece of memory: a new one for each operation would cost as much again.
+        change = xp.sqrt(v, out=xp.empty_like(v))
+        change /= sqrt(1 - β2**t)
+        change += ε
+        xp.divide(m, change, out=change)
+        change *= lr / (1 - β1**t)
+        θ -= change
         param._bump()
 
     def _start(self, param: Tensor, group: Group) -> dict[str, Tensor]:
