@@ -56,7 +56,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("linear/weight", "if g.ndim == 2 and x.ndim == 3:"): _SHORTCUT,
     (
         "Adam._start",
-        "for name in ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq')[:4 if amsgrad else 2]:",
+        "for name in ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq')[:4 if group['amsgrad'] else 2]:",
     ): "there are three names",
     ("Tensor._reduced_to", "g = g.sum(dims, keepdim=False)"): "it is reshaped below",
     ("nll_loss/x", "classes = where(keep, target, 1)"): "any class will do where the weight is 0",

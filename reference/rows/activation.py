@@ -6,11 +6,14 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 from torch.nn import functional as TF
 
 import minitorch
+from minitorch.kernels import philox
 from minitorch.nn import functional as F
+from minitorch.ops.dropout import philox_dropout
 
 from ..strategies import dim_of, floats, of
 from ..table import row
@@ -78,3 +81,15 @@ drawn("dropout2d", "N C H W", covers="feature_dropout", p=probability)
 drawn("dropout3d", "N C D H W", p=probability)
 drawn("dropout3d", "C D H W", p=probability)
 drawn("gumbel_softmax", "* N", tau=of(1.0, 0.3), dim=dim_of("x"))
+
+
+def masked_by_philox(x: torch.Tensor, p: float, scale: float, seed: int, counter: int) -> torch.Tensor:
+    """Dropout as a GPU draws it, in torch: scale · x where the element's word is below (1 − p) · 2³²."""
+    if not x.is_floating_point():
+        raise RuntimeError("dropout is for floats")
+    kept = philox.words(np, x.numel(), seed, counter).reshape(tuple(x.shape)) < round((1 - p) * 2**32)
+    return x * torch.from_numpy(np.asarray(kept * scale)).to(x.dtype)
+
+
+row("philox_dropout", masked_by_philox, philox_dropout, x=floats("*"), p=of(0.3, 0.5), scale=of(2.0, 1.25),
+    seed=of(0, 12, 2**40), counter=of(0, 7, 2**33), positional=("p", "scale", "seed", "counter"))  # fmt: skip
