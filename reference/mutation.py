@@ -58,6 +58,8 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "Adam._start",
         "for name in ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq')[:4 if group['amsgrad'] else 2]:",
     ): "there are three names",
+    ("SGD._buffer", "return (True, ())"): "without momentum, the first step is as any other",
+    ("Adam._averages", "names = ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq')[:4 if group['amsgrad'] else 2]"): "the same",
     ("Tensor._reduced_to", "g = g.sum(dims, keepdim=False)"): "it is reshaped below",
     ("nll_loss/x", "classes = where(keep, target, 1)"): "any class will do where the weight is 0",
     ("atan2/a:_recip_norm", "return where((a == 0) & (b == 0), 1.0, reciprocal(a * a + b * b))"): _UNREAD,
@@ -216,10 +218,8 @@ def with_helpers(function: Any) -> list[types.FunctionType]:
     return reached
 
 
-ON_GPU = (
-    "_update_all",
-    "_averages",
-)  # the methods that all parameters of a GPU go through: broken and tried on the stand-in
+# What all parameters of a GPU go through: broken and tried on the stand-in.
+ON_GPU = ("_update_all", "_averages", "_buffer")
 
 
 def update_rules(optimizer: type) -> list[tuple[str, types.FunctionType]]:
