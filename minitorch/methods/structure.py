@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..ops import extremes, masked, matmul, rearrange, reduce, scan, sort
+from ..ops import einsum, extremes, masked, matmul, rearrange, reduce, scan, sort
 from ..ops import gather as gathering
 from ..ops import index as indexing
 from ..ops import shape as shaping
@@ -318,7 +318,7 @@ class Structure:
         return matmul.outer(self, vec2)
 
     def inner(self, other: Tensor) -> Tensor:
-        return matmul.inner(self, other)
+        return einsum.inner(self, other)
 
     def vdot(self, other: Tensor) -> Tensor:
         return matmul.vdot(self, other)

@@ -19,6 +19,7 @@ from minitorch.ops import dropout as _dropout
 from minitorch.ops import normalize as _normalize
 from minitorch.ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
 from minitorch.ops.dims import as_ints
+from minitorch.ops.einsum import bilinear
 from minitorch.ops.elementwise import clamp_min, tanh
 from minitorch.ops.gather import embedding as _embedding
 from minitorch.ops.gather import one_hot
@@ -33,7 +34,7 @@ from minitorch.ops.loss import (
     nll_loss,
     smooth_l1_loss,
 )
-from minitorch.ops.matmul import bilinear, linear
+from minitorch.ops.matmul import linear
 from minitorch.ops.normalize import layer_norm, normalize, rms_norm
 from minitorch.ops.rearrange import broadcast_tensors
 from minitorch.ops.special import sigmoid

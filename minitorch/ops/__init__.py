@@ -7,6 +7,7 @@ from . import (
     activation,
     compare,
     dropout,
+    einsum,
     elementwise,
     extremes,
     gather,
@@ -26,6 +27,6 @@ from . import (
 )
 
 __all__ = [
-    "activation", "compare", "dropout", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul",
+    "activation", "compare", "dropout", "einsum", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul",
     "normalize", "rearrange", "reduce", "sampling", "scan", "shape", "sort", "special",
 ]  # fmt: skip
