@@ -387,6 +387,12 @@ def batch_norm(
     _per_channel("batch_norm", C, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
+    kinds = {v.dtype for v in (weight, bias, running_mean, running_var) if v is not None}
+    if kinds - {input.dtype} and not (kinds == {dtypes.float32} and input.dtype.itemsize == 2):
+        raise RuntimeError(
+            f"mixed dtype: batch_norm expects parameters and statistics of the input's dtype {input.dtype!r}, or all of float32 "
+            f"beside half precision, got {', '.join(sorted(map(repr, kinds)))}"
+        )
     at_once = _at_once(input, weight, bias, running_mean, running_var)
     if not training and at_once:
         return norm_by(input, running_mean, running_var, weight, bias, eps)
