@@ -167,7 +167,7 @@ class Op:
         self.indices = frozenset(i for i in self.positions if "Index" in kinds[self.parameters[i]])
         if self.variadic:  # it comes as a list, which `tensor_list` looks into
             parameters[0] = inspect.Parameter(parameters[0].name, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-        self.signature = Signature(name, parameters, only, alike)
+        self.signature = Signature(name, lambda: parameters, only, alike)
         self.known, self.refused, self.alike = self.signature.known, self.signature.refused, self.signature.alike
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
         # Whether types are checked before each call; other ops check them where they promote, and when they fail.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
@@ -65,18 +65,31 @@ KINDS = {
 
 
 class Signature:
-    """The kinds a function's parameters may be, by name; those annotated otherwise may be anything."""
+    """The kinds a function's parameters may be, by name; those annotated otherwise may be anything.
 
-    def __init__(self, name: str, parameters: Sequence[inspect.Parameter], only: str | None = None, alike: str = ""):
+    `parameters` is asked for them when a call is first looked at: hundreds of functions have a signature, and few are called.
+    """
+
+    def __init__(
+        self, name: str, parameters: Callable[[], list[inspect.Parameter]], only: str | None = None, alike: str = ""
+    ):
         self.name = name
-        self.kinds = {p.name: _kinds(str(p.annotation)) for p in parameters if p.kind not in VARIABLE}
-        for name in ("reduction", "inplace"):  # torch looks at these late, or only for their truth
-            self.kinds.pop(name, None)
-        fixed = itertools.takewhile(lambda p: p.kind is p.POSITIONAL_OR_KEYWORD, parameters)
-        self.names = tuple(p.name for p in fixed)  # of the arguments that come by position
+        self.parameters = parameters
         self.refused = REFUSED[only]
         self.alike = tuple(alike.split())
         self.known: set[tuple] = set()  # combinations of types that have passed
+
+    @functools.cached_property
+    def kinds(self) -> dict[str, tuple[Kind, ...]]:
+        """What each parameter may be. `reduction` and `inplace` torch looks at late, or only for their truth."""
+        named = [p for p in self.parameters() if p.kind not in VARIABLE and p.name not in ("reduction", "inplace")]
+        return {p.name: _kinds(str(p.annotation)) for p in named}
+
+    @functools.cached_property
+    def names(self) -> tuple[str, ...]:
+        """The arguments that come by position."""
+        fixed = itertools.takewhile(lambda p: p.kind is p.POSITIONAL_OR_KEYWORD, self.parameters())
+        return tuple(p.name for p in fixed)
 
     def check(self, args: tuple, kwargs: dict, types: tuple) -> tuple[tuple, dict]:
         """The arguments, 0-d tensors that stand for numbers made numbers; TypeError if one is of no kind it may be."""
@@ -165,7 +178,7 @@ def checked(
     eager: before the call; else only when it has failed, to say what came: enough where no wrong type passes unnoticed.
     """
     name = name or function.__name__
-    signature = Signature(name, list(inspect.signature(function).parameters.values()), only, alike)
+    signature = Signature(name, lambda: list(inspect.signature(function).parameters.values()), only, alike)
     known, check, refused = signature.known, signature.check, signature.refused
 
     @functools.wraps(function)
