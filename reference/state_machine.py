@@ -210,11 +210,12 @@ class Lockstep:
         if name in TURNS and (turned._is_view() or has_views or turned.retains_grad):
             return "skipped"
         # Whether a gradient is a view, or lies expanded, is torch's own affair; whether it may be written to follows from it.
-        looks = [(t._is_view(), 0 in t.stride()) for t in self.pairs[i]]
+        views = [t._is_view() for t in self.pairs[i]]
+        expanded = any((0 in ours.stride()) != (0 in theirs.stride()) for ours, theirs in self.beside(i))
         unrecorded = name == "write_data" or (writes(name) and not (self.recording and turned.requires_grad))
         if unrecorded and any(retains_as_a_view(pair[1], turned) for pair in self.pairs):
             return "skipped"  # torch moves what retains the gradient to the node that it makes anew
-        if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (writes(name) and looks[0] != looks[1]):
+        if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (writes(name) and (expanded or views[0] != views[1])):
             return "skipped"
         if name in TO_ONE and self.pairs[j][1]._is_view() and self.pairs[j][1]._version != self.born[j][1]:
             return "skipped"  # torch has made the view's node anew, so that nothing older leads to it
@@ -242,6 +243,11 @@ class Lockstep:
             self.add((results[0], results[1]), name in VIEWS)
         self.compare(self.seen(0), self.seen(1), "the libraries differ in")
         return "same"
+
+    def beside(self, i: int) -> list[tuple[Any, Any]]:
+        """The pairs that lie in the memory of pair i, on our side."""
+        memory = self.pairs[i][0].detach().numpy()
+        return [pair for pair in self.pairs if np.may_share_memory(pair[0].detach().numpy(), memory)]
 
     def attempt(self, side: int, name: str, i: int, j: int, k: int) -> Any:
         """The step on one library: its result, or what it raised."""
