@@ -212,6 +212,8 @@ class Lockstep:
         # Whether a gradient is a view, or lies expanded, is torch's own affair; whether it may be written to follows from it.
         views = [t._is_view() for t in self.pairs[i]]
         expanded = any((0 in ours.stride()) != (0 in theirs.stride()) for ours, theirs in self.beside(i))
+        if name == "write_data" and self.created:
+            return "skipped"  # it is not counted, and what a derivative's own derivative keeps is each library's affair
         unrecorded = name == "write_data" or (writes(name) and not (self.recording and turned.requires_grad))
         if unrecorded and any(retains_as_a_view(pair[1], turned) for pair in self.pairs):
             return "skipped"  # torch moves what retains the gradient to the node that it makes anew
