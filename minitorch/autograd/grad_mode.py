@@ -19,9 +19,7 @@ class _GradMode(threading.local):
 
 
 grad_mode = _GradMode()
-inference_blocks: list[
-    Any
-] = []  # one entry for each inference_mode block that any thread is in: if none, nobody looks further
+inference_blocks: list[Any] = []  # the inference_mode blocks that any thread is in: if none, nobody looks further
 
 
 def is_grad_enabled() -> bool:

@@ -404,6 +404,7 @@ def key_value_pairs(entries: Any, owner: str) -> list[tuple[str, Any]]:
 
 
 def as_parameter(value: Any) -> Any:
+    """A plain tensor as a Parameter; anything else as it is."""
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
