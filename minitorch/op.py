@@ -28,7 +28,7 @@ from .autograd.node import birth, record
 from .device import mixed_devices, raise_what_was_noted, use_kernels, xp_of
 from .half_precision import COMPUTING, FLOAT32, wide_forward
 from .out import WITHOUT_OUT, accepts_out, write_out
-from .plan import Derivative, Plan, make_plan
+from .plan import Derivative, Plan, Plans, make_plan
 from .signature import Signature, checked, tensor_list, torchs_name
 
 Array = Any  # a differentiable array argument of a forward; all `Array`s of an op are promoted together
@@ -84,7 +84,7 @@ def row(
     numbers: str | None = None,
     only: str | None = None,
     alike: str = "",
-) -> Op:
+) -> Elementwise:
     """An elementwise op in one line: its name, formula, forward, and one derivative per input, in their order.
 
     numbers: the inputs that may be Python numbers beside a tensor, all unless told; the rest is as for `op`.
@@ -179,7 +179,7 @@ class Op:
         self.derivatives: list[Derivative] = []
         self.kernel: Any = None  # what runs on a GPU in place of forward, and of derivatives, where it serves
         self.fused_derivatives: list[Derivative] = []
-        self.plans: dict[int, Plan | None] = {}
+        self.plans = Plans(self)
         self.backward_name = backward or "".join(p.capitalize() for p in name.split("_")) + "Backward0"
         self.__name__ = self.__qualname__ = name
         self.__module__ = forward.__module__
@@ -297,9 +297,7 @@ class Op:
         plan: Any = None
         if mask and grad_mode.enabled:
             key = ~mask if wide else mask
-            plan = self.plans.get(key, 0) if not self.variadic else make_plan(self, mask, len(positions))
-            if plan == 0:
-                plan = self.plans[key] = make_plan(self, mask, len(positions), wide)
+            plan = make_plan(self, mask, len(positions)) if self.variadic else self.plans[key]
         if self.single:
             return self._one(out, args, plan)
         return self._many(out, args, plan)
@@ -314,7 +312,7 @@ class Op:
                 out._mark_inference()
         else:
             out._requires_grad = True
-            out._grad_fn = record(self, plan, args, (out,))
+            out._grad_fn = record(plan, args, (out,))
         if self.view:
             args[0]._adopt_view(out, self, args[1:])
         return out
@@ -330,7 +328,7 @@ class Op:
                 out._mark_inference()
             outs.append(out)
         if plan is not None:
-            node = record(self, plan, args, outs)
+            node = record(plan, args, outs)
             for nr, out in enumerate(outs):
                 if self.output_list or self.gradient_name(nr) in plan.grads:
                     out._requires_grad, out._grad_fn = True, node
@@ -447,50 +445,57 @@ class Op:
 
 
 class Elementwise(Op):
-    """A row. Its door has a fast lane for the commonest call, one or two CPU tensors of one dtype, unrolled."""
+    """A row. It has a fast lane for the commonest calls, one or two CPU tensors of one dtype and nothing else."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.lane = self.n_inputs if self.n_inputs <= 2 else -1  # -1: never
         self.options = tuple(self.defaults.values())
-        self.slow_kinds = "iub" if self.promote == "float" else self.refused
+        refused = "iub" if self.promote == "float" else self.refused
+        self.plain = frozenset(dtype for dtype in PLAIN if dtype.kind not in refused)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if kwargs or len(args) != self.lane or args[0].__class__ is not Tensor:
+        if len(args) != self.lane or kwargs:
             return super().__call__(*args, **kwargs)
-        a = args[0]
-        x = a._array
-        dtype = x.dtype
-        if type(x) is not ndarray or (dtype is not FLOAT32 and (dtype.itemsize == 2 or dtype.kind in self.slow_kinds)):
-            return super().__call__(*args)
-        if self.lane == 1:
-            mask = a._requires_grad
-            array = self.forward(np, x)
-        else:
-            b = args[1]
-            if b.__class__ is not Tensor:
-                return super().__call__(*args)
-            y = b._array
-            if y.dtype is not dtype or type(y) is not ndarray:
-                return super().__call__(*args)
-            mask = a._requires_grad + 2 * b._requires_grad
-            try:
-                array = self.forward(np, x, y)
-            except (ValueError, TypeError, IndexError) as error:
-                raise _in_torchs_words(error, [x, y]) from None
+        return self.binary(*args) if self.lane == 2 else self.unary(*args)
+
+    def unary(self, a: Any) -> Any:
+        """`op(a)`."""
+        if a.__class__ is Tensor:
+            x = a._array
+            dtype = x.dtype
+            if type(x) is ndarray and (dtype is FLOAT32 or dtype in self.plain):
+                forward = self.forward
+                return self._wrap(forward(np, x), (a,), 1 if a._requires_grad else 0)
+        return super().__call__(a)
+
+    def binary(self, a: Any, b: Any) -> Any:
+        """`op(a, b)`. Tensor's operators come here at once: an object's `__call__` costs more than a method."""
+        if a.__class__ is Tensor and b.__class__ is Tensor:
+            x, y = a._array, b._array
+            dtype = x.dtype
+            if dtype is y.dtype and type(x) is type(y) is ndarray and (dtype is FLOAT32 or dtype in self.plain):
+                forward = self.forward
+                try:
+                    array = forward(np, x, y)
+                except (ValueError, TypeError, IndexError) as error:
+                    raise _in_torchs_words(error, [x, y]) from None
+                mask = 1 if a._requires_grad else 0
+                return self._wrap(array, (a, b), mask | 2 if b._requires_grad else mask)
+        return super().__call__(a, b)
+
+    def _wrap(self, array: Any, args: tuple, mask: int) -> Any:
+        """The result as a Tensor, with a node if the call is recorded."""
         out = new(Tensor)
         out._array = array if type(array) is ndarray else np.asarray(array)
-        if mask and grad_mode.enabled:
-            plan: Any = self.plans.get(mask, 0)
-            if plan == 0:
-                plan = self.plans[mask] = make_plan(self, mask, self.n_inputs)
-            if plan is not None:
-                out._requires_grad = True
-                out._grad_fn = record(self, plan, args + self.options if self.options else args, (out,))
-                return out
-        out._requires_grad = False
-        if inference_blocks:
-            out._mark_inference()
+        plan = self.plans[mask] if mask and grad_mode.enabled else None
+        if plan is None:
+            out._requires_grad = False
+            if inference_blocks:
+                out._mark_inference()
+        else:
+            out._requires_grad = True
+            out._grad_fn = record(plan, args + self.options if plan.wants_options else args, (out,))
         return out
 
 
@@ -534,5 +539,6 @@ def _number(value: Any, numpy_dtype: np.dtype) -> Any:
     return float(value)
 
 
+PLAIN = frozenset(map(np.dtype, "?Bbhilfd"))  # the dtypes of the fast lane: all but half precision
 ndarray = np.ndarray
 new = object.__new__  # the door makes a Tensor for every output: it fills in what differs from the class's defaults

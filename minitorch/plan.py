@@ -8,6 +8,7 @@ and where each finds what it names. Read next: `autograd/node.py`, which follows
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .half_precision import wide_derivative
@@ -44,6 +45,7 @@ class Plan:
     """
 
     def __init__(self, op: Op, steps: list[tuple[Derivative, tuple[int, ...]]], n_inputs: int, wide: bool):
+        self.op = op
         wanted = [op.parameters[i] for _, targets in steps for i in targets] if op.fused_derivatives else []
         fused = next((d for d in op.fused_derivatives if set(wanted) <= set(d.of)), None)
         asked = dict.fromkeys(n for d in (*(d for d, _ in steps), *filter(None, (fused,))) for n in d.names)
@@ -54,6 +56,10 @@ class Plan:
         places.update({n: len(positions) + k for k, n in enumerate([*outputs, *shapes])})
         self.names = (*arguments, *outputs, *shapes)
         self.arguments = positions
+        self.pick = _picker(positions)  # those arguments, of the call's
+        self.unwritten = (0,) * len(positions)  # their versions where nobody has written to them yet
+        self.wants_options = any(n in op.defaults for n in arguments)
+        self.metas: tuple = ((None, None),)  # the last node's: calls mostly come in the same shapes, and share it then
         self.outputs = tuple(op.outputs.index(n) for n in outputs)
         self.shapes = tuple(op.parameters.index(n.removesuffix("_shape")) for n in shapes)
         self.extras = bool(outputs or shapes)
@@ -63,6 +69,7 @@ class Plan:
         numbered = enumerate(self.outputs, start=len(positions))
         self.saved_outputs = tuple((k, nr) for k, nr in numbered if op.gradient_name(nr) in self.grads)
         self.targets = tuple(i for _, targets in steps for i in targets)  # arguments that get a gradient, in order
+        self.only_target = self.targets[0] if len(self.targets) == 1 and not self.joint else None
         self.positions = tuple(range(n_inputs)) if op.variadic else op.positions
         # Each derivative, where its parameters come from (the gradient of an output, or a kept value), and whether it
         # returns several gradients. `lone`: it takes `g` and at most one kept value, which is this one (−1: none).
@@ -76,10 +83,18 @@ class Plan:
             for d, _ in steps
         )
         self.fused = fused and (fused.function, _sources(fused, places, op), tuple(map(fused.of.index, wanted)))
-        # The commonest node by far: one derivative, of `g`, wanting all that is kept in the order it is kept.
-        only = steps[0][0]
-        simple = len(steps) == 1 and self.fused is None and len(only.of) == 1 and only.parameters == ("g", *self.names)
-        self.simple = self.steps[0][0] if simple and not (op.variadic or op.output_list) else None
+        # The commonest node by far: one derivative, of `g` and at most one kept value.
+        function, _, several, lone = self.steps[0]
+        simple = len(self.steps) == 1 and lone is not None and not several and self.fused is None
+        self.simple = function if simple else None
+
+
+def _picker(positions: tuple[int, ...]) -> Callable[[tuple], tuple]:
+    """The function that picks these of a call's arguments, as a tuple (which an `itemgetter` of one place would not give)."""
+    if len(positions) > 1:
+        return itemgetter(*positions)
+    first = positions[0] if positions else 0
+    return itemgetter(slice(first, first + len(positions)))
 
 
 def _sources(derivative: Derivative, places: dict[str, Any], op: Op) -> tuple[tuple[bool, Any], ...]:
@@ -111,6 +126,18 @@ def _positions(op: Op, names: list[str], n_inputs: int) -> tuple[dict[str, Any],
         places[n] = slice(len(positions), len(positions) + count) if op.variadic and n in op.inputs else len(positions)
         positions.extend(range(first, first + count))
     return places, tuple(positions)
+
+
+class Plans(dict):
+    """The plans of an op by the `mask` of inputs that want gradients (`~mask` in half precision), made when first asked for."""
+
+    def __init__(self, op: Op) -> None:
+        self.op = op
+
+    def __missing__(self, key: int) -> Plan | None:
+        wide = key < 0
+        plan = self[key] = make_plan(self.op, ~key if wide else key, self.op.n_inputs, wide)
+        return plan
 
 
 def make_plan(op: Op, mask: int, n_inputs: int, wide: bool = False) -> Plan | None:

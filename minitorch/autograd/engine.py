@@ -50,41 +50,48 @@ def walk(
     stops = {node for node, _ in wanted}
     needed: Any = _leading_to(stops, [edge[0] for edge, _ in roots]) if inputs is not None else None
     arrived: dict = {}
-    pending: dict[Any, list] = {}
-    heap: list[tuple[int, Any]] = []
+    pending: dict[Any, list] = {}  # the nodes that wait for their turn, and what has arrived for each of their outputs
+    heap: list[tuple[int, Any]] = []  # the same nodes, the youngest first
     sums: set = set()  # the (node, output) whose gradient is a sum made here, which nobody else holds
     borrowed: set = set()  # the leaves whose gradient is memory that others hold too
-
-    def push(node: Any, nr: int, g: Any) -> None:
-        """Add g to what has arrived for output `nr` of `node`, in that output's shape and dtype."""
-        shape, dtype = node.metas[nr]
-        array = g._array
-        if array.shape != shape or array.dtype is not dtype:
-            g = g._reduced_to(shape, dtype)
-        held = pending.get(node)
-        if held is None:
-            held = pending[node] = [None] * len(node.metas)
-            heappush(heap, (-node.birth, node))
-        before = held[nr]
-        if before is None:
-            held[nr] = g
-        elif (node, nr) in sums:
-            before._array += g._array  # the sum is this walk's own: add into it
-        else:
-            held[nr] = before + g
-            if not create_graph:
-                sums.add((node, nr))
 
     run = anomaly_mode.watched_run if anomaly_mode.state.enabled else None
     outer, running.walk = running.walk, Walk(inputs is not None)
     mode, grad_mode.enabled = grad_mode.enabled, create_graph
+    sent: Any = roots  # (edge, gradient): what goes down the graph now
+    grads: list = []
+    may_share = True  # a root's gradient is the caller's
     try:
-        for (node, nr), g in roots:
-            if needed is None or node in needed:
-                push(node, nr, g)
-                if not node.edges:
-                    borrowed.add(node)
-        while heap:
+        while True:
+            # What was sent arrives: it is added to what has arrived for that output, in the output's shape and dtype.
+            for edge, g in sent:
+                if edge is None or g is None or (needed is not None and edge[0] not in needed):
+                    continue
+                target, nr = edge
+                shape, dtype = target.metas[nr]
+                array = g._array
+                if array.shape != shape or array.dtype is not dtype:
+                    g = g._reduced_to(shape, dtype)
+                if target not in pending:
+                    held = pending[target] = [None] * len(target.metas)
+                    held[nr] = g
+                    heappush(heap, (-target.birth, target))
+                else:
+                    held = pending[target]
+                    if held[nr] is None:
+                        held[nr] = g
+                    elif edge in sums:
+                        held[nr]._array += g._array  # the sum is this walk's own: add into it
+                    else:
+                        held[nr] = held[nr] + g
+                        if not create_graph:
+                            sums.add(edge)
+                # What becomes a leaf's .grad must be nobody else's memory.
+                if not target.edges and (may_share or g._base is not None or any_is(g, grads)):
+                    borrowed.add(target)
+            if not heap:
+                return arrived
+            # The youngest node has all its gradients now: it runs.
             node = heappop(heap)[1]
             grads = pending.pop(node)
             hooks = node.hooks
@@ -93,6 +100,7 @@ def walk(
             if stops and node in stops:
                 arrived.update({(node, nr): g for nr, g in enumerate(grads) if (node, nr) in wanted})
                 if not needed[node] and not accumulate:
+                    sent = ()
                     continue
             if borrowed and node in borrowed and (node, 0) not in sums:
                 grads = [g if g is None else g.clone() for g in grads]
@@ -101,17 +109,10 @@ def walk(
                 results = hooks.after(node, results, grads)
             if not retain_graph:
                 node.release()
-            for edge, g in zip(node.edges, results):
-                if edge is None or g is None or (needed is not None and edge[0] not in needed):
-                    continue
-                target, nr = edge
-                push(target, nr, g)
-                # What becomes a leaf's .grad must be nobody else's memory.
-                if not target.edges and (node.may_share or g._base is not None or any_is(g, grads)):
-                    borrowed.add(target)
+            sent = zip(node.edges, results)
+            may_share = node.may_share
     finally:
         running.walk, grad_mode.enabled = outer, mode
-    return arrived
 
 
 def any_is(g: Any, grads: list) -> bool:

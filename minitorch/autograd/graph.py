@@ -87,8 +87,8 @@ class saved_tensors_hooks:
             return
         for k, version in enumerate(node.versions):
             if version >= 0:
-                node.saved[k] = _Packed(node.saved[k], self.pack_hook, self.unpack_hook)
-                node.versions[k] = graph_node.PACKED
+                packed = _Packed(node.saved[k], self.pack_hook, self.unpack_hook)
+                node.keep_instead(k, packed, graph_node.PACKED)
 
 
 class _Packed:

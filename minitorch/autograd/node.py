@@ -34,12 +34,12 @@ class NOT_A_TENSOR:
 class Node:
     """A step of the graph: torch's face of it, and how what was saved is given back."""
 
-    __slots__ = ("__weakref__", "_metadata")
+    __slots__ = ("__weakref__", "_metadata", "saved", "versions")
     may_share = False  # whether a derivative may hand out memory that is not its own (a user's Function may)
 
     edges: Sequence  # for each input that wants a gradient: (node, output number) it goes to, or None
-    saved: list | None  # what was saved; None once freed
-    versions: list[int]  # of the saved values: the version a tensor was saved at, −1 for what is no tensor
+    saved: Sequence | None  # what was saved; None once freed
+    versions: Sequence[int]  # of the saved values: the version a tensor was saved at, −1 for what is no tensor
     metas: tuple  # for each output: its shape and dtype, which its gradient will have
     birth: int
     hooks: Hooks | None
@@ -80,9 +80,9 @@ class Node:
 
     # ---- what was saved ----
 
-    def unpack(self) -> list:
+    def unpack(self) -> Sequence:
         """What was saved, after checking that nobody has overwritten it since."""
-        values = self.saved
+        values: Any = self.saved
         if values is None:
             raise RuntimeError(
                 f"Trying to backward through the graph a second time: {self.name()} has already been freed by an "
@@ -108,6 +108,12 @@ class Node:
                 values[k] = again
         return values
 
+    def keep_instead(self, k: int, value: Any, version: int) -> None:
+        """Keep `value`, which is at `version`, in the place of the k-th saved value."""
+        saved: Any = self.saved
+        self.saved = [*saved[:k], value, *saved[k + 1 :]]
+        self.versions = [*self.versions[:k], version, *self.versions[k + 1 :]]
+
     @property
     def saved_outputs(self) -> Sequence[tuple[int, int]]:
         """(k, nr) for each saved value k that is differentiable output nr of this very node."""
@@ -117,7 +123,7 @@ class Node:
         """What the k-th saved value is called."""
         raise NotImplementedError
 
-    def _check_detached(self, values: list) -> None:
+    def _check_detached(self, values: Sequence) -> None:
         """Refuse what was saved with a history and has lost it since."""
         for value in values:
             if getattr(value, "_detached_at", -1) > self.birth:
@@ -145,10 +151,14 @@ class Node:
 class OpNode(Node):
     """The node of a recorded op: it runs the derivatives that the op's plan names."""
 
-    __slots__ = ("birth", "edges", "hooks", "metas", "op", "plan", "saved", "versions")
+    __slots__ = ("birth", "edges", "hooks", "metas", "plan")
 
-    op: Any
     plan: Any  # which derivatives run, and where in `saved` each finds what it names
+
+    @property
+    def op(self) -> Any:
+        """The op whose call this was."""
+        return self.plan.op
 
     def name(self) -> str:
         if "name" in self.metadata:  # a composite function gave it, or it was kept when the rest was freed
@@ -190,8 +200,9 @@ class OpNode(Node):
         """The gradients for `edges`, in their order, from the gradients of the outputs (None where none arrived)."""
         values: Any = self.unpack() if self.versions else self.saved
         plan = self.plan
-        if plan.simple is not None:
-            return [plan.simple(grads[0], *values)] if values else [plan.simple(grads[0])]
+        derivative = plan.simple
+        if derivative is not None:
+            return [derivative(grads[0], values[0])] if values else [derivative(grads[0])]
         if plan.fused is not None and not grad_mode.enabled:
             by_kernel = _by_kernel(plan.fused, grads, values)
             if by_kernel is not None:
@@ -213,13 +224,13 @@ class OpNode(Node):
         if self.saved and 0 in self.plan.arguments:
             k = self.plan.arguments.index(0)
             if self.saved[k] is tensor:
-                self.saved[k], self.versions[k] = tensor._copy_before_write(), 0
+                self.keep_instead(k, tensor._copy_before_write(), 0)
 
     def show_output(self, nr: int, tensor: Any) -> None:
         """Output `nr` was written into `tensor`: what was saved of it is watched there from now on."""
         for k, saved_nr in enumerate(self.plan.outputs, start=len(self.plan.arguments)):
             if saved_nr == nr and self.saved is not None and self.versions[k] != PACKED:
-                self.saved[k], self.versions[k] = tensor._alias(), tensor._version
+                self.keep_instead(k, tensor._alias(), tensor._version)
 
     def release(self) -> None:
         """Drop what was saved, so that memory is freed as the walk goes. Nodes that saved no tensor can run again."""
@@ -229,7 +240,7 @@ class OpNode(Node):
             self.saved = None
 
 
-def _by_kernel(fused: tuple, grads: list, values: list) -> list | None:
+def _by_kernel(fused: tuple, grads: list, values: Sequence) -> list | None:
     """The gradients by the op's kernel; None on the CPU, and where the kernel does not serve."""
     g = grads[0]
     if g is None or type(g._array) is np.ndarray or not use_kernels.enabled:
@@ -243,34 +254,40 @@ def _by_kernel(fused: tuple, grads: list, values: list) -> list | None:
     return [g._wrap(several[k]) for k in picks]
 
 
-def record(op: Any, plan: Any, args: tuple, outs: Any) -> OpNode:
+def record(plan: Any, args: tuple, outs: Any) -> OpNode:
     """The node of a call that is being recorded: its edges, and what its derivatives asked for."""
-    node = new(OpNode)
-    node.op = op
+    node = OpNode()
     node.plan = plan
     node.hooks = None
-    node.edges = edges = []
-    for i in plan.targets:
-        x = args[i]
-        maker = getattr(x, "_grad_fn", None) if plan.joint else x._grad_fn
-        edges.append(gradient_edge(x) if maker is None or maker is STALE else (maker, x._output_nr))
-    node.saved = saved = []
-    node.versions = versions = []
-    for i in plan.arguments:
-        value = args[i]
-        saved.append(value)
-        counter = getattr(value, "_counter", NOT_A_TENSOR)
-        versions.append(0 if counter is None else counter.n)
+    if plan.only_target is None:
+        node.edges = [gradient_edge(args[i]) for i in plan.targets]
+    else:  # `gradient_edge` again, written out for most of the nodes there are
+        x = args[plan.only_target]
+        maker = x._grad_fn
+        node.edges = (gradient_edge(x) if maker is None or maker is STALE else (maker, x._output_nr),)
+    saved = plan.pick(args)
+    versions = plan.unwritten
+    for value in saved:
+        if getattr(value, "_counter", NOT_A_TENSOR) is not None:
+            versions = [_version(value) for value in saved]
+            break
     if plan.extras:
+        saved, versions = list(saved), list(versions)
         for nr in plan.outputs:
             alias = outs[nr]._alias()  # not the output itself, which will point back to this node
             saved.append(alias)
             versions.append(alias._counter.n)
         for i in plan.shapes:
-            saved.append([x.shape for x in args[: len(plan.positions)]] if op.variadic else getattr(args[i], "shape", ()))
+            saved.append(
+                [x.shape for x in args[: len(plan.positions)]] if plan.op.variadic else getattr(args[i], "shape", ())
+            )
+    node.saved, node.versions = saved, versions
     if len(outs) == 1:
-        array = outs[0]._array
-        node.metas = ((array.shape, array.dtype),)
+        array, metas = outs[0]._array, plan.metas
+        shape, dtype = metas[0]
+        if array.shape != shape or array.dtype is not dtype:
+            metas = plan.metas = ((array.shape, array.dtype),)
+        node.metas = metas
     else:
         node.metas = tuple((out._array.shape, out._array.dtype) for out in outs)
     node.birth = birth()
@@ -278,6 +295,12 @@ def record(op: Any, plan: Any, args: tuple, outs: Any) -> OpNode:
         for watch in list(watchers):
             watch(node)
     return node
+
+
+def _version(value: Any) -> int:
+    """How often a value about to be saved has been written to; −1 for what is no tensor."""
+    counter = getattr(value, "_counter", NOT_A_TENSOR)
+    return 0 if counter is None else counter.n
 
 
 class AccumulateGrad(Node):
@@ -330,16 +353,12 @@ class AccumulateGrad(Node):
 
 def gradient_edge(x: Any) -> tuple[Any, int] | None:
     """Where the gradient of tensor `x` goes: (node, output number), or None if it wants none."""
-    if not getattr(x, "requires_grad", False):
-        return None
-    node = x._grad_fn
-    if node is None:
-        return accumulator(x), 0
+    node = getattr(x, "_grad_fn", None)
     if node is STALE:
         node = x.grad_fn  # a view whose base was written to: made anew
-        if node is None:
-            return None
-    return node, x._output_nr
+    if node is not None:
+        return node, x._output_nr
+    return (accumulator(x), 0) if getattr(x, "_requires_grad", False) else None
 
 
 def accumulator(leaf: Any) -> AccumulateGrad:

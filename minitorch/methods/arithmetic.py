@@ -30,28 +30,28 @@ class Arithmetic:
     # ---- operators ----
 
     def __add__(self, other: Any) -> Tensor:
-        return elementwise.add(self, other)
+        return elementwise.add.binary(self, other)
 
     def __radd__(self, other: Any) -> Tensor:
-        return elementwise.add(self, other)
+        return elementwise.add.binary(self, other)
 
     def __sub__(self, other: Any) -> Tensor:
-        return elementwise.sub(self, other)
+        return elementwise.sub.binary(self, other)
 
     def __rsub__(self, other: Any) -> Tensor:
-        return elementwise.sub(other, self)
+        return elementwise.sub.binary(other, self)
 
     def __mul__(self, other: Any) -> Tensor:
-        return elementwise.mul(self, other)
+        return elementwise.mul.binary(self, other)
 
     def __rmul__(self, other: Any) -> Tensor:
-        return elementwise.mul(self, other)
+        return elementwise.mul.binary(self, other)
 
     def __truediv__(self, other: Any) -> Tensor:
-        return elementwise.true_div(self, other)
+        return elementwise.true_div.binary(self, other)
 
     def __rtruediv__(self, other: Any) -> Tensor:
-        return elementwise.true_div(other, self)
+        return elementwise.true_div.binary(other, self)
 
     def __floordiv__(self, other: Any) -> Tensor:
         return elementwise.floor_divide(self, other)
