@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import dtypes
 from ..autograd.grad_mode import no_grad
+from ..blocks import by_rows
 from ..device import has_kernels
 from ..op import Array, Index, composite, op
 from ..signature import Dims, Sizes
@@ -49,12 +50,15 @@ def standardize_grad(g: Tensor | None, g_var: Tensor | None, out: Tensor, var: T
 @op(promote=None, public=False)
 def projected(xp: Any, h: Array, z: Array, s: Array, dims: tuple) -> Array:
     """s · (h − ⟨h⟩ − z ⟨h z⟩): h without its mean and its part along z, ⟨⟩ the mean over `dims`."""
-    along = _mean_product(xp, h, z, dims)
-    out = z * -along
-    out += h
-    out -= _mean(xp, h, dims)
-    out *= s
-    return out
+
+    def project(h: Array, z: Array, s: Array) -> Array:
+        out = z * -_mean_product(xp, h, z, dims)
+        out += h
+        out -= _mean(xp, h, dims)
+        out *= s
+        return out
+
+    return project(h, z, s) if 0 in dims else by_rows(project, h, z, s)
 
 
 @projected.grad("h")
