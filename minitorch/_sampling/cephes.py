@@ -13,7 +13,7 @@ import numpy as np
 
 Array = np.ndarray
 
-BLOCK = 1 << 16  # words, and as many normals
+BLOCK = 1 << 17  # words, and as many normals: in smaller blocks two threads meet too often at Python's lock
 
 
 def _constant(x: Any, dtype: Any = np.float32) -> Array:
