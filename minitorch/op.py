@@ -21,14 +21,13 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
-from ._memory import order_of_a_copy
 from .autograd.grad_mode import grad_mode, inference_blocks
 from .autograd.node import birth, record
 from .device import mixed_devices, raise_what_was_noted, use_kernels, xp_of
 from .half_precision import COMPUTING, FLOAT32, wide_forward
 from .out import WITHOUT_OUT, accepts_out, write_out
 from .plan import Derivative, Plan, Plans, make_plan
+from .promotion import only_numbers_beside, promoted
 from .signature import Signature, checked, tensor_list, torchs_name
 
 Array = Any  # a differentiable array argument of a forward; all `Array`s of an op are promoted together
@@ -267,7 +266,7 @@ class Op:
                 plain = False
         if self.alike and not plain:
             self.signature.check_alike(args, {})
-        if not plain and (dtype is None or dtype.kind != "f" or not self._weak(args, positions, dtype)):
+        if not plain and (dtype is None or dtype.kind != "f" or not only_numbers_beside(dtype, args, positions)):
             arrays = self._promote(args, arrays, positions)
         if self.refused and dtype.kind in self.refused:  # dtype is the last one seen: promotion may have raised it
             dtype = next(a.dtype for a in arrays if hasattr(a, "dtype"))
@@ -389,44 +388,11 @@ class Op:
             )
         return self.signature.check(args, {}, types)[0]
 
-    def _weak(self, args: tuple, positions: Any, dtype: Any) -> bool:
-        """Whether NumPy promotes as torch does: floats of one dtype beside nothing but Python numbers."""
-        for i in positions:
-            x = args[i]
-            kind = type(x)
-            if kind is not float and kind is not int and not (isinstance(x, Tensor) and x._array.dtype is dtype):
-                return False
-        return True
-
     def _promote(self, args: tuple, arrays: list, positions: Any) -> list:
-        """Bring the `Array` inputs to one dtype by torch's rules; Python numbers become numbers of its kind."""
+        """Bring the `Array` inputs to one dtype, unless their dtypes are the forward's own affair."""
         if not self.eager:
             self._checked(args, ())
-        if self.promote is None:
-            return arrays
-        ranks: tuple[list, list, list] = ([], [], [])
-        promoted = [i for i in positions if args[i] is not None and (self.variadic or i not in self.indices)]
-        for i in promoted:
-            is_bool = isinstance(arrays[i], bool) or getattr(arrays[i], "dtype", None) == "bool"
-            if self.promote == "no bool" and is_bool:
-                raise RuntimeError(
-                    f"{self.__name__} with a bool tensor is not supported. If you are trying to invert a mask, use the `~` or "
-                    "`logical_not()` operator instead."
-                )
-            if isinstance(args[i], Tensor):
-                ranks[0 if arrays[i].ndim else 1].append(dtypes.from_numpy_dtype(arrays[i].dtype))
-            else:
-                ranks[2].append(dtypes.scalar_dtype(arrays[i]))
-        dtype = dtypes.result_dtype(*ranks)
-        if self.promote == "float" and not dtype.is_floating_point:
-            dtype = dtypes.get_default_dtype()
-        numpy_dtype = dtype.numpy
-        for i in promoted:
-            if not isinstance(args[i], Tensor):
-                arrays[i] = _number(arrays[i], numpy_dtype)
-            elif arrays[i].dtype != numpy_dtype:
-                arrays[i] = arrays[i].astype(numpy_dtype, order=order_of_a_copy(arrays[i]))
-        return arrays
+        return arrays if self.promote is None else promoted(self, args, arrays, positions)
 
     def _xp(self, arrays: list) -> Any:
         """The library of the first array (the first argument may be a number, a list or None); it must be that of all."""
@@ -526,17 +492,6 @@ def _in_torchs_words(error: Exception, arrays: list) -> Exception:
                 f"{max(map(len, shapes)) - 1 - dim}: got shapes {' and '.join(map(str, shapes))}"
             )
     return error
-
-
-def _number(value: Any, numpy_dtype: np.dtype) -> Any:
-    """A Python number as NumPy's weak scalars want it, so that it takes the arrays' dtype."""
-    if numpy_dtype.kind == "b":
-        return bool(value)
-    if numpy_dtype.kind == "u":
-        return int(value) % 2 ** (8 * numpy_dtype.itemsize)  # −1 is 255, as in C
-    if numpy_dtype.kind == "i":
-        return int(value)
-    return float(value)
 
 
 PLAIN = frozenset(map(np.dtype, "?Bbhilfd"))  # the dtypes of the fast lane: all but half precision

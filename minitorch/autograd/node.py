@@ -353,12 +353,16 @@ class AccumulateGrad(Node):
 
 def gradient_edge(x: Any) -> tuple[Any, int] | None:
     """Where the gradient of tensor `x` goes: (node, output number), or None if it wants none."""
-    node = getattr(x, "_grad_fn", None)
+    if not getattr(x, "_requires_grad", False):
+        return None
+    node = x._grad_fn
+    if node is None:
+        return accumulator(x), 0
     if node is STALE:
         node = x.grad_fn  # a view whose base was written to: made anew
-    if node is not None:
-        return node, x._output_nr
-    return (accumulator(x), 0) if getattr(x, "_requires_grad", False) else None
+        if node is None:
+            return None
+    return node, x._output_nr
 
 
 def accumulator(leaf: Any) -> AccumulateGrad:

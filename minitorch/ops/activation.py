@@ -442,7 +442,7 @@ def log_softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
 @log_softmax_kernel.grad
 def log_softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
     """∂L/∂x = g − p Σ g"""
-    return derivative_by_rows(lambda g, out: g - exp(out) * g.sum(dim, keepdim=True), dim, g, out)
+    return derivative_by_rows(lambda g, ln_p: g - exp(ln_p) * g.sum(dim, keepdim=True), dim, g, out)
 
 
 @log_softmax_kernel.fused
