@@ -15,8 +15,8 @@ import pytest
 import minitorch
 from both import Scenarios, agree, leaf, outcome
 
-scenarios = Scenarios()
-scenario = scenarios.add
+SCENARIOS = Scenarios()
+scenario = SCENARIOS.add
 
 
 # ---- hooks on what is saved ----
@@ -452,7 +452,7 @@ def test_anomaly_mode_tells_what_recorded_a_node_of_a_second_derivative() -> Non
     )
 
 
-@scenarios.parametrize
+@SCENARIOS.parametrize
 def test_same_as_torch(scenario: Any) -> None:
     agree(scenario)
 
