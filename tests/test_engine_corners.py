@@ -193,10 +193,156 @@ def result_of_an_in_place_op_left_alone(lib):
 @scenario
 def names_of_nodes_that_have_run(lib):
     x, w, b = (lib.ones(*shape, requires_grad=True) for shape in ((2, 3), (4, 3), (4,)))
-    y = lib.nn.functional.linear(x, w, b)
-    before = y.grad_fn.name()
+    made = [lib.nn.functional.linear(x, w, b), x.prod(0), x ** w[:1], x**2, x.clamp(w[0], None), x.sum(0)]
+    before = [y.grad_fn.name() for y in made]
+    sum(y.sum() for y in made).backward()
+    return before, [y.grad_fn.name() for y in made]
+
+
+@scenario
+def exponent_of_an_in_place_power_written_to(lib):
+    x = leaf(lib, 1.0, 2.0)
+    a, b = x * 2, x * 3
+    a.pow_(b)
+    b.add_(1)
+    a.sum().backward()
+
+
+# ---- views of what changes its mind ----
+
+
+def told(x):
+    return x.requires_grad, x.is_leaf, x.grad_fn is None
+
+
+@scenario
+def base_that_begins_to_require_grad_has_views(lib):
+    base = lib.ones(2, 3)
+    row, part = base[0], base[0][1:]
+    base.requires_grad_()
+    before = [told(v) for v in (base, row, part)]
+    (row.sum() + base.sum() * 2).backward()
+    return before, base.grad
+
+
+@scenario
+def base_that_no_longer_requires_grad_has_views(lib):
+    base = lib.ones(2, 3, requires_grad=True)
+    row, part = base[0], base[0][1:]
+    base.requires_grad_(False)
+    return [told(v) for v in (base, row, part)]
+
+
+@scenario
+def base_that_is_detached_in_place_has_views(lib):
+    x = leaf(lib, 1.0, 2.0, 3.0)
+    base = x * 2
+    first, seen = base[:2], base[1:]
+    seen.sum()
+    base.detach_()
+    return [told(v) for v in (base, first, seen)]
+
+
+@scenario
+def detached_in_place_and_required_again(lib):
+    x = leaf(lib, 1.0, 2.0, 3.0)
+    base = x * 2
+    base.detach_().requires_grad_()
+    base[1:].exp().sum().backward()
+    return base.grad, x.grad
+
+
+@scenario
+def second_output_detached_in_place(lib):
+    x = leaf(lib, 1.0, 2.0)
+    b = (x * 2).max(0)[0]
+    c = (x * 3).sort()[0]
+    c.detach_().requires_grad_()
+    (c * b.detach()).sum().backward()
+    return c.grad, c.output_nr
+
+
+@scenario
+def view_that_retains_its_gradient_of_a_base_that_is_written_to(lib):
+    x = leaf(lib, 1.0, 2.0, 3.0)
+    base = x * 2
+    view = base[1:]
+    view.retain_grad()
+    base.mul_(3)
+    view.exp().sum().backward()
+    return view.grad, x.grad
+
+
+@scenario
+def flags_that_stay_as_they_are(lib):
+    x, y = leaf(lib, 1.0), leaf(lib, 1.0) * 2
+    y.retain_grad()
+    y.retain_grad()
+    x.retain_grad()
+    y.requires_grad_()
+    (y * 3).sum().backward()
+    return told(x.requires_grad_()), told(lib.ones(2, dtype=lib.int64).requires_grad_(False)), y.grad, x.grad
+
+
+@scenario
+def turned_views_that_are_written_to(lib):
+    w = leaf(lib, 3.0)
+    base = lib.arange(6.0, dtype=lib.float64).view(2, 3)
+    view = base[:, 1:]
+    view.t_()
+    view[0].mul_(w)
+    base.sum().backward()
+    return base, view, w.grad
+
+
+# ---- what a write does besides ----
+
+
+@scenario
+def write_of_another_dtype(lib):
+    x = lib.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 2
+    y.add_(lib.tensor([0.1, 0.2], dtype=lib.float64))
+    y.mul_(lib.tensor([3.0, 4.0], dtype=lib.float64))
     y.sum().backward()
-    return before, y.grad_fn.name()
+    return y, x.grad
+
+
+@scenario
+def accumulating_is_a_write(lib):
+    x = leaf(lib, 1.0, 2.0)
+    (x * 2).sum().backward()
+    before = x.grad._version
+    (x * 2).sum().backward()
+    return x.grad._version - before
+
+
+@scenario
+def the_same_everywhere_may_be_written_anywhere(lib):
+    row = lib.ones(1, 3)
+    expanded = row.expand(2, 3)
+    expanded.zero_()
+    expanded.fill_(2.0)
+    expanded.copy_(expanded)
+    return row
+
+
+@scenario
+def fill_of_an_expanded_tensor_with_a_tensor(lib):
+    lib.ones(1, 3).expand(2, 3).fill_(lib.tensor(2.0))
+
+
+@scenario
+def copy_into_an_expanded_tensor(lib):
+    lib.ones(1, 3).expand(2, 3).copy_(lib.arange(6.0).view(2, 3))
+
+
+@scenario
+def made_in_inference_mode(lib):
+    x = lib.arange(6.0).view(2, 3)
+    with lib.inference_mode():
+        made = [x + 1, x.exp(), x.sum(), *x.max(0), *x.unbind(0), x[0], x * 2.0]
+    return [t.is_inference() for t in made], [(x + 1).is_inference(), *(t.is_inference() for t in x.max(0))]
 
 
 @SCENARIOS.parametrize
@@ -252,6 +398,15 @@ def test_a_second_derivative_leaves_no_cycle() -> None:
         assert node() is None
     finally:
         gc.enable()
+
+
+def test_a_read_only_array_is_not_written_to() -> None:
+    array = np.ones(3)
+    x = minitorch.from_numpy(array)
+    array.flags.writeable = False
+    with pytest.raises(RuntimeError, match="is not writable; clone"):
+        x.add_(1)
+    assert (array == 1).all()
 
 
 def view_in_no_grad(x: Any) -> Any:

@@ -22,8 +22,10 @@ import torch
 
 import minitorch
 from both import alike, outcome
+from minitorch import Tensor, writing
 from minitorch.autograd import engine, node
 from minitorch.autograd.hooks import Hooks
+from minitorch.op import Elementwise, Op
 from minitorch.writing import Writing
 
 SCENARIOS = [s for m in (test_engine_corners, test_autograd, test_in_place, test_graph, test_function) for s in m.SCENARIOS]
@@ -107,6 +109,10 @@ FAULTS = [
     Fault(node.AccumulateGrad.run, "if not leaf.is_leaf:", "if False:"),
     Fault(node.AccumulateGrad.run, "if not leaf._requires_grad:", "if False:"),
     Fault(node.AccumulateGrad.run, "grad_mode.enabled or not g._requires_grad", "True"),
+    # tensors made in inference_mode
+    Fault(Op._one, "out._mark_inference()", "pass"),
+    Fault(Op._many, "out._mark_inference()", "pass"),
+    Fault(Elementwise._wrap, "out._mark_inference()", "pass"),
     # views and writes
     Fault(Writing._adopt_view, "view._counter = self._counter", "pass"),
     Fault(Writing._adopt_view, "self if self._base is None else self._base", "self"),
@@ -118,6 +124,19 @@ FAULTS = [
     Fault(Writing._take_history, "out = write_view(base._before_write(), out, self._replay)", "pass"),
     Fault(Writing._take_history, "base._forget_views()", "pass"),
     Fault(Writing._copy_before_write, "self._array.copy()", "self._array"),
+    Fault(Writing._update, "out = out.to(self.dtype)", "pass"),
+    Fault(Writing._accumulate, "self._bump()", "pass"),
+    Fault(Writing._forget_views, "hooks_of(view._grad_fn).retain.pop(view._output_nr, None)", "pass"),
+    Fault(Writing._turn, "self._replay = lambda base: view(outer(base), *args)", "pass"),
+    Fault(writing._writes_the_same_everywhere, "op is zero", "False"),
+    Fault(writing._writes_the_same_everywhere, "op is fill and not isinstance(args[0], Writing)", "op is fill"),
+    Fault(writing._writes_the_same_everywhere, "op is copy and same_data(tensor._array, args[0]._array)", "op is copy"),
+    # views of what changes its mind
+    Fault(Tensor.requires_grad_, "self._tell_views(requires_grad)", "pass"),
+    Fault(Tensor.detach_, "self._tell_views(False)", "pass"),
+    Fault(Tensor.detach_, "node.in_place_detachments[:] = [True]", "pass"),
+    Fault(Tensor.retain_grad, "self._retains_grad or ", ""),
+    Fault(Tensor.retain_grad, " or self.is_leaf", ""),
 ]  # fmt: skip
 
 
