@@ -90,7 +90,7 @@ STEPS: dict[str, Callable[[Any, Any, Any, int], Any]] = {
     "cat": lambda lib, t, u, k: lib.cat([t, u]),
     "stack": lambda lib, t, u, k: lib.stack([t, t]),
     "matmul": lambda lib, t, u, k: tame(t) @ tame(u).transpose(-1, 0),
-    "masked_fill": lambda lib, t, u, k: t.masked_fill(t > 0.5, k),
+    "masked_fill": lambda lib, t, u, k: t.masked_fill(t > OFF_ZERO, k),
     "index_tensor": lambda lib, t, u, k: t[lib.tensor([0, k % 2])],
     "mask": lambda lib, t, u, k: t[t > OFF_ZERO],
     "float32": lambda lib, t, u, k: t.float().double(),
