@@ -84,7 +84,7 @@ def tensor_repr(tensor: Tensor) -> str:
     if tensor.dtype not in _obvious_dtypes(array.size):
         notes.append(f"dtype={tensor.dtype}")
     if tensor.grad_fn is not None:
-        name = tensor.grad_fn.name().rpartition("::")[2]  # CopySlices has its namespace in its name
+        name = tensor.grad_fn.name().rpartition("::")[2]  # some have their namespace in their name
         notes.append(f"grad_fn=<{name}>")
     elif tensor.requires_grad:
         notes.append("requires_grad=True")

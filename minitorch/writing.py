@@ -176,8 +176,6 @@ class Writing:
             )
         if type(out._array) is not type(self._array) and (mixed := mixed_devices([out._array, self._array])):
             raise mixed
-        if out._array.dtype != self._array.dtype:
-            out = out.to(self.dtype)
         if self._requires_grad and grad_mode.enabled and not out._requires_grad:  # a comparison, say: its gradient is 0
             out = copy(self, out)
         if isinstance(out._grad_fn, node.OpNode):

@@ -39,6 +39,52 @@ def leaf_that_is_its_own_root(lib):
 
 
 @scenario
+def root_gradient_that_requires_grad(lib):
+    x, g = leaf(lib, 1.0, 2.0), leaf(lib, 3.0, 4.0)
+    x.backward(g)
+    return x.grad, x.grad.requires_grad
+
+
+@scenario
+def hooks_that_hand_out_a_tensor_they_hold(lib):
+    held = lib.tensor([5.0, 6.0], dtype=lib.float64, requires_grad=True)
+
+    def hook_of_a_leaf(x):
+        x.register_hook(lambda g: held)
+        return x * 2
+
+    def hook_of_a_leaf_used_twice(x):
+        x.register_hook(lambda g: held)
+        return x * 2 + x.exp() + x.sin()
+
+    def hook_of_a_result(x):
+        y = x + 0
+        y.register_hook(lambda g: held)
+        return y
+
+    def hook_of_a_node(x):
+        y = x * 2
+        y.grad_fn.register_hook(lambda gradients, _: (held, None)[: len(gradients)])
+        return y
+
+    found = []
+    for make in (hook_of_a_leaf, hook_of_a_leaf_used_twice, hook_of_a_result, hook_of_a_node):
+        x = leaf(lib, 1.0, 2.0)
+        for _ in range(2):
+            make(x).sum().backward()
+        found.append((x.grad, x.grad.requires_grad, held))
+    return found
+
+
+@scenario
+def second_output_of_an_op(lib):
+    x = leaf(lib, 1.0, 5.0, 2.0)
+    low, high = x.aminmax()
+    (high.exp() + low * 3).backward()
+    return x.grad
+
+
+@scenario
 def leaf_that_wants_no_more(lib):
     x = leaf(lib, 1.0, 2.0)
     y = x * 2
@@ -274,6 +320,18 @@ def view_that_retains_its_gradient_of_a_base_that_is_written_to(lib):
 
 
 @scenario
+def view_that_retains_its_gradient_and_was_used_before_the_write(lib):
+    x = leaf(lib, 1.0, 2.0, 3.0)
+    base = x * 2
+    view = base[1:]
+    view.retain_grad()
+    before = view * 5
+    base.mul_(3)
+    (view.exp().sum() + before.sum()).backward()
+    return view.grad, x.grad
+
+
+@scenario
 def flags_that_stay_as_they_are(lib):
     x, y = leaf(lib, 1.0), leaf(lib, 1.0) * 2
     y.retain_grad()
@@ -287,8 +345,10 @@ def flags_that_stay_as_they_are(lib):
 @scenario
 def turned_views_that_are_written_to(lib):
     w = leaf(lib, 3.0)
-    base = lib.arange(6.0, dtype=lib.float64).view(2, 3)
-    view = base[:, 1:]
+    base = lib.arange(1.0, 7.0, dtype=lib.float64).view(2, 3)
+    view = base[:, :2]
+    view.t_().mul_(2)
+    view = base[:1]
     view.t_()
     view[0].mul_(w)
     base.sum().backward()
@@ -301,11 +361,16 @@ def turned_views_that_are_written_to(lib):
 @scenario
 def write_of_another_dtype(lib):
     x = lib.tensor([1.0, 2.0], requires_grad=True)
-    y = x * 2
-    y.add_(lib.tensor([0.1, 0.2], dtype=lib.float64))
-    y.mul_(lib.tensor([3.0, 4.0], dtype=lib.float64))
+    z = lib.tensor([3.0, 4.0], dtype=lib.float64, requires_grad=True)
+    y, seen = x * 2, []
+    for write in (y.add_, y.mul_, y.atan2_):  # the last two need what they overwrite
+        write(z)
+        y.register_hook(lambda g: seen.append(str(g.dtype)))
+    names = [y.grad_fn.name()]
+    y[:1].mul_(z[:1])
+    names.append(y.grad_fn.name())
     y.sum().backward()
-    return y, x.grad
+    return y, names, seen, x.grad, z.grad
 
 
 @scenario
@@ -353,6 +418,20 @@ def test_same_as_torch(scenario: Any) -> None:
 # ---- what torch cannot be asked ----
 
 
+class Keeping(minitorch.autograd.Function):
+    """Hands out as its gradients a tensor that others hold."""
+
+    kept: Any
+
+    @staticmethod
+    def forward(ctx: Any, a: Any, b: Any) -> Any:
+        return a + b
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        return Keeping.kept, Keeping.kept
+
+
 class Handing(minitorch.autograd.Function):
     """Hands its gradient on as it came, and lays hands on nothing."""
 
@@ -368,6 +447,7 @@ class Handing(minitorch.autograd.Function):
 COMBINED: dict[str, Any] = {
     "a sum": lambda a, b: a + b,
     "a Function": lambda a, b: Handing.apply(a, b),
+    "a Function with a tensor of its own": lambda a, b: Keeping.apply(a, b),
     "views": lambda a, b: a.view(3, 1).squeeze(1) + b.reshape(1, 3)[0],
     "a stack": lambda a, b: minitorch.stack([a, b]).sum(0),
     "the leaf itself": lambda a, b: a,
@@ -378,11 +458,12 @@ COMBINED: dict[str, Any] = {
 def test_a_gradient_is_memory_of_its_own(combined: Any) -> None:
     a, b = minitorch.ones(3, requires_grad=True), minitorch.ones(3, requires_grad=True)
     upstream = minitorch.tensor([1.0, 2.0, 3.0])
+    Keeping.kept = upstream.clone()
     for times in (1, 2):
         combined(a, b).backward(upstream)
         found = [t for t in (a.grad, b.grad) if t is not None]
-        assert all(np.array_equal(t.numpy(), upstream.numpy() * times) for t in found)
-    arrays = [t.numpy() for t in (*found, upstream)]
+        assert all(np.array_equal(t.numpy(), [times, 2 * times, 3 * times]) for t in found)
+    arrays = [t.numpy() for t in (*found, upstream, Keeping.kept)]
     assert not any(np.shares_memory(arrays[i], arrays[j]) for i in range(len(arrays)) for j in range(i))
 
 

@@ -97,6 +97,9 @@ def walk(
             hooks = node.hooks
             if hooks is not None:
                 grads = hooks.before(grads)
+                if not node.edges:  # what a hook has put in place of the gradient may be anybody's
+                    borrowed.add(node)
+                    sums.discard((node, 0))
             if stops and node in stops:
                 arrived.update({(node, nr): g for nr, g in enumerate(grads) if (node, nr) in wanted})
                 if not needed[node] and not accumulate:
@@ -110,7 +113,7 @@ def walk(
             if not retain_graph:
                 node.release()
             sent = zip(node.edges, results)
-            may_share = node.may_share
+            may_share = node.may_share or hooks is not None
     finally:
         running.walk, grad_mode.enabled = outer, mode
 

@@ -76,7 +76,7 @@ class Node:
         return hooks_of(self).add(hooks_of(self).pre, hook)
 
     def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
+        return f"<{self.name().rpartition('::')[2]} object at {id(self):#x}>"
 
     # ---- what was saved ----
 
@@ -227,7 +227,8 @@ class OpNode(Node):
                 self.keep_instead(k, tensor._copy_before_write(), 0)
 
     def show_output(self, nr: int, tensor: Any) -> None:
-        """Output `nr` was written into `tensor`: what was saved of it is watched there from now on."""
+        """Output `nr` was written into `tensor`, whose dtype its gradient has; what was saved of it is watched there from now on."""
+        self.metas = tuple((shape, tensor._array.dtype if k == nr else dtype) for k, (shape, dtype) in enumerate(self.metas))
         for k, saved_nr in enumerate(self.plan.outputs, start=len(self.plan.arguments)):
             if saved_nr == nr and self.saved is not None and self.versions[k] != PACKED:
                 self.keep_instead(k, tensor._alias(), tensor._version)
@@ -320,9 +321,6 @@ class AccumulateGrad(Node):
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"
 
-    def __repr__(self) -> str:
-        return f"<AccumulateGrad object at {id(self):#x}>"
-
     def run(self, grads: list) -> list:
         g, leaf = grads[0], self.variable
         if g is None:
@@ -335,7 +333,7 @@ class AccumulateGrad(Node):
         if not leaf._requires_grad:
             return []
         if leaf._grad is None:
-            leaf._grad = g if grad_mode.enabled or not g._requires_grad else g.detach()
+            leaf._grad = g
         elif grad_mode.enabled:
             leaf._grad = leaf._grad + g
         else:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-@op(promote=None, backward="CopyBackwards", public=False)
+@op(promote=None, backward="torch::autograd::CopyBackwards", public=False)
 def copy(xp: Any, x: Array, src: Array) -> Array:
     """x ← src, broadcast to x's shape and converted to its dtype."""
     src = xp.asarray(src)
