@@ -1,6 +1,6 @@
 """Large arrays in blocks of rows that stay in the CPU's cache, so that not every step of a formula goes out to memory.
 
-On 16 MB, a formula of six steps moves a hundred; in blocks it reads its inputs once and writes its result once.
+A formula of six steps on 16 MB reads and writes 16 MB six times; in blocks it reads its inputs and writes its result once.
 """
 
 from __future__ import annotations

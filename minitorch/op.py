@@ -362,7 +362,9 @@ class Op:
             given[name] = value
         missing = [n for n in self.parameters if n not in given and n not in self.defaults]
         if missing:
-            raise TypeError(f"{self.__name__}() missing required argument '{missing[0]}'; it takes {self._signature()}")
+            raise TypeError(
+                f"{self.__name__}() missing required argument '{torchs_name(missing[0])}'; it takes {self._signature()}"
+            )
         return tuple(given[n] if n in given else self.defaults[n] for n in self.parameters)
 
     def _parameter(self, key: str) -> str | None:

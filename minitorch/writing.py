@@ -180,7 +180,7 @@ class Writing:
             out = copy(self, out)
         if isinstance(out._grad_fn, node.OpNode):
             out._grad_fn.keep_copy(self)
-        self._array[...] = out._array
+        self._array[...] = out._array  # rounded here, if it is of another dtype
         self._bump()
         if out._requires_grad:
             out._grad_fn.show_output(out._output_nr, self)

@@ -77,6 +77,17 @@ def hooks_that_hand_out_a_tensor_they_hold(lib):
 
 
 @scenario
+def hooks_that_keep_what_they_saw(lib):
+    x, seen = leaf(lib, 1.0, 2.0), []
+    x.register_hook(seen.append)
+    for _ in range(2):
+        y = x * 2
+        y.grad_fn.register_hook(lambda gradients, _: seen.append(gradients[0]))
+        y.sum().backward()
+    return seen, x.grad
+
+
+@scenario
 def second_output_of_an_op(lib):
     x = leaf(lib, 1.0, 5.0, 2.0)
     low, high = x.aminmax()

@@ -1,10 +1,11 @@
-"""Do the scenarios notice? Each fault is one change to one line of the engine; some scenario must then differ from torch.
+"""Do the tests notice? Each fault is one change to one line of the engine; some scenario must then differ from torch.
 
 (Faults in derivatives and update rules are planted by `reference/mutation.py`: their lines are arithmetic, these are logic.)
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import textwrap
@@ -30,7 +31,7 @@ from minitorch.op import Elementwise, Op
 from minitorch.writing import Writing
 
 SCENARIOS = [s for m in (test_engine_corners, test_autograd, test_in_place, test_graph, test_function) for s in m.SCENARIOS]
-# What torch cannot be asked: these raise where something is wrong.
+# What torch cannot be asked, memory above all: these raise where something is wrong.
 DIRECT = [
     test_autograd.test_gradients_are_nobody_elses_memory,
     test_autograd.test_nothing_outlives_the_backward_that_freed_it,
@@ -150,22 +151,31 @@ def test_some_scenario_notices(fault: Fault) -> None:
     made: dict[str, Any] = {}
     exec(source.replace(fault.was, fault.becomes), function.__globals__, made)
     expected = [theirs(scenario) for scenario in SCENARIOS]  # before anything is broken
-    try:
-        function.__code__ = made[function.__name__].__code__
-        noticed = not all(alike(outcome(s, minitorch)[0], t) for s, t in zip(SCENARIOS, expected))
-        noticed = noticed or any(map(raises, DIRECT))
-    finally:
-        function.__code__ = original
+    with nothing_left_behind():
+        try:
+            function.__code__ = made[function.__name__].__code__
+            noticed = somebody_notices(expected)
+        finally:
+            function.__code__ = original
     assert noticed, f"no scenario needs the line that this changes: {fault}"
+    assert not somebody_notices(expected), "something is noticed though nothing is broken: that would hide every other fault"
 
 
-@pytest.fixture(autouse=True)
+def somebody_notices(expected: list) -> bool:
+    """Whether a scenario gives something else than torch, or a direct test fails."""
+    differs = not all(alike(outcome(s, minitorch)[0], t) for s, t in zip(SCENARIOS, expected))
+    return differs or any(map(raises, DIRECT))
+
+
+@contextlib.contextmanager
 def nothing_left_behind() -> Iterator[None]:
     """A broken walk may leave the modes of its thread as they were inside it."""
     enabled, walk = grad_mode.enabled, engine.running.walk
     node.in_place_detachments.clear()  # it is set once, and then stays
-    yield
-    grad_mode.enabled, engine.running.walk = enabled, walk
+    try:
+        yield
+    finally:
+        grad_mode.enabled, engine.running.walk = enabled, walk
 
 
 @functools.cache

@@ -97,7 +97,7 @@ def walk(
             hooks = node.hooks
             if hooks is not None:
                 grads = hooks.before(grads)
-                if not node.edges:  # what a hook has put in place of the gradient may be anybody's
+                if not node.edges:  # a hook may hold what it has seen, and what it has put in its place
                     borrowed.add(node)
                     sums.discard((node, 0))
             if stops and node in stops:

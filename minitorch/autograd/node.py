@@ -267,7 +267,7 @@ def record(plan: Any, args: tuple, outs: Any) -> OpNode:
         maker = x._grad_fn
         node.edges = (gradient_edge(x) if maker is None or maker is STALE else (maker, x._output_nr),)
     saved = plan.pick(args)
-    versions = plan.unwritten
+    versions = plan.unwritten  # hardly anything that is saved has ever been written to
     for value in saved:
         if getattr(value, "_counter", NOT_A_TENSOR) is not None:
             versions = [_version(value) for value in saved]

@@ -352,9 +352,10 @@ def _phi(xp: Any, x: Array, approximate: str) -> Array:
 
 
 def _erf32(x: Array) -> Array:
-    """erf(x/√2) as tanh(x Q(x²)), within 3e-7: SciPy's erf takes eight times as long.
+    """erf(x/√2) as tanh(x Q(x²)), within 3e-7, because SciPy's erf takes several times as long.
 
-    Gelu's tanh form stops after Q's second coefficient; seven were fitted so that the largest error of x Φ(x) is as small as it can be.
+    Gelu's tanh form has two coefficients of such a Q. These seven are a weighted least-squares fit, with weights that were raised
+    where the error of x Φ(x) was largest until it was about the same everywhere (Lawson, 1961).
     """
     square = x * x
     q = square * _Q[0]
