@@ -1,7 +1,7 @@
 """minitorch: reverse-mode autograd from scratch, with PyTorch's names, defaults and numbers, on NumPy arrays.
 
-Read in this order: `op.py` (what an op is), `autograd/node.py` and `engine.py` (the graph, the walk), `ops/elementwise.py` (the derivatives),
-`tensor.py`, `nn/modules/linear.py`, `optim/sgd.py`.
+Read in this order: `op/` (what an op is), `autograd/node.py` and `engine.py` (the graph, the walk), `ops/elementwise.py` (the derivatives),
+`tensor/tensor.py`, `nn/modules/linear.py`, `optim/sgd.py`.
 """
 
 import warnings as _warnings
@@ -12,21 +12,9 @@ _warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitorch\.
 _warnings.filterwarnings("ignore", ".* encountered in reduce", category=RuntimeWarning, module=r"numpy\._core\._methods")
 
 from . import autograd, backends, cuda, datasets, nn, ops, optim, random, serialization, utils
-from ._tensor_str import set_printoptions
-from .autograd import functional as _autograd_functional
-from .autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
-from .autograd.grad_mode import (
-    enable_grad,
-    inference_mode,
-    is_grad_enabled,
-    is_inference_mode_enabled,
-    no_grad,
-    set_grad_enabled,
-)
-from .blas import get_float32_matmul_precision, set_float32_matmul_precision
-from .creation import *
-from .device import device, get_default_device, set_default_device
-from .dtypes import (
+from .arrays.blas import get_float32_matmul_precision, set_float32_matmul_precision
+from .arrays.device import device, get_default_device, set_default_device
+from .arrays.dtypes import (
     bfloat16,
     can_cast,
     double,
@@ -48,17 +36,35 @@ from .dtypes import (
     short,
     uint8,
 )
-from .dtypes import bool_ as bool
-from .dtypes import float_ as float
-from .dtypes import int_ as int
+from .arrays.dtypes import bool_ as bool
+from .arrays.dtypes import float_ as float
+from .arrays.dtypes import int_ as int
+from .autograd import functional as _autograd_functional
+from .autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
+from .autograd.grad_mode import (
+    enable_grad,
+    inference_mode,
+    is_grad_enabled,
+    is_inference_mode_enabled,
+    no_grad,
+    set_grad_enabled,
+)
 from .op import registry as _registry
 from .random import (
     Generator,
-    bernoulli,
     default_generator,
     get_rng_state,
     initial_seed,
     manual_seed,
+    seed,
+    set_rng_state,
+)
+from .serialization import load, save
+from .tensor import Size, Tensor
+from .tensor.creation import *
+from .tensor.printing import set_printoptions
+from .tensor.random import (
+    bernoulli,
     multinomial,
     normal,
     rand,
@@ -68,11 +74,7 @@ from .random import (
     randn,
     randn_like,
     randperm,
-    seed,
-    set_rng_state,
 )
-from .serialization import load, save
-from .tensor import Size, Tensor
 
 # Every public op and composite function, under torch's name: `minitorch.exp`, `minitorch.softmax`, …
 globals().update({_name: _thing for _name, _thing in _registry.items() if _name not in globals()})

@@ -2,7 +2,7 @@
 
 The idea: pickle, the usual format, runs code from the file when it is loaded. Here the file can only name the few
 kinds in `_CONTAINERS` and below, so loading a stranger's checkpoint builds data and nothing else.
-Read next: `cli.py`, which saves and loads one.
+Read next: `cli/commands.py`, which saves and loads one.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import dtypes
-from .device import as_device, device, to_numpy
+from .arrays import dtypes
+from .arrays.device import as_device, device, to_numpy
 from .nn.parameter import Parameter
 from .tensor import Size, Tensor
 

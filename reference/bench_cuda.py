@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 import minitorch
-from minitorch.device import as_device
+from minitorch.arrays.device import as_device
 
 from .bench import mlp_step
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import minitorch  # noqa: F401 — importing it fills the registry
 from minitorch.op import Op, ops
-from minitorch.plan import Derivative
+from minitorch.op.plan import Derivative
 from minitorch.utils.source import lambda_body
 
 PAGE = Path(__file__).parent.parent / "docs" / "derivatives.md"

@@ -16,7 +16,7 @@ import numpy as np
 
 import minitorch
 from minitorch import nn
-from minitorch.device import device, expanded, raise_what_was_noted
+from minitorch.arrays.device import device, expanded, raise_what_was_noted
 
 from . import checks
 from .strategies import Source

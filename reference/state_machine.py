@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import minitorch
-from minitorch._memory import is_dense
+from minitorch.arrays.memory import is_dense
 
 from .strategies import Source
 

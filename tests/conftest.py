@@ -43,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("device") == "cuda":
-        from minitorch.device import as_device
+        from minitorch.arrays.device import as_device
 
         try:
             as_device("cuda")

@@ -1,4 +1,4 @@
-"""Matrix products on a GPU, without one: what `minitorch/blas.py` tells cuBLAS, on a stand-in that computes what it is told.
+"""Matrix products on a GPU, without one: what `minitorch/arrays/blas.py` tells cuBLAS, on a stand-in that computes what it is told.
 
 The rows of the table run through it too (tests/test_device.py); here are the layouts, dtypes and the precision.
 """
@@ -54,7 +54,7 @@ def test_products_in_every_layout(shapes: str, dtype: str, data: Any) -> None:
     source = Drawn(data.draw)
     numpy_dtype = getattr(minitorch, dtype).numpy
     a, b = (floats(shape)(source, {}).astype(numpy_dtype) for shape in shapes.split(", "))
-    have = minitorch.blas.matmul(cupy, turned(data.draw, a), turned(data.draw, b)).get()
+    have = minitorch.arrays.blas.matmul(cupy, turned(data.draw, a), turned(data.draw, b)).get()
     want = np.matmul(a.astype(np.float64), b.astype(np.float64))
     assert have.dtype == numpy_dtype and have.shape == want.shape
     scale = np.matmul(np.abs(a.astype(np.float64)), np.abs(b.astype(np.float64)))
@@ -87,9 +87,9 @@ def test_transposed_operands_and_repeated_matrices_are_not_copied(monkeypatch: p
     a, b = cupy.ones((6, 2, 3, 4), "float16"), cupy.ones((6, 2, 5, 4), "float16")
     monkeypatch.setattr(cupy.ndarray, "copy", lambda *_: pytest.fail("an operand is copied"), raising=False)
     del cublas.calls[:]
-    minitorch.blas.matmul(cupy, a, b.swapaxes(2, 3))
-    minitorch.blas.matmul(cupy, a[0, 0].T, a)
-    minitorch.blas.matmul(cupy, a[:, :, :2, :3], a[:, :, :, :2])
+    minitorch.arrays.blas.matmul(cupy, a, b.swapaxes(2, 3))
+    minitorch.arrays.blas.matmul(cupy, a[0, 0].T, a)
+    minitorch.arrays.blas.matmul(cupy, a[:, :, :2, :3], a[:, :, :, :2])
     assert cublas.calls == [
         "TN 5x3x4 batch 12 float16 compute 68",
         "NT 4x4x3 batch 12 float16 compute 68",
@@ -101,7 +101,7 @@ def test_operands_that_overlap_themselves_are_copied() -> None:
     x = np.arange(8, dtype="float32")
     for shape, strides in (((6, 3), (4, 4)), ((2, 5), (8, 4)), ((3, 8), (0, 4)), ((8, 3), (4, 0))):
         a, there = (xp.lib.stride_tricks.as_strided(xp.asarray(x), shape, strides) for xp in (np, cupy))
-        assert minitorch.blas.matmul(cupy, there, there.T).tolist() == (a @ a.T).tolist()
+        assert minitorch.arrays.blas.matmul(cupy, there, there.T).tolist() == (a @ a.T).tolist()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

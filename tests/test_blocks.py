@@ -14,7 +14,7 @@ from scipy.special import ndtr
 
 import minitorch
 import minitorch.nn.functional as F
-from minitorch import blocks
+from minitorch.arrays import blocks
 from minitorch.ops.activation import gelu
 
 FUNCTIONS: dict[str, Callable[[Any, int], Any]] = {

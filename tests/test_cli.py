@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import minitorch
-from minitorch import cli
+from minitorch.cli import commands as cli
 from minitorch.examples import digits
 
 

@@ -22,7 +22,7 @@ from test_layers import INITS
 
 import minitorch
 from minitorch import nn
-from minitorch.device import use_kernels
+from minitorch.arrays.device import use_kernels
 from minitorch.nn import functional as F
 from reference import layers, programs
 from reference.strict_cupy import counting, cupy

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from minitorch import kernels
-from minitorch.kernels import Kernel
+from minitorch.kernels import cuda as kernels
+from minitorch.kernels.cuda import Kernel
 from reference.strict_cupy.collect import collected
 from reference.strict_cupy.namespace import NAMES
 
@@ -33,7 +33,7 @@ MISSING = [package for module, package in NEEDED.items() if _missing(module)]
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}; pip install '.[gpu-check]'")
 
 for _module in pkgutil.iter_modules(kernels.__path__):
-    importlib.import_module(f"minitorch.kernels.{_module.name}")
+    importlib.import_module(f"minitorch.kernels.cuda.{_module.name}")
 
 
 @pytest.mark.parametrize("architecture", ["sm_75", "sm_80", "sm_90"])

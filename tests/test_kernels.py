@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from test_ops import Drawn
 
 import minitorch
-from minitorch.device import use_kernels
-from minitorch.kernels.softmax import LOG_SOFTMAX, SOFTMAX
+from minitorch.arrays.device import use_kernels
+from minitorch.kernels.cuda.softmax import LOG_SOFTMAX, SOFTMAX
 from minitorch.nn import functional as F
 from reference import kernels
 from reference.cuda_on_cpu import compiled, compiler, sanitized
@@ -133,9 +133,9 @@ HELPERS = {
 @pytest.mark.usefixtures("stand_in")
 @pytest.mark.parametrize("old", HELPERS)
 def test_faults_in_the_helpers_are_noticed(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    broken = minitorch.kernels.HELPERS.replace(old, HELPERS[old])
-    assert broken != minitorch.kernels.HELPERS
-    monkeypatch.setattr(minitorch.kernels, "HELPERS", broken)
+    broken = minitorch.kernels.cuda.HELPERS.replace(old, HELPERS[old])
+    assert broken != minitorch.kernels.cuda.HELPERS
+    monkeypatch.setattr(minitorch.kernels.cuda, "HELPERS", broken)
     for kernel in (SOFTMAX, LOG_SOFTMAX):
         monkeypatch.setattr(kernel, "_compiled", {})
     assert _noticed("softmax") is True

@@ -10,7 +10,7 @@ import math
 import pytest
 
 import minitorch
-from minitorch.kernels import optim as kernels
+from minitorch.kernels.cuda import optim as kernels
 from reference.cuda_on_cpu import compiler
 from reference.strict_cupy import counting
 from reference.strict_cupy.arrays import uploads

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch
+from minitorch.arrays.device import use_kernels
 from minitorch.cuda.random import default_generator
-from minitorch.device import use_kernels
-from minitorch.kernels import dropout as kernels
-from minitorch.kernels import philox
+from minitorch.kernels.cuda import dropout as kernels
 from minitorch.nn import functional as F
+from minitorch.random import philox
 from minitorch.utils.checkpoint import checkpoint
 from reference.cuda_on_cpu import compiled, compiler
 from reference.strict_cupy import counting

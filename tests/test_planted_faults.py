@@ -23,12 +23,13 @@ import torch
 
 import minitorch
 from both import alike, outcome
-from minitorch import Tensor, writing
+from minitorch import Tensor
 from minitorch.autograd import engine, node
 from minitorch.autograd.grad_mode import grad_mode
 from minitorch.autograd.hooks import Hooks
 from minitorch.op import Elementwise, Op
-from minitorch.writing import Writing
+from minitorch.tensor import writing
+from minitorch.tensor.writing import Writing
 
 SCENARIOS = [s for m in (test_engine_corners, test_autograd, test_in_place, test_graph, test_function) for s in m.SCENARIOS]
 # What torch cannot be asked, memory above all: these raise where something is wrong.

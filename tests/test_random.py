@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from streams import LIBRARIES, assert_same, generators, outcome, same
 
 import minitorch
-from minitorch._sampling.exact import fma
+from minitorch.random.exact import fma
 from reference.layers import ROWS, Row
 
 seeds = st.integers(-(2**63), 2**64 - 1) | st.integers(0, 100)

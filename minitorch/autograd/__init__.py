@@ -155,13 +155,14 @@ _UNREACHABLE = object()  # the "node" of a view that requires grad only because 
 
 
 def _ones(shape: tuple, numpy_dtype: Any, root: Any) -> Any:
-    from .. import creation, dtypes
+    from ..arrays import dtypes
+    from ..tensor import creation
 
     return creation.ones(shape, dtype=dtypes.from_numpy_dtype(numpy_dtype), device=getattr(root, "device", None))
 
 
 def _zeros_like(x: Any) -> Any:
-    from ..creation import zeros_like
+    from ..tensor.creation import zeros_like
 
     return zeros_like(x)
 

@@ -114,7 +114,7 @@ class FunctionNode(Node):
     def run(self, grads: list) -> list:
         """Call the user's backward, and keep the gradients that somebody wants."""
         if self.ctx._materialize:
-            from ..creation import zeros_like
+            from ..tensor.creation import zeros_like
 
             grads = [zeros_like(t) if g is None and t is not None else g for t, g in zip(self.templates, grads)]
         self.ctx._node = self  # for the call only: a lasting reference would be a cycle

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ..creation import zeros_like
 from ..ops.rearrange import stack
 from ..tensor import Tensor
+from ..tensor.creation import zeros_like
 from . import grad
 from .grad_mode import enable_grad
 

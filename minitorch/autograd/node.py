@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..device import use_kernels, xp_of
+from ..arrays.device import use_kernels, xp_of
 from .grad_mode import grad_mode
 from .hooks import Hooks, hooks_of
 

@@ -1,8 +1,8 @@
-"""`minitorch.backends.cuda.matmul.allow_tf32`: `set_float32_matmul_precision` by its older name. Read next: `minitorch/blas.py`."""
+"""`minitorch.backends.cuda.matmul.allow_tf32`: `set_float32_matmul_precision` by its older name. Read next: `minitorch/arrays/blas.py`."""
 
 from __future__ import annotations
 
-from .. import blas
+from ..arrays import blas
 
 
 class _Matmul:

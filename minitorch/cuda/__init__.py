@@ -1,7 +1,7 @@
 """`minitorch.cuda`: which GPU there is, what it holds, waiting for it, streams and events. Everything is asked of CuPy.
 
 CuPy is imported when something is asked, and may be missing: then there is no GPU, and what needs one says what to install.
-One GPU a process: the current one. Read next: `minitorch/device.py`, where CPU and GPU part.
+One GPU a process: the current one. Read next: `minitorch/arrays/device.py`, where CPU and GPU part.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from ..device import as_device, device, raise_what_was_noted
+from ..arrays.device import as_device, device, raise_what_was_noted
 from .random import (
     get_rng_state,
     get_rng_state_all,

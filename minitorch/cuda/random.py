@@ -1,6 +1,6 @@
 """The GPU's random numbers: where their stream stands, and what sets it.
 
-They are Philox's (`kernels/philox.py`): a seed, and how many words have been taken, are all there is to know. What draws by a
+They are Philox's (`random/philox.py`): a seed, and how many words have been taken, are all there is to know. What draws by a
 kernel takes from here, which is dropout; everything else is drawn on the CPU, from the generator there.
 """
 
@@ -12,30 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import op
-from ..device import as_device
-from ..dtypes import uint8
-from ..kernels import philox
-
-
-class PhiloxGenerator:
-    """A seed, and how many words have been taken; it goes on by whole tiles of them."""
-
-    place: tuple[int, int]  # seed and offset
-
-    def start(self, seed: int) -> None:
-        """Start the stream of this seed, of which 64 bits count."""
-        self.place = int(seed) % 2**64, 0
-
-    def take(self, n: int) -> tuple[int, int]:
-        """(seed, counter) for the next n words."""
-        seed, offset = self.place
-        self.place = seed, offset + 4 * philox.WIDTH * philox.tiles_for(n)
-        return seed, offset // 4
-
-
-default_generator = PhiloxGenerator()
-default_generator.start(int.from_bytes(os.urandom(8), "little"))
+from ..arrays.device import as_device
+from ..arrays.dtypes import uint8
+from ..op import door
+from ..random.philox import default_generator
 
 
 def manual_seed(seed: int) -> None:
@@ -65,14 +45,14 @@ def initial_seed() -> int:
 def get_rng_state(device: Any = "cuda") -> Any:
     """Where the stream stands: 16 bytes, seed and offset, as torch writes them. The numbers that follow are not torch's."""
     as_device(device)
-    return op.Tensor._wrap(np.array(default_generator.place, "<u8").view(np.uint8))
+    return door.Tensor._wrap(np.array(default_generator.place, "<u8").view(np.uint8))
 
 
 def set_rng_state(new_state: Any, device: Any = "cuda") -> None:
     """Put the stream where it stood when `get_rng_state` was called."""
     as_device(device)
-    if not isinstance(new_state, op.Tensor) or new_state.dtype is not uint8:
-        found = new_state.dtype if isinstance(new_state, op.Tensor) else type(new_state).__name__
+    if not isinstance(new_state, door.Tensor) or new_state.dtype is not uint8:
+        found = new_state.dtype if isinstance(new_state, door.Tensor) else type(new_state).__name__
         raise TypeError(f"RNG state must be a minitorch.ByteTensor, got {found}")
     if new_state.numel() != 16:
         raise RuntimeError(f"RNG state is wrong size: a GPU's has 16 bytes, found {new_state.numel()}")

@@ -10,8 +10,8 @@ import os
 
 import numpy as np
 
-from ..creation import from_numpy
 from ..tensor import Tensor
+from ..tensor.creation import from_numpy
 
 _FILE = os.path.join(os.path.dirname(__file__), "digits.npz")
 

@@ -16,8 +16,8 @@ from .. import autograd
 from ..autograd.functional import stacked, unit_vectors
 from ..autograd.grad_mode import enable_grad, is_grad_enabled
 from ..autograd.node import AccumulateGrad, gradient_edge
-from ..creation import zeros_like
 from ..tensor import Tensor
+from ..tensor.creation import zeros_like
 from .tree import leaves, mapped, rebuilt, structure
 
 ArgNums = int | tuple[int, ...] | None  # None: all arguments

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import minitorch
+from minitorch.arrays.dtypes import promote_types
 from minitorch.autograd import no_grad
-from minitorch.dtypes import promote_types
+from minitorch.op.signature import checked
 from minitorch.ops import activation as _activation
 from minitorch.ops import dropout as _dropout
 from minitorch.ops import normalize as _normalize
@@ -38,7 +39,6 @@ from minitorch.ops.matmul import linear
 from minitorch.ops.normalize import layer_norm, normalize, rms_norm
 from minitorch.ops.rearrange import broadcast_tensors
 from minitorch.ops.special import sigmoid
-from minitorch.signature import checked
 from minitorch.tensor import Tensor
 
 __all__ = [

@@ -14,8 +14,9 @@ import numpy as np
 
 import minitorch
 from minitorch.autograd import no_grad
-from minitorch.random import Generator, randperm
+from minitorch.random import Generator
 from minitorch.tensor import Tensor
+from minitorch.tensor.random import randperm
 
 LINEAR = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid")
 

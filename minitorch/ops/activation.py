@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import dtypes
-from ..blocks import by_elements, derivative_by_rows
-from ..half_precision import in_float32
+from ..arrays import dtypes
+from ..arrays.blocks import by_elements, derivative_by_rows
 from ..op import Array, composite, op, row
+from ..op.half_precision import in_float32
 from .dims import canonical_dim
 from .elementwise import exp, tanh, where
 from .special import sigmoid, special
@@ -292,7 +292,7 @@ def gelu_grad(g: Tensor, x: Tensor, approximate: str) -> Tensor:
 @gelu.fused
 def gelu_on_gpu(xp: Any, x: Array, approximate: str) -> Array | None:
     """Each number read once and written once."""
-    from ..kernels.gelu import forward
+    from ..kernels.cuda.gelu import forward
 
     return forward(xp, x, approximate)
 
@@ -300,7 +300,7 @@ def gelu_on_gpu(xp: Any, x: Array, approximate: str) -> Array | None:
 @gelu.fused_grad
 def gelu_grad_on_gpu(xp: Any, g: Array, x: Array, approximate: str) -> Array | None:
     """g and x read once, the gradient written once."""
-    from ..kernels.gelu import backward
+    from ..kernels.cuda.gelu import backward
 
     return backward(xp, g, x, approximate)
 
@@ -392,7 +392,7 @@ def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
 @softmax_kernel.fused
 def softmax_on_gpu(xp: Any, x: Array, dim: int) -> Array | None:
     """Each row read once and written once."""
-    from ..kernels.softmax import SOFTMAX, forward
+    from ..kernels.cuda.softmax import SOFTMAX, forward
 
     return forward(SOFTMAX, xp, x, dim)
 
@@ -411,7 +411,7 @@ def softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
 @softmax_kernel.fused_grad
 def softmax_grad_on_gpu(xp: Any, g: Array, out: Array, dim: int) -> Array | None:
     """g and p read once, the gradient written once."""
-    from ..kernels.softmax import SOFTMAX_BACKWARD, backward
+    from ..kernels.cuda.softmax import SOFTMAX_BACKWARD, backward
 
     return backward(SOFTMAX_BACKWARD, xp, g, out, dim)
 
@@ -449,7 +449,7 @@ def log_softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
 @log_softmax_kernel.fused
 def log_softmax_on_gpu(xp: Any, x: Array, dim: int) -> Array | None:
     """Each row read once and written once."""
-    from ..kernels.softmax import LOG_SOFTMAX, forward
+    from ..kernels.cuda.softmax import LOG_SOFTMAX, forward
 
     return forward(LOG_SOFTMAX, xp, x, dim)
 
@@ -457,7 +457,7 @@ def log_softmax_on_gpu(xp: Any, x: Array, dim: int) -> Array | None:
 @log_softmax_kernel.fused_grad
 def log_softmax_grad_on_gpu(xp: Any, g: Array, out: Array, dim: int) -> Array | None:
     """g and ln p read once, the gradient written once."""
-    from ..kernels.softmax import LOG_SOFTMAX_BACKWARD, backward
+    from ..kernels.cuda.softmax import LOG_SOFTMAX_BACKWARD, backward
 
     return backward(LOG_SOFTMAX_BACKWARD, xp, g, out, dim)
 

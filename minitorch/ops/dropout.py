@@ -2,7 +2,7 @@
 
 On the CPU the noise is drawn by an op of its own, so that what backward keeps is the noise. On a GPU the numbers are Philox's,
 which can be made again: there dropout is one op that keeps nothing.
-Read next: `kernels/philox.py`, `minitorch/nn/modules/dropout.py`.
+Read next: `random/philox.py`, `minitorch/nn/modules/dropout.py`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._sampling.generator import default_generator
-from .._sampling.layout import empty_like, laid_out_like
-from .._sampling.uniform import bernoulli
-from ..cuda.random import default_generator as gpu_generator
-from ..kernels import dropout as kernels
-from ..kernels import philox
+from ..kernels.cuda import dropout as kernels
 from ..op import Array, composite, op
+from ..random import philox
+from ..random.generator import default_generator
+from ..random.layout import empty_like, laid_out_like
+from ..random.philox import default_generator as gpu_generator
+from ..random.uniform import bernoulli
 
 if TYPE_CHECKING:
     from ..tensor import Tensor

@@ -10,9 +10,9 @@ import functools
 import math
 from typing import TYPE_CHECKING, Any
 
-from .. import dtypes
+from ..arrays import dtypes
 from ..op import composite
-from ..signature import tensor_list
+from ..op.signature import tensor_list
 from .dims import as_ints, canonical_dim
 from .matmul import bmm, mm
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._memory import order_of_a_copy
-from ..device import moved, must_hold
+from ..arrays.device import moved, must_hold
+from ..arrays.memory import order_of_a_copy
 from ..op import Array, Index, Operand, composite, op, row
-from ..signature import Number
+from ..op.signature import Number
 
 if TYPE_CHECKING:
-    from .. import dtypes
-    from ..device import device as Device
+    from ..arrays import dtypes
+    from ..arrays.device import device as Device
     from ..tensor import Tensor
 
 # ---- arithmetic ----
@@ -359,7 +359,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 
 
 def _number_dtype(value: Any) -> dtypes.dtype:
-    from .. import dtypes
+    from ..arrays import dtypes
 
     return dtypes.scalar_dtype(value)
 

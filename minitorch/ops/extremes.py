@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..device import index_of_extreme
+from ..arrays.device import index_of_extreme
 from ..op import Array, composite, op
-from ..signature import Dims
+from ..op.signature import Dims
 from .compare import isnan
 from .dims import canonical_dim, canonical_dims
 from .elementwise import maximum, minimum

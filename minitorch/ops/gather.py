@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..device import scatter_add as add_at
+from ..arrays.device import scatter_add as add_at
 from ..op import Array, Index, Operand, composite, op
-from ..signature import Number
+from ..op.signature import Number
 from .dims import canonical_dim
 from .elementwise import where
 from .index import add_slices, check_bounds, holds_within, placed
@@ -352,6 +352,6 @@ def embedding_grad(g: Tensor, weight_shape: tuple, indices: Tensor, padding_idx:
 @embedding.fused_grad
 def embedding_grad_on_gpu(xp: Any, g: Array, weight_shape: tuple, indices: Array, padding_idx: int) -> Array | None:
     """g read once, added where it belongs by atomic additions."""
-    from ..kernels.embedding import backward
+    from ..kernels.cuda.embedding import backward
 
     return backward(xp, g, weight_shape, indices, padding_idx)

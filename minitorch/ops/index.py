@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..device import device_of, must_hold, xp_of
-from ..device import scatter_add as add_at
+from ..arrays.device import device_of, must_hold, xp_of
+from ..arrays.device import scatter_add as add_at
 from ..op import Array, Indices, composite, op
-from ..signature import tensor_list
+from ..op.signature import tensor_list
 from .dims import canonical_dim
 
 if TYPE_CHECKING:

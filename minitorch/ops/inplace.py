@@ -1,6 +1,6 @@
 """Ops that exist only to be written into a tensor: `copy_`, `fill_`, `zero_`.
 
-The old contents play no part in the result, so their gradient is zero. Read next: `Tensor._update` in `tensor.py`, which
+The old contents play no part in the result, so their gradient is zero. Read next: `Tensor._update` in `tensor/tensor.py`, which
 turns any op into its in-place form.
 """
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..device import has_kernels, must_hold
-from ..dtypes import bool_, int64, uint8
+from ..arrays.device import has_kernels, must_hold
+from ..arrays.dtypes import bool_, int64, uint8
 from ..op import Array, Index, composite, op
 from .activation import hardtanh, log_softmax_kernel, logsigmoid, softmax_kernel
 from .elementwise import abs_ as absolute
@@ -297,7 +297,7 @@ def nll_of_logits_grad(
 @nll_of_logits.fused
 def nll_of_logits_on_gpu(xp: Any, x: Array, target: Array, reduction: str, ignore_index: int) -> tuple | None:
     """Each logit read once."""
-    from ..kernels.cross_entropy import forward
+    from ..kernels.cuda.cross_entropy import forward
 
     if (found := forward(xp, x, target, reduction, ignore_index)) is None:
         return None
@@ -311,7 +311,7 @@ def nll_of_logits_grad_on_gpu(
     xp: Any, g: Array, x: Array, target: Array, reduction: str, ignore_index: int, total_weight: Array
 ) -> Array | None:
     """Each logit read once, its gradient written once."""
-    from ..kernels.cross_entropy import backward
+    from ..kernels.cuda.cross_entropy import backward
 
     return backward(xp, g, x, target, reduction, ignore_index, total_weight)
 

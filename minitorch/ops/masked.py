@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import dtypes
-from ..device import must_hold
-from ..device import scatter_add as add_at
+from ..arrays import dtypes
+from ..arrays.device import must_hold
+from ..arrays.device import scatter_add as add_at
 from ..op import Array, Index, Operand, composite, op
 from .index import holds_within, index_put, placed
 

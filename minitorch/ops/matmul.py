@@ -1,7 +1,7 @@
 """Matrix products: `matmul` and the forms made of it, `linear`.
 
 For C = A B with upstream g: ∂L/∂A = g Bᵀ and ∂L/∂B = Aᵀ g. The transposes are views, which BLAS reads without a copy.
-Read next: `blas.py`, which multiplies; `einsum.py`, or `nn/modules/linear.py`.
+Read next: `arrays/blas.py`, which multiplies; `einsum.py`, or `nn/modules/linear.py`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import functools
 import math
 from typing import TYPE_CHECKING, Any
 
-from .. import blas, dtypes
-from ..half_precision import in_float32
+from ..arrays import blas, dtypes
 from ..op import Array, composite, named, op
-from ..signature import Number
+from ..op.half_precision import in_float32
+from ..op.signature import Number
 
 if TYPE_CHECKING:
     from ..tensor import Tensor

@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from .. import dtypes
+from ..arrays import dtypes
+from ..arrays.blocks import by_rows
+from ..arrays.device import has_kernels
 from ..autograd.grad_mode import no_grad
-from ..blocks import by_rows
-from ..device import has_kernels
 from ..op import Array, Index, composite, op
-from ..signature import Dims, Sizes
+from ..op.signature import Dims, Sizes
 from .dims import as_ints
 from .elementwise import clamp_min, rsqrt
 
@@ -195,7 +195,7 @@ def norm_on_gpu(
     xp: Any, x: Array, weight: Array | None, bias: Array | None, dims: tuple, eps: float
 ) -> tuple[Array, Array, Array] | None:
     """Rows read once and written once; channels read twice and written once."""
-    from ..kernels import batch_norm, layer_norm
+    from ..kernels.cuda import batch_norm, layer_norm
 
     if dims == (1,):
         return layer_norm.forward(xp, x, weight, bias, eps)
@@ -211,7 +211,7 @@ def norm_grad_on_gpu(
     xp: Any, g: Array, x: Array, weight: Array | None, mean: Array, var: Array, dims: tuple, eps: float
 ) -> tuple[Array, Array, Array] | None:
     """Rows of g and x read once, dx written once; channels of g and x read twice, dx written once."""
-    from ..kernels import batch_norm, layer_norm
+    from ..kernels.cuda import batch_norm, layer_norm
 
     if dims == (1,):
         return layer_norm.backward(xp, g, x, weight, mean, var, eps)
@@ -248,7 +248,7 @@ def norm_by_on_gpu(
     xp: Any, x: Array, mean: Array, var: Array, weight: Array | None, bias: Array | None, eps: float
 ) -> Array | None:
     """x read once and written once."""
-    from ..kernels import batch_norm, computed
+    from ..kernels.cuda import batch_norm, computed
 
     if not batch_norm.serves(x):
         return None
@@ -261,7 +261,7 @@ def norm_by_grad_on_gpu(
     xp: Any, g: Array, x: Array, mean: Array, var: Array, weight: Array | None, eps: float
 ) -> tuple[Array, Array, Array] | None:
     """g and x read twice, dx written once."""
-    from ..kernels import batch_norm, computed
+    from ..kernels.cuda import batch_norm, computed
 
     mean, var = (v.astype(computed(x.dtype)) for v in (mean, var))
     return batch_norm.backward(xp, g, x, mean, var, weight, eps, of_batch=False)

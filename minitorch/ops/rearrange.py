@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..op import Array, Index, composite, op, register
-from ..signature import Dims, Sizes, tensor_list
+from ..op.signature import Dims, Sizes, tensor_list
 from .dims import as_ints, canonical_dim
 from .shape import expand, flatten, row_major, unsqueeze
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from .. import dtypes
+from ..arrays import dtypes
 from ..op import Array, composite, op
-from ..signature import Dims, Number
+from ..op.signature import Dims, Number
 from .compare import isnan
 from .dims import canonical_dim, canonical_dims
 from .elementwise import abs_ as absolute

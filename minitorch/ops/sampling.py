@@ -2,7 +2,7 @@
 
 Each op ignores what its input holds and takes its shape, dtype and memory order: `Tensor.uniform_` writes the result into
 the tensor, `minitorch.rand` calls the op on an empty one. The gradient of what was there before is 0. A refusal comes before
-the first word is drawn, except where torch's does not. Read next: `minitorch/_sampling/`, the arithmetic.
+the first word is drawn, except where torch's does not. Read next: `minitorch/random/`, the arithmetic.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import dtypes
-from .._sampling import discrete, normal, uniform
-from .._sampling.exact import fma, library_for, rounded
-from .._sampling.generator import Generator, chosen
-from .._sampling.layout import laid_out_like, memory_order
-from ..device import device_of, to_numpy
+from ..arrays import dtypes
+from ..arrays.device import device_of, to_numpy
 from ..op import Array, Index, op
+from ..random import discrete, normal, uniform
+from ..random.exact import fma, library_for, rounded
+from ..random.generator import Generator, chosen
+from ..random.layout import laid_out_like, memory_order
 from .inplace import nothing
 
 if TYPE_CHECKING:

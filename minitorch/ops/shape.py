@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..device import expanded
+from ..arrays.device import expanded
 from ..op import Array, composite, op, register
-from ..signature import Dims, Sizes
+from ..op.signature import Dims, Sizes
 from .dims import as_ints, canonical_dim, canonical_dims
 
 if TYPE_CHECKING:

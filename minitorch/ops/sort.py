@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .. import dtypes
+from ..arrays import dtypes
 from ..op import Array, composite, op
 from .dims import canonical_dim
 from .extremes import shared_by_all, to_chosen

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..device import special_functions
+from ..arrays.device import special_functions
 from ..op import Array, Operand, composite, op, row
 from .elementwise import exp, square, where
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from minitorch import dtypes
-from minitorch.device import xp_of
-from minitorch.kernels import optim as kernels
+from minitorch.arrays import dtypes
+from minitorch.arrays.device import xp_of
+from minitorch.kernels.cuda import optim as kernels
 from minitorch.optim.optimizer import Group, Optimizer, check_choice, check_fused
 from minitorch.tensor import Tensor
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from minitorch.device import xp_of
-from minitorch.kernels import optim as kernels
+from minitorch.arrays.device import xp_of
+from minitorch.kernels.cuda import optim as kernels
 from minitorch.optim.optimizer import Group, Optimizer, check_choice, check_fused
 from minitorch.tensor import Tensor
 

@@ -9,7 +9,7 @@ def typename(obj: object) -> str:
     >>> typename("a"), typename([1])
     ('str', 'list')
     """
-    from minitorch.dtypes import SCALAR_NAMES
+    from minitorch.arrays.dtypes import SCALAR_NAMES
     from minitorch.tensor import Tensor
 
     if isinstance(obj, Tensor):

@@ -11,9 +11,9 @@ import torch
 from torch.nn import functional as TF
 
 import minitorch
-from minitorch.kernels import philox
 from minitorch.nn import functional as F
 from minitorch.ops.dropout import philox_dropout
+from minitorch.random import philox
 
 from ..strategies import dim_of, floats, of
 from ..table import row

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from minitorch.device import CPU
-from minitorch.dtypes import float16, float32, float64
+from minitorch.arrays.device import CPU
+from minitorch.arrays.dtypes import float16, float32, float64
 from minitorch.ops.elementwise import to, to_device
 
 from ..strategies import booleans, bools, floats, ints, number, of, positive

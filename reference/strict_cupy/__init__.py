@@ -26,12 +26,12 @@ cupy.RawKernel = RawKernel
 @contextlib.contextmanager
 def standing_in() -> Iterator[Any]:
     """In the block, `device="cuda"` makes strict arrays."""
-    device = importlib.import_module("minitorch.device")
+    device = importlib.import_module("minitorch.arrays.device")
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.object(device, "_cupy", lambda: cupy))
         stack.enter_context(mock.patch.object(device, "_cupyx", lambda: cupyx))
         # Each is a thread of the system here. Short rows are then taken in several chunks too.
-        stack.enter_context(mock.patch.object(importlib.import_module("minitorch.kernels"), "MOST_THREADS", 64))
+        stack.enter_context(mock.patch.object(importlib.import_module("minitorch.kernels.cuda"), "MOST_THREADS", 64))
         if compiler() is None:
             stack.enter_context(mock.patch.object(device.use_kernels, "enabled", False))
         yield cupy

@@ -2,7 +2,7 @@
 
 As cuBLAS does: matrices lie by columns, `ld` apart, transposed where a flag says so, `stride` from one to the next. A wrong flag
 or pitch so gives wrong numbers, or a refusal: arguments are checked as cuBLAS documents, and nothing is read or written outside
-the arrays whose pointers were asked for. TF32 rounds the factors to 10 bits. Read next: `minitorch/blas.py`.
+the arrays whose pointers were asked for. TF32 rounds the factors to 10 bits. Read next: `minitorch/arrays/blas.py`.
 """
 
 from __future__ import annotations

@@ -12,13 +12,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from minitorch import dtypes
+from minitorch.arrays import dtypes
 from minitorch.autograd import no_grad
-from minitorch.methods.conversion import parse_to
 from minitorch.nn.modules.hooks import ModuleHooks
 from minitorch.nn.modules.state_dict import ModuleState
 from minitorch.nn.parameter import Buffer, Parameter
 from minitorch.tensor import Tensor
+from minitorch.tensor.methods.conversion import parse_to
 from minitorch.utils.names import typename
 
 Self = TypeVar("Self", bound="Module")

@@ -13,8 +13,9 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from ...random import Generator, default_generator, randperm
+from ...random import Generator, default_generator
 from ...tensor import Tensor
+from ...tensor.random import randperm
 
 T_co = TypeVar("T_co", covariant=True)
 

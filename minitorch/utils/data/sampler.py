@@ -10,8 +10,9 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence, Sized
 from typing import Any, Generic, TypeVar
 
-from ... import creation, dtypes, random
+from ...arrays import dtypes
 from ...random import Generator
+from ...tensor import creation, random
 from ._utils import draw_seed
 
 T_co = TypeVar("T_co", covariant=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .... import creation, dtypes
+from ....arrays import dtypes
 from ....random import Generator
+from ....tensor import creation
 
 
 def draw_seed(generator: Generator | None) -> int:

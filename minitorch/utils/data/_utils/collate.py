@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from .... import creation, dtypes
+from ....arrays import dtypes
 from ....ops.rearrange import stack
-from ....tensor import Tensor
+from ....tensor import Tensor, creation
 
 CollateFns = dict[type | tuple[type, ...], Callable[..., Any]]
 

@@ -1,0 +1,261 @@
+"""Devices, and the file that knows NumPy from CuPy.
+
+A `device` names where an array lives; `device.xp` is the array library that works there. Ops receive that library as
+`xp` and use only what both libraries have; where the two differ the difference is bridged here: `scatter_add`, special
+functions, and how a bad index is noticed without the host waiting for the GPU (`must_hold`). Matrix products have a file of
+their own beside it, `blas.py`.
+Read next: `op/door.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import threading
+from collections.abc import Iterable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from . import dtypes
+
+
+class device:
+    """Where a tensor lives: `device("cpu")`, `device("cuda", 0)`, `device("cuda:0")`, `device(0)`.
+
+    `with device("cuda"):` makes tensors there that name no device.
+    """
+
+    __slots__ = ("index", "type")
+
+    def __init__(self, type: str | device | int, index: int | None = None):
+        if isinstance(type, int):
+            index, type = type, "cuda"
+        name, colon, number = str(type).partition(":")
+        if name not in ("cpu", "cuda") or (colon and not number.isdecimal()):
+            hint = f"; a dtype has no quotes: minitorch.{name}" if name in dtypes.SCALAR_NAMES else ""
+            raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {type!r}{hint}")
+        if colon and index is not None:
+            raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")
+        if index is not None and index < 0:
+            raise RuntimeError(f"Device index must not be negative, got {index}")
+        self.type: str = name
+        self.index: int | None = int(number) if colon else index
+
+    def __enter__(self) -> device:
+        _default.stack.append(as_device(self))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        _default.stack.pop()
+
+    @property
+    def xp(self) -> ModuleType:
+        """The array library of this device: NumPy for cpu, CuPy for cuda."""
+        return np if self.type == "cpu" else _cupy()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
+
+    def __hash__(self) -> int:
+        return hash((self.type, self.index))
+
+    def __repr__(self) -> str:
+        return f"device(type='{self.type}'" + (f", index={self.index})" if self.index is not None else ")")
+
+    def __str__(self) -> str:
+        return self.type + (f":{self.index}" if self.index is not None else "")
+
+
+CPU = device("cpu")
+
+
+class _Default(threading.local):
+    """Where tensors are made that name no device, in this thread: on the last of the stack."""
+
+    def __init__(self) -> None:
+        self.stack = [CPU]
+
+
+_default = _Default()
+
+
+def get_default_device() -> device:
+    """Where tensors are made that name no device."""
+    return _default.stack[-1]
+
+
+def set_default_device(device: device | str | int | None) -> None:
+    """Make tensors there that name no device; None: on the CPU, as at first."""
+    _default.stack[-1] = CPU if device is None else as_device(device)
+
+
+def as_device(spec: device | str | int | None) -> device:
+    """`None`, a string, a device or a GPU's number, as a device that can be used now; RuntimeError in words if it cannot.
+
+    None is the default device, "cuda" the current GPU. Another than the current one is refused: a process uses one, chosen by
+    `cuda.set_device`.
+    """
+    if spec is None:
+        return _default.stack[-1]
+    found = device(spec)
+    if found.type == "cpu":
+        return found
+    current = found.xp.cuda.Device().id  # raises here, before any work, if there is no GPU
+    if found.index not in (None, current):
+        raise RuntimeError(
+            f"device '{found}' is not the current GPU, which is cuda:{current}; a process uses one: choose it first, with "
+            f"minitorch.cuda.set_device({found.index})"
+        )
+    return device("cuda", current)
+
+
+@functools.cache  # it is asked for in every op
+def _cupy() -> ModuleType:
+    try:
+        import cupy
+    except ImportError:
+        raise RuntimeError(
+            "device 'cuda' needs CuPy, which is not installed: pip install cupy-cuda13x (for CUDA 12: cupy-cuda12x)"
+        ) from None
+    if not cupy.cuda.is_available():
+        raise RuntimeError("device 'cuda' was asked for, but CuPy finds no NVIDIA GPU or driver; use device='cpu'")
+    return cupy
+
+
+def _cupyx() -> Any:
+    importlib.import_module("cupyx.scipy.special")  # importing cupyx alone does not bring it
+    return importlib.import_module("cupyx")
+
+
+def xp_of(array: Any) -> ModuleType:
+    """The library an array belongs to."""
+    return np if isinstance(array, np.ndarray) else _cupy()
+
+
+# Whether kernels stand in for plain ops on a GPU; MINITORCH_KERNELS=0 in the environment makes it False, to compare.
+use_kernels = SimpleNamespace(enabled=os.environ.get("MINITORCH_KERNELS") != "0")
+
+
+def has_kernels(x: Any) -> bool:
+    """Whether kernels may stand in for plain ops on this tensor."""
+    return x.is_cuda and use_kernels.enabled
+
+
+def device_of(array: Any) -> device:
+    """The device an array lives on."""
+    return CPU if isinstance(array, np.ndarray) else device("cuda", array.device.id)
+
+
+def mixed_devices(arrays: Iterable) -> RuntimeError | None:
+    """torch's error for arrays of several devices; None if they are of one."""
+    devices = sorted({str(device_of(a)) for a in arrays}, reverse=True)
+    if len(devices) < 2:
+        return None
+    return RuntimeError(
+        f"Expected all tensors to be on the same device, but found at least two devices, {' and '.join(devices)}! "
+        "Move one with .to(device)"
+    )
+
+
+def to_numpy(array: Any) -> np.ndarray:
+    """The array on the host: itself on the CPU, a copy from a GPU, for which the host waits."""
+    if isinstance(array, np.ndarray):
+        return array
+    raise_what_was_noted()
+    return array.get()
+
+
+def moved(array: Any, target: device) -> Any:
+    """A copy of the array on another device."""
+    return to_numpy(array).copy() if target.type == "cpu" else target.xp.asarray(to_numpy(array))
+
+
+def adopted(foreign: Any) -> Any:
+    """An array on the memory of any object with `__dlpack__`, where that memory is."""
+    device_type, _ = foreign.__dlpack_device__()
+    return (_cupy() if device_type == _DLPACK_CUDA else np).from_dlpack(foreign)
+
+
+_DLPACK_CUDA = 2
+
+# ---- what is checked on a GPU ----
+
+_noted: dict[tuple[type, str], Any] = {}  # an error and its words -> whether all is well: a bool on the GPU
+
+
+def must_hold(flag: Any, error: type, words: str) -> None:
+    """Raise `error(words)` if the flag, a bool on a GPU, is False — once the host waits for the GPU anyway.
+
+    To look at the flag now would make the host wait in every op that takes indices. torch's kernels stop in the same way:
+    "device-side assert triggered" comes late as well. Until then a bad index reads some other element, inside the array.
+    """
+    before = _noted.get((error, words))
+    _noted[error, words] = flag if before is None else before & flag
+
+
+def raise_what_was_noted() -> None:
+    """Look at all flags at once; called where the host waits: `item`, `numpy`, `cpu`, `cuda.synchronize`."""
+    if not _noted:
+        return
+    errors, flags = list(_noted), list(_noted.values())
+    _noted.clear()
+    for (error, words), held in zip(errors, xp_of(flags[0]).stack(flags).get()):
+        if not held:
+            raise error(f"{words} (in an earlier op: on a GPU this is noticed when the host next waits for it)")
+
+
+# ---- where the libraries differ ----
+
+
+def special_functions(xp: ModuleType) -> ModuleType:
+    """SciPy's special functions for that library, imported when first used."""
+    return importlib.import_module("scipy.special") if xp is np else _cupyx().scipy.special
+
+
+def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:
+    """out[index] += values, in place, where repeated indices all count (`out[index] += values` keeps only one)."""
+    add, wide = (np.add.at, _ROUNDED_ONCE) if xp is np else (_cupyx().scatter_add, _ADDED_AS)
+    if out.dtype.itemsize > 2 or out.dtype.name not in wide:
+        add(out, index, values)
+        return
+    total = out.astype(wide[out.dtype.name])
+    add(total, index, values.astype(total.dtype))
+    out[...] = total.astype(out.dtype)
+
+
+_ROUNDED_ONCE = {"float16": "float32", "bfloat16": "float32"}  # a sum of many, rounded at each, would stop growing
+_ADDED_AS = _ROUNDED_ONCE | {"bool": "int32", "uint8": "int32", "int8": "int32", "int16": "int32"}  # no atomic addition
+
+
+def index_of_extreme(xp: ModuleType, name: str, x: Any, axis: int | None = None) -> Any:
+    """x.argmax(axis) or x.argmin(axis): of several nan the first, where CuPy gives whichever its threads meet first."""
+    found = getattr(x, name)(axis)
+    if xp is np or x.dtype.kind in "iub":
+        return found
+    nan = xp.isnan(x)
+    return xp.where(nan.any(axis), nan.argmax(axis), found)
+
+
+def expanded(xp: ModuleType, array: Any, shape: tuple) -> Any:
+    """A view of `shape`, stride 0 where it repeats, torch's strides elsewhere; ValueError if the shapes do not fit.
+
+    `broadcast_to` would do, but forbids writing and gives every dimension of size 1 the stride 0.
+    """
+    new = len(shape) - array.ndim
+    strides: list[int] = []
+    for d in range(len(shape) - 1, -1, -1):
+        size = array.shape[d - new] if d >= new else 1
+        if size not in (1, shape[d]):
+            raise ValueError(f"cannot expand {array.shape} to {shape}")
+        if size != shape[d]:
+            strides.append(0)
+        elif d >= new:
+            strides.append(array.strides[d - new])
+        else:
+            strides.append(shape[d + 1] * strides[-1] if strides else array.itemsize)
+    if new < 0:
+        raise ValueError(f"cannot expand {array.shape} to {shape}")
+    return xp.lib.stride_tricks.as_strided(array, shape, strides[::-1])

@@ -1,0 +1,180 @@
+"""Data types and torch's promotion rules.
+
+A `dtype` is a name around a NumPy dtype. The one idea: operands fall into three ranks — tensors with dimensions,
+0-d tensors, Python numbers — and a lower rank changes the result only when its *category* (bool < integer < float) is
+higher. That is why `float32_tensor * 2.0` stays float32 and `int64_tensor * 2.0` becomes the default dtype.
+Read next: `device.py`, then `op/door.py`, the door where promotion happens.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class dtype:
+    """A tensor's element type, such as `minitorch.float32`; compare with `is` or `==`."""
+
+    __slots__ = ("_numpy", "is_floating_point", "itemsize", "name")
+
+    def __init__(self, name: str, itemsize: int, is_floating_point: bool = False):
+        self.name = name
+        self.itemsize = itemsize
+        self.is_floating_point = is_floating_point
+        self._numpy: np.dtype | None = None if name == "bfloat16" else np.dtype(name)
+
+    @property
+    def numpy(self) -> np.dtype:
+        """The NumPy dtype; bfloat16's comes from the `ml_dtypes` package."""
+        if self._numpy is None:
+            try:
+                import ml_dtypes
+            except ImportError:
+                raise ImportError("bfloat16 needs the ml_dtypes package: pip install ml_dtypes") from None
+            self._numpy = np.dtype(ml_dtypes.bfloat16)
+            _BY_NUMPY[self._numpy] = self
+        return self._numpy
+
+    @property
+    def is_complex(self) -> bool:
+        """Always False: minitorch has no complex tensors."""
+        return False
+
+    @property
+    def is_signed(self) -> bool:
+        """True if the dtype can hold negative numbers."""
+        return self.name not in ("uint8", "bool")
+
+    @property
+    def category(self) -> int:
+        """0 for bool, 1 for integers, 2 for floats."""
+        return 2 if self.is_floating_point else int(self.name != "bool")
+
+    def __repr__(self) -> str:
+        return f"minitorch.{self.name}"
+
+    def __reduce__(self) -> str:
+        return self.name if self.name != "bool" else "bool_"
+
+
+uint8 = dtype("uint8", 1)
+int8 = dtype("int8", 1)
+int16 = short = dtype("int16", 2)
+int32 = int_ = dtype("int32", 4)
+int64 = long = dtype("int64", 8)
+bool_ = dtype("bool", 1)
+float16 = half = dtype("float16", 2, is_floating_point=True)
+bfloat16 = dtype("bfloat16", 2, is_floating_point=True)
+float32 = float_ = dtype("float32", 4, is_floating_point=True)
+float64 = double = dtype("float64", 8, is_floating_point=True)
+
+ALL = (uint8, int8, int16, int32, int64, bool_, float16, bfloat16, float32, float64)
+_BY_NUMPY = {d._numpy: d for d in ALL if d._numpy is not None}
+# The names torch's error messages use.
+SCALAR_NAMES = {
+    "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
+    "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
+}  # fmt: skip
+
+
+def from_numpy_dtype(numpy_dtype: Any) -> dtype:
+    """The minitorch dtype of a NumPy dtype; TypeError if torch has none."""
+    found = _BY_NUMPY.get(numpy_dtype)
+    if found is None:
+        numpy_dtype = np.dtype(numpy_dtype)
+        if numpy_dtype.name == "bfloat16":
+            bfloat16.numpy  # noqa: B018 — reading it registers ml_dtypes' type
+        found = _BY_NUMPY.get(numpy_dtype.newbyteorder("="))
+    if found is None:
+        names = ", ".join(d.name for d in ALL)
+        raise TypeError(f"can't convert np.ndarray of type {numpy_dtype}; the supported types are: {names}")
+    return found
+
+
+_default = float32
+
+
+def get_default_dtype() -> dtype:
+    """The dtype of float literals and of results of integer / integer: float32 unless changed."""
+    return _default
+
+
+def set_default_dtype(d: dtype) -> None:
+    """Set the dtype that `tensor([1.0])`, `zeros(2)` and int / int produce."""
+    global _default
+    if not isinstance(d, dtype) or not d.is_floating_point:
+        raise TypeError(f"only floating-point types are supported as the default type, got {d!r}")
+    _default = d
+
+
+def scalar_dtype(value: Any) -> dtype:
+    """The dtype a Python or NumPy number has on its own: bool, int64 or the default float."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool_
+    if isinstance(value, (int, np.integer)):
+        return int64
+    return _default
+
+
+def promote_types(a: dtype, b: dtype) -> dtype:
+    """The smallest dtype that holds both, as torch defines it: an integer never widens a float.
+
+    >>> promote_types(int64, float16)
+    minitorch.float16
+    """
+    if a is b:
+        return a
+    if a.category != b.category:
+        return a if a.category > b.category else b
+    if {a.name, b.name} == {"float16", "bfloat16"}:
+        return float32
+    if bfloat16 in (a, b):
+        return a if b is bfloat16 else b
+    return from_numpy_dtype(np.promote_types(a.numpy, b.numpy))
+
+
+def result_dtype(with_dims: list[dtype], zero_dim: list[dtype], numbers: list[dtype]) -> dtype:
+    """The dtype of a result from operands in the three ranks (see the module's docstring)."""
+    result: dtype | None = None
+    for rank in (with_dims, zero_dim, numbers):
+        best: dtype | None = None
+        for d in rank:
+            best = d if best is None else promote_types(best, d)
+        if best is not None and (result is None or best.category > result.category):
+            result = best
+    assert result is not None, "no operands"
+    return result
+
+
+def can_cast(from_: dtype, to: dtype) -> bool:
+    """Whether a result of dtype `from_` may be written into a tensor of dtype `to`: never down a category."""
+    return from_.category <= to.category
+
+
+class finfo:
+    """Limits of a floating-point dtype: `eps`, `max`, `min`, `tiny`, `bits`."""
+
+    def __init__(self, type: dtype | None = None):
+        self.dtype = type or _default
+        if not self.dtype.is_floating_point:
+            raise TypeError(f"minitorch.finfo() requires a floating-point dtype, got {self.dtype!r}; use iinfo")
+        if self.dtype is bfloat16:
+            import ml_dtypes
+
+            info: Any = ml_dtypes.finfo(self.dtype.numpy)
+        else:
+            info = np.finfo(self.dtype.numpy)
+        self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
+        self.tiny = self.smallest_normal = float(info.tiny)
+        self.bits = info.bits
+
+
+class iinfo:
+    """Limits of an integer dtype: `max`, `min`, `bits`."""
+
+    def __init__(self, type: dtype):
+        if type.is_floating_point or type is bool_:
+            raise TypeError(f"minitorch.iinfo() requires an integer dtype, got {type!r}")
+        info = np.iinfo(type.numpy)
+        self.dtype, self.max, self.min, self.bits = type, int(info.max), int(info.min), info.bits

@@ -1,0 +1,59 @@
+"""Where arrays lie in memory: whether one repeats an element, whether two overlap.
+
+A write through an array whose elements coincide, or into memory that an input of the same call reads elsewhere, has no one right
+result, so in-place ops refuse it, as torch does. Read next: `Tensor._update` in `tensor/tensor.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def repeats(array: Any) -> bool:
+    """Whether some element of an array stands for several (stride 0, as `expand` makes)."""
+    if 0 not in array.strides or not array.size:
+        return False
+    return any(stride == 0 and n > 1 for stride, n in zip(array.strides, array.shape))
+
+
+def order_of_a_copy(array: Any) -> str:
+    """NumPy's `order=` for a copy laid out as torch would: the order of the dimensions is kept, unless elements repeat.
+
+    (With "K" NumPy would put a repeated dimension innermost, and `view` could not flatten the copy.)
+    """
+    return "C" if 0 in array.strides else "K"
+
+
+def overlap(a: Any, b: Any) -> str:
+    """ "none", "full" (the same elements in the same order) or "partial"; "none" too where it is hard to tell."""
+    if not (a.size and b.size and is_dense(a) and is_dense(b)):
+        return "none"
+    a_start, b_start = address(a), address(b)
+    if a_start == b_start and a.nbytes == b.nbytes:
+        return "full" if _steps(a) == _steps(b) else "partial"
+    return "partial" if a_start < b_start + b.nbytes and b_start < a_start + a.nbytes else "none"
+
+
+def same_data(a: Any, b: Any) -> bool:
+    """Whether both show the same elements in the same places."""
+    return (address(a), a.shape, a.strides, a.dtype) == (address(b), b.shape, b.strides, b.dtype)
+
+
+def is_dense(array: Any) -> bool:
+    """Whether the elements fill a block of memory, in any order of the dimensions."""
+    expected = array.itemsize
+    for stride, n in sorted(_steps(array)):
+        if stride != expected:
+            return False
+        expected *= n
+    return True
+
+
+def _steps(array: Any) -> list[tuple[int, int]]:
+    """(stride, size) of the dimensions that have more than one element."""
+    return [(stride, n) for stride, n in zip(array.strides, array.shape) if n > 1]
+
+
+def address(array: Any) -> int:
+    """The address of the first element."""
+    return array.ctypes.data if hasattr(array, "ctypes") else array.data.ptr

@@ -1,0 +1,102 @@
+"""Half precision: float16 and bfloat16 are computed in float32 and rounded once, as torch's kernels do.
+
+Step by step in half precision every step would round, and `1 − out²` near 1 would lose all its digits. (NumPy would not even
+stay in bfloat16: it makes float32 of `array * 2.0`.) So wherever a forward computes, it gets float32 arrays and its results are
+rounded to its inputs' dtype; a derivative gets float32 Tensors, in the same way. The door (`door.py`) decides which calls these
+are. Matrix products do without: they are summed in float32 anyway (`arrays/blas.py`).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..arrays import dtypes
+from ..arrays.memory import order_of_a_copy
+
+FLOAT32 = np.dtype(np.float32)
+# The families whose ops compute with numbers; all others move, compare or draw them.
+COMPUTING = {
+    f"minitorch.ops.{family}"
+    for family in ("activation", "compare", "elementwise", "loss", "normalize", "reduce", "scan", "sort", "special")
+}
+# Where a Python number stays as it is; beside all others torch rounds it, as if it were a tensor.
+EXACT = {"mul": "a b", "true_divide": "a b", "floor_divide": "b", "trunc_divide": "b", "lerp": "weight"}
+
+
+def wide_forward(name: str, op: Any, forward: Callable) -> Callable:
+    """The forward, in float32 for float inputs that are all of one half-precision dtype, and as it is for any others.
+
+    Its results then have their dtype, unless the caller asks for one.
+    """
+    asked = op.parameters.index("dtype") if "dtype" in op.parameters else None
+    numbers = [n for n in (*op.inputs, "alpha") if n not in EXACT.get(name, "").split()] if len(op.inputs) > 1 else ()
+    rounded = [i for i, n in enumerate(op.parameters) if n in numbers]
+
+    @functools.wraps(forward)
+    def wide(xp: Any, *args: Any, **options: Any) -> Any:
+        kinds = {a.dtype for a in args if hasattr(a, "strides") and a.dtype.kind in "fV"}
+        half = kinds.pop() if len(kinds) == 1 else FLOAT32
+        if half.itemsize != 2:
+            return forward(xp, *args, **options)
+        given = [_as(FLOAT32, a) if getattr(a, "dtype", None) == half else a for a in args]
+        for i in rounded:
+            if i < len(given) and type(given[i]) is float:
+                given[i] = float(half.type(given[i]))
+        out = forward(xp, *given, **options)
+        if asked is not None and args[asked] is not None:
+            return out
+        several = type(out) in (tuple, list)
+        made = [_as(half, o) if getattr(o, "dtype", None) == FLOAT32 else o for o in (out if several else (out,))]
+        return type(out)(made) if several else made[0]
+
+    return wide
+
+
+def _as(dtype: np.dtype, array: Any) -> Any:
+    return array.astype(dtype, order=order_of_a_copy(array)) if array.ndim else array.astype(dtype)
+
+
+def wide_derivative(function: Callable) -> Callable:
+    """The derivative, in float32 where a gradient or what was kept is of half precision; its results have the gradient's dtype."""
+
+    @functools.wraps(function)
+    def wide(*values: Any) -> Any:
+        dtype = next((dtype for v in values if (dtype := _half(v)) is not None), None)
+        if dtype is None:
+            return function(*values)
+        found = function(*(v if _half(v) is None else v.to(dtypes.float32) for v in values))
+        if isinstance(found, (tuple, list)):
+            return type(found)(g if g is None else g.to(dtype) for g in found)
+        return found if found is None else found.to(dtype)
+
+    return wide
+
+
+def in_float32(function: Callable, gpu: bool = True) -> Callable:
+    """A function of Tensors, in float32 if the first is of half precision and no other is of another float; rounded at its end.
+
+    For what torch computes in one step and we in several. gpu: there too.
+    """
+
+    @functools.wraps(function)
+    def wide(*args: Any, **kwargs: Any) -> Any:
+        dtype = _half(args[0]) if args else None
+        if dtype is None or (args[0].is_cuda and not gpu):
+            return function(*args, **kwargs)
+        floats = [v for v in (*args, *kwargs.values()) if getattr(getattr(v, "dtype", None), "is_floating_point", False)]
+        if any(v.dtype is not dtype for v in floats):
+            return function(*args, **kwargs)
+        made = (v.to(dtypes.float32) if _half(v) is dtype else v for v in args)
+        return function(*made, **{n: v.to(dtypes.float32) if _half(v) is dtype else v for n, v in kwargs.items()}).to(dtype)
+
+    return wide
+
+
+def _half(value: Any) -> Any:
+    """A Tensor's dtype if it is float16 or bfloat16, else None."""
+    dtype = getattr(value, "dtype", None)
+    return dtype if dtype is dtypes.float16 or dtype is dtypes.bfloat16 else None

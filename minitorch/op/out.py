@@ -1,0 +1,81 @@
+"""`op(…, out=t)`: the result written into a tensor that is there already, which is resized if need be.
+
+Everything is checked before anything is written. Nothing is recorded: who wants a gradient must not ask for `out=`.
+Read next: `door.py`, whose door comes here when a call has `out=`.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from ..arrays import dtypes
+from ..arrays.device import mixed_devices
+from ..autograd.grad_mode import grad_mode
+from . import signature
+
+# Layers' functions write where they are told only by `inplace=`.
+WITHOUT_OUT = {f"minitorch.ops.{family}" for family in ("activation", "dropout", "loss", "normalize")}
+
+
+def accepts_out(function: Callable) -> Callable:
+    """The function, with `out=`."""
+
+    @functools.wraps(function)
+    def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
+        return function(*args, **kwargs) if out is None else write_out(function, out, args, kwargs)
+
+    return call
+
+
+def write_out(function: Callable, out: Any, args: tuple, kwargs: dict) -> Any:
+    """function(*args, **kwargs), written into `out`: a tensor, or a tuple of as many as the function returns."""
+    name = function.__name__.rstrip("_")
+    targets = tuple(out) if isinstance(out, (tuple, list)) else (out,)
+    for target in targets:
+        if not isinstance(target, signature.Tensor):
+            raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(target).__name__}")
+    wanting = [x for x in (*targets, *_flat(args), *_flat(kwargs.values())) if getattr(x, "requires_grad", False)]
+    if wanting and grad_mode.enabled:
+        raise RuntimeError(
+            f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
+            "requires grad. Leave out= away, or call it under no_grad()."
+        )
+    result = function(*args, **kwargs)
+    results = result if isinstance(result, tuple) else (result,)
+    if len(results) != len(targets):
+        raise TypeError(f"{name}(): argument 'out' must be {len(results)} tensors, got {len(targets)}")
+    for target, value in zip(targets, results):
+        if not dtypes.can_cast(value.dtype, target.dtype):
+            raise RuntimeError(
+                f"result type {dtypes.SCALAR_NAMES[value.dtype.name]} can't be cast to the desired output type "
+                f"{dtypes.SCALAR_NAMES[target.dtype.name]}; give an out= of dtype {value.dtype!r}"
+            )
+    for target, value in zip(targets, results):
+        _put(target, value)
+    return type(result)(*targets) if hasattr(result, "_fields") else targets if isinstance(result, tuple) else out
+
+
+def _put(target: Any, value: Any) -> None:
+    """target ← value, in its own memory if the shape is right, else in new memory."""
+    array = target._array
+    if error := mixed_devices([value._array, array]):
+        raise error
+    if array.shape == value._array.shape:
+        array[...] = value._array
+    else:
+        if array.size:
+            warnings.warn(
+                f"An output with one or more elements was resized since it had shape {list(target.shape)}, which does not match "
+                f"the required output shape {list(value.shape)}. Give out= a tensor of that shape, or an empty one.",
+                stacklevel=5,
+            )
+        target._array = value._array.astype(array.dtype)
+    target._bump()
+
+
+def _flat(values: Any) -> list:
+    """The values, with those inside lists and tuples."""
+    return [x for v in values for x in (_flat(v) if isinstance(v, (list, tuple)) else [v])]

@@ -1,0 +1,280 @@
+"""Making tensors from nothing or from data: `tensor`, `zeros`, `arange`, `from_numpy`, …
+
+The one idea: the dtype is inferred as torch does it. Python floats become the default dtype (float32), integers int64;
+NumPy arrays keep theirs. `tensor` copies; `as_tensor` and `from_numpy` share memory.
+Read next: `random/` for tensors of random numbers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arrays import dtypes
+from ..arrays.device import adopted, as_device, device
+from ..arrays.dtypes import dtype as DType
+from ..op.signature import checked
+from ..random import layout as _layout
+from .tensor import Tensor
+
+
+def tensor(
+    data: Any, *, dtype: DType | None = None, device: device | str | None = None, requires_grad: bool = False
+) -> Tensor:
+    """A new tensor holding a copy of `data`: a number, nested sequences of numbers, an array or a tensor.
+
+    >>> tensor([1.0, 2.0])
+    tensor([1., 2.])
+    """
+    if isinstance(data, Tensor):
+        target = data.device if device is None else as_device(device)
+        array, inferred = data.detach().to(target)._array, data.dtype
+    else:
+        target = as_device(device)
+        array, inferred = _as_numpy(data)
+    made = Tensor._wrap(target.xp.array(array, dtype=(dtype or inferred).numpy, copy=True))
+    return made.requires_grad_() if requires_grad else made
+
+
+def as_tensor(data: Any, dtype: DType | None = None, device: device | str | None = None) -> Tensor:
+    """`data` as a tensor, sharing its memory and history where dtype and device allow it."""
+    if isinstance(data, Tensor):
+        return data.to(device=device, dtype=dtype)
+    if isinstance(data, np.ndarray) and data.flags.writeable:
+        return from_numpy(data).to(device=device, dtype=dtype)
+    return tensor(data, dtype=dtype, device=device)
+
+
+asarray = as_tensor
+
+
+def from_numpy(ndarray: np.ndarray) -> Tensor:
+    """A tensor on the array's own memory: a write to either shows in both."""
+    if not isinstance(ndarray, np.ndarray):
+        raise TypeError(f"expected np.ndarray (got {type(ndarray).__name__}); for lists use minitorch.tensor")
+    dtypes.from_numpy_dtype(ndarray.dtype)
+    if any(stride < 0 for stride in ndarray.strides):
+        raise ValueError(
+            "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently "
+            "supported. (You can probably work around this by making a copy of your array with array.copy().)"
+        )
+    return Tensor._wrap(ndarray)
+
+
+def from_dlpack(ext_tensor: Any) -> Tensor:
+    """A tensor on the memory of any object with `__dlpack__`."""
+    return Tensor._wrap(adopted(ext_tensor))
+
+
+def _as_numpy(data: Any) -> tuple[np.ndarray, DType]:
+    """The data as a NumPy array, and the dtype torch would infer for it."""
+    if isinstance(data, (np.ndarray, np.generic)):
+        return np.asarray(data), dtypes.from_numpy_dtype(data.dtype)
+    if isinstance(data, (bool, int, float)):
+        return np.asarray(data), dtypes.scalar_dtype(data)
+    if hasattr(data, "__array__"):
+        array = np.asarray(data)
+        return array, dtypes.from_numpy_dtype(array.dtype)
+    if not isinstance(data, (Sequence, Tensor)) or isinstance(data, (str, bytes)):
+        raise TypeError(f"could not infer dtype of {type(data).__name__}; give numbers, nested lists of numbers or an array")
+    leaves: list[DType] = []
+    nested = _unwrapped(data, leaves)
+    try:
+        array = np.array(nested)
+    except ValueError:
+        array = np.array(None)
+    if array.dtype == object or array.dtype.kind in "US":
+        raise ValueError("expected sequences of equal length holding numbers at every level; the nesting is ragged")
+    inferred = dtypes.get_default_dtype()
+    for i, leaf in enumerate(leaves):
+        inferred = leaf if i == 0 else dtypes.promote_types(inferred, leaf)
+    return array, inferred
+
+
+def _unwrapped(data: Any, leaves: list[DType]) -> Any:
+    """Nested lists with tensors inside replaced by their values; collects the dtypes met on the way."""
+    if isinstance(data, (list, tuple)):
+        return [_unwrapped(x, leaves) for x in data]
+    if isinstance(data, Tensor):
+        leaves.append(data.dtype)
+        return data.detach().tolist() if data.ndim == 0 else data.detach().numpy()
+    if isinstance(data, (np.ndarray, np.generic)):
+        leaves.append(dtypes.from_numpy_dtype(data.dtype))
+    elif isinstance(data, (bool, int, float)):
+        leaves.append(dtypes.scalar_dtype(data))
+    else:
+        if isinstance(data, (str, bytes)):
+            # torch finds the shape by the first element of each level, and a string at its end counts as one more level.
+            raise (TypeError if leaves else ValueError)(
+                f"too many dimensions '{type(data).__name__}': a tensor holds bools, integers or floats, no text"
+            )
+        raise RuntimeError(f"Could not infer dtype of {type(data).__name__}; a tensor holds bools, integers or floats")
+    return data
+
+
+__all__ = [
+    "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_dlpack", "from_numpy", "full", "full_like",
+    "linspace", "logspace", "ones", "ones_like", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
+]  # fmt: skip
+
+
+# ---- filled with one value ----
+
+
+@checked
+def full(
+    size: Any,
+    fill_value: Tensor | float,
+    *,
+    dtype: DType | None = None,
+    device: device | str | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A tensor of shape `size` filled with `fill_value`, whose type gives the dtype."""
+    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    inferred = fill_value.dtype if isinstance(fill_value, Tensor) else dtypes.scalar_dtype(value)
+    array = as_device(device).xp.full(_size((size,)), value, dtype=(dtype or inferred).numpy)
+    return _finish(array, requires_grad)
+
+
+@checked
+def zeros(*size: Any, dtype: DType | None = None, device: device | str | None = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
+    array = as_device(device).xp.zeros(_size(size), dtype=(dtype or dtypes.get_default_dtype()).numpy)
+    return _finish(array, requires_grad)
+
+
+@checked
+def ones(*size: Any, dtype: DType | None = None, device: device | str | None = None, requires_grad: bool = False) -> Tensor:
+    """A tensor of ones: `ones(2, 3)` or `ones((2, 3))`."""
+    array = as_device(device).xp.ones(_size(size), dtype=(dtype or dtypes.get_default_dtype()).numpy)
+    return _finish(array, requires_grad)
+
+
+@checked
+def empty(*size: Any, dtype: DType | None = None, device: device | str | None = None, requires_grad: bool = False) -> Tensor:
+    """A tensor with whatever was in memory."""
+    array = as_device(device).xp.empty(_size(size), dtype=(dtype or dtypes.get_default_dtype()).numpy)
+    return _finish(array, requires_grad)
+
+
+@checked
+def full_like(
+    input: Tensor, fill_value: Tensor | float, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """A tensor of input's shape, dtype, device and memory order, filled with `fill_value`."""
+    made = empty_like(input, dtype=dtype, device=device)
+    made._array[...] = fill_value
+    return made.requires_grad_() if requires_grad else made
+
+
+@checked
+def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Zeros of input's shape, dtype and device."""
+    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+@checked
+def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Ones of input's shape, dtype and device."""
+    return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
+
+
+@checked
+def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """Whatever was in memory, in input's shape, dtype, device and memory order."""
+    xp = as_device(input.device if device is None else device).xp
+    return _finish(_layout.empty_like(xp, input._array, (dtype or input.dtype).numpy), requires_grad)
+
+
+# ---- sequences and matrices ----
+
+
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """start, start + step, … below `end`: ⌈(end − start) / step⌉ numbers; int64 if all three are integers."""
+    if end is None:
+        start, end = 0, start
+    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
+    if (end - start) / step < 0:
+        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: start={start}, end={end}, step={step}")
+    if any(isinstance(x, float) and not math.isfinite(x) for x in (start, end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
+    inferred = dtypes.int64 if all(isinstance(x, int) for x in (start, end, step)) else dtypes.get_default_dtype()
+    wanted = dtype or inferred
+    xp = as_device(device).xp
+    steps = xp.arange(math.ceil((end - start) / step))
+    exact = steps * step + start  # computed in int64 or float64, then rounded once
+    return _finish(exact.astype(wanted.numpy), requires_grad)
+
+
+def linspace(
+    start: float, end: float, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """`steps` evenly spaced numbers from `start` to `end`, both included."""
+    if steps < 0:
+        raise RuntimeError(f"number of steps must be non-negative, got {steps}")
+    array = as_device(device).xp.linspace(float(start), float(end), steps)
+    return _finish(array.astype((dtype or dtypes.get_default_dtype()).numpy), requires_grad)
+
+
+def logspace(
+    start: float, end: float, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Any = None
+) -> Tensor:
+    """base^start … base^end, evenly spaced in the exponent."""
+    exponents = as_device(device).xp.linspace(float(start), float(end), steps)
+    return _finish((base**exponents).astype((dtype or dtypes.get_default_dtype()).numpy), False)
+
+
+@checked
+def eye(
+    n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """The n×m matrix with ones on the diagonal."""
+    if n < 0 or (m or 0) < 0:
+        raise RuntimeError(f"n must be greater or equal to 0, got {min(n, m or 0)}")
+    array = as_device(device).xp.eye(n, m, dtype=(dtype or dtypes.get_default_dtype()).numpy)
+    return _finish(array, requires_grad)
+
+
+@checked
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """(2, K) int64: the row and column numbers of the lower triangle."""
+    return tensor(np.stack(np.tril_indices(row, offset, col)), dtype=dtype, device=device)
+
+
+@checked
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+    """(2, K) int64: the row and column numbers of the upper triangle."""
+    return tensor(np.stack(np.triu_indices(row, offset, col)), dtype=dtype, device=device)
+
+
+def _size(size: tuple) -> tuple[int, ...]:
+    """`(2, 3)`, `((2, 3),)` or a Size, as a tuple of non-negative ints."""
+    if not size:
+        raise TypeError("missing 1 required positional argument: size; give () for a tensor without dimensions")
+    if len(size) == 1 and isinstance(size[0], (tuple, list)):
+        size = tuple(size[0])
+    for n in size:
+        if isinstance(n, bool) or not hasattr(n, "__index__"):
+            raise TypeError(f"size must be ints or one tuple of ints, got {type(n).__name__} in {size}")
+        if int(n) < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {int(n)}: {list(size)}")
+    return tuple(int(n) for n in size)
+
+
+def _finish(array: Any, requires_grad: bool) -> Tensor:
+    made = Tensor._wrap(array)
+    return made.requires_grad_() if requires_grad else made

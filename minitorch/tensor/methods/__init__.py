@@ -1,0 +1,54 @@
+"""What can be computed with a tensor: its methods, in six files of one-liners that name their ops.
+
+Read next: `arithmetic.py`, then `ops/elementwise.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from ...op import registry
+from .arithmetic import Arithmetic
+from .comparison import Comparison
+from .conversion import Conversion
+from .inplace import InPlace
+from .sampling import Sampling
+from .structure import Structure
+
+
+class TensorMethods(Conversion, Arithmetic, Comparison, Structure, InPlace, Sampling):
+    """All the methods of Tensor that are ops."""
+
+
+def _takes_numpys_names(method: Callable) -> Callable:
+    """The method, with NumPy's `axis` for `dim` and `keepdims` for `keepdim`, as in torch."""
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
+            if theirs in kwargs:
+                kwargs[ours] = kwargs.pop(theirs)
+        return method(self, *args, **kwargs)
+
+    return call
+
+
+REDUCTIONS = "sum mean prod std var all any amax amin max min argmax argmin cumsum cumprod logsumexp nansum median"
+for _name in REDUCTIONS.split():
+    setattr(Structure, _name, _takes_numpys_names(getattr(Structure, _name)))
+
+
+def _document() -> None:
+    """Give each method its op's docstring, so that `help(x.softmax)` says what softmax is."""
+    for family in (Arithmetic, Comparison, Structure, InPlace):
+        for name, method in vars(family).items():
+            thing = registry.get(name.strip("_"))
+            if callable(method) and method.__doc__ is None and thing is not None:
+                method.__doc__ = thing.__doc__
+            if callable(method):
+                method.__qualname__ = f"Tensor.{name}"  # Python's own errors about missing arguments use it
+
+
+_document()

@@ -1,0 +1,181 @@
+"""The methods of Tensor: conversion to other dtypes, devices, Python and NumPy, and tensors made like this one.
+
+Read next: `../creation.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...arrays import dtypes
+from ...arrays.device import as_device, device, to_numpy
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+class Conversion:
+    """Conversion to other dtypes, devices, Python and NumPy."""
+
+    _array: Any
+    _requires_grad: bool
+    shape: Any
+    ndim: Any
+    dtype: Any
+    device: Any
+    is_cuda: Any
+    unbind: Any
+    clone: Any
+
+    # ---- tensors like this one ----
+
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """`to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`: this tensor itself if nothing changes."""
+        target, dtype, copy = parse_to(*args, **kwargs)
+        out: Any = self
+        if target is not None and as_device(target) != self.device:
+            from ...ops.elementwise import to_device
+
+            out = to_device(out, as_device(target), self.device)
+        if dtype is not None and dtype is not out.dtype:
+            from ...ops.elementwise import to
+
+            out = to(out, dtype)
+        return out.clone() if copy and out is self else out
+
+    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+        """A new tensor of `data`, by default with this tensor's dtype and device."""
+        from .. import creation
+
+        return creation.tensor(
+            data, dtype=dtype or self.dtype, device=self.device if device is None else device, requires_grad=requires_grad
+        )
+
+    def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
+        """Zeros, by default with this tensor's dtype and device."""
+        from .. import creation
+
+        return creation.zeros(*size, dtype=dtype or self.dtype, device=self.device if device is None else device)
+
+    def new_ones(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
+        """Ones, by default with this tensor's dtype and device."""
+        from .. import creation
+
+        return creation.ones(*size, dtype=dtype or self.dtype, device=self.device if device is None else device)
+
+    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
+        """`fill_value` everywhere, by default with this tensor's dtype and device."""
+        from .. import creation
+
+        return creation.full(size, fill_value, dtype=dtype or self.dtype, device=self.device if device is None else device)
+
+    def new_empty(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
+        """Whatever was in memory, by default with this tensor's dtype and device."""
+        from .. import creation
+
+        return creation.empty(*size, dtype=dtype or self.dtype, device=self.device if device is None else device)
+
+    # ---- Python and NumPy ----
+
+    def item(self) -> Any:
+        """The only element, as a Python number."""
+        if self._array.size != 1:
+            raise RuntimeError(
+                f"a Tensor with {self._array.size} elements cannot be converted to Scalar; reduce it first, e.g. .mean()"
+            )
+        return to_numpy(self._array).item()
+
+    def tolist(self) -> Any:
+        """The elements as nested Python lists."""
+        return to_numpy(self._array).tolist()
+
+    def numpy(self, *, force: bool = False) -> np.ndarray:
+        """The same memory as a NumPy array. `force=True` detaches and copies to the CPU as needed."""
+        if self._requires_grad and not force:
+            raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self.is_cuda and not force:
+            raise TypeError(
+                f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
+                "memory first."
+            )
+        return to_numpy(self._array)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        return np.array(array, dtype=dtype, copy=copy) if dtype is not None or copy else array
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        if self._requires_grad:
+            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+        return self._array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> Any:
+        return self._array.__dlpack_device__()
+
+    def __repr__(self: Any, *, tensor_contents: Any = None) -> str:
+        from ..printing import tensor_repr
+
+        return tensor_repr(self)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self.ndim == 0 and spec else repr(self)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise TypeError("len() of a 0-d tensor")
+        return self._array.shape[0]
+
+    def __iter__(self) -> Any:
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self.unbind(0))
+
+    def __bool__(self) -> bool:
+        if self._array.size != 1:
+            what = "no values" if self._array.size == 0 else "more than one value"
+            raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous; use .any() or .all()")
+        return bool(to_numpy(self._array).item())
+
+    def __int__(self) -> int:
+        return int(self._scalar())
+
+    def __float__(self) -> float:
+        return float(self._scalar())
+
+    def _scalar(self) -> Any:
+        if self._array.size != 1:
+            raise ValueError(
+                f"only one element tensors can be converted to Python scalars, got shape {tuple(self.shape)}; reduce it first, "
+                "e.g. .mean()"
+            )
+        return to_numpy(self._array).item()
+
+    def __index__(self) -> int:
+        if self.dtype.is_floating_point or self._array.size != 1:
+            raise TypeError("only integer tensors of a single element can be converted to an index")
+        return int(self.item())
+
+    def __contains__(self, element: Any) -> bool:
+        return bool((self == element).any())
+
+
+def parse_to(*args: Any, **kwargs: Any) -> tuple:
+    """(device, dtype, copy) from any of the forms of `Tensor.to`."""
+    target, dtype, copy = kwargs.pop("device", None), kwargs.pop("dtype", None), kwargs.pop("copy", False)
+    kwargs.pop("non_blocking", None)
+    if "other" in kwargs:
+        args = (kwargs.pop("other"), *args)
+    if kwargs:
+        raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
+    for x in args:
+        if hasattr(x, "_array"):
+            target, dtype = x.device, x.dtype
+        elif isinstance(x, dtypes.dtype):
+            dtype = x
+        elif isinstance(x, (str, device)) or type(x) is int:
+            target = x
+        elif x is not None and not isinstance(x, bool):
+            raise TypeError(f"to() takes a dtype, a device or a tensor, got {type(x).__name__}")
+    return target, dtype, copy

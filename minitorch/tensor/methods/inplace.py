@@ -1,0 +1,349 @@
+"""The methods of Tensor: everything that ends in `_` and writes into the tensor. Each is one line that names its op.
+
+Go to definition on the right-hand side to read the op, with its derivative beside it. `Tensor._update` runs an op and puts
+the result into the tensor's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ...ops import activation, compare, elementwise, inplace, masked, matmul, scan, special
+from ...ops import gather as gathering
+from ...ops import index as indexing
+from ...ops import shape as shaping
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+class InPlace:
+    """Everything that ends in `_` and writes into the tensor."""
+
+    _array: Any
+    device: Any
+    _update: Callable[..., Tensor]
+    _apart_from: Callable[..., Tensor]
+    _turn: Callable[..., Tensor]
+
+    def neg_(self) -> Tensor:
+        return self._update(elementwise.neg)
+
+    def exp_(self) -> Tensor:
+        return self._update(elementwise.exp)
+
+    def exp2_(self) -> Tensor:
+        return self._update(elementwise.exp2)
+
+    def expm1_(self) -> Tensor:
+        return self._update(elementwise.expm1)
+
+    def log_(self) -> Tensor:
+        return self._update(elementwise.log)
+
+    def log2_(self) -> Tensor:
+        return self._update(elementwise.log2)
+
+    def log10_(self) -> Tensor:
+        return self._update(elementwise.log10)
+
+    def log1p_(self) -> Tensor:
+        return self._update(elementwise.log1p)
+
+    def sqrt_(self) -> Tensor:
+        return self._update(elementwise.sqrt)
+
+    def rsqrt_(self) -> Tensor:
+        return self._update(elementwise.rsqrt)
+
+    def reciprocal_(self) -> Tensor:
+        return self._update(elementwise.reciprocal)
+
+    def abs_(self) -> Tensor:
+        return self._update(elementwise.abs_)
+
+    def sign_(self) -> Tensor:
+        return self._update(elementwise.sign)
+
+    def square_(self) -> Tensor:
+        return self._update(elementwise.square)
+
+    def sin_(self) -> Tensor:
+        return self._update(elementwise.sin)
+
+    def cos_(self) -> Tensor:
+        return self._update(elementwise.cos)
+
+    def tan_(self) -> Tensor:
+        return self._update(elementwise.tan)
+
+    def asin_(self) -> Tensor:
+        return self._update(elementwise.asin)
+
+    def acos_(self) -> Tensor:
+        return self._update(elementwise.acos)
+
+    def atan_(self) -> Tensor:
+        return self._update(elementwise.atan)
+
+    def sinh_(self) -> Tensor:
+        return self._update(elementwise.sinh)
+
+    def cosh_(self) -> Tensor:
+        return self._update(elementwise.cosh)
+
+    def tanh_(self) -> Tensor:
+        return self._update(elementwise.tanh)
+
+    def asinh_(self) -> Tensor:
+        return self._update(elementwise.asinh)
+
+    def acosh_(self) -> Tensor:
+        return self._update(elementwise.acosh)
+
+    def atanh_(self) -> Tensor:
+        return self._update(elementwise.atanh)
+
+    def sigmoid_(self) -> Tensor:
+        return self._update(special.sigmoid)
+
+    def erf_(self) -> Tensor:
+        return self._update(special.erf)
+
+    def floor_(self) -> Tensor:
+        return self._update(elementwise.floor)
+
+    def ceil_(self) -> Tensor:
+        return self._update(elementwise.ceil)
+
+    def trunc_(self) -> Tensor:
+        return self._update(elementwise.trunc)
+
+    def frac_(self) -> Tensor:
+        return self._update(elementwise.frac)
+
+    def round_(self, decimals: int = 0) -> Tensor:
+        return self._update(elementwise.round_, decimals)
+
+    def relu_(self) -> Tensor:
+        return self._update(activation.relu)
+
+    def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        return self._update(elementwise.add, other, alpha)
+
+    def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
+        return self._update(elementwise.sub, other, alpha)
+
+    def mul_(self, other: Any) -> Tensor:
+        return self._update(elementwise.mul, other)
+
+    def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+        return self._update(elementwise.div, other, rounding_mode=rounding_mode)
+
+    def pow_(self, exponent: Any) -> Tensor:
+        return self._update(elementwise.pow_, exponent)
+
+    def fmod_(self, other: Any) -> Tensor:
+        return self._update(elementwise.fmod, other)
+
+    def remainder_(self, other: Any) -> Tensor:
+        return self._update(elementwise.remainder, other)
+
+    def floor_divide_(self, other: Any) -> Tensor:
+        return self._update(elementwise.floor_divide, other)
+
+    def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
+        return self._update(elementwise.clamp, min, max)
+
+    def lerp_(self, end: Tensor, weight: Any) -> Tensor:
+        return self._update(elementwise.lerp, end, weight)
+
+    def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+        return self._update(elementwise.addcmul, tensor1, tensor2, value=value)
+
+    def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
+        return self._update(elementwise.addcdiv, tensor1, tensor2, value=value)
+
+    def copy_(self, src: Tensor, non_blocking: bool = False) -> Tensor:
+        if hasattr(src, "_array") and type(src._array) is not type(self._array):
+            src = src.to(self.device)
+        return self._update(inplace.copy, src)
+
+    def fill_(self, value: Any) -> Tensor:
+        return self._update(inplace.fill, value)
+
+    def zero_(self) -> Tensor:
+        return self._update(inplace.zero)
+
+    def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
+        return self._update(masked.masked_fill, mask, value)
+
+    def scatter_(self, dim: int, index: Tensor, src: Any) -> Tensor:
+        return self._apart_from(src)._update(gathering.scatter, dim, index, src)
+
+    def scatter_add_(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
+        return self._apart_from(src)._update(gathering.scatter_add, dim, index, src)
+
+    def index_add_(self, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
+        return self._apart_from(source)._update(gathering.index_add, dim, index, source, alpha=alpha)
+
+    def index_fill_(self, dim: int, index: Tensor, value: Any) -> Tensor:
+        return self._update(gathering.index_fill, dim, index, value)
+
+    def index_put_(self, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+        return self._apart_from(values)._update(indexing.index_put, indices, values, accumulate)
+
+    def masked_scatter_(self, mask: Tensor, source: Tensor) -> Tensor:
+        return self._apart_from(source)._update(masked.masked_scatter, mask, source)
+
+    def index_copy_(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
+        return self._apart_from(source)._update(gathering.index_copy, dim, index, source)
+
+    def tril_(self, diagonal: int = 0) -> Tensor:
+        return self._update(shaping.tril, diagonal)
+
+    def triu_(self, diagonal: int = 0) -> Tensor:
+        return self._update(shaping.triu, diagonal)
+
+    def sgn_(self) -> Tensor:
+        return self._update(elementwise.sgn)
+
+    def erfc_(self) -> Tensor:
+        return self._update(special.erfc)
+
+    def erfinv_(self) -> Tensor:
+        return self._update(special.erfinv)
+
+    def lgamma_(self) -> Tensor:
+        return self._update(special.lgamma)
+
+    def digamma_(self) -> Tensor:
+        return self._update(special.digamma)
+
+    def polygamma_(self, n: int) -> Tensor:
+        return self._update(special.polygamma_of, n)
+
+    def logit_(self, eps: float | None = None) -> Tensor:
+        return self._update(special.logit, eps)
+
+    def xlogy_(self, other: Any) -> Tensor:
+        return self._update(special.xlogy, other)
+
+    def nan_to_num_(self, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+        return self._update(elementwise.nan_to_num, nan, posinf, neginf)
+
+    def atan2_(self, other: Tensor) -> Tensor:
+        return self._update(elementwise.atan2, other)
+
+    def hypot_(self, other: Tensor) -> Tensor:
+        return self._update(elementwise.hypot, other)
+
+    def copysign_(self, other: Any) -> Tensor:
+        return self._update(elementwise.copysign, other)
+
+    def heaviside_(self, values: Tensor) -> Tensor:
+        return self._update(elementwise.heaviside, values)
+
+    def clamp_min_(self, min: Any) -> Tensor:
+        return self._update(elementwise.clamp, min, None)
+
+    def clamp_max_(self, max: Any) -> Tensor:
+        return self._update(elementwise.clamp, None, max)
+
+    def eq_(self, other: Any) -> Tensor:
+        return self._update(compare.eq, other)
+
+    def ne_(self, other: Any) -> Tensor:
+        return self._update(compare.ne, other)
+
+    def lt_(self, other: Any) -> Tensor:
+        return self._update(compare.lt, other)
+
+    def le_(self, other: Any) -> Tensor:
+        return self._update(compare.le, other)
+
+    def gt_(self, other: Any) -> Tensor:
+        return self._update(compare.gt, other)
+
+    def ge_(self, other: Any) -> Tensor:
+        return self._update(compare.ge, other)
+
+    def logical_not_(self) -> Tensor:
+        return self._update(compare.logical_not)
+
+    def logical_and_(self, other: Tensor) -> Tensor:
+        return self._update(compare.logical_and, other)
+
+    def logical_or_(self, other: Tensor) -> Tensor:
+        return self._update(compare.logical_or, other)
+
+    def logical_xor_(self, other: Tensor) -> Tensor:
+        return self._update(compare.logical_xor, other)
+
+    def bitwise_not_(self) -> Tensor:
+        return self._update(compare.bitwise_not)
+
+    def bitwise_and_(self, other: Any) -> Tensor:
+        return self._update(compare.bitwise_and, other)
+
+    def bitwise_or_(self, other: Any) -> Tensor:
+        return self._update(compare.bitwise_or, other)
+
+    def bitwise_xor_(self, other: Any) -> Tensor:
+        return self._update(compare.bitwise_xor, other)
+
+    def bitwise_left_shift_(self, other: Any) -> Tensor:
+        return self._update(compare.bitwise_left_shift, other)
+
+    def bitwise_right_shift_(self, other: Any) -> Tensor:
+        return self._update(compare.bitwise_right_shift, other)
+
+    def cumsum_(self, dim: int) -> Tensor:
+        return self._update(scan.cumsum, dim)
+
+    def cumprod_(self, dim: int) -> Tensor:
+        return self._update(scan.cumprod, dim)
+
+    def put_(self, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+        return self._apart_from(source)._update(masked.put, index, source, accumulate)
+
+    def addmm_(self, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return self._update(matmul.addmm, mat1, mat2, beta=beta, alpha=alpha)
+
+    def addmv_(self, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return self._update(matmul.addmv, mat, vec, beta=beta, alpha=alpha)
+
+    def addr_(self, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return self._update(matmul.addr, vec1, vec2, beta=beta, alpha=alpha)
+
+    def baddbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return self._update(matmul.baddbmm, batch1, batch2, beta=beta, alpha=alpha)
+
+    def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
+        return self._update(matmul.addbmm, batch1, batch2, beta=beta, alpha=alpha)
+
+    # Another shape for this very tensor.
+
+    def squeeze_(self, dim: Any = None) -> Tensor:
+        return self._turn(shaping.squeeze, dim)
+
+    def unsqueeze_(self, dim: int) -> Tensor:
+        return self._turn(shaping.unsqueeze, dim)
+
+    def transpose_(self, dim0: int, dim1: int) -> Tensor:
+        return self._turn(shaping.transpose, dim0, dim1)
+
+    def t_(self) -> Tensor:
+        return self._turn(shaping.t)
+
+    __iadd__, __isub__, __imul__, __itruediv__, __ipow__ = add_, sub_, mul_, div_, pow_
+    __ifloordiv__, __imod__, __ilshift__, __irshift__ = floor_divide_, remainder_, bitwise_left_shift_, bitwise_right_shift_
+    __iand__, __ior__, __ixor__ = bitwise_and_, bitwise_or_, bitwise_xor_
+
+    # torch's second names.
+    absolute_, negative_, fix_, clip_ = abs_, neg_, trunc_, clamp_
+    subtract_, multiply_, divide_, true_divide_ = sub_, mul_, div_, div_
+    arcsin_, arccos_, arctan_, arctan2_ = asin_, acos_, atan_, atan2_
+    arcsinh_, arccosh_, arctanh_ = asinh_, acosh_, atanh_
+    greater_, greater_equal_, less_, less_equal_, not_equal_ = gt_, ge_, lt_, le_, ne_
+    swapaxes_ = swapdims_ = transpose_

@@ -1,0 +1,184 @@
+"""Tensors of random numbers: `rand`, `randn`, `randint`, `randperm`, …; with one seed, those that torch makes.
+
+Read next: `ops/sampling.py`, what each function computes; `random/`, where the words come from and how they are rounded.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..arrays import dtypes
+from ..arrays.device import as_device
+from ..arrays.dtypes import dtype as DType
+from ..ops import sampling
+from ..random import Generator, discrete
+from ..random.generator import chosen
+from . import creation
+from .tensor import Tensor
+
+# ---- uniform and normal ----
+
+
+def rand(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Uniform numbers in [0, 1): multiples of 2⁻²⁴ from a word each, in float64 of 2⁻⁵³ from two."""
+    made = sampling.uniform_(creation.empty(*size, dtype=dtype, device=device), 0.0, 1.0, generator)
+    return made.requires_grad_() if requires_grad else made
+
+
+def randn(
+    *size: Any,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Standard normal numbers. From 16 elements on they are made by another rule: `randn(16)[:3]` is not `randn(3)`."""
+    made = sampling.normal_(creation.empty(*size, dtype=dtype, device=device), 0.0, 1.0, generator)
+    return made.requires_grad_() if requires_grad else made
+
+
+def rand_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Uniform numbers in [0, 1), in input's shape, dtype and memory order."""
+    made = sampling.uniform_(creation.empty_like(input, dtype=dtype, device=device), 0.0, 1.0, generator)
+    return made.requires_grad_() if requires_grad else made
+
+
+def randn_like(
+    input: Tensor,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Standard normal numbers, in input's shape, dtype and memory order."""
+    made = sampling.normal_(creation.empty_like(input, dtype=dtype, device=device), 0.0, 1.0, generator)
+    return made.requires_grad_() if requires_grad else made
+
+
+def normal(
+    mean: Any,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Normal numbers: `normal(0.0, 1.0, (2, 3))`, or one for each element of the tensors `mean` and `std` (or one of them)."""
+    if isinstance(mean, Tensor) or isinstance(std, Tensor):
+        return sampling.normal_each(mean, std, generator)
+    if not isinstance(size, tuple | list):
+        raise TypeError(f"normal() with numbers for mean and std takes a tuple for size, got {size!r}")
+    made = sampling.normal_(creation.empty(size, dtype=dtype, device=device), float(mean), float(std), generator)
+    return made.requires_grad_() if requires_grad else made
+
+
+# ---- integers ----
+
+
+def randint(
+    low: int = 0,
+    high: Any = None,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType = dtypes.int64,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Integers low ≤ k < high: `randint(high, size)` or `randint(low, high, size)`.
+
+    >>> _ = minitorch.manual_seed(0)
+    >>> minitorch.randint(100, (4,))
+    tensor([44, 39, 33, 60])
+    """
+    if size is None:
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    if not isinstance(size, tuple | list):
+        raise TypeError(f"randint() takes a tuple for size, got {size!r}")
+    empty = creation.empty(size, dtype=dtype or dtypes.int64, device=device)
+    made = sampling.random_(empty, *sampling.limits(low, high), generator)
+    return made.requires_grad_() if requires_grad else made
+
+
+def randint_like(
+    input: Tensor,
+    low: int = 0,
+    high: int | None = None,
+    *,
+    generator: Generator | None = None,
+    dtype: DType | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Integers low ≤ k < high (`randint_like(x, high)`: from 0), in input's shape, dtype and memory order."""
+    limits = sampling.limits(*((low,) if high is None else (low, high)))
+    made = sampling.random_(creation.empty_like(input, dtype=dtype, device=device), *limits, generator)
+    return made.requires_grad_() if requires_grad else made
+
+
+def randperm(
+    n: int,
+    *,
+    generator: Generator | None = None,
+    dtype: DType = dtypes.int64,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """0 … n−1 in random order.
+
+    >>> _ = minitorch.manual_seed(0)
+    >>> minitorch.randperm(10)
+    tensor([4, 1, 7, 5, 3, 9, 0, 8, 6, 2])
+    """
+    if isinstance(n, bool) or not hasattr(n, "__index__"):
+        raise TypeError(f"randperm(): argument 'n' (position 1) must be int, not {type(n).__name__}")
+    if n < 0:
+        raise RuntimeError(f"Trying to create tensor with negative dimension {n}: [{n}]")
+    kind = dtype or dtypes.int64
+    if kind is dtypes.bool_:
+        raise NotImplementedError("\"randperm\" not implemented for 'Bool'")
+    largest = (2 ** sampling.DIGITS[kind.name] if kind.is_floating_point else dtypes.iinfo(kind).max) + 1
+    if n > largest:
+        raise RuntimeError(f"n cannot be greater than {largest} for {kind}, which does not hold all integers below {n}")
+    where = as_device(device)
+    order = discrete.permutation(chosen(generator, where), n)
+    made = Tensor._wrap(where.xp.asarray(np.array(order, np.int64).astype(kind.numpy)))
+    return made.requires_grad_() if requires_grad else made
+
+
+# ---- by probability ----
+
+
+def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
+    """1 with probability input_i (or with probability p, in input's shape), else 0."""
+    return sampling.bernoulli_out(input, p, generator)
+
+
+def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
+    """`num_samples` indices for each row of weights, in proportion to them; without replacement all different.
+
+    >>> _ = minitorch.manual_seed(0)
+    >>> minitorch.multinomial(minitorch.tensor([0.1, 0.2, 0.3, 0.4]), 3)
+    tensor([2, 1, 3])
+    """
+    return sampling.multinomial(input, num_samples, replacement, generator)

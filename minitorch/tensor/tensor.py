@@ -1,0 +1,435 @@
+"""`Tensor`: an array, and what autograd needs to know about it.
+
+Here is what a tensor *is*: its array, its place in the graph, its gradient and hooks. How it is viewed and written to is in
+`writing.py`; what can be computed with it, in `tensor/methods/` (one-liners) and `ops/` (the mathematics).
+Read next: `writing.py`, then `autograd/engine.py` for what `backward` does.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..arrays import dtypes
+from ..arrays.device import device, device_of, to_numpy
+from ..arrays.memory import address
+from ..autograd import node
+from ..autograd.grad_mode import grad_mode, inference_blocks
+from ..autograd.hooks import Hooks, hooks_of
+from ..op import door as op_module
+from ..op import signature
+from ..op.door import new
+from .methods import TensorMethods
+from .writing import INFERENCE, Version, Writing
+
+
+class Size(tuple):
+    """A tensor's shape: a tuple that prints as torch's does and knows its `numel()`."""
+
+    def numel(self) -> int:
+        """The product of the sizes."""
+        return math.prod(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        item = super().__getitem__(key)
+        return Size(item) if isinstance(key, slice) else item
+
+    def __add__(self, other: Any) -> Size:
+        return Size(super().__add__(tuple(other)))
+
+    def __repr__(self) -> str:
+        return f"minitorch.Size([{', '.join(map(str, self))}])"
+
+
+class Tensor(Writing, TensorMethods):
+    """An n-dimensional array that remembers how it was computed, when asked to (`requires_grad=True`)."""
+
+    # Class attributes are the defaults, so that the door only writes what differs.
+    _array: Any
+    _requires_grad: bool = False
+    _grad: Any = None
+    _grad_fn: Any = None
+    _output_nr: int = 0
+    _accumulator: Any = None
+    _detached_at = -1  # when `detach_` cut it off: nodes born before have saved it with its history
+    _retains_grad = False
+    _leaf_hooks: Any = None
+    _post_accumulate_hooks: dict = {}
+
+    __array_priority__ = 1000  # NumPy scalars and arrays on the left of an operator let ours run
+
+    def __new__(cls, data: Any = (), *args: Any, **kwargs: Any) -> Any:
+        return super().__new__(cls)
+
+    def __init__(self, data: Any = ()) -> None:
+        """`Tensor([1, 2])`: a tensor of the default dtype; `tensor(...)` is usually what is wanted."""
+        self._array = np.array(data, dtype=dtypes.get_default_dtype().numpy)
+
+    @classmethod
+    def _wrap(cls, array: Any) -> Tensor:
+        """A tensor around an array, without a copy."""
+        self = new(Tensor)
+        self._array = array if type(array) is np.ndarray or hasattr(array, "get") else np.asarray(array)
+        if inference_blocks:
+            self._mark_inference()
+        return self
+
+    def _mark_inference(self) -> None:
+        """A tensor made in this thread's inference_mode is known by its counter."""
+        if grad_mode.inference:
+            self._counter = INFERENCE
+
+    def is_inference(self) -> bool:
+        """Whether the tensor was made in `inference_mode`."""
+        return self._counter is INFERENCE
+
+    # ---- what it is ----
+
+    @property
+    def shape(self) -> Size:
+        return Size(self._array.shape)
+
+    @property
+    def ndim(self) -> int:
+        return self._array.ndim
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return dtypes.from_numpy_dtype(self._array.dtype)
+
+    @property
+    def device(self) -> device:
+        return device_of(self._array)
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or its entry `dim`."""
+        return self.shape if dim is None else self.shape[dim]
+
+    def dim(self) -> int:
+        """The number of dimensions."""
+        return self._array.ndim
+
+    def numel(self) -> int:
+        """The number of elements."""
+        return self._array.size
+
+    nelement, ndimension = numel, dim
+
+    def stride(self, dim: int | None = None) -> Any:
+        """For each dimension, how many elements apart its neighbours lie in memory (NumPy counts bytes)."""
+        strides = tuple(s // self._array.itemsize for s in self._array.strides)
+        return strides if dim is None else strides[dim]
+
+    def is_contiguous(self) -> bool:
+        """Whether the elements lie in memory in row-major order without gaps."""
+        return self._array.flags.c_contiguous
+
+    def element_size(self) -> int:
+        """Bytes per element."""
+        return self._array.itemsize
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return address(self._array)
+
+    def is_floating_point(self) -> bool:
+        """Whether the dtype is a float."""
+        return self.dtype.is_floating_point
+
+    def get_device(self) -> int:
+        """The GPU's number, −1 on the CPU."""
+        return -1 if self.device.index is None else self.device.index
+
+    @property
+    def itemsize(self) -> int:
+        return self._array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self._array.nbytes
+
+    @property
+    def is_cuda(self) -> bool:
+        return self.device.type == "cuda"
+
+    @property
+    def is_cpu(self) -> bool:
+        return self.device.type == "cpu"
+
+    @property
+    def is_leaf(self) -> bool:
+        """True unless an op made it and it requires grad."""
+        return not self._requires_grad or self.grad_fn is None
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node that made this tensor; None for a leaf."""
+        if self._grad_fn is not node.STALE:
+            return self._grad_fn
+        if self._version == self._seen_version:
+            return self._maker
+        if self._replay is None:
+            raise RuntimeError(
+                f"this view {self._refusal}, and its base or another view of its base has been modified inplace. Use an "
+                "out-of-place operation instead, or clone() the view first."
+            )
+        base: Any = self._base
+        if not base._requires_grad:  # it was detached in place: this view keeps a node, which leads nowhere
+            base = base._before_write()
+            base._borrow_history()
+            base._seen_version = base._version
+        with _recording():
+            again = self._replay(base)
+        self._grad_fn, self._output_nr, self._seen_version = again._grad_fn, again._output_nr, self._version
+        if self._retains_grad:
+            hooks_of(self._grad_fn).retain[self._output_nr] = weakref.ref(self)
+        return self._grad_fn
+
+    @property
+    def grad(self) -> Any:
+        """The gradient that backward has added up here; None before the first backward."""
+        if self._grad is None and self._requires_grad and not self._retains_grad and not self._has_no_maker():
+            maker = self._maker if self._grad_fn is node.STALE else self._grad_fn
+            warnings.warn(
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: "
+                f"{maker.name() if maker else 'an op'} made it, and its .grad attribute won't be populated during "
+                "autograd.backward(). If you indeed want it to be populated, call .retain_grad() on this Tensor before backward; "
+                "if you meant a leaf, access that instead.",
+                stacklevel=2,
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            self._check_grad(value)
+        self._grad = value
+
+    @grad.deleter
+    def grad(self) -> None:
+        self._grad = None
+
+    def _check_grad(self, value: Any) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+        if value is self:
+            raise RuntimeError("can't assign Variable as its own grad")
+        if value.dtype is not self.dtype:
+            raise RuntimeError(
+                f"attempting to assign a gradient with dtype '{value.dtype}' to a tensor with dtype '{self.dtype}'"
+            )
+        if value.device != self.device:
+            raise RuntimeError(
+                f"attempting to assign a gradient with device '{value.device}' to a tensor with device '{self.device}'; move "
+                "the gradient with .to(device)"
+            )
+        if value.shape != self.shape:
+            raise RuntimeError(
+                f"attempting to assign a gradient of size '{list(value.shape)}' to a tensor of size '{list(self.shape)}'. "
+                "Please ensure that the gradient and the tensor are the same size"
+            )
+
+    @property
+    def _version(self) -> int:
+        """How often this memory has been written to, through this tensor or a view of it."""
+        if self._counter is INFERENCE:
+            raise RuntimeError("Inference tensors do not track version counter.")
+        return 0 if self._counter is None else self._counter.n
+
+    @property
+    def output_nr(self) -> int:
+        return self._output_nr
+
+    @property
+    def retains_grad(self) -> bool:
+        return self._retains_grad
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory outside the graph, with a version counter of its own: writes to it go unnoticed."""
+        return Tensor._wrap(self._array)
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self._array = value._array
+
+    # ---- autograd ----
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Tensor | Sequence[Tensor] | None = None,
+    ) -> None:
+        """Add ∂self/∂leaf into `leaf.grad` for every leaf that requires grad. `gradient` is v in vᵀJ, 1 for a scalar."""
+        from ..autograd import backward
+
+        backward(self, gradient, retain_graph, create_graph, inputs)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients with respect to this tensor are recorded. The engine itself reads and writes `_requires_grad`."""
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if not isinstance(value, bool):
+            raise RuntimeError(f"requires_grad must be a bool, got {type(value).__name__}")
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Ask for gradients from here on (leaves of floating-point dtype only)."""
+        if requires_grad and not self.dtype.is_floating_point:
+            raise RuntimeError(
+                f"only Tensors of floating point dtype can require gradients, got {self.dtype!r}; convert with .float()"
+            )
+        if requires_grad and self.is_inference() and not grad_mode.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed: clone() makes a normal "
+                "tensor."
+            )
+        if not requires_grad and not self._has_no_maker() and not self.is_leaf:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
+                "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+            )
+        if self._views and requires_grad != self._requires_grad:
+            self._tell_views(requires_grad)
+        self._requires_grad = bool(requires_grad)
+        return self
+
+    def _tell_views(self, requires_grad: bool) -> None:
+        """Views require grad when their base does, though made before they have no history, so no gradient flows there."""
+        for view in [reference() for reference in self._views or ()]:
+            if view is None:
+                continue
+            if requires_grad and not view._requires_grad:
+                view._borrow_history()
+            elif not requires_grad and view._grad_fn is node.STALE and view._maker is None:
+                view._requires_grad, view._grad_fn = False, None
+            elif not requires_grad and view._grad_fn is not node.STALE and view._grad_fn is not None:
+                view._borrow_history()  # it keeps the history it has, until somebody writes to it
+
+    def detach(self) -> Tensor:
+        """The same memory, cut out of the graph."""
+        return self._alias()
+
+    def detach_(self) -> Tensor:
+        """Cut this tensor itself out of the graph."""
+        if self._base is not None:
+            raise RuntimeError("Can't detach views in-place. Use detach() instead.")
+        if self._requires_grad:
+            self._tell_views(False)
+        if self._grad_fn is not None:
+            self._detached_at = node.birth()
+            node.in_place_detachments[:] = [True]
+        self._grad_fn, self._output_nr, self._requires_grad = None, 0, False
+        return self
+
+    def _alias(self) -> Tensor:
+        """A tensor on the same memory with the same version counter and no history."""
+        alias = new(Tensor)
+        alias._array = self._array
+        if self._counter is None:
+            self._counter = Version()
+        alias._counter = self._counter
+        return alias
+
+    def retain_grad(self) -> None:
+        """Keep `.grad` of this non-leaf as well when backward passes."""
+        if not self._requires_grad:
+            raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
+        if self._retains_grad or self._has_no_maker() or self.is_leaf:
+            return
+        self._retains_grad = True
+        hooks_of(self.grad_fn).retain[self._output_nr] = weakref.ref(self)
+
+    def register_hook(self, hook: Callable) -> Any:
+        """Call `hook(grad)` when this tensor's gradient is known; a tensor it returns takes the gradient's place."""
+        if not self._requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self.is_leaf:
+            if self._leaf_hooks is None:
+                self._leaf_hooks = {}
+            # the next accumulator finds the leaf's hooks by itself
+            hooks_of(node.accumulator(self)).tensor[0] = self._leaf_hooks
+            return Hooks.add(self._leaf_hooks, hook)
+        hooks = hooks_of(self.grad_fn).tensor.setdefault(self._output_nr, {})
+        return Hooks.add(hooks, hook)
+
+    def register_post_accumulate_grad_hook(self, hook: Callable) -> Any:
+        """Call `hook(leaf)` after backward has added into `leaf.grad`."""
+        if not self._requires_grad:
+            raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
+        if self._grad_fn is not None:
+            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+        if not self._post_accumulate_hooks:
+            self._post_accumulate_hooks = {}
+        return Hooks.add(self._post_accumulate_hooks, hook)
+
+    def _reduced_to(self, shape: tuple, numpy_dtype: np.dtype) -> Tensor:
+        """A gradient brought back to its input's shape (the adjoint of broadcasting is a sum) and dtype."""
+        g: Any = self
+        if g._array.shape != shape:
+            extra = g.ndim - len(shape)
+            dims = [*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 and g._array.shape[i + extra] != 1)]
+            if dims:
+                g = g.sum(dims, keepdim=True)
+            if g._array.shape != shape:
+                g = g.reshape(shape)
+        return g if g._array.dtype == numpy_dtype else g.to(dtypes.from_numpy_dtype(numpy_dtype))
+
+    # ---- copies of the object ----
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
+                "Copy .detach() or .clone() instead."
+            )
+        import copy
+
+        made = new(type(self))
+        memo[id(self)] = made
+        for key, value in self.__dict__.items():
+            if not key.startswith("_"):
+                setattr(made, key, copy.deepcopy(value, memo))
+        made._array, made._requires_grad = self._array.copy(), self._requires_grad
+        made._grad = copy.deepcopy(self._grad, memo)
+        return made
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError("only leaf tensors can be pickled; pickle .detach() instead")
+        state = {k: v for k, v in self.__dict__.items() if not k.startswith("_")} | {"_requires_grad": self._requires_grad}
+        return _rebuild, (type(self), to_numpy(self._array), str(self.device), state)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def _rebuild(cls: type, array: np.ndarray, device_name: str, state: dict) -> Any:
+    """What unpickling calls: the tensor from its parts."""
+    made: Any = new(cls)
+    made._array = device(device_name).xp.asarray(array)
+    made.__dict__.update(state)
+    return made
+
+
+class _recording:
+    """`enable_grad`, without importing the public class."""
+
+    def __enter__(self) -> None:
+        self.before, grad_mode.enabled = grad_mode.enabled, True
+
+    def __exit__(self, *exc: Any) -> None:
+        grad_mode.enabled = self.before
+
+
+op_module.Tensor = signature.Tensor = Tensor  # the door makes Tensors, and Tensors come through the door
