@@ -176,8 +176,8 @@ class Op:
         self.n_inputs, self.arity = len(self.inputs), len(self.parameters)
         self.result = namedtuple(name, self.outputs) if len(self.outputs) > 1 else None  # type: ignore[misc]
         self.derivatives: list[Derivative] = []
-        self.kernel: Any = None  # what runs on a GPU in place of forward, and of derivatives, where it serves
-        self.fused_derivatives: list[Derivative] = []
+        self.twins: dict[str, Callable] = {}  # what runs on a device in place of forward, and of derivatives, where it serves
+        self.twin_derivatives: dict[str, list[Derivative]] = {}
         self.plans = Plans(self)
         self.backward_name = backward or "".join(p.capitalize() for p in name.split("_")) + "Backward0"
         self.__name__ = self.__qualname__ = name
@@ -203,34 +203,37 @@ class Op:
         self.derivatives.append(Derivative(self, of, function))
         return function
 
-    # ---- kernels that stand in for them on a GPU ----
+    # ---- twins: faster forms that stand in for them ----
 
-    def fused(self, function: Callable) -> Callable:
-        """`@name.fused`: a function with forward's parameters and results that launches a CUDA kernel.
+    def twin(self, where: str) -> Callable:
+        """`@name.twin("cuda")`: a function with forward's parameters and results that runs in its place on that device.
 
-        It returns None for what its kernel does not serve (a dtype, a layout, a size); then forward runs, as on the CPU.
+        It returns None for what it does not serve (a dtype, a layout, a size); then forward runs.
         """
-        self.kernel = function
-        return function
 
-    def fused_grad(self, *of: Any) -> Any:
-        """`@name.fused_grad("a", "b")`: the same for the derivatives of these inputs, `@name.fused_grad` for the first's.
+        def add(function: Callable) -> Callable:
+            self.twins[where] = function
+            return function
+
+        return add
+
+    def twin_grad(self, where: str, *of: str) -> Callable:
+        """`@name.twin_grad("cuda", "a", "b")`: the same for the derivatives of these inputs; without inputs: for the first's.
 
         It sees arrays, `xp` first, and asks by name for what it needs, as plain derivatives do; it returns a gradient for each
         input, or None. It runs when nothing is being recorded (without create_graph) and every gradient that is wanted is among `of`.
         """
-        if len(of) == 1 and callable(of[0]):
-            return self.fused_grad(self.inputs[0])(of[0])
 
         def add(function: Callable) -> Callable:
-            self.fused_derivatives.append(Derivative(self, of, function, fused=True))
+            derivative = Derivative(self, of or self.inputs[:1], function, fused=True)
+            self.twin_derivatives.setdefault(where, []).append(derivative)
             return function
 
         return add
 
     def on_gpu(self, xp: Any, *args: Any, **options: Any) -> Any:
         """Forward on a GPU: by the kernel where it serves."""
-        out = self.kernel(xp, *args, **options) if use_kernels.enabled and xp is not np else None
+        out = self.twins["cuda"](xp, *args, **options) if use_kernels.enabled and xp is not np else None
         return (self.wide or self.forward)(xp, *args, **options) if out is None else out
 
     # ---- the door ----
@@ -279,7 +282,7 @@ class Op:
             if type(arrays[0]) is np.ndarray:
                 xp, forward = np, self.wide if wide else self.forward
             else:
-                xp, forward = self._xp(arrays), self.on_gpu if self.kernel else self.wide if wide else self.forward
+                xp, forward = self._xp(arrays), self.on_gpu if "cuda" in self.twins else self.wide if wide else self.forward
             if self.variadic:
                 n = len(positions)
                 out = forward(xp, *arrays[:n], **dict(zip(self.parameters[1:], args[n:])))

@@ -46,8 +46,8 @@ class Plan:
 
     def __init__(self, op: Op, steps: list[tuple[Derivative, tuple[int, ...]]], n_inputs: int, wide: bool):
         self.op = op
-        wanted = [op.parameters[i] for _, targets in steps for i in targets] if op.fused_derivatives else []
-        fused = next((d for d in op.fused_derivatives if set(wanted) <= set(d.of)), None)
+        wanted = [op.parameters[i] for _, targets in steps for i in targets] if op.twin_derivatives else []
+        fused = next((d for d in op.twin_derivatives.get("cuda", ()) if set(wanted) <= set(d.of)), None)
         asked = dict.fromkeys(n for d in (*(d for d, _ in steps), *filter(None, (fused,))) for n in d.names)
         arguments = [n for n in asked if n in op.parameters]
         outputs = [n for n in asked if n in op.outputs and n not in op.parameters]

@@ -289,7 +289,7 @@ def gelu_grad(g: Tensor, x: Tensor, approximate: str) -> Tensor:
     return g * gelu_slope(x, approximate)
 
 
-@gelu.fused
+@gelu.twin("cuda")
 def gelu_on_gpu(xp: Any, x: Array, approximate: str) -> Array | None:
     """Each number read once and written once."""
     from ..kernels.cuda.gelu import forward
@@ -297,7 +297,7 @@ def gelu_on_gpu(xp: Any, x: Array, approximate: str) -> Array | None:
     return forward(xp, x, approximate)
 
 
-@gelu.fused_grad
+@gelu.twin_grad("cuda")
 def gelu_grad_on_gpu(xp: Any, g: Array, x: Array, approximate: str) -> Array | None:
     """g and x read once, the gradient written once."""
     from ..kernels.cuda.gelu import backward
@@ -389,7 +389,7 @@ def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     return e
 
 
-@softmax_kernel.fused
+@softmax_kernel.twin("cuda")
 def softmax_on_gpu(xp: Any, x: Array, dim: int) -> Array | None:
     """Each row read once and written once."""
     from ..kernels.cuda.softmax import SOFTMAX, forward
@@ -408,7 +408,7 @@ def softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
     return derivative_by_rows(pull, dim, g, out)
 
 
-@softmax_kernel.fused_grad
+@softmax_kernel.twin_grad("cuda")
 def softmax_grad_on_gpu(xp: Any, g: Array, out: Array, dim: int) -> Array | None:
     """g and p read once, the gradient written once."""
     from ..kernels.cuda.softmax import SOFTMAX_BACKWARD, backward
@@ -446,7 +446,7 @@ def log_softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
     return derivative_by_rows(lambda g, ln_p: g - exp(ln_p) * g.sum(dim, keepdim=True), dim, g, out)
 
 
-@log_softmax_kernel.fused
+@log_softmax_kernel.twin("cuda")
 def log_softmax_on_gpu(xp: Any, x: Array, dim: int) -> Array | None:
     """Each row read once and written once."""
     from ..kernels.cuda.softmax import LOG_SOFTMAX, forward
@@ -454,7 +454,7 @@ def log_softmax_on_gpu(xp: Any, x: Array, dim: int) -> Array | None:
     return forward(LOG_SOFTMAX, xp, x, dim)
 
 
-@log_softmax_kernel.fused_grad
+@log_softmax_kernel.twin_grad("cuda")
 def log_softmax_grad_on_gpu(xp: Any, g: Array, out: Array, dim: int) -> Array | None:
     """g and ln p read once, the gradient written once."""
     from ..kernels.cuda.softmax import LOG_SOFTMAX_BACKWARD, backward

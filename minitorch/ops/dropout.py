@@ -71,7 +71,7 @@ def philox_dropout_grad(g: Tensor, p: float, scale: float, seed: int, counter: i
     return philox_dropout(g, p, scale, seed, counter)
 
 
-philox_dropout.fused(kernels.forward)
+philox_dropout.twin("cuda")(kernels.forward)
 
 
 @op(promote=None, public=False, backward="MulBackward0")

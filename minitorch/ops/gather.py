@@ -349,7 +349,7 @@ def embedding_grad(g: Tensor, weight_shape: tuple, indices: Tensor, padding_idx:
     return index_add(g.new_zeros(weight_shape), 0, rows, row)
 
 
-@embedding.fused_grad
+@embedding.twin_grad("cuda")
 def embedding_grad_on_gpu(xp: Any, g: Array, weight_shape: tuple, indices: Array, padding_idx: int) -> Array | None:
     """g read once, added where it belongs by atomic additions."""
     from ..kernels.cuda.embedding import backward

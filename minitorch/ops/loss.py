@@ -294,7 +294,7 @@ def nll_of_logits_grad(
     return h - softmax_kernel(x, 1) * h.sum(1, keepdim=True)
 
 
-@nll_of_logits.fused
+@nll_of_logits.twin("cuda")
 def nll_of_logits_on_gpu(xp: Any, x: Array, target: Array, reduction: str, ignore_index: int) -> tuple | None:
     """Each logit read once."""
     from ..kernels.cuda.cross_entropy import forward
@@ -306,7 +306,7 @@ def nll_of_logits_on_gpu(xp: Any, x: Array, target: Array, reduction: str, ignor
     return loss, number
 
 
-@nll_of_logits.fused_grad
+@nll_of_logits.twin_grad("cuda")
 def nll_of_logits_grad_on_gpu(
     xp: Any, g: Array, x: Array, target: Array, reduction: str, ignore_index: int, total_weight: Array
 ) -> Array | None:

@@ -190,7 +190,7 @@ def norm_grad_bias(g: Tensor) -> Tensor:
     return _per_parameter(g)
 
 
-@norm.fused
+@norm.twin("cuda")
 def norm_on_gpu(
     xp: Any, x: Array, weight: Array | None, bias: Array | None, dims: tuple, eps: float
 ) -> tuple[Array, Array, Array] | None:
@@ -206,7 +206,7 @@ def norm_on_gpu(
     return batch_norm.forward(xp, x, mean, var, weight, bias, eps), mean.reshape(shape), var.reshape(shape)
 
 
-@norm.fused_grad("x", "weight", "bias")
+@norm.twin_grad("cuda", "x", "weight", "bias")
 def norm_grad_on_gpu(
     xp: Any, g: Array, x: Array, weight: Array | None, mean: Array, var: Array, dims: tuple, eps: float
 ) -> tuple[Array, Array, Array] | None:
@@ -243,7 +243,7 @@ def norm_by_grad_bias(g: Tensor) -> Tensor:
     return _per_parameter(g)
 
 
-@norm_by.fused
+@norm_by.twin("cuda")
 def norm_by_on_gpu(
     xp: Any, x: Array, mean: Array, var: Array, weight: Array | None, bias: Array | None, eps: float
 ) -> Array | None:
@@ -256,7 +256,7 @@ def norm_by_on_gpu(
     return batch_norm.forward(xp, x, mean, var, weight, bias, eps)
 
 
-@norm_by.fused_grad("x", "weight", "bias")
+@norm_by.twin_grad("cuda", "x", "weight", "bias")
 def norm_by_grad_on_gpu(
     xp: Any, g: Array, x: Array, mean: Array, var: Array, weight: Array | None, eps: float
 ) -> tuple[Array, Array, Array] | None:

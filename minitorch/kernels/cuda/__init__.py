@@ -2,7 +2,7 @@
 
 On a GPU a pass over an array costs what moving its numbers costs, hardly ever what computing on them does. The plain softmax
 reads or writes each number eight times, a kernel twice. Each kernel stands beside the Python function that launches it, in a file
-of its family; the op it replaces names that function (`@op.fused`, `@op.fused_grad`) and stays what is run everywhere else.
+of its family; the op it replaces names that function (`@op.twin("cuda")`, `@op.twin_grad("cuda")`) and stays what is run everywhere else.
 Read next: `softmax.py`, the one to learn from; docs/gpu.md, how kernels are proved on a machine without a GPU.
 """
 
