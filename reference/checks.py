@@ -317,7 +317,7 @@ def keeps_only_what_it_names(row: Row, source: Source) -> None:
             continue
         named = {n for d in (*node.op.derivatives, *itertools.chain(*node.op.twin_derivatives.values())) for n in d.names}
         assert set(node.plan.names) <= named, f"{row} keeps {set(node.plan.names) - named} without being asked"
-        if not node.op.variadic:
+        if not node.op.declaration.variadic:
             assert len(node.saved) == len(node.plan.names), f"{row}: {len(node.saved)} values for {node.plan.names}"
 
 

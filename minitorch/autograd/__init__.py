@@ -123,7 +123,7 @@ def _roots(tensors: tuple, gradients: tuple) -> list:
                 f"element {i} of tensors does not require grad and does not have a grad_fn: it is not connected to a "
                 "tensor with requires_grad=True (made under no_grad, detached, or of integers?)"
             )
-        shape, dtype = edge[0].metas[edge[1]]
+        shape, dtype = edge[0].output_specs[edge[1]]
         if v is None:
             if math.prod(shape) != 1:
                 raise RuntimeError(

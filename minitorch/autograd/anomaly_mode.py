@@ -104,7 +104,7 @@ def watched_run(node: Any, grads: list) -> list:
     try:
         results = node.run(grads)
         for place, g in zip(node.places, results):
-            if state.check_nan and g is not None and bool(g.detach().isnan().any()):
+            if state.check_nan and g is not None and _has_nan(getattr(g, "_array", g)):
                 raise RuntimeError(f"Function '{node.name()}' returned nan values in its {place}th output.")
         return results
     except Exception:
@@ -112,6 +112,10 @@ def watched_run(node: Any, grads: list) -> list:
         raise
     finally:
         state.running = before
+
+
+def _has_nan(array: Any) -> bool:
+    return bool((array != array).any())
 
 
 def _story(node: Any) -> str:

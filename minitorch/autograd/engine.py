@@ -1,44 +1,35 @@
 """The walk: what happens in `loss.backward()`.
 
 Every recorded op has left a `Node` (see `node.py`), born after the nodes of its inputs: birth order is a topological order.
-The walk keeps a heap and always takes the youngest node that holds a gradient; by then all its consumers have contributed.
-No recursion, so a chain of 100,000 nodes is as good as one of ten. Leaves end in an `AccumulateGrad` node, which adds into
-`.grad`. Read next: `function.py` for derivatives of your own, `gradcheck.py` for how they are checked.
+So the youngest node that holds a gradient has everything it will get: it runs, and sends gradients on. No recursion: a chain of
+100,000 nodes is as good as one of ten. Leaves end in an `AccumulateGrad` node, which adds into `.grad`.
+
+Unless the walk is recorded itself (`create_graph=True`), what it carries are bare arrays: derivatives are written in operators and ops,
+so the same line computes with arrays and with Tensors. Read next: `function.py` for derivatives of your own, `gradcheck.py`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
+from operator import attrgetter
 from typing import Any
 
+from ..arrays.dtypes import from_numpy_dtype
 from . import anomaly_mode
 from .grad_mode import grad_mode
+from .hooks import as_tensor
 
-
-class Walk:
-    """One run of `walk`, as those see it who must know which one asks: `utils/checkpoint.py` recomputes once for each."""
-
-    __slots__ = ("__weakref__", "to_inputs")
-
-    def __init__(self, to_inputs: bool) -> None:
-        self.to_inputs = to_inputs  # whether it stops at given inputs, and so may skip nodes
-
-
-class _Running(threading.local):
-    walk: Walk | None = None
-
-
-running = _Running()  # the innermost walk of this thread
+Edge = tuple[Any, int]  # a node, and which of its outputs
 
 
 def walk(
-    roots: Sequence[tuple[tuple[Any, int], Any]],
+    roots: Sequence[tuple[Edge, Any]],
     *,
     retain_graph: bool,
     create_graph: bool,
-    inputs: Sequence[tuple[Any, int]] | None = None,
+    inputs: Sequence[Edge] | None = None,
     accumulate: bool = True,
 ) -> dict:
     """Send gradients from `roots` (edge, gradient) down the graph, youngest node first.
@@ -46,83 +37,114 @@ def walk(
     inputs: edges to stop at; only nodes that lead to one of them run. accumulate: whether leaves add into `.grad`.
     Returns the gradient that arrived at each of `inputs`, by edge.
     """
-    wanted = set(inputs or ())
-    stops = {node for node, _ in wanted}
-    needed: Any = _leading_to(stops, [edge[0] for edge, _ in roots]) if inputs is not None else None
-    arrived: dict = {}
-    pending: dict[Any, list] = {}  # the nodes that wait for their turn, and what has arrived for each of their outputs
-    heap: list[tuple[int, Any]] = []  # the same nodes, the youngest first
-    sums: set = set()  # the (node, output) whose gradient is a sum made here, which nobody else holds
-    borrowed: set = set()  # the leaves whose gradient is memory that others hold too
-
-    run = anomaly_mode.watched_run if anomaly_mode.state.enabled else None
-    outer, running.walk = running.walk, Walk(inputs is not None)
-    mode, grad_mode.enabled = grad_mode.enabled, create_graph
-    sent: Any = roots  # (edge, gradient): what goes down the graph now
-    grads: list = []
-    may_share = True  # a root's gradient is the caller's
-    try:
-        while True:
-            # What was sent arrives: it is added to what has arrived for that output, in the output's shape and dtype.
-            for edge, g in sent:
-                if edge is None or g is None or (needed is not None and edge[0] not in needed):
-                    continue
-                target, nr = edge
-                shape, dtype = target.metas[nr]
-                array = g._array
-                if array.shape != shape or array.dtype is not dtype:
-                    g = g._reduced_to(shape, dtype)
-                if target not in pending:
-                    held = pending[target] = [None] * len(target.metas)
-                    held[nr] = g
-                    heappush(heap, (-target.birth, target))
-                else:
-                    held = pending[target]
-                    if held[nr] is None:
-                        held[nr] = g
-                    elif edge in sums:
-                        held[nr]._array += g._array  # the sum is this walk's own: add into it
-                    else:
-                        held[nr] = held[nr] + g
-                        if not create_graph:
-                            sums.add(edge)
-                # What becomes a leaf's .grad must be nobody else's memory.
-                if not target.edges and (may_share or g._base is not None or any_is(g, grads)):
-                    borrowed.add(target)
-            if not heap:
-                return arrived
-            # The youngest node has all its gradients now: it runs.
-            node = heappop(heap)[1]
-            grads = pending.pop(node)
-            hooks = node.hooks
-            if hooks is not None:
-                grads = hooks.before(grads)
-                if not node.edges:  # a hook may hold what it has seen, and what it has put in its place
-                    borrowed.add(node)
-                    sums.discard((node, 0))
-            if stops and node in stops:
-                arrived.update({(node, nr): g for nr, g in enumerate(grads) if (node, nr) in wanted})
-                if not needed[node] and not accumulate:
-                    sent = ()
-                    continue
-            if borrowed and node in borrowed and (node, 0) not in sums:
-                grads = [g if g is None else g.clone() for g in grads]
-            results = node.run(grads) if run is None else run(node, grads)
-            if hooks is not None:
-                results = hooks.after(node, results, grads)
+    goal = Goal(roots, inputs, accumulate)
+    pending = Pending(goal, recorded=create_graph)
+    with _Mode(create_graph, Walk(inputs is not None)):
+        for edge, g in roots:
+            pending.add(edge, g if create_graph else g._array, None)
+        while pending.heap:
+            node, grads = pending.youngest()
+            if goal.reached(node, grads):
+                continue
+            results = node.run(grads) if not anomaly_mode.state.enabled else anomaly_mode.watched_run(node, grads)
+            if node.hooks is not None:
+                results, grads = node.hooks.after(node, results, grads), None
             if not retain_graph:
                 node.release()
-            sent = zip(node.edges, results)
-            may_share = node.may_share or hooks is not None
-    finally:
-        running.walk, grad_mode.enabled = outer, mode
+            for edge, g in zip(node.edges, results):
+                if edge is not None and g is not None:
+                    pending.add(edge, g, None if node.may_share else grads)
+    return goal.arrived
 
 
-def any_is(g: Any, grads: list) -> bool:
-    """Whether g is one of the tensors in `grads` (`in` would compare their elements)."""
-    if len(grads) == 1:
-        return g is grads[0]
-    return any(g is h for h in grads)
+class Pending:
+    """The nodes that wait for their turn, and what has arrived for each of their outputs: what meets there is added up."""
+
+    def __init__(self, goal: Goal, recorded: bool) -> None:
+        self.needed, self.recorded = goal.needed, recorded
+        self.array_of: Callable = attrgetter("_array") if recorded else _itself
+        self.grads: dict[Any, list] = {}
+        self.heap: list[tuple[int, Any]] = []  # the same nodes, the youngest first
+        self.sums: set[Edge] = set()  # where a sum was made here, which nobody else holds
+        self.borrowed: set = set()  # the leaves whose gradient is memory that others hold too
+
+    def add(self, edge: Edge, g: Any, held: list | None) -> None:
+        """g, for an output of a node; it may be the memory of one in `held`, or, if that is None, anybody's."""
+        node, nr = edge
+        if self.needed is not None and node not in self.needed:
+            return
+        array, (shape, dtype) = self.array_of(g), node.output_specs[nr]
+        if array.shape != shape or array.dtype is not dtype:
+            g, held = reduced(g, shape, dtype), []
+        waiting = self.grads.get(node)
+        if waiting is None:
+            waiting = self.grads[node] = [None] * len(node.output_specs)
+            heappush(self.heap, (-node.birth, node))
+        if not node.edges and not self._is_own(g, held):
+            self.borrowed.add(node)
+        if waiting[nr] is None:
+            waiting[nr] = g
+        elif self.recorded:
+            waiting[nr] = waiting[nr] + g
+        elif edge in self.sums:
+            waiting[nr] += g
+        else:
+            waiting[nr] = waiting[nr] + g
+            self.sums.add(edge)
+
+    def youngest(self) -> tuple[Any, list]:
+        """The youngest node and the gradients of its outputs, as its hooks leave them: all that it will get has arrived."""
+        node = heappop(self.heap)[1]
+        grads, own = self.grads.pop(node), node not in self.borrowed or (node, 0) in self.sums
+        if node.hooks is not None:
+            grads, own = node.hooks.before(grads), False  # a hook may hold what it has seen, and what it has put in its place
+        if not own and not node.edges:  # what becomes a leaf's .grad must be nobody else's memory
+            grads = [g if g is None else g.clone() if self.recorded else g.copy() for g in grads]
+        return node, grads
+
+    def _is_own(self, g: Any, held: list | None) -> bool:
+        """Whether the memory of g is its own: not a view, and none of those it may be."""
+        array = self.array_of(g)
+        if held is None or array.base is not None:
+            return False
+        return not any(h is not None and self.array_of(h) is array for h in held)
+
+
+def _itself(g: Any) -> Any:
+    return g
+
+
+def reduced(g: Any, shape: tuple, dtype: Any) -> Any:
+    """A gradient in its receiver's shape and dtype: the adjoint of copying is adding, so what was broadcast is summed."""
+    from ..ops.elementwise import to
+    from ..ops.reduce import sum_
+    from ..ops.shape import reshape
+
+    new = max(g.ndim - len(shape), 0)  # dimensions that broadcasting put in front
+    ones = [i + new for i, n in enumerate(shape) if n == 1 and g.shape[i + new] != 1]
+    if new or ones:
+        g = sum_(g, (*range(new), *ones), keepdim=bool(ones))
+    if tuple(g.shape) != shape:
+        g = reshape(g, shape)
+    return g if getattr(g, "_array", g).dtype == dtype else to(g, from_numpy_dtype(dtype))
+
+
+class Goal:
+    """Where the walk is to end: at all leaves, or at given edges, whose gradients are kept."""
+
+    def __init__(self, roots: Sequence[tuple[Edge, Any]], inputs: Sequence[Edge] | None, accumulate: bool) -> None:
+        self.wanted = set(inputs or ())
+        self.stops = {node for node, _ in self.wanted}
+        self.needed = None if inputs is None else _leading_to(self.stops, [edge[0] for edge, _ in roots])
+        self.accumulate = accumulate
+        self.arrived: dict[Edge, Any] = {}
+
+    def reached(self, node: Any, grads: list) -> bool:
+        """Keep what was asked for; whether the node itself need not run."""
+        if node not in self.stops:
+            return False
+        self.arrived.update({(node, nr): as_tensor(g) for nr, g in enumerate(grads) if (node, nr) in self.wanted})
+        return not self.needed[node] and not self.accumulate  # type: ignore[index]
 
 
 def _leading_to(stops: set, roots: list) -> dict:
@@ -139,3 +161,33 @@ def _leading_to(stops: set, roots: list) -> dict:
         if runs or node in stops:
             needed[node] = runs
     return needed
+
+
+class Walk:
+    """Identifies one run of `walk`: `utils/checkpoint.py` recomputes once for each."""
+
+    __slots__ = ("__weakref__", "to_inputs")
+
+    def __init__(self, to_inputs: bool) -> None:
+        self.to_inputs = to_inputs  # whether it stops at given inputs, and so may skip nodes
+
+
+class _Running(threading.local):
+    walk: Walk | None = None
+
+
+running = _Running()  # the innermost walk of this thread
+
+
+class _Mode:
+    """Within a walk: whether ops are recorded, what derivatives compute with, and which walk it is."""
+
+    def __init__(self, recorded: bool, walk: Walk) -> None:
+        self.inside = recorded, not recorded, walk
+
+    def __enter__(self) -> None:
+        self.outside = grad_mode.enabled, grad_mode.on_arrays, running.walk
+        grad_mode.enabled, grad_mode.on_arrays, running.walk = self.inside
+
+    def __exit__(self, *exc: Any) -> None:
+        grad_mode.enabled, grad_mode.on_arrays, running.walk = self.outside

@@ -12,7 +12,8 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .grad_mode import grad_mode
+from .grad_mode import grad_mode, users_code
+from .hooks import as_carried, as_tensors
 from .node import Node, birth, gradient_edge, watchers
 
 
@@ -63,7 +64,7 @@ class FunctionNode(Node):
         self.function, self.ctx = function, ctx
         self.inputs_edges = [gradient_edge(x) for x in inputs]
         self.edges = [edge for edge in self.inputs_edges if edge is not None]
-        self.metas = tuple((out._array.shape, out._array.dtype) if _is_tensor(out) else () for out in outputs)
+        self.output_specs = tuple((out._array.shape, out._array.dtype) if _is_tensor(out) else () for out in outputs)
         # What zeros are made like where no gradient arrives: of each output's shape, without holding its memory.
         like = [out.new_zeros(()).expand(out.shape) if _is_tensor(out) else None for out in outputs]
         self.templates = like if ctx._materialize else []
@@ -113,6 +114,12 @@ class FunctionNode(Node):
 
     def run(self, grads: list) -> list:
         """Call the user's backward, and keep the gradients that somebody wants."""
+        grads = as_tensors(grads)
+        with users_code():
+            results = self._backward(grads)
+        return as_carried(results)
+
+    def _backward(self, grads: list) -> list:
         if self.ctx._materialize:
             from ..tensor.creation import zeros_like
 

@@ -16,6 +16,7 @@ from typing import Any
 class _GradMode(threading.local):
     enabled = True
     inference = False
+    on_arrays = False  # whether this thread is in a backward that is not recorded: its derivatives compute with bare arrays
 
 
 grad_mode = _GradMode()
@@ -159,3 +160,13 @@ class inference_mode(_Switch):
     def __new__(cls, mode: Any = True) -> Any:
         """`@inference_mode` without parentheses decorates too, as in torch."""
         return super().__new__(cls) if isinstance(mode, bool) else cls()(mode)
+
+
+class users_code:
+    """Within this block a user's own code runs (a hook, a Function): what ops are called with are Tensors, as everywhere."""
+
+    def __enter__(self) -> None:
+        self.outside, grad_mode.on_arrays = grad_mode.on_arrays, False
+
+    def __exit__(self, *exc: Any) -> None:
+        grad_mode.on_arrays = self.outside

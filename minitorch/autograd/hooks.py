@@ -6,10 +6,12 @@ Read next: `engine.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from .grad_mode import grad_mode
+from .grad_mode import grad_mode, users_code
+
+Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
 
 
 class Hooks:
@@ -31,29 +33,47 @@ class Hooks:
 
     def before(self, grads: list) -> list:
         """Tensor hooks in the order they were registered, then retain_grad, then the node's prehooks."""
-        grads = list(grads)
-        for nr, hooks in self.tensor.items():
-            for hook in list(hooks.values()):
-                if grads[nr] is not None:
-                    grads[nr] = _replaced(grads[nr], hook(grads[nr]), hook)
-        for hook in list(self.pre.values()):
-            grads = list(_as_tuple(hook(tuple(grads)), grads))
-        for nr, reference in self.retain.items():
-            tensor = reference()
-            if tensor is not None and grads[nr] is not None:
-                g = grads[nr] if grad_mode.enabled else grads[nr].detach()
-                tensor._grad = g.clone() if tensor._grad is None else tensor._grad + g
-        return grads
+        grads = as_tensors(grads)
+        with users_code():
+            for nr, hooks in self.tensor.items():
+                for hook in list(hooks.values()):
+                    if grads[nr] is not None:
+                        grads[nr] = _replaced(grads[nr], hook(grads[nr]), hook)
+            for hook in list(self.pre.values()):
+                grads = list(_as_tuple(hook(tuple(grads)), grads))
+            for nr, reference in self.retain.items():
+                tensor = reference()
+                if tensor is not None and grads[nr] is not None:
+                    g = grads[nr] if grad_mode.enabled else grads[nr].detach()
+                    tensor._grad = g.clone() if tensor._grad is None else tensor._grad + g
+        return as_carried(grads)
 
     def after(self, node: Any, results: list, grad_outputs: list) -> list:
         """The node's hooks see one gradient per input, None where none is wanted; back in the order of the edges."""
         places = node.places
         grad_inputs: list = [None] * len(node.next_functions)
-        for place, result in zip(places, results):
+        for place, result in zip(places, as_tensors(results)):
             grad_inputs[place] = result
-        for hook in list(self.post.values()):
-            grad_inputs = list(_as_tuple(hook(tuple(grad_inputs), tuple(grad_outputs)), grad_inputs))
-        return [grad_inputs[place] for place in places]
+        seen = tuple(as_tensors(grad_outputs))
+        with users_code():
+            for hook in list(self.post.values()):
+                grad_inputs = list(_as_tuple(hook(tuple(grad_inputs), seen), grad_inputs))
+        return as_carried([grad_inputs[place] for place in places])
+
+
+def as_tensor(g: Any) -> Any:
+    """A gradient as hooks, users' Functions and leaves want it: what a walk that is not recorded carries are bare arrays."""
+    return g if g is None or isinstance(g, Tensor) else Tensor._wrap(g)
+
+
+def as_tensors(grads: Sequence) -> list:
+    """The same for several."""
+    return [as_tensor(g) for g in grads]
+
+
+def as_carried(grads: Sequence) -> list:
+    """Gradients from users' code, as this walk carries them."""
+    return [g._array if grad_mode.on_arrays and g is not None else g for g in grads]
 
 
 def hooks_of(node: Any) -> Hooks:

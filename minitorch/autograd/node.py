@@ -12,27 +12,19 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from ..arrays.device import use_kernels, xp_of
-from .grad_mode import grad_mode
-from .hooks import Hooks, hooks_of
+from . import hooks
+from .grad_mode import grad_mode, users_code
+from .hooks import Hooks, as_tensor, hooks_of
 
 birth = itertools.count().__next__
 new = object.__new__
 watchers: list[Callable[[Any], None]] = []  # called with every new node: saved-tensor hooks and anomaly mode stand here
 in_place_detachments: list[bool] = []  # not empty once `detach_` has cut a tensor off: from then on nodes look for it
-PACKED = -2  # the "version" of a saved value that a pack hook has taken in hand
-
-
-class NOT_A_TENSOR:
-    """What stands for the version counter of a saved value that is no tensor."""
-
-    n = -1
+PACKED = -2  # the "version" of a saved value that a pack hook has replaced
 
 
 class Node:
-    """A step of the graph: torch's face of it, and how what was saved is given back."""
+    """A step of the graph: what torch's API shows of it, and how what was saved is given back."""
 
     __slots__ = ("__weakref__", "_metadata", "saved", "versions")
     may_share = False  # whether a derivative may hand out memory that is not its own (a user's Function may)
@@ -40,7 +32,7 @@ class Node:
     edges: Sequence  # for each input that wants a gradient: (node, output number) it goes to, or None
     saved: Sequence | None  # what was saved; None once freed
     versions: Sequence[int]  # of the saved values: the version a tensor was saved at, −1 for what is no tensor
-    metas: tuple  # for each output: its shape and dtype, which its gradient will have
+    output_specs: tuple  # for each output: its shape and dtype, which its gradient will have
     birth: int
     hooks: Hooks | None
 
@@ -151,7 +143,7 @@ class Node:
 class OpNode(Node):
     """The node of a recorded op: it runs the derivatives that the op's plan names."""
 
-    __slots__ = ("birth", "edges", "hooks", "metas", "plan")
+    __slots__ = ("birth", "edges", "hooks", "output_specs", "plan")
 
     plan: Any  # which derivatives run, and where in `saved` each finds what it names
 
@@ -163,11 +155,11 @@ class OpNode(Node):
     def name(self) -> str:
         if "name" in self.metadata:  # a composite function gave it, or it was kept when the rest was freed
             return self.metadata["name"]
-        name = self.op.backward_name
+        name = self.op.grad_fn
         if isinstance(name, str):
             return name
         wanting = [self.op.parameters[i] for i in self.plan.targets]
-        return name({**dict(zip(self.plan.names, self.saved or ())), "wanting": wanting, "out_shape": self.metas[0][0]})
+        return name({**dict(zip(self.plan.names, self.saved or ())), "wanting": wanting, "out_shape": self.output_specs[0][0]})
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -197,24 +189,16 @@ class OpNode(Node):
         return self.unpack()[self.plan.names.index(name)]
 
     def run(self, grads: list) -> list:
-        """The gradients for `edges`, in their order, from the gradients of the outputs (None where none arrived)."""
-        values: Any = self.unpack() if self.versions else self.saved
-        plan = self.plan
-        derivative = plan.simple
-        if derivative is not None:
-            return [derivative(grads[0], values[0])] if values else [derivative(grads[0])]
-        if plan.fused is not None and not grad_mode.enabled:
-            by_kernel = _by_kernel(plan.fused, grads, values)
-            if by_kernel is not None:
-                return by_kernel
-        results: list[Any] = []
-        for function, sources, several, lone in plan.steps:
-            if lone is None:
-                result = function(*[grads[k] if upstream else values[k] for upstream, k in sources])
-            else:
-                result = function(grads[0]) if lone < 0 else function(grads[0], values[lone])
-            results.extend(result) if several else results.append(result)
-        return results
+        """The gradients for `edges`, in their order, from the gradients of the outputs (None where none arrived).
+
+        In a backward that is not recorded they are arrays, and so is what the derivatives compute with.
+        """
+        saved, plan = self.unpack(), self.plan
+        if not grad_mode.on_arrays:
+            return plan.on_tensors(grads, saved)
+        if plan.by_twin is not None and (found := plan.by_twin(grads, saved)) is not None:
+            return found
+        return plan.on_arrays(grads, saved)
 
     def keep_copy(self, tensor: Any) -> None:
         """`tensor`, the op's first input, is about to be overwritten by this very op: what was saved of it becomes a copy.
@@ -228,93 +212,38 @@ class OpNode(Node):
 
     def show_output(self, nr: int, tensor: Any) -> None:
         """Output `nr` was written into `tensor`, whose dtype its gradient has; what was saved of it is watched there from now on."""
-        self.metas = tuple((shape, tensor._array.dtype if k == nr else dtype) for k, (shape, dtype) in enumerate(self.metas))
+        specs = enumerate(self.output_specs)
+        self.output_specs = tuple((shape, tensor._array.dtype if k == nr else dtype) for k, (shape, dtype) in specs)
         for k, saved_nr in enumerate(self.plan.outputs, start=len(self.plan.arguments)):
             if saved_nr == nr and self.saved is not None and self.versions[k] != PACKED:
                 self.keep_instead(k, tensor._alias(), tensor._version)
 
     def release(self) -> None:
         """Drop what was saved, so that memory is freed as the walk goes. Nodes that saved no tensor can run again."""
-        if self.plan.keeps_tensors:
-            if not isinstance(self.op.backward_name, str):  # it depends on what was saved
+        if self.plan.holds_memory:
+            if not isinstance(self.op.grad_fn, str):  # it depends on what was saved
                 self.metadata["name"] = self.name()
             self.saved = None
 
 
-def _by_kernel(fused: tuple, grads: list, values: Sequence) -> list | None:
-    """The gradients by the op's kernel; None on the CPU, and where the kernel does not serve."""
-    g = grads[0]
-    if g is None or type(g._array) is np.ndarray or not use_kernels.enabled:
-        return None
-    function, sources, picks = fused
-    given = [grads[k] if upstream else values[k] for upstream, k in sources]
-    found = function(xp_of(g._array), *(getattr(v, "_array", v) for v in given))
-    if found is None:
-        return None
-    several = found if isinstance(found, tuple) else (found,)
-    return [g._wrap(several[k]) for k in picks]
-
-
-def record(plan: Any, args: tuple, outs: Any) -> OpNode:
-    """The node of a call that is being recorded: its edges, and what its derivatives asked for."""
-    node = OpNode()
-    node.plan = plan
-    node.hooks = None
-    if plan.only_target is None:
-        node.edges = [gradient_edge(args[i]) for i in plan.targets]
-    else:  # `gradient_edge` again, written out for most of the nodes there are
-        x = args[plan.only_target]
-        maker = x._grad_fn
-        node.edges = (gradient_edge(x) if maker is None or maker is STALE else (maker, x._output_nr),)
-    saved = plan.pick(args)
-    versions = plan.unwritten  # hardly anything that is saved has ever been written to
-    for value in saved:
-        if getattr(value, "_counter", NOT_A_TENSOR) is not None:
-            versions = [_version(value) for value in saved]
-            break
-    if plan.extras:
-        saved, versions = list(saved), list(versions)
-        for nr in plan.outputs:
-            alias = outs[nr]._alias()  # not the output itself, which will point back to this node
-            saved.append(alias)
-            versions.append(alias._counter.n)
-        for i in plan.shapes:
-            saved.append(
-                [x.shape for x in args[: len(plan.positions)]] if plan.op.variadic else getattr(args[i], "shape", ())
-            )
-    node.saved, node.versions = saved, versions
-    if len(outs) == 1:
-        array, metas = outs[0]._array, plan.metas
-        shape, dtype = metas[0]
-        if array.shape != shape or array.dtype is not dtype:
-            metas = plan.metas = ((array.shape, array.dtype),)
-        node.metas = metas
-    else:
-        node.metas = tuple((out._array.shape, out._array.dtype) for out in outs)
-    node.birth = birth()
-    if watchers:
-        for watch in list(watchers):
-            watch(node)
-    return node
-
-
-def _version(value: Any) -> int:
+def version_of(value: Any) -> int:
     """How often a value about to be saved has been written to; −1 for what is no tensor."""
-    counter = getattr(value, "_counter", NOT_A_TENSOR)
-    return 0 if counter is None else counter.n
+    if not isinstance(value, hooks.Tensor):
+        return -1
+    return 0 if value._counter is None else value._counter.n
 
 
 class AccumulateGrad(Node):
     """The end of the graph at a leaf: adds what arrives into `leaf.grad`."""
 
-    __slots__ = ("birth", "hooks", "metas", "variable")
+    __slots__ = ("birth", "hooks", "output_specs", "variable")
     edges: Sequence = ()
     places: Sequence = ()
     next_functions: tuple = ()
 
     def __init__(self, variable: Any):
         self.variable = variable
-        self.metas = ((variable._array.shape, variable._array.dtype),)
+        self.output_specs = ((variable._array.shape, variable._array.dtype),)
         self.hooks = None
         self.birth = birth()
 
@@ -333,13 +262,15 @@ class AccumulateGrad(Node):
         if not leaf._requires_grad:
             return []
         if leaf._grad is None:
-            leaf._grad = g
+            leaf._grad = as_tensor(g)
         elif grad_mode.enabled:
             leaf._grad = leaf._grad + g
         else:
             leaf._grad._accumulate(g)
-        for hook in list(leaf._post_accumulate_hooks.values()):
-            hook(leaf)
+        if leaf._post_accumulate_hooks:
+            with users_code():
+                for hook in list(leaf._post_accumulate_hooks.values()):
+                    hook(leaf)
         return []
 
     def release(self) -> None:

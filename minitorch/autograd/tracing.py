@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
+from .engine import reduced
 from .function import Function, FunctionNode
 from .grad_mode import no_grad
 from .node import PACKED, AccumulateGrad, Node, gradient_edge
@@ -169,15 +170,15 @@ class _Visit:
 
     def __init__(self, node: Any) -> None:
         self.node = node
-        self.arrived: list[list[tuple[Node | None, Any]]] = [[] for _ in node.metas]  # (sender, numbers)
-        self.sums: list[Any] = [None] * len(node.metas)
-        self.values: list[Any] = [None] * len(node.metas)  # the sums' numbers
+        self.arrived: list[list[tuple[Node | None, Any]]] = [[] for _ in node.output_specs]  # (sender, numbers)
+        self.sums: list[Any] = [None] * len(node.output_specs)
+        self.values: list[Any] = [None] * len(node.output_specs)  # the sums' numbers
         self.sent: list[tuple[int, tuple | None, Any]] = []  # (edge's place, shape as computed, numbers)
 
     def add(self, nr: int, sender: Node | None, g: Any) -> Any:
         """Add a part to what has arrived; its numbers, once it has its receiver's shape."""
         if g is not None:
-            before, g = self.sums[nr], g._reduced_to(*self.node.metas[nr])
+            before, g = self.sums[nr], reduced(g, *self.node.output_specs[nr])
             self.sums[nr] = g if before is None else before + g
         self.arrived[nr].append((sender, _numbers(g)))
         return _numbers(g)
@@ -229,7 +230,7 @@ def _step(visit: _Visit, number_of: dict, known: _Names, memory: _Memory) -> Ste
             nr,
             _gradient_name(node, nr),
             known.of_output(node, nr),
-            node.metas[nr][0],
+            node.output_specs[nr][0],
             tuple(START if sender is None else number_of[sender] for sender, _ in arrived),
             tuple(numbers for _, numbers in arrived if numbers is not None),
             visit.values[nr],
@@ -242,7 +243,7 @@ def _step(visit: _Visit, number_of: dict, known: _Names, memory: _Memory) -> Ste
     for k, unreduced, numbers in visit.sent:
         target, nr = node.edges[k]
         name, derivative = described[k]
-        sends.append(Sending(name, number_of[target], nr, derivative, target.metas[nr][0], unreduced, numbers))
+        sends.append(Sending(name, number_of[target], nr, derivative, target.output_specs[nr][0], unreduced, numbers))
     return Step(
         number_of[node],
         node.name().rpartition("::")[2],
@@ -271,7 +272,7 @@ def _gradient_name(node: Any, nr: int) -> str:
         kinds = list(inspect.signature(node.function.backward).parameters.values())[1:]
         several = kinds[0].kind is kinds[0].VAR_POSITIONAL
         return f"{kinds[0].name}[{nr}]" if several else kinds[nr].name
-    return f"g[{nr}]" if node.op.output_list else node.op.gradient_name(nr)
+    return node.op.declaration.gradient_name(nr) if node.op.declaration.outputs else f"g[{nr}]"
 
 
 def _inputs(node: Any) -> list[tuple[str, Callable]]:
@@ -285,7 +286,7 @@ def _inputs(node: Any) -> list[tuple[str, Callable]]:
         names += [f"input {i}" for i in range(len(names), len(node.inputs_edges))]
         return [(names[i], node.function.backward) for i in node.places]
     op = node.op
-    if op.variadic:
+    if op.declaration.variadic:
         return [(f"{op.inputs[0]}[{i}]", op.derivatives[0].function) for i in node.plan.targets]
     by_name = {n: d.function for d in op.derivatives for n in d.of}
     return [(op.parameters[i], by_name[op.parameters[i]]) for i in node.plan.targets]

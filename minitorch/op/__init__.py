@@ -4,4 +4,7 @@ Read in this order: `door.py`, the door every op passes; `plan.py`, what a deriv
 each: `signature.py` (what a function takes), `promotion.py` (one dtype for its inputs), `half_precision.py`, `out.py`.
 """
 
-from .door import Array, Elementwise, Index, Indices, Op, Operand, composite, named, op, ops, register, registry, row
+from .declaration import Array, Index, Indices, Operand
+from .declaring import composite, named, op, ops, register, registry, row
+from .door import Op
+from .lanes import Row

@@ -16,28 +16,23 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.memory import order_of_a_copy
+from .declaration import Declaration
 
 FLOAT32 = np.dtype(np.float32)
-# The families whose ops compute with numbers; all others move, compare or draw them.
-COMPUTING = {
-    f"minitorch.ops.{family}"
-    for family in ("activation", "compare", "elementwise", "loss", "normalize", "reduce", "scan", "sort", "special")
-}
-# Where a Python number stays as it is; beside all others torch rounds it, as if it were a tensor.
-EXACT = {"mul": "a b", "true_divide": "a b", "floor_divide": "b", "trunc_divide": "b", "lerp": "weight"}
 
 
-def wide_forward(name: str, op: Any, forward: Callable) -> Callable:
+def forward_in_float32(declaration: Declaration) -> Callable:
     """The forward, in float32 for float inputs that are all of one half-precision dtype, and as it is for any others.
 
     Its results then have their dtype, unless the caller asks for one.
     """
-    asked = op.parameters.index("dtype") if "dtype" in op.parameters else None
-    numbers = [n for n in (*op.inputs, "alpha") if n not in EXACT.get(name, "").split()] if len(op.inputs) > 1 else ()
-    rounded = [i for i, n in enumerate(op.parameters) if n in numbers]
+    forward, names = declaration.forward, declaration.names
+    asked = names.index("dtype") if "dtype" in names else None
+    numbers = {*declaration.inputs, "alpha"} - {*declaration.exact} if len(declaration.inputs) > 1 else set()
+    rounded = [i for i, n in enumerate(names) if n in numbers]
 
     @functools.wraps(forward)
-    def wide(xp: Any, *args: Any, **options: Any) -> Any:
+    def in_float32(xp: Any, *args: Any, **options: Any) -> Any:
         kinds = {a.dtype for a in args if hasattr(a, "strides") and a.dtype.kind in "fV"}
         half = kinds.pop() if len(kinds) == 1 else FLOAT32
         if half.itemsize != 2:
@@ -53,27 +48,32 @@ def wide_forward(name: str, op: Any, forward: Callable) -> Callable:
         made = [_as(half, o) if getattr(o, "dtype", None) == FLOAT32 else o for o in (out if several else (out,))]
         return type(out)(made) if several else made[0]
 
-    return wide
+    return in_float32
 
 
 def _as(dtype: np.dtype, array: Any) -> Any:
     return array.astype(dtype, order=order_of_a_copy(array)) if array.ndim else array.astype(dtype)
 
 
-def wide_derivative(function: Callable) -> Callable:
+def derivative_in_float32(function: Callable) -> Callable:
     """The derivative, in float32 where a gradient or what was kept is of half precision; its results have the gradient's dtype."""
 
     @functools.wraps(function)
-    def wide(*values: Any) -> Any:
+    def derivative(*values: Any) -> Any:
         dtype = next((dtype for v in values if (dtype := _half(v)) is not None), None)
         if dtype is None:
             return function(*values)
-        found = function(*(v if _half(v) is None else v.to(dtypes.float32) for v in values))
+        found = function(*(v if _half(v) is None else _to(v, dtypes.float32) for v in values))
         if isinstance(found, (tuple, list)):
-            return type(found)(g if g is None else g.to(dtype) for g in found)
-        return found if found is None else found.to(dtype)
+            return type(found)(g if g is None else _to(g, dtype) for g in found)
+        return found if found is None else _to(found, dtype)
 
-    return wide
+    return derivative
+
+
+def _to(value: Any, dtype: dtypes.dtype) -> Any:
+    """A Tensor or an array in that dtype."""
+    return value.to(dtype) if hasattr(value, "_array") else _as(dtype.numpy, value)
 
 
 def in_float32(function: Callable, gpu: bool = True) -> Callable:
@@ -85,7 +85,7 @@ def in_float32(function: Callable, gpu: bool = True) -> Callable:
     @functools.wraps(function)
     def wide(*args: Any, **kwargs: Any) -> Any:
         dtype = _half(args[0]) if args else None
-        if dtype is None or (args[0].is_cuda and not gpu):
+        if dtype is None or not hasattr(args[0], "_array") or (args[0].is_cuda and not gpu):
             return function(*args, **kwargs)
         floats = [v for v in (*args, *kwargs.values()) if getattr(getattr(v, "dtype", None), "is_floating_point", False)]
         if any(v.dtype is not dtype for v in floats):
@@ -97,6 +97,6 @@ def in_float32(function: Callable, gpu: bool = True) -> Callable:
 
 
 def _half(value: Any) -> Any:
-    """A Tensor's dtype if it is float16 or bfloat16, else None."""
-    dtype = getattr(value, "dtype", None)
-    return dtype if dtype is dtypes.float16 or dtype is dtypes.bfloat16 else None
+    """The dtype of a Tensor or an array if it is float16 or bfloat16, else None."""
+    found = getattr(getattr(value, "_array", value), "dtype", None)
+    return dtypes.from_numpy_dtype(found) if found is not None and found.itemsize == 2 and found.kind in "fV" else None

@@ -16,10 +16,6 @@ from ..arrays.device import mixed_devices
 from ..autograd.grad_mode import grad_mode
 from . import signature
 
-# Layers' functions write where they are told only by `inplace=`.
-WITHOUT_OUT = {f"minitorch.ops.{family}" for family in ("activation", "dropout", "loss", "normalize")}
-
-
 def accepts_out(function: Callable) -> Callable:
     """The function, with `out=`."""
 

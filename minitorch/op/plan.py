@@ -1,17 +1,19 @@
 """What a derivative asks for, and what a recorded call keeps because of it.
 
-A `Derivative` is a function whose parameter names are its wishes: inputs, options and outputs of its op, shapes of inputs, upstream
-gradients. A `Plan` is made once for each set of inputs that want gradients: which derivatives run, what they make the node keep,
-and where each finds what it names. Read next: `autograd/node.py`, which follows the plan.
+A `Derivative` is a function whose parameter names say what it needs: inputs, options and outputs of its op, shapes of inputs, upstream
+gradients. A `Plan` is made once for each kind of call: which derivatives run, what they make the node keep, and where each finds what
+it names. Read next: `autograd/node.py`, the node that a plan leaves behind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from .half_precision import wide_derivative
+from ..arrays.device import use_kernels, xp_of
+from ..autograd.node import OpNode, birth, gradient_edge, new, version_of, watchers
+from .half_precision import derivative_in_float32
 
 if TYPE_CHECKING:
     from .door import Op
@@ -20,133 +22,176 @@ if TYPE_CHECKING:
 class Derivative:
     """One derivative function of an op: which inputs it serves and which names it asks for."""
 
-    def __init__(self, op: Op, of: tuple[str, ...], function: Callable, fused: bool = False):
-        self.function = function
+    def __init__(self, op: Op, of: Sequence[str], function: Callable, is_twin: bool = False):
+        self.of, self.function = tuple(of), function
         code = function.__code__
-        names = list(code.co_varnames[: code.co_argcount])[fused:]  # a kernel's launch function has xp before the names
-        allowed = {*op.parameters, *op.outputs, *(f"{n}_shape" for n in op.inputs)}
-        gradients = {"g", *(f"g_{n}" for n in op.outputs[1:])}
-        self.parameters = tuple(names)
-        self.grads = tuple(n for n in names if n in gradients)
-        self.names = tuple(n for n in names if n not in gradients)
-        unknown = [n for n in self.names if n not in allowed] + [n for n in of if n not in op.inputs]
+        self.parameters = code.co_varnames[: code.co_argcount][is_twin:]  # a twin has xp before the names
+        declaration = op.declaration
+        self.gives_list = len(self.of) > 1 or declaration.variadic
+        gradients = {"g", *(f"g_{n}" for n in declaration.outputs[1:])}
+        values = {*declaration.names, *declaration.outputs, *(f"{n}_shape" for n in declaration.inputs)}
+        self.grads = tuple(n for n in self.parameters if n in gradients)
+        self.names = tuple(n for n in self.parameters if n not in gradients)
+        unknown = [n for n in self.names if n not in values] + [n for n in self.of if n not in declaration.inputs]
         if unknown:
             raise NameError(
-                f"the derivative of {op.__name__} names {unknown[0]!r}; it can name {', '.join(sorted(allowed | gradients))}"
+                f"the derivative of {declaration.name} names {unknown[0]!r}; it can name {', '.join(sorted(values | gradients))}"
             )
-        self.of = of
 
 
 class Plan:
-    """For one set of inputs that want gradients: which derivatives run, and what they make the node keep.
+    """For one kind of call: which derivatives run, and what they make the node keep."""
 
-    names: what is kept, in the order the node keeps it: first arguments of the call (`arguments` says which), then
-    outputs, then shapes of inputs. steps: each derivative with the places of its names in that order.
-    """
+    def __init__(self, op: Op, derivatives: Sequence[Any], twin: Derivative | None, tensors: Sequence[int], n_inputs: int, half: bool):
+        declaration = op.declaration
+        asked = dict.fromkeys(n for d in (*derivatives, *filter(None, [twin])) for n in d.names)
+        of_call = [n for n in asked if n in declaration.names]
+        outputs = [n for n in asked if n in declaration.outputs and n not in of_call]
+        shapes = [n for n in asked if n not in of_call and n not in outputs]
+        self.op, self.names = op, (*of_call, *outputs, *shapes)  # in the order in which the node keeps them
+        self.arguments = tuple(i for n in of_call for i in op.positions_of(n, n_inputs))
+        self.pick = _picker(self.arguments)
+        self.outputs = tuple(declaration.outputs.index(n) for n in outputs)
+        self.shapes = tuple(op.positions_of(n.removesuffix("_shape"), n_inputs) for n in shapes)
+        self.tensors = tuple(k for k, i in enumerate(self.arguments) if i in tensors)  # those of the kept that are tensors
+        self.unwritten = tuple(0 if i in tensors else -1 for i in self.arguments)  # their versions if nobody has written to them
+        self.holds_memory = bool(self.tensors or outputs or op.holds_indices(of_call))
 
-    def __init__(self, op: Op, steps: list[tuple[Derivative, tuple[int, ...]]], n_inputs: int, wide: bool):
-        self.op = op
-        wanted = [op.parameters[i] for _, targets in steps for i in targets] if op.twin_derivatives else []
-        fused = next((d for d in op.twin_derivatives.get("cuda", ()) if set(wanted) <= set(d.of)), None)
-        asked = dict.fromkeys(n for d in (*(d for d, _ in steps), *filter(None, (fused,))) for n in d.names)
-        arguments = [n for n in asked if n in op.parameters]
-        outputs = [n for n in asked if n in op.outputs and n not in op.parameters]
-        shapes = [n for n in asked if n not in arguments and n not in outputs]
-        places, positions = _positions(op, arguments, n_inputs)
-        places.update({n: len(positions) + k for k, n in enumerate([*outputs, *shapes])})
-        self.names = (*arguments, *outputs, *shapes)
-        self.arguments = positions
-        self.pick = _picker(positions)  # those arguments, of the call's
-        self.unwritten = (0,) * len(positions)  # their versions where nobody has written to them yet
-        self.wants_options = any(n in op.defaults for n in arguments)
-        self.metas: tuple = ((None, None),)  # the last node's: calls mostly come in the same shapes, and share it then
-        self.outputs = tuple(op.outputs.index(n) for n in outputs)
-        self.shapes = tuple(op.parameters.index(n.removesuffix("_shape")) for n in shapes)
-        self.extras = bool(outputs or shapes)
-        self.keeps_tensors = bool(outputs or set(arguments).intersection(op.tensors))
-        self.joint = any(len(d.of) > 1 for d, _ in steps)  # then some targets may want no gradient, or be no tensor
-        self.grads = frozenset(n for d, _ in steps for n in d.grads)
-        numbered = enumerate(self.outputs, start=len(positions))
-        self.saved_outputs = tuple((k, nr) for k, nr in numbered if op.gradient_name(nr) in self.grads)
-        self.targets = tuple(i for _, targets in steps for i in targets)  # arguments that get a gradient, in order
-        self.only_target = self.targets[0] if len(self.targets) == 1 and not self.joint else None
-        self.positions = tuple(range(n_inputs)) if op.variadic else op.positions
-        # Each derivative, where its parameters come from (the gradient of an output, or a kept value), and whether it
-        # returns several gradients. `lone`: it takes `g` and at most one kept value, which is this one (−1: none).
-        self.steps = tuple(
-            (
-                wide_derivative(d.function) if wide else d.function,
-                _sources(d, places, op),
-                len(d.of) > 1 or op.variadic,
-                _lone(d, places, op),
-            )
-            for d, _ in steps
-        )
-        self.fused = fused and (fused.function, _sources(fused, places, op), tuple(map(fused.of.index, wanted)))
-        # The commonest node by far: one derivative, of `g` and at most one kept value.
-        function, _, several, lone = self.steps[0]
-        simple = len(self.steps) == 1 and lone is not None and not several and self.fused is None
-        self.simple = function if simple else None
+        self.grads = frozenset(n for d in derivatives for n in d.grads)
+        kept_outputs = enumerate(self.outputs, start=len(self.arguments))
+        self.saved_outputs = tuple((k, nr) for k, nr in kept_outputs if declaration.gradient_name(nr) in self.grads)
+        self.positions = tuple(range(n_inputs)) if declaration.variadic else op.positions
+        # The arguments that get a gradient, in the order in which the derivatives give them.
+        self.targets = tuple(i for d in derivatives for n in d.of for i in op.positions_of(n, n_inputs))
+
+        places = _Places(self, n_inputs)
+        self.on_tensors = _together(derivatives, half, places.expression)
+        self.on_arrays = _together(derivatives, half, places.expression_of_arrays)
+        wanted = [n for d in derivatives for n in d.of]
+        self.by_twin = twin and _by_twin(twin, [twin.of.index(n) for n in wanted], places.expression_of_arrays)
+        self.output_specs: tuple = ((None, None),)  # the last call's
+
+    def record(self, args: tuple, outs: Sequence) -> OpNode:
+        """The node of a call: where its gradients go, and what its derivatives will ask for, with the versions of tensors."""
+        node = new(OpNode)
+        node.plan, node.hooks, node.birth = self, None, birth()
+        node.edges = edges = []
+        for i in self.targets:
+            edges.append(gradient_edge(args[i]))
+        node.saved = saved = self.pick(args)
+        node.versions = self.unwritten
+        for k in self.tensors:
+            if saved[k]._counter is not None:  # hardly anything that is saved has ever been written to
+                node.versions = [version_of(value) for value in saved]
+        if self.outputs or self.shapes:
+            self._keep_results(node, args, outs)
+        node.output_specs = self._specs_of(outs)
+        if watchers:
+            for watch in tuple(watchers):
+                watch(node)
+        return node
+
+    def _keep_results(self, node: OpNode, args: tuple, outs: Sequence) -> None:
+        """Outputs and shapes; not the outputs themselves, which will point back to the node."""
+        aliases = [outs[nr]._alias() for nr in self.outputs]
+        node.saved = [*node.saved, *aliases, *(self._shape(args, positions) for positions in self.shapes)]  # type: ignore[misc]
+        node.versions = [*node.versions, *map(version_of, aliases)]
+
+    def _specs_of(self, outs: Sequence) -> tuple:
+        """Shape and dtype of each output. Calls mostly come in the same shapes: then they share what the last one had."""
+        array, (shape, dtype) = outs[0]._array, self.output_specs[0]
+        if len(outs) > 1 or array.shape != shape or array.dtype is not dtype:
+            self.output_specs = tuple((out._array.shape, out._array.dtype) for out in outs)
+        return self.output_specs
+
+    def _shape(self, args: tuple, positions: Sequence[int]) -> Any:
+        """The shape of an input, or the shapes of those that came as a list."""
+        shapes = [getattr(args[i], "shape", ()) for i in positions]
+        return shapes if self.op.declaration.variadic else shapes[0]
 
 
 def _picker(positions: tuple[int, ...]) -> Callable[[tuple], tuple]:
-    """The function that picks these of a call's arguments, as a tuple (which an `itemgetter` of one place would not give)."""
+    """The function that picks these of a call's arguments, as a tuple. (itemgetter with one index returns a bare value.)"""
     if len(positions) > 1:
         return itemgetter(*positions)
     first = positions[0] if positions else 0
     return itemgetter(slice(first, first + len(positions)))
 
 
-def _sources(derivative: Derivative, places: dict[str, Any], op: Op) -> tuple[tuple[bool, Any], ...]:
-    """Where each parameter of a derivative comes from: (True, the number of an output's gradient) or (False, a kept value's place)."""
-    return tuple((True, op.output_of(n)) if n in derivative.grads else (False, places[n]) for n in derivative.parameters)
+class _Places:
+    """Where each name of a derivative is found when it runs, written as an expression of `grads` and `saved`."""
+
+    def __init__(self, plan: Plan, n_inputs: int):
+        self.declaration = declaration = plan.op.declaration
+        self.tensors = {*plan.tensors, *range(len(plan.arguments), len(plan.arguments) + len(plan.outputs))}
+        self.places: dict[str, int | range] = {}
+        k = 0
+        for name in plan.names:
+            several = declaration.variadic and name in declaration.inputs
+            self.places[name] = range(k, k + n_inputs) if several else k
+            k += n_inputs if several else 1
+
+    def expression(self, name: str, array: str = "") -> str:
+        """Of a gradient, or of what was saved."""
+        if name == "g":
+            return "grads[0]" if self.declaration.outputs else "grads"
+        if name not in self.places:
+            return f"grads[{self.declaration.outputs.index(name.removeprefix('g_'))}]"
+        place = self.places[name]
+        if isinstance(place, range):
+            return f"[{', '.join(self._value(k, array) for k in place)}]"
+        return self._value(place, array)
+
+    def expression_of_arrays(self, name: str) -> str:
+        """The same, where tensors' arrays are wanted."""
+        return self.expression(name, "._array")
+
+    def _value(self, k: int, array: str) -> str:
+        return f"saved[{k}]{array if k in self.tensors else ''}"
 
 
-def _lone(derivative: Derivative, places: dict[str, Any], op: Op) -> int | None:
-    """The place of the only kept value of a derivative f(g, value), −1 for f(g), None for all others."""
-    first, *others = derivative.parameters
-    if first != "g" or len(others) > 1 or op.variadic or op.output_list or any(n in derivative.grads for n in others):
+def _together(derivatives: Sequence[Derivative], half: bool, expression: Callable[[str], str]) -> Callable[[list, Sequence], list]:
+    """All derivatives as one function: `[d0(grads[0], saved[1]), …]`, so that each name is looked up once, here."""
+    functions = {f"d{k}": derivative_in_float32(d.function) if half else d.function for k, d in enumerate(derivatives)}
+    calls = [f"{'*' * d.gives_list}d{k}({', '.join(map(expression, d.parameters))})" for k, d in enumerate(derivatives)]
+    return eval(f"lambda grads, saved: [{', '.join(calls)}]", functions)
+
+
+def _by_twin(twin: Derivative, picks: list[int], expression: Callable[[str], str]) -> Callable[[list, Sequence], list | None]:
+    """The derivatives' faster form: the wanted gradients, or None where it does not serve."""
+    call = eval(f"lambda xp, grads, saved: twin(xp, {', '.join(map(expression, twin.parameters))})", {"twin": twin.function})
+
+    def run(grads: list, saved: Sequence) -> list | None:
+        if grads[0] is None or not use_kernels.enabled:
+            return None
+        found = call(xp_of(grads[0]), grads, saved)
+        if found is None:
+            return None
+        several = found if isinstance(found, tuple) else (found,)
+        return [several[k] for k in picks]
+
+    return run
+
+
+def make_plan(op: Op, wanted: Sequence[int], tensors: Sequence[int], n_inputs: int, half: bool, where: str) -> Plan | None:
+    """The plan for a call in which these arguments want gradients, or None if the op has no derivative at all."""
+    if not op.derivatives:
         return None
-    return places[others[0]] if others else -1
+    names = {op.parameters[0]} if op.declaration.variadic else {op.parameters[i] for i in wanted}
+    derivatives: list[Any] = [d for d in op.derivatives if names.intersection(d.of)]
+    missing = names - {n for d in op.derivatives for n in d.of}
+    derivatives += [Derivative(op, [n], _not_implemented(op.__name__, n)) for n in sorted(missing)]
+    targets = {n for d in derivatives for n in d.of}
+    twin = next((d for d in op.twin_derivatives.get(where, ()) if targets <= set(d.of)), None)
+    return Plan(op, derivatives, twin, tensors, n_inputs, half)
 
 
-def _positions(op: Op, names: list[str], n_inputs: int) -> tuple[dict[str, Any], tuple[int, ...]]:
-    """Where a node keeps each named argument, and which arguments of the call those are.
+def _not_implemented(op: str, name: str) -> Callable:
+    """The derivative that nobody has written."""
 
-    A list op's inputs are spread over the first `n_inputs` arguments, so their name stands for a slice.
-    """
-    places: dict[str, Any] = {}
-    positions: list[int] = []
-    for n in names:
-        first, count = op.parameters.index(n), 1
-        if op.variadic and n in op.inputs:
-            count = n_inputs
-        elif op.variadic:
-            first += n_inputs - 1
-        places[n] = slice(len(positions), len(positions) + count) if op.variadic and n in op.inputs else len(positions)
-        positions.extend(range(first, first + count))
-    return places, tuple(positions)
+    def missing(g: Any) -> Any:
+        raise NotImplementedError(
+            f"the derivative for '{op}: {name}' is not implemented; detach() that input if no gradient is wanted there"
+        )
 
-
-class Plans(dict):
-    """The plans of an op by the `mask` of inputs that want gradients (`~mask` in half precision), made when first asked for."""
-
-    def __init__(self, op: Op) -> None:
-        self.op = op
-
-    def __missing__(self, key: int) -> Plan | None:
-        wide = key < 0
-        plan = self[key] = make_plan(self.op, ~key if wide else key, self.op.n_inputs, wide)
-        return plan
-
-
-def make_plan(op: Op, mask: int, n_inputs: int, wide: bool = False) -> Plan | None:
-    """The plan for the inputs in `mask`, or None if the op has no derivative for any of them; wide: for half precision."""
-    if op.variadic:
-        return Plan(op, [(op.derivatives[0], tuple(range(n_inputs)))], n_inputs, wide) if op.derivatives else None
-    steps = []
-    for derivative in op.derivatives:
-        targets = tuple(op.parameters.index(n) for n in derivative.of)
-        if any(mask >> t & 1 for t in targets):
-            steps.append((derivative, targets))
-    return Plan(op, steps, n_inputs, wide) if steps else None
+    return missing

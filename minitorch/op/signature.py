@@ -2,28 +2,43 @@
 
 A check runs once for each combination of argument *types* that a function meets; after that, a look into a set is all a
 call pays. What types cannot tell (a dim out of range, sizes that do not fit) is the function's own to check.
-Read next: `door.py`, whose door asks here.
+Read next: `door.py`, which asks here.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-import itertools
-from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from collections.abc import Callable, Sequence
+from types import NoneType
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 
 import numpy as np
 
 from ..arrays import dtypes
+from ..autograd.grad_mode import grad_mode
+from .declaration import Array, Index, Operand, Parameter, parts_of, torchs_name
 
-Number = Any  # an int, float or bool, or a tensor of one element and no dimensions
-Dims = Any  # an int or a tuple or list of them
-Sizes = Any  # a tuple or list of ints
+if TYPE_CHECKING:
+    Number = Dims = Sizes = Any
+else:
+
+    class Number:
+        """An int, float or bool, or a tensor of one element and no dimensions."""
+
+    class Dims:
+        """An int or a tuple or list of them."""
+
+    class Sizes:
+        """A tuple or list of ints."""
+
+
+class TensorLater:
+    """What `Tensor` stands for in an annotation: the class itself is made after the ops."""
+
 
 Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
-REFUSED = {None: "", "numbers": "b", "floats": "iub"}  # NumPy's kinds of dtype that are not `only` those
-VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+REFUSED_KINDS = {None: "", "numbers": "b", "floats": "iub"}  # NumPy's kinds of dtype that are not `only` those
 Function = TypeVar("Function", bound=Callable)
 
 
@@ -43,60 +58,80 @@ def _is_number(x: Any) -> bool:
 
 
 def _is_tensor(x: Any) -> bool:
-    return isinstance(x, Tensor)
+    return isinstance(x, Tensor) or (grad_mode.on_arrays and isinstance(x, (np.ndarray, np.generic)))
 
 
-KINDS = {
-    "None": Kind("None", lambda x: x is None),
-    "Array": Kind("Tensor", _is_tensor),
-    "Index": Kind("Tensor", _is_tensor),
-    "Tensor": Kind("Tensor", _is_tensor),
-    "bool": Kind("bool", lambda x: isinstance(x, bool)),
-    "int": Kind("int", _is_int),
-    "float": Kind("Number", _is_number),
-    "Number": Kind("Number", _is_number),
-    "Dims": Kind("int or tuple of ints", lambda x: isinstance(x, (tuple, list)) or _is_int(x)),
-    "Sizes": Kind("tuple of ints", lambda x: isinstance(x, (tuple, list))),
-    "Sequence[int]": Kind("tuple of ints", lambda x: isinstance(x, (tuple, list))),
-    "str": Kind("str", lambda x: isinstance(x, str)),
-    "dtypes.dtype": Kind("minitorch.dtype", lambda x: isinstance(x, dtypes.dtype)),
-    "DType": Kind("minitorch.dtype", lambda x: isinstance(x, dtypes.dtype)),
+def _is_sequence(x: Any) -> bool:
+    return isinstance(x, (tuple, list))
+
+
+TENSOR, NUMBER = Kind("Tensor", _is_tensor), Kind("Number", _is_number)
+INT, SEQUENCE = Kind("int", _is_int), Kind("tuple of ints", _is_sequence)
+DIMS = Kind("int or tuple of ints", lambda x: _is_sequence(x) or _is_int(x))
+# What each annotation, or part of one, may be; those that are not here are not checked.
+KINDS: dict[Any, tuple[Kind, ...]] = {
+    NoneType: (Kind("None", lambda x: x is None),),
+    Array: (TENSOR,),
+    Index: (TENSOR,),
+    TensorLater: (TENSOR,),
+    Operand: (TENSOR, NUMBER),
+    bool: (Kind("bool", lambda x: isinstance(x, bool)),),
+    int: (INT,),
+    float: (NUMBER,),
+    Number: (NUMBER,),
+    Dims: (DIMS,),
+    Sizes: (SEQUENCE,),
+    Sequence[int]: (SEQUENCE,),
+    str: (Kind("str", lambda x: isinstance(x, str)),),
+    dtypes.dtype: (Kind("minitorch.dtype", lambda x: isinstance(x, dtypes.dtype)),),
 }
+
+
+def kinds_of(annotation: Any, function: Callable) -> tuple[Kind, ...]:
+    """The kinds of `int | None`; none if any part is something else, which is not checked."""
+    if annotation is None:
+        return ()
+    parts = parts_of(annotation, function, Tensor=TensorLater)
+    return tuple(kind for part in parts for kind in KINDS[part]) if all(part in KINDS for part in parts) else ()
 
 
 class Signature:
     """The kinds a function's parameters may be, by name; those annotated otherwise may be anything.
 
-    `parameters` is asked for them when a call is first looked at: hundreds of functions have a signature, and few are called.
+    They are read off when a call is first looked at: hundreds of functions have a signature, and few are called.
     """
 
     def __init__(
-        self, name: str, parameters: Callable[[], list[inspect.Parameter]], only: str | None = None, alike: str = ""
+        self,
+        name: str,
+        function: Callable,
+        parameters: Callable[[], Sequence[Parameter]],
+        only: str | None = None,
+        same_dtype: Sequence[str] = (),
     ):
-        self.name = name
-        self.parameters = parameters
-        self.refused = REFUSED[only]
-        self.alike = tuple(alike.split())
+        self.name, self.function, self.parameters = name, function, parameters
+        self.refused_kinds = REFUSED_KINDS[only]
+        self.same_dtype = same_dtype
         self.known: set[tuple] = set()  # combinations of types that have passed
 
     @functools.cached_property
     def kinds(self) -> dict[str, tuple[Kind, ...]]:
         """What each parameter may be. `reduction` and `inplace` torch looks at late, or only for their truth."""
-        named = [p for p in self.parameters() if p.kind not in VARIABLE and p.name not in ("reduction", "inplace")]
-        return {p.name: _kinds(str(p.annotation)) for p in named}
+        named = [p for p in self.parameters() if p.name not in ("reduction", "inplace")]
+        return {p.name: kinds_of(p.annotation, self.function) for p in named}
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
         """The arguments that come by position."""
-        fixed = itertools.takewhile(lambda p: p.kind is p.POSITIONAL_OR_KEYWORD, self.parameters())
-        return tuple(p.name for p in fixed)
+        return tuple(p.name for p in self.parameters() if p.by_position)
 
     def check(self, args: tuple, kwargs: dict, types: tuple) -> tuple[tuple, dict]:
         """The arguments, 0-d tensors that stand for numbers made numbers; TypeError if one is of no kind it may be."""
         checked = tuple(self._checked(n, x, i) for i, (n, x) in enumerate(zip(self.names, args), start=1))
         checked += args[len(checked) :]
         named = {n: self._checked(n, x) if n in self.kinds else x for n, x in kwargs.items()}
-        if all(map(_same, checked, args)) and all(map(_same, named.values(), kwargs.values())):
+        same = all(map(_same, checked, args)) and all(map(_same, named.values(), kwargs.values()))
+        if same and not grad_mode.on_arrays:  # what a derivative may do with arrays, a user may not
             self.known.add(types)
         return checked, named
 
@@ -111,10 +146,10 @@ class Signature:
                 return number
         self.refuse(name, value, position, [kind.words for kind in kinds if kind.words != "None"])
 
-    def check_alike(self, args: tuple, kwargs: dict) -> None:
+    def check_same_dtype(self, args: tuple, kwargs: dict) -> None:
         """RuntimeError unless the tensors that must be of one dtype are."""
         given = dict(zip(self.names, args)) | kwargs
-        (first, x), *others = [(n, given[n]) for n in self.alike if _is_tensor(given.get(n))]
+        (first, x), *others = [(n, given[n]) for n in self.same_dtype if _is_tensor(given.get(n))]
         for name, y in others:
             if y.dtype is not x.dtype:
                 raise RuntimeError(
@@ -171,25 +206,29 @@ def _remedy(expected: list[str], value: Any) -> str:
 
 
 def checked(
-    function: Function, name: str | None = None, only: str | None = None, alike: str = "", eager: bool = True
+    function: Function,
+    name: str | None = None,
+    only: str | None = None,
+    same_dtype: Sequence[str] = (),
+    check_first: bool = True,
 ) -> Function:
     """The function, with its arguments checked against its annotations.
 
-    eager: before the call; else only when it has failed, to say what came: enough where no wrong type passes unnoticed.
+    check_first: before the call; else only when it has failed, to say what came: enough where no wrong type passes unnoticed.
     """
     name = name or function.__name__
-    signature = Signature(name, lambda: list(inspect.signature(function).parameters.values()), only, alike)
-    known, check, refused = signature.known, signature.check, signature.refused
+    signature = Signature(name, function, functools.partial(parameters_of_function, function), only, same_dtype)
+    known, check, refused_kinds = signature.known, signature.check, signature.refused_kinds
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         types = (*map(type, args), *kwargs, *map(type, kwargs.values())) if kwargs else tuple(map(type, args))
         if types not in known:
             args, kwargs = check(args, kwargs, types)
-        if refused and args and (dtype := args[0]._array.dtype).kind in refused:
+        if refused_kinds and args and (dtype := getattr(args[0], "_array", args[0]).dtype).kind in refused_kinds:
             signature.refuse_dtype(dtype)
-        if alike:
-            signature.check_alike(args, kwargs)
+        if same_dtype:
+            signature.check_same_dtype(args, kwargs)
         return function(*args, **kwargs)
 
     @functools.wraps(function)
@@ -206,19 +245,14 @@ def checked(
         return function(*again[0], **again[1])
 
     function.__qualname__ = name  # Python's own errors about missing and unknown arguments use it
-    return call if eager or only or alike else call_first  # type: ignore[return-value]
+    return call if check_first or only or same_dtype else call_first  # type: ignore[return-value]
 
 
-def torchs_name(name: str) -> str:
-    """What torch calls a parameter that a formula here calls x, a or b."""
-    return {"x": "input", "a": "input", "b": "other"}.get(name, name)
-
-
-@functools.cache
-def _kinds(annotation: str) -> tuple[Kind, ...]:
-    """The kinds of `int | None`; none if any part is something else, which is not checked."""
-    parts = [p.strip() for p in annotation.replace("Operand", "Tensor | float").split("|")]
-    return tuple(KINDS[p] for p in parts) if all(p in KINDS for p in parts) else ()
+def parameters_of_function(function: Callable) -> list[Parameter]:
+    """The parameters of a function, but those that stand for several arguments."""
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    found = [p for p in inspect.signature(function).parameters.values() if p.kind not in variable]
+    return [Parameter(p.name, p.annotation, None, p.default, p.kind is p.POSITIONAL_OR_KEYWORD) for p in found]
 
 
 def _holds_tensors(value: Any) -> bool:

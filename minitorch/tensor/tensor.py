@@ -18,11 +18,10 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import device, device_of, to_numpy
 from ..arrays.memory import address
-from ..autograd import node
+from ..autograd import hooks, node
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from ..autograd.hooks import Hooks, hooks_of
-from ..op import door as op_module
-from ..op import signature
+from ..op import door, lanes, recipe, signature
 from ..op.door import new
 from .methods import TensorMethods
 from .writing import INFERENCE, Version, Writing
@@ -373,18 +372,6 @@ class Tensor(Writing, TensorMethods):
             self._post_accumulate_hooks = {}
         return Hooks.add(self._post_accumulate_hooks, hook)
 
-    def _reduced_to(self, shape: tuple, numpy_dtype: np.dtype) -> Tensor:
-        """A gradient brought back to its input's shape (the adjoint of broadcasting is a sum) and dtype."""
-        g: Any = self
-        if g._array.shape != shape:
-            extra = g.ndim - len(shape)
-            dims = [*range(extra), *(i + extra for i, n in enumerate(shape) if n == 1 and g._array.shape[i + extra] != 1)]
-            if dims:
-                g = g.sum(dims, keepdim=True)
-            if g._array.shape != shape:
-                g = g.reshape(shape)
-        return g if g._array.dtype == numpy_dtype else g.to(dtypes.from_numpy_dtype(numpy_dtype))
-
     # ---- copies of the object ----
 
     def __deepcopy__(self, memo: dict) -> Any:
@@ -432,4 +419,5 @@ class _recording:
         grad_mode.enabled = self.before
 
 
-op_module.Tensor = signature.Tensor = Tensor  # the door makes Tensors, and Tensors come through the door
+# The one cycle: the rooms below make Tensors, and what a Tensor does is defined by them.
+door.Tensor = lanes.Tensor = recipe.Tensor = signature.Tensor = hooks.Tensor = Tensor

@@ -139,10 +139,10 @@ class Writing:
         if self._counter is not INFERENCE:
             self._counter.n += 1
 
-    def _accumulate(self, g: Tensor) -> None:
-        """self += g in this memory, unrecorded: how `.grad` grows when backward comes by again."""
+    def _accumulate(self, g: Any) -> None:
+        """self += g, an array or a Tensor, in this memory, unrecorded: how `.grad` grows when backward comes by again."""
         try:
-            self._array += g._array
+            self._array += getattr(g, "_array", g)
         except ValueError:
             raise RuntimeError(
                 f"output with shape {list(self.shape)} cannot take in a gradient of shape {list(g.shape)}: the .grad that is "

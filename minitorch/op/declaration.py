@@ -1,0 +1,143 @@
+"""An op as data: everything that is fixed when it is declared stands in a `Declaration`, and nowhere else.
+
+How an op behaves (where its results lie in memory, whether it takes `out=`, how it treats half precision) is a word of its
+declaration; no rule looks at the name of a function or of the file it stands in. What is learnt from calls is kept apart, in the
+`Op` (`door.py`). `inspect.signature`, `help` and the docs are renderings of this. Read next: `declaring.py`, the words that fill it in.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from types import UnionType
+from typing import TYPE_CHECKING, Any, get_args
+
+if TYPE_CHECKING:  # to a type checker an array of any library
+    Array = Operand = Index = Indices = Any
+else:
+
+    class Array:
+        """A differentiable array argument of a forward; all `Array`s of an op are promoted together."""
+
+    class Operand(Array):
+        """An `Array` that may come as a Python number."""
+
+    class Index:
+        """An array argument that is passed as it is: indices, masks, conditions."""
+
+    class Indices:
+        """An option that holds index arrays, such as the key of x[key]."""
+
+
+REQUIRED = inspect.Parameter.empty  # the default of a parameter that has none
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter of a forward: an input if its annotation says `Array`, `Operand` or `Index`, else an option."""
+
+    name: str
+    annotation: Any  # as written: a string, or what it stands for
+    role: type | None  # Array, Operand, Index, Indices; None for an option
+    default: Any = REQUIRED
+    by_position: bool = True
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What an op is."""
+
+    name: str
+    forward: Callable
+    parameters: tuple[Parameter, ...]  # forward's, after xp
+    variadic: bool = False  # the first parameter stands for any number of inputs, which come as a list
+    outputs: tuple[str, ...] = ("out",)  # their names; none if forward returns a list of arrays
+    doc: str | None = None  # its first line is the formula
+
+    promote: str | None = "same"  # the `Array`s: "same" dtype; "float": integers become the default dtype; None: as they are
+    only: str | None = None  # the dtypes it takes: "floats", "numbers" (all but bool); None: any
+    same_dtype: tuple[str, ...] = ()  # the inputs that must come in one dtype
+    in_float32: bool = False  # half precision is computed in float32 and rounded once
+    exact: tuple[str, ...] = ()  # where half precision leaves a Python number as it is; beside all others torch rounds it
+
+    elementwise: bool = False  # the result lies in memory as the inputs do, else in row-major order; 0-d tensors count as numbers
+    view: bool = False  # forward returns a view of its first input
+    takes_out: bool = True  # whether a call may have out=
+    grad_fn: str | Callable[[dict], str] | None = None  # the node's name, or what tells it from what was saved
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the parameters that are arrays."""
+        return tuple(p.name for p in self.parameters if p.role in (Array, Operand, Index))
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of all parameters."""
+        return tuple(p.name for p in self.parameters)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """The parameters that may be left out."""
+        return {p.name: p.default for p in self.parameters if p.default is not REQUIRED}
+
+    @cached_property
+    def differentiable(self) -> tuple[str, ...]:
+        """The inputs that may have a gradient."""
+        return tuple(p.name for p in self.parameters if p.role in (Array, Operand))
+
+    def checked_parameters(self) -> tuple[Parameter, ...]:
+        """The parameters, whose annotations are checked: but a list of inputs, which `tensor_list` looks into."""
+        if not self.variadic:
+            return self.parameters
+        return replace(self.parameters[0], annotation=None), *self.parameters[1:]
+
+    def place(self, name: str) -> int:
+        """The position of a parameter among the arguments."""
+        return self.names.index(name)
+
+    def gradient_name(self, nr: int) -> str:
+        """What a derivative calls the gradient of output `nr`: `g` for the first, `g_<output>` for the others."""
+        return "g" if nr == 0 else f"g_{self.outputs[nr]}"
+
+    def signature(self) -> inspect.Signature:
+        """How users call it: the parameters by torch's names."""
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        return inspect.Signature([inspect.Parameter(torchs_name(p.name), kind, default=p.default) for p in self.parameters])
+
+
+def parameters_of(forward: Callable) -> tuple[tuple[Parameter, ...], bool]:
+    """The parameters of a forward after `xp`, and whether the first of them stands for any number of inputs."""
+    found = list(inspect.signature(forward).parameters.values())[1:]
+    made = tuple(Parameter(p.name, p.annotation, _role(p.annotation, forward), p.default) for p in found)
+    return made, any(p.kind is p.VAR_POSITIONAL for p in found)
+
+
+def _role(annotation: Any, forward: Callable) -> type | None:
+    roles = [part for part in parts_of(annotation, forward) if part in (Array, Operand, Index, Indices)]
+    return roles[0] if roles else None
+
+
+_written: dict[tuple[str, str], tuple] = {}  # the same few annotations stand in hundreds of functions
+
+
+def parts_of(annotation: Any, function: Callable, **late: Any) -> tuple:
+    """The types that an annotation names: `Array | None` names two. One that only type checkers can see names none.
+
+    late: names that a module imports for type checkers only, and what they stand for.
+    """
+    if not isinstance(annotation, str):
+        return get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    key = (annotation, function.__module__)
+    if key not in _written:
+        try:
+            _written[key] = parts_of(eval(annotation, function.__globals__, late), function)
+        except NameError:
+            return ()
+    return _written[key]
+
+
+def torchs_name(name: str) -> str:
+    """What torch calls a parameter that a formula here calls x, a or b."""
+    return {"x": "input", "a": "input", "b": "other"}.get(name, name)

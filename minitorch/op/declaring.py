@@ -1,0 +1,151 @@
+"""The three words that declare: `op` (a forward; its derivatives follow), `row` (an elementwise op in one line), `composite`.
+
+An op is a forward on arrays and, beside it, a derivative. The derivative asks by name for what it needs, inputs, options or outputs,
+and exactly that is saved:
+
+    mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a)
+
+so the derivative with respect to `a` keeps `b` and nothing else. A name that does not exist fails at import. Because a derivative is
+made of operators and ops, recording it (`create_graph=True`) gives the second derivative for free. Read next: `door.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from ..autograd.node import birth
+from .declaration import REQUIRED, Array, Declaration, Operand, parameters_of
+from .door import Op
+from .lanes import Row
+from .out import accepts_out
+from .signature import Number, checked
+
+registry: dict[str, Op | Callable] = {}  # every public op and composite function by its torch name
+ops: list[Op] = []  # every op, those without a public name too
+
+
+def op(
+    forward: Callable | None = None,
+    *,
+    name: str | None = None,
+    outputs: Any = ("out",),
+    public: bool = True,
+    same_dtype: str = "",
+    **words: Any,
+) -> Any:
+    """Make a forward function `f(xp, *inputs, *options)` an op, and register it under its name if it is public.
+
+    Its annotations say what its inputs are: `Array`, `Operand`, `Index`. outputs: the names of what forward returns, or `list` if it
+    returns a list of arrays. same_dtype: the inputs that must come in one dtype. The other words are `Declaration`'s.
+    """
+    if forward is None:
+        return functools.partial(op, name=name, outputs=outputs, public=public, same_dtype=same_dtype, **words)
+    same_dtype, words = _interim(name or forward.__name__.rstrip("_"), forward, same_dtype, words)
+    parameters, variadic = parameters_of(forward)
+    made = Op(
+        Declaration(
+            name or forward.__name__.rstrip("_"),
+            forward,
+            parameters,
+            variadic,
+            () if outputs is list else tuple(outputs),
+            forward.__doc__,
+            same_dtype=tuple(same_dtype.split()),
+            **words,
+        )
+    )
+    ops.append(made)
+    return register(made.__name__, made) if public else made
+
+
+def row(
+    name: str, formula: str, forward: Callable, *derivatives: Callable | None, numbers: str | None = None, **words: Any
+) -> Row:
+    """An elementwise op in one line: its name, formula, forward, and one derivative per input, in their order.
+
+    Every parameter without a default is an input. numbers: those that may be Python numbers beside a tensor, all unless told; the
+    other words are as for `op`. A derivative that is None: this input has none.
+    """
+    same, words = _interim(name, forward, "", words)
+    words = {**words, "same_dtype": tuple(same.split()), "elementwise": True, "in_float32": True}
+    operands = None if numbers is None else numbers.split()
+    parameters = tuple(
+        replace(p, role=None, annotation=Number)
+        if p.default is not REQUIRED
+        else replace(p, role=(role := Operand if operands is None or p.name in operands else Array), annotation=role)
+        for p in parameters_of(forward)[0]
+    )
+    declaration = Declaration(name, forward, parameters, doc=formula, **{"elementwise": True, "in_float32": True, **words})
+    if derivatives and len(derivatives) != len(declaration.inputs):
+        raise TypeError(f"row {name!r} has the inputs {', '.join(declaration.inputs)}, but {len(derivatives)} derivatives")
+    made = Row(declaration)
+    for input_name, derivative in zip(made.inputs, derivatives):
+        if derivative is not None:
+            made.grad(input_name)(derivative)
+    ops.append(made)
+    return register(name, made)
+
+
+EXACT = {"mul": "a b", "true_divide": "a b", "floor_divide": "b", "trunc_divide": "b", "lerp": "weight"}
+def _interim(name, forward, same_dtype, words):
+    family = forward.__module__.rpartition(".")[2]
+    words = dict(words)
+    if "backward" in words: words["grad_fn"] = words.pop("backward")
+    same_dtype = words.pop("alike", same_dtype)
+    words.setdefault("elementwise", name == "masked_fill" or family in ("activation", "compare", "dropout", "elementwise", "sampling", "special") and "softmax" not in forward.__name__)
+    words.setdefault("in_float32", family in ("activation", "compare", "elementwise", "loss", "normalize", "reduce", "scan", "sort", "special"))
+    words.setdefault("exact", tuple(EXACT.get(name, "").split()))
+    words.setdefault("takes_out", family not in ("activation", "dropout", "loss", "normalize") and not words.get("view"))
+    return same_dtype, words
+
+
+def composite(
+    function: Any = None,
+    *,
+    eager=False, alike="", backward="",
+    out: bool = False,
+    grad_fn: str = "",
+    only: str | None = None,
+    same_dtype: str = "",
+    check_first: bool = False,
+) -> Any:
+    """Register a public function that is made of other ops, and so needs no derivative of its own.
+
+    out: whether it takes `out=`. grad_fn: the name of its result's node, where torch has one op for it. `only` and `same_dtype` as for
+    `op`. check_first: check the types of its arguments before the call, because a wrong one would pass unnoticed; they are checked
+    when the call has failed in any case.
+    """
+    check_first = check_first or eager; same_dtype = same_dtype or alike; grad_fn = grad_fn or backward
+    if function is None:
+        words = {"out": out, "grad_fn": grad_fn, "only": only, "same_dtype": same_dtype, "check_first": check_first}
+        return functools.partial(composite, **words)
+    name = function.__name__.rstrip("_")
+    made = checked(named(function, grad_fn) if grad_fn else function, name, only, tuple(same_dtype.split()), check_first)
+    return register(name, accepts_out(made) if out else made)
+
+
+def named(function: Callable, grad_fn: str) -> Callable:
+    """The function, whose result's node goes by that name."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        before = birth()
+        out = function(*args, **kwargs)
+        for result in out if isinstance(out, tuple) else (out,):
+            node = getattr(result, "_grad_fn", None)
+            if node is not None and result.grad_fn.birth > before:  # recorded by this call
+                result.grad_fn.metadata["name"] = grad_fn
+        return out
+
+    return call
+
+
+def register(name: str, thing: Any) -> Any:
+    """Enter a public op or function into the registry; two with one name are a mistake."""
+    if name in registry:
+        raise NameError(f"an op named {name!r} is registered already")
+    registry[name] = thing
+    return thing

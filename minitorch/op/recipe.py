@@ -1,0 +1,169 @@
+"""What a call does, worked out once for each kind of call: refuse, promote, half precision, device, what backward will need.
+
+All of that depends on the kinds of the arguments alone: of a tensor its library, its dtype, whether it has dimensions and whether it
+wants a gradient; of anything else its type. So the first call of a kind makes a `Recipe`, and the door follows it from then on.
+Read next: `promotion.py`, `half_precision.py`, `plan.py`; `door.py`, which follows recipes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..arrays.device import use_kernels, xp_of
+from ..autograd.grad_mode import grad_mode
+from .declaration import Array, Operand
+from .plan import Plan, make_plan
+from .promotion import casts
+
+if TYPE_CHECKING:
+    from .door import Op
+
+Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
+OF_A_DERIVATIVE = None  # what stands for "wants a gradient" in the kind of an array that a derivative computes with
+
+
+@dataclass(slots=True)
+class Recipe:
+    """How a call of one kind goes."""
+
+    xp: Any  # the array library of its inputs
+    tensors: tuple[int, ...]  # the arguments that are tensors, whose arrays forward sees
+    casts: Sequence[tuple[int, Callable[[Any], Any]]]  # the arguments that change, and how
+    forward: Callable  # the op's own, or what stands in for it
+    plan: Plan | None  # what backward will need; None if no input wants a gradient
+    on_arrays: bool = False  # a derivative's own call, on bare arrays: arrays come out
+
+    def arrays(self, args: tuple) -> list:
+        """What forward is called with."""
+        arrays: list = list(args)
+        for i in self.tensors:
+            arrays[i] = args[i]._array
+        for i, cast in self.casts:
+            arrays[i] = cast(arrays[i])
+        return arrays
+
+
+def kind_of(x: Any) -> Any:
+    """What decides how a call with this argument goes."""
+    if isinstance(x, Tensor):
+        array = x._array
+        return type(array), array.dtype, array.ndim == 0, x._requires_grad
+    if grad_mode.on_arrays and hasattr(x, "strides"):
+        return type(x), x.dtype, x.ndim == 0, OF_A_DERIVATIVE
+    return type(x)
+
+
+def resolve(op: Op, args: tuple) -> tuple[tuple, Recipe]:
+    """The recipe for calls like this one, and the arguments, among which 0-d tensors that stand for numbers are numbers now."""
+    declaration = op.declaration
+    on_arrays = not any(isinstance(x, Tensor) for x in args) and grad_mode.on_arrays
+    if not on_arrays:
+        args = _checked(op, args)
+        if (together := _numbers_to_gpu(op, args)) is not None:
+            return resolve(op, together)
+    key = tuple(map(kind_of, args))
+    positions = op.positions if not declaration.variadic else range(len(args) - len(declaration.parameters) + 1)
+    tensors = [i for i in positions if type(key[i]) is tuple]
+    arrays = [x._array if i in tensors and not on_arrays else x for i, x in enumerate(args)]
+
+    promoted = [i for i in positions if args[i] is not None and (declaration.variadic or op.roles[i] in (Array, Operand))]
+    if declaration.same_dtype and len({arrays[i].dtype for i in tensors}) > 1:
+        op.signature.check_same_dtype(args, {})
+    changes, settled = casts(declaration, arrays, promoted, tensors)
+    _refuse_dtype(op, arrays, tensors, changes)
+    if on_arrays:
+        changes = [(i, np.asarray) for i in tensors if isinstance(args[i], np.generic)] + changes
+    xp = _library([arrays[i] for i in tensors])
+    for i, cast in changes:
+        arrays[i] = cast(arrays[i])
+    half = declaration.in_float32 and not declaration.view and _is_half([arrays[i] for i in promoted])
+    recipe = Recipe(xp, () if on_arrays else tuple(tensors), changes, _forward(op, xp, half), None, on_arrays)
+    if any(key[i][3] for i in tensors):
+        wanted = tuple(i for i in tensors if key[i][3])
+        recipe.plan = make_plan(op, wanted, tuple(tensors), len(positions), half, where(xp))
+    if settled:
+        op.recipes[key] = recipe
+    return args, recipe
+
+
+def where(xp: Any) -> str:
+    """The device that a library's arrays live on, as twins call it."""
+    return "cpu" if xp is np else "cuda"
+
+
+def _checked(op: Op, args: tuple) -> tuple:
+    """The arguments, if they are what the annotations say; numbers only beside a tensor."""
+    if op.declaration.variadic:
+        n = len(args) - len(op.declaration.parameters) + 1
+        return *args[:n], *op.signature.check((args[:n], *args[n:]), {}, ())[0][1:]
+    if not any(isinstance(args[i], Tensor) for i in op.positions):
+        first = op.positions[0]
+        op.signature.refuse(op.parameters[first], args[first], first + 1, ["Tensor"])
+    return op.signature.check(args, {}, ())[0]
+
+
+def _numbers_to_gpu(op: Op, args: tuple) -> tuple | None:
+    """The arguments with CPU tensors of no dimensions on the GPU of the others: elementwise they count as numbers, as in torch."""
+    if not op.declaration.elementwise:
+        return None
+    tensors = [x for x in args if isinstance(x, Tensor)]
+    gpu = next((x.device for x in tensors if x.is_cuda), None)
+    if gpu is None or all(x.is_cuda for x in tensors) or any(x.is_cpu and x.ndim for x in tensors):
+        return None
+    return tuple(x.to(gpu) if isinstance(x, Tensor) else x for x in args)
+
+
+def _refuse_dtype(op: Op, arrays: list, tensors: list, changes: Sequence) -> None:
+    """NotImplementedError for a dtype the op does not take, once inputs have come to one."""
+    refused = op.signature.refused_kinds
+    first = arrays[tensors[0]]
+    if refused and first.dtype.kind in refused:
+        for i, cast in changes:
+            first = cast(first) if i == tensors[0] else first
+        if first.dtype.kind in refused:
+            op.signature.refuse_dtype(first.dtype)
+
+
+def _library(arrays: list) -> Any:
+    """The library of the arrays; they must be of one."""
+    libraries = {xp_of(a) for a in arrays}
+    if len(libraries) > 1:  # CuPy would copy some host arrays in silence
+        raise TypeError("arrays of several libraries")
+    return libraries.pop() if libraries else np
+
+
+def _is_half(arrays: list) -> bool:
+    """Whether the floats among the arrays are of one dtype, of half precision."""
+    floats = {a.dtype for a in arrays if hasattr(a, "strides") and a.dtype.kind in "fV"}
+    return len(floats) == 1 and floats.pop().itemsize == 2
+
+
+def _forward(op: Op, xp: Any, half: bool) -> Callable:
+    """The op's forward, in float32 for half precision, or its twin for this device where that serves."""
+    forward = op.in_float32 if half else op.declaration.forward
+    twin = op.twins.get(where(xp))
+    if twin is not None:
+        forward = _twin_first(twin, forward)
+    return _with_options_by_name(forward, op.parameters[1:]) if op.declaration.variadic else forward
+
+
+def _twin_first(twin: Callable, forward: Callable) -> Callable:
+    def either(xp: Any, *args: Any, **options: Any) -> Any:
+        out = twin(xp, *args, **options) if use_kernels.enabled else None
+        return forward(xp, *args, **options) if out is None else out
+
+    return either
+
+
+def _with_options_by_name(forward: Callable, names: tuple[str, ...]) -> Callable:
+    """A forward that takes any number of inputs takes its options by name."""
+
+    def call(xp: Any, *args: Any) -> Any:
+        n = len(args) - len(names)
+        return forward(xp, *args[:n], **dict(zip(names, args[n:])))
+
+    return call
