@@ -350,11 +350,3 @@ def embedding_grad(g: Tensor, weight_shape: tuple, indices: Tensor, padding_idx:
     if padding_idx >= 0:
         row = where(unsqueeze(rows == padding_idx, 1), 0.0, row)
     return index_add(zeros(g, weight_shape), 0, rows, row)
-
-
-@embedding.twin_grad("cuda")
-def embedding_grad_on_gpu(xp: Any, g: Array, weight_shape: tuple, indices: Array, padding_idx: int) -> Array | None:
-    """g read once, added where it belongs by atomic additions."""
-    from ..kernels.cuda.embedding import backward
-
-    return backward(xp, g, weight_shape, indices, padding_idx)
