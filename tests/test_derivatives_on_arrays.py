@@ -173,7 +173,7 @@ def test_every_derivative_is_run_on_arrays() -> None:
         for node in nodes_of(row, row.draw(Source(seed)), np.float64)
         for derivative in run_by(node)
     }
-    assert [(op, d.of) for op in OURS for d in op.derivatives if d.function not in seen and (op.__name__, *d.of)] == []
+    assert [(op, d.of) for op in OURS for d in op.derivatives if d.function not in seen] == []
 
 
 def nodes_of(row: Row, case: dict, dtype: Any) -> list[OpNode]:
