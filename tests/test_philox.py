@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import minitorch
 from minitorch.arrays.device import use_kernels
 from minitorch.cuda.random import default_generator
-from minitorch.kernels.cuda import dropout as kernels
 from minitorch.nn import functional as F
+from minitorch.ops.dropout import limit
 from minitorch.random import philox
 from minitorch.utils.checkpoint import checkpoint
 from reference.cuda_on_cpu import compiled, compiler
@@ -97,7 +97,7 @@ def test_words_are_uniform_and_independent() -> None:
 def expected(x: Any, p: float, seed: int, counter: int) -> np.ndarray:
     """Dropout of x by NumPy alone, in x's dtype."""
     wide = np.float64 if x.dtype is minitorch.float64 else np.float32
-    kept = philox.words(np, x.numel(), seed, counter).reshape(x.shape) < kernels.limit(p)
+    kept = philox.words(np, x.numel(), seed, counter).reshape(x.shape) < limit(p)
     host = x.detach().cpu().to(getattr(minitorch, np.dtype(wide).name)).numpy()
     return minitorch.from_numpy(host * np.where(kept, wide(1 / (1 - p)), wide(0))).to(x.dtype).double().numpy()
 

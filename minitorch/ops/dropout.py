@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..kernels.cuda import dropout as kernels
 from ..op import Array, composite, op
 from ..random import philox
 from ..random.generator import default_generator
@@ -61,7 +60,7 @@ def philox_dropout(xp: Any, x: Array, p: float, scale: float, seed: int, counter
     """scale · x with probability 1 − p, else 0 · x: where the element's word of the Philox stream is below (1 − p) · 2³²"""
     _check_floats(x)
     wide = np.float64 if x.dtype == np.float64 else np.float32
-    kept = philox.words(xp, x.size, seed, counter).reshape(x.shape) < kernels.limit(p)
+    kept = philox.words(xp, x.size, seed, counter).reshape(x.shape) < limit(p)
     return (x.astype(wide) * (kept * wide(scale))).astype(x.dtype)
 
 
@@ -71,7 +70,9 @@ def philox_dropout_grad(g: Tensor, p: float, scale: float, seed: int, counter: i
     return philox_dropout(g, p, scale, seed, counter)
 
 
-philox_dropout.twin("cuda")(kernels.forward)
+def limit(p: float) -> int:
+    """The number that a random word is below with probability 1 − p: in 2⁻³² exactly."""
+    return round((1 - p) * 2**32)
 
 
 @op(promote=None, public=False, backward="MulBackward0")

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays import dtypes
 from ..arrays.device import moved, must_hold
 from ..arrays.memory import order_of_a_copy
 from ..op import Array, Index, Operand, composite, op, row
 from ..op.signature import Number
+from .shape import zeros
 
 if TYPE_CHECKING:
-    from ..arrays import dtypes
     from ..arrays.device import device as Device
     from ..tensor import Tensor
 
@@ -101,7 +102,7 @@ hypot = row("hypot", "√(a² + b²)", lambda xp, a, b: xp.hypot(a, b),
 
 def _zero(g: Tensor) -> Tensor:
     """∂L/∂x = 0: the function is constant between its steps."""
-    return g.new_zeros(g.shape)
+    return zeros(g, g.shape)
 
 
 def _sign(xp: Any, x: Array) -> Array:
@@ -303,7 +304,7 @@ def pow_(xp: Any, a: Operand, b: Operand) -> Array:
 @pow_.grad("a")
 def pow_grad_base(g: Tensor, a: Tensor, b: Any) -> Tensor:
     """∂L/∂a = g · b·aᵇ⁻¹, and 0 where b = 0 (at a = 0 too)"""
-    if not hasattr(b, "_array"):
+    if not hasattr(b, "shape"):  # a number
         return _zero(g) if b == 0 else g * (b * pow_(a, b - 1))
     return where(b == 0, 0.0, g * (b * pow_(a, b - 1)))
 
@@ -311,7 +312,7 @@ def pow_grad_base(g: Tensor, a: Tensor, b: Any) -> Tensor:
 @pow_.grad("b")
 def pow_grad_exponent(g: Tensor, a: Any, b: Tensor, out: Tensor) -> Tensor:
     """∂L/∂b = g · aᵇ ln a, and 0 where a = 0 and b ≥ 0"""
-    if not hasattr(a, "_array"):
+    if not hasattr(a, "shape"):  # a number
         if a == 0:
             return g * where(b >= 0, 0.0, out * -math.inf)
         return g * (out * (math.log(a) if a > 0 else math.nan))
@@ -324,6 +325,13 @@ def pow_grad_exponent(g: Tensor, a: Any, b: Tensor, out: Tensor) -> Tensor:
 @op(name="where", public=False)
 def choose(xp: Any, a: Operand, b: Operand, condition: Index) -> Array:
     """a where the condition holds, b elsewhere."""
+    if condition.dtype != bool:
+        raise RuntimeError(
+            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}; compare it with "
+            "something first, e.g. condition > 0"
+        )
+    if not hasattr(a, "dtype") and not hasattr(b, "dtype"):  # two numbers: of the dtype that a tensor of them has
+        a = xp.asarray(a, dtypes.scalar_dtype(a).numpy)
     return xp.where(condition, a, b)
 
 
@@ -347,21 +355,10 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     *input* of that branch safe first (the double where).
     """
     if input is None and other is None:
-        return condition.nonzero(as_tuple=True)
-    if condition._array.dtype != bool:
-        raise RuntimeError(
-            f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype!r}; compare it "
-            "with something first, e.g. condition > 0"
-        )
-    if not hasattr(input, "_array") and not hasattr(other, "_array"):
-        input = condition.new_tensor(input, dtype=_number_dtype(input))
+        from .masked import nonzero  # which is made of ops that are made of these
+
+        return nonzero(condition, as_tuple=True)
     return choose(input, other, condition)
-
-
-def _number_dtype(value: Any) -> dtypes.dtype:
-    from ..arrays import dtypes
-
-    return dtypes.scalar_dtype(value)
 
 
 @op(only="floats", alike="start end")
@@ -500,9 +497,9 @@ def to_device(xp: Any, x: Array, target: Device, source: Device) -> Array:
 
 
 @to_device.grad
-def to_device_grad(g: Tensor, source: Device) -> Tensor:
+def to_device_grad(g: Tensor, target: Device, source: Device) -> Tensor:
     """∂L/∂x = g, copied back"""
-    return to_device(g, source, g.device)
+    return to_device(g, source, target)
 
 
 from .compare import isfinite, isnan  # noqa: E402 — comparisons are defined with the rows above

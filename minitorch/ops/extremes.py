@@ -13,9 +13,10 @@ from ..op import Array, composite, op
 from ..op.signature import Dims
 from .compare import isnan
 from .dims import canonical_dim, canonical_dims
-from .elementwise import maximum, minimum
-from .gather import scatter
-from .reduce import count, spread
+from .elementwise import maximum, minimum, true_div
+from .gather import scattered
+from .reduce import count, spread, sum_
+from .shape import zeros
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -39,7 +40,7 @@ def shared(g: Tensor, x: Tensor, out: Tensor, dim: Any, keepdim: bool) -> Tensor
     """∂L/∂x_i = g / (how many attain the extreme) if x_i does, else 0"""
     g = spread(g, x.shape, dim, keepdim)
     attain = x == spread(out, x.shape, dim, keepdim)
-    return g * attain / attain.sum(dim, keepdim=True)
+    return true_div(g * attain, sum_(attain, dim, keepdim=True))
 
 
 amax.grad(shared)
@@ -107,7 +108,7 @@ def to_chosen(g: Tensor, x_shape: tuple, indices: Tensor, dim: int, keepdim: boo
     if not x_shape:
         return g
     g, indices = spread(g, x_shape, dim, keepdim), spread(indices, x_shape, dim, keepdim)
-    return scatter(g.new_zeros(x_shape), dim, indices, g)
+    return scattered(zeros(g, x_shape), dim, indices, g)
 
 
 max_along.grad(to_chosen)
@@ -131,7 +132,7 @@ def min_all(xp: Any, x: Array) -> Array:
 def shared_by_all(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
     """∂L/∂x_i = g / (how many attain the extreme) if x_i does, else 0; a nan is attained by nans"""
     attain = (x == out) | (isnan(x) & isnan(out))
-    return g * attain / attain.sum()
+    return true_div(g * attain, sum_(attain))
 
 
 max_all.grad(shared_by_all)

@@ -6,6 +6,7 @@ other's derivative. Indices are checked here, because a GPU would wrap them sile
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from ..op.signature import Number
 from .dims import canonical_dim
 from .elementwise import where
 from .index import add_slices, check_bounds, holds_within, placed
+from .shape import reshape, unsqueeze, zeros
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -39,7 +41,7 @@ def gather(xp: Any, x: Array, dim: int, index: Index) -> Array:
 @gather.grad
 def gather_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Tensor:
     """∂L/∂x = zeros with g added at the indices"""
-    return scatter_add(g.new_zeros(x_shape), dim, index, g)
+    return scatter_add(zeros(g, x_shape), dim, index, g)
 
 
 @op(promote=None)
@@ -99,7 +101,7 @@ def scattered(xp: Any, x: Array, dim: int, index: Index, src: Array) -> Array:
 @scattered.grad("x")
 def scattered_grad_x(g: Tensor, dim: int, index: Tensor) -> Tensor:
     """∂L/∂x = g, 0 where something was put"""
-    return scatter(g, dim, index, 0)
+    return scattered(g, dim, index, zeros(g, index.shape))
 
 
 @scattered.grad("src")
@@ -151,7 +153,7 @@ def _back_to_corner(g: Tensor, shape: tuple) -> Tensor:
     """g in the corner of zeros of that shape."""
     if g.shape == shape:
         return g
-    return g.reshape(shape) if g.ndim != len(shape) else placed(g, shape, tuple(slice(n) for n in g.shape))
+    return reshape(g, shape) if g.ndim != len(shape) else placed(g, shape, tuple(slice(n) for n in g.shape))
 
 
 @composite(out=True)
@@ -191,7 +193,7 @@ def index_select(xp: Any, x: Array, dim: int, index: Index) -> Array:
 @index_select.grad
 def index_select_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Tensor:
     """∂L/∂x = zeros with the slices of g added at the indices"""
-    return index_add(g.new_zeros(x_shape), dim, index, g)
+    return index_add(zeros(g, x_shape), dim, index, g)
 
 
 @op(promote=None)
@@ -214,7 +216,7 @@ def index_add_grad_x(g: Tensor) -> Tensor:
 @index_add.grad("source")
 def index_add_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tuple, alpha: Any) -> Tensor:
     """∂L/∂source = alpha · the slices of g at the indices"""
-    return index_select(g, dim, index).reshape(source_shape) * alpha
+    return reshape(index_select(g, dim, index), source_shape) * alpha
 
 
 @op(promote=None)
@@ -236,7 +238,7 @@ def index_copy_grad_x(g: Tensor, dim: int, index: Tensor) -> Tensor:
 @index_copy.grad("source")
 def index_copy_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tuple) -> Tensor:
     """∂L/∂source = the slices of g at the indices"""
-    return index_select(g, dim, index).reshape(source_shape)
+    return reshape(index_select(g, dim, index), source_shape)
 
 
 @op(promote=None)
@@ -260,8 +262,8 @@ def index_fill_grad(g: Tensor, dim: int, index: Tensor) -> Tensor:
 
 @index_fill.grad("value")
 def index_fill_grad_value(g: Tensor, dim: int, index: Tensor) -> Tensor:
-    """∂L/∂value = Σ g over the slices in the index"""
-    return index_select(g, dim, index).sum()
+    """∂L/∂value = the slices of g in the index (the engine sums: value was broadcast)"""
+    return index_select(g, dim, index)
 
 
 def _slices(name: str, x: Array, dim: int, index: Array, error: type, lowest: int | None = 0) -> tuple[int, Array]:
@@ -343,15 +345,8 @@ def embedding(xp: Any, weight: Array, indices: Index, padding_idx: int = -1) -> 
 @embedding.grad
 def embedding_grad(g: Tensor, weight_shape: tuple, indices: Tensor, padding_idx: int) -> Tensor:
     """∂L/∂weight = zeros with the rows of g added where they came from"""
-    rows, row = indices.reshape((-1,)), g.reshape((indices.numel(), weight_shape[1]))
+    n = math.prod(indices.shape)
+    rows, row = reshape(indices, (n,)), reshape(g, (n, weight_shape[1]))
     if padding_idx >= 0:
-        row = where((rows == padding_idx).unsqueeze(1), 0.0, row)
-    return index_add(g.new_zeros(weight_shape), 0, rows, row)
-
-
-@embedding.twin_grad("cuda")
-def embedding_grad_on_gpu(xp: Any, g: Array, weight_shape: tuple, indices: Array, padding_idx: int) -> Array | None:
-    """g read once, added where it belongs by atomic additions."""
-    from ..kernels.cuda.embedding import backward
-
-    return backward(xp, g, weight_shape, indices, padding_idx)
+        row = where(unsqueeze(rows == padding_idx, 1), 0.0, row)
+    return index_add(zeros(g, weight_shape), 0, rows, row)

@@ -16,6 +16,8 @@ from ..arrays.device import scatter_add as add_at
 from ..op import Array, Indices, composite, op
 from ..op.signature import tensor_list
 from .dims import canonical_dim
+from .elementwise import clone
+from .shape import zeros
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -312,7 +314,7 @@ def index(xp: Any, x: Array, key: Indices) -> Array:
 @index.grad
 def index_grad(g: Tensor, x_shape: tuple, key: tuple) -> Tensor:
     """∂L/∂x = zeros with g added at the indices"""
-    return put_at(g.new_zeros(x_shape), g, key, True)
+    return put_at(zeros(g, x_shape), g, key, True)
 
 
 @op(promote=None, public=False, backward="IndexPutBackward0")
@@ -354,7 +356,7 @@ def add_slices(xp: Any, out: Array, axis: int, index: Array, slices: Array) -> N
 @put_at.grad("x")
 def put_at_grad_x(g: Tensor, key: tuple, accumulate: bool) -> Tensor:
     """∂L/∂x = g, 0 where something was put"""
-    return g if accumulate else put_at(g, g.new_zeros(()), key)
+    return g if accumulate else put_at(g, zeros(g, ()), key)
 
 
 @put_at.grad("values")
@@ -392,9 +394,9 @@ def write_view(xp: Any, base: Array, value: Array, replay: Indices) -> Array:
 @write_view.grad("base")
 def write_view_grad_base(g: Tensor, replay: Any) -> Tensor:
     """∂L/∂base = g, 0 in the part that was overwritten"""
-    g = g.clone()
-    replay(g).zero_()
-    return g
+    kept = clone(g)
+    replay(kept)[...] = 0
+    return kept
 
 
 @write_view.grad("value")

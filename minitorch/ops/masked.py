@@ -6,6 +6,7 @@ Read next: `sort.py`.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from ..arrays import dtypes
 from ..arrays.device import must_hold
 from ..arrays.device import scatter_add as add_at
 from ..op import Array, Index, Operand, composite, op
-from .index import holds_within, index_put, placed
+from .elementwise import clone
+from .index import holds_within, index_put, placed, select
+from .shape import reshape, zeros
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -43,8 +46,8 @@ def masked_fill_grad(g: Tensor, mask: Tensor) -> Tensor:
 
 @masked_fill.grad("value")
 def masked_fill_grad_value(g: Tensor, mask: Tensor) -> Tensor:
-    """∂L/∂value = Σ g under the mask"""
-    return masked_fill(g, ~mask, 0).sum()
+    """∂L/∂value = g under the mask (the engine sums: value was broadcast)"""
+    return masked_fill(g, ~mask, 0)
 
 
 @op(promote=None)
@@ -58,7 +61,7 @@ def masked_select(xp: Any, x: Array, mask: Index) -> Array:
 @masked_select.grad
 def masked_select_grad(g: Tensor, x_shape: tuple, mask: Tensor) -> Tensor:
     """∂L/∂x = g where the mask is True, 0 elsewhere"""
-    return masked_scatter(g.new_zeros(np.broadcast_shapes(x_shape, mask.shape)), mask, g)
+    return masked_scatter(zeros(g, np.broadcast_shapes(x_shape, mask.shape)), mask, g)
 
 
 @op(promote=None)
@@ -93,8 +96,7 @@ def masked_scatter_grad_x(g: Tensor, mask: Tensor) -> Tensor:
 def masked_scatter_grad_source(g: Tensor, mask: Tensor, source_shape: tuple) -> Tensor:
     """∂L/∂source = g under the mask, then zeros for what was not used"""
     used = masked_select(g, mask)
-    n = int(np.prod(source_shape))
-    return placed(used, (n,), (slice(used.numel()),)).reshape(source_shape)
+    return reshape(placed(used, (math.prod(source_shape),), (slice(used.shape[0]),)), source_shape)
 
 
 def _bool_mask(name: str, mask: Array) -> None:
@@ -123,7 +125,21 @@ def take(xp: Any, x: Array, index: Index) -> Array:
 @take.grad
 def take_grad(g: Tensor, x_shape: tuple, index: Tensor) -> Tensor:
     """∂L/∂x = zeros with g added at the indices"""
-    return put(g.new_zeros(x_shape), index, g, True)
+    return given_back(g, index, x_shape)
+
+
+@op(promote=None, public=False, backward="PutBackward0")
+def given_back(xp: Any, x: Array, index: Index, shape: tuple) -> Array:
+    """Zeros of that shape with x added at the indices into its flat form."""
+    out = xp.zeros(math.prod(shape), x.dtype)
+    add_at(xp, out, index, x)
+    return out.reshape(shape)
+
+
+@given_back.grad
+def given_back_grad(g: Tensor, index: Tensor) -> Tensor:
+    """∂L/∂x = g at the indices"""
+    return take(g, index)
 
 
 @composite
@@ -160,9 +176,9 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
             [3]])
     """
     if as_tuple and not input.ndim:
-        input = input.reshape((1,))
+        input = reshape(input, (1,))
     found = argwhere(input)
-    return tuple(found[:, d].clone() for d in range(input.ndim)) if as_tuple else found
+    return tuple(clone(select(found, 1, d)) for d in range(input.ndim)) if as_tuple else found
 
 
 @op(promote=None)

@@ -14,6 +14,7 @@ from ..arrays import blas, dtypes
 from ..op import Array, composite, named, op
 from ..op.half_precision import in_float32
 from ..op.signature import Number
+from .shape import reshape, t, transpose, unsqueeze
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -53,13 +54,13 @@ def mm(xp: Any, a: Array, b: Array) -> Array:
 @mm.grad("a")
 def mm_grad_a(g: Tensor, b: Tensor) -> Tensor:
     """∂L/∂a = g bᵀ"""
-    return mm(g, b.t())
+    return mm(g, t(b))
 
 
 @mm.grad("b")
 def mm_grad_b(g: Tensor, a: Tensor) -> Tensor:
     """∂L/∂b = aᵀ g"""
-    return mm(a.t(), g)
+    return mm(t(a), g)
 
 
 @op(promote=None, only="numbers")
@@ -79,13 +80,13 @@ def bmm(xp: Any, a: Array, b: Array) -> Array:
 @bmm.grad("a")
 def bmm_grad_a(g: Tensor, b: Tensor) -> Tensor:
     """∂L/∂a_n = g_n b_nᵀ"""
-    return bmm(g, b.transpose(1, 2))
+    return bmm(g, transpose(b, 1, 2))
 
 
 @bmm.grad("b")
 def bmm_grad_b(g: Tensor, a: Tensor) -> Tensor:
     """∂L/∂b_n = a_nᵀ g_n"""
-    return bmm(a.transpose(1, 2), g)
+    return bmm(transpose(a, 1, 2), g)
 
 
 @op(promote=None, only="numbers")
@@ -108,7 +109,7 @@ def mv_grad_a(g: Tensor, v: Tensor) -> Tensor:
 @mv.grad("v")
 def mv_grad_v(g: Tensor, a: Tensor) -> Tensor:
     """∂L/∂v = aᵀ g"""
-    return mv(a.t(), g)
+    return mv(t(a), g)
 
 
 @op(promote=None, only="numbers")
@@ -149,7 +150,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """C_ij = a_i b_j of two vectors."""
     if input.ndim != 1 or vec2.ndim != 1:
         raise RuntimeError(f"outer: Expected 1-D arguments, got shapes {tuple(input.shape)} and {tuple(vec2.shape)}")
-    return input.unsqueeze(1) * vec2
+    return unsqueeze(input, 1) * vec2
 
 
 @composite(out=True)
@@ -211,13 +212,13 @@ def batched(xp: Any, a: Array, b: Array) -> Array:
 @batched.grad("a")
 def batched_grad_a(g: Tensor, b: Tensor) -> Tensor:
     """∂L/∂a = g bᵀ, summed by the engine over what was broadcast"""
-    return batched(g, b.transpose(-1, -2))
+    return batched(g, transpose(b, -1, -2))
 
 
 @batched.grad("b")
 def batched_grad_b(g: Tensor, a: Tensor) -> Tensor:
     """∂L/∂b = aᵀ g, summed by the engine over what was broadcast"""
-    return batched(a.transpose(-1, -2), g)
+    return batched(transpose(a, -1, -2), g)
 
 
 @composite
@@ -278,20 +279,23 @@ def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array
 
 @linear.grad("x")
 def linear_grad_x(g: Tensor, weight: Tensor) -> Tensor:
-    """∂L/∂x = g W"""
+    """∂L/∂x = g W, over all rows of the batch"""
     if weight.ndim == 1:
-        return g.unsqueeze(-1) * weight
-    return mm(g, weight) if g.ndim == 2 else matmul(g, weight)
+        return unsqueeze(g, -1) * weight
+    if g.ndim == 2:
+        return mm(g, weight)
+    *lead, out_features = g.shape
+    return reshape(mm(reshape(g, (math.prod(lead), out_features)), weight), (*lead, weight.shape[1]))
 
 
 @linear.grad("weight")
 def linear_grad_weight(g: Tensor, x: Tensor, weight_shape: tuple) -> Tensor:
     """∂L/∂W = gᵀ x, over all rows of the batch"""
     if g.ndim == 2 and x.ndim == 2:
-        return mm(g.t(), x)
+        return mm(t(g), x)
     n = math.prod(x.shape[:-1])
-    rows = g.reshape(n, weight_shape[0] if len(weight_shape) == 2 else 1)
-    return mm(rows.t(), x.reshape(n, weight_shape[-1])).reshape(weight_shape)
+    rows = reshape(g, (n, weight_shape[0] if len(weight_shape) == 2 else 1))
+    return reshape(mm(t(rows), reshape(x, (n, weight_shape[-1]))), weight_shape)
 
 
 @linear.grad("bias")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..op import Array, Index, composite, op, register
 from ..op.signature import Dims, Sizes, tensor_list
 from .dims import as_ints, canonical_dim
-from .shape import expand, flatten, row_major, unsqueeze
+from .shape import expand, flatten, reshape, row_major, unsqueeze, zeros
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -51,13 +51,8 @@ def cat(xp: Any, *xs: Array, dim: int = 0) -> Array:
 @cat.grad
 def cat_grad(g: Tensor, xs_shape: list[tuple], dim: int) -> list[Tensor]:
     """∂L/∂xₖ = the part of g that came from xₖ"""
-    grads, start = [], 0
-    for shape in xs_shape:
-        skipped = shape == (0,)
-        size = 0 if skipped else shape[dim]
-        grads.append(g.new_zeros(shape) if skipped else g.narrow(dim, start, size))
-        start += size
-    return grads
+    parts = split(g, [0 if shape == (0,) else shape[dim] for shape in xs_shape], dim)
+    return [zeros(g, shape) if shape == (0,) else part for shape, part in zip(xs_shape, parts)]
 
 
 register("concat", cat)
@@ -80,7 +75,7 @@ def stack(xp: Any, *xs: Array, dim: int = 0) -> Array:
 @stack.grad
 def stack_grad(g: Tensor, dim: int) -> tuple[Tensor, ...]:
     """∂L/∂xₖ = g[k] along `dim`"""
-    return g.unbind(dim)
+    return unbind(g, dim)
 
 
 @composite(out=True)
@@ -242,7 +237,7 @@ def _sections(n: int, wanted: Any) -> list[int]:
 def _with_zeros(grads: Sequence, shapes: Sequence) -> list[Tensor]:
     """Outputs nobody used have no gradient: zeros in their place."""
     some = next(g for g in grads if g is not None)
-    return [some.new_zeros(shape) if g is None else g for g, shape in zip(grads, shapes)]
+    return [zeros(some, shape) if g is None else g for g, shape in zip(grads, shapes)]
 
 
 @composite
@@ -384,13 +379,15 @@ def repeat(xp: Any, x: Array, repeats: Dims) -> Array:
 @repeat.grad
 def repeat_grad(g: Tensor, x_shape: tuple, repeats: Any) -> Tensor:
     """∂L/∂x = Σ over the repetitions of g"""
+    from .reduce import sum_  # whose own derivatives use `cat` and `flip`
+
     repeats = as_ints(repeats)
     sizes = (1,) * (len(repeats) - len(x_shape)) + x_shape
     if 0 in repeats:
-        return g.new_zeros(x_shape)
+        return zeros(g, x_shape)
     pairs = [n for pair in zip(repeats, sizes) for n in pair]
-    summed = g.reshape(pairs).sum(tuple(range(0, len(pairs), 2))) if pairs else g
-    return summed.reshape(x_shape)
+    summed = sum_(reshape(g, pairs), tuple(range(0, len(pairs), 2))) if pairs else g
+    return reshape(summed, x_shape)
 
 
 @composite(eager=True)

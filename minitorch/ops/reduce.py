@@ -15,8 +15,10 @@ from ..op.signature import Dims, Number
 from .compare import isnan
 from .dims import canonical_dim, canonical_dims
 from .elementwise import abs_ as absolute
-from .elementwise import exp, pow_, sign, where
+from .elementwise import exp, pow_, sign, true_div, where
 from .masked import masked_fill
+from .rearrange import cat, flip, split
+from .shape import expand, ones, reshape
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -29,7 +31,7 @@ def spread(g: Tensor, shape: tuple, dim: Any, keepdim: bool) -> Tensor:
     if keepdim or not shape:
         return g
     lost = canonical_dims(dim, len(shape))
-    return g.reshape([1 if i in lost else n for i, n in enumerate(shape)])
+    return reshape(g, [1 if i in lost else n for i, n in enumerate(shape)])
 
 
 def count(shape: tuple, dim: Any) -> int:
@@ -67,7 +69,7 @@ def sum_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False, dtyp
 @sum_.grad
 def sum_grad(g: Tensor, x_shape: tuple, dim: Any, keepdim: bool) -> Tensor:
     """∂L/∂x_i = g"""
-    return spread(g, x_shape, dim, keepdim).expand(x_shape)
+    return expand(spread(g, x_shape, dim, keepdim), x_shape)
 
 
 def total(xp: Any, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
@@ -130,7 +132,7 @@ def mean(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False, dtyp
 @mean.grad
 def mean_grad(g: Tensor, x_shape: tuple, dim: Any, keepdim: bool) -> Tensor:
     """∂L/∂x_i = g / n"""
-    return spread(g, x_shape, dim, keepdim).expand(x_shape) / max(count(x_shape, dim), 1)
+    return expand(spread(g, x_shape, dim, keepdim), x_shape) / max(count(x_shape, dim), 1)
 
 
 def _float_only(name: str, x: Array) -> None:
@@ -191,7 +193,7 @@ def variance(xp: Any, x: Array, dim: Any, correction: Any, keepdim: bool) -> Arr
 def variance_grad(g: Tensor, x: Tensor, dim: Any, correction: Any, keepdim: bool) -> Tensor:
     """∂L/∂x_i = g · 2 (x_i − x̄) / (n − correction)"""
     freedom = count(x.shape, dim) - correction
-    g, average = spread(g, x.shape, dim, keepdim), x.mean(dim, keepdim=True)
+    g, average = spread(g, x.shape, dim, keepdim), mean(x, dim, keepdim=True)
     if freedom <= 0 and (dim is None or not x.ndim):
         return g * where(x == average, math.nan, math.inf)
     return (2 / freedom if freedom else math.inf) * g * (x - average)
@@ -286,23 +288,20 @@ def prod_grad(g: Tensor, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
     """
     if x.ndim == 0:
         return g
-    row, along = (x.reshape(-1), 0) if dim is None else (x, dim)
+    row, along = (reshape(x, (-1,)), 0) if dim is None else (x, dim)
     before = _products_before(row, along)
-    after = _products_before(row.flip(along), along).flip(along)
-    return (before * after).reshape(x.shape) * (g if dim is None else spread(g, x.shape, dim, keepdim))
+    after = flip(_products_before(flip(row, along), along), along)
+    return reshape(before * after, x.shape) * (g if dim is None else spread(g, x.shape, dim, keepdim))
 
 
 def _products_before(x: Tensor, dim: int) -> Tensor:
     """[1, x₀, x₀x₁, …]: at each place the product of what comes before it."""
-    from .rearrange import cat
     from .scan import cumprod
 
-    n = x.shape[dim]
-    if n == 0:
+    if 0 in x.shape:
         return x
-    return cumprod(
-        cat([x.new_ones([1 if i == dim % x.ndim else m for i, m in enumerate(x.shape)]), x.narrow(dim, 0, n - 1)], dim), dim
-    )
+    first, last = split(x, [x.shape[dim] - 1, 1], dim)
+    return cumprod(cat([ones(x, last.shape), first], dim), dim)
 
 
 # ---- logarithm of a sum of exponentials ----
@@ -394,7 +393,7 @@ def vector_norm_grad(g: Tensor, x: Tensor, out: Tensor, p: float, dim: Any, keep
     size = absolute(x)
     if math.isinf(p):
         attain = (size == out) | isnan(size)
-        return sign(x) * (g / attain.sum(dim, keepdim=True) * attain)
+        return sign(x) * (true_div(g, sum_(attain, dim, keepdim=True)) * attain)
     if p < 1:
         return sign(x) * masked_fill(pow_(size, p - 1), x == 0, 0) * g * pow_(out, 1 - p)
     scale = masked_fill(g / pow_(out, p - 1), out == 0, 0)

@@ -13,7 +13,10 @@ from ..op import Array, op
 from .dims import canonical_dim
 from .elementwise import abs_ as absolute
 from .elementwise import exp, log, where
-from .reduce import accumulating
+from .gather import scatter_add
+from .rearrange import flip
+from .reduce import accumulating, all_, sum_
+from .shape import on_diagonal, ones, transpose, triu, unsqueeze, zeros
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -40,16 +43,20 @@ def cumprod(xp: Any, x: Array, dim: int, dtype: dtypes.dtype | None = None) -> A
 @cumprod.grad
 def cumprod_grad(g: Tensor, x: Tensor, out: Tensor, dim: int) -> Tensor:
     """∂L/∂x_k = Σ_{i≥k} g_i Π_{j≤i, j≠k} x_j, which is Σ_{i≥k} g_i out_i / x_k where no x is 0"""
-    if not x.ndim or not x.numel():
+    if not x.ndim or 0 in x.shape:
         return g
-    if bool((x != 0).all()):
+    if bool(all_(x != 0)):
         return _from_the_end(cumsum, g * out, dim) / x
     # With zeros: row k of `others` is x with a 1 in place k, so that its scan has every product without x_k.
-    rows = x.movedim(dim, -1).unsqueeze(-2)
-    n = rows.shape[-1]
-    itself = x.new_ones(n).diag_embed() > 0
-    others = cumprod(where(itself, 1.0, rows), -1).triu()
-    return (others * g.movedim(dim, -1).unsqueeze(-2)).sum(-1).movedim(-1, dim)
+    n = x.shape[dim]
+    itself = on_diagonal(ones(x, (n,)), (n, n), 0, 0, 1) > 0
+    others = triu(cumprod(where(itself, 1.0, _as_rows(x, dim)), -1))
+    return transpose(sum_(others * _as_rows(g, dim), -1), dim, -1)
+
+
+def _as_rows(x: Tensor, dim: int) -> Tensor:
+    """x with dimension `dim` at the end, and one of size 1 before it."""
+    return unsqueeze(transpose(x, dim, -1), -2)
 
 
 def _scan(x: Array, name: str, dim: int, dtype: dtypes.dtype | None) -> Array:
@@ -64,7 +71,7 @@ def _scan(x: Array, name: str, dim: int, dtype: dtypes.dtype | None) -> Array:
 
 def _from_the_end(scan: Any, g: Tensor, dim: int) -> Tensor:
     """The scan that starts at the last element."""
-    return scan(g.flip(dim), dim).flip(dim) if g.ndim else g
+    return flip(scan(flip(g, dim), dim), dim) if g.ndim else g
 
 
 @op(only="floats")
@@ -76,11 +83,17 @@ def logcumsumexp(xp: Any, x: Array, dim: int) -> Array:
 @logcumsumexp.grad
 def logcumsumexp_grad(g: Tensor, x: Tensor, out: Tensor, dim: int) -> Tensor:
     """∂L/∂x_k = e^x_k Σ_{i≥k} g_i e^(−out_i), summed as logarithms, those of positive and of negative g apart"""
-    if not x.ndim or not x.numel():
+    if not x.ndim or 0 in x.shape:
         return g
-    size, nothing = log(absolute(g)), dtypes.finfo(g.dtype).min
+    size, nothing = log(absolute(g)), lowest(g)
     gain, loss = (exp(_from_the_end(logcumsumexp, where(s, size, nothing) - out, dim) + x) for s in (g > 0, g < 0))
     return gain - loss
+
+
+@op(promote=None, public=False)
+def lowest(xp: Any, like: Array) -> Array:
+    """The lowest number of the dtype of `like`."""
+    return xp.full((), dtypes.finfo(dtypes.from_numpy_dtype(like.dtype)).min, like.dtype)
 
 
 @op(outputs=("values", "indices"))
@@ -116,7 +129,7 @@ def _doubling(xp: Any, combine: Any, x: Array, axis: int) -> Array:
 @cummax.grad
 def cummax_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
     """∂L/∂x_k = Σ g_i over the i whose extreme so far is x_k"""
-    return g.new_zeros(x_shape).scatter_add(dim, indices, g)
+    return scatter_add(zeros(g, x_shape), dim, indices, g)
 
 
 cummin.grad(cummax_grad)

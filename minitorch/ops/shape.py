@@ -60,13 +60,11 @@ def reshape(input: Tensor, shape: Sizes) -> Tensor:
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    if input.is_contiguous():
-        return view(input, shape)
-    shape = inferred_shape(input.numel(), shape)
     try:
         return view(input, shape)
-    except RuntimeError:
-        return copied_view(input, shape)
+    except RuntimeError:  # the strides do not allow it; or no tensor has such a shape, which the next line says again
+        pass
+    return copied_view(input, inferred_shape(math.prod(input.shape), shape))
 
 
 def inferred_shape(size: int, shape: Any) -> tuple[int, ...]:
@@ -75,7 +73,7 @@ def inferred_shape(size: int, shape: Any) -> tuple[int, ...]:
     if math.prod(shape) == size and min(shape, default=0) >= 0:
         return shape
     known = math.prod(n for n in shape if n != -1)
-    unknown = shape.count(-1)
+    unknown = sum(n == -1 for n in shape)
     if unknown > 1:
         raise RuntimeError("only one dimension can be inferred")
     if any(n < -1 for n in shape):
@@ -135,8 +133,7 @@ def squeeze(xp: Any, x: Array, dim: Dims | None = None) -> Array:
 @squeeze.grad
 def squeeze_grad(g: Tensor, x_shape: tuple, dim: Any) -> Tensor:
     """∂L/∂x = g with the dimensions of size 1 put back"""
-    gone = _squeezed(x_shape, dim)
-    return g[tuple(None if d in gone else slice(None) for d in range(len(x_shape)))]
+    return view(g, x_shape)  # dim is kept for the node's name
 
 
 def _squeezed(shape: tuple, dim: Any) -> tuple[int, ...]:
@@ -158,7 +155,7 @@ def unsqueeze(xp: Any, x: Array, dim: int) -> Array:
 @unsqueeze.grad
 def unsqueeze_grad(g: Tensor, dim: int) -> Tensor:
     """∂L/∂x = g without the dimension"""
-    return g.squeeze(dim)
+    return squeeze(g, dim)
 
 
 @op(promote=None, view=True)
@@ -229,6 +226,18 @@ def row_major_grad(g: Tensor) -> Tensor:
     return g
 
 
+@op(promote=None, public=False)
+def zeros(xp: Any, like: Array, shape: Sizes) -> Array:
+    """Zeros of that shape, in the dtype of `like` and beside it: where derivatives start from. Nothing flows back."""
+    return xp.zeros(tuple(shape), like.dtype)
+
+
+@op(promote=None, public=False)
+def ones(xp: Any, like: Array, shape: Sizes) -> Array:
+    """Ones of that shape, in the dtype of `like` and beside it."""
+    return xp.ones(tuple(shape), like.dtype)
+
+
 # ---- another order of the dimensions ----
 
 
@@ -250,8 +259,8 @@ def permute(xp: Any, x: Array, dims: Sizes) -> Array:
 @permute.grad
 def permute_grad(g: Tensor, dims: Any) -> Tensor:
     """∂L/∂x = g in the inverse order"""
-    order = [d % g.ndim for d in as_ints(dims)]
-    return g.permute(sorted(range(g.ndim), key=order.__getitem__))
+    places = {canonical_dim(d, g.ndim): place for place, d in enumerate(as_ints(dims))}
+    return permute(g, [places[d] for d in range(g.ndim)])
 
 
 @op(promote=None, view=True)
@@ -264,7 +273,7 @@ def transpose(xp: Any, x: Array, dim0: int, dim1: int) -> Array:
 @transpose.grad
 def transpose_grad(g: Tensor, dim0: int, dim1: int) -> Tensor:
     """∂L/∂x = gᵀ"""
-    return g.transpose(dim0, dim1)
+    return transpose(g, dim0, dim1)
 
 
 register("swapaxes", transpose)
@@ -282,7 +291,7 @@ def t(xp: Any, x: Array) -> Array:
 @t.grad
 def t_grad(g: Tensor) -> Tensor:
     """∂L/∂x = gᵀ"""
-    return g.t()
+    return t(g)
 
 
 def T(input: Any) -> Tensor:
@@ -363,7 +372,7 @@ def on_diagonal(xp: Any, x: Array, shape: tuple, offset: int, dim1: int, dim2: i
 @on_diagonal.grad
 def on_diagonal_grad(g: Tensor, offset: int, dim1: int, dim2: int) -> Tensor:
     """∂L/∂x = the diagonal of g"""
-    return g.diagonal(offset, dim1, dim2)
+    return diagonal(g, offset, dim1, dim2)
 
 
 @composite
@@ -403,7 +412,7 @@ def trace(xp: Any, x: Array) -> Array:
 @trace.grad
 def trace_grad(g: Tensor, x_shape: tuple) -> Tensor:
     """∂L/∂x = g · I"""
-    return on_diagonal(g.expand((min(x_shape),)), x_shape, 0, 0, 1)
+    return on_diagonal(expand(g, (min(x_shape),)), x_shape, 0, 0, 1)
 
 
 @op(promote=None)
@@ -421,13 +430,13 @@ def triu(xp: Any, x: Array, diagonal: int = 0) -> Array:
 @tril.grad
 def tril_grad(g: Tensor, diagonal: int) -> Tensor:
     """∂L/∂x = tril(g)"""
-    return g.tril(diagonal)
+    return tril(g, diagonal)
 
 
 @triu.grad
 def triu_grad(g: Tensor, diagonal: int) -> Tensor:
     """∂L/∂x = triu(g)"""
-    return g.triu(diagonal)
+    return triu(g, diagonal)
 
 
 def _matrices(x: Array, name: str) -> Array:

@@ -32,7 +32,7 @@ sigmoid = row("sigmoid", "σ(x) = 1 / (1 + e⁻ˣ)", lambda xp, x: special(xp, "
 lgamma = row("lgamma", "ln |Γ(x)|", lambda xp, x: special(xp, "gammaln", xp.where(xp.isinf(x), xp.abs(x), x)),
              lambda g, x: g * digamma(x), promote="float")  # fmt: skip
 digamma = row("digamma", "ψ(x) = d/dx ln Γ(x)", lambda xp, x: special(xp, "psi", x),
-              lambda g, x: g * polygamma(1, x), promote="float")  # fmt: skip
+              lambda g, x: g * polygamma_of(x, 1), promote="float")  # fmt: skip
 
 
 @op(promote="float", name="polygamma", public=False)
@@ -54,7 +54,7 @@ def _polygamma(xp: Any, n: int, x: Array) -> Array:
 @polygamma_of.grad
 def polygamma_grad(g: Tensor, x: Tensor, n: int) -> Tensor:
     """∂L/∂x = g · ψ⁽ⁿ⁺¹⁾(x)"""
-    return g * polygamma(n + 1, x)
+    return g * polygamma_of(x, n + 1)
 
 
 @composite(out=True, backward="PolygammaBackward0")
@@ -91,7 +91,6 @@ def xlogy(xp: Any, a: Operand, b: Operand) -> Array:
 @xlogy.grad("a")
 def xlogy_grad_a(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """∂L/∂a = g · ln b, 0 where a = 0 and b ≤ 0"""
-    b = b if hasattr(b, "_array") else a.new_tensor(b)
     return where((a == 0) & (b <= 0), 0.0, xlogy(g, b))
 
 

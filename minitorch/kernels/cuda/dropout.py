@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...ops.dropout import limit, philox_dropout
 from ...random import philox
 from . import TYPES, Kernel, computed
 
@@ -30,6 +31,7 @@ KERNEL dropout(const T* x, T* out, int64 n, unsigned long long seed, unsigned lo
 )
 
 
+@philox_dropout.twin("cuda")
 def forward(xp: Any, x: Any, p: float, scale: float, seed: int, counter: int) -> Any:
     """Launch DROPOUT; None where it does not serve."""
     if x.dtype.name not in TYPES or not x.size:
@@ -40,8 +42,3 @@ def forward(xp: Any, x: Any, p: float, scale: float, seed: int, counter: int) ->
     blocks = philox.tiles_for(x.size)
     DROPOUT(xp, x.dtype, blocks, philox.WIDTH, (x, out, x.size, *stream, limit(p), np.dtype(computed(x.dtype)).type(scale)))
     return out
-
-
-def limit(p: float) -> int:
-    """The number that a random word is below with probability 1 − p: in 2⁻³² exactly."""
-    return round((1 - p) * 2**32)

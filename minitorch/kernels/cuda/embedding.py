@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...ops.gather import embedding
 from . import TYPES, Kernel, computed, threads_for
 
 EMBEDDING_BACKWARD = Kernel(
@@ -23,6 +24,7 @@ KERNEL embedding_backward(const T* g, const int64* index, ACC* dw, int64 n, int6
 )
 
 
+@embedding.twin_grad("cuda")
 def backward(xp: Any, g: Any, weight_shape: tuple, indices: Any, padding_idx: int) -> Any:
     """Launch EMBEDDING_BACKWARD; None where it does not serve."""
     if g.dtype.name not in TYPES or not g.size:
