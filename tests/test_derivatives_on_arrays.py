@@ -14,14 +14,16 @@ import types
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
 
 import minitorch
+from minitorch.autograd.grad_mode import grad_mode
 from minitorch.autograd.node import OpNode
 from minitorch.op import Op, ops
-from minitorch.op.door import Elementwise
+from minitorch.op import Row as OpRow
 from minitorch.op.plan import Derivative
 from reference.checks import worst_error
 from reference.strategies import Source
@@ -118,40 +120,10 @@ def test_a_method_is_noticed() -> None:
 # ---- on arrays it gives what it gives on Tensors ----
 
 
-@pytest.fixture
-def ops_take_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ops of arrays give arrays. DELETE THIS FIXTURE, and the mark below, once the door does that."""
-    like = minitorch.zeros(())
-
-    def taking_arrays(door: Callable) -> Callable:
-        def call(self: Op, *args: Any, **kwargs: Any) -> Any:
-            inputs = args[0] if self.variadic else [args[i] for i in self.positions if i < len(args)]
-            if not any(map(is_array, inputs)) or any(isinstance(x, minitorch.Tensor) for x in inputs):
-                return door(self, *args, **kwargs)
-            given = [wrapped(x) if self.variadic or i in self.positions else x for i, x in enumerate(args)]
-            return unwrapped(door(self, *given, **kwargs))
-
-        return call
-
-    def wrapped(x: Any) -> Any:
-        if isinstance(x, (list, tuple)):
-            return type(x)(map(wrapped, x))
-        return like._wrap(np.asarray(x)) if is_array(x) else x
-
-    def unwrapped(out: Any) -> Any:
-        if isinstance(out, tuple):
-            return tuple(map(unwrapped, out))
-        return out._array
-
-    for kind in (Op, Elementwise):
-        monkeypatch.setattr(kind, "__call__", taking_arrays(kind.__call__))
-
-
 def is_array(x: Any) -> bool:
     return isinstance(x, (np.ndarray, np.generic))
 
 
-@pytest.mark.usefixtures("ops_take_arrays")
 @pytest.mark.parametrize("row", [pytest.param(row, id=f"{k}-{row}") for k, row in enumerate(table()) if row.inputs()])
 def test_computes_the_same_on_arrays(row: Row) -> None:
     for seed in range(8):
@@ -198,25 +170,25 @@ def nodes_of(row: Row, case: dict, dtype: Any) -> list[OpNode]:
 
 def run_by(node: OpNode) -> list[Derivative]:
     """The derivatives of the node's op that its backward runs."""
-    wanted = {node.op.parameters[i] for i in node.plan.targets if i < node.op.arity}
-    return [d for d in node.op.derivatives if node.op.variadic or wanted.intersection(d.of)]
+    wanted = {node.op.parameters[i] for i in node.plan.targets if i < len(node.op.parameters)}
+    return [d for d in node.op.derivatives if node.op.declaration.variadic or wanted.intersection(d.of)]
 
 
 def compare(derivative: Derivative, node: OpNode, source: Source, dtype: Any) -> None:
     """Run it on Tensors and on arrays: the same shapes, dtypes and numbers, and what it was given is as it was."""
-    upstream = [source.rng.standard_normal(shape).astype(kind) for shape, kind in node.metas]
+    upstream = [source.rng.standard_normal(shape).astype(kind) for shape, kind in node.output_specs]
     if len(upstream) > 1 and source.rng.random() < 0.3:  # an output that nobody uses
         upstream[source.rng.integers(len(upstream))] = None  # type: ignore[call-overload]
-    given = {n: upstream[node.op.output_of(n)] for n in derivative.grads} | {
-        n: node.saved_value(n) for n in derivative.names
-    }
+    names = ["g", *(f"g_{n}" for n in node.op.declaration.outputs[1:])]
+    by_name = dict(zip(names, upstream)) if node.op.declaration.outputs else {"g": upstream}
+    given = {n: by_name[n] for n in derivative.grads} | {n: node.saved_value(n) for n in derivative.names}
     if all(given[n] is None for n in derivative.grads):
         return
     results = []
     for convert in (as_tensor, as_array):
         values = [convert(given[n], n in derivative.grads) for n in derivative.parameters]
         before = [as_array(v).copy() if isinstance(as_array(v), np.ndarray) else None for v in values]
-        with minitorch.no_grad(), warnings.catch_warnings():
+        with minitorch.no_grad(), warnings.catch_warnings(), mock.patch.object(grad_mode, "on_arrays", convert is as_array):
             warnings.simplefilter("ignore")
             found = derivative.function(*values)
         for name, old, value in zip(derivative.parameters, before, values):
@@ -231,7 +203,7 @@ def compare(derivative: Derivative, node: OpNode, source: Source, dtype: Any) ->
             assert a is None, where
             continue
         assert is_array(a), where
-        if isinstance(node.op, Elementwise) and any(getattr(as_array(v), "dtype", a.dtype).kind in "iu" for v in values):
+        if isinstance(node.op, OpRow) and any(getattr(as_array(v), "dtype", a.dtype).kind in "iu" for v in values):
             a = a.astype(b._array.dtype)  # a row's g · b, b of integers, is float64 in NumPy; the engine converts what comes
         assert (a.shape, a.dtype) == (b._array.shape, b._array.dtype), where
         assert worst_error(np.asarray(a), b._array, dtype) <= 1, where

@@ -133,7 +133,7 @@ def _cupyx() -> Any:
 
 def xp_of(array: Any) -> ModuleType:
     """The library an array belongs to."""
-    return np if isinstance(array, np.ndarray) else _cupy()
+    return np if isinstance(array, (np.ndarray, np.generic)) else _cupy()
 
 
 # Whether kernels stand in for plain ops on a GPU; MINITORCH_KERNELS=0 in the environment makes it False, to compare.

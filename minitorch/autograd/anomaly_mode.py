@@ -98,11 +98,11 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # ---- while walking ----
 
 
-def watched_run(node: Any, grads: list) -> list:
-    """`node.run(grads)`; if that raises or gives nan, warn with the forward line first."""
+def watched_run(node: Any, grads: list, recorded: bool) -> list:
+    """`node.run(grads, recorded)`; if that raises or gives nan, warn with the forward line first."""
     before, state.running = state.running, node
     try:
-        results = node.run(grads)
+        results = node.run(grads, recorded)
         for place, g in zip(node.places, results):
             if state.check_nan and g is not None and _has_nan(getattr(g, "_array", g)):
                 raise RuntimeError(f"Function '{node.name()}' returned nan values in its {place}th output.")

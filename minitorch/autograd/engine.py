@@ -11,9 +11,8 @@ so the same line computes with arrays and with Tensors. Read next: `function.py`
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from heapq import heappop, heappush
-from operator import attrgetter
 from typing import Any
 
 from ..arrays.dtypes import from_numpy_dtype
@@ -39,14 +38,15 @@ def walk(
     """
     goal = Goal(roots, inputs, accumulate)
     pending = Pending(goal, recorded=create_graph)
+    run = anomaly_mode.watched_run if anomaly_mode.state.enabled else None
     with _Mode(create_graph, Walk(inputs is not None)):
         for edge, g in roots:
             pending.add(edge, g if create_graph else g._array, None)
         while pending.heap:
             node, grads = pending.youngest()
-            if goal.reached(node, grads):
+            if node in goal.stops and goal.reached(node, grads):
                 continue
-            results = node.run(grads) if not anomaly_mode.state.enabled else anomaly_mode.watched_run(node, grads)
+            results = node.run(grads, create_graph) if run is None else run(node, grads, create_graph)
             if node.hooks is not None:
                 results, grads = node.hooks.after(node, results, grads), None
             if not retain_graph:
@@ -62,7 +62,6 @@ class Pending:
 
     def __init__(self, goal: Goal, recorded: bool) -> None:
         self.needed, self.recorded = goal.needed, recorded
-        self.array_of: Callable = attrgetter("_array") if recorded else _itself
         self.grads: dict[Any, list] = {}
         self.heap: list[tuple[int, Any]] = []  # the same nodes, the youngest first
         self.sums: set[Edge] = set()  # where a sum was made here, which nobody else holds
@@ -73,7 +72,8 @@ class Pending:
         node, nr = edge
         if self.needed is not None and node not in self.needed:
             return
-        array, (shape, dtype) = self.array_of(g), node.output_specs[nr]
+        array = g._array if self.recorded else g
+        shape, dtype = node.output_specs[nr]
         if array.shape != shape or array.dtype is not dtype:
             g, held = reduced(g, shape, dtype), []
         waiting = self.grads.get(node)
@@ -95,23 +95,23 @@ class Pending:
     def youngest(self) -> tuple[Any, list]:
         """The youngest node and the gradients of its outputs, as its hooks leave them: all that it will get has arrived."""
         node = heappop(self.heap)[1]
-        grads, own = self.grads.pop(node), node not in self.borrowed or (node, 0) in self.sums
+        grads = self.grads.pop(node)
         if node.hooks is not None:
-            grads, own = node.hooks.before(grads), False  # a hook may hold what it has seen, and what it has put in its place
-        if not own and not node.edges:  # what becomes a leaf's .grad must be nobody else's memory
+            grads = node.hooks.before(grads)
+        if not node.edges and not self._is_free(node):  # what becomes a leaf's .grad must be nobody else's memory
             grads = [g if g is None else g.clone() if self.recorded else g.copy() for g in grads]
         return node, grads
 
+    def _is_free(self, leaf: Any) -> bool:
+        """Whether nobody else holds what has arrived for a leaf. A hook may hold what it has seen, or put in its place."""
+        return leaf.hooks is None and (leaf not in self.borrowed or (leaf, 0) in self.sums)
+
     def _is_own(self, g: Any, held: list | None) -> bool:
         """Whether the memory of g is its own: not a view, and none of those it may be."""
-        array = self.array_of(g)
+        array = getattr(g, "_array", g)
         if held is None or array.base is not None:
             return False
-        return not any(h is not None and self.array_of(h) is array for h in held)
-
-
-def _itself(g: Any) -> Any:
-    return g
+        return not any(h is not None and getattr(h, "_array", h) is array for h in held)
 
 
 def reduced(g: Any, shape: tuple, dtype: Any) -> Any:
@@ -140,9 +140,7 @@ class Goal:
         self.arrived: dict[Edge, Any] = {}
 
     def reached(self, node: Any, grads: list) -> bool:
-        """Keep what was asked for; whether the node itself need not run."""
-        if node not in self.stops:
-            return False
+        """Keep what was asked for of a node to stop at; whether the node itself need not run."""
         self.arrived.update({(node, nr): as_tensor(g) for nr, g in enumerate(grads) if (node, nr) in self.wanted})
         return not self.needed[node] and not self.accumulate  # type: ignore[index]
 

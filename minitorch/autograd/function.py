@@ -105,14 +105,14 @@ class FunctionNode(Node):
     @property
     def saved_tensors(self) -> tuple:
         """What `save_for_backward` kept."""
-        return tuple(self.unpack())
+        return tuple(self.unpack(grad_mode.enabled))
 
     def __getattr__(self, name: str) -> Any:
         if name == "ctx":
             raise AttributeError(name)
         return getattr(self.ctx, name)
 
-    def run(self, grads: list) -> list:
+    def run(self, grads: list, recorded: bool) -> list:
         """Call the user's backward, and keep the gradients that somebody wants."""
         grads = as_tensors(grads)
         with users_code():

@@ -72,8 +72,8 @@ class Node:
 
     # ---- what was saved ----
 
-    def unpack(self) -> Sequence:
-        """What was saved, after checking that nobody has overwritten it since."""
+    def unpack(self, recorded: bool = False) -> Sequence:
+        """What was saved, after checking that nobody has overwritten it since; recorded: with its history."""
         values: Any = self.saved
         if values is None:
             raise RuntimeError(
@@ -92,7 +92,7 @@ class Node:
             elif version == PACKED:
                 values = list(values)
                 values[k] = values[k].unpack()
-        if grad_mode.enabled and self.saved_outputs:
+        if recorded and self.saved_outputs:
             values = list(values)
             for k, nr in self.saved_outputs:
                 again = values[k]._alias()  # differentiable once more: its history is this node
@@ -159,7 +159,9 @@ class OpNode(Node):
         if isinstance(name, str):
             return name
         wanting = [self.op.parameters[i] for i in self.plan.targets]
-        return name({**dict(zip(self.plan.names, self.saved or ())), "wanting": wanting, "out_shape": self.output_specs[0][0]})
+        return name(
+            {**dict(zip(self.plan.names, self.saved or ())), "wanting": wanting, "out_shape": self.output_specs[0][0]}
+        )
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -186,19 +188,21 @@ class OpNode(Node):
         """What was saved under this name: an input's, an option's, `out`."""
         if name not in self.plan.names:
             raise AttributeError(f"{self.name()} has saved {', '.join(self.plan.names) or 'nothing'}, not {name!r}")
-        return self.unpack()[self.plan.names.index(name)]
+        return self.unpack(grad_mode.enabled)[self.plan.names.index(name)]
 
-    def run(self, grads: list) -> list:
+    def run(self, grads: list, recorded: bool) -> list:
         """The gradients for `edges`, in their order, from the gradients of the outputs (None where none arrived).
 
         In a backward that is not recorded they are arrays, and so is what the derivatives compute with.
         """
-        saved, plan = self.unpack(), self.plan
-        if not grad_mode.on_arrays:
+        plan = self.plan
+        saved = self.unpack(recorded) if self.versions or recorded else self.saved
+        if recorded:
             return plan.on_tensors(grads, saved)
         if plan.by_twin is not None and (found := plan.by_twin(grads, saved)) is not None:
             return found
-        return plan.on_arrays(grads, saved)
+        on_arrays = plan.on_arrays  # (what an object holds is called sooner from a name of its own)
+        return on_arrays(grads, saved)
 
     def keep_copy(self, tensor: Any) -> None:
         """`tensor`, the op's first input, is about to be overwritten by this very op: what was saved of it becomes a copy.
@@ -250,7 +254,8 @@ class AccumulateGrad(Node):
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"
 
-    def run(self, grads: list) -> list:
+    def run(self, grads: list, recorded: bool) -> list:
+        """Add what has arrived into the leaf's `.grad`."""
         g, leaf = grads[0], self.variable
         if g is None:
             return []
@@ -263,7 +268,7 @@ class AccumulateGrad(Node):
             return []
         if leaf._grad is None:
             leaf._grad = as_tensor(g)
-        elif grad_mode.enabled:
+        elif recorded:
             leaf._grad = leaf._grad + g
         else:
             leaf._grad._accumulate(g)

@@ -187,7 +187,7 @@ class _Visit:
         """The gradients that the node's derivatives compute."""
         self.values = [_numbers(g) for g in self.sums]
         sums, self.sums = self.sums, []
-        return [] if isinstance(self.node, AccumulateGrad) else self.node.run(sums)
+        return [] if isinstance(self.node, AccumulateGrad) else self.node.run(sums, True)
 
 
 def _numbers(g: Any) -> Any:

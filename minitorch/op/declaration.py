@@ -62,7 +62,9 @@ class Declaration:
     in_float32: bool = False  # half precision is computed in float32 and rounded once
     exact: tuple[str, ...] = ()  # where half precision leaves a Python number as it is; beside all others torch rounds it
 
-    elementwise: bool = False  # the result lies in memory as the inputs do, else in row-major order; 0-d tensors count as numbers
+    elementwise: bool = (
+        False  # the result lies in memory as the inputs do, else in row-major order; 0-d tensors count as numbers
+    )
     view: bool = False  # forward returns a view of its first input
     takes_out: bool = True  # whether a call may have out=
     grad_fn: str | Callable[[dict], str] | None = None  # the node's name, or what tells it from what was saved

@@ -34,6 +34,7 @@ def op(
     outputs: Any = ("out",),
     public: bool = True,
     same_dtype: str = "",
+    exact: str = "",
     **words: Any,
 ) -> Any:
     """Make a forward function `f(xp, *inputs, *options)` an op, and register it under its name if it is public.
@@ -42,8 +43,8 @@ def op(
     returns a list of arrays. same_dtype: the inputs that must come in one dtype. The other words are `Declaration`'s.
     """
     if forward is None:
-        return functools.partial(op, name=name, outputs=outputs, public=public, same_dtype=same_dtype, **words)
-    same_dtype, words = _interim(name or forward.__name__.rstrip("_"), forward, same_dtype, words)
+        given = {"name": name, "outputs": outputs, "public": public, "same_dtype": same_dtype, "exact": exact}
+        return functools.partial(op, **given, **words)
     parameters, variadic = parameters_of(forward)
     made = Op(
         Declaration(
@@ -54,6 +55,7 @@ def op(
             () if outputs is list else tuple(outputs),
             forward.__doc__,
             same_dtype=tuple(same_dtype.split()),
+            exact=tuple(exact.split()),
             **words,
         )
     )
@@ -61,16 +63,25 @@ def op(
     return register(made.__name__, made) if public else made
 
 
+# The commonest kind of op: what a `row` is, but with a forward and a derivative of some lines.
+elementwise = functools.partial(op, elementwise=True, in_float32=True)
+
+
 def row(
-    name: str, formula: str, forward: Callable, *derivatives: Callable | None, numbers: str | None = None, **words: Any
+    name: str,
+    formula: str,
+    forward: Callable,
+    *derivatives: Callable | None,
+    numbers: str | None = None,
+    same_dtype: str = "",
+    exact: str = "",
+    **words: Any,
 ) -> Row:
     """An elementwise op in one line: its name, formula, forward, and one derivative per input, in their order.
 
     Every parameter without a default is an input. numbers: those that may be Python numbers beside a tensor, all unless told; the
     other words are as for `op`. A derivative that is None: this input has none.
     """
-    same, words = _interim(name, forward, "", words)
-    words = {**words, "same_dtype": tuple(same.split()), "elementwise": True, "in_float32": True}
     operands = None if numbers is None else numbers.split()
     parameters = tuple(
         replace(p, role=None, annotation=Number)
@@ -78,7 +89,13 @@ def row(
         else replace(p, role=(role := Operand if operands is None or p.name in operands else Array), annotation=role)
         for p in parameters_of(forward)[0]
     )
-    declaration = Declaration(name, forward, parameters, doc=formula, **{"elementwise": True, "in_float32": True, **words})
+    words = {
+        "elementwise": True,
+        "in_float32": True,
+        "same_dtype": tuple(same_dtype.split()),
+        "exact": tuple(exact.split()),
+    } | words
+    declaration = Declaration(name, forward, parameters, doc=formula, **words)
     if derivatives and len(derivatives) != len(declaration.inputs):
         raise TypeError(f"row {name!r} has the inputs {', '.join(declaration.inputs)}, but {len(derivatives)} derivatives")
     made = Row(declaration)
@@ -89,23 +106,9 @@ def row(
     return register(name, made)
 
 
-EXACT = {"mul": "a b", "true_divide": "a b", "floor_divide": "b", "trunc_divide": "b", "lerp": "weight"}
-def _interim(name, forward, same_dtype, words):
-    family = forward.__module__.rpartition(".")[2]
-    words = dict(words)
-    if "backward" in words: words["grad_fn"] = words.pop("backward")
-    same_dtype = words.pop("alike", same_dtype)
-    words.setdefault("elementwise", name == "masked_fill" or family in ("activation", "compare", "dropout", "elementwise", "sampling", "special") and "softmax" not in forward.__name__)
-    words.setdefault("in_float32", family in ("activation", "compare", "elementwise", "loss", "normalize", "reduce", "scan", "sort", "special"))
-    words.setdefault("exact", tuple(EXACT.get(name, "").split()))
-    words.setdefault("takes_out", family not in ("activation", "dropout", "loss", "normalize") and not words.get("view"))
-    return same_dtype, words
-
-
 def composite(
     function: Any = None,
     *,
-    eager=False, alike="", backward="",
     out: bool = False,
     grad_fn: str = "",
     only: str | None = None,
@@ -118,7 +121,6 @@ def composite(
     `op`. check_first: check the types of its arguments before the call, because a wrong one would pass unnoticed; they are checked
     when the call has failed in any case.
     """
-    check_first = check_first or eager; same_dtype = same_dtype or alike; grad_fn = grad_fn or backward
     if function is None:
         words = {"out": out, "grad_fn": grad_fn, "only": only, "same_dtype": same_dtype, "check_first": check_first}
         return functools.partial(composite, **words)

@@ -34,7 +34,9 @@ class Op:
     def __init__(self, declaration: Declaration):
         self.declaration = declaration
         self.derivatives: list[Derivative] = []
-        self.twins: dict[str, Callable] = {}  # what runs on a device in place of forward, and of derivatives, where it serves
+        self.twins: dict[
+            str, Callable
+        ] = {}  # what runs on a device in place of forward, and of derivatives, where it serves
         self.twin_derivatives: dict[str, list[Derivative]] = {}
         self.recipes: dict[tuple, Recipe] = {}  # by the kinds of the arguments
         # From the declaration, for the door to have at hand.
@@ -66,7 +68,7 @@ class Op:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Bind the arguments → the recipe for this kind of call → forward → wrap, and record."""
         if kwargs or len(args) != len(self.parameters):
-            if "out" in kwargs and self.declaration.takes_out:
+            if "out" in kwargs and self.declaration.takes_out and not self.declaration.view:
                 return write_out(self, kwargs.pop("out"), args, kwargs)
             args = self._bind(args, kwargs)
         if self.declaration.variadic:
@@ -94,7 +96,9 @@ class Op:
         """The output as a Tensor, with a node if the call is recorded."""
         out = new(Tensor)
         out._array = array = self._laid_out(array)
-        if recipe.plan is not None and grad_mode.enabled and array.dtype.kind not in "iub":  # what is no float has no gradient
+        if (
+            recipe.plan is not None and grad_mode.enabled and array.dtype.kind not in "iub"
+        ):  # what is no float has no gradient
             out._requires_grad = True
             out._grad_fn = recipe.plan.record(args, (out,))
         else:
@@ -146,7 +150,9 @@ class Op:
             given[name] = value
         missing = [n for n in self.parameters if n not in given and n not in defaults]
         if missing:
-            raise TypeError(f"{self.__name__}() missing required argument '{torchs_name(missing[0])}'; it takes {self._usage()}")
+            raise TypeError(
+                f"{self.__name__}() missing required argument '{torchs_name(missing[0])}'; it takes {self._usage()}"
+            )
         return tuple(given[n] if n in given else defaults[n] for n in self.parameters)
 
     def _parameter(self, key: str) -> str | None:

@@ -40,7 +40,8 @@ class Row(Op):
             x = a._array
             recipe = self.lane.get((x.dtype, a._requires_grad))
             if recipe is not None and type(x) is ndarray:
-                return self._finished(recipe.forward(np, x), (a,), recipe)
+                forward = recipe.forward
+                return self._finished(forward(np, x), (a,), recipe)
         return super().__call__(a)
 
     def binary(self, a: Any, b: Any) -> Any:
@@ -49,8 +50,9 @@ class Row(Op):
             x, y = a._array, b._array
             recipe = self.lane.get((x.dtype, y.dtype, a._requires_grad, b._requires_grad))
             if recipe is not None and type(x) is type(y) is ndarray:
+                forward = recipe.forward  # (what an object holds is called sooner from a name of its own)
                 try:
-                    array = recipe.forward(np, x, y)
+                    array = forward(np, x, y)
                 except (ValueError, TypeError, IndexError) as error:
                     raise in_torchs_words(error, [x, y]) from None
                 return self._finished(array, (a, b), recipe)

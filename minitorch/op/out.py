@@ -16,6 +16,7 @@ from ..arrays.device import mixed_devices
 from ..autograd.grad_mode import grad_mode
 from . import signature
 
+
 def accepts_out(function: Callable) -> Callable:
     """The function, with `out=`."""
 

@@ -42,7 +42,9 @@ class Derivative:
 class Plan:
     """For one kind of call: which derivatives run, and what they make the node keep."""
 
-    def __init__(self, op: Op, derivatives: Sequence[Any], twin: Derivative | None, tensors: Sequence[int], n_inputs: int, half: bool):
+    def __init__(
+        self, op: Op, derivatives: Sequence[Any], twin: Derivative | None, tensors: Sequence[int], n_inputs: int, half: bool
+    ):
         declaration = op.declaration
         asked = dict.fromkeys(n for d in (*derivatives, *filter(None, [twin])) for n in d.names)
         of_call = [n for n in asked if n in declaration.names]
@@ -54,7 +56,10 @@ class Plan:
         self.outputs = tuple(declaration.outputs.index(n) for n in outputs)
         self.shapes = tuple(op.positions_of(n.removesuffix("_shape"), n_inputs) for n in shapes)
         self.tensors = tuple(k for k, i in enumerate(self.arguments) if i in tensors)  # those of the kept that are tensors
-        self.unwritten = tuple(0 if i in tensors else -1 for i in self.arguments)  # their versions if nobody has written to them
+        self.unwritten = tuple(
+            0 if i in tensors else -1 for i in self.arguments
+        )  # their versions if nobody has written to them
+        self.saves_results = bool(outputs or shapes)
         self.holds_memory = bool(self.tensors or outputs or op.holds_indices(of_call))
 
         self.grads = frozenset(n for d in derivatives for n in d.grads)
@@ -74,40 +79,41 @@ class Plan:
     def record(self, args: tuple, outs: Sequence) -> OpNode:
         """The node of a call: where its gradients go, and what its derivatives will ask for, with the versions of tensors."""
         node = new(OpNode)
-        node.plan, node.hooks, node.birth = self, None, birth()
-        node.edges = edges = []
+        node.plan, node.hooks = self, None
+        edges = []
         for i in self.targets:
-            edges.append(gradient_edge(args[i]))
-        node.saved = saved = self.pick(args)
+            x = args[i]
+            maker = x._grad_fn
+            edges.append((maker, x._output_nr) if type(maker) is OpNode else gradient_edge(x))
+        node.edges = edges
+        node.birth = birth()  # after its inputs, whose nodes may have been made just now
+        pick = self.pick
+        node.saved = saved = pick(args)
         node.versions = self.unwritten
         for k in self.tensors:
             if saved[k]._counter is not None:  # hardly anything that is saved has ever been written to
                 node.versions = [version_of(value) for value in saved]
-        if self.outputs or self.shapes:
-            self._keep_results(node, args, outs)
-        node.output_specs = self._specs_of(outs)
-        if watchers:
-            for watch in tuple(watchers):
-                watch(node)
-        return node
-
-    def _keep_results(self, node: OpNode, args: tuple, outs: Sequence) -> None:
-        """Outputs and shapes; not the outputs themselves, which will point back to the node."""
-        aliases = [outs[nr]._alias() for nr in self.outputs]
-        node.saved = [*node.saved, *aliases, *(self._shape(args, positions) for positions in self.shapes)]  # type: ignore[misc]
-        node.versions = [*node.versions, *map(version_of, aliases)]
-
-    def _specs_of(self, outs: Sequence) -> tuple:
-        """Shape and dtype of each output. Calls mostly come in the same shapes: then they share what the last one had."""
+        if self.saves_results:
+            self._save_results(node, args, outs)
         array, (shape, dtype) = outs[0]._array, self.output_specs[0]
         if len(outs) > 1 or array.shape != shape or array.dtype is not dtype:
-            self.output_specs = tuple((out._array.shape, out._array.dtype) for out in outs)
-        return self.output_specs
+            self.output_specs = tuple([(out._array.shape, out._array.dtype) for out in outs])
+        node.output_specs = self.output_specs  # calls mostly come in the same shapes: then they share what the last one had
+        for watch in watchers and tuple(watchers):
+            watch(node)
+        return node
 
-    def _shape(self, args: tuple, positions: Sequence[int]) -> Any:
-        """The shape of an input, or the shapes of those that came as a list."""
-        shapes = [getattr(args[i], "shape", ()) for i in positions]
-        return shapes if self.op.declaration.variadic else shapes[0]
+    def _save_results(self, node: OpNode, args: tuple, outs: Sequence) -> None:
+        """Outputs, under another object (they will point back to the node), and shapes."""
+        saved, versions = list(node.saved), list(node.versions)  # type: ignore[arg-type]
+        for nr in self.outputs:
+            alias = outs[nr]._alias()
+            saved.append(alias)
+            versions.append(alias._counter.n)
+        for positions in self.shapes:
+            shapes = [getattr(args[i], "shape", ()) for i in positions]
+            saved.append(shapes if self.op.declaration.variadic else shapes[0])
+        node.saved, node.versions = saved, versions
 
 
 def _picker(positions: tuple[int, ...]) -> Callable[[tuple], tuple]:
@@ -150,14 +156,18 @@ class _Places:
         return f"saved[{k}]{array if k in self.tensors else ''}"
 
 
-def _together(derivatives: Sequence[Derivative], half: bool, expression: Callable[[str], str]) -> Callable[[list, Sequence], list]:
+def _together(
+    derivatives: Sequence[Derivative], half: bool, expression: Callable[[str], str]
+) -> Callable[[list, Sequence], list]:
     """All derivatives as one function: `[d0(grads[0], saved[1]), …]`, so that each name is looked up once, here."""
     functions = {f"d{k}": derivative_in_float32(d.function) if half else d.function for k, d in enumerate(derivatives)}
     calls = [f"{'*' * d.gives_list}d{k}({', '.join(map(expression, d.parameters))})" for k, d in enumerate(derivatives)]
     return eval(f"lambda grads, saved: [{', '.join(calls)}]", functions)
 
 
-def _by_twin(twin: Derivative, picks: list[int], expression: Callable[[str], str]) -> Callable[[list, Sequence], list | None]:
+def _by_twin(
+    twin: Derivative, picks: list[int], expression: Callable[[str], str]
+) -> Callable[[list, Sequence], list | None]:
     """The derivatives' faster form: the wanted gradients, or None where it does not serve."""
     call = eval(f"lambda xp, grads, saved: twin(xp, {', '.join(map(expression, twin.parameters))})", {"twin": twin.function})
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.blocks import by_elements, derivative_by_rows
-from ..op import Array, composite, op, row
+from ..op import Array, composite, elementwise, op, row
 from ..op.half_precision import in_float32
 from .dims import canonical_dim
 from .elementwise import exp, tanh, where
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 # ---- piecewise linear ----
 
-relu = row("relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: relu_grad(g, out), only="numbers")
+relu = row(
+    "relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: relu_grad(g, out), only="numbers", takes_out=False
+)
 
 
-@op(public=False)
+@elementwise(public=False)
 def relu_grad(xp: Any, g_out: Array, out: Array) -> Array:
     """∂L/∂x = g where out > 0 (or nan), 0 elsewhere and at the kink"""
     return xp.where(out <= 0, xp.zeros((), g_out.dtype), g_out)
@@ -39,7 +41,7 @@ def relu_grad_grad(g: Tensor, out: Tensor) -> Tensor:
     return relu_grad(g, out)
 
 
-@op(only="floats")
+@elementwise(only="floats", takes_out=False)
 def leaky_relu(xp: Any, x: Array, negative_slope: float = 0.01) -> Array:
     """x for x > 0, slope · x otherwise"""
     return xp.where(x > 0, x, x * negative_slope)
@@ -51,7 +53,7 @@ def leaky_relu_grad(g: Tensor, x: Tensor, negative_slope: float) -> Tensor:
     return where(x > 0, g, g * negative_slope)
 
 
-@op(promote=None, name="_prelu_kernel", public=False, backward="PreluKernelBackward0")
+@elementwise(promote=None, name="_prelu_kernel", public=False, grad_fn="PreluKernelBackward0")
 def prelu_kernel(xp: Any, x: Array, weight: Array) -> Array:
     """x for x > 0, w · x otherwise; w broadcasts with x"""
     return xp.where(x > 0, x, weight * x)
@@ -69,7 +71,7 @@ def prelu_grad_weight(g: Tensor, x: Tensor) -> Tensor:
     return where(x > 0, 0.0, x * g)
 
 
-@composite(only="floats", alike="input weight")
+@composite(only="floats", same_dtype="input weight")
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x for x > 0, w · x otherwise; w has one element, or one per channel (dimension 1)."""
     if weight.ndim > 1:
@@ -85,7 +87,7 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return prelu_kernel(input, weight.reshape(()) if input.ndim == 0 else weight)
 
 
-@op(only="numbers")
+@elementwise(only="numbers", takes_out=False)
 def hardtanh(xp: Any, x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """x moved into [min_val, max_val]"""
     if min_val > max_val:
@@ -107,7 +109,7 @@ def relu6(input: Tensor) -> Tensor:
     return hardtanh(input, 0.0, 6.0)
 
 
-@op(only="floats")
+@elementwise(only="floats", takes_out=False)
 def hardsigmoid(xp: Any, x: Array) -> Array:
     """min(max(x + 3, 0), 6) / 6"""
     return xp.minimum(xp.maximum(x + 3, 0), 6) / 6
@@ -119,7 +121,7 @@ def hardsigmoid_grad(g: Tensor, x: Tensor) -> Tensor:
     return where((x > -3) & (x < 3), g * float(np.float32(1 / 6)), 0.0)
 
 
-@op(only="floats")
+@elementwise(only="floats", takes_out=False)
 def hardswish(xp: Any, x: Array) -> Array:
     """x · min(max(x + 3, 0), 6) / 6"""
     return x * xp.minimum(xp.maximum(x + 3, 0), 6) / 6
@@ -131,7 +133,7 @@ def hardswish_grad(g: Tensor, x: Tensor) -> Tensor:
     return where(x <= -3, 0.0, where(x >= 3, g, g * (x / 3 + 0.5)))
 
 
-@op(only="floats")
+@elementwise(only="floats", takes_out=False)
 def hardshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
     """x where |x| > λ, 0 otherwise"""
     return xp.where((x >= -lambd) & (x <= lambd), xp.zeros_like(x), x)
@@ -143,7 +145,7 @@ def hardshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
     return where((x > lambd) | (x < -lambd), g, 0.0)
 
 
-@op(only="floats")
+@elementwise(only="floats", takes_out=False)
 def softshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
     """x moved towards 0 by λ, and 0 where |x| ≤ λ"""
     if not lambd >= 0:
@@ -157,7 +159,7 @@ def softshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
     return where((x > lambd) | (x < -lambd), g, 0.0)
 
 
-@op(only="numbers")
+@elementwise(only="numbers", takes_out=False)
 def threshold(xp: Any, x: Array, threshold: float, value: float) -> Array:
     """x where x > threshold, `value` otherwise"""
     if x.dtype == "uint8" and not 0 <= value <= 255:
@@ -178,7 +180,7 @@ def _elu(xp: Any, x: Array, alpha: float, scale: float, input_scale: float) -> A
     return xp.where(x > 0, x * scale, xp.expm1(x * input_scale) * (alpha * scale))
 
 
-@op(name="elu", public=False)
+@elementwise(name="elu", public=False)
 def elu_kernel(xp: Any, x: Array, alpha: float, scale: float, input_scale: float) -> Array:
     """s · x for x > 0, s · α (e^(c·x) − 1) otherwise"""
     return _elu(xp, x, alpha, scale, input_scale)
@@ -197,7 +199,7 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     return elu_kernel(input, alpha, 1.0, 1.0)
 
 
-@composite(only="floats", backward="CeluBackward0")
+@composite(only="floats", grad_fn="CeluBackward0")
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x for x > 0, α (e^(x/α) − 1) otherwise"""
     if alpha == 0:
@@ -212,17 +214,17 @@ def selu(input: Tensor) -> Tensor:
 
 
 silu = row("silu", "x · σ(x)", lambda xp, x: x * special(xp, "expit", x),
-           lambda g, x: g * (sigmoid(x) * (1 + x * (1 - sigmoid(x)))), only="floats")  # fmt: skip
+           lambda g, x: g * (sigmoid(x) * (1 + x * (1 - sigmoid(x)))), only="floats", takes_out=False)  # fmt: skip
 
 
-@composite(only="floats", backward="MishBackward0")
+@composite(only="floats", grad_fn="MishBackward0")
 @in_float32
 def mish(input: Tensor) -> Tensor:
     """x · tanh(ln(1 + eˣ)) (Misra, 2019)"""
     return input * tanh(softplus(input))
 
 
-@op(only="floats")
+@elementwise(only="floats", takes_out=False)
 def softplus(xp: Any, x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """ln(1 + e^(β x)) / β, and x itself where β x > threshold"""
     scaled = x * beta
@@ -235,7 +237,7 @@ def softplus_grad(g: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor
     return where(x * beta > threshold, g, g * sigmoid(x * beta))
 
 
-@op(backward="LogSigmoidBackward0", only="floats")
+@elementwise(grad_fn="LogSigmoidBackward0", only="floats", takes_out=False)
 def logsigmoid(xp: Any, x: Array) -> Array:
     """ln σ(x) = min(x, 0) − ln(1 + e^−|x|)"""
     return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.abs(x)))
@@ -259,7 +261,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return input - tanh(input)
 
 
-@composite(only="floats", backward="GluBackward0")
+@composite(only="floats", grad_fn="GluBackward0")
 @in_float32
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a · σ(b), for the two halves a, b of x along `dim` (Dauphin et al., 2016)"""
@@ -275,7 +277,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 # ---- gelu ----
 
 
-@op(only="floats")
+@elementwise(only="floats", takes_out=False)
 def gelu(xp: Any, x: Array, approximate: str = "none") -> Array:
     """x · Φ(x), Φ the normal distribution function; "tanh" approximates it (Hendrycks and Gimpel, 2016)."""
     if approximate not in ("none", "tanh"):
@@ -305,7 +307,7 @@ def gelu_grad_on_gpu(xp: Any, g: Array, x: Array, approximate: str) -> Array | N
     return backward(xp, g, x, approximate)
 
 
-@op(public=False)
+@elementwise(public=False)
 def gelu_slope(xp: Any, x: Array, approximate: str) -> Array:
     """d gelu / dx = Φ(x) + x φ(x)"""
 
@@ -374,7 +376,7 @@ _Q = (1.80936360e-09, -1.33646882e-07, 3.97311343e-06, -5.52779434e-05, -3.29547
 # ---- softmax ----
 
 
-@op(promote=None, name="softmax", public=False)
+@op(promote=None, name="softmax", public=False, in_float32=True)
 def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     """p_i = exp(x_i) / Σ_j exp(x_j) along `dim`, shifted by the largest x: exp cannot overflow."""
     _floating("softmax", x)
@@ -426,7 +428,7 @@ def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tenso
     return softmax_kernel(input if dtype is None else input.to(dtype), dim)
 
 
-@op(promote=None, name="log_softmax", public=False)
+@op(promote=None, name="log_softmax", public=False, in_float32=True)
 def log_softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     """ln p_i = x_i − ln Σ_j exp(x_j) along `dim`, shifted by the largest x."""
     _floating("log_softmax", x)
@@ -460,9 +462,6 @@ def log_softmax_grad_on_gpu(xp: Any, g: Array, out: Array, dim: int) -> Array | 
     from ..kernels.cuda.softmax import LOG_SOFTMAX_BACKWARD, backward
 
     return backward(LOG_SOFTMAX_BACKWARD, xp, g, out, dim)
-
-
-softmax_kernel.row_major = log_softmax_kernel.row_major = True  # unlike the elementwise functions around them
 
 
 @composite

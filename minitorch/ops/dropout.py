@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 _SATURATION = 1.7580993408473766  # −SELU(−∞) = scale · α
 
 
-@op(promote=None, public=False)
+@op(promote=None, public=False, elementwise=True)
 def dropout_noise(xp: Any, x: Array, p: float) -> Array:
     """0 with probability p, else 1/(1 − p), in the shape, dtype and memory order of x"""
     wide = np.float64 if x.dtype == np.float64 else np.float32
     return _kept(xp, x, p) * (wide(1) / wide(1 - p)).astype(x.dtype)
 
 
-@op(promote=None, public=False, outputs=("factor", "offset"))
+@op(promote=None, public=False, outputs=("factor", "offset"), elementwise=True)
 def alpha_noise(xp: Any, x: Array, p: float) -> tuple[Array, Array]:
     """(a, b) where x is kept, (0, b − 1.758 a) where it is dropped: the affine map keeps mean 0 and variance 1"""
     a = 1 / math.sqrt((_SATURATION * _SATURATION * p + 1) * (1 - p))
@@ -55,7 +55,7 @@ def _check_floats(x: Array) -> None:
         raise RuntimeError(f"result type Float can't be cast to the desired output type {x.dtype}: dropout is for floats")
 
 
-@op(promote=None, public=False, backward="NativeDropoutBackward0")
+@op(promote=None, public=False, grad_fn="NativeDropoutBackward0", elementwise=True)
 def philox_dropout(xp: Any, x: Array, p: float, scale: float, seed: int, counter: int) -> Array:
     """scale · x with probability 1 − p, else 0 · x: where the element's word of the Philox stream is below (1 − p) · 2³²"""
     _check_floats(x)
@@ -75,7 +75,7 @@ def limit(p: float) -> int:
     return round((1 - p) * 2**32)
 
 
-@op(promote=None, public=False, backward="MulBackward0")
+@op(promote=None, public=False, grad_fn="MulBackward0", elementwise=True)
 def masked_scale(xp: Any, x: Array, noise: Array) -> Array:
     """x · noise, with noise 0 or 1/(1 − p), perhaps one for each channel"""
     return xp.multiply(x, noise, out=empty_like(xp, x, x.dtype))
@@ -105,7 +105,7 @@ def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     return _saturated(input, input, p, train)
 
 
-@composite(eager=True)
+@composite(check_first=True)
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """Alpha dropout of whole channels."""
     return _saturated(input, _channels(input, p, train), p, train)

@@ -184,7 +184,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     return mm(left, right).reshape([*(a.shape[d] for d in free_a), *(b.shape[d] for d in free_b)])
 
 
-@composite(out=True, eager=True)
+@composite(out=True, check_first=True)
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Σ_k a_…k b_…k over the last dimension of both."""
     if input.ndim == 0 or other.ndim == 0:
@@ -197,7 +197,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
     return tensordot(input, other, ([-1], [-1]))
 
 
-@composite(alike="input1 input2 weight bias")
+@composite(same_dtype="input1 input2 weight bias")
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_k = x₁ᵀ W_k x₂ + b_k: x₁ (…, I), x₂ (…, J), W (K, I, J), y (…, K)."""
     if input1.shape[:-1] != input2.shape[:-1]:

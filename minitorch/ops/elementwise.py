@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import moved, must_hold
 from ..arrays.memory import order_of_a_copy
-from ..op import Array, Index, Operand, composite, op, row
+from ..op import Array, Index, Operand, composite, elementwise, op, row
 from ..op.signature import Number
 from .shape import zeros
 
@@ -48,13 +48,13 @@ add = row(
     lambda g, alpha: g if alpha == 1 else g * alpha,
 )  # fmt: skip
 sub = row("sub", "a − α·b", _sub, lambda g: g, lambda g, alpha: -g if alpha == 1 else g * -alpha, promote="no bool")
-mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a)
+mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a, exact="a b")
 true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
-               lambda g, b: g / b, lambda g, a, b: -g * (a / b / b), promote="float", backward="DivBackward0")  # fmt: skip
+               lambda g, b: g / b, lambda g, a, b: -g * (a / b / b), promote="float", exact="a b", grad_fn="DivBackward0")  # fmt: skip
 neg = row("neg", "−x", _neg, lambda g: -g)
 positive = row("positive", "x", lambda xp, x: x.copy(), lambda g: g, only="numbers")
 square = row("square", "x²", lambda xp, x: x * x if x.dtype.kind != "b" else x.astype("int64"), lambda g, x: g * (2 * x),
-             backward="PowBackward0")  # fmt: skip
+             grad_fn="PowBackward0")  # fmt: skip
 reciprocal = row("reciprocal", "1 / x", lambda xp, x: 1 / x, lambda g, out: -g * out * out, promote="float")
 
 # ---- exponentials, logarithms, roots ----
@@ -66,7 +66,7 @@ log = row("log", "ln x", lambda xp, x: xp.log(x), lambda g, x: g / x, promote="f
 log2 = row("log2", "log₂ x", lambda xp, x: xp.log2(x), lambda g, x: g / (x * math.log(2)), promote="float")
 log10 = row("log10", "log₁₀ x", lambda xp, x: xp.log10(x), lambda g, x: g / (x * math.log(10)), promote="float")
 log1p = row("log1p", "ln(1 + x)", lambda xp, x: xp.log1p(x), lambda g, x: g / (x + 1), promote="float",
-            backward="Log1PBackward0")  # fmt: skip
+            grad_fn="Log1PBackward0")  # fmt: skip
 sqrt = row("sqrt", "√x", lambda xp, x: xp.sqrt(x), lambda g, out: g / (2 * out), promote="float")
 rsqrt = row("rsqrt", "1 / √x", lambda xp, x: 1 / xp.sqrt(x), lambda g, out: g * (-0.5 * out * out * out), promote="float")
 
@@ -122,7 +122,7 @@ trunc = row("trunc", "x without its fraction", _steps("trunc"), _zero, only="num
 frac = row("frac", "x − trunc(x)", lambda xp, x: x - xp.trunc(x), lambda g: g, only="floats")
 
 
-@op
+@elementwise
 def round_(xp: Any, x: Array, decimals: int = 0) -> Array:
     """x to the nearest number of `decimals` digits, halves to even."""
     if x.dtype.kind != "f":
@@ -168,7 +168,7 @@ def _clamp_form(saved: dict) -> str:
     return "ClampBackward0" if tensors else "ClampBackward1"
 
 
-@op(backward=_clamp_form)
+@elementwise(grad_fn=_clamp_form)
 def clamp(xp: Any, x: Array, min: Operand | None = None, max: Operand | None = None) -> Array:
     """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None.
 
@@ -205,13 +205,13 @@ def clamp_grad_max(g: Tensor, x: Tensor, min: Any, max: Any) -> Tensor:
     return where(x > max, g, 0.0) if min is None else where((x > max) | (max < min), g, 0.0)
 
 
-@composite(out=True, backward="ClampMinBackward0")
+@composite(out=True, grad_fn="ClampMinBackward0")
 def clamp_min(input: Tensor, min: Tensor | float) -> Tensor:
     """max(x, min)"""
     return clamp(input, min, None)
 
 
-@composite(out=True, backward="ClampMaxBackward0")
+@composite(out=True, grad_fn="ClampMaxBackward0")
 def clamp_max(input: Tensor, max: Tensor | float) -> Tensor:
     """min(x, max)"""
     return clamp(input, None, max)
@@ -254,8 +254,8 @@ def _fmod(xp: Any, a: Array, b: Array) -> Array:
     return xp.fmod(a, b)
 
 
-floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, _zero, _zero, only="numbers")
-trunc_divide = row("trunc_divide", "trunc(a / b)", _trunc_divide, _zero, _zero, only="numbers")
+floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, _zero, _zero, only="numbers", exact="b")
+trunc_divide = row("trunc_divide", "trunc(a / b)", _trunc_divide, _zero, _zero, only="numbers", exact="b")
 remainder = row("remainder", "a − b·⌊a / b⌋, with the sign of b", _remainder,
                 lambda g: g, lambda g, a, b: -g * floor_divide(a, b), only="numbers")  # fmt: skip
 fmod = row("fmod", "a − b·trunc(a / b), with the sign of a", _fmod,
@@ -282,7 +282,7 @@ def _power_form(saved: dict) -> str:
     return "PowBackward1" if hasattr(saved.get("a"), "_array") else "PowBackward2"
 
 
-@op(backward=_power_form)
+@elementwise(grad_fn=_power_form)
 def pow_(xp: Any, a: Operand, b: Operand) -> Array:
     """aᵇ; the base or the exponent may be a number."""
     kinds = [x.dtype.kind for x in (a, b) if hasattr(x, "dtype")]
@@ -322,7 +322,7 @@ def pow_grad_exponent(g: Tensor, a: Any, b: Tensor, out: Tensor) -> Tensor:
 # ---- choosing and mixing ----
 
 
-@op(name="where", public=False)
+@elementwise(name="where", public=False)
 def choose(xp: Any, a: Operand, b: Operand, condition: Index) -> Array:
     """a where the condition holds, b elsewhere."""
     if condition.dtype != bool:
@@ -361,7 +361,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return choose(input, other, condition)
 
 
-@op(only="floats", alike="start end")
+@elementwise(only="floats", same_dtype="start end", exact="weight")
 def lerp(xp: Any, start: Array, end: Array, weight: Operand) -> Array:
     """start + weight · (end − start), computed from the nearer end."""
     difference = end - start
@@ -386,7 +386,7 @@ def lerp_grad_weight(g: Tensor, start: Tensor, end: Tensor) -> Tensor:
     return g * (end - start)
 
 
-@op(only="numbers")
+@elementwise(only="numbers")
 def addcmul(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Number = 1) -> Array:
     """input + value · tensor1 · tensor2"""
     return (input + value * tensor1 * tensor2).astype(input.dtype)
@@ -410,7 +410,7 @@ def addcmul_grad_2(g: Tensor, tensor1: Tensor, value: Any) -> Tensor:
     return g * (tensor1 * value)
 
 
-@op
+@elementwise
 def addcdiv(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Number = 1) -> Array:
     """input + value · tensor1 / tensor2"""
     if input.dtype.kind in "iub":
@@ -436,7 +436,7 @@ def addcdiv_grad_2(g: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any) -> T
     return -g * (tensor1 * value / (tensor2 * tensor2))
 
 
-@op(promote="float")
+@elementwise(promote="float")
 def copysign(xp: Any, a: Array, b: Operand) -> Array:
     """|a| with the sign of b (of −0 too)."""
     return xp.copysign(a, b)
@@ -453,12 +453,12 @@ heaviside = row(
     "heaviside",
     "0 below 0, 1 above 0, and b at a = 0",
     lambda xp, a, b: xp.where(a == 0, b, (a > 0).astype(b.dtype)),
-    alike="a b",
+    same_dtype="a b",
     numbers="",
 )
 
 
-@op
+@elementwise
 def nan_to_num(
     xp: Any, x: Array, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> Array:
@@ -478,7 +478,7 @@ def nan_to_num_grad(g: Tensor, x: Tensor) -> Tensor:
 clone = row("clone", "x, in memory of its own", lambda xp, x: x.copy(order=order_of_a_copy(x)), lambda g: g)
 
 
-@op(promote=None, public=False, backward="ToCopyBackward0")
+@elementwise(promote=None, public=False, grad_fn="ToCopyBackward0")
 def to(xp: Any, x: Array, dtype: dtypes.dtype) -> Array:
     """x converted to `dtype`, in memory of its own."""
     return x.astype(dtype.numpy, order=order_of_a_copy(x))
@@ -490,7 +490,7 @@ def to_grad(g: Tensor) -> Tensor:
     return g
 
 
-@op(promote=None, public=False, backward="ToCopyBackward0")
+@elementwise(promote=None, public=False, grad_fn="ToCopyBackward0")
 def to_device(xp: Any, x: Array, target: Device, source: Device) -> Array:
     """x copied to the device `target`."""
     return moved(x, target)

@@ -82,13 +82,13 @@ def _arg(xp: Any, name: str, x: Array, dim: int | None, keepdim: bool) -> Array:
     return xp.expand_dims(found, axis) if keepdim else found
 
 
-@op(name="max", outputs=("values", "indices"), public=False, backward="MaxBackward0")
+@op(name="max", outputs=("values", "indices"), public=False, grad_fn="MaxBackward0")
 def max_along(xp: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     """The largest along `dim` and its (first) index."""
     return _extreme(xp, "argmax", x, dim, keepdim)
 
 
-@op(name="min", outputs=("values", "indices"), public=False, backward="MinBackward0")
+@op(name="min", outputs=("values", "indices"), public=False, grad_fn="MinBackward0")
 def min_along(xp: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     """The smallest along `dim` and its (first) index."""
     return _extreme(xp, "argmin", x, dim, keepdim)
@@ -115,14 +115,14 @@ max_along.grad(to_chosen)
 min_along.grad(to_chosen)
 
 
-@op(name="max", public=False, backward="MaxBackward1")
+@op(name="max", public=False, grad_fn="MaxBackward1")
 def max_all(xp: Any, x: Array) -> Array:
     """The largest of all elements."""
     _not_empty("max", x, None)
     return x.max()
 
 
-@op(name="min", public=False, backward="MinBackward1")
+@op(name="min", public=False, grad_fn="MinBackward1")
 def min_all(xp: Any, x: Array) -> Array:
     """The smallest of all elements."""
     _not_empty("min", x, None)

@@ -248,7 +248,7 @@ def _last_step(saved: dict) -> str:
     return "SliceBackward0" if len(key) == 1 and key[0] is not Ellipsis else "AliasBackward0"
 
 
-@op(promote=None, view=True, public=False, backward=_last_step)
+@op(promote=None, view=True, public=False, grad_fn=_last_step)
 def basic_index(xp: Any, x: Array, key: tuple) -> Array:
     """x[key] for ints, slices and None: a view."""
     return x[(*key, ...)] if key[-1] is not Ellipsis else x[key]
@@ -285,7 +285,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return basic_index(input, (*[slice(None)] * dim, int(index)))
 
 
-@composite(eager=True)
+@composite(check_first=True)
 def narrow(input: Tensor, dim: int, start: Tensor | int, length: int) -> Tensor:
     """`length` slices of `dim`, from `start`: a view."""
     if not input.ndim:
@@ -317,7 +317,7 @@ def index_grad(g: Tensor, x_shape: tuple, key: tuple) -> Tensor:
     return put_at(zeros(g, x_shape), g, key, True)
 
 
-@op(promote=None, public=False, backward="IndexPutBackward0")
+@op(promote=None, public=False, grad_fn="IndexPutBackward0")
 def put_at(xp: Any, x: Array, values: Array, key: Indices, accumulate: bool = False) -> Array:
     """x with values put at the indices, or added there: then repeated indices add up."""
     out = x.copy()
@@ -382,7 +382,7 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 # ---- what a write through a view means for its base ----
 
 
-@op(promote=None, public=False, backward="torch::autograd::CopySlices")
+@op(promote=None, public=False, grad_fn="torch::autograd::CopySlices")
 def write_view(xp: Any, base: Array, value: Array, replay: Indices) -> Array:
     """base, whose part that `replay` shows has become `value` (it has been written already).
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-@op(promote=None, backward="torch::autograd::CopyBackwards", public=False)
+@op(promote=None, grad_fn="torch::autograd::CopyBackwards", public=False)
 def copy(xp: Any, x: Array, src: Array) -> Array:
     """x ← src, broadcast to x's shape and converted to its dtype."""
     src = xp.asarray(src)

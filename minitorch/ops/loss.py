@@ -49,14 +49,14 @@ def _warn_if_broadcast(input: Tensor, target: Tensor) -> None:
 # ---- distances ----
 
 
-@composite(backward="MseLossBackward0")
+@composite(grad_fn="MseLossBackward0")
 def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     """(x − y)²"""
     _warn_if_broadcast(input, target)
     return reduced(squared_error(input, target), reduction)
 
 
-@op(name="mse_loss", public=False, only="floats")
+@op(name="mse_loss", public=False, only="floats", in_float32=True)
 def squared_error(xp: Any, x: Array, y: Array) -> Array:
     """(x − y)²"""
     difference = x - y
@@ -82,7 +82,7 @@ def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     return reduced(absolute(input - target), reduction)
 
 
-@composite(backward="SmoothL1LossBackward0")
+@composite(grad_fn="SmoothL1LossBackward0")
 def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """d² / 2β where d = |x − y| < β, and d − β/2 beyond: quadratic near 0, linear far away."""
     _warn_if_broadcast(input, target)
@@ -93,7 +93,7 @@ def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta:
     return reduced(quadratic_then_linear(_difference("smooth_l1_loss", input, target), beta, 1 / beta), reduction)
 
 
-@composite(backward="HuberLossBackward0")
+@composite(grad_fn="HuberLossBackward0")
 def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
     """d² / 2 where d = |x − y| ≤ δ, and δ (d − δ/2) beyond (Huber, 1964)"""
     _warn_if_broadcast(input, target)
@@ -116,7 +116,7 @@ def _difference(name: str, x: Tensor, y: Tensor) -> Tensor:
     return x - y
 
 
-@op(promote="float", name="huber_loss", public=False)
+@op(promote="float", name="huber_loss", public=False, in_float32=True)
 def quadratic_then_linear(xp: Any, x: Array, knee: float, scale: float) -> Array:
     """s · x² / 2 up to the knee k, s · k (|x| − k/2) beyond"""
     size = xp.abs(x)
@@ -132,7 +132,7 @@ def quadratic_then_linear_grad(g: Tensor, x: Tensor, knee: float, scale: float) 
 # ---- classes ----
 
 
-@op(promote=None, name="nll_loss", outputs=("out", "total_weight"), public=False, only="floats")
+@op(promote=None, name="nll_loss", outputs=("out", "total_weight"), public=False, only="floats", in_float32=True)
 def picked(xp: Any, x: Array, target: Index, weight: Array | None, reduction: str, ignore_index: int) -> tuple[Array, Array]:
     """−w_y x_y for each row (N, C) and its class y, summed, divided by Σ w_y, or left as they are; also Σ w_y."""
     keep = target != ignore_index
@@ -279,7 +279,7 @@ def _of_logits(input: Tensor, target: Tensor, ignore_index: int, reduction: str)
     return loss.reshape(shape) if reduction == "none" else loss
 
 
-@op(promote=None, outputs=("out", "total_weight"), public=False, backward="NllLossBackward0")
+@op(promote=None, outputs=("out", "total_weight"), public=False, grad_fn="NllLossBackward0", in_float32=True)
 def nll_of_logits(xp: Any, x: Array, target: Index, reduction: str, ignore_index: int) -> tuple[Array, Array]:
     """−ln softmax(x)_y for each row of logits (N, C) and its class y, reduced; also how many classes count."""
     return picked.forward(xp, log_softmax_kernel.forward(xp, x, 1), target, None, reduction, ignore_index)
@@ -335,7 +335,7 @@ def _soft_cross_entropy(
 # ---- probabilities ----
 
 
-@composite(only="floats", alike="input target", backward="BinaryCrossEntropyBackward0")
+@composite(only="floats", same_dtype="input target", grad_fn="BinaryCrossEntropyBackward0")
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
     """−w (y ln p + (1 − y) ln(1 − p)), with each logarithm at least −100, so that no loss is infinite."""
     if input.shape != target.shape:
@@ -353,7 +353,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
-@op(name="binary_cross_entropy", public=False)
+@op(name="binary_cross_entropy", public=False, in_float32=True)
 def bernoulli_loss(xp: Any, p: Array, y: Array) -> Array:
     """−(y ln p + (1 − y) ln(1 − p)), logarithms at least −100"""
     return (y - 1) * xp.maximum(xp.log1p(-p), -100) - y * xp.maximum(xp.log(p), -100)
@@ -365,7 +365,7 @@ def bernoulli_loss_grad_p(g: Tensor, p: Tensor, y: Tensor) -> Tensor:
     return g * bernoulli_slope(p, y)
 
 
-@op(public=False)
+@op(public=False, in_float32=True)
 def bernoulli_slope(xp: Any, p: Array, y: Array) -> Array:
     """(p − y) / (p (1 − p)), the denominator at least 1e-12 (torch's is a float32, in float64 too)"""
     return (p - y) / xp.maximum((1 - p) * p, xp.asarray(np.float32(_TINY), p.dtype))
@@ -392,7 +392,7 @@ def bernoulli_loss_grad_y(g: Tensor, p: Tensor) -> Tensor:
     return g * (log(1 - p) - log(p))
 
 
-@composite(only="floats", backward="BinaryCrossEntropyWithLogitsBackward0")
+@composite(only="floats", grad_fn="BinaryCrossEntropyWithLogitsBackward0")
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -417,7 +417,7 @@ def binary_cross_entropy_with_logits(
     return reduced(losses.to(target.dtype), reduction)
 
 
-@op(name="binary_cross_entropy_with_logits", public=False, backward="BinaryCrossEntropyWithLogitsBackward0")
+@op(name="binary_cross_entropy_with_logits", public=False, grad_fn="BinaryCrossEntropyWithLogitsBackward0", in_float32=True)
 def logits_loss(xp: Any, x: Array, y: Array) -> Array:
     """(1 − y) x + ln(1 + e^−x) = (1 − y) x + max(−x, 0) + ln(1 + e^−|x|)"""
     return (1 - y) * x + xp.maximum(-x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
@@ -435,7 +435,7 @@ def logits_loss_grad_y(g: Tensor, x: Tensor) -> Tensor:
     return -g * x
 
 
-@composite(eager=True)
+@composite(check_first=True)
 def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """q (ln q − x) for log-probabilities x and probabilities q (their logarithms with log_target).
 

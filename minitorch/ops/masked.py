@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # ---- masks ----
 
 
-@op(promote=None)
+@op(promote=None, elementwise=True)
 def masked_fill(xp: Any, x: Array, mask: Index, value: Operand) -> Array:
     """x with `value` (a number or 0-d tensor) where the mask is True; x and mask broadcast."""
     if mask.dtype != bool:
@@ -128,7 +128,7 @@ def take_grad(g: Tensor, x_shape: tuple, index: Tensor) -> Tensor:
     return given_back(g, index, x_shape)
 
 
-@op(promote=None, public=False, backward="PutBackward0")
+@op(promote=None, public=False, grad_fn="PutBackward0")
 def given_back(xp: Any, x: Array, index: Index, shape: tuple) -> Array:
     """Zeros of that shape with x added at the indices into its flat form."""
     out = xp.zeros(math.prod(shape), x.dtype)
@@ -167,7 +167,7 @@ def argwhere(xp: Any, x: Array) -> Array:
     return xp.stack(x.nonzero(), 1) if x.ndim else xp.zeros((int(x != 0), 0), "int64")
 
 
-@composite(out=True, eager=True)
+@composite(out=True, check_first=True)
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The indices of what is not 0: (K, ndim), or with as_tuple one vector a dimension.
 

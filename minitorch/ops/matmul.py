@@ -139,7 +139,7 @@ def dot_grad_b(g: Tensor, a: Tensor) -> Tensor:
     return g * a
 
 
-@composite(out=True, backward="VdotBackward0")
+@composite(out=True, grad_fn="VdotBackward0")
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """`dot`, for real numbers."""
     return dot(input, other)
@@ -190,7 +190,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 _as_batch = named(lambda rows, shape: rows.reshape(shape), "UnsafeViewBackward0")
 
 
-@op(name="matmul", promote=None, public=False, backward="UnsafeViewBackward0")
+@op(name="matmul", promote=None, public=False, grad_fn="UnsafeViewBackward0")
 def batched(xp: Any, a: Array, b: Array) -> Array:
     """C = a b for matrices in the last two dimensions; the others broadcast."""
     _same_dtype(a, b)
@@ -244,7 +244,7 @@ def _linear_name(seen: dict) -> str:
     )
 
 
-@op(promote=None, backward=_linear_name, only="numbers", alike="x weight")
+@op(promote=None, grad_fn=_linear_name, only="numbers", same_dtype="x weight")
 def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """y = x Wᵀ + b: x (…, in), W (out, in), b (out), y (…, out)."""
     if x.dtype != weight.dtype:
@@ -304,21 +304,21 @@ def linear_grad_bias(g: Tensor) -> Tensor:
     return g
 
 
-@composite(out=True, alike="input mat1", backward="AddmmBackward0")
+@composite(out=True, same_dtype="input mat1", grad_fn="AddmmBackward0")
 @on_cpu_in_float32
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · mat1 mat2"""
     return _plus(input, mm(mat1, mat2), beta, alpha)
 
 
-@composite(out=True, alike="input mat", backward="AddmvBackward0")
+@composite(out=True, same_dtype="input mat", grad_fn="AddmvBackward0")
 @on_cpu_in_float32
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · mat vec"""
     return _plus(input, mv(mat, vec), beta, alpha)
 
 
-@composite(out=True, eager=True, backward="AddrBackward0")
+@composite(out=True, check_first=True, grad_fn="AddrBackward0")
 @in_float32
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · vec1 vec2ᵀ"""
@@ -328,14 +328,14 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: 
     return _plus(input, product, beta, alpha)
 
 
-@composite(out=True, alike="input batch1", backward="BaddbmmBackward0")
+@composite(out=True, same_dtype="input batch1", grad_fn="BaddbmmBackward0")
 @on_cpu_in_float32
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · batch1_n batch2_n"""
     return _plus(input, bmm(batch1, batch2), beta, alpha)
 
 
-@composite(out=True, alike="input batch1", backward="AddbmmBackward0")
+@composite(out=True, same_dtype="input batch1", grad_fn="AddbmmBackward0")
 @on_cpu_in_float32
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · Σ_n batch1_n batch2_n"""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 # ---- the core ----
 
 
-@op(promote=None, public=False, outputs=("out", "mean", "var"), backward="NativeNormBackward0")
+@op(promote=None, public=False, outputs=("out", "mean", "var"), grad_fn="NativeNormBackward0", in_float32=True)
 def standardize(xp: Any, x: Array, dims: tuple, eps: float) -> tuple[Array, Array, Array]:
     """x̂ = (x − mean) / √(var + ε) over `dims`; also the mean and the (biased) variance, with `dims` kept as size 1."""
     _floating(x)
@@ -47,7 +47,7 @@ def standardize_grad(g: Tensor | None, g_var: Tensor | None, out: Tensor, var: T
     return through_var if through_out is None else through_out + through_var
 
 
-@op(promote=None, public=False)
+@op(promote=None, public=False, in_float32=True)
 def projected(xp: Any, h: Array, z: Array, s: Array, dims: tuple) -> Array:
     """s · (h − ⟨h⟩ − z ⟨h z⟩): h without its mean and its part along z, ⟨⟩ the mean over `dims`."""
 
@@ -105,7 +105,7 @@ def _floating(x: Array) -> None:
         )
 
 
-@op(promote=None, public=False, backward="NativeNormBackward0")
+@op(promote=None, public=False, grad_fn="NativeNormBackward0", in_float32=True)
 def scale_and_shift(xp: Any, x: Array, weight: Array | None, bias: Array | None) -> Array:
     """x · w + b, where w and b broadcast with x"""
     out = x * weight if weight is not None else x + bias
@@ -164,7 +164,7 @@ def _at_once(x: Tensor, *others: Tensor | None) -> bool:
     return served and all(v is None or v.dtype is x.dtype for v in others)
 
 
-@op(promote=None, public=False, outputs=("out", "mean", "var"), backward="NativeNormBackward0")
+@op(promote=None, public=False, outputs=("out", "mean", "var"), grad_fn="NativeNormBackward0", in_float32=True)
 def norm(xp: Any, x: Array, weight: Array | None, bias: Array | None, dims: tuple, eps: float) -> tuple[Array, Array, Array]:
     """(x − mean) / √(var + ε) · w + b, mean and var over `dims`, w and b along dimension 1; also the mean and the variance."""
     out, mean, var = standardize.forward(xp, x, dims, eps)
@@ -218,7 +218,7 @@ def norm_grad_on_gpu(
     return batch_norm.backward(xp, g, x, mean.reshape(-1), var.reshape(-1), weight, eps, of_batch=True)
 
 
-@op(promote=None, public=False, backward="NativeBatchNormBackward0")
+@op(promote=None, public=False, grad_fn="NativeBatchNormBackward0", in_float32=True)
 def norm_by(xp: Any, x: Array, mean: Index, var: Index, weight: Array | None, bias: Array | None, eps: float) -> Array:
     """(x − mean) / √(var + ε) · w + b by channels (dimension 1), with a given mean and variance."""
     return _times_plus((x - _along(mean, x)) / xp.sqrt(_along(var, x) + eps), weight, bias)
@@ -286,7 +286,7 @@ def _per_parameter(g: Tensor) -> Tensor:
 # ---- over the last dimensions ----
 
 
-@composite(backward="NativeLayerNormBackward0")
+@composite(grad_fn="NativeLayerNormBackward0")
 def layer_norm(
     input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
@@ -347,7 +347,7 @@ def _leading(x: Tensor, shape: tuple[int, ...]) -> int:
 # ---- over channels ----
 
 
-@composite(backward="NativeGroupNormBackward0")
+@composite(grad_fn="NativeGroupNormBackward0")
 def group_norm(
     input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
 ) -> Tensor:
@@ -366,7 +366,7 @@ def group_norm(
     return _affine(out, weight, bias, input.dtype, 1)
 
 
-@composite(backward="NativeBatchNormBackward0")
+@composite(grad_fn="NativeBatchNormBackward0")
 def batch_norm(
     input: Tensor,
     weight: Tensor | None,
@@ -462,7 +462,7 @@ def _per_channel(name: str, channels: int, **parameters: Tensor | None) -> None:
 # ---- vectors of length one ----
 
 
-@composite(out=True, eager=True)
+@composite(out=True, check_first=True)
 def normalize(input: Tensor, p: float | str | None = 2.0, dim: Dims | None = 1, eps: float = 1e-12) -> Tensor:
     """x / max(‖x‖_p, ε) along `dim`."""
     return input / clamp_min(input.norm(p, dim, keepdim=True), eps)

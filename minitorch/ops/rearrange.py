@@ -198,7 +198,7 @@ def _split_form(saved: dict) -> str:
     return "SplitBackward0" if isinstance(saved["split_size_or_sections"], int) else "SplitWithSizesBackward0"
 
 
-@op(promote=None, view=True, outputs=list, backward=_split_form)
+@op(promote=None, view=True, outputs=list, grad_fn=_split_form)
 def split(xp: Any, x: Array, split_size_or_sections: Dims, dim: int = 0) -> list[Array]:
     """Views of the parts of x along `dim`: of one size each (the last may be smaller), or of the given sizes."""
     if x.ndim == 0:
@@ -251,7 +251,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-n // chunks) if n else [0] * chunks, dim)
 
 
-@composite(eager=True)
+@composite(check_first=True)
 def tensor_split(input: Tensor, indices_or_sections: Dims | Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views along `dim`: as many as `indices_or_sections` says, sizes differing by at most one, or cut at the indices."""
     if input.ndim == 0:
@@ -390,7 +390,7 @@ def repeat_grad(g: Tensor, x_shape: tuple, repeats: Any) -> Tensor:
     return reshape(summed, x_shape)
 
 
-@composite(eager=True)
+@composite(check_first=True)
 def tile(input: Tensor, dims: Sizes) -> Tensor:
     """`repeat`, where missing repeats in front count as 1."""
     dims = as_ints(dims)
@@ -411,7 +411,7 @@ def repeated_indices(xp: Any, repeats: Index) -> Array:
     return xp.repeat(xp.arange(repeats.size), repeats.tolist())
 
 
-@composite(eager=True)
+@composite(check_first=True)
 def repeat_interleave(input: Tensor, repeats: Tensor | int | None = None, dim: int | None = None) -> Tensor:
     """Each element `repeats` times in a row (a tensor: its own number for each), along `dim` or over all of x.
 

@@ -54,7 +54,7 @@ def accumulating(x: Array, dtype: dtypes.dtype | None) -> Array:
 # ---- sums and means ----
 
 
-@op(backward=_numbered("Sum"))
+@op(grad_fn=_numbered("Sum"), in_float32=True)
 def sum_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Array:
     """Σ x over `dim` (an int, several, or None for all); integers and bools sum to int64.
 
@@ -100,13 +100,13 @@ def _sum_in_groups(x: Array, d: int) -> Array:
     return _sum_in_groups(groups, d) + x[(*before, slice(whole, None))].sum(d, keepdims=True)
 
 
-@composite(out=True, eager=True, backward="NansumBackward0")
+@composite(out=True, check_first=True, grad_fn="NansumBackward0")
 def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """Σ x over `dim`, nan counting as 0."""
     return sum_(nan_as_zero(input) if input.is_floating_point() else input, dim, keepdim, dtype)
 
 
-@op(public=False)
+@op(public=False, in_float32=True)
 def nan_as_zero(xp: Any, x: Array) -> Array:
     """x, and 0 where x is nan"""
     return xp.where(xp.isnan(x), xp.zeros((), x.dtype), x)
@@ -118,7 +118,7 @@ def nan_as_zero_grad(g: Tensor, x: Tensor) -> Tensor:
     return g * ~isnan(x)
 
 
-@op(backward=_numbered("Mean"))
+@op(grad_fn=_numbered("Mean"), in_float32=True)
 def mean(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Array:
     """(1/n) Σ x over `dim`; of floats only."""
     if dtype is not None:
@@ -150,14 +150,14 @@ def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dt
     return nansum(input, dim, keepdim, dtype=dtype) / (~isnan(input.detach())).sum(dim, keepdim)
 
 
-@op(promote=None)
+@op(promote=None, in_float32=True)
 def all_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether all over `dim` are true (not 0)."""
     dims = canonical_dims(dim, x.ndim)
     return _truth(x, xp.all(x, dims, keepdims=keepdim) if dims else x != 0)
 
 
-@op(promote=None)
+@op(promote=None, in_float32=True)
 def any_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether any over `dim` is true (not 0)."""
     dims = canonical_dims(dim, x.ndim)
@@ -169,7 +169,7 @@ def _truth(x: Array, found: Array) -> Array:
     return found.astype(x.dtype) if x.dtype == "uint8" else found
 
 
-@op(promote=None)
+@op(promote=None, in_float32=True)
 def count_nonzero(xp: Any, x: Array, dim: Dims | None = None) -> Array:
     """How many over `dim` are not 0."""
     return (x != 0).sum(canonical_dims(dim, x.ndim)) if x.ndim else (x != 0).astype("int64")
@@ -178,7 +178,7 @@ def count_nonzero(xp: Any, x: Array, dim: Dims | None = None) -> Array:
 # ---- variance ----
 
 
-@op(name="var", public=False)
+@op(name="var", public=False, in_float32=True)
 def variance(xp: Any, x: Array, dim: Any, correction: Any, keepdim: bool) -> Array:
     """Σ (x − x̄)² / (n − correction), the mean taken first: no digits cancel where x̄ is large."""
     _float_only("var", x)
@@ -199,7 +199,7 @@ def variance_grad(g: Tensor, x: Tensor, dim: Any, correction: Any, keepdim: bool
     return (2 / freedom if freedom else math.inf) * g * (x - average)
 
 
-@composite(out=True, eager=True)
+@composite(out=True, check_first=True)
 def var(
     input: Tensor,
     dim: Dims | None = None,
@@ -227,7 +227,7 @@ def _dim_and_correction(dim: Any, unbiased: bool | None, correction: Any) -> tup
     return dim, correction
 
 
-@op(name="std", public=False)
+@op(name="std", public=False, in_float32=True)
 def deviation(xp: Any, x: Array, dim: Any, correction: Any, keepdim: bool) -> Array:
     """√var"""
     _float_only("std", x)
@@ -240,7 +240,7 @@ def deviation_grad(g: Tensor, x: Tensor, out: Tensor, dim: Any, correction: Any,
     return variance_grad(masked_fill(g / (2 * out), out == 0, 0), x, dim, correction, keepdim)
 
 
-@composite(out=True, eager=True)
+@composite(out=True, check_first=True)
 def std(
     input: Tensor,
     dim: Dims | None = None,
@@ -253,7 +253,7 @@ def std(
     return deviation(input, *_dim_and_correction(dim, unbiased, correction), keepdim)
 
 
-@composite(eager=True, backward="VarMeanBackward0")
+@composite(check_first=True, grad_fn="VarMeanBackward0")
 def var_mean(
     input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -261,7 +261,7 @@ def var_mean(
     return var(input, dim, None, keepdim, correction=correction), input.mean(dim, keepdim)
 
 
-@composite(eager=True, backward="StdMeanBackward0")
+@composite(check_first=True, grad_fn="StdMeanBackward0")
 def std_mean(
     input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -272,7 +272,7 @@ def std_mean(
 # ---- products ----
 
 
-@op(backward=_numbered("Prod"))
+@op(grad_fn=_numbered("Prod"), in_float32=True)
 def prod(xp: Any, x: Array, dim: int | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Array:
     """Π x over `dim`; integers and bools multiply to int64."""
     x = accumulating(x, dtype)
@@ -307,7 +307,7 @@ def _products_before(x: Tensor, dim: int) -> Tensor:
 # ---- logarithm of a sum of exponentials ----
 
 
-@op(promote="float")
+@op(promote="float", in_float32=True)
 def logsumexp(xp: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
     """ln Σ eˣ over `dim`, shifted by the largest x so that nothing overflows."""
     dims = canonical_dims(dim, x.ndim)
@@ -330,7 +330,7 @@ def logsumexp_grad(g: Tensor, x: Tensor, out: Tensor, dim: Any, keepdim: bool) -
 # ---- norms ----
 
 
-@composite(out=True, eager=True)
+@composite(out=True, check_first=True)
 def norm(
     input: Tensor,
     p: float | str | None = "fro",
@@ -357,7 +357,7 @@ def norm(
     return vector_norm(x, 2.0 if p in ("fro", None) else float(p), dim, keepdim)
 
 
-@op(name="linalg_vector_norm", public=False)
+@op(name="linalg_vector_norm", public=False, in_float32=True)
 def vector_norm(xp: Any, x: Array, p: float, dim: Any, keepdim: bool) -> Array:
     """(Σ |x|ᵖ)^(1/p)"""
     dims, size = canonical_dims(dim, x.ndim), xp.abs(x)
@@ -400,7 +400,7 @@ def vector_norm_grad(g: Tensor, x: Tensor, out: Tensor, p: float, dim: Any, keep
     return (sign(x) * pow_(size, p - 1) if p < 2 else x * pow_(size, p - 2)) * scale
 
 
-@composite(eager=True, backward="DistBackward0")
+@composite(check_first=True, grad_fn="DistBackward0")
 def dist(input: Tensor, other: Tensor, p: Number = 2) -> Tensor:
     """‖input − other‖_p"""
     return norm(input - other, p)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 AnyGenerator = Generator | None
 
 
-@op(promote=None, name="uniform", public=False)
+@op(promote=None, name="uniform", public=False, elementwise=True)
 def uniform_(xp: Any, x: Array, a: float, b: float, generator: AnyGenerator) -> Array:
     """x_i ← a + (b − a) u_i, in [a, b)"""
     if x.dtype.kind not in "fV":
@@ -44,7 +44,7 @@ def uniform_(xp: Any, x: Array, a: float, b: float, generator: AnyGenerator) -> 
     return _laid_out(xp, x, uniform.uniform(_chosen(generator, x), x.size, x.dtype, a, b))
 
 
-@op(promote=None, name="normal", public=False)
+@op(promote=None, name="normal", public=False, elementwise=True)
 def normal_(xp: Any, x: Array, mean: float, std: float, generator: AnyGenerator) -> Array:
     """x_i ← mean + std z_i, z standard normal. Row-major tensors of 16 elements and more have a stream of their own."""
     if not std >= 0:
@@ -57,7 +57,7 @@ def normal_(xp: Any, x: Array, mean: float, std: float, generator: AnyGenerator)
     return _laid_out(xp, x, rounded(fma(z, std, mean), x.dtype))
 
 
-@op(promote=None, name="exponential", public=False)
+@op(promote=None, name="exponential", public=False, elementwise=True)
 def exponential_(xp: Any, x: Array, lambd: float, generator: AnyGenerator) -> Array:
     """x_i ← −ln(1 − u_i) / λ"""
     if x.size:
@@ -66,7 +66,7 @@ def exponential_(xp: Any, x: Array, lambd: float, generator: AnyGenerator) -> Ar
     return _laid_out(xp, x, uniform.exponential(_chosen(generator, x), x.size, x.dtype, lambd))
 
 
-@op(promote=None, name="cauchy", public=False)
+@op(promote=None, name="cauchy", public=False, elementwise=True)
 def cauchy_(xp: Any, x: Array, median: float, sigma: float, generator: AnyGenerator) -> Array:
     """x_i ← median + σ tan(π (u_i − ½))"""
     _continuous("Cauchy", x)
@@ -74,7 +74,7 @@ def cauchy_(xp: Any, x: Array, median: float, sigma: float, generator: AnyGenera
     return _laid_out(xp, x, uniform.cauchy(_chosen(generator, x), x.size, x.dtype, median, sigma))
 
 
-@op(promote=None, name="log_normal", public=False, backward="LogNormalBackward0")
+@op(promote=None, name="log_normal", public=False, grad_fn="LogNormalBackward0", elementwise=True)
 def log_normal_(xp: Any, x: Array, mean: float, std: float, generator: AnyGenerator) -> Array:
     """x_i ← exp(mean + std z_i), z standard normal"""
     _positive("log_normal_", "std", std)
@@ -82,7 +82,7 @@ def log_normal_(xp: Any, x: Array, mean: float, std: float, generator: AnyGenera
     return _laid_out(xp, x, uniform.log_normal(_chosen(generator, x), x.size, x.dtype, mean, std))
 
 
-@op(promote=None, name="geometric", public=False)
+@op(promote=None, name="geometric", public=False, elementwise=True)
 def geometric_(xp: Any, x: Array, p: float, generator: AnyGenerator) -> Array:
     """x_i ← the number of trials until one of probability p succeeds: ⌈ln u_i / ln(1 − p)⌉"""
     if not 0 < p < 1:
@@ -94,7 +94,7 @@ def geometric_(xp: Any, x: Array, p: float, generator: AnyGenerator) -> Array:
 # ---- 0 or 1 ----
 
 
-@op(promote=None, name="bernoulli_number", public=False, backward="BernoulliBackward2")
+@op(promote=None, name="bernoulli_number", public=False, grad_fn="BernoulliBackward2", elementwise=True)
 def bernoulli_number(xp: Any, x: Array, p: float, generator: AnyGenerator) -> Array:
     """x_i ← 1 with probability p, else 0"""
     if not 0 <= p <= 1:
@@ -102,7 +102,7 @@ def bernoulli_number(xp: Any, x: Array, p: float, generator: AnyGenerator) -> Ar
     return _laid_out(xp, x, uniform.bernoulli(_chosen(generator, x), x.size, p).astype(x.dtype))
 
 
-@op(promote=None, name="bernoulli_tensor", public=False, backward="BernoulliBackward1")
+@op(promote=None, name="bernoulli_tensor", public=False, grad_fn="BernoulliBackward1", elementwise=True)
 def bernoulli_tensor(xp: Any, x: Array, p: Index, generator: AnyGenerator) -> Array:
     """x_i ← 1 with probability p_i, else 0; drawn in the memory order of x, not of p"""
     _supported("bernoulli_tensor_cpu_p_", p)
@@ -121,7 +121,7 @@ def bernoulli_tensor(xp: Any, x: Array, p: Index, generator: AnyGenerator) -> Ar
     return _laid_out(xp, x, uniform.bernoulli(g, x.size, p).astype(x.dtype))
 
 
-@op(promote=None, name="bernoulli", public=False)
+@op(promote=None, name="bernoulli", public=False, elementwise=True)
 def bernoulli(xp: Any, p: Array, generator: AnyGenerator) -> Array:
     """1 with probability p_i, else 0, row-major"""
     return bernoulli_tensor.forward(xp, xp.empty(p.shape, p.dtype), p, generator)
@@ -137,7 +137,7 @@ def bernoulli_out(input: Any, p: float | None, generator: AnyGenerator) -> Tenso
 # ---- normal numbers with means and deviations of their own ----
 
 
-@op(promote=None, name="normal_each", public=False, backward="NormalBackward3")
+@op(promote=None, name="normal_each", public=False, grad_fn="NormalBackward3", elementwise=True)
 def normal_each(xp: Any, mean: Array | float, std: Array | float, generator: AnyGenerator) -> Array:
     """mean_i + std_i z_i, row-major, rounded after the product and after the sum; either may be a number"""
     tensors: list[Array] = [t for t in (mean, std) if hasattr(t, "dtype")]
@@ -154,7 +154,7 @@ def normal_each(xp: Any, mean: Array | float, std: Array | float, generator: Any
 # ---- integers ----
 
 
-@op(promote=None, name="random", public=False, backward="RandomBackward0")
+@op(promote=None, name="random", public=False, grad_fn="RandomBackward0", elementwise=True)
 def random_(xp: Any, x: Array, low: int | None, high: int | None, generator: AnyGenerator) -> Array:
     """x_i ← an integer in [low, high). No high: to the largest of the dtype; no low either: from 0 to there.
 
@@ -235,7 +235,7 @@ def _in_bounds(dtype: Any, digits: int, limits: dict[str, int]) -> None:
 # ---- by weight ----
 
 
-@op(promote=None, public=False)
+@op(promote=None, public=False, elementwise=True)
 def multinomial(xp: Any, weights: Index, num_samples: int, replacement: bool, generator: AnyGenerator) -> Array:
     """Indices in proportion to the weights: (c,) → (num_samples,), (m, c) → (m, num_samples).
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-@op
+@op(in_float32=True)
 def cumsum(xp: Any, x: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
     """out_i = x_0 + … + x_i along `dim`; integers and bools sum to int64."""
     return _scan(x, "cumsum", dim, dtype)
@@ -34,7 +34,7 @@ def cumsum_grad(g: Tensor, dim: int) -> Tensor:
     return _from_the_end(cumsum, g, dim)
 
 
-@op
+@op(in_float32=True)
 def cumprod(xp: Any, x: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
     """out_i = x_0 · … · x_i along `dim`; integers and bools multiply to int64."""
     return _scan(x, "cumprod", dim, dtype)
@@ -74,7 +74,7 @@ def _from_the_end(scan: Any, g: Tensor, dim: int) -> Tensor:
     return flip(scan(flip(g, dim), dim), dim) if g.ndim else g
 
 
-@op(only="floats")
+@op(only="floats", in_float32=True)
 def logcumsumexp(xp: Any, x: Array, dim: int) -> Array:
     """out_i = ln(e^x_0 + … + e^x_i) along `dim`"""
     return _doubling(xp, xp.logaddexp, x, canonical_dim(dim, x.ndim))
@@ -90,19 +90,19 @@ def logcumsumexp_grad(g: Tensor, x: Tensor, out: Tensor, dim: int) -> Tensor:
     return gain - loss
 
 
-@op(promote=None, public=False)
+@op(promote=None, public=False, in_float32=True)
 def lowest(xp: Any, like: Array) -> Array:
     """The lowest number of the dtype of `like`."""
     return xp.full((), dtypes.finfo(dtypes.from_numpy_dtype(like.dtype)).min, like.dtype)
 
 
-@op(outputs=("values", "indices"))
+@op(outputs=("values", "indices"), in_float32=True)
 def cummax(xp: Any, x: Array, dim: int) -> tuple[Array, Array]:
     """The largest so far along `dim`, and the index of its last occurrence so far."""
     return _running(xp, xp.maximum, x, dim)
 
 
-@op(outputs=("values", "indices"))
+@op(outputs=("values", "indices"), in_float32=True)
 def cummin(xp: Any, x: Array, dim: int) -> tuple[Array, Array]:
     """The smallest so far along `dim`, and the index of its last occurrence so far."""
     return _running(xp, xp.minimum, x, dim)

@@ -40,7 +40,7 @@ def view_grad(g: Tensor, x_shape: tuple) -> Tensor:
     return reshape(g, x_shape)
 
 
-@op(promote=None, public=False, backward="UnsafeViewBackward0")
+@op(promote=None, public=False, grad_fn="UnsafeViewBackward0")
 def copied_view(xp: Any, x: Array, shape: Any) -> Array:
     """x with another shape, in new memory."""
     return x.copy().reshape(shape)
@@ -124,7 +124,7 @@ def ravel(input: Tensor) -> Tensor:
     return view(contiguous(input), (-1,))
 
 
-@op(promote=None, view=True, backward=lambda saved: f"SqueezeBackward{_squeeze_form(saved['dim'])}")
+@op(promote=None, view=True, grad_fn=lambda saved: f"SqueezeBackward{_squeeze_form(saved['dim'])}")
 def squeeze(xp: Any, x: Array, dim: Dims | None = None) -> Array:
     """x without the dimensions of size 1: all of them, or those given."""
     return x.squeeze(_squeezed(x.shape, dim))
@@ -214,7 +214,7 @@ def contiguous(input: Tensor) -> Tensor:
     return input if input.is_contiguous() else row_major(input)
 
 
-@op(promote=None, public=False, backward="CloneBackward0")
+@op(promote=None, public=False, grad_fn="CloneBackward0")
 def row_major(xp: Any, x: Array) -> Array:
     """A copy of x in row-major order."""
     return xp.array(x, order="C")
@@ -361,7 +361,7 @@ def diagonal_grad(g: Tensor, x_shape: tuple, offset: int, dim1: int, dim2: int) 
     return on_diagonal(g, x_shape, offset, dim1, dim2)
 
 
-@op(promote=None, public=False, backward="DiagEmbedBackward0")
+@op(promote=None, public=False, grad_fn="DiagEmbedBackward0")
 def on_diagonal(xp: Any, x: Array, shape: tuple, offset: int, dim1: int, dim2: int) -> Array:
     """Zeros of `shape` with x on the diagonal."""
     out = xp.zeros(shape, x.dtype)

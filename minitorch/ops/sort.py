@@ -25,7 +25,7 @@ def _order(xp: Any, x: Array, axis: int, descending: bool) -> Array:
     return xp.flip(x.shape[axis] - 1 - flipped, axis)
 
 
-@op(name="sort", outputs=("values", "indices"))
+@op(name="sort", outputs=("values", "indices"), in_float32=True)
 def sort(xp: Any, x: Array, dim: int = -1, descending: bool = False, stable: bool | None = False) -> tuple[Array, Array]:
     """x in order along `dim`, and the indices that put it so; equal elements keep their order."""
     axis = canonical_dim(dim, x.ndim)
@@ -41,7 +41,7 @@ def sort_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
     return to_chosen(g, x_shape, indices, dim, True)
 
 
-@composite(out=True, eager=True)
+@composite(out=True, check_first=True)
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that put x in order along `dim`."""
     return sort(input.detach(), dim, descending, stable)[1]
@@ -53,7 +53,7 @@ def msort(input: Tensor) -> Tensor:
     return sort(input, 0)[0]
 
 
-@op(outputs=("values", "indices"), only="numbers")
+@op(outputs=("values", "indices"), only="numbers", in_float32=True)
 def topk(xp: Any, x: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Array, Array]:
     """The k largest (or smallest) along `dim`, in order, and their indices."""
     axis = canonical_dim(dim, x.ndim)
@@ -72,7 +72,7 @@ def topk_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
     return to_chosen(g, x_shape, indices, dim, True)
 
 
-@op(outputs=("values", "indices"), only="numbers")
+@op(outputs=("values", "indices"), only="numbers", in_float32=True)
 def kthvalue(xp: Any, x: Array, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
     """The k-th smallest along `dim` (counted from 1), and its index."""
     n = _not_empty("kthvalue", x, dim)
@@ -104,7 +104,7 @@ def _at_place(xp: Any, x: Array, place: Array, dim: int, keepdim: bool) -> tuple
     return (values, indices) if keepdim else (values.squeeze(axis), indices.squeeze(axis))
 
 
-@op(name="median", outputs=("values", "indices"), public=False, backward="MedianBackward1")
+@op(name="median", outputs=("values", "indices"), public=False, grad_fn="MedianBackward1", in_float32=True)
 def median_along(xp: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     """The lower of the two middle elements along `dim`, and its index; the first nan if there is one."""
     n, axis = _not_empty("median", x, dim), canonical_dim(dim, x.ndim)
@@ -115,7 +115,7 @@ def median_along(xp: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Arr
 median_along.grad(to_chosen)
 
 
-@op(name="median", public=False)
+@op(name="median", public=False, in_float32=True)
 def median_all(xp: Any, x: Array) -> Array:
     """The lower of the two middle elements; nan if there is one."""
     flat = xp.sort(x.reshape(-1))

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..arrays.device import special_functions
-from ..op import Array, Operand, composite, op, row
+from ..op import Array, Operand, composite, elementwise, op, row
 from .elementwise import exp, square, where
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ digamma = row("digamma", "ψ(x) = d/dx ln Γ(x)", lambda xp, x: special(xp, "psi
               lambda g, x: g * polygamma_of(x, 1), promote="float")  # fmt: skip
 
 
-@op(promote="float", name="polygamma", public=False)
+@elementwise(promote="float", name="polygamma", public=False)
 def polygamma_of(xp: Any, x: Array, n: int) -> Array:
     """ψ⁽ⁿ⁾(x): for n ≥ 1 (−1)ⁿ⁺¹ n! ζ(n + 1, x)"""
     if n != 1:
@@ -57,7 +57,7 @@ def polygamma_grad(g: Tensor, x: Tensor, n: int) -> Tensor:
     return g * polygamma_of(x, n + 1)
 
 
-@composite(out=True, backward="PolygammaBackward0")
+@composite(out=True, grad_fn="PolygammaBackward0")
 def polygamma(n: int, input: Tensor) -> Tensor:
     """ψ⁽ⁿ⁾(x), the n-th derivative of digamma."""
     if n < 0:
@@ -65,7 +65,7 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     return digamma(input) if n == 0 else polygamma_of(input, n)
 
 
-@op(promote="float")
+@elementwise(promote="float")
 def logit(xp: Any, x: Array, eps: float | None = None) -> Array:
     """ln(x / (1 − x)), of x clamped to [eps, 1 − eps] if eps is given."""
     if eps is not None:
@@ -81,7 +81,7 @@ def logit_grad(g: Tensor, x: Tensor, eps: float | None) -> Tensor:
     return where((x < 0) | (x > 1), math.nan, g / (x * (1 - x)))
 
 
-@op(promote="float")
+@elementwise(promote="float")
 def xlogy(xp: Any, a: Operand, b: Operand) -> Array:
     """a · ln b, and 0 where a = 0 (unless b is nan)."""
     b = xp.asarray(b, dtype=xp.result_type(a, b))  # a number's logarithm would be float64
@@ -100,7 +100,7 @@ def xlogy_grad_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
     return g * (a / b)
 
 
-@op(only="floats")
+@elementwise(only="floats")
 def logaddexp(xp: Any, a: Array, b: Array) -> Array:
     """ln(eᵃ + eᵇ), without overflow."""
     return xp.logaddexp(a, b)
