@@ -30,6 +30,7 @@ class Source:
         self.empty = True  # whether sizes may be 0
         self.expand = True  # whether arrays may be expanded: elements are then equal
         self.special = False  # whether floats are sprinkled with 0, ±∞ and nan
+        self.layout: int | None = None  # the memory layout that all arrays get; None: drawn
 
     def integer(self, low: int, high: int) -> int:
         """low ≤ k ≤ high"""
@@ -113,10 +114,13 @@ class floats:
         return laid_out(source, x)
 
 
+COLUMN_MAJOR = 2
+
+
 def laid_out(source: Source, x: np.ndarray) -> np.ndarray:
     """The numbers in row-major, column-major or strided memory; or a part of them, expanded along one dimension."""
-    layout = source.integer(0, 4 if source.expand else 3)
-    if layout == 2 and x.ndim > 1:
+    layout = source.integer(0, 4 if source.expand else 3) if source.layout is None else source.layout
+    if layout == COLUMN_MAJOR and x.ndim > 1:
         return np.asfortranarray(x)
     if layout == 3 and x.ndim:
         gaps = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)

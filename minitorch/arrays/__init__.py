@@ -1,6 +1,6 @@
 """Arrays, the ground floor: what NumPy and CuPy do differently is known here, and nowhere above.
 
 `device.py` names where an array lives and which library works there; `dtypes.py` has torch's dtypes and their promotion;
-`blas.py` the matrix products, `memory.py` who shares memory with whom, `blocks.py` how a large array is taken in pieces.
+`blas.py` the matrix products; `memory.py` tells who shares memory with whom, `layout.py` in which order it lies.
 Read next: `device.py`.
 """

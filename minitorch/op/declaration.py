@@ -62,8 +62,9 @@ class Declaration:
     in_float32: bool = False  # half precision is computed in float32 and rounded once
     exact: tuple[str, ...] = ()  # where half precision leaves a Python number as it is; beside all others torch rounds it
 
-    elementwise: bool = (
-        False  # the result lies in memory as the inputs do, else in row-major order; 0-d tensors count as numbers
+    elementwise: bool = False  # each element from those in its place: then 0-d CPU tensors count as numbers beside a GPU's
+    keeps_layout: bool | None = (
+        None  # the result lies in memory as the inputs do, else in row-major order; None: if elementwise
     )
     view: bool = False  # forward returns a view of its first input
     takes_out: bool = True  # whether a call may have out=

@@ -44,6 +44,9 @@ class Op:
         self.forward = declaration.forward
         self.roles = tuple(p.role for p in declaration.parameters)
         self.positions = tuple(map(declaration.place, declaration.inputs))  # of the inputs among the arguments
+        self.keeps_layout = declaration.view or (
+            declaration.elementwise if declaration.keeps_layout is None else declaration.keeps_layout
+        )
         self.single = declaration.outputs == ("out",)
         self.result: Any = namedtuple(declaration.name, declaration.outputs) if len(declaration.outputs) > 1 else None  # type: ignore[misc]
         self.signature = Signature(
@@ -127,7 +130,7 @@ class Op:
         """The result as an array, in memory as torch has it. (NumPy gives scalars where there are no dimensions.)"""
         if isinstance(array, (np.generic, int, float)):
             array = np.asarray(array)
-        if array.flags.c_contiguous or self.declaration.elementwise or self.declaration.view:
+        if self.keeps_layout or array.flags.c_contiguous:
             return array
         return xp_of(array).ascontiguousarray(array)
 
@@ -202,6 +205,7 @@ class Op:
 
         def add(function: Callable) -> Callable:
             self.twins[where] = function
+            self.recipes.clear()  # those made before know nothing of it
             return function
 
         return add
@@ -216,6 +220,7 @@ class Op:
         def add(function: Callable) -> Callable:
             derivative = Derivative(self, of or self.inputs[:1], function, is_twin=True)
             self.twin_derivatives.setdefault(where, []).append(derivative)
+            self.recipes.clear()
             return function
 
         return add

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.layout import empty_like, laid_out_like
 from ..op import Array, composite, op
 from ..random import philox
 from ..random.generator import default_generator
-from ..random.layout import empty_like, laid_out_like
 from ..random.philox import default_generator as gpu_generator
 from ..random.uniform import bernoulli
 

@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import moved, must_hold
 from ..arrays.memory import order_of_a_copy
-from ..op import Array, Index, Operand, composite, elementwise, op, row
+from ..op import Array, Index, Operand, composite, elementwise, row
 from ..op.signature import Number
 from .shape import zeros
 

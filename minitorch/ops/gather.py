@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays.device import scatter_add as add_at
+from ..arrays.layout import copied
 from ..op import Array, Index, Operand, composite, op
 from ..op.signature import Number
 from .dims import canonical_dim
@@ -241,7 +242,7 @@ def index_copy_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tup
     return reshape(index_select(g, dim, index), source_shape)
 
 
-@op(promote=None)
+@op(promote=None, keeps_layout=True)
 def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Array:
     """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
     axis, index = _slices("index_fill", x, dim, index, IndexError, lowest=None)
@@ -249,7 +250,7 @@ def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Arr
         raise RuntimeError(
             f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
-    out = x.copy()
+    out = copied(xp, x)
     _at_least_1d(out)[(slice(None),) * axis + (index,)] = value
     return out
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays.device import device_of, must_hold, xp_of
 from ..arrays.device import scatter_add as add_at
+from ..arrays.layout import copied
 from ..op import Array, Indices, composite, op
 from ..op.signature import tensor_list
 from .dims import canonical_dim
@@ -317,10 +318,10 @@ def index_grad(g: Tensor, x_shape: tuple, key: tuple) -> Tensor:
     return put_at(zeros(g, x_shape), g, key, True)
 
 
-@op(promote=None, public=False, grad_fn="IndexPutBackward0")
+@op(promote=None, public=False, grad_fn="IndexPutBackward0", keeps_layout=True)
 def put_at(xp: Any, x: Array, values: Array, key: Indices, accumulate: bool = False) -> Array:
     """x with values put at the indices, or added there: then repeated indices add up."""
-    out = x.copy()
+    out = copied(xp, x)
     shape = out[key].shape
     try:
         values = xp.broadcast_to(values, shape)

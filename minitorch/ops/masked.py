@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # ---- masks ----
 
 
-@op(promote=None, elementwise=True)
+@op(promote=None, elementwise=True, keeps_layout=False)
 def masked_fill(xp: Any, x: Array, mask: Index, value: Operand) -> Array:
     """x with `value` (a number or 0-d tensor) where the mask is True; x and mask broadcast."""
     if mask.dtype != bool:
@@ -161,10 +161,10 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 # ---- where, and how often ----
 
 
-@op(promote=None)
+@op(promote=None, keeps_layout=True)
 def argwhere(xp: Any, x: Array) -> Array:
     """The index of each element that is not 0, one per row: (K, ndim)."""
-    return xp.stack(x.nonzero(), 1) if x.ndim else xp.zeros((int(x != 0), 0), "int64")
+    return xp.stack(x.nonzero()).T if x.ndim else xp.zeros((int(x != 0), 0), "int64")  # column by column, as torch
 
 
 @composite(out=True, check_first=True)

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ..arrays.layout import copied
 from ..op import Array, Index, composite, op, register
 from ..op.signature import Dims, Sizes, tensor_list
 from .dims import as_ints, canonical_dim
@@ -289,13 +290,13 @@ def unbind_grad(g: list, x_shape: tuple, dim: int) -> Tensor:
 # ---- turning ----
 
 
-@op(promote=None)
+@op(promote=None, keeps_layout=True)
 def flip(xp: Any, x: Array, dims: Dims) -> Array:
     """x backwards along `dims`: a copy, unlike NumPy's."""
     dims = tuple(canonical_dim(d, x.ndim) for d in as_ints(dims))
     if len(set(dims)) < len(dims):
         raise RuntimeError(f"flip: a dim appears multiple times in the list of dims {list(dims)}")
-    return x[tuple(slice(None, None, -1 if d in dims else 1) for d in range(x.ndim))].copy()
+    return copied(xp, x[tuple(slice(None, None, -1 if d in dims else 1) for d in range(x.ndim))], x)
 
 
 @flip.grad
@@ -339,7 +340,7 @@ def roll_grad(g: Tensor, shifts: Any, dims: Any) -> Tensor:
     return roll(g, [-s for s in as_ints(shifts)], dims)
 
 
-@op(promote=None)
+@op(promote=None, keeps_layout=True)
 def rot90(xp: Any, x: Array, k: int = 1, dims: Sizes = (0, 1)) -> Array:
     """x turned k times by 90° from the first towards the second of `dims`."""
     dims = as_ints(dims)
@@ -350,7 +351,9 @@ def rot90(xp: Any, x: Array, k: int = 1, dims: Sizes = (0, 1)) -> Array:
     first, second = (canonical_dim(d, x.ndim) for d in dims)
     if first == second:
         raise RuntimeError(f"expected rotation dims to be different, but got dim0 = {dims[0]} and dim1 = {dims[1]}")
-    return xp.rot90(x, k, (first, second)).copy()
+    if k % 4 == 0:
+        return xp.ascontiguousarray(x.copy())
+    return copied(xp, xp.rot90(x, k, (first, second)), x.swapaxes(first, second) if k % 2 else x)
 
 
 @rot90.grad

@@ -15,11 +15,11 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.device import device_of, to_numpy
+from ..arrays.layout import laid_out_like, memory_order
 from ..op import Array, Index, op
 from ..random import discrete, normal, uniform
 from ..random.exact import fma, library_for, rounded
 from ..random.generator import Generator, chosen
-from ..random.layout import laid_out_like, memory_order
 from .inplace import nothing
 
 if TYPE_CHECKING:

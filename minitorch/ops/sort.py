@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..arrays import dtypes
+from ..arrays.layout import copied
 from ..op import Array, composite, op
 from .dims import canonical_dim
 from .extremes import shared_by_all, to_chosen
@@ -25,14 +26,14 @@ def _order(xp: Any, x: Array, axis: int, descending: bool) -> Array:
     return xp.flip(x.shape[axis] - 1 - flipped, axis)
 
 
-@op(name="sort", outputs=("values", "indices"), in_float32=True)
+@op(name="sort", outputs=("values", "indices"), in_float32=True, keeps_layout=True)
 def sort(xp: Any, x: Array, dim: int = -1, descending: bool = False, stable: bool | None = False) -> tuple[Array, Array]:
     """x in order along `dim`, and the indices that put it so; equal elements keep their order."""
     axis = canonical_dim(dim, x.ndim)
     if not x.ndim:
         return x.copy(), xp.zeros((), "int64")
     indices = _order(xp, x, axis, descending)
-    return xp.take_along_axis(x, indices, axis), indices
+    return copied(xp, xp.take_along_axis(x, indices, axis), x), copied(xp, indices, x)
 
 
 @sort.grad

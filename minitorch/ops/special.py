@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..arrays.device import special_functions
-from ..op import Array, Operand, composite, elementwise, op, row
+from ..op import Array, Operand, composite, elementwise, row
 from .elementwise import exp, square, where
 
 if TYPE_CHECKING:

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..arrays import dtypes
+from ..arrays import layout as _layout
 from ..arrays.device import adopted, as_device, device
 from ..arrays.dtypes import dtype as DType
 from ..op.signature import checked
-from ..random import layout as _layout
 from .tensor import Tensor
 
 

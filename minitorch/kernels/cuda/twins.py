@@ -5,7 +5,6 @@ Read next: `softmax.py`, the one to learn from.
 
 from __future__ import annotations
 
-
 from . import dropout, embedding
 
 __all__ = ["dropout", "embedding"]

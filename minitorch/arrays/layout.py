@@ -1,14 +1,14 @@
-"""Where in a tensor the numbers of a stream go: in the order of its memory, not of its indices.
+"""In which order the dimensions of an array lie in memory, and new arrays that lie in the same.
 
-A transposed tensor is filled as its buffer lies, column by column; a new tensor "like" it has its strides.
-Read next: `minitorch/ops/sampling.py`, where tensors are filled.
+A transposed tensor is filled with random numbers as its buffer lies, column by column; a new tensor "like" it has its strides.
+Read next: `memory.py`; `ops/sampling.py`, where tensors are filled.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..op import Array
+Array = Any
 
 
 def memory_order(array: Array) -> list[int]:
@@ -43,3 +43,10 @@ def laid_out_like(array: Array, numbers: Array) -> Array:
 def empty_like(xp: Any, array: Array, numpy_dtype: Any) -> Array:
     """New memory in the array's shape and memory order."""
     return laid_out_like(array, xp.empty(array.size, numpy_dtype))
+
+
+def copied(xp: Any, array: Array, like: Array | None = None) -> Array:
+    """A copy that lies in memory as the array, or as another of its shape, does."""
+    out = empty_like(xp, array if like is None else like, array.dtype)
+    out[...] = array
+    return out
