@@ -56,9 +56,8 @@ class Plan:
         self.outputs = tuple(declaration.outputs.index(n) for n in outputs)
         self.shapes = tuple(op.positions_of(n.removesuffix("_shape"), n_inputs) for n in shapes)
         self.tensors = tuple(k for k, i in enumerate(self.arguments) if i in tensors)  # those of the kept that are tensors
-        self.unwritten = tuple(
-            0 if i in tensors else -1 for i in self.arguments
-        )  # their versions if nobody has written to them
+        # The versions of what is kept, if nobody has written to it; outputs are new.
+        self.unwritten = (*(0 if i in tensors else -1 for i in self.arguments), *(0 for _ in outputs))
         self.saves_results = bool(outputs or shapes)
         self.holds_memory = bool(self.tensors or outputs or op.holds_indices(of_call))
 
