@@ -229,6 +229,12 @@ def row_major_grad(g: Tensor) -> Tensor:
     return g
 
 
+@op(promote=None, public=False)
+def zeros(xp: Any, like: Array, shape: Sizes) -> Array:
+    """Zeros of that shape, in the dtype of `like` and beside it: where derivatives start from. Nothing flows back."""
+    return xp.zeros(tuple(shape), like.dtype)
+
+
 # ---- another order of the dimensions ----
 
 
