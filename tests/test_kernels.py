@@ -192,7 +192,8 @@ NOT_SERVED = {
     "not contiguous": lambda m: F.gelu(m.randn(4, 3).t()),
     "empty": lambda m: F.gelu(m.randn(0)),
     "longer than a block": lambda m: F.layer_norm(m.randn(2, 513), (513,)),
-    "several dtypes": lambda m: F.layer_norm(m.randn(2, 5).half(), (5,), m.randn(5)).float(),
+    "groups with parameters": lambda m: F.group_norm(m.randn(2, 4, 3), 2, m.randn(4)),
+    "class weights": lambda m: F.cross_entropy(m.randn(2, 5), m.randn(2, 5).argmax(1), m.randn(5).exp()),
 }
 
 
