@@ -292,6 +292,30 @@ def test_a_recorded_backward_uses_the_derivative_that_can_be_differentiated() ->
     assert np.allclose(again.cpu().numpy(), want.numpy(), rtol=1e-9)
 
 
+PENALIZED = {
+    "layer_norm": lambda x: F.layer_norm(x, (5,)).tanh().sum(),
+    "batch_norm": lambda x: F.batch_norm(x, None, None, training=True).tanh().sum(),
+    "cross_entropy": lambda x: F.cross_entropy(x, minitorch.tensor([0, 4, 1, 1], device=x.device)),
+}
+
+
+@executed
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("name", PENALIZED)
+def test_a_loss_and_the_norm_of_its_gradient_in_one_backward(name: str) -> None:
+    """Where what backward used of forward gets a gradient too, no kernel may overlook it."""
+
+    def gradient(device: str) -> Any:
+        minitorch.manual_seed(0)
+        x = minitorch.randn(4, 5).to(device).requires_grad_()
+        loss = PENALIZED[name](x)
+        (g,) = minitorch.autograd.grad(loss, x, create_graph=True)
+        (loss + g.square().sum()).backward()
+        return x.grad.cpu().numpy()
+
+    assert np.allclose(gradient("cuda"), gradient("cpu"), rtol=1e-5, atol=1e-5)
+
+
 @executed
 @pytest.mark.usefixtures("stand_in")
 def test_kernels_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr
@@ -80,7 +81,7 @@ def normalised(draw: Draw) -> dict:
     shape, dims, of = draw.one_of(
         ((N, C), (1,), (C,)), ((A, N, C), (2,), (C,)), ((A, N, C), (1, 2), (N, C)), ((N, C), (0, 1), (N, C)),
         ((A, N, C, L), (2, 3), (N, C, 1)), ((A, N, L), (2,), (N, 1)), ((N, C), (0,), (C,)), ((A, C, L), (0, 2), (C, 1)),
-        ((A, C, N, L), (0, 2, 3), (C, 1, 1)), ((A, N, C), (1,), (N, 1)),
+        ((A, C, N, L), (0, 2, 3), (C, 1, 1)), ((A, N, C), (1,), (N, 1)), ((A, N, C), (0, 2), (C,)), ((A, N, C), (2,), (N, C)),
     )  # fmt: skip
     x = draw.numbers(*shape)
     weight, bias = (draw.one_of(None, draw.numbers(*of, special=False)) for _ in "wb")
@@ -307,6 +308,34 @@ def test_a_gradient_of_the_moments_is_left_to_the_formula() -> None:
     for more in ({"g": x[0, 0], "g_log_p": x}, {"g": None, "g_log_p": x}):
         values = {**given, **more, "total_weight": x[0, 0]}
         assert derivative.function(np, *(values[n] for n in derivative.parameters)) is None
+
+
+PENALIZED: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "layer_norm": lambda lib, x, w: lib.nn.functional.layer_norm(x, (5,), w[0], w[1]).tanh().sum(),
+    "batch_norm": lambda lib, x, w: lib.nn.functional.batch_norm(x, None, None, w[0], w[1], True).tanh().sum(),
+    "cross_entropy": lambda lib, x, w: lib.nn.functional.cross_entropy(x, lib.tensor([0, 4, 1, 1]), w[0].detach().abs()),
+    "softmax": lambda lib, x, w: (lib.nn.functional.softmax(x, -1) * w[0]).square().sum(),
+    "gelu": lambda lib, x, w: lib.nn.functional.gelu(x).square().sum(),
+    "linear": lambda lib, x, w: lib.nn.functional.linear(x, w, w[:, 0]).tanh().sum(),
+}
+
+
+@pytest.mark.parametrize("name", PENALIZED)
+def test_a_loss_and_the_norm_of_its_gradient_in_one_backward(name: str) -> None:
+    """The outputs get a gradient, and so does what backward used of forward, in one walk that records nothing."""
+
+    def gradients(lib: Any) -> list:
+        rng = np.random.default_rng(0)
+        x, w = (
+            lib.tensor(rng.standard_normal(shape).tolist(), dtype=lib.float64).requires_grad_() for shape in ((4, 5), (2, 5))
+        )
+        loss = PENALIZED[name](lib, x, w)
+        (gradient,) = lib.autograd.grad(loss, x, create_graph=True)
+        (loss + gradient.square().sum()).backward()
+        return [x.grad.tolist()] + ([] if w.grad is None else [w.grad.tolist()])
+
+    for ours, theirs in zip(gradients(minitorch), gradients(torch), strict=True):
+        assert np.allclose(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
 def test_elementwise_results_lie_as_their_inputs_do() -> None:

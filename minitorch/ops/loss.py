@@ -139,21 +139,17 @@ def picked(xp: Any, x: Array, target: Index, weight: Array | None, reduction: st
     """−w_y x_y for each row (N, C) and its class y, summed, divided by Σ w_y, or left as they are; also Σ w_y."""
     keep = target != ignore_index
     classes = xp.where(keep, target, 0)
-    _must_be_classes(classes, x)
+    if type(x) is not np.ndarray:
+        holds_within(classes, 0, x.shape[1], IndexError, out_of_bounds(x))
+    elif classes.size and (int(classes.min()) < 0 or int(classes.max()) >= x.shape[1]):
+        wrong = classes[(classes < 0) | (classes >= x.shape[1])][0]
+        raise IndexError(f"Target {int(wrong)} is out of bounds: {x.shape[1]} classes are numbered 0 … {x.shape[1] - 1}")
     w = keep.astype(x.dtype) if weight is None else weight[classes] * keep
     losses = xp.where(keep, -w * x[xp.arange(len(classes)), classes], xp.zeros((), x.dtype))
     total = w.sum()
     if reduction == "none":
         return losses, total
     return losses.sum() / total if reduction == "mean" else losses.sum(), total
-
-
-def _must_be_classes(classes: Array, x: Array) -> None:
-    if type(x) is not np.ndarray:
-        holds_within(classes, 0, x.shape[1], IndexError, out_of_bounds(x))
-    elif classes.size and (int(classes.min()) < 0 or int(classes.max()) >= x.shape[1]):
-        wrong = classes[(classes < 0) | (classes >= x.shape[1])][0]
-        raise IndexError(f"Target {int(wrong)} is out of bounds: {x.shape[1]} classes are numbered 0 … {x.shape[1] - 1}")
 
 
 def out_of_bounds(x: Array) -> str:
@@ -180,27 +176,20 @@ def nll_loss(
 ) -> Tensor:
     """−w_y x_y of log-probabilities x (N, C, …) at the classes y (N, …); the mean divides by Σ w_y."""
     rows, classes, shape = _rows(input, target, "nll_loss")
-    _check_row_weight(weight, rows)
+    _check_class_weight(weight, rows.shape[1], rows.dtype)
     _check_reduction(reduction)
     loss = picked(rows, classes, weight, reduction, ignore_index)[0]
     return loss.reshape(shape) if reduction == "none" else loss
 
 
-def _check_class_weight(weight: Tensor | None, classes: int) -> None:
+def _check_class_weight(weight: Tensor | None, classes: int, dtype: Any = None) -> None:
     if weight is not None and tuple(weight.shape) != (classes,):
         raise RuntimeError(
             f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: "
             f"{list(weight.shape)}"
         )
-
-
-def _check_row_weight(weight: Tensor | None, rows: Tensor) -> None:
-    """The same for rows of scores and one class each, where the weights are of the scores' dtype."""
-    _check_class_weight(weight, rows.shape[1])
-    if weight is not None and weight.dtype is not rows.dtype and rows.is_floating_point():
-        raise RuntimeError(
-            f"expected scalar type {rows.dtype!r} but found {weight.dtype!r}; convert the weights with .to(dtype)"
-        )
+    if weight is not None and dtype is not None and weight.dtype is not dtype and dtype.is_floating_point:
+        raise RuntimeError(f"expected scalar type {dtype!r} but found {weight.dtype!r}; convert the weights with .to(dtype)")
 
 
 def _rows(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor, tuple]:
@@ -209,7 +198,6 @@ def _rows(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor, tup
         raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
     shape = tuple(target.shape)
     if input.ndim == 1:
-        target = _class_numbers(target)
         if target.ndim > 1:
             raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported: got shape {shape}")
         if target.numel() != 1:
@@ -217,7 +205,7 @@ def _rows(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor, tup
                 f"For 1D input, 1D target must have size 1, but got target size: {list(target.shape)}; scores of N samples have "
                 "shape (N, C)"
             )
-        return input.unsqueeze(0), target.reshape(1), ()
+        return input.unsqueeze(0), _class_numbers(target).reshape(1), ()
     if not shape or input.shape[0] != shape[0]:
         raise ValueError(
             f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({shape[0] if shape else 0}): the "
@@ -267,7 +255,7 @@ def cross_entropy(
     if input.shape == target.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     rows, classes, shape = _rows(input, target, "nll_loss")
-    _check_row_weight(weight, rows)
+    _check_class_weight(weight, rows.shape[1], rows.dtype)
     _check_reduction(reduction)
     loss = nll_of_logits(rows, classes, weight, reduction, ignore_index, label_smoothing)[0]
     return loss.reshape(shape) if reduction == "none" else loss
@@ -341,10 +329,7 @@ def _soft_cross_entropy(
         target = target * (1 - label_smoothing) + label_smoothing / classes
     if weight is not None:
         log_p = log_p * weight.reshape([-1 if d == class_dim else 1 for d in range(log_p.ndim)])
-    losses = -(log_p * target).sum(class_dim)
-    if reduction == "mean":
-        return losses.mean()
-    return reduced(losses, reduction)
+    return reduced(-(log_p * target).sum(class_dim), reduction)
 
 
 # ---- probabilities ----

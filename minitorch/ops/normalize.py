@@ -58,7 +58,7 @@ def norm_grad_x(
     if g is not None:
         h, z = g if weight is None else g * weight, centred * scale
         gradient = (h - average(h, dims, True) - z * average(h * z, dims, True)) * scale
-    if g_var is not None:  # and so g_mean: backward uses both, or neither
+    if g_mean is not None or g_var is not None:  # both: backward uses both, or neither
         gradient = gradient + (g_mean + 2 * centred * g_var) / count(x.shape, dims)
     return gradient
 

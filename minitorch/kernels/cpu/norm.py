@@ -24,7 +24,7 @@ def forward(xp: Any, x: Any, weight: Any, bias: Any, dims: tuple, eps: float) ->
         return None
     if _are_last(dims, x):
         out, mean, var = _rows_forward(_in_rows(x, dims, weight, bias), weight, bias, _count(x, dims), eps)
-    elif _are_channels(dims, x):
+    elif _are_channels(dims, x, weight, bias):
         out, mean, var = _channels_forward(_in_channels(x), _flat(weight), _flat(bias), eps)
     else:
         return None
@@ -47,13 +47,13 @@ def backward(
     eps: float,
 ) -> Any:
     """dx = (h − ⟨h⟩ − x̂ ⟨h x̂⟩) / √(var + ε) with h = g · w, ⟨⟩ the mean over `dims`; dw = Σ g x̂, db = Σ g"""
-    if g is None or g_var is not None or not served(x, g, weight, mean, var) or not x.size:
+    if g is None or g_mean is not None or g_var is not None or not served(x, g, weight, mean, var) or not x.size:
         return None
     scale = 1 / np.sqrt(var + eps)
     if _are_last(dims, x):
         rows = _in_rows(x, dims, weight, bias_shape)
         dx, dw, db = _rows_backward(g.reshape(rows.shape), rows, weight, bias_shape, _count(x, dims), mean, scale)
-    elif _are_channels(dims, x):
+    elif _are_channels(dims, x, weight, bias_shape):
         samples = _in_channels(x)
         dx, dw, db = _channels_backward(g.reshape(samples.shape), samples, _flat(weight), _flat(mean), _flat(scale))
     else:
@@ -69,8 +69,14 @@ def _are_last(dims: tuple, x: np.ndarray) -> bool:
     return dims == tuple(range(x.ndim - len(dims), x.ndim))
 
 
-def _are_channels(dims: tuple, x: np.ndarray) -> bool:
-    return dims == (0, *range(2, x.ndim))
+def _are_channels(dims: tuple, x: np.ndarray, *parameters: Any) -> bool:
+    """Whether each channel (dimension 1) is normalised, with a parameter for each, or none."""
+    of_channel = (*x.shape[1:2], *(1 for _ in x.shape[2:]))
+    return dims == (0, *range(2, x.ndim)) and all(shape in ((), of_channel) for shape in _shapes(parameters))
+
+
+def _shapes(parameters: tuple) -> list[tuple[int, ...]]:
+    return [() if v is None else getattr(v, "shape", v) for v in parameters]
 
 
 def _count(x: np.ndarray, dims: tuple) -> int:
@@ -86,8 +92,7 @@ def _flat(v: Any) -> Any:
 
 def _in_rows(x: np.ndarray, dims: tuple, *parameters: Any) -> np.ndarray:
     """x with one dimension before those that are normalised or have parameters."""
-    shapes = [getattr(v, "shape", v) for v in parameters if v is not None]
-    last = max(len(dims), *map(len, shapes)) if shapes else len(dims)
+    last = max(len(dims), *map(len, _shapes(parameters)))
     shape = x.shape[x.ndim - last :]
     return np.ascontiguousarray(x).reshape(x.size // math.prod(shape), *shape)
 

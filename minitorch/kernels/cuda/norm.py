@@ -18,11 +18,11 @@ from . import batch_norm, computed, layer_norm
 def norm_on_gpu(xp: Any, x: Any, weight: Any, bias: Any, dims: tuple, eps: float) -> Any:
     """Rows read once and written once; channels read twice and written once."""
     if _of_one_dtype(x, weight, bias):
-        if _are_rows(x, weight, bias, dims):
+        if _are_rows(x, dims, _shape(weight), _shape(bias)):
             found = layer_norm.forward(xp, _rows(x, dims), _flat(weight), _flat(bias), eps)
             if found is not None:
                 return found[0].reshape(x.shape), *(v.reshape(_kept(x, dims)) for v in found[1:])
-        elif _are_channels(x, dims) and batch_norm.serves(x):
+        elif _are_channels(x, dims, _shape(weight), _shape(bias)) and batch_norm.serves(x):
             mean, var = batch_norm.moments(xp, x)
             out = batch_norm.forward(xp, x, mean, var, _flat(weight), _flat(bias), eps)
             return out, mean.reshape(_kept(x, dims)), var.reshape(_kept(x, dims))
@@ -34,18 +34,28 @@ def norm_on_gpu(xp: Any, x: Any, weight: Any, bias: Any, dims: tuple, eps: float
 
 @norm.twin_grad("cuda", "x", "weight", "bias")
 def norm_grad_on_gpu(
-    xp: Any, g: Any, g_mean: Any, g_var: Any, x: Any, weight: Any, bias: Any, mean: Any, var: Any, dims: tuple, eps: float
+    xp: Any,
+    g: Any,
+    g_mean: Any,
+    g_var: Any,
+    x: Any,
+    weight: Any,
+    bias_shape: tuple,
+    mean: Any,
+    var: Any,
+    dims: tuple,
+    eps: float,
 ) -> Any:
     """Rows of g and x read once, dx written once; channels of g and x read twice, dx written once."""
-    if g is None or g_var is not None or not _of_one_dtype(x, weight, bias):
+    if g is None or g_mean is not None or g_var is not None or not _of_one_dtype(x, weight):
         return None
     found = None
-    if _are_rows(x, weight, bias, dims):
+    if _are_rows(x, dims, _shape(weight), bias_shape):
         moments = mean.reshape(-1, 1), var.reshape(-1, 1)
         found = layer_norm.backward(xp, _rows(g, dims), _rows(x, dims), _flat(weight), *moments, eps)
-    elif _are_channels(x, dims):
+    elif _are_channels(x, dims, _shape(weight), bias_shape):
         found = batch_norm.backward(xp, g, x, mean.reshape(-1), var.reshape(-1), _flat(weight), eps, of_batch=True)
-    return found and _in_shapes(found, x, weight, bias)
+    return found and _in_shapes(found, weight, bias_shape, x.shape)
 
 
 @norm_by.twin("cuda")
@@ -58,27 +68,33 @@ def norm_by_on_gpu(xp: Any, x: Any, mean: Any, var: Any, weight: Any, bias: Any,
 
 
 @norm_by.twin_grad("cuda", "x", "weight", "bias")
-def norm_by_grad_on_gpu(xp: Any, g: Any, x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> Any:
+def norm_by_grad_on_gpu(xp: Any, g: Any, x: Any, mean: Any, var: Any, weight: Any, bias_shape: tuple, eps: float) -> Any:
     """g and x read twice, dx written once."""
-    if not _of_one_dtype(x, mean, var, weight, bias):
+    if not _of_one_dtype(x, mean, var, weight):
         return None
     mean, var = (v.reshape(-1).astype(computed(x.dtype)) for v in (mean, var))
     found = batch_norm.backward(xp, g, x, mean, var, _flat(weight), eps, of_batch=False)
-    return found and _in_shapes(found, x, weight, bias)
+    return found and _in_shapes(found, weight, bias_shape, x.shape)
 
 
 def _of_one_dtype(x: Any, *others: Any) -> bool:
     return all(v is None or v.dtype == x.dtype for v in others)
 
 
-def _are_rows(x: Any, weight: Any, bias: Any, dims: tuple) -> bool:
-    """Whether what is normalised lies side by side, with a parameter for each of its numbers, or none."""
+def _shape(v: Any) -> tuple[int, ...]:
+    return () if v is None else v.shape
+
+
+def _are_rows(x: Any, dims: tuple, *parameters: tuple) -> bool:
+    """Whether what is normalised lies side by side, with a parameter for each of its numbers, or none: of shape ()."""
     first = x.ndim - len(dims)
-    return dims == tuple(range(first, x.ndim)) and all(v is None or v.shape == x.shape[first:] for v in (weight, bias))
+    return dims == tuple(range(first, x.ndim)) and all(shape in ((), x.shape[first:]) for shape in parameters)
 
 
-def _are_channels(x: Any, dims: tuple) -> bool:
-    return dims == (0, *range(2, x.ndim))
+def _are_channels(x: Any, dims: tuple, *parameters: tuple) -> bool:
+    """Whether each channel is normalised, with a parameter for each, or none."""
+    of_channel = (*x.shape[1:2], *(1 for _ in x.shape[2:]))
+    return dims == (0, *range(2, x.ndim)) and all(shape in ((), of_channel) for shape in parameters)
 
 
 def _rows(x: Any, dims: tuple) -> Any:
@@ -94,6 +110,7 @@ def _flat(v: Any) -> Any:
     return None if v is None else v.reshape(-1)
 
 
-def _in_shapes(found: tuple, *like: Any) -> tuple:
-    """Gradients in the shapes of what they belong to."""
-    return tuple(d if v is None else d.reshape(v.shape) for d, v in zip(found, like))
+def _in_shapes(found: tuple, weight: Any, bias_shape: tuple, x_shape: tuple) -> tuple:
+    """The gradients of x, weight and bias in the shapes of these."""
+    dx, dw, db = found
+    return dx.reshape(x_shape), dw if weight is None else dw.reshape(weight.shape), db.reshape(bias_shape or db.shape)
