@@ -223,7 +223,8 @@ class Lockstep:
         unrecorded = name == "write_data" or (writes(name) and not (self.recording and turned.requires_grad))
         if unrecorded and any(retains_as_a_view(pair[1], turned) for pair in self.pairs):
             return "skipped"  # torch moves what retains the gradient to the node that it makes anew
-        if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (writes(name) and (expanded or bases[0] != bases[1])):
+        written = writes(name) or name == "write_data"
+        if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (written and (expanded or bases[0] != bases[1])):
             return "skipped"
         if name in TO_ONE and self.pairs[j][1]._is_view() and self.pairs[j][1]._version != self.born[j][1]:
             return "skipped"  # torch has made the view's node anew, so that nothing older leads to it
