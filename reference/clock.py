@@ -2,7 +2,8 @@
 
 Two thread pools in one process disturb each other: torch once looked four times slower there than it is. So a library works in
 a `Worker`, a child process that never sees the other one. It prepares its work, then sleeps on a pipe and works only when it is
-asked for a turn; one works at a time. All get the same number of threads, and all keep the memory they have freed.
+asked for a turn; nobody is asked before all threads of all workers sleep. All get the same number of threads, and all keep the
+memory they have freed.
 Nothing here imports a library that is timed. Read next: `bench.py`, what is timed.
 """
 
@@ -28,8 +29,8 @@ Measure = Callable[[Work, Any], list[float]]  # of the work and its library
 
 RIVALS = {"minitorch", "torch"}  # a worker may see one of them
 
-# Seconds. A pool of threads spins for up to 30 ms after its last task; the next worker starts when that is over.
-PAUSE = 0.08
+# Seconds.
+PAUSE = 0.02 if sys.platform == "linux" else 0.15  # between two looks whether all threads sleep; elsewhere nobody can look
 WARM_UP = 0.2  # before the first turn
 LEAD = 0.015  # not timed, at the beginning of a turn: the threads were asleep, the caches belonged to the other
 BATCH = 0.04
@@ -114,6 +115,10 @@ class Worker:
             self.close()
             raise RuntimeError(f"the worker of {self.library} ended with code {self.process.returncode}:\n{said}") from None
 
+    def awake(self) -> bool:
+        """Whether one of its threads runs or wants to (False where the system is not Linux)."""
+        return any(status.rpartition(")")[2].split()[0] != "S" for status in of_threads(self.process.pid, "stat"))
+
     def close(self) -> None:
         """Nobody will ask any more: it ends."""
         self.process.communicate()
@@ -133,14 +138,21 @@ def settings(threads: int) -> dict[str, str]:
 
 
 def by_turns(workers: Sequence[Worker], rounds: int) -> list[list[Turn]]:
-    """A B A B …: in each round one turn of each, the others asleep. More rounds, up to three times as many, if some were disturbed."""
+    """A B A B …: in each round one turn of each. More rounds, up to three times as many, if some were disturbed."""
     done: list[list[Turn]] = []
     while len(done) < 3 * rounds and sum(disturbance(turns) < DISTURBED for turns in done) < rounds:
         done.append([])
         for worker in workers:
-            time.sleep(PAUSE)
+            settle(workers)
             done[-1].append(worker.turn())
     return done
+
+
+def settle(workers: Sequence[Worker]) -> None:
+    """Wait until all threads sleep. A pool spins for a while after its last task, in case of another: OpenBLAS' for 0.1 s."""
+    time.sleep(PAUSE)
+    while any(worker.awake() for worker in workers):
+        time.sleep(PAUSE)
 
 
 def quietest(done: list[list[Turn]], rounds: int) -> list[list[Turn]]:
@@ -186,5 +198,15 @@ def serve() -> None:
 
 
 def waited() -> float:
-    """The seconds that this process' threads were ready to run and found no processor free (Linux counts them; else 0)."""
-    return sum(int(path.read_text().split()[1]) for path in Path("/proc/self/task").glob("*/schedstat")) / 1e9
+    """The seconds that this process' threads were ready to run and found no processor free (0 where the system is not Linux)."""
+    return sum(int(line.split()[1]) for line in of_threads(os.getpid(), "schedstat")) / 1e9
+
+
+# ---- both sides ----
+
+
+def of_threads(process: int, file: str) -> Iterator[str]:
+    """What Linux tells of each thread of a process; elsewhere nothing."""
+    for path in Path(f"/proc/{process}/task").glob(f"*/{file}"):
+        with contextlib.suppress(OSError):  # it has just ended
+            yield path.read_text()
