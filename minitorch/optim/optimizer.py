@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
+
 from minitorch.arrays.device import use_kernels
 from minitorch.autograd import enable_grad, no_grad
 from minitorch.nn.modules.module import clear_grad
@@ -133,7 +135,7 @@ class Optimizer:
     def twin(cls, where: str) -> Callable:
         """`@Adam.twin("cuda")`: a function of (optimizer, params, group) that updates those it serves and returns the others.
 
-        It runs before `_update`, which takes what it returns, and changes the same numbers in the same way.
+        It is asked where the first parameter is on that device; `_update` takes what it returns.
         """
 
         def add(function: Callable) -> Callable:
@@ -143,16 +145,14 @@ class Optimizer:
         return add
 
     def _left_by_twins(self, params: list[Tensor], group: Group) -> list[Tensor]:
-        """Update what the twins serve, unless a form was chosen that takes one parameter after another; return the others."""
-        if not self._twins:
+        """Update what a twin serves, unless a form was chosen that takes one parameter after another; return the others."""
+        if not self._twins or not params:
             return params
         if fused := group["fused"]:
             _check_fused(params)
-        if use_kernels.enabled and (fused or (fused is None and group["foreach"] is None)):
-            for twin in self._twins.values():
-                if params:
-                    params = twin(self, params, group)
-        return params
+        chosen = fused or (fused is None and group["foreach"] is None)
+        twin = self._twins.get("cpu" if isinstance(params[0]._array, np.ndarray) else "cuda")
+        return twin(self, params, group) if twin and chosen and use_kernels.enabled else params
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros."""
