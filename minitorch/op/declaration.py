@@ -15,7 +15,10 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:  # to a type checker an array of any library
-    Array = Operand = Index = Indices = Any
+    Array = Any
+    Operand = Any
+    Index = Any
+    Indices = Any
 else:
 
     class Array:
