@@ -53,12 +53,11 @@ class Parameter:
     default: Any = REQUIRED
     by_position: bool = True
 
-    def type_for_users(self) -> str:
-        """What a call may give for it, as type checkers write it."""
-        written = self.annotation
-        if not isinstance(written, str):
-            written = "Any" if written is REQUIRED else re.sub(r"\w+\.", "", inspect.formatannotation(written))
-        return re.sub(r"\b(Array|Operand|Index)\b", lambda word: USERS_TYPES[word[0]], written)
+    def written(self) -> str:
+        """The annotation as source."""
+        if isinstance(self.annotation, str):
+            return self.annotation
+        return "Any" if self.annotation is REQUIRED else re.sub(r"\w+\.", "", inspect.formatannotation(self.annotation))
 
 
 @dataclass(frozen=True)
@@ -124,15 +123,20 @@ class Declaration:
         """How users call it: the parameters by torch's names, with the types that may come."""
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         parameters = [
-            inspect.Parameter(torchs_name(p.name), kind, default=p.default, annotation=p.type_for_users())
+            inspect.Parameter(torchs_name(p.name), kind, default=p.default, annotation=self._type_for_users(p))
             for p in self.parameters
         ]
-        if self.variadic:
-            parameters[0] = parameters[0].replace(annotation="Sequence[Tensor]")
         tensors = ["Tensor"] * len(self.outputs) or ["Tensor", "..."]
         result = "Tensor" if len(tensors) == 1 else f"tuple[{', '.join(tensors)}]"
         made = inspect.Signature(parameters, return_annotation=result)
         return with_out(made) if self.takes_out and not self.view else made
+
+    def _type_for_users(self, parameter: Parameter) -> str:
+        """What a call may give for a parameter, as type checkers write it. A number needs a tensor beside it."""
+        if self.variadic and parameter.role is not None:
+            return "Sequence[Tensor]"
+        types = {"Array": "Tensor", "Index": "Tensor", "Operand": "Tensor | Number" if len(self.inputs) > 1 else "Tensor"}
+        return re.sub(r"\b(Array|Operand|Index)\b", lambda word: types[word[0]], parameter.written())
 
     def usage(self) -> str:
         """The parameters in short, for messages: `input, other, alpha=1`."""
