@@ -263,7 +263,7 @@ def all_work(s: Sizes) -> list[Work]:
         *steps,
         Work(f"Adam, {count / 1e6:g} million parameters", adam(s), adam_bytes(count), "copy", most=1.0),
         *over_rows("softmax", 2, 3),  # x → y; g, y → dx
-        *over_rows("cross_entropy", 1, 2),  # x → one number; x → dx
+        *over_rows("cross_entropy", 2, 2),  # x → ln p; ln p → dx
         *over_rows("layer_norm", 2, 3),  # x → y; g, x → dx
     ]
 

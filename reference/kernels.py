@@ -173,7 +173,7 @@ case("batch_norm batch_norm_backward_slices batch_norm_backward",
      lambda x, w, b: batch_norm_and_its_memory(x, w, b, False), x=channels, w=parameter, b=parameter)  # fmt: skip
 for draw, reductions in ((logits, ("mean", "sum", "none")), (long_logits, ("mean",)), (many_logits, ("mean", "sum"))):
     for reduction in reductions:
-        case("cross_entropy cross_entropy_total cross_entropy_backward",
+        case("cross_entropy log_softmax cross_entropy_backward",
              functools.partial(F.cross_entropy, reduction=reduction), input=draw, target=classes)  # fmt: skip
 case("embedding_backward", lambda x, weight: F.embedding(x, weight, padding_idx=2), x=row_numbers, weight=table_rows)
 

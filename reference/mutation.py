@@ -72,14 +72,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("linalg_vector_norm/x", "scale = masked_fill(g / pow_(out, p - 1), out == 0, 1)"): _UNREAD,
     ("linalg_vector_norm/x", "return sign(x) * masked_fill(pow_(size, p - 1), x == 0, 1) * g * pow_(out, 1 - p)"): _UNREAD,
     (
-        "standardize/x",
-        "through_var = g_var * (2 / max(math.prod((out.shape[d] for d in dims)), 2)) * out * spread.sqrt()",
-    ): "the x̂ of one element is 0, and of none there is no x̂",
-    (
-        "projected/s",
-        "return h * (g - g.mean(dims, True) - z * (g * z).mean(dims, True))",
-    ): "a projection is its own adjoint, and the sum over `dims` follows",
-    (
         "logcumsumexp/x",
         "gain, loss = (exp(_from_the_end(logcumsumexp, where(s, size, nothing) - out, dim) + x) for s in (g >= 0, g < 0))",
     ): _LOG_0,

@@ -19,8 +19,7 @@ from .strategies import Source
 from .table import Row, flat, tensors
 
 # Here torch's reshape and expand happen to make a copy on the way, which is what it keeps.
-# And one op for a GPU keeps the logits, where torch keeps the log-probabilities that it has made of them.
-KEEPS_MORE = {"take_along_dim", "matmul", "inner", "kron", "tensordot", "linear", "instance_norm", "nll_of_logits"}
+KEEPS_MORE = {"take_along_dim", "matmul", "inner", "kron", "tensordot", "linear", "instance_norm"}
 
 
 def refuses_or_is_right(row: Row, source: Source) -> None:

@@ -10,13 +10,10 @@ defaults to `minitorch.<name>`. What a row means to a check is in `checks.py`.
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import importlib
 import importlib.util
 from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import torch
@@ -106,20 +103,6 @@ def row(name: str, theirs: Callable, ours: Callable | None = None, **declaration
     made = Row(name, theirs, ours, **declaration)
     rows.append(made)
     return made
-
-
-def in_one_op(function: Callable) -> Callable:
-    """The function as it is where kernels stand in for plain ops: one op for several. Here that op's plain forward runs."""
-    families = [importlib.import_module(f"minitorch.ops.{family}") for family in ("normalize", "loss")]
-
-    @functools.wraps(function)
-    def call(*args: Any, **options: Any) -> Any:
-        with contextlib.ExitStack() as stack:
-            for family in families:
-                stack.enter_context(mock.patch.object(family, "has_kernels", lambda x: True))
-            return function(*args, **options)
-
-    return call
 
 
 def table() -> list[Row]:

@@ -56,7 +56,7 @@ def test_the_amounts_are_those_derived_by_hand() -> None:
         "Adam, 100 million parameters": 28 * 10**8,
         "softmax 16384×4096, forward": 2 * 2**28,  # 2²⁶ numbers of 4 bytes are 2²⁸ bytes
         "softmax 16384×4096, backward": 3 * 2**28,
-        "cross_entropy 16384×4096, forward": 2**28,
+        "cross_entropy 16384×4096, forward": 2 * 2**28,
         "cross_entropy 16384×4096, backward": 2 * 2**28,
         "layer_norm 16384×4096, forward": 2 * 2**28,
         "layer_norm 16384×4096, backward": 3 * 2**28,

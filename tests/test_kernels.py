@@ -192,7 +192,8 @@ NOT_SERVED = {
     "not contiguous": lambda m: F.gelu(m.randn(4, 3).t()),
     "empty": lambda m: F.gelu(m.randn(0)),
     "longer than a block": lambda m: F.layer_norm(m.randn(2, 513), (513,)),
-    "several dtypes": lambda m: F.layer_norm(m.randn(2, 5).half(), (5,), m.randn(5)).float(),
+    "groups with parameters": lambda m: F.group_norm(m.randn(2, 4, 3), 2, m.randn(4)),
+    "class weights": lambda m: F.cross_entropy(m.randn(2, 5), m.randn(2, 5).argmax(1), m.randn(5).exp()),
 }
 
 
@@ -289,6 +290,30 @@ def test_a_recorded_backward_uses_the_derivative_that_can_be_differentiated() ->
     (g,) = minitorch.autograd.grad(here.softmax(-1).square().sum(), here, create_graph=True)
     (want,) = minitorch.autograd.grad(g.square().sum(), here)
     assert np.allclose(again.cpu().numpy(), want.numpy(), rtol=1e-9)
+
+
+PENALIZED = {
+    "layer_norm": lambda x: F.layer_norm(x, (5,)).tanh().sum(),
+    "batch_norm": lambda x: F.batch_norm(x, None, None, training=True).tanh().sum(),
+    "cross_entropy": lambda x: F.cross_entropy(x, minitorch.tensor([0, 4, 1, 1], device=x.device)),
+}
+
+
+@executed
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize("name", PENALIZED)
+def test_a_loss_and_the_norm_of_its_gradient_in_one_backward(name: str) -> None:
+    """Where what backward used of forward gets a gradient too, no kernel may overlook it."""
+
+    def gradient(device: str) -> Any:
+        minitorch.manual_seed(0)
+        x = minitorch.randn(4, 5).to(device).requires_grad_()
+        loss = PENALIZED[name](x)
+        (g,) = minitorch.autograd.grad(loss, x, create_graph=True)
+        (loss + g.square().sum()).backward()
+        return x.grad.cpu().numpy()
+
+    assert np.allclose(gradient("cuda"), gradient("cpu"), rtol=1e-5, atol=1e-5)
 
 
 @executed

@@ -81,22 +81,22 @@ def test_a_network_with_the_names_of_its_parameters() -> None:
     model = minitorch.nn.Sequential(minitorch.nn.Linear(4, 8), minitorch.nn.ReLU(), minitorch.nn.Linear(8, 3))
     loss = F.cross_entropy(model(minitorch.ones(5, 4)), minitorch.tensor([0, 1, 2, 0, 1]))
     assert str(trace(loss, model.named_parameters())) == text("""
-        backward of the result: 9 steps
+        backward of the result: 8 steps
 
-        step  node                 op           gradient of      from   adds to        keeps
-           1  NllLossBackward0     nll_loss     ()               start  x → 2          target (5,), 40 B, constant
-                                                                                       total_weight (), 4 B
-           2  LogSoftmaxBackward0  log_softmax  (5, 3)           1      x → 3          out (5, 3), 60 B
-           3  AddmmBackward0       linear       (5, 3)           2      x → 6          weight is 2.weight (3, 8), 96 B, leaf
-                                                                        weight → 5     x (5, 8), 160 B
-                                                                        bias → 4
-           4  AccumulateGrad                    2.bias (3,)      3      2.bias.grad
-           5  AccumulateGrad                    2.weight (3, 8)  3      2.weight.grad
-           6  ReluBackward0        relu         (5, 8)           3      x → 7          out (5, 8), 160 B, as step 3
-           7  AddmmBackward0       linear       (5, 8)           6      weight → 9     x (5, 4), 80 B, constant
-                                                                        bias → 8
-           8  AccumulateGrad                    0.bias (8,)      7      0.bias.grad
-           9  AccumulateGrad                    0.weight (8, 4)  7      0.weight.grad
+        step  node              op             gradient of      from   adds to        keeps
+           1  NllLossBackward0  cross_entropy  ()               start  x → 2          target (5,), 40 B, constant
+                                                                                      log_p (5, 3), 60 B
+                                                                                      total_weight (), 4 B
+           2  AddmmBackward0    linear         (5, 3)           1      x → 5          weight is 2.weight (3, 8), 96 B, leaf
+                                                                       weight → 4     x (5, 8), 160 B
+                                                                       bias → 3
+           3  AccumulateGrad                   2.bias (3,)      2      2.bias.grad
+           4  AccumulateGrad                   2.weight (3, 8)  2      2.weight.grad
+           5  ReluBackward0     relu           (5, 8)           2      x → 6          out (5, 8), 160 B, as step 2
+           6  AddmmBackward0    linear         (5, 8)           5      weight → 8     x (5, 4), 80 B, constant
+                                                                       bias → 7
+           7  AccumulateGrad                   0.bias (8,)      6      0.bias.grad
+           8  AccumulateGrad                   0.weight (8, 4)  6      0.weight.grad
 
         Kept until backward has passed: 224 bytes (what several steps keep is counted once; it would be 384)
         Only referred to: 216 bytes of leaves and constants (which go too if nobody else holds them)

@@ -7,4 +7,4 @@ each: `signature.py` (what a function takes), `promotion.py` (one dtype for its 
 from .declaration import Array, Index, Indices, Operand
 from .declaring import composite, elementwise, named, op, ops, register, registry, row
 from .door import Op
-from .lanes import Row
+from .lanes import Row, plain

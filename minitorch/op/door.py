@@ -21,7 +21,7 @@ from .declaration import Declaration, Indices, torchs_name
 from .half_precision import forward_in_float32
 from .out import write_out
 from .plan import Derivative
-from .recipe import Recipe, kind_of, resolve
+from .recipe import Recipe, kind_of, kind_on_arrays, resolve
 from .signature import Signature, tensor_list
 from .source import page_of, place_of_the_caller
 
@@ -88,7 +88,7 @@ class Op:
             args = self._bind(args, kwargs)
         if self.declaration.variadic:
             args = (*tensor_list(self.__name__, args[0]), *args[1:])
-        recipe = self.recipes.get(tuple(map(kind_of, args)))
+        recipe = self.recipes.get(tuple(map(kind_on_arrays if grad_mode.on_arrays else kind_of, args)))
         if recipe is None:
             args, recipe = self._resolve(args)
         arrays = recipe.arrays(args)

@@ -56,9 +56,8 @@ class Plan:
         self.outputs = tuple(declaration.outputs.index(n) for n in outputs)
         self.shapes = tuple(op.positions_of(n.removesuffix("_shape"), n_inputs) for n in shapes)
         self.tensors = tuple(k for k, i in enumerate(self.arguments) if i in tensors)  # those of the kept that are tensors
-        self.unwritten = tuple(
-            0 if i in tensors else -1 for i in self.arguments
-        )  # their versions if nobody has written to them
+        # The versions of what is kept, if nobody has written to it; outputs are new.
+        self.unwritten = (*(0 if i in tensors else -1 for i in self.arguments), *(0 for _ in outputs))
         self.saves_results = bool(outputs or shapes)
         self.holds_memory = bool(self.tensors or outputs or op.holds_indices(of_call))
 
@@ -80,40 +79,36 @@ class Plan:
         """The node of a call: where its gradients go, and what its derivatives will ask for, with the versions of tensors."""
         node = new(OpNode)
         node.plan, node.hooks = self, None
-        edges = []
+        node.edges = edges = []
         for i in self.targets:
             x = args[i]
             maker = x._grad_fn
             edges.append((maker, x._output_nr) if type(maker) is OpNode else gradient_edge(x))
-        node.edges = edges
         node.birth = birth()  # after its inputs, whose nodes may have been made just now
         pick = self.pick
         node.saved = saved = pick(args)
         node.versions = self.unwritten
         for k in self.tensors:
             if saved[k]._counter is not None:  # hardly anything that is saved has ever been written to
-                node.versions = [version_of(value) for value in saved]
+                node.versions = [*map(version_of, saved), *self.unwritten[len(saved) :]]
         if self.saves_results:
-            self._save_results(node, args, outs)
+            node.saved = (*saved, *self._results(args, outs))
         array, (shape, dtype) = outs[0]._array, self.output_specs[0]
         if len(outs) > 1 or array.shape != shape or array.dtype is not dtype:
             self.output_specs = tuple([(out._array.shape, out._array.dtype) for out in outs])
         node.output_specs = self.output_specs  # calls mostly come in the same shapes: then they share what the last one had
-        for watch in watchers and tuple(watchers):
-            watch(node)
+        if watchers:
+            for watch in tuple(watchers):
+                watch(node)
         return node
 
-    def _save_results(self, node: OpNode, args: tuple, outs: Sequence) -> None:
-        """Outputs, under another object (they will point back to the node), and shapes."""
-        saved, versions = list(node.saved), list(node.versions)  # type: ignore[arg-type]
-        for nr in self.outputs:
-            alias = outs[nr]._alias()
-            saved.append(alias)
-            versions.append(alias._counter.n)
+    def _results(self, args: tuple, outs: Sequence) -> list:
+        """Of what is kept, outputs (under another object: they will point back to the node) and shapes."""
+        kept = [outs[nr]._alias() for nr in self.outputs]
         for positions in self.shapes:
             shapes = [getattr(args[i], "shape", ()) for i in positions]
-            saved.append(shapes if self.op.declaration.variadic else shapes[0])
-        node.saved, node.versions = saved, versions
+            kept.append(shapes if self.op.declaration.variadic else shapes[0])
+        return kept
 
 
 def _picker(positions: tuple[int, ...]) -> Callable[[tuple], tuple]:

@@ -52,9 +52,12 @@ def kind_of(x: Any) -> Any:
     if isinstance(x, Tensor):
         array = x._array
         return type(array), array.dtype, array.ndim == 0, x._requires_grad
-    if grad_mode.on_arrays and hasattr(x, "strides"):
-        return type(x), x.dtype, x.ndim == 0, OF_A_DERIVATIVE
     return type(x)
+
+
+def kind_on_arrays(x: Any) -> Any:
+    """The same where derivatives compute with bare arrays."""
+    return (type(x), x.dtype, x.ndim == 0, OF_A_DERIVATIVE) if hasattr(x, "strides") else kind_of(x)
 
 
 def resolve(op: Op, args: tuple) -> tuple[tuple, Recipe]:
@@ -65,7 +68,7 @@ def resolve(op: Op, args: tuple) -> tuple[tuple, Recipe]:
         args = _checked(op, args)
         if (together := _numbers_to_gpu(op, args)) is not None:
             return resolve(op, together)
-    key = tuple(map(kind_of, args))
+    key = tuple(map(kind_on_arrays if on_arrays else kind_of, args))
     positions = op.positions if not declaration.variadic else range(len(args) - len(declaration.parameters) + 1)
     tensors = [i for i in positions if type(key[i]) is tuple]
     arrays = [x._array if i in tensors and not on_arrays else x for i, x in enumerate(args)]

@@ -1,7 +1,7 @@
 """Activations: the functions between layers, with torch's conventions at their kinks.
 
-Those with their own derivative earn it by stability (softmax, softplus) or cost (gelu: one pass in blocks that fit the
-cache); the others are a row. Read next: `loss.py`.
+Those with their own derivative earn it by stability (softmax, softplus) or cost (gelu); the others are a row. Faster forms
+of the commonest stand in `kernels/cpu` and `kernels/cuda`. Read next: `loss.py`.
 """
 
 from __future__ import annotations
@@ -12,25 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.blocks import by_elements, derivative_by_rows
-from ..op import Array, composite, elementwise, op, row
+from ..op import Array, Index, composite, elementwise, op, row
 from ..op.half_precision import in_float32
 from .dims import canonical_dim
 from .elementwise import exp, tanh, where
-from .special import sigmoid, special
+from .reduce import sum_
+from .special import erf, sigmoid, special
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
 # ---- piecewise linear ----
 
-relu = row(
-    "relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: relu_grad(g, out), only="numbers", takes_out=False
-)
+relu = row("relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: relu_grad(g, out), only="numbers",
+           takes_out=False)  # fmt: skip
 
 
 @elementwise(public=False)
-def relu_grad(xp: Any, g_out: Array, out: Array) -> Array:
+def relu_grad(xp: Any, g_out: Array, out: Index) -> Array:
     """∂L/∂x = g where out > 0 (or nan), 0 elsewhere and at the kink"""
     return xp.where(out <= 0, xp.zeros((), g_out.dtype), g_out)
 
@@ -237,7 +236,7 @@ def softplus_grad(g: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor
     return where(x * beta > threshold, g, g * sigmoid(x * beta))
 
 
-@elementwise(grad_fn="LogSigmoidBackward0", only="floats", takes_out=False)
+@elementwise(grad_fn="LogSigmoidBackward0", only="floats", takes_out=False, keeps_layout=False)
 def logsigmoid(xp: Any, x: Array) -> Array:
     """ln σ(x) = min(x, 0) − ln(1 + e^−|x|)"""
     return xp.minimum(x, 0) - xp.log1p(xp.exp(-xp.abs(x)))
@@ -282,55 +281,18 @@ def gelu(xp: Any, x: Array, approximate: str = "none") -> Array:
     """x · Φ(x), Φ the normal distribution function; "tanh" approximates it (Hendrycks and Gimpel, 2016)."""
     if approximate not in ("none", "tanh"):
         raise RuntimeError(f"approximate argument must be either none or tanh, got {approximate!r}")
-    return by_elements(lambda x: x * _phi(xp, x, approximate), x)
+    if approximate == "tanh":
+        return 0.5 * x * (1 + xp.tanh(_inner(x)))
+    return 0.5 * x * (1 + special(xp, "erf", x * math.sqrt(0.5)))
 
 
 @gelu.grad
 def gelu_grad(g: Tensor, x: Tensor, approximate: str) -> Tensor:
-    """∂L/∂x = g · (Φ(x) + x φ(x))"""
-    return g * gelu_slope(x, approximate)
-
-
-@gelu.twin("cuda")
-def gelu_on_gpu(xp: Any, x: Array, approximate: str) -> Array | None:
-    """Each number read once and written once."""
-    from ..kernels.cuda.gelu import forward
-
-    return forward(xp, x, approximate)
-
-
-@gelu.twin_grad("cuda")
-def gelu_grad_on_gpu(xp: Any, g: Array, x: Array, approximate: str) -> Array | None:
-    """g and x read once, the gradient written once."""
-    from ..kernels.cuda.gelu import backward
-
-    return backward(xp, g, x, approximate)
-
-
-@elementwise(public=False)
-def gelu_slope(xp: Any, x: Array, approximate: str) -> Array:
-    """d gelu / dx = Φ(x) + x φ(x)"""
-
-    def slope(x: Array) -> Array:
-        if approximate == "none":
-            density = xp.exp(x * x * -0.5)
-            density *= 1 / math.sqrt(2 * math.pi)
-            density *= x
-            density += _phi(xp, x, approximate)
-            return density
-        t = xp.tanh(_inner(x))
-        return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (_SQRT_2_OVER_PI * (1 + 3 * 0.044715 * x * x))
-
-    return by_elements(slope, x)
-
-
-@gelu_slope.grad
-def gelu_slope_grad(g: Tensor, x: Tensor, approximate: str) -> Tensor:
-    """∂L/∂x = g · (2 − x²) φ(x), or the same of the tanh form"""
-    if approximate == "none":
-        return g * ((2 - x * x) * exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi)))
-    t, u = tanh(_inner(x)), _SQRT_2_OVER_PI * (1 + 3 * 0.044715 * x * x)
-    return g * ((1 - t * t) * (u - x * t * u * u + 0.5 * x * (_SQRT_2_OVER_PI * 6 * 0.044715) * x))
+    """∂L/∂x = g · (Φ(x) + x φ(x)), φ the normal density; or the same of the tanh form"""
+    if approximate == "tanh":
+        t = tanh(_inner(x))
+        return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (_SQRT_2_OVER_PI * (1 + 3 * 0.044715 * x * x)))
+    return g * (0.5 * (1 + erf(x * math.sqrt(0.5))) + x * exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi)))
 
 
 _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
@@ -338,39 +300,6 @@ _SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
 
 def _inner(x: Any) -> Any:
     return _SQRT_2_OVER_PI * (x + 0.044715 * (x * x * x))
-
-
-def _phi(xp: Any, x: Array, approximate: str) -> Array:
-    """Φ(x) = (1 + erf(x/√2)) / 2, or (1 + tanh(…)) / 2: gelu's approximation, or one that float32 does not tell from Φ."""
-    if approximate == "tanh":
-        half = xp.tanh(_inner(x))
-    elif xp is np and x.dtype == np.float32:
-        half = _erf32(x)
-    else:
-        half = special(xp, "erf", x * math.sqrt(0.5))
-    half += 1
-    half *= 0.5
-    return half
-
-
-def _erf32(x: Array) -> Array:
-    """erf(x/√2) as tanh(x Q(x²)), within 3e-7, because SciPy's erf takes several times as long.
-
-    Gelu's tanh form has two coefficients of such a Q. These seven are a weighted least-squares fit, with weights that were raised
-    where the error of x Φ(x) was largest until it was about the same everywhere (Lawson, 1961).
-    """
-    square = x * x
-    q = square * _Q[0]
-    for c in _Q[1:-1]:
-        q += c
-        q *= square
-    q += _Q[-1]
-    q *= x
-    return np.tanh(q, out=q)
-
-
-# Q's coefficients, of x¹² first.
-_Q = (1.80936360e-09, -1.33646882e-07, 3.97311343e-06, -5.52779434e-05, -3.29547541e-05, 3.63339113e-02, 7.97884493e-01)
 
 
 # ---- softmax ----
@@ -385,37 +314,15 @@ def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
         return x.copy()
     if not x.ndim:
         return xp.exp(x - x)
-    e = x - x.max(axis, keepdims=True)
-    xp.exp(e, out=e)
-    e /= e.sum(axis, keepdims=True)
-    return e
-
-
-@softmax_kernel.twin("cuda")
-def softmax_on_gpu(xp: Any, x: Array, dim: int) -> Array | None:
-    """Each row read once and written once."""
-    from ..kernels.cuda.softmax import SOFTMAX, forward
-
-    return forward(SOFTMAX, xp, x, dim)
+    e = xp.exp(x - x.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
 
 
 @softmax_kernel.grad
 def softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
     """∂L/∂x = p · (g − ⟨g, p⟩)"""
-
-    def pull(g: Tensor, p: Tensor) -> Tensor:
-        weighted = g * p
-        return weighted - p * weighted.sum(dim, keepdim=True)
-
-    return derivative_by_rows(pull, dim, g, out)
-
-
-@softmax_kernel.twin_grad("cuda")
-def softmax_grad_on_gpu(xp: Any, g: Array, out: Array, dim: int) -> Array | None:
-    """g and p read once, the gradient written once."""
-    from ..kernels.cuda.softmax import SOFTMAX_BACKWARD, backward
-
-    return backward(SOFTMAX_BACKWARD, xp, g, out, dim)
+    p, weighted = out, g * out
+    return weighted - p * sum_(weighted, dim, keepdim=True)
 
 
 @composite
@@ -438,30 +345,16 @@ def log_softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     if not x.ndim:
         return x - x
     shifted = x - x.max(axis, keepdims=True)
-    shifted -= xp.log(xp.exp(shifted).sum(axis, keepdims=True))
-    return shifted
+    return shifted - xp.log(xp.exp(shifted).sum(axis, keepdims=True))
 
 
 @log_softmax_kernel.grad
 def log_softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
     """∂L/∂x = g − p Σ g"""
-    return derivative_by_rows(lambda g, ln_p: g - exp(ln_p) * g.sum(dim, keepdim=True), dim, g, out)
+    return g - exp(out) * sum_(g, dim, keepdim=True)
 
 
-@log_softmax_kernel.twin("cuda")
-def log_softmax_on_gpu(xp: Any, x: Array, dim: int) -> Array | None:
-    """Each row read once and written once."""
-    from ..kernels.cuda.softmax import LOG_SOFTMAX, forward
-
-    return forward(LOG_SOFTMAX, xp, x, dim)
-
-
-@log_softmax_kernel.twin_grad("cuda")
-def log_softmax_grad_on_gpu(xp: Any, g: Array, out: Array, dim: int) -> Array | None:
-    """g and ln p read once, the gradient written once."""
-    from ..kernels.cuda.softmax import LOG_SOFTMAX_BACKWARD, backward
-
-    return backward(LOG_SOFTMAX_BACKWARD, xp, g, out, dim)
+softmax_kernel.row_major = log_softmax_kernel.row_major = True  # unlike the elementwise functions around them
 
 
 @composite

@@ -1,7 +1,7 @@
 """Losses: a distance of predictions from targets, reduced to their mean, their sum, or not at all.
 
-Primitives only where stability earns them (`nll_loss` on log-probabilities, `binary_cross_entropy_with_logits`); the others
-say their formula in our ops. Read next: `nn/modules/loss.py`.
+Primitives only where stability earns them (cross-entropy of logits, `binary_cross_entropy_with_logits`); the others say
+their formula in our ops. Read next: `nn/modules/loss.py`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays.device import has_kernels, must_hold
+from ..arrays.device import must_hold
 from ..arrays.dtypes import bool_, int64, uint8
-from ..op import Array, Index, composite, op
-from .activation import hardtanh, log_softmax_kernel, logsigmoid, softmax_kernel
+from ..op import Array, Index, composite, elementwise, op
+from .activation import hardtanh, log_softmax_grad, log_softmax_kernel, logsigmoid
 from .elementwise import abs_ as absolute
-from .elementwise import clamp_min, exp, log, where
+from .elementwise import clamp_min, exp, log, square, where
+from .gather import scattered
 from .index import holds_within
+from .shape import reshape, zeros
 from .special import sigmoid, xlogy
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
     return reduced(squared_error(input, target), reduction)
 
 
-@op(name="mse_loss", public=False, only="floats", in_float32=True)
+@elementwise(name="mse_loss", public=False, only="floats")
 def squared_error(xp: Any, x: Array, y: Array) -> Array:
     """(x − y)²"""
     difference = x - y
@@ -116,7 +118,7 @@ def _difference(name: str, x: Tensor, y: Tensor) -> Tensor:
     return x - y
 
 
-@op(promote="float", name="huber_loss", public=False, in_float32=True)
+@elementwise(promote="float", name="huber_loss", public=False)
 def quadratic_then_linear(xp: Any, x: Array, knee: float, scale: float) -> Array:
     """s · x² / 2 up to the knee k, s · k (|x| − k/2) beyond"""
     size = xp.abs(x)
@@ -138,7 +140,7 @@ def picked(xp: Any, x: Array, target: Index, weight: Array | None, reduction: st
     keep = target != ignore_index
     classes = xp.where(keep, target, 0)
     if type(x) is not np.ndarray:
-        holds_within(classes, 0, x.shape[1], IndexError, _out_of_bounds(x))
+        holds_within(classes, 0, x.shape[1], IndexError, out_of_bounds(x))
     elif classes.size and (int(classes.min()) < 0 or int(classes.max()) >= x.shape[1]):
         wrong = classes[(classes < 0) | (classes >= x.shape[1])][0]
         raise IndexError(f"Target {int(wrong)} is out of bounds: {x.shape[1]} classes are numbered 0 … {x.shape[1] - 1}")
@@ -150,7 +152,8 @@ def picked(xp: Any, x: Array, target: Index, weight: Array | None, reduction: st
     return losses.sum() / total if reduction == "mean" else losses.sum(), total
 
 
-def _out_of_bounds(x: Array) -> str:
+def out_of_bounds(x: Array) -> str:
+    """What is said on a GPU, where it is noticed too late to tell which class it was."""
     return f"Target is out of bounds: {x.shape[1]} classes are numbered from 0"
 
 
@@ -163,8 +166,8 @@ def picked_grad(
     classes = where(keep, target, 0)
     share = g / total_weight if reduction == "mean" else g
     values = -share if weight is None else -(share * weight[classes])
-    column = where(keep, values.expand(target.shape), 0.0).unsqueeze(1)
-    return g.new_zeros(x_shape).scatter(1, classes.unsqueeze(1), column)
+    column = reshape(where(keep, values, 0.0), (-1, 1))
+    return scattered(zeros(g, x_shape), 1, reshape(classes, (-1, 1)), column)
 
 
 @composite
@@ -173,18 +176,20 @@ def nll_loss(
 ) -> Tensor:
     """−w_y x_y of log-probabilities x (N, C, …) at the classes y (N, …); the mean divides by Σ w_y."""
     rows, classes, shape = _rows(input, target, "nll_loss")
-    _check_class_weight(weight, rows.shape[1])
+    _check_class_weight(weight, rows.shape[1], rows.dtype)
     _check_reduction(reduction)
     loss = picked(rows, classes, weight, reduction, ignore_index)[0]
     return loss.reshape(shape) if reduction == "none" else loss
 
 
-def _check_class_weight(weight: Tensor | None, classes: int) -> None:
+def _check_class_weight(weight: Tensor | None, classes: int, dtype: Any = None) -> None:
     if weight is not None and tuple(weight.shape) != (classes,):
         raise RuntimeError(
             f"weight tensor should be defined either for all {classes} classes or no classes but got weight tensor of shape: "
             f"{list(weight.shape)}"
         )
+    if weight is not None and dtype is not None and weight.dtype is not dtype and dtype.is_floating_point:
+        raise RuntimeError(f"expected scalar type {dtype!r} but found {weight.dtype!r}; convert the weights with .to(dtype)")
 
 
 def _rows(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor, tuple]:
@@ -193,7 +198,6 @@ def _rows(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor, tup
         raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
     shape = tuple(target.shape)
     if input.ndim == 1:
-        _class_dtype(target)
         if target.ndim > 1:
             raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported: got shape {shape}")
         if target.numel() != 1:
@@ -201,30 +205,33 @@ def _rows(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor, tup
                 f"For 1D input, 1D target must have size 1, but got target size: {list(target.shape)}; scores of N samples have "
                 "shape (N, C)"
             )
-        return input.unsqueeze(0), target.reshape(1), ()
-    if input.shape[0] != (target.shape[0] if target.ndim else 1) or target.ndim == 0:
+        return input.unsqueeze(0), _class_numbers(target).reshape(1), ()
+    if not shape or input.shape[0] != shape[0]:
         raise ValueError(
-            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({target.shape[0] if target.ndim else 0}): the "
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({shape[0] if shape else 0}): the "
             "target holds one class for each sample"
         )
+    if input.ndim == 2 and len(shape) == 1:
+        return input, _class_numbers(target), shape
     if tuple(input.shape[2:]) != shape[1:]:
         says = "0D or 1D target tensor expected, multi-target not supported" if input.ndim == 2 else "size mismatch"
         raise RuntimeError(
             f"{says}: for an input of shape {tuple(input.shape)} the target has shape {(input.shape[0], *input.shape[2:])}, got "
             f"{shape}"
         )
-    _class_dtype(target)
-    if input.ndim == 2:
-        return input, target, shape
-    return input.movedim(1, -1).reshape(-1, input.shape[1]), target.reshape(-1), shape
+    return input.movedim(1, -1).reshape(-1, input.shape[1]), _class_numbers(target).reshape(-1), shape
 
 
-def _class_dtype(target: Tensor) -> None:
-    if target.dtype not in (int64, uint8):
+def _class_numbers(target: Tensor) -> Tensor:
+    """The classes as int64; RuntimeError if they are neither that nor uint8."""
+    if target.dtype is int64:
+        return target
+    if target.dtype is not uint8:
         raise RuntimeError(
             f"expected target dtype to be Long or Byte, but got {target.dtype!r}: class numbers are integers, convert them with "
             ".long(); probabilities have the shape of the input"
         )
+    return target.to(int64)
 
 
 @composite
@@ -245,91 +252,84 @@ def cross_entropy(
     """
     if not 0.0 <= label_smoothing <= 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
-    if input.shape == target.shape and not target.is_floating_point():
-        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {target.dtype!r}")
-    if has_kernels(input) and weight is None and not label_smoothing and input.shape != target.shape:
-        return _of_logits(input, target, ignore_index, reduction)
-    class_dim = 0 if input.ndim == 1 else 1
-    log_p = log_softmax_kernel(input, class_dim)
     if input.shape == target.shape:
-        if ignore_index >= 0:
-            raise RuntimeError("ignore_index is not supported for floating point target")
-        return _soft_cross_entropy(log_p, target, weight, reduction, label_smoothing, class_dim)
-    loss = nll_loss(log_p, target, weight, ignore_index, reduction)
-    if label_smoothing == 0:
-        return loss
-    # The smoothed part: −Σ_c w_c ln p_c / C, divided for the mean by the same Σ w_y as the plain part.
-    rows, classes, shape = _rows(log_p, target, "cross_entropy")
-    uniform = -(rows if weight is None else rows * weight).sum(1)
-    keep = classes != ignore_index
-    uniform = where(keep, uniform, 0.0)
-    if reduction == "mean":
-        safe = where(keep, classes, 0)
-        uniform = uniform.sum() / (keep.to(rows.dtype).sum() if weight is None else (weight[safe] * keep).sum())
-    else:
-        uniform = uniform.sum() if reduction == "sum" else uniform.reshape(shape)
-    return (1 - label_smoothing) * loss + uniform * (label_smoothing / rows.shape[1])
-
-
-def _of_logits(input: Tensor, target: Tensor, ignore_index: int, reduction: str) -> Tensor:
-    """The commonest case in one op, which a GPU has kernels for."""
+        return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     rows, classes, shape = _rows(input, target, "nll_loss")
+    _check_class_weight(weight, rows.shape[1], rows.dtype)
     _check_reduction(reduction)
-    loss = nll_of_logits(rows, classes, reduction, ignore_index)[0]
+    loss = nll_of_logits(rows, classes, weight, reduction, ignore_index, label_smoothing)[0]
     return loss.reshape(shape) if reduction == "none" else loss
 
 
-@op(promote=None, outputs=("out", "total_weight"), public=False, grad_fn="NllLossBackward0", in_float32=True)
-def nll_of_logits(xp: Any, x: Array, target: Index, reduction: str, ignore_index: int) -> tuple[Array, Array]:
-    """−ln softmax(x)_y for each row of logits (N, C) and its class y, reduced; also how many classes count."""
-    return picked.forward(xp, log_softmax_kernel.forward(xp, x, 1), target, None, reduction, ignore_index)
+@op(
+    promote=None,
+    name="cross_entropy",
+    outputs=("out", "log_p", "total_weight"),
+    public=False,
+    only="floats",
+    in_float32=True,
+    grad_fn=lambda saved: "AddBackward0" if saved["smoothing"] else "NllLossBackward0",
+)
+def nll_of_logits(
+    xp: Any, x: Array, target: Index, weight: Array | None, reduction: str, ignore_index: int, smoothing: float
+) -> tuple[Array, Array, Array]:
+    """−w_y ln p_y of p = softmax(x) for each row of logits (N, C) and its class y, reduced; also ln p and Σ w_y.
+
+    smoothing ε: (1 − ε) of that, and ε times the mean of −w_c ln p_c over all classes c.
+    """
+    log_p = log_softmax_kernel.forward(xp, x, 1)
+    out, total_weight = picked.forward(xp, log_p, target, weight, reduction, ignore_index)
+    if smoothing:
+        everywhere = -(log_p if weight is None else log_p * weight).mean(1)
+        everywhere = xp.where(target == ignore_index, xp.zeros((), x.dtype), everywhere)
+        if reduction != "none":
+            everywhere = everywhere.sum() / total_weight if reduction == "mean" else everywhere.sum()
+        out = (1 - smoothing) * out + smoothing * everywhere
+    return out, log_p, total_weight
 
 
-@nll_of_logits.grad
+@nll_of_logits.grad("x")
 def nll_of_logits_grad(
-    g: Tensor, x: Tensor, target: Tensor, reduction: str, ignore_index: int, total_weight: Tensor
+    g: Tensor | None,
+    g_log_p: Tensor | None,
+    log_p: Tensor,
+    target: Tensor,
+    weight: Any,
+    reduction: str,
+    ignore_index: int,
+    smoothing: float,
+    total_weight: Tensor,
 ) -> Tensor:
-    """∂L/∂x = h − softmax(x) Σ h, with h the gradient of the log-probabilities: −g at the class, 0 elsewhere"""
-    h = picked_grad(g, x.shape, target, None, reduction, ignore_index, total_weight)
-    return h - softmax_kernel(x, 1) * h.sum(1, keepdim=True)
-
-
-@nll_of_logits.twin("cuda")
-def nll_of_logits_on_gpu(xp: Any, x: Array, target: Array, reduction: str, ignore_index: int) -> tuple | None:
-    """Each logit read once."""
-    from ..kernels.cuda.cross_entropy import forward
-
-    if (found := forward(xp, x, target, reduction, ignore_index)) is None:
-        return None
-    loss, number, all_classes = found
-    must_hold(all_classes, IndexError, _out_of_bounds(x))
-    return loss, number
-
-
-@nll_of_logits.twin_grad("cuda")
-def nll_of_logits_grad_on_gpu(
-    xp: Any, g: Array, x: Array, target: Array, reduction: str, ignore_index: int, total_weight: Array
-) -> Array | None:
-    """Each logit read once, its gradient written once."""
-    from ..kernels.cuda.cross_entropy import backward
-
-    return backward(xp, g, x, target, reduction, ignore_index, total_weight)
+    """∂L/∂x = h − p Σ h with h = ∂L/∂ln p: −g w_y at the class, smoothed as they are, and g_log_p if backward is differentiated"""
+    h: Any = 0.0
+    if g is not None:
+        h = picked_grad(g, log_p.shape, target, weight, reduction, ignore_index, total_weight)
+    if g is not None and smoothing:
+        share = where(target == ignore_index, 0.0, g / total_weight if reduction == "mean" else g)
+        everywhere = -reshape(share, (-1, 1)) / log_p.shape[1]
+        h = (1 - smoothing) * h + smoothing * (everywhere if weight is None else everywhere * weight)
+    if g_log_p is not None:
+        h = h + g_log_p
+    return log_softmax_grad(h, log_p, 1)
 
 
 def _soft_cross_entropy(
-    log_p: Tensor, target: Tensor, weight: Tensor | None, reduction: str, label_smoothing: float, class_dim: int
+    input: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str, label_smoothing: float
 ) -> Tensor:
     """−Σ_c w_c q_c ln p_c, with the targets q given as probabilities; the mean is over the samples."""
+    if not target.is_floating_point():
+        raise RuntimeError(f"Expected floating point type for target with class probabilities, got {target.dtype!r}")
+    class_dim = 0 if input.ndim == 1 else 1
+    log_p = log_softmax_kernel(input, class_dim)
+    if ignore_index >= 0:
+        raise RuntimeError("ignore_index is not supported for floating point target")
     classes = log_p.shape[class_dim]
     _check_class_weight(weight, classes)
     if label_smoothing:
         target = target * (1 - label_smoothing) + label_smoothing / classes
     if weight is not None:
         log_p = log_p * weight.reshape([-1 if d == class_dim else 1 for d in range(log_p.ndim)])
-    losses = -(log_p * target).sum(class_dim)
-    if reduction == "mean":
-        return losses.mean()
-    return reduced(losses, reduction)
+    return reduced(-(log_p * target).sum(class_dim), reduction)
 
 
 # ---- probabilities ----
@@ -353,7 +353,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
     return reduced(losses if weight is None else losses * weight, reduction)
 
 
-@op(name="binary_cross_entropy", public=False, in_float32=True)
+@elementwise(name="binary_cross_entropy", public=False)
 def bernoulli_loss(xp: Any, p: Array, y: Array) -> Array:
     """−(y ln p + (1 − y) ln(1 − p)), logarithms at least −100"""
     return (y - 1) * xp.maximum(xp.log1p(-p), -100) - y * xp.maximum(xp.log(p), -100)
@@ -365,7 +365,7 @@ def bernoulli_loss_grad_p(g: Tensor, p: Tensor, y: Tensor) -> Tensor:
     return g * bernoulli_slope(p, y)
 
 
-@op(public=False, in_float32=True)
+@elementwise(public=False)
 def bernoulli_slope(xp: Any, p: Array, y: Array) -> Array:
     """(p − y) / (p (1 − p)), the denominator at least 1e-12 (torch's is a float32, in float64 too)"""
     return (p - y) / xp.maximum((1 - p) * p, xp.asarray(np.float32(_TINY), p.dtype))
@@ -374,7 +374,7 @@ def bernoulli_slope(xp: Any, p: Array, y: Array) -> Array:
 @bernoulli_slope.grad("p")
 def bernoulli_slope_grad_p(g: Tensor, p: Tensor, y: Tensor) -> Tensor:
     """∂L/∂p = g (p² − 2py + y) / (p (1 − p))², with torch's 1e-12 in each factor"""
-    return g * (p * p - 2 * p * y + y) / ((p + _TINY) * (1 - p + _TINY)).square()
+    return g * (p * p - 2 * p * y + y) / square((p + _TINY) * (1 - p + _TINY))
 
 
 @bernoulli_slope.grad("y")
@@ -417,7 +417,7 @@ def binary_cross_entropy_with_logits(
     return reduced(losses.to(target.dtype), reduction)
 
 
-@op(name="binary_cross_entropy_with_logits", public=False, grad_fn="BinaryCrossEntropyWithLogitsBackward0", in_float32=True)
+@elementwise(name="binary_cross_entropy_with_logits", public=False, grad_fn="BinaryCrossEntropyWithLogitsBackward0")
 def logits_loss(xp: Any, x: Array, y: Array) -> Array:
     """(1 − y) x + ln(1 + e^−x) = (1 − y) x + max(−x, 0) + ln(1 + e^−|x|)"""
     return (1 - y) * x + xp.maximum(-x, 0) + xp.log1p(xp.exp(-xp.abs(x)))

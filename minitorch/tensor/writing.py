@@ -30,16 +30,11 @@ if TYPE_CHECKING:
 class Version:
     """How often a piece of memory has been written to; shared by all tensors that view it."""
 
-    __slots__ = ("n",)
-
-    def __init__(self) -> None:
-        self.n = 0
+    n = 0
 
 
 class InferenceVersion(Version):
     """What stands in the counter's place of a tensor made in `inference_mode`: it has no version to read."""
-
-    __slots__ = ()
 
     @property
     def n(self) -> int:  # type: ignore[override]
@@ -48,9 +43,6 @@ class InferenceVersion(Version):
             "computation tracked by autograd. To work around this, you can make a clone to get a normal tensor and use it "
             "in autograd, or use `no_grad()` instead of `inference_mode()`."
         )
-
-    def __init__(self) -> None:
-        pass
 
 
 INFERENCE = InferenceVersion()

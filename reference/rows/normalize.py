@@ -10,7 +10,6 @@ import torch.nn.functional as F
 from minitorch.nn import functional as ours
 
 from ..strategies import floats, of, positive
-from ..table import in_one_op
 from ..table import row as any_row
 
 # Around variance ε, so that ε matters. Infinities and nans are left out: torch's kernels spread them in ways of their own.
@@ -52,9 +51,9 @@ row(
     special=False,
 )
 for spread in ({}, small):
-    row("layer_norm", over_last(F.layer_norm), over_last(in_one_op(ours.layer_norm)), x=floats("A N 5", **spread),
+    row("layer_norm", over_last(F.layer_norm), over_last(ours.layer_norm), x=floats("A N 5", **spread),
         weight=floats("N 5"), bias=floats("N 5"), last=of(2), eps=epsilons, empty=False, special=False)  # fmt: skip
-    row("layer_norm", over_last(F.layer_norm), over_last(in_one_op(ours.layer_norm)), x=floats("N 5", **spread), last=of(1),
+    row("layer_norm", over_last(F.layer_norm), over_last(ours.layer_norm), x=floats("N 5", **spread), last=of(1),
         eps=epsilons, empty=False, special=False)  # fmt: skip
 row("layer_norm", F.layer_norm, ours.layer_norm, x=floats("N 3"), normalized_shape=of((3,), (), (2, 3)))
 
@@ -99,13 +98,13 @@ for shape in ("5 C", "3 C 2", "2 C 2 3"):
     row("batch_norm", lambda x, w: F.batch_norm(x.contiguous(), *by_hand(w), w.contiguous(), None),
         lambda x, w: ours.batch_norm(x, *by_hand(w), w, None), x=floats(shape), weight=floats("C"), empty=False,
         special=False)  # fmt: skip
-    row("batch_norm", by_batch(F.batch_norm), by_batch(in_one_op(ours.batch_norm)), x=floats(shape), weight=floats("C"),
+    row("batch_norm", by_batch(F.batch_norm), by_batch(ours.batch_norm), x=floats(shape), weight=floats("C"),
         bias=floats("C"), eps=epsilons, empty=False, special=False)  # fmt: skip
     row("batch_norm", lambda x, w, b: F.batch_norm(x.contiguous(), *by_hand(w), w.contiguous(), b),
-        lambda x, w, b: in_one_op(ours.batch_norm)(x.contiguous(), *by_hand(w), w.contiguous(), b), x=floats(shape), weight=floats("C"),
+        lambda x, w, b: ours.batch_norm(x.contiguous(), *by_hand(w), w.contiguous(), b), x=floats(shape), weight=floats("C"),
         bias=floats("C"), empty=False, special=False)  # fmt: skip
     row("batch_norm", lambda x, w: F.batch_norm(x.contiguous(), *by_hand(w)), lambda x, w:
-        in_one_op(ours.batch_norm)(x.contiguous(), *by_hand(w)), x=floats(shape), w=floats("C"), empty=False, special=False)  # fmt: skip
+        ours.batch_norm(x.contiguous(), *by_hand(w)), x=floats(shape), w=floats("C"), empty=False, special=False)  # fmt: skip
 row(
     "batch_norm",
     F.batch_norm,

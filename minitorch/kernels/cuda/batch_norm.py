@@ -4,7 +4,7 @@ The numbers of a channel of x (N, C, L) are too many for a block, and other chan
 of a channel into its registers and writes what it found there; the few numbers of the slices are joined afterwards. Forward
 reads x twice and writes once, backward reads g and x twice and writes once. What threads read at a time lies side by side in
 memory: numbers of one channel, or, where L = 1, of 32 neighbouring ones (WIDE).
-Read next: `embedding.py`.
+Read next: `norm.py`, which chooses between this and `layer_norm.py`.
 """
 
 from __future__ import annotations

@@ -1,56 +1,38 @@
-"""Cross-entropy of logits and classes: the logits are read once forward, and read once and written once backward.
+"""Cross-entropy of logits and classes, after log_softmax's kernel: one number of each row forward, and one pass backward.
 
-The plain ops write all log-probabilities, though the loss is made of one in each row, and in backward a gradient that is 0 but
-for one in each row. Here the probabilities never go to memory: backward makes them anew from the logits.
-Read next: `softmax.py`, of which backward is all but a line.
+The plain ops write a gradient of the log-probabilities, though it is 0 but for one in each row, and take it through
+log_softmax. Here backward reads the log-probabilities once and writes the gradient of the logits once.
+Read next: `layer_norm.py`, where backward has sums in two directions.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from ...arrays.device import must_hold
+from ...ops.loss import nll_of_logits, out_of_bounds
 from . import IN_ROWS, TYPES, Kernel, block_for, computed, threads_for
+from .softmax import LOG_SOFTMAX
+from .softmax import forward as rows_forward
 
 CROSS_ENTROPY = Kernel(
     r"""
-// loss = ln Σ exp(x − max x) − (x_y − max x), for row blockIdx.x of length n and its class y; 0 if y does not count.
-// Each thread keeps the largest of its numbers so far and Σ exp(x − largest), which shrinks when a larger one comes.
-KERNEL cross_entropy(const T* x, const int64* target, ACC* losses, int64 n, int64 ignored) {
-    x += blockIdx.x * n;
-    Share mine;
-    ACC largest = MINUS_INFINITY, sum = 0;
-    EACH_CHUNK {
-        load(mine, x + at, n - at, MINUS_INFINITY);
-        ACC before = largest;
-        for (ACC value : mine) largest = value > largest ? value : largest;
-        if (largest > before) sum *= exp(before - largest);
-        for (ACC value : mine) sum += value == MINUS_INFINITY ? 0 : exp(value - largest);
-    }
-    ACC row_largest = block_max(largest);
-    ACC log_sum = log(block_sum(sum * exp(largest - row_largest)));
-    if (threadIdx.x == 0) {
-        int64 y = target[blockIdx.x];
-        bool counts = !(y == ignored || 0 > y || y >= n);
-        losses[blockIdx.x] = counts ? log_sum - (ACC(x[y]) - row_largest) : 0;
-    }
-}
-""",
-    IN_ROWS,
-)
-
-CROSS_ENTROPY_TOTAL = Kernel(
-    r"""
-// out = Σ losses, MEAN: over the number of classes that count, which is kept for backward; in one block.
-// all_classes: whether each of those is one of the n that there are.
-KERNEL cross_entropy_total(const ACC* losses, const int64* target, T* out, ACC* number, bool* all_classes, int64 rows, int64 n,
-                           int64 ignored) {
+// losses = −ln p_y of each row of ln p, n long, and its class y, 0 if y does not count; out = Σ losses, MEAN: over the number
+// of classes that count, which is kept for backward; in one block. all_classes: whether each of those is one of the n there are.
+KERNEL cross_entropy(const T* log_p, const int64* target, T* losses, T* out, ACC* number, bool* all_classes, int64 rows,
+                     int64 n, int64 ignored) {
     ACC sum = 0, count = 0, wrong = 0;
     THREADS_TAKE(i, rows) {
         int64 y = target[i];
+        losses[i] = T(0);
         if (y == ignored) continue;
-        sum += losses[i];
         count += 1;
-        if (0 > y || y >= n) wrong = 1;
+        if (0 > y || y >= n) {
+            wrong = 1;
+            continue;
+        }
+        losses[i] = T(-ACC(log_p[i * n + y]));
+        sum += ACC(losses[i]);
     }
     sum = block_sum(sum);
     count = block_sum(count);
@@ -63,33 +45,19 @@ KERNEL cross_entropy_total(const ACC* losses, const int64* target, T* out, ACC* 
 
 CROSS_ENTROPY_BACKWARD = Kernel(
     r"""
-// dx = share · (p − [i = y]) with p = exp(x − max x) / Σ exp(x − max x), for row blockIdx.x of length n and its class y.
-// share is what of the upstream gradient belongs to the row: one number for all (step 0) or one for each (step 1).
-KERNEL cross_entropy_backward(const T* x, const int64* target, const ACC* share, T* dx, int64 n, int64 ignored, int64 step) {
-    x += blockIdx.x * n;
+// dx = share · (p − [i = y]), for row blockIdx.x of ln p, n long, and its class y. share is what of the upstream gradient
+// belongs to the row: one number for all (step 0) or one for each (step 1).
+KERNEL cross_entropy_backward(const T* log_p, const int64* target, const ACC* share, T* dx, int64 n, int64 ignored, int64 step) {
+    log_p += blockIdx.x * n;
     dx += blockIdx.x * n;
     int64 y = target[blockIdx.x];
     ACC my_share = y == ignored ? 0 : share[blockIdx.x * step];
     Share mine;
-    ACC largest = MINUS_INFINITY, sum = 0;
     EACH_CHUNK {
-        load(mine, x + at, n - at, MINUS_INFINITY);
-        for (ACC value : mine) largest = value > largest ? value : largest;
-    }
-    largest = block_max(largest);
-    EACH_CHUNK {
-        if (LONG) load(mine, x + at, n - at, MINUS_INFINITY);
-        for (ACC& value : mine) sum += value = exp(value - largest);
-    }
-    ACC scale = my_share / block_sum(sum);
-    EACH_CHUNK {
-        if (LONG) {
-            load(mine, x + at, n - at, MINUS_INFINITY);
-            for (ACC& value : mine) value = exp(value - largest);
-        }
+        load(mine, log_p + at, n - at, 0);
 #pragma unroll
         for (int k = 0; k < PER_THREAD; k++) {
-            mine[k] *= scale;
+            mine[k] = my_share * exp(mine[k]);
             if (at + threadIdx.x + k * blockDim.x == y) mine[k] -= my_share;
         }
         store(mine, dx + at, n - at);
@@ -100,34 +68,49 @@ KERNEL cross_entropy_backward(const T* x, const int64* target, const ACC* share,
 )
 
 
-def forward(xp: Any, x: Any, target: Any, reduction: str, ignore_index: int) -> Any:
-    """Launch CROSS_ENTROPY and CROSS_ENTROPY_TOTAL on logits (R, C) and classes (R): (loss, number of classes that count,
-    whether all are classes); None where they do not serve."""
-    rows, n = x.shape
-    if x.dtype.name not in TYPES or not x.size:
+@nll_of_logits.twin("cuda")
+def forward(xp: Any, x: Any, target: Any, weight: Any, reduction: str, ignore_index: int, smoothing: float) -> Any:
+    """Launch LOG_SOFTMAX and CROSS_ENTROPY on logits (R, C) and classes (R): (loss, ln p, number of classes that count); None
+    where they do not serve."""
+    log_p = None if weight is not None or smoothing else rows_forward(LOG_SOFTMAX, xp, x, 1)
+    if log_p is None:
         return None
-    acc, target = computed(x.dtype), _classes(xp, target)
-    losses, out, number, well = xp.empty(rows, acc), xp.empty((), x.dtype), xp.empty((), acc), xp.empty((), "bool")
-    threads, constants = block_for(n)
-    CROSS_ENTROPY(xp, x.dtype, rows, threads, (xp.ascontiguousarray(x), target, losses, n, ignore_index), **constants)
-    args = (losses, target, out, number, well, rows, n, ignore_index)
-    CROSS_ENTROPY_TOTAL(xp, x.dtype, 1, threads_for(rows), args, MEAN=int(reduction == "mean"))
-    return losses.astype(x.dtype) if reduction == "none" else out, number, well
+    rows, n = x.shape
+    losses, out, number, well = (
+        xp.empty(rows, x.dtype),
+        xp.empty((), x.dtype),
+        xp.empty((), computed(x.dtype)),
+        xp.empty((), "bool"),
+    )
+    args = (log_p, xp.ascontiguousarray(target), losses, out, number, well, rows, n, ignore_index)
+    CROSS_ENTROPY(xp, x.dtype, 1, threads_for(rows), args, MEAN=int(reduction == "mean"))
+    must_hold(well, IndexError, out_of_bounds(x))
+    return losses if reduction == "none" else out, log_p, number
 
 
-def backward(xp: Any, g: Any, x: Any, target: Any, reduction: str, ignore_index: int, number: Any) -> Any:
-    """Launch CROSS_ENTROPY_BACKWARD, on the logits; None where it does not serve."""
-    rows, n = x.shape
-    if x.dtype.name not in TYPES or not x.size:
+@nll_of_logits.twin_grad("cuda")
+def backward(
+    xp: Any,
+    g: Any,
+    g_log_p: Any,
+    log_p: Any,
+    target: Any,
+    weight: Any,
+    reduction: str,
+    ignore_index: int,
+    smoothing: float,
+    total_weight: Any,
+) -> Any:
+    """Launch CROSS_ENTROPY_BACKWARD; None where it does not serve."""
+    if g is None or g_log_p is not None or weight is not None or smoothing:
         return None
-    share = xp.ascontiguousarray(g.astype(computed(x.dtype)))
+    rows, n = log_p.shape
+    if log_p.dtype.name not in TYPES or not log_p.size:
+        return None
+    share = xp.ascontiguousarray(g.astype(computed(log_p.dtype)))
     if reduction == "mean":
-        share = share / number
-    dx, (threads, constants) = xp.empty(x.shape, x.dtype), block_for(n)
-    args = (xp.ascontiguousarray(x), _classes(xp, target), share, dx, n, ignore_index, int(reduction == "none"))
-    CROSS_ENTROPY_BACKWARD(xp, x.dtype, rows, threads, args, **constants)
+        share = share / total_weight
+    dx, (threads, constants) = xp.empty(log_p.shape, log_p.dtype), block_for(n)
+    args = (log_p, xp.ascontiguousarray(target), share, dx, n, ignore_index, int(reduction == "none"))
+    CROSS_ENTROPY_BACKWARD(xp, log_p.dtype, rows, threads, args, **constants)
     return dx
-
-
-def _classes(xp: Any, target: Any) -> Any:
-    return xp.ascontiguousarray(target.astype("int64", copy=False))

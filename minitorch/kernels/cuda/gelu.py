@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...ops.activation import gelu
 from . import TYPES, Kernel, blocks_for
 
 GELU = Kernel(
@@ -53,8 +54,9 @@ KERNEL gelu_backward(const T* g, const T* x, T* dx, int64 n) {
 )
 
 
+@gelu.twin("cuda")
 def forward(xp: Any, x: Any, approximate: str) -> Any:
-    """Launch GELU; None where it does not serve."""
+    """Launch GELU, which reads each number once and writes it once; None where it does not serve."""
     if not _serves(x, approximate):
         return None
     out = xp.empty(x.shape, x.dtype)
@@ -62,8 +64,9 @@ def forward(xp: Any, x: Any, approximate: str) -> Any:
     return out
 
 
+@gelu.twin_grad("cuda")
 def backward(xp: Any, g: Any, x: Any, approximate: str) -> Any:
-    """Launch GELU_BACKWARD; None where it does not serve."""
+    """Launch GELU_BACKWARD: g and x read once, the gradient written once; None where it does not serve."""
     if not _serves(x, approximate) or g.dtype != x.dtype:
         return None
     dx = xp.empty(x.shape, x.dtype)

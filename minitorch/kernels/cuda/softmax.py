@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...ops.activation import log_softmax_kernel, softmax_kernel
 from . import IN_ROWS, Kernel, block_for, rows_of
 
 SOFTMAX = Kernel(
@@ -142,3 +143,27 @@ def backward(kernel: Kernel, xp: Any, g: Any, out: Any, dim: int) -> Any:
     dx = xp.empty(out.shape, out.dtype)
     kernel(xp, out.dtype, count, threads, (xp.ascontiguousarray(g), xp.ascontiguousarray(out), dx, n), **constants)
     return dx
+
+
+@softmax_kernel.twin("cuda")
+def softmax(xp: Any, x: Any, dim: int) -> Any:
+    """Each row read once and written once."""
+    return forward(SOFTMAX, xp, x, dim)
+
+
+@softmax_kernel.twin_grad("cuda")
+def softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
+    """g and p read once, the gradient written once."""
+    return backward(SOFTMAX_BACKWARD, xp, g, out, dim)
+
+
+@log_softmax_kernel.twin("cuda")
+def log_softmax(xp: Any, x: Any, dim: int) -> Any:
+    """Each row read once and written once."""
+    return forward(LOG_SOFTMAX, xp, x, dim)
+
+
+@log_softmax_kernel.twin_grad("cuda")
+def log_softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
+    """g and ln p read once, the gradient written once."""
+    return backward(LOG_SOFTMAX_BACKWARD, xp, g, out, dim)

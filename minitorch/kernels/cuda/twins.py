@@ -5,6 +5,6 @@ Read next: `softmax.py`, the one to learn from.
 
 from __future__ import annotations
 
-from . import dropout, embedding
+from . import cross_entropy, dropout, embedding, gelu, norm, softmax
 
-__all__ = ["dropout", "embedding"]
+__all__ = ["cross_entropy", "dropout", "embedding", "gelu", "norm", "softmax"]

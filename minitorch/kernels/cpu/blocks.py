@@ -1,0 +1,138 @@
+"""Large arrays in blocks that stay in a core's cache, by as many threads as there are cores.
+
+A formula of six steps on 16 MB reads and writes 16 MB six times; in blocks it reads its inputs and writes its result once. The
+steps write to memory made beforehand (`out=`), for new arrays in each block would cost more than blocks save. NumPy computes
+outside Python's lock but takes it for each call, so that threads gain only if calls are long: on less than LEAST numbers they
+mostly wait for each other. Read next: `softmax.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+LEAST = 1 << 17  # numbers in a block at least: half a MB of float32
+BLOCK = 1 << 18  # and at most, if several threads share the work
+
+
+def in_blocks(work: Callable[..., Any], like: np.ndarray, *scratch: Any) -> list[Any]:
+    """work(rows, …) for slices of the rows (dimension 0) of an array that is not empty, and what it returned, in their order.
+
+    scratch: dtypes of arrays that `work` gets besides, of the shape of those rows; what is in them is undefined.
+    """
+    count = len(like)
+    if like.size <= LEAST:
+        return [work(slice(0, count), *(np.empty(like.shape, dtype) for dtype in scratch))]
+    threads = max(1, min(get_num_threads(), like.size // LEAST))
+    numbers = LEAST if threads == 1 else min(BLOCK, max(LEAST, like.size // threads))
+    rows = -(-count * numbers // like.size)
+    if rows >= count:
+        return [work(slice(0, count), *(np.empty(like.shape, dtype) for dtype in scratch))]
+    results: list[Any] = [None] * -(-count // rows)
+    numbered = iter(range(len(results)))  # every thread takes the next
+
+    def take() -> None:
+        memory = [np.empty((rows, *like.shape[1:]), dtype) for dtype in scratch]
+        for k in numbered:
+            block = slice(k * rows, min(k * rows + rows, count))
+            results[k] = work(block, *(m[: block.stop - block.start] for m in memory))
+
+    helpers = [_pool().submit(take) for _ in range(threads - 1)]
+    try:
+        take()
+    finally:
+        for helper in helpers:
+            if not helper.cancel():  # if it has not begun, nothing is left for it to do
+                helper.result()
+    return results
+
+
+def served(*arrays: Any) -> bool:
+    """Whether the arrays (those that are not None) are of one dtype, float32 or float64: others are left to the formula."""
+    dtype = arrays[0].dtype
+    for a in arrays:
+        if a is not None and a.dtype != dtype:
+            return False
+    return dtype in _SERVED
+
+
+_SERVED = frozenset(map(np.dtype, ("float32", "float64")))
+SMALL = 1 << 12  # on fewer numbers NumPy's calls cost, not the passes: most formulas are as fast there
+
+
+def in_a_row(x: np.ndarray) -> Any:
+    """x's numbers as they lie in memory, a view; None if there are gaps between them or some stand for several."""
+    if x.flags.c_contiguous:
+        return x.reshape(-1)
+    row = x.ravel(order="K")
+    return row if np.may_share_memory(row, x) else None
+
+
+def laid_out_as(x: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """`other`, of x's shape, in memory as x is."""
+    if other.strides == x.strides:
+        return other
+    copy = np.empty_like(x, dtype=other.dtype)
+    copy[...] = other
+    return copy
+
+
+def along_rows(*factors: np.ndarray) -> np.ndarray:
+    """Σ of an array, or of the product of two, along the last dimension, which stays, of size 1.
+
+    einsum is several times faster there than `sum`, but adds one number after another, so long rows are added up in stretches.
+    """
+    subscripts, n = ",".join(["...i"] * len(factors)) + "->...", factors[0].shape[-1]
+    if n <= STRETCH:
+        return np.einsum(subscripts, *factors)[..., None]
+    parts = [np.einsum(subscripts, *(f[..., k : k + STRETCH] for f in factors)) for k in range(0, n, STRETCH)]
+    return np.stack(parts, -1).sum(-1, keepdims=True)
+
+
+STRETCH = 1 << 10
+
+
+# ---- threads ----
+
+
+def get_num_threads() -> int:
+    """How many threads large arrays are computed by: as many as cores, or fewer if OMP_NUM_THREADS or OPENBLAS_NUM_THREADS say so.
+
+    Matrix products are NumPy's BLAS's own affair.
+    """
+    return _threads
+
+
+def set_num_threads(number: int) -> None:
+    """Compute large arrays by that many threads from now on. Matrix products do not change: BLAS looks at the environment, once."""
+    global _threads
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise TypeError(f"set_num_threads expects an int, but got {type(number).__name__}")
+    if number < 1:
+        raise RuntimeError(f"set_num_threads expects a positive integer, got {number}")
+    _threads = number
+
+
+def _threads_at_first() -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    asked = [os.environ.get(name, "") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")]
+    return min([cores, *(int(n) for n in asked if n.isdecimal() and int(n))])
+
+
+_threads = _threads_at_first()
+
+
+@functools.cache
+def _pool() -> Any:
+    """Threads that wait for work; they are started when there is some."""
+    from concurrent.futures import ThreadPoolExecutor  # it takes longer than all else here, and small arrays do without
+
+    return ThreadPoolExecutor(max_workers=64, thread_name_prefix="minitorch")
+
+
+if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
+    os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -1,0 +1,55 @@
+"""linear's derivatives as three matrix products on arrays, whatever the batch's shape.
+
+There are several, because what a call keeps depends on which gradients are wanted: x for that of W, W for that of x.
+Read next: `cross_entropy.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...ops.matmul import linear
+from ...ops.reduce import total
+from .blocks import served
+
+
+@linear.twin_grad("cpu", "bias")
+def of_bias_alone(xp: Any, g: Any, bias_shape: tuple) -> Any:
+    """db = Σ g over all rows"""
+    return (_summed(g, bias_shape),) if served(g) else None
+
+
+@linear.twin_grad("cpu", "weight", "bias")
+def of_parameters(xp: Any, g: Any, x: Any, weight_shape: tuple, bias_shape: tuple) -> Any:
+    """dW = gᵀ x, db = Σ g, over all rows"""
+    if not served(g, x) or len(weight_shape) != 2:
+        return None
+    return _rows(g).T @ _rows(x), _summed(g, bias_shape)
+
+
+@linear.twin_grad("cpu", "x", "bias")
+def of_input_and_bias(xp: Any, g: Any, weight: Any, bias_shape: tuple) -> Any:
+    """dx = g W, db = Σ g"""
+    if not served(g, weight) or weight.ndim != 2:
+        return None
+    return g @ weight, _summed(g, bias_shape)
+
+
+@linear.twin_grad("cpu", "x", "weight", "bias")
+def of_all(xp: Any, g: Any, x: Any, weight: Any, bias_shape: tuple) -> Any:
+    """dx = g W, dW = gᵀ x, db = Σ g"""
+    if not served(g, x, weight) or weight.ndim != 2:
+        return None
+    return g @ weight, _rows(g).T @ _rows(x), _summed(g, bias_shape)
+
+
+def _rows(x: Any) -> Any:
+    return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
+
+
+def _summed(g: Any, shape: tuple) -> Any:
+    """Σ g for a bias (out); any other, or none, is the engine's affair: it sums where b was broadcast."""
+    return total(np, _rows(g), (0,), False) if len(shape) == 1 else g

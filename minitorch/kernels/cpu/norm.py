@@ -1,0 +1,216 @@
+"""`norm` in blocks: of rows where what is normalised lies side by side (layer, group, instance norm), of samples for batch norm.
+
+Backward makes x̂ again from x, the mean and the variance: two steps in the cache instead of one more array in memory.
+Read next: `linear.py`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ...ops.normalize import norm
+from ...ops.reduce import total
+from . import blocks
+from .blocks import along_rows, in_blocks, served
+
+
+@norm.twin("cpu")
+def forward(xp: Any, x: Any, weight: Any, bias: Any, dims: tuple, eps: float) -> Any:
+    """(x − mean) / √(var + ε) · w + b, mean, var"""
+    if x.size < blocks.SMALL or not served(x, weight, bias):
+        return None
+    if _are_last(dims, x):
+        out, mean, var = _rows_forward(_in_rows(x, dims, weight, bias), weight, bias, _count(x, dims), eps)
+    elif _are_channels(dims, x, weight, bias):
+        out, mean, var = _channels_forward(_in_channels(x), _flat(weight), _flat(bias), eps)
+    else:
+        return None
+    kept = tuple(1 if d in dims else n for d, n in enumerate(x.shape))
+    return out.reshape(x.shape), mean.reshape(kept), var.reshape(kept)
+
+
+@norm.twin_grad("cpu", "x", "weight", "bias")
+def backward(
+    xp: Any,
+    g: Any,
+    g_mean: Any,
+    g_var: Any,
+    x: Any,
+    weight: Any,
+    bias_shape: tuple,
+    mean: Any,
+    var: Any,
+    dims: tuple,
+    eps: float,
+) -> Any:
+    """dx = (h − ⟨h⟩ − x̂ ⟨h x̂⟩) / √(var + ε) with h = g · w, ⟨⟩ the mean over `dims`; dw = Σ g x̂, db = Σ g"""
+    if g is None or g_mean is not None or g_var is not None or not served(x, g, weight, mean, var) or not x.size:
+        return None
+    scale = 1 / np.sqrt(var + eps)
+    if _are_last(dims, x):
+        rows = _in_rows(x, dims, weight, bias_shape)
+        dx, dw, db = _rows_backward(g.reshape(rows.shape), rows, weight, bias_shape, _count(x, dims), mean, scale)
+    elif _are_channels(dims, x, weight, bias_shape):
+        samples = _in_channels(x)
+        dx, dw, db = _channels_backward(g.reshape(samples.shape), samples, _flat(weight), _flat(mean), _flat(scale))
+    else:
+        return None
+    return (
+        dx.reshape(x.shape),
+        None if weight is None else dw.reshape(weight.shape),
+        db.reshape(bias_shape) if bias_shape else g,
+    )
+
+
+def _are_last(dims: tuple, x: np.ndarray) -> bool:
+    return dims == tuple(range(x.ndim - len(dims), x.ndim))
+
+
+def _are_channels(dims: tuple, x: np.ndarray, *parameters: Any) -> bool:
+    """Whether each channel (dimension 1) is normalised, with a parameter for each, or none."""
+    of_channel = (*x.shape[1:2], *(1 for _ in x.shape[2:]))
+    return dims == (0, *range(2, x.ndim)) and all(shape in ((), of_channel) for shape in _shapes(parameters))
+
+
+def _shapes(parameters: tuple) -> list[tuple[int, ...]]:
+    return [() if v is None else getattr(v, "shape", v) for v in parameters]
+
+
+def _count(x: np.ndarray, dims: tuple) -> int:
+    return math.prod(x.shape[d] for d in dims)
+
+
+def _flat(v: Any) -> Any:
+    return None if v is None else v.reshape(-1)
+
+
+# ---- rows ----
+
+
+def _in_rows(x: np.ndarray, dims: tuple, *parameters: Any) -> np.ndarray:
+    """x with one dimension before those that are normalised or have parameters."""
+    last = max(len(dims), *map(len, _shapes(parameters)))
+    shape = x.shape[x.ndim - last :]
+    return np.ascontiguousarray(x).reshape(x.size // math.prod(shape), *shape)
+
+
+def _rows_forward(x: np.ndarray, weight: Any, bias: Any, n: int, eps: float) -> tuple:
+    out = np.empty_like(x)
+    mean, var = (np.empty((len(x), x[0].size // n), x.dtype) for _ in range(2))
+
+    def block(rows: slice) -> None:
+        z = out[rows]
+        of_row = z.reshape(-1, n)
+        average = along_rows(x[rows].reshape(-1, n)) / n
+        np.subtract(x[rows].reshape(-1, n), average, out=of_row)
+        variance = along_rows(of_row, of_row) / n
+        of_row *= 1 / np.sqrt(variance + eps)
+        if weight is not None:
+            z *= weight
+        if bias is not None:
+            z += bias
+        mean[rows], var[rows] = average.reshape(mean[rows].shape), variance.reshape(var[rows].shape)
+
+    in_blocks(block, out)
+    return out, mean, var
+
+
+def _rows_backward(
+    g: np.ndarray, x: np.ndarray, weight: Any, bias_shape: tuple, n: int, mean: np.ndarray, scale: np.ndarray
+) -> tuple:
+    dx = np.empty_like(x)
+    mean, scale = mean.reshape(len(x), -1), scale.reshape(len(x), -1)
+
+    def block(rows: slice, h: Any = None) -> tuple:
+        centred, dw, db = dx[rows], _NOTHING, _NOTHING
+        of_row, s = centred.reshape(-1, n), scale[rows].reshape(-1, 1)
+        np.subtract(x[rows].reshape(-1, n), mean[rows].reshape(-1, 1), out=of_row)
+        if bias_shape:
+            db = _sum_to(bias_shape, g[rows])
+        if weight is None:
+            h_row = g[rows].reshape(-1, n)
+        else:
+            h_row = h.reshape(-1, n)
+            np.multiply(g[rows], centred, out=h)
+            h_row *= s
+            dw = _sum_to(weight.shape, h)
+            np.multiply(g[rows], weight, out=h)
+        of_row *= along_rows(h_row, of_row) * s * s / -n
+        of_row += h_row
+        of_row -= along_rows(h_row) / n
+        of_row *= s
+        return dw, db
+
+    parts = in_blocks(block, dx) if weight is None else in_blocks(block, dx, dx.dtype)
+    return dx, sum(dw for dw, _ in parts), sum(db for _, db in parts)
+
+
+_NOTHING = np.zeros(())  # the sum that nobody asked for
+
+
+def _sum_to(shape: tuple, x: np.ndarray) -> np.ndarray:
+    """x summed to what was broadcast to it."""
+    extra = x.ndim - len(shape)
+    return total(np, x, (*range(extra), *(extra + d for d, n in enumerate(shape) if n == 1)), True).reshape(shape)
+
+
+# ---- channels ----
+
+
+def _in_channels(x: np.ndarray) -> np.ndarray:
+    """x (N, C, …) as (N, C, L), or (N, C) where L is 1."""
+    L = math.prod(x.shape[2:])
+    return np.ascontiguousarray(x).reshape(*x.shape[:2], *((L,) if L > 1 else ()))
+
+
+def _along(v: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """A number for each channel, so that it broadcasts with x."""
+    return v.reshape(-1, *(1 for _ in x.shape[2:]))
+
+
+def _channels_forward(x: np.ndarray, weight: Any, bias: Any, eps: float) -> tuple:
+    out, n, axes = np.empty_like(x), x.size // x.shape[1], (0, *range(2, x.ndim))
+    mean = sum(in_blocks(lambda rows: total(np, x[rows], axes, False), x)) / n
+
+    def centre(rows: slice, squares: np.ndarray) -> np.ndarray:
+        np.subtract(x[rows], _along(mean, x), out=out[rows])
+        return total(np, np.multiply(out[rows], out[rows], out=squares), axes, False)
+
+    var = sum(in_blocks(centre, out, out.dtype)) / n
+    scale = 1 / np.sqrt(var + eps)
+    scale = _along(scale if weight is None else scale * weight, x)
+
+    def finish(rows: slice) -> None:
+        out[rows] *= scale
+        if bias is not None:
+            out[rows] += _along(bias, x)
+
+    in_blocks(finish, out)
+    return out, mean, var
+
+
+def _channels_backward(g: np.ndarray, x: np.ndarray, weight: Any, mean: np.ndarray, scale: np.ndarray) -> tuple:
+    dx, n, axes = np.empty_like(x), x.size // x.shape[1], (0, *range(2, x.ndim))
+
+    def sums(rows: slice, product: np.ndarray) -> np.ndarray:
+        np.subtract(x[rows], _along(mean, x), out=product)
+        product *= g[rows]
+        return np.stack([total(np, g[rows], axes, False), total(np, product, axes, False)])
+
+    g_sum, product_sum = sum(in_blocks(sums, x, x.dtype))
+    level, slope = _along(g_sum / n, x), _along(product_sum * scale * scale / -n, x)
+    factor = _along(scale if weight is None else scale * weight, x)
+
+    def finish(rows: slice) -> None:
+        d = dx[rows]
+        np.subtract(x[rows], _along(mean, x), out=d)
+        d *= slope
+        d += g[rows]
+        d -= level
+        d *= factor
+
+    in_blocks(finish, dx)
+    return dx, product_sum * scale, g_sum

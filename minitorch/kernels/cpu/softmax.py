@@ -1,0 +1,103 @@
+"""softmax and log_softmax in blocks of rows: each block goes through all steps while it is in the cache.
+
+Forward's steps work in the memory of its result, backward's too. Read next: `gelu.py`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ...ops.activation import log_softmax_kernel, softmax_kernel
+from . import blocks
+from .blocks import along_rows, in_blocks, served
+
+
+@softmax_kernel.twin("cpu")
+def softmax(xp: Any, x: Any, dim: int) -> Any:
+    """p = exp(x − max x) / Σ exp(x − max x)"""
+    if (found := _in_rows(x, dim)) is None:
+        return None
+    (x_rows,), axis, out = found
+
+    def block(rows: slice) -> None:
+        p = out[rows]
+        np.subtract(x_rows[rows], x_rows[rows].max(axis, keepdims=True), out=p)
+        np.exp(p, out=p)
+        p /= _sum(p, axis)
+
+    in_blocks(block, out)
+    return out.reshape(x.shape)
+
+
+@softmax_kernel.twin_grad("cpu")
+def softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
+    """dx = p · (g − Σ g p)"""
+    if (found := _in_rows(out, dim, g)) is None:
+        return None
+    (p, g_rows), axis, dx = found
+
+    def block(rows: slice) -> None:
+        d = dx[rows]
+        np.subtract(g_rows[rows], _sum_of_products(g_rows[rows], p[rows], d, axis), out=d)
+        d *= p[rows]
+
+    in_blocks(block, dx)
+    return dx.reshape(out.shape)
+
+
+@log_softmax_kernel.twin("cpu")
+def log_softmax(xp: Any, x: Any, dim: int) -> Any:
+    """ln p = x − max x − ln Σ exp(x − max x)"""
+    if (found := _in_rows(x, dim)) is None:
+        return None
+    (x_rows,), axis, out = found
+
+    def block(rows: slice, e: np.ndarray) -> None:
+        log_p = out[rows]
+        np.subtract(x_rows[rows], x_rows[rows].max(axis, keepdims=True), out=log_p)
+        np.exp(log_p, out=e)
+        log_p -= np.log(_sum(e, axis))
+
+    in_blocks(block, out, out.dtype)
+    return out.reshape(x.shape)
+
+
+@log_softmax_kernel.twin_grad("cpu")
+def log_softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
+    """dx = g − exp(ln p) Σ g"""
+    if (found := _in_rows(out, dim, g)) is None:
+        return None
+    (log_p, g_rows), axis, dx = found
+
+    def block(rows: slice) -> None:
+        d = dx[rows]
+        np.exp(log_p[rows], out=d)
+        d *= _sum(g_rows[rows], axis)
+        np.subtract(g_rows[rows], d, out=d)
+
+    in_blocks(block, dx)
+    return dx.reshape(out.shape)
+
+
+def _in_rows(x: Any, dim: int, *others: Any) -> Any:
+    """(the arrays, the axis that must stay whole, memory for the result), so that dimension 0 can be cut; None if it cannot."""
+    if x.size < blocks.SMALL or not served(x, *others) or type(dim) is not int or not -x.ndim <= dim < x.ndim:
+        return None
+    shape, axis = x.shape, dim % x.ndim
+    if axis == x.ndim - 1:
+        shape, axis = (x.size // x.shape[-1], x.shape[-1]), 1
+    elif axis == 0:
+        shape, axis = (1, *shape), 1
+    return [a.reshape(shape) for a in (x, *others)], axis, np.empty(shape, x.dtype)
+
+
+def _sum(x: np.ndarray, axis: int) -> np.ndarray:
+    """Σ x along the axis, which stays, of size 1."""
+    return along_rows(x) if axis == x.ndim - 1 else x.sum(axis, keepdims=True)
+
+
+def _sum_of_products(x: np.ndarray, y: np.ndarray, scratch: np.ndarray, axis: int) -> np.ndarray:
+    """Σ x y along the axis, which stays, of size 1."""
+    return along_rows(x, y) if axis == x.ndim - 1 else np.multiply(x, y, out=scratch).sum(axis, keepdims=True)
