@@ -1,4 +1,4 @@
-"""The command line of the oracle: `python -m reference report | bench | mutate | programs | train | derivatives`."""
+"""The command line of the oracle: `python -m reference report | bench | mutate | machine | train | derivatives | stubs`."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     machine.add_argument("--seed", type=int, default=0, metavar="N", help="the first program's seed (0)")
 
     commands.add_parser("derivatives", help="write docs/derivatives.md from the registry")
+    commands.add_parser("stubs", help="write minitorch/_functions.pyi, the types of the public functions, from the registry")
 
     options = vars(parser.parse_args(arguments))
     command = options.pop("command")
@@ -48,6 +49,8 @@ def main(arguments: list[str] | None = None) -> int:
         from .state_machine import programs as run  # type: ignore[assignment]
     elif command == "derivatives":
         from .derivatives import write as run  # type: ignore[assignment]
+    elif command == "stubs":
+        from .stubs import write as run  # type: ignore[assignment]
     elif command == "train":
         from .programs import report as run  # type: ignore[assignment]
     elif command == "bench" and options.pop("device") == "cuda":

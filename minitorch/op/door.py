@@ -23,6 +23,7 @@ from .out import write_out
 from .plan import Derivative
 from .recipe import Recipe, kind_of, kind_on_arrays, resolve
 from .signature import Signature, tensor_list
+from .source import page_of, place_of_the_caller
 
 Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
 new = object.__new__  # the door makes a Tensor for every output: it fills in what differs from the class's defaults
@@ -57,14 +58,25 @@ class Op:
         self.__name__ = self.__qualname__ = declaration.name
         self.__module__ = declaration.forward.__module__
         self.__doc__ = declaration.doc
-        self.__wrapped__ = declaration.forward
+        self.declared_at = place_of_the_caller()
+
+    # ---- what `help` and `inspect` show ----
 
     def __repr__(self) -> str:
-        return f"<op {self.__name__}({', '.join(self.parameters)})>"
+        return f"<op {self.__name__}({self.declaration.usage()})>"
 
     @property
     def __signature__(self) -> inspect.Signature:
         return self.declaration.signature()
+
+    @property
+    def __wrapped__(self) -> Any:
+        """What `inspect.getsource` looks at: the declaration with the derivatives after it, or forward if there is no file."""
+        return page_of(self) or self.forward
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Op:
+        """In the body of a class an op is no method. (That `__get__` is there makes `help` show an op as a function.)"""
+        return self
 
     # ---- the call ----
 
@@ -141,20 +153,22 @@ class Op:
         defaults = self.declaration.defaults
         if len(args) > len(self.parameters):
             raise TypeError(
-                f"{self.__name__}() takes {len(self.parameters)} arguments ({self._usage()}) but got {len(args)}"
+                f"{self.__name__}() takes {len(self.parameters)} arguments ({self.declaration.usage()}) but got {len(args)}"
             )
         given = dict(zip(self.parameters, args))
         for key, value in kwargs.items():
             name = self._parameter(key)
             if name is None:
-                raise TypeError(f"{self.__name__}() got an unexpected keyword argument '{key}'; it takes {self._usage()}")
+                raise TypeError(
+                    f"{self.__name__}() got an unexpected keyword argument '{key}'; it takes {self.declaration.usage()}"
+                )
             if name in given:
                 raise TypeError(f"{self.__name__}() got multiple values for argument '{key}'")
             given[name] = value
         missing = [n for n in self.parameters if n not in given and n not in defaults]
         if missing:
             raise TypeError(
-                f"{self.__name__}() missing required argument '{torchs_name(missing[0])}'; it takes {self._usage()}"
+                f"{self.__name__}() missing required argument '{torchs_name(missing[0])}'; it takes {self.declaration.usage()}"
             )
         return tuple(given[n] if n in given else defaults[n] for n in self.parameters)
 
@@ -168,9 +182,6 @@ class Op:
             return self.inputs[1]
         alias = {"axis": "dim", "keepdims": "keepdim"}.get(key)
         return alias if alias in self.parameters else None
-
-    def _usage(self) -> str:
-        return str(self.declaration.signature())[1:-1]
 
     def positions_of(self, name: str, n_inputs: int) -> Sequence[int]:
         """Where a parameter stands among the arguments of a call with so many inputs: a list of inputs takes several places."""

@@ -20,7 +20,9 @@ from ..autograd.grad_mode import grad_mode
 from .declaration import Array, Index, Operand, Parameter, parts_of, torchs_name
 
 if TYPE_CHECKING:
-    Number = Dims = Sizes = Any
+    Number = Any
+    Dims = Any
+    Sizes = Any
 else:
 
     class Number:
