@@ -68,7 +68,13 @@ def test_an_import_that_points_up_is_noticed(tmp_path: Path, monkeypatch: pytest
 
 # ---- prose ----
 
-PROSE = [*PACKAGE.rglob("*.py"), *(ROOT / "reference").rglob("*.py"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]
+PROSE = [
+    *PACKAGE.rglob("*.py"),
+    *(ROOT / "reference").rglob("*.py"),
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *(ROOT / "docs").glob("*.md"),
+]
 
 
 @pytest.mark.parametrize("file", PROSE, ids=lambda file: str(file.relative_to(ROOT)))

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays.device import must_hold
 from ..arrays.dtypes import bool_, int64, uint8
+from ..autograd.grad_mode import is_grad_enabled
 from ..op import Array, Index, composite, elementwise, op
 from .activation import hardtanh, log_softmax_grad, log_softmax_kernel, logsigmoid
 from .elementwise import abs_ as absolute
@@ -175,11 +176,21 @@ def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """−w_y x_y of log-probabilities x (N, C, …) at the classes y (N, …); the mean divides by Σ w_y."""
+    _constant(weight)
     rows, classes, shape = _rows(input, target, "nll_loss")
     _check_class_weight(weight, rows.shape[1], rows.dtype)
     _check_reduction(reduction)
     loss = picked(rows, classes, weight, reduction, ignore_index)[0]
     return loss.reshape(shape) if reduction == "none" else loss
+
+
+def _constant(weight: Tensor | None) -> None:
+    """RuntimeError if somebody wants a gradient for the weights of classes: torch has none."""
+    if weight is not None and weight.requires_grad and is_grad_enabled():
+        raise RuntimeError(
+            "The function 'nll_loss_forward' is not differentiable with respect to argument 'weight'. This input cannot have "
+            "requires_grad True: detach() it."
+        )
 
 
 def _check_class_weight(weight: Tensor | None, classes: int, dtype: Any = None) -> None:
@@ -254,6 +265,7 @@ def cross_entropy(
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if input.shape == target.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    _constant(weight)
     rows, classes, shape = _rows(input, target, "nll_loss")
     _check_class_weight(weight, rows.shape[1], rows.dtype)
     _check_reduction(reduction)
