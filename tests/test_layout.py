@@ -15,6 +15,7 @@ from reference.table import Row, flat, table, tensors
 
 # Where the layout is another than torch's, and why.
 OURS = {
+    "pow": "with inputs of different layouts each library's loop chooses one",
     "einsum": "it comes as its product left it",
     "getitem": "with indices torch reorders the dimensions of its loop",
     "positive": "torch's is the input itself",

@@ -1,0 +1,362 @@
+"""What the walk gets wrong when one line of it is missing: gradients that meet, who runs, and what users' code sees meanwhile.
+
+In a backward that is not recorded the walk carries bare arrays. Nobody may notice: hooks and Functions see Tensors, ops within them
+take Tensors and nothing else, and no memory is shared that was not shared before. `test_planted_faults.py` breaks these lines.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import numpy as np
+
+import minitorch
+from both import Scenarios, agree, leaf
+from minitorch.autograd import engine
+from minitorch.autograd.grad_mode import grad_mode
+
+SCENARIOS = Scenarios()
+scenario = SCENARIOS.add
+
+
+# ---- gradients that meet ----
+
+
+@scenario
+def an_upstream_gradient_that_meets_itself(lib):
+    found = []
+    for create_graph in (False, True):
+        x, upstream = leaf(lib, 1.0, 2.0), lib.tensor([3.0, 4.0], dtype=lib.float64)
+        y = x * 2
+        (y + y + y).backward(upstream, create_graph=create_graph)
+        found.append((x.grad, upstream))
+    return found
+
+
+@scenario
+def a_recorded_gradient_of_two_leaves_is_two(lib):
+    a, b, upstream = leaf(lib, 1.0), leaf(lib, 2.0), leaf(lib, 3.0)
+    (a + b).backward(upstream, create_graph=True)
+    with lib.no_grad():
+        a.grad.add_(1)
+    return a.grad, b.grad, upstream
+
+
+@scenario
+def outputs_of_several_shapes(lib):
+    x = leaf(lib, 1.0, 2.0, 3.0, 4.0, 5.0)
+    found = []
+    for sizes in ([2, 3], [2, 2, 1], [2, 3], [2, 1, 2]):
+        parts = x.split(sizes)
+        sum((part.exp() * n).sum() for n, part in enumerate(parts)).backward()
+        found.append(x.grad.clone())
+    return found
+
+
+@scenario
+def one_call_with_results_of_several_dtypes(lib):
+    x, seen = leaf(lib, 1.0, 2.0), []
+    for dtype in (lib.float16, lib.float32, lib.float64):
+        y = x.to(dtype)
+        y.register_hook(lambda g: seen.append(str(g.dtype).rpartition(".")[2]))
+        y.mul(1 / 3).sum().backward()
+        y = x.sum(0, dtype=dtype)
+        y.register_hook(lambda g: seen.append(str(g.dtype).rpartition(".")[2]))
+        y.mul(1 / 3).backward()
+    return x.grad, seen[1:4]  # of float64 to itself torch makes no node
+
+
+@scenario
+def derivatives_that_give_nothing(lib):
+    class Silent(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            return a * b
+
+        @staticmethod
+        def backward(ctx, g):
+            return None, g * 2
+
+    a, b = leaf(lib, 1.0), leaf(lib, 2.0)
+    (Silent.apply(a, b) + a * 5).backward()
+    Silent.apply(a * 1, b).backward()
+    return a.grad, b.grad
+
+
+@scenario
+def chosen_outputs_of_one_node(lib):
+    x = leaf(lib, 1.0, 2.0, 3.0)
+    a, b, c = x.unbind(0)
+    y = a * b * b * c
+    return lib.autograd.grad(y, [b, c], retain_graph=True), lib.autograd.grad(y, [x, b])
+
+
+@scenario
+def indices_beside_values_in_a_second_derivative(lib):
+    x = lib.tensor([[1.0, 5.0], [7.0, 2.0]], dtype=lib.float64, requires_grad=True)
+    values = [x.max(1)[0], x.sort(1)[0][0], x.topk(1, 1)[0], x.cummax(1)[0], x.median(1)[0], x.logsumexp(1), x.amax(1)]
+    (g,) = lib.autograd.grad(sum((v**3).sum() for v in values), x, create_graph=True)
+    return g, lib.autograd.grad((g * g).sum(), x)
+
+
+@scenario
+def a_saved_output_that_has_no_gradient(lib):
+    x = lib.tensor([[1.0, 5.0], [7.0, 2.0]], dtype=lib.float64, requires_grad=True)
+    upstream, weight = lib.tensor(3.0, dtype=lib.float64, requires_grad=True), lib.tensor([2.0, 3.0], dtype=lib.float64)
+    loss = lib.nn.functional.nll_loss(
+        x, lib.tensor([0, 1]), weight
+    )  # saves the sum of the weights, which is an output of the op
+    (g,) = lib.autograd.grad(loss, x, upstream, create_graph=True)
+    (g * g).sum().backward()
+    return g, upstream.grad
+
+
+@scenario
+def an_output_watched_beside_an_input_written_to_before(lib):
+    x, w = leaf(lib, 1.0, 2.0), leaf(lib, 3.0, 4.0)
+    y = x * 2
+    y.add_(1)
+    z = lib.hypot(y, w)
+    z.add_(1)
+    z.sum().backward()
+
+
+@scenario
+def an_input_that_nobody_needs_is_written_to(lib):
+    x, w = leaf(lib, 1.0, 2.0), lib.tensor([3.0, 4.0], dtype=lib.float64)
+    y = x * 2
+    products = y * w + w.atan2(y * 1)
+    y.add_(1)
+    products.sum().backward()
+    return x.grad
+
+
+# ---- in which mode ----
+
+
+@scenario
+def what_users_code_sees(lib):
+    seen = []
+
+    def look(where):
+        try:
+            lib.tanh(np.ones(2))
+        except TypeError:
+            seen.append((where, lib.is_grad_enabled()))
+
+    class Looking(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, a):
+            return a * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            look("Function")
+            return g * 2
+
+    for create_graph in (False, True):
+        x = leaf(lib, 1.0, 2.0)
+        x.register_post_accumulate_grad_hook(lambda t: look("leaf"))
+        y = Looking.apply(x)
+        y.register_hook(lambda g: look("tensor"))
+        z = y.exp()
+        z.grad_fn.register_prehook(lambda grads: look("before"))
+        z.grad_fn.register_hook(lambda gradients, grads: look("after"))
+        z.sum().backward(create_graph=create_graph)
+        look("outside")
+        seen.append((x.grad.requires_grad, x.grad))
+    return seen
+
+
+@scenario
+def after_a_backward_that_failed(lib):
+    x = leaf(lib, 1.0, 2.0)
+    y = x.exp()
+    y.register_hook(lambda g: g.no_such_method())
+    found = []
+    for create_graph in (False, True):
+        try:
+            y.sum().backward(create_graph=create_graph)
+        except AttributeError:
+            found.append(lib.is_grad_enabled())
+        try:
+            lib.tanh(np.ones(2))
+        except TypeError:
+            found.append((x * 2).requires_grad)
+    return found
+
+
+@scenario
+def backward_from_within_hooks(lib):
+    x, w, seen = leaf(lib, 1.0, 2.0), leaf(lib, 3.0), []
+
+    def inner(g):
+        with lib.enable_grad():
+            (found,) = lib.autograd.grad((w * g.sum()).exp(), w, create_graph=True)
+            (w * 2).backward()
+        seen.append((found, found.requires_grad, type(g) is lib.Tensor, g.requires_grad, (g + 1).requires_grad))
+
+    for create_graph in (False, True):
+        y = x * x
+        y.register_hook(inner)
+        y.sum().backward(create_graph=create_graph)
+    return seen, x.grad, w.grad
+
+
+@scenario
+def ops_in_an_unpack_hook(lib):
+    x, found = leaf(lib, 0.5, 0.25), []
+    for create_graph in (False, True):
+        with lib.autograd.graph.saved_tensors_hooks(lambda t: t.detach().float(), lambda t: t.double().log2().exp2()):
+            y = x.exp()
+        (g,) = lib.autograd.grad(y.sum(), x, create_graph=create_graph)
+        found += [g, g.requires_grad]
+    return found
+
+
+@scenario
+def recorded_in_a_hook(lib):
+    x, w, seen = leaf(lib, 1.0, 2.0), leaf(lib, 3.0), []
+
+    def hook(g):
+        with lib.enable_grad():
+            y = (w * g).sum()
+        seen.append(y.requires_grad)
+        y.backward()
+        return g * 2
+
+    y = x.exp()
+    y.register_hook(hook)
+    y.sum().backward()
+    return seen, x.grad, w.grad
+
+
+# ---- hooks ----
+
+
+@scenario
+def both_sides_of_a_node_as_its_hook_sees_them(lib):
+    def told(grads):
+        return [g if g is None else (g, type(g) is lib.Tensor, (g * 2).sum()) for g in grads]
+
+    seen = []
+    for create_graph in (False, True):
+        x = leaf(lib, 1.0, 2.0)
+        w = lib.tensor([3.0, 4.0], dtype=lib.float64)
+        for y in (w * x, w.atan2(x), x.unbind(0)[1]):
+            y.grad_fn.register_hook(lambda inputs, outputs: seen.append((told(inputs), told(outputs))))
+            y.grad_fn.register_prehook(lambda outputs: seen.append(told(outputs)))
+            y.sum().backward(create_graph=create_graph)
+        seen.append(x.grad)
+    return seen
+
+
+@scenario
+def a_leafs_node_hooks(lib):
+    found = []
+    for create_graph in (False, True):
+        x = leaf(lib, 1.0, 2.0)
+        y = x.exp()
+        end = y.grad_fn.next_functions[0][0]
+        end.register_prehook(lambda outputs: (outputs[0] * 3,))
+        end.register_hook(lambda inputs, outputs: found.append((len(inputs), outputs)))
+        y.sum().backward(create_graph=create_graph)
+        found.append(x.grad)
+        end.register_prehook(lambda outputs: (None,))
+        (x * 2).sum().backward(create_graph=create_graph)
+        found.append(x.grad)
+    return found
+
+
+@scenario
+def outputs_that_get_no_gradient_have_hooks(lib):
+    seen = []
+    for create_graph in (False, True):
+        x = leaf(lib, 1.0, 2.0, 3.0)
+        a, b, c = x.unbind(0)
+        a.retain_grad()
+        b.register_hook(lambda g: seen.append(g) or g * 10)
+        (b * b * c).backward(create_graph=create_graph)
+        seen.append((x.grad, a.grad))
+    return seen
+
+
+@scenario
+def a_retained_gradient_is_memory_of_its_own(lib):
+    x, upstream, seen = leaf(lib, 1.0, 2.0), lib.tensor([3.0, 4.0], dtype=lib.float64), []
+    y = x + 0
+    y.retain_grad()
+    y.register_hook(seen.append)
+    y.backward(upstream)
+    y.grad.add_(1)
+    return y.grad, upstream, seen, x.grad
+
+
+@scenario
+def a_retained_gradient_that_a_hook_gave(lib):
+    held, found = leaf(lib, 5.0, 6.0), []
+    for create_graph in (False, True):
+        y = leaf(lib, 1.0, 2.0) * 2
+        y.register_hook(lambda g: held)
+        y.retain_grad()
+        y.sum().backward(create_graph=create_graph)
+        found.append((y.grad, y.grad.requires_grad))
+    return found
+
+
+@scenario
+def gradients_of_calls_inside_one_another(lib):
+    class Twice(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, a, b):
+            ctx.save_for_backward(a, b)
+            return a * b, a + b
+
+        @staticmethod
+        def backward(ctx, g, h):
+            a, b = ctx.saved_tensors
+            return lib.where(a > 0, g * b + h, lib.zeros_like(g)), lib.stack([g * a, h]).sum(0)
+
+    found = []
+    for create_graph in (False, True):
+        a, b = leaf(lib, 1.0, -2.0), leaf(lib, 3.0, 4.0)
+        c, d = Twice.apply(a, b)
+        (c.exp() + d * c).sum().backward(create_graph=create_graph)
+        found += [a.grad, b.grad]
+        a.grad = b.grad = None
+        Twice.apply(a, b)[1].sum().backward(create_graph=create_graph)  # the first output gets no gradient
+        found += [a.grad, b.grad]
+    return found
+
+
+@SCENARIOS.parametrize
+def test_same_as_torch(scenario: Any) -> None:
+    agree(scenario)
+
+
+# ---- what torch cannot be asked ----
+
+
+def test_a_gradient_that_has_been_used_is_freed_during_the_walk() -> None:
+    x = minitorch.ones(3, requires_grad=True)
+    y = x.exp()
+    z = y.exp()
+    seen: list[Any] = []
+    y.register_hook(lambda g: seen.append(weakref.ref(g._array)))
+    x.register_hook(lambda g: seen.append(seen[0]()))
+    z.sum().backward()
+    assert seen[1] is None, "the gradient of y is held while the gradient of x is computed"
+
+
+def test_nothing_is_left_of_a_walk() -> None:
+    x = minitorch.ones(3, requires_grad=True)
+    for create_graph in (False, True):
+        x.exp().sum().backward(create_graph=create_graph)
+        assert (grad_mode.enabled, grad_mode.on_arrays, engine.running.walk) == (True, False, None)
+    x.grad = None
+    gc.collect()
+
+
+DIRECT = [test_a_gradient_that_has_been_used_is_freed_during_the_walk, test_nothing_is_left_of_a_walk]
