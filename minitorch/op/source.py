@@ -47,8 +47,6 @@ def source(op: Op) -> str:
 
 
 def _place(function: Any) -> Place:
-    if hasattr(function, "declared_at"):  # a derivative may be an op
-        return function.declared_at
     code = function.__code__
     return code.co_filename, code.co_firstlineno
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 import minitorch
 
 from ..strategies import Source, booleans, bools, dim_of, floats, given, index_into, ints, of
-from ..table import row
+from ..table import COPIES, row
 
 # ---- x[key] ----
 
@@ -216,6 +216,7 @@ row(
     x=floats("N 4"),
     indices=as_array(of(np.array([[3, 0, 3]]), np.array([[1]]))),
     dim=of(1, -1),
+    keeps_more=COPIES,
 )
 # torch flattens with view, and so refuses what is not contiguous
 row(

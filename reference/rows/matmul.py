@@ -10,14 +10,14 @@ import torch.nn.functional as F
 import minitorch
 
 from ..strategies import floats, given, ints, of
-from ..table import row
+from ..table import COPIES, row
 
 # ---- two operands ----
 
 for a, b in [("K", "K"), ("N K", "K"), ("K", "K M"), ("N K", "K M"), ("B N K", "K"), ("K", "B K M"), ("B N K", "K M"),
              ("N K", "B K M"), ("B N K", "B K M"), ("A B N K", "B K M"), ("B N K", "1 K M"),
              ("A 1 N K", "B K M")]:  # fmt: skip
-    row("matmul", torch.matmul, a=floats(a), b=floats(b), empty=not ("A" in a or "B" in a + b))
+    row("matmul", torch.matmul, a=floats(a), b=floats(b), empty=not ("A" in a or "B" in a + b), keeps_more=COPIES)
 row("matmul", torch.matmul, a=ints("B N 0"), b=ints("B 0 M"))
 row("matmul", torch.matmul, a=ints("0 N K"), b=ints("K M"))
 row("matmul", torch.matmul, a=ints("N K"), b=ints("K M"))
@@ -38,26 +38,42 @@ for name in ["dot", "vdot"]:
 for name in ["outer", "ger"]:
     row(name, getattr(torch, name), a=floats("N"), b=floats("M"))
 for a, b in [("N K", "M K"), ("K", "M K"), ("A N K", "K"), ("", "N K"), ("N", "M")]:
-    row("inner", torch.inner, a=floats(a), b=floats(b))
+    row("inner", torch.inner, a=floats(a), b=floats(b), keeps_more=COPIES)
 for a, b in [("N M", "A B"), ("N", "A B"), ("A B C", "N")]:
-    row("kron", lambda a, b: torch.kron(a.contiguous(), b.contiguous()), minitorch.kron, a=floats(a), b=floats(b))
-row("tensordot", torch.tensordot, a=floats("A B C"), b=floats("B C D"), dims=of(2))
+    row(
+        "kron",
+        lambda a, b: torch.kron(a.contiguous(), b.contiguous()),
+        minitorch.kron,
+        a=floats(a),
+        b=floats(b),
+        keeps_more=COPIES,
+    )
+row("tensordot", torch.tensordot, a=floats("A B C"), b=floats("B C D"), dims=of(2), keeps_more=COPIES)
 row(
     "tensordot",
     torch.tensordot,
     a=floats("A B C"),
     b=floats("C B D"),
     dims=of(([1, 2], [1, 0]), ([-1, 1], [0, -2]), ([2], [0]), 0),
+    keeps_more=COPIES,
 )
-row("tensordot", torch.tensordot, a=floats("A B"), b=floats("C D"), dims=of(1, 2))
+row("tensordot", torch.tensordot, a=floats("A B"), b=floats("C D"), dims=of(1, 2), keeps_more=COPIES)
 
 # ---- a layer's product ----
 
 for x in ("N I", "I", "A N I"):
-    row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("O I"))
-    row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("O I"), bias=floats("O"))
+    row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("O I"), keeps_more=COPIES)
+    row(
+        "linear",
+        F.linear,
+        minitorch.nn.functional.linear,
+        x=floats(x),
+        weight=floats("O I"),
+        bias=floats("O"),
+        keeps_more=COPIES,
+    )
 for x in ("N I", "I", "A N I"):
-    row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("I"))
+    row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("I"), keeps_more=COPIES)
 row("linear", F.linear, minitorch.nn.functional.linear, x=floats("N I"), weight=floats("O M"), bias=floats("O"))
 row(
     "bilinear",

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from minitorch.nn import functional as ours
 
 from ..strategies import floats, of, positive
+from ..table import COPIES
 from ..table import row as any_row
 
 # Around variance ε, so that ε matters. Infinities and nans are left out: torch's kernels spread them in ways of their own.
@@ -117,7 +118,7 @@ row(
 )
 row("instance_norm", lambda x, w, b, **o: F.instance_norm(x, weight=w, bias=b, **o),
     lambda x, w, b, **o: ours.instance_norm(x, weight=w, bias=b, **o),
-    x=floats("N C L"), weight=floats("C"), bias=floats("C"), eps=epsilons, empty=False, special=False)  # fmt: skip
+    x=floats("N C L"), weight=floats("C"), bias=floats("C"), eps=epsilons, empty=False, special=False, keeps_more=COPIES)  # fmt: skip
 
 # ---- vectors ----
 
