@@ -193,6 +193,11 @@ class Lockstep:
         self.views.append(is_view)
         self.born.append((pair[0]._version, pair[1]._version))
 
+    def base_of(self, i: int, side: int) -> int | None:
+        """Which pair is the base of a view, −1 if it is none of them; None for what is no view."""
+        base = self.pairs[i][side]._base
+        return None if base is None else next((k for k, pair in enumerate(self.pairs) if pair[side] is base), -1)
+
     def step(self, source: Source, name: str) -> str:
         """Do one step to both: "same", or "raised" if both raised."""
         if name == "leaf" or not self.pairs:
@@ -209,15 +214,17 @@ class Lockstep:
         has_views = any(pair[1]._base is turned for pair in self.pairs)
         if name in TURNS and (turned._is_view() or has_views or turned.retains_grad):
             return "skipped"
-        # Whether a gradient is a view, or lies expanded, is torch's own affair; whether it may be written to follows from it.
-        views = [t._is_view() for t in self.pairs[i]]
+        # Whether a gradient is a view, or lies expanded, is torch's own affair; whether it, or a view of it, may be written to
+        # follows from it.
+        bases = [self.base_of(i, side) for side in (0, 1)]
         expanded = any((0 in ours.stride()) != (0 in theirs.stride()) for ours, theirs in self.beside(i))
         if name == "write_data" and self.created:
             return "skipped"  # it is not counted, and what a derivative's own derivative keeps is each library's affair
         unrecorded = name == "write_data" or (writes(name) and not (self.recording and turned.requires_grad))
         if unrecorded and any(retains_as_a_view(pair[1], turned) for pair in self.pairs):
             return "skipped"  # torch moves what retains the gradient to the node that it makes anew
-        if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (writes(name) and (expanded or views[0] != views[1])):
+        written = writes(name) or name == "write_data"
+        if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (written and (expanded or bases[0] != bases[1])):
             return "skipped"
         if name in TO_ONE and self.pairs[j][1]._is_view() and self.pairs[j][1]._version != self.born[j][1]:
             return "skipped"  # torch has made the view's node anew, so that nothing older leads to it

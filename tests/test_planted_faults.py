@@ -27,7 +27,7 @@ from minitorch import Tensor
 from minitorch.autograd import engine, node
 from minitorch.autograd.grad_mode import grad_mode
 from minitorch.autograd.hooks import Hooks
-from minitorch.op import Row, Op
+from minitorch.op import Op, Row
 from minitorch.tensor import writing
 from minitorch.tensor.writing import Writing
 

@@ -128,16 +128,16 @@ def compare(op: Op, draw: Draw) -> int:
     number = 0
     if "cpu" in op.twins and (found := op.twins["cpu"](np, *args.values())) is not None:
         number += 1
-        for name, *both in zip(op.outputs, tupled(found), outputs, true_outputs, strict=True):
+        for name, *both in zip(op.declaration.outputs, tupled(found), outputs, true_outputs, strict=True):
             assert_close(f"{op.__name__}: {name}", args, *both)
-            if not op.row_major:
+            if op.keeps_layout:
                 assert both[0].strides == outputs[0].strides or min(args["x"].strides) <= 0, "laid out in another way"
     first = np.asarray(outputs[0])
     g = draw.numbers(*first.shape)
     values, true_values = (
         {
             **given,
-            **dict(zip(op.outputs, outs)),
+            **dict(zip(op.declaration.outputs, outs)),
             **{f"{n}_shape": getattr(given[n], "shape", ()) for n in op.inputs},
             "g": up,
         }

@@ -127,7 +127,7 @@ class Op:
     def _all_wrapped(self, arrays: Any, args: tuple, recipe: Recipe) -> Any:
         """Several outputs; those whose gradient no derivative names stay without one."""
         outs = [Tensor._wrap(self._laid_out(array)) for array in arrays]
-        if recipe.plan is not None and grad_mode.enabled:
+        if recipe.plan is not None and grad_mode.enabled and outs:
             node = recipe.plan.record(args, outs)
             for nr, out in enumerate(outs):
                 if not self.declaration.outputs or self.declaration.gradient_name(nr) in recipe.plan.grads:

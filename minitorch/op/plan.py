@@ -182,7 +182,12 @@ def make_plan(op: Op, wanted: Sequence[int], tensors: Sequence[int], n_inputs: i
     """The plan for a call in which these arguments want gradients, or None if the op has no derivative at all."""
     if not op.derivatives:
         return None
-    names = {op.parameters[0]} if op.declaration.variadic else {op.parameters[i] for i in wanted}
+    declaration = op.declaration
+    names = (
+        {op.parameters[0]} if declaration.variadic else {op.parameters[i] for i in wanted} & {*declaration.differentiable}
+    )
+    if not names:
+        return None
     derivatives: list[Any] = [d for d in op.derivatives if names.intersection(d.of)]
     missing = names - {n for d in op.derivatives for n in d.of}
     derivatives += [Derivative(op, [n], _not_implemented(op.__name__, n)) for n in sorted(missing)]

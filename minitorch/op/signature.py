@@ -60,7 +60,7 @@ def _is_number(x: Any) -> bool:
 
 
 def _is_tensor(x: Any) -> bool:
-    return isinstance(x, Tensor) or (grad_mode.on_arrays and isinstance(x, (np.ndarray, np.generic)))
+    return isinstance(x, Tensor) or (grad_mode.on_arrays and hasattr(x, "strides"))  # an array of any library
 
 
 def _is_sequence(x: Any) -> bool:

@@ -117,7 +117,10 @@ def hardsigmoid(xp: Any, x: Array) -> Array:
 @hardsigmoid.grad
 def hardsigmoid_grad(g: Tensor, x: Tensor) -> Tensor:
     """∂L/∂x = g / 6 for −3 < x < 3 (torch's 1/6 is a float32, in float64 too)"""
-    return where((x > -3) & (x < 3), g * float(np.float32(1 / 6)), 0.0)
+    return where((x > -3) & (x < 3), g * _SIXTH, 0.0)
+
+
+_SIXTH = float(np.float32(1 / 6))
 
 
 @elementwise(only="floats", takes_out=False)
@@ -283,7 +286,7 @@ def gelu(xp: Any, x: Array, approximate: str = "none") -> Array:
         raise RuntimeError(f"approximate argument must be either none or tanh, got {approximate!r}")
     if approximate == "tanh":
         return 0.5 * x * (1 + xp.tanh(_inner(x)))
-    return 0.5 * x * (1 + special(xp, "erf", x * math.sqrt(0.5)))
+    return 0.5 * x * (1 + special(xp, "erf", x * _SQRT_HALF))
 
 
 @gelu.grad
@@ -292,10 +295,10 @@ def gelu_grad(g: Tensor, x: Tensor, approximate: str) -> Tensor:
     if approximate == "tanh":
         t = tanh(_inner(x))
         return g * (0.5 * (1 + t) + 0.5 * x * (1 - t * t) * (_SQRT_2_OVER_PI * (1 + 3 * 0.044715 * x * x)))
-    return g * (0.5 * (1 + erf(x * math.sqrt(0.5))) + x * exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi)))
+    return g * (0.5 * (1 + erf(x * _SQRT_HALF)) + x * exp(-0.5 * x * x) / _SQRT_2_PI)
 
 
-_SQRT_2_OVER_PI = math.sqrt(2 / math.pi)
+_SQRT_HALF, _SQRT_2_PI, _SQRT_2_OVER_PI = math.sqrt(0.5), math.sqrt(2 * math.pi), math.sqrt(2 / math.pi)
 
 
 def _inner(x: Any) -> Any:
