@@ -1,8 +1,8 @@
-"""The table: one row declares an op to the whole test suite, the report and the docs.
+"""The table: one row declares an op to the whole test suite, the report and the docs, by pairing it with torch's.
 
-    row("softmax", torch.softmax, x=floats("*"), dim=dim_of("x"))
-    row("div",     torch.div,     a=floats(), b=floats(away_from=0), broadcast=True)
-    row("relu",    F.relu,        ours=nn.functional.relu, x=floats(ties=True), smooth=floats(away_from=0))
+    pair("softmax", torch.softmax, x=floats("*"), dim=dim_of("x"))
+    pair("div",     torch.div,     a=floats(), b=floats(away_from=0), broadcast=True)
+    pair("relu",    F.relu,        ours=nn.functional.relu, x=floats(ties=True), smooth=floats(away_from=0))
 
 An op that torch lacks has a formula made of torch's beside it, and says why: `ours_alone="…"`.
 
@@ -105,7 +105,7 @@ class Row:
 rows: list[Row] = []
 
 
-def row(name: str, theirs: Callable, ours: Callable | None = None, **declaration: Any) -> Row:
+def pair(name: str, theirs: Callable, ours: Callable | None = None, **declaration: Any) -> Row:
     """Declare an op: see the module's docstring."""
     made = Row(name, theirs, ours, **declaration)
     rows.append(made)
