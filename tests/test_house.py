@@ -80,7 +80,7 @@ PROSE = [
 @pytest.mark.parametrize("file", PROSE, ids=lambda file: str(file.relative_to(ROOT)))
 def test_files_that_are_named_are_there(file: Path) -> None:
     beside = file.parent  # a file is named from the root, from the package, or from beside the one named before it
-    for name in re.findall(r"`([\w./]+\.(?:py|md|npz))`", file.read_text(encoding="utf-8")):
+    for name in re.findall(r"`([\w./]+(?:\.(?:py|md|npz)|/))`", file.read_text(encoding="utf-8")):
         found = next((p / name for p in (beside, ROOT, PACKAGE, *file.parents) if (p / name).exists()), None)
         assert found is not None, f"{file.relative_to(ROOT)} names {name}, which is not there"
-        beside = found.parent
+        beside = found if found.is_dir() else found.parent

@@ -119,6 +119,34 @@ class Declaration:
         """What a derivative calls the gradient of output `nr`: `g` for the first, `g_<output>` for the others."""
         return "g" if nr == 0 else f"g_{self.outputs[nr]}"
 
+    def bind(self, args: tuple, kwargs: dict) -> tuple:
+        """Positional and keyword arguments, in the order of the parameters, with defaults filled in."""
+        if len(args) > len(self.names):
+            raise TypeError(f"{self.name}() takes {len(self.names)} arguments ({self.usage()}) but got {len(args)}")
+        given = dict(zip(self.names, args))
+        for key, value in kwargs.items():
+            name = self._parameter(key)
+            if name is None:
+                raise TypeError(f"{self.name}() got an unexpected keyword argument '{key}'; it takes {self.usage()}")
+            if name in given:
+                raise TypeError(f"{self.name}() got multiple values for argument '{key}'")
+            given[name] = value
+        missing = [n for n in self.names if n not in given and n not in self.defaults]
+        if missing:
+            raise TypeError(f"{self.name}() missing required argument '{torchs_name(missing[0])}'; it takes {self.usage()}")
+        return tuple(given[n] if n in given else self.defaults[n] for n in self.names)
+
+    def _parameter(self, key: str) -> str | None:
+        """The parameter a keyword means: its own name, torch's `input`/`other`/`tensors`, NumPy's `axis`/`keepdims`."""
+        if key in self.names:
+            return key
+        if key in ("input", "tensors"):
+            return self.inputs[0]
+        if key == "other" and len(self.inputs) > 1:
+            return self.inputs[1]
+        alias = {"axis": "dim", "keepdims": "keepdim"}.get(key)
+        return alias if alias in self.names else None
+
     def signature(self) -> inspect.Signature:
         """How users call it: the parameters by torch's names, with the types that may come."""
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD

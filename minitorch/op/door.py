@@ -17,7 +17,7 @@ import numpy as np
 
 from ..arrays.device import mixed_devices, raise_what_was_noted, xp_of
 from ..autograd.grad_mode import grad_mode, inference_blocks
-from .declaration import Declaration, Indices, torchs_name
+from .declaration import Declaration, Indices
 from .half_precision import forward_in_float32
 from .out import write_out
 from .plan import Derivative
@@ -85,7 +85,7 @@ class Op:
         if kwargs or len(args) != len(self.parameters):
             if "out" in kwargs and self.declaration.takes_out and not self.declaration.view:
                 return write_out(self, kwargs.pop("out"), args, kwargs)
-            args = self._bind(args, kwargs)
+            args = self.declaration.bind(args, kwargs)
         if self.declaration.variadic:
             args = (*tensor_list(self.__name__, args[0]), *args[1:])
         recipe = self.recipes.get(tuple(map(kind_on_arrays if grad_mode.on_arrays else kind_of, args)))
@@ -147,41 +147,6 @@ class Op:
         return xp_of(array).ascontiguousarray(array)
 
     # ---- its arguments ----
-
-    def _bind(self, args: tuple, kwargs: dict) -> tuple:
-        """Positional and keyword arguments, in the order of the parameters, with defaults filled in."""
-        defaults = self.declaration.defaults
-        if len(args) > len(self.parameters):
-            raise TypeError(
-                f"{self.__name__}() takes {len(self.parameters)} arguments ({self.declaration.usage()}) but got {len(args)}"
-            )
-        given = dict(zip(self.parameters, args))
-        for key, value in kwargs.items():
-            name = self._parameter(key)
-            if name is None:
-                raise TypeError(
-                    f"{self.__name__}() got an unexpected keyword argument '{key}'; it takes {self.declaration.usage()}"
-                )
-            if name in given:
-                raise TypeError(f"{self.__name__}() got multiple values for argument '{key}'")
-            given[name] = value
-        missing = [n for n in self.parameters if n not in given and n not in defaults]
-        if missing:
-            raise TypeError(
-                f"{self.__name__}() missing required argument '{torchs_name(missing[0])}'; it takes {self.declaration.usage()}"
-            )
-        return tuple(given[n] if n in given else defaults[n] for n in self.parameters)
-
-    def _parameter(self, key: str) -> str | None:
-        """The parameter a keyword means: its own name, torch's `input`/`other`/`tensors`, NumPy's `axis`/`keepdims`."""
-        if key in self.parameters:
-            return key
-        if key in ("input", "tensors"):
-            return self.inputs[0]
-        if key == "other" and len(self.inputs) > 1:
-            return self.inputs[1]
-        alias = {"axis": "dim", "keepdims": "keepdim"}.get(key)
-        return alias if alias in self.parameters else None
 
     def positions_of(self, name: str, n_inputs: int) -> Sequence[int]:
         """Where a parameter stands among the arguments of a call with so many inputs: a list of inputs takes several places."""
