@@ -102,6 +102,17 @@ def test_types_of_an_op_whose_annotations_are_no_strings() -> None:
     assert [p.annotation for p in found.parameters.values()] == ["Tensor | None", "int | None", "Any", "Tensor | None"]
 
 
+def test_only_the_first_two_inputs_have_torchs_names() -> None:
+    @op(public=False)
+    def weighted(xp, x: Array, a: Array, b: Array):
+        return x * a + b
+
+    ops.pop()
+    assert list(inspect.signature(weighted).parameters) == ["input", "a", "b", "out"]
+    one = minitorch.ones(1)
+    assert weighted(input=one, a=2 * one, b=3 * one).item() == 5
+
+
 OPS = [row for row in table() if isinstance(registry.get(row.name), Op) and row._ours is None]
 
 
