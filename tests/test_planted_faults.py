@@ -29,7 +29,7 @@ import minitorch
 from both import alike, outcome
 from minitorch import Tensor
 from minitorch.arrays.device import use_kernels
-from minitorch.autograd import engine, hooks, node
+from minitorch.autograd import engine, hooks, leaves, node
 from minitorch.autograd.engine import Goal, Pending
 from minitorch.autograd.function import FunctionNode
 from minitorch.autograd.grad_mode import grad_mode, users_code
@@ -157,8 +157,8 @@ FAULTS = [
     # hooks
     Fault(Pending.youngest, "grads = node.hooks.before(grads)", "pass"),
     Fault(engine.walk, "results, grads = node.hooks.after(node, results, grads), None", "grads = None"),
-    Fault(node.accumulator, "leaf._accumulator and leaf._accumulator()", "None"),
-    Fault(node.accumulator, "hooks_of(node).tensor[0] = leaf._leaf_hooks", "pass"),
+    Fault(leaves.accumulator, "leaf._accumulator and leaf._accumulator()", "None"),
+    Fault(leaves.accumulator, "hooks_of(node).tensor[0] = leaf._leaf_hooks", "pass"),
     Fault(Hooks.before, "tensor._grad + g", "g"),
     Fault(Hooks.before, "g.clone() if", "g if"),
     Fault(Hooks.before, "tensor is not None and ", ""),
@@ -199,8 +199,8 @@ FAULTS = [
     Fault(plan._picker, "first + len(positions)", "first + 1"),
     Fault(node.version_of, "return 0 if", "return 1 if"),
     Fault(node.version_of, "return -1", "return 0"),
-    Fault(node.gradient_edge, "node = x.grad_fn", "return None"),
-    Fault(node.gradient_edge, "if node is STALE:", "if False:"),
+    Fault(leaves.gradient_edge, "node = x.grad_fn", "return None"),
+    Fault(leaves.gradient_edge, "if node is STALE:", "if False:"),
     # what it saved, and whether it may still be used
     Fault(node.OpNode.run, "self.unpack(recorded) if", "self.unpack(False) if"),
     Fault(node.OpNode.run, "self.unpack(recorded) if self.versions or recorded else self.saved", "self.saved"),
@@ -217,13 +217,13 @@ FAULTS = [
     Fault(node.OpNode.release, "self.saved = None", "pass"),
     Fault(node.OpNode.release, 'self.metadata["name"] = self.name()', "pass"),
     # leaves
-    Fault(node.AccumulateGrad.run, "leaf._grad = leaf._grad + g", "leaf._grad = g"),
-    Fault(node.AccumulateGrad.run, "leaf._grad._accumulate(g)", "leaf._grad = g"),
-    Fault(node.AccumulateGrad.run, "elif recorded:", "elif False:"),
-    Fault(node.AccumulateGrad.run, "if not leaf.is_leaf:", "if False:"),
-    Fault(node.AccumulateGrad.run, "if not leaf._requires_grad:", "if False:"),
-    Fault(node.AccumulateGrad.run, "leaf._grad = as_tensor(g)", "leaf._grad = g"),
-    Fault(node.AccumulateGrad.run, "with users_code():", "if True:"),
+    Fault(leaves.AccumulateGrad.run, "leaf._grad = leaf._grad + g", "leaf._grad = g"),
+    Fault(leaves.AccumulateGrad.run, "leaf._grad._accumulate(g)", "leaf._grad = g"),
+    Fault(leaves.AccumulateGrad.run, "elif recorded:", "elif False:"),
+    Fault(leaves.AccumulateGrad.run, "if not leaf.is_leaf:", "if False:"),
+    Fault(leaves.AccumulateGrad.run, "if not leaf._requires_grad:", "if False:"),
+    Fault(leaves.AccumulateGrad.run, "leaf._grad = as_tensor(g)", "leaf._grad = g"),
+    Fault(leaves.AccumulateGrad.run, "with users_code():", "if True:"),
     # the plan: which derivatives run, on what, and whether a twin stands in for them
     Fault(plan.make_plan, "derivatives += [", "[]; ["),
     Fault(plan.make_plan, "if names.intersection(d.of)", ""),
