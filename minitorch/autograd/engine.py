@@ -51,10 +51,9 @@ def walk(
                 results = node.hooks.after(node, results, grads)
             if not retain_graph:
                 node.release()
-            held = None if node.may_share or node.hooks is not None else grads
             for edge, g in zip(node.edges, results):
                 if edge is not None and g is not None:
-                    pending.add(edge, g, held)
+                    pending.add(edge, g, None if node.may_share or node.hooks is not None else grads)
     return goal.arrived
 
 

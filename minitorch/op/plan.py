@@ -136,9 +136,8 @@ def make_plan(op: Op, wanted: Sequence[int], tensors: Sequence[int], n_inputs: i
     if not op.derivatives:
         return None
     declaration = op.declaration
-    names = (
-        {op.parameters[0]} if declaration.variadic else {op.parameters[i] for i in wanted} & {*declaration.differentiable}
-    )
+    names = {op.parameters[0]} if declaration.variadic else {op.parameters[i] for i in wanted}
+    names &= {*declaration.differentiable}
     if not names:
         return None
     derivatives: list[Any] = [d for d in op.derivatives if names.intersection(d.of)]
