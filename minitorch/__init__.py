@@ -4,6 +4,7 @@ Read in this order: `op/` (what an op is), `autograd/node.py` and `engine.py` (t
 `tensor/tensor.py`, `nn/modules/linear.py`, `optim/sgd.py`.
 """
 
+import typing as _typing
 import warnings as _warnings
 
 # NumPy warns where IEEE arithmetic gives inf or nan; torch is silent. Only warnings raised in minitorch's own code go.
@@ -78,6 +79,9 @@ from .tensor.random import (
 
 # Every public op and composite function, under torch's name: `minitorch.exp`, `minitorch.softmax`, …
 globals().update({_name: _thing for _name, _thing in _registry.items() if _name not in globals()})
+
+if _typing.TYPE_CHECKING:  # they are known to type checkers and editors by a stub that `python -m reference stubs` writes
+    from ._functions import *
 
 # torch's second names for some of them.
 _second_names = """absolute abs, negative neg, multiply mul, subtract sub, divide div, clip clamp, arcsin asin, arccos acos,

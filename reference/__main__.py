@@ -1,4 +1,4 @@
-"""The command line of the oracle: `python -m reference report | bench | mutate | programs | train | derivatives`."""
+"""The command line of the oracle: `python -m reference report | bench | mutate | machine | train | derivatives | stubs`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ def main(arguments: list[str] | None = None) -> int:
     report.add_argument("--only", metavar="TEXT", help="only ops whose name contains this")
 
     bench = commands.add_parser("bench", help="how fast and how large beside torch, with the targets")
-    bench.add_argument("--rounds", type=positive, default=25, metavar="N", help="timings a median is taken of (25)")
+    bench.add_argument("--rounds", type=positive, default=25, metavar="N", help="turns of each library (25)")
+    bench.add_argument("--threads", type=positive, metavar="N", help="of each library (2, or 1 where there is one CPU)")
     bench.add_argument("--only", metavar="TEXT", help="only benchmarks whose name contains this")
     bench.add_argument("--device", choices=("cpu", "cuda"), default="cpu", help="cuda: on a GPU, beside its ceilings (cpu)")
     bench.add_argument("--markdown", metavar="FILE", help="with --device cuda: also write the table there")
@@ -37,6 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     machine.add_argument("--seed", type=int, default=0, metavar="N", help="the first program's seed (0)")
 
     commands.add_parser("derivatives", help="write docs/derivatives.md from the registry")
+    commands.add_parser("stubs", help="write minitorch/_functions.pyi, the types of the public functions, from the registry")
 
     options = vars(parser.parse_args(arguments))
     command = options.pop("command")
@@ -47,9 +49,13 @@ def main(arguments: list[str] | None = None) -> int:
         from .state_machine import programs as run  # type: ignore[assignment]
     elif command == "derivatives":
         from .derivatives import write as run  # type: ignore[assignment]
+    elif command == "stubs":
+        from .stubs import write as run  # type: ignore[assignment]
     elif command == "train":
         from .programs import report as run  # type: ignore[assignment]
     elif command == "bench" and options.pop("device") == "cuda":
+        if options.pop("threads"):
+            parser.error("bench: --threads goes with --device cpu")
         from .bench_cuda import bench as run  # type: ignore[assignment]
     elif command == "bench":
         if options.pop("markdown"):

@@ -1,115 +1,57 @@
-"""`python -m reference bench`: the same work in minitorch and in torch, by turns, and the medians beside the targets.
+"""`python -m reference bench`: what is timed in minitorch and in torch, and the table of it beside the targets.
 
-All are times but the last two: the cost of `import minitorch` over `import numpy`, and the peak memory of a training step.
-For the training steps a hand-written NumPy version shows what the arithmetic alone costs. With `--device cuda` it is
-`bench_cuda.py` that runs.
+A benchmark is a small function of a library that prepares its work and returns it as a call. `clock.py` runs it in each library,
+by turns, in processes of their own; so neither library is imported here. All figures are times but the last one, the peak memory
+of a training step. For training steps a hand-written NumPy version shows what the arithmetic alone costs. With
+`--device cuda` it is `bench_cuda.py` that runs. Read next: `clock.py`.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import gc
 import itertools
 import os
+import platform
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Sequence
 from functools import partial
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
-import minitorch
-
-Work = Callable[[], Any]
-
-
-class Result(NamedTuple):
-    """One benchmark: how ours compares, in a unit, and what it must not exceed."""
-
-    name: str
-    ours: float
-    theirs: float | None
-    unit: str
-    target: float | None  # of ours / theirs; of ours where there is no theirs
-    numpy: float | None = None
-
-    @property
-    def figure(self) -> float:
-        """What is compared with the target."""
-        return self.ours if self.theirs is None else self.ours / self.theirs
-
-
-def bench(rounds: int, only: str | None = None) -> int:
-    """Run, print, and return 1 if a target was missed."""
-    chosen = {name: run for name, run in BENCHMARKS.items() if only is None or only in name}
-    if not chosen:
-        raise SystemExit(f"reference bench: no benchmark's name contains {only!r}; there are: {'; '.join(BENCHMARKS)}")
-    print(f"torch {torch.__version__} ({torch.get_num_threads()} threads), NumPy {np.__version__}; medians of {rounds}")
-    print(f"\n{'':50}{'minitorch':>12}{'torch':>12}{'NumPy':>12}{'ratio':>8}{'target':>8}")
-    missed = 0
-    for name, run in chosen.items():
-        r = run(name, rounds)
-        late = r.target is not None and r.figure > r.target
-        missed += late
-        cells = "".join(f"{'' if v is None else f'{v:.3g} {r.unit}':>12}" for v in (r.ours, r.theirs, r.numpy))
-        figure = f"{r.figure:8.2f}" if r.theirs is not None else f"{'':8}"
-        print(f"{r.name:50}{cells}{figure}{r.target if r.target is not None else '':>8}{'   missed' * late}", flush=True)
-    return 1 if missed else 0
-
-
-def by_turns(rounds: int, repeat: int, *works: Work) -> list[float]:
-    """The median milliseconds of each work; the works take turns, so that all meet the same weather."""
-    times: list[list[float]] = [[] for _ in works]
-    for work in works:
-        work()
-    gc.collect()
-    for _ in range(rounds):
-        for work, taken in zip(works, times):
-            start = time.perf_counter()
-            for _ in range(repeat):
-                work()
-            taken.append((time.perf_counter() - start) / repeat * 1e3)
-    return [statistics.median(taken) for taken in times]
-
+from .clock import DISTURBED, Measure, Prepare, Turn, Work, Worker, by_turns, disturbance, quietest, times
 
 # ---- a thousand small ops ----
 
 
-def chain(name: str, rounds: int, weights_too: bool = False) -> Result:
+def chain(library: Any, weights_too: bool = False) -> Work:
     """x ← x · w + b, five hundred times: what an op costs besides its arithmetic. `weights_too`: w and b want gradients."""
+    x = library.full((8,), 1.0, requires_grad=True)
+    w, b = (library.full((8,), v, requires_grad=weights_too) for v in (0.999, 0.001))
 
-    def work(library: Any) -> Work:
-        x = library.full((8,), 1.0, requires_grad=True)
-        w, b = (library.full((8,), v, requires_grad=weights_too) for v in (0.999, 0.001))
+    def run() -> None:
+        y = x
+        for _ in range(500):
+            y = y * w + b
+        y.sum().backward()
 
-        def run() -> None:
-            y = x
-            for _ in range(500):
-                y = y * w + b
-            y.sum().backward()
-
-        return run
-
-    return Result(name, *by_turns(rounds, 1, work(minitorch), work(torch)), "ms", None if weights_too else 1.0)
+    return run
 
 
 # ---- training steps ----
 
 
-def training_step(sizes: tuple[int, ...], batch: int, target: float, repeat: int) -> Callable[[str, int], Result]:
-    """The benchmark of one Adam step of an MLP."""
-
-    def run(name: str, rounds: int) -> Result:
-        works = *(mlp_step(library, sizes, batch) for library in (minitorch, torch)), numpy_step(sizes, batch)
-        ours, theirs, numpy = by_turns(rounds, repeat, *works)
-        return Result(name, ours, theirs, "ms", target, numpy)
-
-    return run
+def training_step(library: Any, sizes: tuple[int, ...], batch: int) -> Work:
+    """One step of an MLP with Adam; by hand where the library is NumPy."""
+    return numpy_step(sizes, batch) if library is np else mlp_step(library, sizes, batch)
 
 
 def mlp_step(library: Any, sizes: tuple[int, ...], batch: int, device: Any = "cpu", dtype: str = "float32") -> Work:
@@ -117,49 +59,62 @@ def mlp_step(library: Any, sizes: tuple[int, ...], batch: int, device: Any = "cp
     nn = library.nn
     pairs = list(itertools.pairwise(sizes))
     layers = [layer for n, m in pairs[:-1] for layer in (nn.Linear(n, m), nn.ReLU())]
-    model = nn.Sequential(*layers, nn.Linear(*pairs[-1])).to(device, getattr(library, dtype))
+    model = nn.Sequential(*layers, nn.Linear(*pairs[-1]))
+    with library.no_grad():
+        for p, value in zip(model.parameters(), parameters_of(sizes)):
+            p.copy_(library.from_numpy(value))
+    model.to(device, getattr(library, dtype))
     optimizer = library.optim.Adam(model.parameters(), eps=1e-4 if dtype == "float16" else 1e-8)  # 1e-8 is 0 in float16
     inputs, labels = data(sizes, batch)
     x, t = library.from_numpy(inputs).to(device, getattr(library, dtype)), library.from_numpy(labels).to(device)
 
-    def step() -> None:
+    def step() -> Any:
         optimizer.zero_grad()
-        nn.functional.cross_entropy(model(x), t).backward()
+        loss = nn.functional.cross_entropy(model(x), t)
+        loss.backward()
         optimizer.step()
+        return loss
 
     return step
 
 
 def data(sizes: tuple[int, ...], batch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Random inputs and labels."""
+    """Random inputs and labels, the same in all processes."""
     rng = np.random.default_rng(0)
     return rng.standard_normal((batch, sizes[0]), dtype=np.float32), rng.integers(0, sizes[-1], batch)
 
 
+def parameters_of(sizes: tuple[int, ...]) -> list[np.ndarray]:
+    """W₁, b₁, W₂, b₂, … at the start, the same in all processes."""
+    rng = np.random.default_rng(1)
+    weights = [rng.standard_normal((m, n), dtype=np.float32) / np.float32(n**0.5) for n, m in itertools.pairwise(sizes)]
+    return [p for w in weights for p in (w, np.zeros(len(w), np.float32))]
+
+
 def numpy_step(sizes: tuple[int, ...], batch: int) -> Work:
     """The same step by hand: no graph, no tensors, the derivative written out."""
-    rng = np.random.default_rng(0)
-    weights = [rng.standard_normal((m, n), dtype=np.float32) / np.float32(n**0.5) for n, m in itertools.pairwise(sizes)]
-    parameters = [p for w in weights for p in (w, np.zeros(len(w), np.float32))]
+    parameters = parameters_of(sizes)
     m, v = [np.zeros_like(p) for p in parameters], [np.zeros_like(p) for p in parameters]
     x, labels = data(sizes, batch)
+    rows, last = np.arange(batch), len(sizes) - 2
     steps = 0
 
-    def step() -> None:
+    def step() -> Any:
         nonlocal steps
         steps += 1
         kept, h = [x], x
-        for k in range(len(weights)):
+        for k in range(last + 1):
             h = h @ parameters[2 * k].T + parameters[2 * k + 1]
-            if k < len(weights) - 1:
+            if k < last:
                 h = np.maximum(h, 0)
             kept.append(h)
         p = np.exp(h - h.max(1, keepdims=True))
         p /= p.sum(1, keepdims=True)
-        p[np.arange(batch), labels] -= 1
+        loss = -np.log(p[rows, labels]).mean()
+        p[rows, labels] -= 1
         g = p / batch
         gradients: list[np.ndarray] = []
-        for k in reversed(range(len(weights))):
+        for k in reversed(range(last + 1)):
             gradients = [g.T @ kept[k], g.sum(0), *gradients]
             if k:
                 g = (g @ parameters[2 * k]) * (kept[k] > 0)
@@ -170,6 +125,7 @@ def numpy_step(sizes: tuple[int, ...], batch: int) -> Work:
             b *= 0.999
             b += 0.001 * g * g
             θ -= (1e-3 / c1) * a / (np.sqrt(b) / c2 + 1e-8)
+        return loss
 
     return step
 
@@ -177,46 +133,40 @@ def numpy_step(sizes: tuple[int, ...], batch: int) -> Work:
 # ---- large arrays ----
 
 
-def softmax_gelu_norm(name: str, rounds: int) -> Result:
+def softmax_gelu_norm(library: Any) -> Work:
     """softmax(gelu(layer_norm(x))) on 4096 × 1024, forward and backward."""
     numbers = np.random.default_rng(0).standard_normal((4096, 1024), dtype=np.float32)
+    x, F = library.from_numpy(numbers.copy()).requires_grad_(), library.nn.functional
+    upstream = library.from_numpy(numbers)
 
-    def work(library: Any) -> Work:
-        x, F = library.from_numpy(numbers.copy()).requires_grad_(), library.nn.functional
-        upstream = library.from_numpy(numbers)
+    def run() -> None:
+        x.grad = None
+        F.softmax(F.gelu(F.layer_norm(x, (1024,))), dim=-1).backward(upstream)
 
-        def run() -> None:
-            x.grad = None
-            F.softmax(F.gelu(F.layer_norm(x, (1024,))), dim=-1).backward(upstream)
+    return run
 
-        return run
 
-    return Result(name, *by_turns(max(3, rounds // 3), 1, work(minitorch), work(torch)), "ms", 2.0)
+def matmul(library: Any) -> Work:
+    """A B of 512 × 512 float32."""
+    rng = np.random.default_rng(0)
+    a, b = (library.from_numpy(rng.standard_normal((512, 512), dtype=np.float32)) for _ in range(2))
+    return lambda: a @ b
 
 
 # ---- random numbers ----
 
 
-def draws(function: str, target: float) -> Callable[[str, int], Result]:
-    """The benchmark of a million float32 of one distribution."""
-
-    def run(name: str, rounds: int) -> Result:
-        works = [partial(getattr(library, function), 10**6) for library in (minitorch, torch)]
-        return Result(name, *by_turns(rounds, 1, *works), "ms", target)
-
-    return run
+def draws(library: Any, function: str) -> Work:
+    """A million float32 of one distribution."""
+    return partial(getattr(library, function), 10**6)
 
 
-def dropout(name: str, rounds: int) -> Result:
+def dropout(library: Any) -> Work:
     """Dropout of 4096 × 1024 float32."""
-
-    def work(library: Any) -> Work:
-        return partial(library.nn.functional.dropout, library.ones(4096, 1024), 0.5)
-
-    return Result(name, *by_turns(max(3, rounds // 3), 1, work(minitorch), work(torch)), "ms", 4.0)
+    return partial(library.nn.functional.dropout, library.ones(4096, 1024), 0.5)
 
 
-# ---- import and memory ----
+# ---- import ----
 
 IMPORT = """
 import time
@@ -227,26 +177,28 @@ print((time.perf_counter() - start) * 1e3)
 """
 
 
-def import_time(name: str, rounds: int) -> Result:
-    """What `import minitorch` costs after `import numpy`, in a fresh interpreter each time, compiled as an installed package is."""
-    with tempfile.TemporaryDirectory() as bytecode:
-        settings = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode, "PYTHONDONTWRITEBYTECODE": ""}
-        call = partial(subprocess.check_output, [sys.executable, "-c", IMPORT], env=settings)
-        call()
-        times = [float(call()) for _ in range(max(5, rounds // 3))]
-    return Result(name, statistics.median(times), None, "ms", 50.0)
+def fresh_import(library: Any) -> Work:
+    """`import minitorch` after `import numpy`, in a new interpreter each time, compiled as an installed package is."""
+    bytecode = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, bytecode)
+    settings = {**os.environ, "PYTHONPYCACHEPREFIX": bytecode, "PYTHONDONTWRITEBYTECODE": ""}
+    return partial(subprocess.check_output, [sys.executable, "-c", IMPORT], env=settings)
 
 
-def peak_memory(name: str, rounds: int) -> Result:
-    """The most that one training step allocates over what stands before it."""
-    sizes, batch = (784, 512, 512, 10), 128
-    ours, theirs = mlp_step(minitorch, sizes, batch), mlp_step(torch, sizes, batch)
-    for step in (ours, theirs):  # the optimizer's state and the gradients exist from the first step on
-        step()
-    return Result(name, peak_of_ours(ours) / 2**20, peak_of_torch(theirs) / 2**20, "MiB", 1.2)
+def told(run: Work, library: Any) -> list[float]:
+    """The milliseconds that the call itself prints."""
+    return [float(run())]
 
 
-def peak_of_ours(step: Work) -> int:
+# ---- memory ----
+
+
+def peak_memory(step: Work, library: Any) -> list[float]:
+    """MiB: the most that a call allocates over what stands before it."""
+    return [(peak_of_torch(step, library) if library.__name__ == "torch" else peak_of_numpy(step)) / 2**20]
+
+
+def peak_of_numpy(step: Work) -> int:
     """By tracemalloc, which NumPy reports to. One step before is traced too: what it leaves is freed by the next."""
     gc.collect()
     tracemalloc.start()
@@ -259,9 +211,8 @@ def peak_of_ours(step: Work) -> int:
     return peak - standing
 
 
-def peak_of_torch(step: Work) -> int:
+def peak_of_torch(step: Work, torch: Any) -> int:
     """By the profiler's record of every allocation and release on the CPU."""
-    step()
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         step()
     changes = [e for e in profile.profiler.kineto_results.events() if e.name() == "[memory]"]
@@ -272,15 +223,129 @@ def peak_of_torch(step: Work) -> int:
     return peak
 
 
-BENCHMARKS: dict[str, Callable[[str, int], Result]] = {
-    "1,000 chained elementwise ops on 8 numbers": chain,
-    "the same, with gradients for all operands": partial(chain, weights_too=True),
-    "training step 64-128-128-10, batch 64": training_step((64, 128, 128, 10), 64, 0.8, 20),
-    "training step 784-512-512-10, batch 128": training_step((784, 512, 512, 10), 128, 1.2, 2),
-    "softmax(gelu(layer_norm(x))), 4096 × 1024": softmax_gelu_norm,
-    "a million uniform numbers": draws("rand", 3.0),
-    "a million normal numbers": draws("randn", 3.0),
-    "dropout, 4096 × 1024": dropout,
-    "import minitorch, after numpy": import_time,
-    "peak memory of a step 784-512-512-10": peak_memory,
-}
+# ---- the rows ----
+
+BOTH = ("minitorch", "torch")
+ALL = (*BOTH, "numpy")
+
+
+class Row(NamedTuple):
+    """A line of the table: what is prepared, where, how it is measured, and what must not be exceeded."""
+
+    name: str
+    prepare: Prepare
+    target: float | None = None  # of minitorch / torch; of minitorch's own figure where it is alone
+    libraries: tuple[str, ...] = BOTH
+    measure: Measure = times
+    unit: str = "ms"
+
+
+def step_row(sizes: tuple[int, ...], batch: int, target: float) -> Row:
+    name = f"training step {'-'.join(map(str, sizes))}, batch {batch}"
+    return Row(name, partial(training_step, sizes=sizes, batch=batch), target, ALL)
+
+
+LARGE = (784, 512, 512, 10)
+
+ROWS = [
+    Row("1,000 chained elementwise ops on 8 numbers", chain, 0.9),
+    Row("the same, with gradients for all operands", partial(chain, weights_too=True)),
+    step_row((4, 16, 16, 3), 16, 0.6),
+    step_row((64, 128, 128, 10), 64, 0.8),
+    step_row(LARGE, 128, 1.0),
+    Row("softmax(gelu(layer_norm(x))), 4096 × 1024", softmax_gelu_norm, 1.5),
+    Row("matrix product, 512 × 512", matmul),
+    Row("a million uniform numbers", partial(draws, function="rand"), 3.0),
+    Row("a million normal numbers", partial(draws, function="randn"), 3.0),
+    Row("dropout, 4096 × 1024", dropout, 4.0),
+    Row("import minitorch, after numpy", fresh_import, 50.0, ("minitorch",), told),
+    Row(
+        "peak memory of a step 784-512-512-10", partial(training_step, sizes=LARGE, batch=128), 1.2, ALL, peak_memory, "MiB"
+    ),
+]
+
+
+# ---- the table ----
+
+
+class Result(NamedTuple):
+    """What the rounds of one row come to."""
+
+    row: Row
+    figures: dict[str, float]  # of each library, the median of its turns
+    ratios: list[float]  # minitorch / torch of each round
+    waited: float  # the disturbance that a round had in the middle
+
+    @property
+    def compared(self) -> float:
+        """What the target is about."""
+        return statistics.median(self.ratios) if self.ratios else self.figures["minitorch"]
+
+    @property
+    def verdict(self) -> str:
+        """Empty if all is well. Nothing is said of the target where other programs had the processors."""
+        if self.row.unit == "ms" and self.waited > DISTURBED:
+            return "disturbed"
+        return "missed" if self.row.target is not None and self.compared > self.row.target else ""
+
+    def line(self) -> str:
+        cells = [f"{self.figures[library]:.3g} {self.row.unit}" if library in self.figures else "" for library in ALL]
+        ratio = f"{self.compared:.2f}" if self.ratios else ""
+        target = "" if self.row.target is None else f"{self.row.target:g}"
+        return aligned(
+            self.row.name, *cells, ratio, spread(self.ratios), f"{self.waited:.1%}", target, self.verdict
+        ).rstrip()
+
+
+def bench(rounds: int, threads: int | None = None, only: str | None = None) -> int:
+    """Run, print, and return 1 if a target was missed or cannot be judged. The targets are for two threads."""
+    threads = threads or min(2, os.cpu_count() or 1)
+    chosen = [row for row in ROWS if only is None or only in row.name]
+    if not chosen:
+        raise SystemExit(
+            f"reference bench: no benchmark's name contains {only!r}; there are: {'; '.join(r.name for r in ROWS)}"
+        )
+    print(headline(rounds, threads))
+    print(aligned("", "minitorch", "torch", "NumPy", "ratio", "quartiles", "waited", "target"))
+    well = True
+    for row in chosen:
+        result = run(row, rounds, threads)
+        print(result.line(), flush=True)
+        well = well and not result.verdict
+    return int(not well)
+
+
+def run(row: Row, rounds: int, threads: int) -> Result:
+    """A row in all its libraries, by turns."""
+    rounds = rounds if row.unit == "ms" else 1  # memory is the same each time
+    with contextlib.ExitStack() as stack:
+        workers = [stack.enter_context(Worker(lib, row.prepare, row.measure, threads)) for lib in row.libraries]
+        return result_of(row, quietest(by_turns(workers, rounds), rounds))
+
+
+def result_of(row: Row, rounds: Sequence[Sequence[Turn]]) -> Result:
+    """The medians. A ratio is taken within a round, so that both sides have met the same weather."""
+    figures = {turns[0].library: statistics.median(turn.figure for turn in turns) for turns in zip(*rounds)}
+    ratios = [ours.figure / theirs.figure for ours, theirs, *_ in rounds] if "torch" in figures else []
+    return Result(row, figures, ratios, statistics.median(map(disturbance, rounds)))
+
+
+def spread(ratios: list[float]) -> str:
+    """Between which two the middle half of them lies."""
+    if len(ratios) < 2:
+        return ""
+    low, _, high = statistics.quantiles(ratios, method="inclusive")
+    return f"{low:.2f}–{high:.2f}"
+
+
+def headline(rounds: int, threads: int) -> str:
+    """The machine, the versions, and how it is measured."""
+    return (
+        f"{platform.machine()}, {os.cpu_count()} CPUs, {threads} thread{'s' * (threads > 1)} for each library; Python {platform.python_version()}, "
+        f"torch {version('torch')}, NumPy {np.__version__};\neach library in a process of its own, by turns; medians of {rounds} rounds.\n"
+        "waited: how long threads waited for a processor that another program had, as a share of the time\n"
+    )
+
+
+def aligned(name: str, *cells: str) -> str:
+    return f"{name:44}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, (12, 12, 12, 8, 13, 8, 8, 12)))

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 import minitorch
 
-SHAPES = [(3, 2), (4,), ()]  # the first two parameters make group 0, the last one group 1
-KINDS = st.sampled_from(["normal", "normal", "tiny", "zero", "none"])
+SHAPES = [(3, 2), (4,), (2, 1), (5,), ()]  # the last makes group 1, the others group 0: enough that they may go together
+KINDS = st.sampled_from(["normal", "normal", "normal", "tiny", "zero", "none"])
 
 
 class Row(NamedTuple):
@@ -44,11 +44,12 @@ def drawn(**options: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]
 
 momenta = st.sampled_from([0.5, 0.9])
 sgd_options = drawn(momentum=momenta, dampening=st.sampled_from([0.0, 0.4]))
+damped_options = st.builds(dict, drawn(), momentum=momenta, dampening=st.just(0.4))
 nesterov_options = st.builds(dict, drawn(), momentum=momenta, nesterov=st.just(True))
 adam_options = drawn(amsgrad=flags, betas=st.tuples(betas, betas), eps=st.sampled_from([1e-12, 1e-8, 1e-3]))
 
 ROWS = [
-    Row("SGD", sgd_options | nesterov_options),
+    Row("SGD", sgd_options | damped_options | nesterov_options),
     Row("Adam", adam_options | adam_options.map(lambda options: options | {"decoupled_weight_decay": True})),
     Row("AdamW", adam_options),
 ]
@@ -87,7 +88,7 @@ class Run:
     ) -> None:
         self.lib = lib
         self.params = [lib.tensor(value.tolist(), dtype=dtype_of(lib, value), requires_grad=True) for value in start]
-        groups = [{"params": self.params[:2]}, {"params": self.params[2:], **second_group}]
+        groups = [{"params": self.params[:-1]}, {"params": self.params[-1:], **second_group}]
         self.optimizer = row.build(lib, groups, options)
 
     def step(self, gradients: list[np.ndarray | None]) -> None:

@@ -115,10 +115,6 @@ EXCUSED = {
         r"shape \(\) in",
     ): "a size of a 0-d target is read before its number of dimensions is looked at",
     ("kron", "shape"): "what cannot be viewed is refused, whether or not it could be copied",
-    (
-        "cross_entropy",
-        "int64 in place of float64",
-    ): "of two refusals of an integer input without elements, which comes first",
     ("kthvalue", "bool"): "a bool without dimensions is taken",
     ("unflatten", "sizes: {}"): "an empty dict is taken for an empty tuple",
     (

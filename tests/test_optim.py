@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from unittest import mock
 
 import pytest
 import torch
@@ -12,14 +13,17 @@ from hypothesis import strategies as st
 
 import minitorch
 from both import Scenarios, assert_runs_the_same, assert_same_complaint
+from minitorch.arrays.device import use_kernels
 from reference.optimizers import ROWS, worst_error
 
 
+@pytest.mark.parametrize("twins", [True, False], ids=["twins", "plain"])
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 @given(data=st.data())
 @settings(deadline=None)
-def test_steps_equal_torchs(row, data):
-    assert worst_error(row, data.draw) <= 1e-11
+def test_steps_equal_torchs(row, twins, data):
+    with mock.patch.object(use_kernels, "enabled", twins):
+        assert worst_error(row, data.draw) <= 1e-11
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)

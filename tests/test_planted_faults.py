@@ -29,12 +29,13 @@ import minitorch
 from both import alike, outcome
 from minitorch import Tensor
 from minitorch.arrays.device import use_kernels
-from minitorch.autograd import engine, hooks, node
+from minitorch.autograd import engine, hooks, leaves, node
 from minitorch.autograd.engine import Goal, Pending
 from minitorch.autograd.function import FunctionNode
 from minitorch.autograd.grad_mode import grad_mode, users_code
 from minitorch.autograd.hooks import Hooks
-from minitorch.op import Op, Row, half_precision, lanes, ops, plan, promotion, recipe
+from minitorch.autograd.leaves import AccumulateGrad
+from minitorch.op import Op, Row, half_precision, lanes, ops, plan, promotion, recipe, steps
 from minitorch.op.plan import Plan
 from minitorch.op.recipe import Recipe
 from minitorch.tensor import writing
@@ -143,8 +144,8 @@ FAULTS = [
     Fault(engine._Mode.__exit__, "grad_mode.enabled, grad_mode.on_arrays, running.walk", "grad_mode.enabled, grad_mode.on_arrays, _"),
     # whose memory a leaf's gradient is
     Fault(engine.walk, "g if create_graph else g._array, None", "g if create_graph else g._array, []"),
-    Fault(engine.walk, "None if node.may_share else grads", "grads"),
-    Fault(engine.walk, "node.hooks.after(node, results, grads), None", "node.hooks.after(node, results, grads), grads"),
+    Fault(engine.walk, "node.may_share or node.hooks is not None", "node.hooks is not None"),
+    Fault(engine.walk, "node.may_share or node.hooks is not None", "node.may_share"),
     Fault(Pending.add, "self.borrowed.add(node)", "pass"),
     Fault(Pending.youngest, "if not node.edges and not self._is_free(node):", "if False:"),
     Fault(Pending.youngest, "g.clone() if self.recorded else g.copy()", "g if self.recorded else g.copy()"),
@@ -156,9 +157,9 @@ FAULTS = [
     Fault(Pending._is_own, 'getattr(h, "_array", h) is array', "False"),
     # hooks
     Fault(Pending.youngest, "grads = node.hooks.before(grads)", "pass"),
-    Fault(engine.walk, "results, grads = node.hooks.after(node, results, grads), None", "grads = None"),
-    Fault(node.accumulator, "leaf._accumulator and leaf._accumulator()", "None"),
-    Fault(node.accumulator, "hooks_of(node).tensor[0] = leaf._leaf_hooks", "pass"),
+    Fault(engine.walk, "results = node.hooks.after(node, results, grads)", "pass"),
+    Fault(leaves.accumulator, "leaf._accumulator and leaf._accumulator()", "None"),
+    Fault(leaves.accumulator, "hooks_of(node).tensor[0] = leaf._leaf_hooks", "pass"),
     Fault(Hooks.before, "tensor._grad + g", "g"),
     Fault(Hooks.before, "g.clone() if", "g if"),
     Fault(Hooks.before, "tensor is not None and ", ""),
@@ -188,19 +189,19 @@ FAULTS = [
     Fault(Plan.record, "if type(maker) is OpNode else", "if maker is not None else"),
     Fault(Plan.record, "node.birth = birth()", "node.birth = birth() - len(edges) - 0.5"),
     Fault(Plan.record, "if saved[k]._counter is not None:", "if False:"),
-    Fault(Plan.record, "[*map(version_of, saved), *self.unwritten[len(saved) :]]", "[*map(version_of, saved)]"),
+    Fault(Plan.record, ", *self.unwritten[len(self.arguments) :]]", "]"),
     Fault(Plan.record, "len(outs) > 1 or ", ""),
     Fault(Plan.record, " or array.shape != shape", ""),
     Fault(Plan.record, " or array.dtype is not dtype", ""),
-    Fault(Plan.record, "node.saved = (*saved, *self._results(args, outs))", "pass"),
+    Fault(Plan.record, "if not self.saves_results", "if True"),
     Fault(Plan.record, "watch(node)", "pass"),
     Fault(Plan._results, "outs[nr]._alias()", "outs[nr]"),
     Fault(Plan._results, "shapes if self.op.declaration.variadic else shapes[0]", "shapes[0]"),
     Fault(plan._picker, "first + len(positions)", "first + 1"),
     Fault(node.version_of, "return 0 if", "return 1 if"),
     Fault(node.version_of, "return -1", "return 0"),
-    Fault(node.gradient_edge, "node = x.grad_fn", "return None"),
-    Fault(node.gradient_edge, "if node is STALE:", "if False:"),
+    Fault(leaves.gradient_edge, "node = x.grad_fn", "return None"),
+    Fault(leaves.gradient_edge, "if node is STALE:", "if False:"),
     # what it saved, and whether it may still be used
     Fault(node.OpNode.run, "self.unpack(recorded) if", "self.unpack(False) if"),
     Fault(node.OpNode.run, "self.unpack(recorded) if self.versions or recorded else self.saved", "self.saved"),
@@ -217,28 +218,31 @@ FAULTS = [
     Fault(node.OpNode.release, "self.saved = None", "pass"),
     Fault(node.OpNode.release, 'self.metadata["name"] = self.name()', "pass"),
     # leaves
-    Fault(node.AccumulateGrad.run, "leaf._grad = leaf._grad + g", "leaf._grad = g"),
-    Fault(node.AccumulateGrad.run, "leaf._grad._accumulate(g)", "leaf._grad = g"),
-    Fault(node.AccumulateGrad.run, "elif recorded:", "elif False:"),
-    Fault(node.AccumulateGrad.run, "if not leaf.is_leaf:", "if False:"),
-    Fault(node.AccumulateGrad.run, "if not leaf._requires_grad:", "if False:"),
-    Fault(node.AccumulateGrad.run, "leaf._grad = as_tensor(g)", "leaf._grad = g"),
-    Fault(node.AccumulateGrad.run, "with users_code():", "if True:"),
+    Fault(AccumulateGrad.run, "leaf._grad = leaf._grad + g", "leaf._grad = g"),
+    Fault(AccumulateGrad.run, "leaf._grad._accumulate(g)", "leaf._grad = g"),
+    Fault(AccumulateGrad.run, "elif recorded:", "elif False:"),
+    Fault(AccumulateGrad.run, "if not leaf.is_leaf:", "if False:"),
+    Fault(AccumulateGrad.run, "if not leaf._requires_grad:", "if False:"),
+    Fault(AccumulateGrad.run, "leaf._grad = as_tensor(g)", "leaf._grad = g"),
+    Fault(AccumulateGrad.run, "with users_code():", "if True:"),
     # the plan: which derivatives run, on what, and whether a twin stands in for them
     Fault(plan.make_plan, "derivatives += [", "[]; ["),
     Fault(plan.make_plan, "if names.intersection(d.of)", ""),
     Fault(plan.make_plan, "targets <= set(d.of)", "True"),
-    Fault(plan.make_plan, "names = {op.parameters[0]} if declaration.variadic else {", "names = {"),
-    Fault(Plan.__init__, "twin.of.index(n) for n in wanted", "k for k, n in enumerate(wanted)"),
+    Fault(plan.make_plan, "{op.parameters[0]} if declaration.variadic else ", ""),
+    Fault(steps.by_twin, "twin.of.index(n) for n in wanted", "k for k, n in enumerate(wanted)"),
     Fault(Plan.__init__, "filter(None, [twin])", "[]"),
-    Fault(Plan.__init__, "if declaration.gradient_name(nr) in self.grads", ""),
-    Fault(Plan.__init__, "bool(self.tensors or outputs or op.holds_indices(of_call))", "bool(self.tensors)"),
-    Fault(Plan.__init__, "bool(self.tensors or outputs or op.holds_indices(of_call))", "bool(self.tensors or outputs)"),
-    Fault(Plan.__init__, "*(0 for _ in outputs)", ""),
-    Fault(plan._together, "derivative_in_float32(d.function) if half else d.function", "d.function"),
-    Fault(plan._by_twin, "grads[0] is None or not", "not"),
-    Fault(plan._by_twin, "grads[0] is None or not use_kernels.enabled", "grads[0] is None"),
-    Fault(plan._by_twin, "[several[k] for k in picks]", "several"),
+    Fault(Plan._aim, "if declaration.gradient_name(nr) in self.grads", ""),
+    Fault(Plan._keep, "bool(self.tensors or outputs or self.op.holds_indices(of_call))", "bool(self.tensors)"),
+    Fault(Plan._keep, "bool(self.tensors or outputs or self.op.holds_indices(of_call))", "bool(self.tensors or outputs)"),
+    Fault(Plan._keep, "*(0 for _ in outputs)", ""),
+    Fault(Plan._aim, "if i in tensors)", ")"),
+    Fault(Plan.__init__, "for n in d.of if n in given", "for n in d.of"),
+    Fault(steps.together, "if not given.issuperset(d.of):", "if False:"),
+    Fault(steps.together, "derivative_in_float32(d.function) if half else d.function", "d.function"),
+    Fault(steps.by_twin, "grads[0] is None or not", "not"),
+    Fault(steps.by_twin, "grads[0] is None or not use_kernels.enabled", "grads[0] is None"),
+    Fault(steps.by_twin, "[several[k] for k in picks]", "several"),
     Fault(node.OpNode.run, "    if recorded:", "    if recorded and plan.by_twin is None:"),
     # the recipe: what decides how a call goes
     Fault(recipe.kind_of, "type(array),", "None,"),

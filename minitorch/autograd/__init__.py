@@ -14,7 +14,8 @@ from . import engine, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .graph import GradientEdge
-from .node import Node, gradient_edge
+from .leaves import gradient_edge
+from .node import Node
 
 __all__ = [
     "Function", "GradientEdge", "Node", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",

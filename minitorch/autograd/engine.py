@@ -48,12 +48,13 @@ def walk(
                 continue
             results = node.run(grads, create_graph) if run is None else run(node, grads, create_graph)
             if node.hooks is not None:
-                results, grads = node.hooks.after(node, results, grads), None
+                results = node.hooks.after(node, results, grads)
             if not retain_graph:
                 node.release()
+            held = None if node.may_share or node.hooks is not None else grads
             for edge, g in zip(node.edges, results):
                 if edge is not None and g is not None:
-                    pending.add(edge, g, None if node.may_share else grads)
+                    pending.add(edge, g, held)
     return goal.arrived
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from .grad_mode import grad_mode, users_code
 from .hooks import as_carried, as_tensors
-from .node import Node, birth, gradient_edge, watchers
+from .leaves import gradient_edge
+from .node import Node, birth, watchers
 
 
 class FunctionCtx:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from . import node as graph_node
 from .grad_mode import no_grad
+from .leaves import gradient_edge
 from .node import Node
 
 __all__ = [
@@ -33,7 +34,7 @@ class GradientEdge(NamedTuple):
 
 def get_gradient_edge(tensor: Any) -> GradientEdge:
     """Where the gradient of this tensor goes; holding it does not hold the tensor's memory."""
-    edge = graph_node.gradient_edge(tensor)
+    edge = gradient_edge(tensor)
     if edge is None:
         raise RuntimeError(
             "It is not possible to get the gradient edge of a Tensor that does not require gradients: call requires_grad_() "
@@ -97,7 +98,7 @@ class _Packed:
     __slots__ = ("edge", "unpack_hook", "value")
 
     def __init__(self, tensor: Any, pack_hook: Callable, unpack_hook: Callable) -> None:
-        self.edge = graph_node.gradient_edge(tensor)
+        self.edge = gradient_edge(tensor)
         self.unpack_hook = unpack_hook
         before = tensor._version
         with no_grad():

@@ -1,20 +1,19 @@
-"""The graph: a `Node` for every recorded op, an `AccumulateGrad` at every leaf, and the edges between them.
+"""The graph: a `Node` for every recorded op, and the edges between them.
 
 A node knows which nodes made its inputs (its edges), what its derivatives asked to keep, at which version, and how to run
 them. It is born after its inputs, so birth order is a topological order.
-Read next: `engine.py`, which walks this graph backward.
+Read next: `leaves.py`, where the graph ends; `engine.py`, which walks it backward.
 """
 
 from __future__ import annotations
 
 import itertools
-import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import hooks
-from .grad_mode import grad_mode, users_code
-from .hooks import Hooks, as_tensor, hooks_of
+from .grad_mode import grad_mode
+from .hooks import Hooks, hooks_of
 
 birth = itertools.count().__next__
 new = object.__new__
@@ -76,12 +75,7 @@ class Node:
         """What was saved, after checking that nobody has overwritten it since; recorded: with its history."""
         values: Any = self.saved
         if values is None:
-            raise RuntimeError(
-                f"Trying to backward through the graph a second time: {self.name()} has already been freed by an "
-                "earlier backward. If this part of the graph comes from an earlier iteration (a hidden state, a loss "
-                "summed across steps), cut it with .detach(); to really differentiate it twice, give "
-                "retain_graph=True to the first backward."
-            )
+            raise RuntimeError(self._freed())
         if in_place_detachments:
             self._check_detached(values)
         for k, version in enumerate(self.versions):
@@ -114,6 +108,14 @@ class Node:
     def saved_name(self, k: int) -> str:
         """What the k-th saved value is called."""
         raise NotImplementedError
+
+    def _freed(self) -> str:
+        return (
+            f"Trying to backward through the graph a second time: {self.name()} has already been freed by an "
+            "earlier backward. If this part of the graph comes from an earlier iteration (a hidden state, a loss "
+            "summed across steps), cut it with .detach(); to really differentiate it twice, give "
+            "retain_graph=True to the first backward."
+        )
 
     def _check_detached(self, values: Sequence) -> None:
         """Refuse what was saved with a history and has lost it since."""
@@ -235,79 +237,3 @@ def version_of(value: Any) -> int:
     if not isinstance(value, hooks.Tensor):
         return -1
     return 0 if value._counter is None else value._counter.n
-
-
-class AccumulateGrad(Node):
-    """The end of the graph at a leaf: adds what arrives into `leaf.grad`."""
-
-    __slots__ = ("birth", "hooks", "output_specs", "variable")
-    edges: Sequence = ()
-    places: Sequence = ()
-    next_functions: tuple = ()
-
-    def __init__(self, variable: Any):
-        self.variable = variable
-        self.output_specs = ((variable._array.shape, variable._array.dtype),)
-        self.hooks = None
-        self.birth = birth()
-
-    def name(self) -> str:
-        return "torch::autograd::AccumulateGrad"
-
-    def run(self, grads: list, recorded: bool) -> list:
-        """Add what has arrived into the leaf's `.grad`."""
-        g, leaf = grads[0], self.variable
-        if g is None:
-            return []
-        if not leaf.is_leaf:
-            raise RuntimeError(
-                f"leaf variable has been moved into the graph interior: a tensor of shape {tuple(leaf.shape)} was used as a leaf, "
-                f"then written to, and {leaf.grad_fn.name()} has made it since; write into a clone() instead"
-            )
-        if not leaf._requires_grad:
-            return []
-        if leaf._grad is None:
-            leaf._grad = as_tensor(g)
-        elif recorded:
-            leaf._grad = leaf._grad + g
-        else:
-            leaf._grad._accumulate(g)
-        if leaf._post_accumulate_hooks:
-            with users_code():
-                for hook in list(leaf._post_accumulate_hooks.values()):
-                    hook(leaf)
-        return []
-
-    def release(self) -> None:
-        """Nothing is saved here."""
-
-
-# ---- edges ----
-
-
-def gradient_edge(x: Any) -> tuple[Any, int] | None:
-    """Where the gradient of tensor `x` goes: (node, output number), or None if it wants none."""
-    if not getattr(x, "_requires_grad", False):
-        return None
-    node = x._grad_fn
-    if node is None:
-        return accumulator(x), 0
-    if node is STALE:
-        node = x.grad_fn  # a view whose base was written to: made anew
-        if node is None:
-            return None
-    return node, x._output_nr
-
-
-def accumulator(leaf: Any) -> AccumulateGrad:
-    """The leaf's AccumulateGrad node. The leaf holds it weakly, it holds the leaf: no cycle, one per leaf."""
-    node = leaf._accumulator and leaf._accumulator()
-    if node is None:
-        node = AccumulateGrad(leaf)
-        if leaf._leaf_hooks is not None:
-            hooks_of(node).tensor[0] = leaf._leaf_hooks
-        leaf._accumulator = weakref.ref(node)
-    return node
-
-
-STALE = object()  # the `_grad_fn` of a view that has to ask for its history: see `Tensor.grad_fn`

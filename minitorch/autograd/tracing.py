@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from .engine import reduced
 from .function import Function, FunctionNode
 from .grad_mode import no_grad
-from .node import PACKED, AccumulateGrad, Node, gradient_edge
+from .leaves import AccumulateGrad, gradient_edge
+from .node import PACKED, Node
 
 START = 0  # the "step" that the first gradient comes from
 SHOWN = 4  # numbers of tensors with more elements than this are left out

@@ -15,7 +15,7 @@ from typing import Any
 from .. import autograd
 from ..autograd.functional import stacked, unit_vectors
 from ..autograd.grad_mode import enable_grad, is_grad_enabled
-from ..autograd.node import AccumulateGrad, gradient_edge
+from ..autograd.leaves import AccumulateGrad, gradient_edge
 from ..tensor import Tensor
 from ..tensor.creation import zeros_like
 from .tree import leaves, mapped, rebuilt, structure

@@ -8,6 +8,7 @@ declaration; no rule looks at the name of a function or of the file it stands in
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,7 +16,10 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args
 
 if TYPE_CHECKING:  # to a type checker an array of any library
-    Array = Operand = Index = Indices = Any
+    Array = Any
+    Operand = Any
+    Index = Any
+    Indices = Any
 else:
 
     class Array:
@@ -32,6 +36,11 @@ else:
 
 
 REQUIRED = inspect.Parameter.empty  # the default of a parameter that has none
+USERS_TYPES = {
+    "Array": "Tensor",
+    "Operand": "Tensor | Number",
+    "Index": "Tensor",
+}  # what users pass where forward sees arrays
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,12 @@ class Parameter:
     role: type | None  # Array, Operand, Index, Indices; None for an option
     default: Any = REQUIRED
     by_position: bool = True
+
+    def written(self) -> str:
+        """The annotation as source."""
+        if isinstance(self.annotation, str):
+            return self.annotation
+        return "Any" if self.annotation is REQUIRED else re.sub(r"\w+\.", "", inspect.formatannotation(self.annotation))
 
 
 @dataclass(frozen=True)
@@ -104,10 +119,56 @@ class Declaration:
         """What a derivative calls the gradient of output `nr`: `g` for the first, `g_<output>` for the others."""
         return "g" if nr == 0 else f"g_{self.outputs[nr]}"
 
+    def bind(self, args: tuple, kwargs: dict) -> tuple:
+        """Positional and keyword arguments, in the order of the parameters, with defaults filled in."""
+        if len(args) > len(self.names):
+            raise TypeError(f"{self.name}() takes {len(self.names)} arguments ({self.usage()}) but got {len(args)}")
+        given = dict(zip(self.names, args))
+        for key, value in kwargs.items():
+            name = self._parameter(key)
+            if name is None:
+                raise TypeError(f"{self.name}() got an unexpected keyword argument '{key}'; it takes {self.usage()}")
+            if name in given:
+                raise TypeError(f"{self.name}() got multiple values for argument '{key}'")
+            given[name] = value
+        missing = [n for n in self.names if n not in given and n not in self.defaults]
+        if missing:
+            raise TypeError(f"{self.name}() missing required argument '{torchs_name(missing[0])}'; it takes {self.usage()}")
+        return tuple(given[n] if n in given else self.defaults[n] for n in self.names)
+
+    def _parameter(self, key: str) -> str | None:
+        """The parameter a keyword means: its own name, torch's `input`/`other`/`tensors`, NumPy's `axis`/`keepdims`."""
+        if key in self.names:
+            return key
+        if key in ("input", "tensors"):
+            return self.inputs[0]
+        if key == "other" and len(self.inputs) > 1:
+            return self.inputs[1]
+        alias = {"axis": "dim", "keepdims": "keepdim"}.get(key)
+        return alias if alias in self.names else None
+
     def signature(self) -> inspect.Signature:
-        """How users call it: the parameters by torch's names."""
+        """How users call it: the parameters by torch's names, with the types that may come."""
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
-        return inspect.Signature([inspect.Parameter(torchs_name(p.name), kind, default=p.default) for p in self.parameters])
+        parameters = [
+            inspect.Parameter(torchs_name(p.name), kind, default=p.default, annotation=self._type_for_users(p))
+            for p in self.parameters
+        ]
+        tensors = ["Tensor"] * len(self.outputs) or ["Tensor", "..."]
+        result = "Tensor" if len(tensors) == 1 else f"tuple[{', '.join(tensors)}]"
+        made = inspect.Signature(parameters, return_annotation=result)
+        return with_out(made) if self.takes_out and not self.view else made
+
+    def _type_for_users(self, parameter: Parameter) -> str:
+        """What a call may give for a parameter, as type checkers write it. A number needs a tensor beside it."""
+        if self.variadic and parameter.role is not None:
+            return "Sequence[Tensor]"
+        types = {"Array": "Tensor", "Index": "Tensor", "Operand": "Tensor | Number" if len(self.inputs) > 1 else "Tensor"}
+        return re.sub(r"\b(Array|Operand|Index)\b", lambda word: types[word[0]], parameter.written())
+
+    def usage(self) -> str:
+        """The parameters in short, for messages: `input, other, alpha=1`."""
+        return ", ".join(torchs_name(p.name) + ("" if p.default is REQUIRED else f"={p.default!r}") for p in self.parameters)
 
 
 def parameters_of(forward: Callable) -> tuple[tuple[Parameter, ...], bool]:
@@ -142,5 +203,13 @@ def parts_of(annotation: Any, function: Callable, **late: Any) -> tuple:
 
 
 def torchs_name(name: str) -> str:
-    """What torch calls a parameter that a formula here calls x, a or b."""
-    return {"x": "input", "a": "input", "b": "other"}.get(name, name)
+    """What torch calls a parameter that a formula here calls x, a, b or xs."""
+    return {"x": "input", "a": "input", "b": "other", "xs": "tensors"}.get(name, name)
+
+
+def with_out(signature: inspect.Signature) -> inspect.Signature:
+    """The signature of a function that also takes `out=`, of its result's type."""
+    out = inspect.Parameter(
+        "out", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=f"{signature.return_annotation} | None"
+    )
+    return signature.replace(parameters=[*signature.parameters.values(), out])

@@ -89,13 +89,9 @@ def row(
         else replace(p, role=(role := Operand if operands is None or p.name in operands else Array), annotation=role)
         for p in parameters_of(forward)[0]
     )
-    words = {
-        "elementwise": True,
-        "in_float32": True,
-        "same_dtype": tuple(same_dtype.split()),
-        "exact": tuple(exact.split()),
-    } | words
-    declaration = Declaration(name, forward, parameters, doc=formula, **words)
+    facets: dict[str, Any] = {"elementwise": True, "in_float32": True, **words}
+    facets |= {"same_dtype": tuple(same_dtype.split()), "exact": tuple(exact.split())}
+    declaration = Declaration(name, forward, parameters, doc=formula, **facets)
     if derivatives and len(derivatives) != len(declaration.inputs):
         raise TypeError(f"row {name!r} has the inputs {', '.join(declaration.inputs)}, but {len(derivatives)} derivatives")
     made = Row(declaration)
@@ -122,8 +118,8 @@ def composite(
     when the call has failed in any case.
     """
     if function is None:
-        words = {"out": out, "grad_fn": grad_fn, "only": only, "same_dtype": same_dtype, "check_first": check_first}
-        return functools.partial(composite, **words)
+        words: dict[str, Any] = {"out": out, "grad_fn": grad_fn, "only": only, "same_dtype": same_dtype}
+        return functools.partial(composite, **words, check_first=check_first)
     name = function.__name__.rstrip("_")
     made = checked(named(function, grad_fn) if grad_fn else function, name, only, tuple(same_dtype.split()), check_first)
     return register(name, accepts_out(made) if out else made)

@@ -17,12 +17,13 @@ import numpy as np
 
 from ..arrays.device import mixed_devices, raise_what_was_noted, xp_of
 from ..autograd.grad_mode import grad_mode, inference_blocks
-from .declaration import Declaration, Indices, torchs_name
+from .declaration import Declaration, Indices
 from .half_precision import forward_in_float32
 from .out import write_out
 from .plan import Derivative
 from .recipe import Recipe, kind_of, kind_on_arrays, resolve
 from .signature import Signature, tensor_list
+from .source import page_of, place_of_the_caller
 
 Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
 new = object.__new__  # the door makes a Tensor for every output: it fills in what differs from the class's defaults
@@ -57,14 +58,25 @@ class Op:
         self.__name__ = self.__qualname__ = declaration.name
         self.__module__ = declaration.forward.__module__
         self.__doc__ = declaration.doc
-        self.__wrapped__ = declaration.forward
+        self.declared_at = place_of_the_caller()
+
+    # ---- what `help` and `inspect` show ----
 
     def __repr__(self) -> str:
-        return f"<op {self.__name__}({', '.join(self.parameters)})>"
+        return f"<op {self.__name__}({self.declaration.usage()})>"
 
     @property
     def __signature__(self) -> inspect.Signature:
         return self.declaration.signature()
+
+    @property
+    def __wrapped__(self) -> Any:
+        """What `inspect.getsource` looks at: the declaration with the derivatives after it, or forward if there is no file."""
+        return page_of(self) or self.forward
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Op:
+        """In the body of a class an op is no method. (That `__get__` is there makes `help` show an op as a function.)"""
+        return self
 
     # ---- the call ----
 
@@ -73,7 +85,7 @@ class Op:
         if kwargs or len(args) != len(self.parameters):
             if "out" in kwargs and self.declaration.takes_out and not self.declaration.view:
                 return write_out(self, kwargs.pop("out"), args, kwargs)
-            args = self._bind(args, kwargs)
+            args = self.declaration.bind(args, kwargs)
         if self.declaration.variadic:
             args = (*tensor_list(self.__name__, args[0]), *args[1:])
         recipe = self.recipes.get(tuple(map(kind_on_arrays if grad_mode.on_arrays else kind_of, args)))
@@ -115,7 +127,7 @@ class Op:
     def _all_wrapped(self, arrays: Any, args: tuple, recipe: Recipe) -> Any:
         """Several outputs; those whose gradient no derivative names stay without one."""
         outs = [Tensor._wrap(self._laid_out(array)) for array in arrays]
-        if recipe.plan is not None and grad_mode.enabled:
+        if recipe.plan is not None and grad_mode.enabled and outs:
             node = recipe.plan.record(args, outs)
             for nr, out in enumerate(outs):
                 if not self.declaration.outputs or self.declaration.gradient_name(nr) in recipe.plan.grads:
@@ -135,42 +147,6 @@ class Op:
         return xp_of(array).ascontiguousarray(array)
 
     # ---- its arguments ----
-
-    def _bind(self, args: tuple, kwargs: dict) -> tuple:
-        """Positional and keyword arguments, in the order of the parameters, with defaults filled in."""
-        defaults = self.declaration.defaults
-        if len(args) > len(self.parameters):
-            raise TypeError(
-                f"{self.__name__}() takes {len(self.parameters)} arguments ({self._usage()}) but got {len(args)}"
-            )
-        given = dict(zip(self.parameters, args))
-        for key, value in kwargs.items():
-            name = self._parameter(key)
-            if name is None:
-                raise TypeError(f"{self.__name__}() got an unexpected keyword argument '{key}'; it takes {self._usage()}")
-            if name in given:
-                raise TypeError(f"{self.__name__}() got multiple values for argument '{key}'")
-            given[name] = value
-        missing = [n for n in self.parameters if n not in given and n not in defaults]
-        if missing:
-            raise TypeError(
-                f"{self.__name__}() missing required argument '{torchs_name(missing[0])}'; it takes {self._usage()}"
-            )
-        return tuple(given[n] if n in given else defaults[n] for n in self.parameters)
-
-    def _parameter(self, key: str) -> str | None:
-        """The parameter a keyword means: its own name, torch's `input`/`other`/`tensors`, NumPy's `axis`/`keepdims`."""
-        if key in self.parameters:
-            return key
-        if key in ("input", "tensors"):
-            return self.inputs[0]
-        if key == "other" and len(self.inputs) > 1:
-            return self.inputs[1]
-        alias = {"axis": "dim", "keepdims": "keepdim"}.get(key)
-        return alias if alias in self.parameters else None
-
-    def _usage(self) -> str:
-        return str(self.declaration.signature())[1:-1]
 
     def positions_of(self, name: str, n_inputs: int) -> Sequence[int]:
         """Where a parameter stands among the arguments of a call with so many inputs: a list of inputs takes several places."""

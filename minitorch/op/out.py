@@ -7,6 +7,7 @@ Read next: `door.py`, whose door comes here when a call has `out=`.
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,7 @@ from ..arrays import dtypes
 from ..arrays.device import mixed_devices
 from ..autograd.grad_mode import grad_mode
 from . import signature
+from .declaration import with_out
 
 
 def accepts_out(function: Callable) -> Callable:
@@ -24,6 +26,7 @@ def accepts_out(function: Callable) -> Callable:
     def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         return function(*args, **kwargs) if out is None else write_out(function, out, args, kwargs)
 
+    call.__signature__ = with_out(inspect.signature(function))  # type: ignore[attr-defined]
     return call
 
 

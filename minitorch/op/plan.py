@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from ..arrays.device import use_kernels, xp_of
-from ..autograd.node import OpNode, birth, gradient_edge, new, version_of, watchers
-from .half_precision import derivative_in_float32
+from ..autograd.leaves import gradient_edge
+from ..autograd.node import OpNode, birth, new, version_of, watchers
+from .steps import Places, by_twin, together
 
 if TYPE_CHECKING:
     from .door import Op
@@ -43,37 +43,52 @@ class Plan:
     """For one kind of call: which derivatives run, and what they make the node keep."""
 
     def __init__(
-        self, op: Op, derivatives: Sequence[Any], twin: Derivative | None, tensors: Sequence[int], n_inputs: int, half: bool
+        self,
+        op: Op,
+        derivatives: Sequence[Derivative],
+        twin: Derivative | None,
+        tensors: Sequence[int],
+        n_inputs: int,
+        half: bool,
     ):
-        declaration = op.declaration
-        asked = dict.fromkeys(n for d in (*derivatives, *filter(None, [twin])) for n in d.names)
+        self.op, self.n_inputs = op, n_inputs
+        self._keep([*derivatives, *filter(None, [twin])], tensors)
+        self._aim(derivatives, tensors)
+        places, given = Places(self, n_inputs), {op.parameters[i] for i in tensors if i < len(op.parameters)}
+        given = {*op.inputs} if op.declaration.variadic else given
+        self.on_tensors = together(derivatives, half, given, places.expression)
+        self.on_arrays = together(derivatives, half, given, places.expression_of_arrays)
+        wanted = [n for d in derivatives for n in d.of if n in given]
+        self.by_twin = twin and by_twin(twin, wanted, places.expression_of_arrays)
+        self.output_specs: tuple = ((None, None),)  # the last call's
+
+    def _keep(self, derivatives: Sequence[Derivative], tensors: Sequence[int]) -> None:
+        """What the node keeps, in this order: arguments of the call, outputs, shapes of inputs."""
+        declaration, places = self.op.declaration, self.op.positions_of
+        asked = dict.fromkeys(n for d in derivatives for n in d.names)
         of_call = [n for n in asked if n in declaration.names]
         outputs = [n for n in asked if n in declaration.outputs and n not in of_call]
         shapes = [n for n in asked if n not in of_call and n not in outputs]
-        self.op, self.names = op, (*of_call, *outputs, *shapes)  # in the order in which the node keeps them
-        self.arguments = tuple(i for n in of_call for i in op.positions_of(n, n_inputs))
+        self.names = (*of_call, *outputs, *shapes)
+        self.arguments = tuple(i for n in of_call for i in places(n, self.n_inputs))
         self.pick = _picker(self.arguments)
         self.outputs = tuple(declaration.outputs.index(n) for n in outputs)
-        self.shapes = tuple(op.positions_of(n.removesuffix("_shape"), n_inputs) for n in shapes)
+        self.shapes = tuple(places(n.removesuffix("_shape"), self.n_inputs) for n in shapes)
+        self.saves_results = bool(outputs or shapes)
         self.tensors = tuple(k for k, i in enumerate(self.arguments) if i in tensors)  # those of the kept that are tensors
         # The versions of what is kept, if nobody has written to it; outputs are new.
         self.unwritten = (*(0 if i in tensors else -1 for i in self.arguments), *(0 for _ in outputs))
-        self.saves_results = bool(outputs or shapes)
-        self.holds_memory = bool(self.tensors or outputs or op.holds_indices(of_call))
+        self.holds_memory = bool(self.tensors or outputs or self.op.holds_indices(of_call))
 
+    def _aim(self, derivatives: Sequence[Derivative], tensors: Sequence[int]) -> None:
+        """Where gradients come from and go to."""
+        declaration, places = self.op.declaration, self.op.positions_of
         self.grads = frozenset(n for d in derivatives for n in d.grads)
         kept_outputs = enumerate(self.outputs, start=len(self.arguments))
         self.saved_outputs = tuple((k, nr) for k, nr in kept_outputs if declaration.gradient_name(nr) in self.grads)
-        self.positions = tuple(range(n_inputs)) if declaration.variadic else op.positions
-        # The arguments that get a gradient, in the order in which the derivatives give them.
-        self.targets = tuple(i for d in derivatives for n in d.of for i in op.positions_of(n, n_inputs))
-
-        places = _Places(self, n_inputs)
-        self.on_tensors = _together(derivatives, half, places.expression)
-        self.on_arrays = _together(derivatives, half, places.expression_of_arrays)
-        wanted = [n for d in derivatives for n in d.of]
-        self.by_twin = twin and _by_twin(twin, [twin.of.index(n) for n in wanted], places.expression_of_arrays)
-        self.output_specs: tuple = ((None, None),)  # the last call's
+        # The arguments that may have a gradient, and those that get one, in the order in which the derivatives give them.
+        self.positions = tuple(i for n in declaration.differentiable for i in places(n, self.n_inputs))
+        self.targets = tuple(i for d in derivatives for n in d.of for i in places(n, self.n_inputs) if i in tensors)
 
     def record(self, args: tuple, outs: Sequence) -> OpNode:
         """The node of a call: where its gradients go, and what its derivatives will ask for, with the versions of tensors."""
@@ -86,20 +101,17 @@ class Plan:
             edges.append((maker, x._output_nr) if type(maker) is OpNode else gradient_edge(x))
         node.birth = birth()  # after its inputs, whose nodes may have been made just now
         pick = self.pick
-        node.saved = saved = pick(args)
+        saved = node.saved = pick(args) if not self.saves_results else (*pick(args), *self._results(args, outs))
         node.versions = self.unwritten
         for k in self.tensors:
             if saved[k]._counter is not None:  # hardly anything that is saved has ever been written to
-                node.versions = [*map(version_of, saved), *self.unwritten[len(saved) :]]
-        if self.saves_results:
-            node.saved = (*saved, *self._results(args, outs))
+                node.versions = [*map(version_of, saved[: len(self.arguments)]), *self.unwritten[len(self.arguments) :]]
         array, (shape, dtype) = outs[0]._array, self.output_specs[0]
         if len(outs) > 1 or array.shape != shape or array.dtype is not dtype:
             self.output_specs = tuple([(out._array.shape, out._array.dtype) for out in outs])
         node.output_specs = self.output_specs  # calls mostly come in the same shapes: then they share what the last one had
-        if watchers:
-            for watch in tuple(watchers):
-                watch(node)
+        for watch in watchers and tuple(watchers):
+            watch(node)
         return node
 
     def _results(self, args: tuple, outs: Sequence) -> list:
@@ -119,71 +131,14 @@ def _picker(positions: tuple[int, ...]) -> Callable[[tuple], tuple]:
     return itemgetter(slice(first, first + len(positions)))
 
 
-class _Places:
-    """Where each name of a derivative is found when it runs, written as an expression of `grads` and `saved`."""
-
-    def __init__(self, plan: Plan, n_inputs: int):
-        self.declaration = declaration = plan.op.declaration
-        self.tensors = {*plan.tensors, *range(len(plan.arguments), len(plan.arguments) + len(plan.outputs))}
-        self.places: dict[str, int | range] = {}
-        k = 0
-        for name in plan.names:
-            several = declaration.variadic and name in declaration.inputs
-            self.places[name] = range(k, k + n_inputs) if several else k
-            k += n_inputs if several else 1
-
-    def expression(self, name: str, array: str = "") -> str:
-        """Of a gradient, or of what was saved."""
-        if name == "g":
-            return "grads[0]" if self.declaration.outputs else "grads"
-        if name not in self.places:
-            return f"grads[{self.declaration.outputs.index(name.removeprefix('g_'))}]"
-        place = self.places[name]
-        if isinstance(place, range):
-            return f"[{', '.join(self._value(k, array) for k in place)}]"
-        return self._value(place, array)
-
-    def expression_of_arrays(self, name: str) -> str:
-        """The same, where tensors' arrays are wanted."""
-        return self.expression(name, "._array")
-
-    def _value(self, k: int, array: str) -> str:
-        return f"saved[{k}]{array if k in self.tensors else ''}"
-
-
-def _together(
-    derivatives: Sequence[Derivative], half: bool, expression: Callable[[str], str]
-) -> Callable[[list, Sequence], list]:
-    """All derivatives as one function: `[d0(grads[0], saved[1]), …]`, so that each name is looked up once, here."""
-    functions = {f"d{k}": derivative_in_float32(d.function) if half else d.function for k, d in enumerate(derivatives)}
-    calls = [f"{'*' * d.gives_list}d{k}({', '.join(map(expression, d.parameters))})" for k, d in enumerate(derivatives)]
-    return eval(f"lambda grads, saved: [{', '.join(calls)}]", functions)
-
-
-def _by_twin(
-    twin: Derivative, picks: list[int], expression: Callable[[str], str]
-) -> Callable[[list, Sequence], list | None]:
-    """The derivatives' faster form: the wanted gradients, or None where it does not serve."""
-    call = eval(f"lambda xp, grads, saved: twin(xp, {', '.join(map(expression, twin.parameters))})", {"twin": twin.function})
-
-    def run(grads: list, saved: Sequence) -> list | None:
-        if grads[0] is None or not use_kernels.enabled:
-            return None
-        found = call(xp_of(grads[0]), grads, saved)
-        if found is None:
-            return None
-        several = found if isinstance(found, tuple) else (found,)
-        return [several[k] for k in picks]
-
-    return run
-
-
 def make_plan(op: Op, wanted: Sequence[int], tensors: Sequence[int], n_inputs: int, half: bool, where: str) -> Plan | None:
     """The plan for a call in which these arguments want gradients, or None if the op has no derivative at all."""
     if not op.derivatives:
         return None
     declaration = op.declaration
-    names = {op.parameters[0]} if declaration.variadic else {op.parameters[i] for i in wanted} & {*declaration.differentiable}
+    names = (
+        {op.parameters[0]} if declaration.variadic else {op.parameters[i] for i in wanted} & {*declaration.differentiable}
+    )
     if not names:
         return None
     derivatives: list[Any] = [d for d in op.derivatives if names.intersection(d.of)]

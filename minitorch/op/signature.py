@@ -20,7 +20,9 @@ from ..autograd.grad_mode import grad_mode
 from .declaration import Array, Index, Operand, Parameter, parts_of, torchs_name
 
 if TYPE_CHECKING:
-    Number = Dims = Sizes = Any
+    Number = Any
+    Dims = Any
+    Sizes = Any
 else:
 
     class Number:
@@ -58,7 +60,7 @@ def _is_number(x: Any) -> bool:
 
 
 def _is_tensor(x: Any) -> bool:
-    return isinstance(x, Tensor) or (grad_mode.on_arrays and isinstance(x, (np.ndarray, np.generic)))
+    return isinstance(x, Tensor) or (grad_mode.on_arrays and hasattr(x, "strides"))  # an array of any library
 
 
 def _is_sequence(x: Any) -> bool:

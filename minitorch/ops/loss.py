@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays.device import must_hold
 from ..arrays.dtypes import bool_, int64, uint8
+from ..autograd.grad_mode import is_grad_enabled
 from ..op import Array, Index, composite, elementwise, op
 from .activation import hardtanh, log_softmax_grad, log_softmax_kernel, logsigmoid
 from .elementwise import abs_ as absolute
@@ -175,11 +176,20 @@ def nll_loss(
     input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """−w_y x_y of log-probabilities x (N, C, …) at the classes y (N, …); the mean divides by Σ w_y."""
-    rows, classes, shape = _rows(input, target, "nll_loss")
+    rows, classes, shape = _rows(input, target, weight)
     _check_class_weight(weight, rows.shape[1], rows.dtype)
     _check_reduction(reduction)
     loss = picked(rows, classes, weight, reduction, ignore_index)[0]
     return loss.reshape(shape) if reduction == "none" else loss
+
+
+def _constant(weight: Tensor | None) -> None:
+    """RuntimeError if somebody wants a gradient for the weights of classes: torch has none."""
+    if weight is not None and weight.requires_grad and is_grad_enabled():
+        raise RuntimeError(
+            "The function 'nll_loss_forward' is not differentiable with respect to argument 'weight'. This input cannot have "
+            "requires_grad True: detach() it."
+        )
 
 
 def _check_class_weight(weight: Tensor | None, classes: int, dtype: Any = None) -> None:
@@ -192,11 +202,17 @@ def _check_class_weight(weight: Tensor | None, classes: int, dtype: Any = None) 
         raise RuntimeError(f"expected scalar type {dtype!r} but found {weight.dtype!r}; convert the weights with .to(dtype)")
 
 
-def _rows(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor, tuple]:
+def _rows(input: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, tuple]:
     """(N, C, …) predictions and (N, …) classes as rows (M, C) and classes (M); and the shape of the losses."""
     if input.ndim == 0:
-        raise ValueError(f"{name}: Expected 1 or more dimensions (got 0)")
+        raise ValueError("nll_loss: Expected 1 or more dimensions (got 0)")
     shape = tuple(target.shape)
+    if input.ndim > 1 and (not shape or input.shape[0] != shape[0]):
+        raise ValueError(
+            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({shape[0] if shape else 0}): the "
+            "target holds one class for each sample"
+        )
+    _constant(weight)
     if input.ndim == 1:
         if target.ndim > 1:
             raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported: got shape {shape}")
@@ -206,11 +222,6 @@ def _rows(input: Tensor, target: Tensor, name: str) -> tuple[Tensor, Tensor, tup
                 "shape (N, C)"
             )
         return input.unsqueeze(0), _class_numbers(target).reshape(1), ()
-    if not shape or input.shape[0] != shape[0]:
-        raise ValueError(
-            f"Expected input batch_size ({input.shape[0]}) to match target batch_size ({shape[0] if shape else 0}): the "
-            "target holds one class for each sample"
-        )
     if input.ndim == 2 and len(shape) == 1:
         return input, _class_numbers(target), shape
     if tuple(input.shape[2:]) != shape[1:]:
@@ -254,7 +265,7 @@ def cross_entropy(
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     if input.shape == target.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
-    rows, classes, shape = _rows(input, target, "nll_loss")
+    rows, classes, shape = _rows(input, target, weight)
     _check_class_weight(weight, rows.shape[1], rows.dtype)
     _check_reduction(reduction)
     loss = nll_of_logits(rows, classes, weight, reduction, ignore_index, label_smoothing)[0]

@@ -9,8 +9,7 @@ import numpy as np
 
 from minitorch.arrays import dtypes
 from minitorch.arrays.device import xp_of
-from minitorch.kernels.cuda import optim as kernels
-from minitorch.optim.optimizer import Group, Optimizer, check_choice, check_fused
+from minitorch.optim.optimizer import Group, Optimizer, check_choice
 from minitorch.tensor import Tensor
 
 
@@ -59,14 +58,8 @@ class Adam(Optimizer):
         super().__init__(params, {**options, **flags})
         check_choice(foreach, fused, differentiable, capturable)
 
-    def _update(self, param: Tensor, group: Group) -> None:
-        state = self.state[param] or self._start(param, group)
-        θ, g, xp = param._array, param.grad._array, xp_of(param._array)
-        m, v = state["exp_avg"]._array, state["exp_avg_sq"]._array
-        (β1, β2), ε, lr, λ = group["betas"], group["eps"], float(group["lr"]), group["weight_decay"]
-        state["step"]._array += 1
-        t = state["step"].item()
-
+    def _rule(self, group: Group, t: float, θ: Any, g: Any, m: Any, v: Any, largest: Any = None) -> None:
+        (β1, β2), ε, lr, λ, xp = group["betas"], group["eps"], float(group["lr"]), group["weight_decay"], xp_of(θ)
         if group["maximize"]:
             g = -g
         if λ and group["decoupled_weight_decay"]:
@@ -77,16 +70,22 @@ class Adam(Optimizer):
         m += (1 - β1) * g
         v *= β2
         v += (1 - β2) * g * g
-        if group["amsgrad"]:
-            v = xp.maximum(state["max_exp_avg_sq"]._array, v, out=state["max_exp_avg_sq"]._array)
-        # lr · m̂ / (√v̂ + ε), in one piece of memory: a new one for each operation would cost as much again.
-        change = xp.sqrt(v, out=xp.empty_like(v))
-        change /= sqrt(1 - β2**t)
-        change += ε
-        xp.divide(m, change, out=change)
-        change *= lr / (1 - β1**t)
+        if largest is not None:
+            v = xp.maximum(largest, v, out=largest)
+        # θ ← θ − lr · m̂ / (√v̂ + ε), in one piece of memory: a new one for each operation would cost as much again.
+        change = xp.sqrt(v, out=xp.empty_like(v))  # √v
+        change /= sqrt(1 - β2**t)  # √v̂
+        change += ε  # √v̂ + ε
+        xp.divide(m, change, out=change)  # m / (√v̂ + ε)
+        change *= lr / (1 - β1**t)  # lr · m̂ / (√v̂ + ε)
         θ -= change
-        param._bump()
+
+    def _begin(self, param: Tensor, group: Group) -> tuple[float, tuple]:
+        """The number t of this step; m, v and, for amsgrad, the largest v so far."""
+        state = self.state[param] or self._start(param, group)
+        step, m, v = state["step"]._array, state["exp_avg"]._array, state["exp_avg_sq"]._array
+        step.fill(step.item() + 1)
+        return step.item(), (m, v, state["max_exp_avg_sq"]._array) if group["amsgrad"] else (m, v)
 
     def _start(self, param: Tensor, group: Group) -> dict[str, Tensor]:
         """The state before the first step: t = 0, m = v = 0."""
@@ -96,22 +95,3 @@ class Adam(Optimizer):
         for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]:
             state[name] = Tensor._wrap(xp_of(param._array).zeros_like(param._array))
         return state
-
-    def _update_all(self, params: list[Tensor], group: Group) -> list[Tensor]:
-        check_fused(params, group)
-        launches, left = kernels.gathered(params, group, self._averages)
-        for (_, t), rows in launches.items():  # parameters that have made as many steps, mostly all, go together
-            (β1, β2), ε, lr, λ = group["betas"], group["eps"], float(group["lr"]), group["weight_decay"]
-            decay, shrink = (0, 1 - lr * λ) if group["decoupled_weight_decay"] else (λ, 1)
-            c = sqrt(1 - β2**t)
-            numbers = (decay, shrink, β1, 1 - β1, β2, 1 - β2, lr * c / (1 - β1**t), ε * c)
-            kernels.launch(kernels.ADAM, rows, (-1 if group["maximize"] else 1, *numbers), AMSGRAD=int(group["amsgrad"]))
-            for param, _ in rows:
-                self.state[param]["step"]._array += 1
-        return left
-
-    def _averages(self, param: Tensor, group: Group) -> tuple[float, tuple]:
-        """The number t of this step, and the running averages for the kernel."""
-        state = self.state[param] or self._start(param, group)
-        names = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]
-        return state["step"].item() + 1, tuple(state[name]._array for name in names)

@@ -1,8 +1,8 @@
 """`Optimizer`: which parameters to update, with which options, and what to remember about each between steps.
 
-The one idea: `step()` is the same loop for every optimizer (each group, each parameter that has a gradient); a
-subclass writes `_update`, the rule for one parameter, and perhaps `_update_all`, for those that a GPU takes in one launch. Options live in `param_groups`, memory in `state`; both are saved
-in torch's layout, so checkpoints pass between the two libraries. Read next: `sgd.py`, `adam.py`.
+The one idea: `step()` is the same loop for every optimizer (each group, each parameter that has a gradient); a subclass
+writes the rule for one parameter. Options live in `param_groups`, memory in `state`; both are saved in torch's layout, so
+checkpoints pass between the two libraries. Read next: `sgd.py`, `adam.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from collections.abc import Callable, Iterable
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
+
+from minitorch.arrays.device import use_kernels
 from minitorch.autograd import enable_grad, no_grad
 from minitorch.nn.modules.module import clear_grad
 from minitorch.tensor import Tensor
@@ -60,10 +63,14 @@ class Optimizer:
     [2.0, -2.0]
     """
 
+    _twins: dict[str, Callable] = {}  # faster forms of the rule, by where they run
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "step" in cls.__dict__:  # a subclass with a loop of its own still runs the hooks
             cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
+        if "_update" in cls.__dict__ or "_rule" in cls.__dict__:
+            cls._twins = {}  # those of the class above stand in for another rule
 
     def __init__(self, params: Any, defaults: Group) -> None:
         self.defaults = defaults
@@ -99,17 +106,53 @@ class Optimizer:
         with no_grad():
             for group in self.param_groups:
                 params = [param for param in group["params"] if param.grad is not None]
-                for param in self._update_all(params, group):
+                for param in self._left_by_twins(params, group):
                     self._update(param, group)
         return loss
 
-    def _update_all(self, params: list[Tensor], group: Group) -> list[Tensor]:
-        """Update what can be done in one go, on a GPU; the others are returned, and `_update` takes them one by one."""
-        return params
-
     def _update(self, param: Tensor, group: Group) -> None:
         """The update rule: change `param` in place from `param.grad`, `self.state[param]` and the options."""
+        now, memory = self._begin(param, group)
+        self._rule(group, now, param._array, param.grad._array, *memory)
+        param._bump()
+
+    # A rule that treats each number by itself is written on arrays, apart from the state: then several parameters may go together.
+
+    def _begin(self, param: Tensor, group: Group) -> tuple[Any, tuple]:
+        """Begin a step of `param`: (what is the same for parameters that go together, such as the step's number; the arrays
+        that are remembered)."""
+        return None, ()
+
+    def _no_rule(self, group: Group, now: Any, θ: Any, g: Any, *memory: Any) -> None:
+        """Change θ and `memory` in place; g stays as it is."""
         raise NotImplementedError(f"{type(self).__name__} has no update rule: write _update(param, group)")
+
+    _rule: Callable[..., None] = _no_rule  # an attribute, so that each rule names its memory as it likes
+
+    # ---- twins: faster forms of a rule, for all parameters of a group -----------------------------------------------
+
+    @classmethod
+    def twin(cls, where: str) -> Callable:
+        """`@Adam.twin("cuda")`: a function of (optimizer, params, group) that updates those it serves and returns the others.
+
+        It is asked where the first parameter is on that device; `_update` takes what it returns.
+        """
+
+        def add(function: Callable) -> Callable:
+            cls._twins[where] = function
+            return function
+
+        return add
+
+    def _left_by_twins(self, params: list[Tensor], group: Group) -> list[Tensor]:
+        """Update what a twin serves, unless a form was chosen that takes one parameter after another; return the others."""
+        if not self._twins or not params:
+            return params
+        if fused := group["fused"]:
+            _check_fused(params)
+        chosen = fused or (fused is None and group["foreach"] is None)
+        twin = self._twins.get("cpu" if isinstance(params[0]._array, np.ndarray) else "cuda")
+        return twin(self, params, group) if twin and chosen and use_kernels.enabled else params
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros."""
@@ -267,9 +310,9 @@ def check_choice(foreach: bool | None, fused: bool | None, differentiable: bool,
         )
 
 
-def check_fused(params: list[Tensor], group: Group) -> None:
+def _check_fused(params: list[Tensor]) -> None:
     """RuntimeError for parameters that `fused=True` is not for."""
-    for param in params if group["fused"] else ():
+    for param in params:
         if not param.is_floating_point():
             raise RuntimeError(
                 "`fused=True` requires all the params to be floating point Tensors of supported devices: ['cuda', 'cpu'] but "

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from minitorch.arrays.device import xp_of
-from minitorch.kernels.cuda import optim as kernels
-from minitorch.optim.optimizer import Group, Optimizer, check_choice, check_fused
+from minitorch.optim.optimizer import Group, Optimizer, check_choice
 from minitorch.tensor import Tensor
 
 
@@ -50,45 +49,27 @@ class SGD(Optimizer):
         super().__init__(params, {**options, "nesterov": nesterov, "maximize": maximize, **choice})
         check_choice(foreach, fused, differentiable)
 
-    def _update(self, param: Tensor, group: Group) -> None:
-        θ, g = param._array, param.grad._array
+    def _rule(self, group: Group, first: bool, θ: Any, g: Any, b: Any = None) -> None:
         μ, τ, λ = group["momentum"], group["dampening"], group["weight_decay"]
         if group["maximize"]:
             g = -g
         if λ:
             g = g + λ * θ
         if μ:
-            b = self._momentum(param, g, μ, τ)
+            if first:
+                b[...] = g
+            else:
+                b *= μ
+                b += (1 - τ) * g
             g = g + μ * b if group["nesterov"] else b
         θ -= float(group["lr"]) * g
-        param._bump()
 
-    def _momentum(self, param: Tensor, g: Any, μ: float, τ: float) -> Any:
-        """b ← μ b + (1 − τ) g; the first b is a copy of g."""
-        state = self.state[param]
-        if state.get("momentum_buffer") is None:
-            state["momentum_buffer"] = Tensor._wrap(g.copy())
-            return g
-        b = state["momentum_buffer"]._array
-        b *= μ
-        b += (1 - τ) * g
-        return b
-
-    def _update_all(self, params: list[Tensor], group: Group) -> list[Tensor]:
-        check_fused(params, group)
-        launches, left = kernels.gathered(params, group, self._buffer)
-        sign, λ, μ = -1 if group["maximize"] else 1, group["weight_decay"], group["momentum"]
-        numbers = () if not launches else (float(group["lr"]), sign, λ, μ, 1 - group["dampening"])
-        for (_, first), rows in launches.items():
-            kernels.launch(kernels.SGD, rows, numbers, (int(first), int(group["nesterov"])), MOMENTUM=int(bool(μ)))
-        return left
-
-    def _buffer(self, param: Tensor, group: Group) -> tuple[bool, tuple]:
-        """Whether this is the first step, and the velocity b for the kernel, which then writes g there."""
+    def _begin(self, param: Tensor, group: Group) -> tuple[bool, tuple]:
+        """Whether this is the first step, and the velocity b, which the first step fills."""
         if not group["momentum"]:
             return False, ()
         state = self.state[param]
         first = state.get("momentum_buffer") is None
         if first:
-            state["momentum_buffer"] = Tensor._wrap(xp_of(param._array).empty_like(param._array))
+            state["momentum_buffer"] = Tensor._wrap(xp_of(param._array).zeros_like(param._array))
         return first, (state["momentum_buffer"]._array,)

@@ -4,7 +4,7 @@
 So a script that draws in the same order draws the same numbers in both libraries: initial weights, dropout masks, shuffles.
 
 `generator.py` makes words, and uniform numbers from words; `uniform.py`, `normal.py` and `discrete.py` make everything else
-from those, as flat arrays in the order of the draws; `layout.py` says where in a tensor they go; `exact.py` has the rounding
+from those, as flat arrays in the order of the draws; `arrays/layout.py` says where in a tensor they go; `exact.py` has the rounding
 tricks; `philox.py` is the GPU's stream. Tensors of random numbers are made in `tensor/random.py`; what each function computes is in
 `ops/sampling.py`. Read next: `generator.py`.
 """

@@ -18,7 +18,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import device, device_of, to_numpy
 from ..arrays.memory import address
-from ..autograd import hooks, node
+from ..autograd import hooks, leaves, node
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from ..autograd.hooks import Hooks, hooks_of
 from ..op import door, lanes, recipe, signature
@@ -168,7 +168,7 @@ class Tensor(Writing, TensorMethods):
     @property
     def grad_fn(self) -> Any:
         """The node that made this tensor; None for a leaf."""
-        if self._grad_fn is not node.STALE:
+        if self._grad_fn is not leaves.STALE:
             return self._grad_fn
         if self._version == self._seen_version:
             return self._maker
@@ -193,7 +193,7 @@ class Tensor(Writing, TensorMethods):
     def grad(self) -> Any:
         """The gradient that backward has added up here; None before the first backward."""
         if self._grad is None and self._requires_grad and not self._retains_grad and not self._has_no_maker():
-            maker = self._maker if self._grad_fn is node.STALE else self._grad_fn
+            maker = self._maker if self._grad_fn is leaves.STALE else self._grad_fn
             warnings.warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: "
                 f"{maker.name() if maker else 'an op'} made it, and its .grad attribute won't be populated during "
@@ -310,9 +310,9 @@ class Tensor(Writing, TensorMethods):
                 continue
             if requires_grad and not view._requires_grad:
                 view._borrow_history()
-            elif not requires_grad and view._grad_fn is node.STALE and view._maker is None:
+            elif not requires_grad and view._grad_fn is leaves.STALE and view._maker is None:
                 view._requires_grad, view._grad_fn = False, None
-            elif not requires_grad and view._grad_fn is not node.STALE and view._grad_fn is not None:
+            elif not requires_grad and view._grad_fn is not leaves.STALE and view._grad_fn is not None:
                 view._borrow_history()  # it keeps the history it has, until somebody writes to it
 
     def detach(self) -> Tensor:
@@ -357,7 +357,7 @@ class Tensor(Writing, TensorMethods):
             if self._leaf_hooks is None:
                 self._leaf_hooks = {}
             # the next accumulator finds the leaf's hooks by itself
-            hooks_of(node.accumulator(self)).tensor[0] = self._leaf_hooks
+            hooks_of(leaves.accumulator(self)).tensor[0] = self._leaf_hooks
             return Hooks.add(self._leaf_hooks, hook)
         hooks = hooks_of(self.grad_fn).tensor.setdefault(self._output_nr, {})
         return Hooks.add(hooks, hook)

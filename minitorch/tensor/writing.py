@@ -17,7 +17,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import mixed_devices
 from ..arrays.memory import overlap, repeats, same_data
-from ..autograd import graph, node
+from ..autograd import graph, leaves, node
 from ..autograd.grad_mode import grad_mode
 from ..autograd.hooks import hooks_of
 from ..op import Op
@@ -106,12 +106,12 @@ class Writing:
 
     def _has_no_maker(self) -> bool:
         """Whether no recorded op made this tensor, said without asking a view for a history that may be lost."""
-        return self._grad_fn is None or (self._grad_fn is node.STALE and self._replay is None and self._maker is None)
+        return self._grad_fn is None or (self._grad_fn is leaves.STALE and self._replay is None and self._maker is None)
 
     def _borrow_history(self) -> None:
         """This view requires grad because its base does, and has the history it has now, until somebody writes to it."""
         self._maker = self._grad_fn
-        self._requires_grad, self._grad_fn = True, node.STALE
+        self._requires_grad, self._grad_fn = True, leaves.STALE
 
     def _watch(self, view: Tensor) -> None:
         """Remember a view weakly; the dead are swept out whenever the list has doubled."""
@@ -271,9 +271,9 @@ class Writing:
             view = reference()
             if view is None:
                 continue
-            if view._retains_grad and view._grad_fn is not node.STALE:
+            if view._retains_grad and view._grad_fn is not leaves.STALE:
                 hooks_of(view._grad_fn).retain.pop(view._output_nr, None)
-            view._requires_grad, view._grad_fn = True, node.STALE
+            view._requires_grad, view._grad_fn = True, leaves.STALE
 
 
 _OVERLAP = (

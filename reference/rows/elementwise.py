@@ -1,4 +1,4 @@
-"""Rows of `ops/elementwise.py`, `compare.py` and `special.py`: ties, kinks, zeros and poles are drawn on purpose."""
+"""Rows of `ops/elementwise.py`, `ops/compare.py` and `special.py`: ties, kinks, zeros and poles are drawn on purpose."""
 
 from __future__ import annotations
 

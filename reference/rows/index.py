@@ -1,4 +1,4 @@
-"""Rows of `ops/index.py`, `gather.py`, `masked.py` and `sort.py`: keys of every kind, repeated and wrong indices, ties."""
+"""Rows of `ops/index.py`, `ops/gather.py`, `masked.py` and `sort.py`: keys of every kind, repeated and wrong indices, ties."""
 
 from __future__ import annotations
 

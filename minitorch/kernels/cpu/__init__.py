@@ -1,9 +1,9 @@
 """Twins for NumPy arrays: the same numbers, or nearly, in fewer calls and fewer passes over memory.
 
-Large arrays are taken in blocks by several threads (`blocks.py`), small ones in as few NumPy calls as will do. Each file names the
-op that it stands in for. Read next: `softmax.py`.
+Large arrays are taken in blocks by several threads (`blocks.py`), small ones in as few NumPy calls as will do. Each file names
+the op, or the optimizer, that it stands in for. Read next: `softmax.py`.
 """
 
-from . import cross_entropy, gelu, linear, norm, relu, softmax
+from . import cross_entropy, gelu, linear, norm, optim, relu, softmax
 
-__all__ = ["cross_entropy", "gelu", "linear", "norm", "relu", "softmax"]
+__all__ = ["cross_entropy", "gelu", "linear", "norm", "optim", "relu", "softmax"]

@@ -1,7 +1,7 @@
 """Cross-entropy of logits and classes, backward as what it is: a subtraction, p less 1 at the class.
 
 The plain derivative makes an array of zeros, puts one number in each row, and takes it through log_softmax.
-Read next: `optim.py`.
+Read next: `blocks.py`.
 """
 
 from __future__ import annotations

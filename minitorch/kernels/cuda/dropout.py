@@ -1,7 +1,7 @@
 """dropout: each thread makes the random words of its four numbers, and no mask is ever in memory.
 
 Backward is the same kernel on the gradient: from the same seed and counter come the same words.
-Read next: `philox.py`.
+Read next: `random/philox.py`.
 """
 
 from __future__ import annotations

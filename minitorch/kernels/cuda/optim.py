@@ -10,12 +10,15 @@ Read next: `minitorch/optim/adam.py`, the same rule in plain lines.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from math import sqrt
 from typing import Any
 
 import numpy as np
 
-from ...arrays.device import use_kernels, xp_of
+from ...arrays.device import xp_of
+from ...optim.adam import Adam
+from ...optim.optimizer import Optimizer
+from ...optim.sgd import SGD
 from . import TYPES, Kernel, threads_for
 
 TABLES = r"""
@@ -28,7 +31,7 @@ typedef ACC Few[16 / sizeof(ACC)];
 #define EACH_OF(few) for (int k = 0; k < sizeof(few) / sizeof(ACC); k++)
 """
 
-SGD = Kernel(
+SGD_KERNEL = Kernel(
     r"""
 // b = μ b + (1 − τ) g, or g if there is no b yet;   θ = θ − lr b, with nesterov θ − lr (g + μ b);   without MOMENTUM θ − lr g
 KERNEL sgd(const Row* rows, const Part* parts, ACC lr, ACC sign, ACC decay, ACC mu, ACC fresh, int64 first, int64 nesterov) {
@@ -55,7 +58,7 @@ KERNEL sgd(const Row* rows, const Part* parts, ACC lr, ACC sign, ACC decay, ACC 
     before=TABLES,
 )
 
-ADAM = Kernel(
+ADAM_KERNEL = Kernel(
     r"""
 // m = β₁ m + (1 − β₁) g,   v = β₂ v + (1 − β₂) g²,   θ = shrink θ − step m / (√v + ε);   AMSGRAD: with the largest v so far
 KERNEL adam(const Row* rows, const Part* parts, ACC sign, ACC decay, ACC shrink, ACC beta1, ACC fresh1, ACC beta2, ACC fresh2,
@@ -88,17 +91,43 @@ KERNEL adam(const Row* rows, const Part* parts, ACC sign, ACC decay, ACC shrink,
 )
 
 
+@SGD.twin("cuda")
+def sgd(optimizer: SGD, params: list[Any], group: dict[str, Any]) -> list[Any]:
+    """SGD for all parameters in one launch, if all are in their first step, or none is."""
+    launches, left = gathered(optimizer, params, group)
+    sign, λ, μ, fresh = -1 if group["maximize"] else 1, group["weight_decay"], group["momentum"], 1 - group["dampening"]
+    for (_, first), rows in launches.items():
+        flags = (int(first), int(group["nesterov"]))
+        launch(SGD_KERNEL, rows, (float(group["lr"]), sign, λ, μ, fresh), flags, MOMENTUM=int(bool(μ)))
+    return left
+
+
+@Adam.twin("cuda")
+def adam(optimizer: Adam, params: list[Any], group: dict[str, Any]) -> list[Any]:
+    """Adam in one launch for all parameters that have made as many steps t, mostly all.
+
+    lr m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ) and v̂ = v / c² is (lr c / (1 − β₁ᵗ)) m / (√v + ε c): two numbers for a launch.
+    """
+    launches, left = gathered(optimizer, params, group)
+    (β1, β2), ε, lr, λ = group["betas"], group["eps"], float(group["lr"]), group["weight_decay"]
+    decay, shrink = (0, 1 - lr * λ) if group["decoupled_weight_decay"] else (λ, 1)
+    for (_, t), rows in launches.items():
+        c = sqrt(1 - β2**t)
+        sign, step, eps = -1 if group["maximize"] else 1, lr * c / (1 - β1**t), ε * c
+        numbers = (sign, decay, shrink, β1, 1 - β1, β2, 1 - β2, step, eps)
+        launch(ADAM_KERNEL, rows, numbers, AMSGRAD=int(group["amsgrad"]))
+    return left
+
+
 Launches = dict[tuple, list[tuple[Any, tuple]]]  # what a launch has in common -> (parameter, its arrays) for each
 
 
-def gathered(params: list[Any], group: dict[str, Any], state: Callable) -> tuple[Launches, list[Any]]:
+def gathered(optimizer: Optimizer, params: list[Any], group: dict[str, Any]) -> tuple[Launches, list[Any]]:
     """The launches that update what the kernels serve, and the parameters that are left.
 
-    They serve floats on a GPU that lie in memory without gaps, as does their state; of a parameter that comes twice, the first.
-    `state(param, group)` makes the state where there is none, and returns what must be common to a launch, and the arrays.
+    They serve floats on a GPU that lie in memory without gaps, as does what is remembered; of a parameter that comes twice, the
+    first.
     """
-    if not use_kernels.enabled or not (group["fused"] or (group["fused"] is None and group["foreach"] is None)):
-        return {}, params
     launches: Launches = {}
     left, seen = [], set()
     for param in params:
@@ -107,13 +136,14 @@ def gathered(params: list[Any], group: dict[str, Any], state: Callable) -> tuple
         if not serves or isinstance(g, np.ndarray) or g.dtype != x.dtype or id(param) in seen:
             left.append(param)
             continue
-        common, memory = state(param, group)
+        seen.add(id(param))
+        now, memory = optimizer._begin(param, group)
         if all(a.dtype == x.dtype and a.shape == x.shape and a.flags.c_contiguous for a in memory):
-            seen.add(id(param))
             row = (param, (x, xp_of(x).ascontiguousarray(g), *memory))
-            launches.setdefault((x.dtype.name, common), []).append(row)
+            launches.setdefault((x.dtype.name, now), []).append(row)
         else:
-            left.append(param)
+            optimizer._rule(group, now, x, g, *memory)
+            param._bump()
     return launches, left
 
 

@@ -37,6 +37,9 @@ class _Plain(_Activation):
     def __init__(self) -> None:
         super().__init__()
 
+    def forward(self, input: Tensor) -> Tensor:
+        return type(self).function(input)
+
 
 class _MayBeInPlace(_Activation):
     """An activation whose only option is to overwrite its input."""
@@ -46,6 +49,9 @@ class _MayBeInPlace(_Activation):
     def __init__(self, inplace: bool = False) -> None:
         super().__init__()
         self.inplace = inplace
+
+    def forward(self, input: Tensor) -> Tensor:
+        return type(self).function(input, self.inplace)
 
 
 class _OverDim(_Activation):
@@ -69,9 +75,6 @@ class ReLU(_MayBeInPlace):
     """
 
     function = F.relu
-
-    def forward(self, input: Tensor) -> Tensor:  # spelled out: the commonest layer pays for no dictionary
-        return F.relu(input, self.inplace)
 
 
 class LeakyReLU(_Activation):

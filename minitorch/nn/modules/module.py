@@ -87,8 +87,9 @@ class Module(ModuleHooks, ModuleState):
             object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:  # called only for what is not an ordinary attribute
+        registers = self.__dict__
         for register in ("_parameters", "_buffers", "_modules"):
-            if name in (members := self.__dict__.get(register, ())):
+            if name in (members := registers.get(register, ())):
                 return members[name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
@@ -357,7 +358,7 @@ def indent(text: str) -> str:
 def clear_grad(param: Tensor, set_to_none: bool) -> None:
     """Drop the gradient of `param`, or make it a zero without history."""
     if set_to_none:
-        param.grad = None
+        param._grad = None
     elif param.grad is not None:
         param.grad.detach_().zero_()
 

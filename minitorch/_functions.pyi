@@ -1,0 +1,878 @@
+# fmt: off
+"""The public functions, written by `python -m reference stubs`: only type checkers and editors read this file."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+from .arrays import dtypes
+from .tensor import Tensor
+
+Number: TypeAlias = float | Tensor  # a tensor of one element and no dimensions stands for a number
+Dims: TypeAlias = int | Sequence[int]
+Sizes: TypeAlias = Sequence[int]
+
+__all__ = [
+    "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "adjoint", "all",
+    "allclose", "alpha_dropout", "amax", "amin", "aminmax", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
+    "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "asin", "asinh", "atan", "atan2", "atanh", "atleast_1d",
+    "atleast_2d", "atleast_3d", "baddbmm", "batch_norm", "bilinear", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
+    "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "ceil",
+    "celu", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "concat", "concatenate",
+    "contiguous", "copysign", "cos", "cosh", "count_nonzero", "cross_entropy", "cummax", "cummin", "cumprod", "cumsum",
+    "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide", "dot", "dropout", "dstack", "einsum", "elu",
+    "embedding", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "feature_alpha_dropout",
+    "feature_dropout", "fix", "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac",
+    "gather", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "group_norm", "gt", "hardshrink", "hardsigmoid",
+    "hardswish", "hardtanh", "heaviside", "hstack", "huber_loss", "hypot", "index_add", "index_copy", "index_fill",
+    "index_put", "index_select", "inner", "instance_norm", "isclose", "isfinite", "isinf", "isnan", "kl_div", "kron",
+    "kthvalue", "l1_loss", "layer_norm", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "log",
+    "log10", "log1p", "log2", "log_softmax", "logaddexp", "logcumsumexp", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "logit", "logsigmoid", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul",
+    "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss",
+    "msort", "mul", "multiply", "mv", "nan_to_num", "nanmean", "nansum", "narrow", "ne", "neg", "negative", "nll_loss",
+    "nonzero", "norm", "normalize", "not_equal", "one_hot", "outer", "permute", "polygamma", "positive", "pow", "prelu",
+    "prod", "put", "ravel", "reciprocal", "relu", "relu6", "remainder", "repeat", "repeat_interleave", "reshape", "rms_norm",
+    "roll", "rot90", "round", "row_stack", "rsqrt", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sign",
+    "signbit", "silu", "sin", "sinh", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort",
+    "split", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t",
+    "take", "take_along_dim", "tan", "tanh", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace",
+    "transpose", "tril", "triu", "true_divide", "trunc", "trunc_divide", "unbind", "unflatten", "unsqueeze", "var",
+    "var_mean", "vdot", "view", "vstack", "where", "xlogy"
+]
+
+def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """|x|"""
+
+def acos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """arccos x"""
+
+def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """arcosh x"""
+
+def add(input: Tensor | Number, other: Tensor | Number, alpha: Number = 1, *, out: Tensor | None = None) -> Tensor:
+    """a + α·b"""
+
+def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    """β · input + α · Σ_n batch1_n batch2_n"""
+
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Number = 1, *, out: Tensor | None = None) -> Tensor:
+    """input + value · tensor1 / tensor2"""
+
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Number = 1, *, out: Tensor | None = None) -> Tensor:
+    """input + value · tensor1 · tensor2"""
+
+def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    """β · input + α · mat1 mat2"""
+
+def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    """β · input + α · mat vec"""
+
+def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    """β · input + α · vec1 vec2ᵀ"""
+
+def adjoint(input: Tensor) -> Tensor:
+    """mT; for complex numbers it would be conjugated, and there are none here."""
+
+def all(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """Whether all over `dim` are true (not 0)."""
+
+def allclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> bool:
+    """Whether all elements are close (see `isclose`)."""
+
+def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """a · (x where kept, SELU's saturation −1.758 where dropped) + b: keeps the mean 0 and variance 1 of SELU networks."""
+
+def amax(input: Tensor, dim: Dims | None = (), keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The largest over `dim` (an int, several, or () for all); ties share the gradient equally."""
+
+def amin(input: Tensor, dim: Dims | None = (), keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The smallest over `dim` (an int, several, or () for all); ties share the gradient equally."""
+
+class _aminmax(NamedTuple):
+    min: Tensor
+    max: Tensor
+
+def aminmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: tuple[Tensor, Tensor] | None = None) -> _aminmax:
+    """(smallest, largest) over `dim`."""
+
+def any(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """Whether any over `dim` is true (not 0)."""
+
+def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The index of the (first) largest over `dim`, or in the flattened tensor."""
+
+def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The index of the (first) smallest over `dim`, or in the flattened tensor."""
+
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The indices that put x in order along `dim`."""
+
+def argwhere(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The index of each element that is not 0, one per row: (K, ndim)."""
+
+def asin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """arcsin x"""
+
+def asinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """arsinh x"""
+
+def atan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """arctan x"""
+
+def atan2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """the angle of the point (b, a)"""
+
+def atanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """artanh x"""
+
+def atleast_1d(*tensors: Tensor) -> Any:
+    """0-d tensors made 1-d; others as they are. One tensor gives one, several give a tuple."""
+
+def atleast_2d(*tensors: Tensor) -> Any:
+    """Vectors made rows, 0-d tensors 1×1; others as they are."""
+
+def atleast_3d(*tensors: Tensor) -> Any:
+    """As `atleast_2d`, and matrices get a last dimension of size 1."""
+
+def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    """β · input + α · batch1_n batch2_n"""
+
+def batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, training: bool, momentum: float, eps: float, cudnn_enabled: bool = True) -> Tensor:
+    """Each channel (dimension 1) standardized over the batch, or with the running statistics; then · w + b."""
+
+def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """y_k = x₁ᵀ W_k x₂ + b_k: x₁ (…, I), x₂ (…, J), W (K, I, J), y (…, K)."""
+
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = 'mean') -> Tensor:
+    """−w (y ln p + (1 − y) ln(1 − p)), with each logarithm at least −100, so that no loss is infinite."""
+
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = 'mean', pos_weight: Tensor | None = None) -> Tensor:
+    """−w (v y ln σ(x) + (1 − y) ln(1 − σ(x))) for logits x, without computing σ: finite for every finite x."""
+
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """How often each of 0, 1, 2, … occurs in a vector, or the sum of the weights there."""
+
+def bitwise_and(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """bits set in a and in b"""
+
+def bitwise_left_shift(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """a · 2ᵇ"""
+
+def bitwise_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """the bits of x, flipped"""
+
+def bitwise_or(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """bits set in a or in b"""
+
+def bitwise_right_shift(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """⌊a / 2ᵇ⌋"""
+
+def bitwise_xor(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """bits set in one of a and b"""
+
+def bmm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """C_n = a_n b_n for batches of matrices a (B, N, K) and b (B, K, M)."""
+
+def broadcast_shapes(*shapes: Any) -> Any:
+    """The shape that tensors of these shapes have together; RuntimeError if they have none."""
+
+def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """Each tensor expanded to the shape they have together."""
+
+def broadcast_to(input: Tensor, size: Sizes) -> Tensor:
+    """`expand` under NumPy's name."""
+
+def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """The tensors one after the other along `dim`. Empty 1-d tensors are skipped, as ever in torch."""
+
+def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """⌈x⌉"""
+
+def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """x for x > 0, α (e^(x/α) − 1) otherwise"""
+
+def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """At most `chunks` views of equal size along `dim`; the last may be smaller."""
+
+def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None, *, out: Tensor | None = None) -> Tensor:
+    """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None."""
+
+def clamp_max(input: Tensor, max: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+    """min(x, max)"""
+
+def clamp_min(input: Tensor, min: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+    """max(x, min)"""
+
+def clone(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x, in memory of its own"""
+
+def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """The tensors beside each other, vectors as columns."""
+
+def contiguous(input: Tensor) -> Tensor:
+    """x itself if it lies in memory in row-major order, else a copy that does."""
+
+def copysign(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """|a| with the sign of b (of −0 too)."""
+
+def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """cos x"""
+
+def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """cosh x"""
+
+def count_nonzero(input: Tensor, dim: Dims | None = None, *, out: Tensor | None = None) -> Tensor:
+    """How many over `dim` are not 0."""
+
+def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = 'mean', label_smoothing: float = 0.0) -> Tensor:
+    """−ln softmax(x)_y of logits x (N, C, …) at classes y (N, …) (int64), or −Σ_c q_c ln p_c for probabilities q like x."""
+
+class _cummax(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+def cummax(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None) -> _cummax:
+    """The largest so far along `dim`, and the index of its last occurrence so far."""
+
+class _cummin(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+def cummin(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None) -> _cummin:
+    """The smallest so far along `dim`, and the index of its last occurrence so far."""
+
+def cumprod(input: Tensor, dim: int, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+    """out_i = x_0 · … · x_i along `dim`; integers and bools multiply to int64."""
+
+def cumsum(input: Tensor, dim: int, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+    """out_i = x_0 + … + x_i along `dim`; integers and bools sum to int64."""
+
+def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """A vector's diagonal matrix, or a copy of a matrix's diagonal."""
+
+def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
+    """Matrices that are zero but for a diagonal, which is the last dimension of x."""
+
+def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
+    """The elements x[…, i, i + offset] of the matrices that dim1 and dim2 span, as the last dimension."""
+
+def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """ψ(x) = d/dx ln Γ(x)"""
+
+def dist(input: Tensor, other: Tensor, p: Number = 2) -> Tensor:
+    """‖input − other‖_p"""
+
+def div(input: Tensor | float, other: Tensor | float, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
+    """a / b; rounded down with rounding_mode=\"floor\", towards zero with \"trunc\". Integers divide to floats."""
+
+def dot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Σ a_i b_i of two vectors."""
+
+def dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """x with each element zeroed with probability p and the others divided by 1 − p, so that the mean stays."""
+
+def dstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """The tensors behind each other, along dimension 2."""
+
+def einsum(equation: str, *operands: Any) -> Tensor:
+    """Einstein's sum: `einsum(\"ij,jk->ik\", a, b)` multiplies, and sums over the letters missing on the right."""
+
+def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
+    """x for x > 0, α (eˣ − 1) otherwise"""
+
+def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, *, out: Tensor | None = None) -> Tensor:
+    """The rows of `weight` that `indices` name: (*indices, D). The row padding_idx gets no gradient."""
+
+def eq(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """a = b"""
+
+def equal(input: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have one shape and the same elements."""
+
+def erf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """2/√π ∫₀ˣ e^(−t²) dt"""
+
+def erfc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """1 − erf(x)"""
+
+def erfinv(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """the x whose erf is given"""
+
+def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """eˣ"""
+
+def exp2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """2ˣ"""
+
+def expand(input: Tensor, size: Sizes) -> Tensor:
+    """x repeated along dimensions of size 1 and new ones in front, without a copy (stride 0). −1 keeps a size."""
+
+def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """eˣ − 1"""
+
+def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """Alpha dropout of whole channels."""
+
+def feature_dropout(input: Tensor, p: float, train: bool) -> Tensor:
+    """Dropout of whole channels: one draw for each of the first two dimensions (N, C)."""
+
+def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The dimensions from start_dim to end_dim made one."""
+
+def flip(input: Tensor, dims: Dims, *, out: Tensor | None = None) -> Tensor:
+    """x backwards along `dims`: a copy, unlike NumPy's."""
+
+def fliplr(input: Tensor) -> Tensor:
+    """x backwards along dimension 1."""
+
+def flipud(input: Tensor) -> Tensor:
+    """x backwards along dimension 0."""
+
+def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """⌊x⌋"""
+
+def floor_divide(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """⌊a / b⌋"""
+
+def fmax(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """the larger of a and b; of nan and a number, the number"""
+
+def fmin(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """the smaller of a and b; of nan and a number, the number"""
+
+def fmod(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """a − b·trunc(a / b), with the sign of a"""
+
+def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x − trunc(x)"""
+
+def gather(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """out[i][j] = x[index[i][j]][j] for dim = 0, and so on: one element of x per element of index."""
+
+def ge(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """a ≥ b"""
+
+def gelu(input: Tensor, approximate: str = 'none') -> Tensor:
+    """x · Φ(x), Φ the normal distribution function; \"tanh\" approximates it (Hendrycks and Gimpel, 2016)."""
+
+def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """`outer` by its BLAS name."""
+
+def glu(input: Tensor, dim: int = -1) -> Tensor:
+    """a · σ(b), for the two halves a, b of x along `dim` (Dauphin et al., 2016)"""
+
+def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05) -> Tensor:
+    """Each sample's channels (dimension 1) in `num_groups` groups, each standardized (Wu and He, 2018); w, b per channel."""
+
+def gt(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """a > b"""
+
+def hardshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x where |x| > λ, 0 otherwise"""
+
+def hardsigmoid(input: Tensor) -> Tensor:
+    """min(max(x + 3, 0), 6) / 6"""
+
+def hardswish(input: Tensor) -> Tensor:
+    """x · min(max(x + 3, 0), 6) / 6"""
+
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
+    """x moved into [min_val, max_val]"""
+
+def heaviside(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """0 below 0, 1 above 0, and b at a = 0"""
+
+def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """The tensors beside each other: along dimension 1, or 0 for vectors."""
+
+def huber_loss(input: Tensor, target: Tensor, reduction: str = 'mean', delta: float = 1.0) -> Tensor:
+    """d² / 2 where d = |x − y| ≤ δ, and δ (d − δ/2) beyond (Huber, 1964)"""
+
+def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """√(a² + b²)"""
+
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Number = 1, *, out: Tensor | None = None) -> Tensor:
+    """x with alpha · (slice k of source) added to slice index[k] of `dim`; repeated indices add up."""
+
+def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x with slice index[k] of `dim` replaced by slice k of source."""
+
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
+
+def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """x with `values` at `indices` (one index tensor a dimension), or, to accumulate, added there."""
+
+def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The slices of `dim` that the vector `index` names."""
+
+def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Σ_k a_…k b_…k over the last dimension of both."""
+
+def instance_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, use_input_stats: bool, momentum: float, eps: float, cudnn_enabled: bool = True) -> Tensor:
+    """Each channel of each sample standardized on its own; running statistics are the samples' averages."""
+
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
+    """|input − other| ≤ atol + rtol·|other|, elementwise; infinities are close to themselves only."""
+
+def isfinite(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x is a finite number"""
+
+def isinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x is ∞ or −∞"""
+
+def isnan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x is nan"""
+
+def kl_div(input: Tensor, target: Tensor, reduction: str = 'mean', log_target: bool = False) -> Tensor:
+    """q (ln q − x) for log-probabilities x and probabilities q (their logarithms with log_target)."""
+
+def kron(input: Tensor, other: Tensor) -> Tensor:
+    """The Kronecker product: every element of a times all of b, as blocks."""
+
+class _kthvalue(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: tuple[Tensor, Tensor] | None = None) -> _kthvalue:
+    """The k-th smallest along `dim` (counted from 1), and its index."""
+
+def l1_loss(input: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor:
+    """|x − y|"""
+
+def layer_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05) -> Tensor:
+    """(x − mean) / √(var + ε) · w + b over the last dimensions, whose sizes are `normalized_shape` (Ba et al., 2016)."""
+
+def le(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """a ≤ b"""
+
+def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
+    """x for x > 0, slope · x otherwise"""
+
+def lerp(start: Tensor, end: Tensor, weight: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """start + weight · (end − start), computed from the nearer end."""
+
+def lgamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """ln |Γ(x)|"""
+
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
+    """y = x Wᵀ + b: x (…, in), W (out, in), b (out), y (…, out)."""
+
+def log(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """ln x"""
+
+def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """log₁₀ x"""
+
+def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """ln(1 + x)"""
+
+def log2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """log₂ x"""
+
+def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
+    """ln softmax(x) along `dim`, computed without taking the logarithm of a small number."""
+
+def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """ln(eᵃ + eᵇ), without overflow."""
+
+def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
+    """out_i = ln(e^x_0 + … + e^x_i) along `dim`"""
+
+def logical_and(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """a and b"""
+
+def logical_not(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """not x"""
+
+def logical_or(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """a or b"""
+
+def logical_xor(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """either a or b"""
+
+def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:
+    """ln(x / (1 − x)), of x clamped to [eps, 1 − eps] if eps is given."""
+
+def logsigmoid(input: Tensor) -> Tensor:
+    """ln σ(x) = min(x, 0) − ln(1 + e^−|x|)"""
+
+def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """ln Σ eˣ over `dim`, shifted by the largest x so that nothing overflows."""
+
+def lt(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """a < b"""
+
+def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """x with `value` (a number or 0-d tensor) where the mask is True; x and mask broadcast."""
+
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x with the first elements of `source`, in order, where the mask is True."""
+
+def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The elements of x where the mask is True, as a vector; x and mask broadcast."""
+
+def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """a @ b: dot for vectors, mm for matrices, batched and broadcast for more dimensions."""
+
+def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any | None = None) -> Any:
+    """The largest: `max(x)` of all, `max(x, dim)` as (values, indices), `max(x, other)` elementwise."""
+
+def maximum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """the larger of a and b"""
+
+def mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+    """(1/n) Σ x over `dim`; of floats only."""
+
+def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any | None = None) -> Any:
+    """The lower of the two middle elements, of all or along `dim` (with its index)."""
+
+def meshgrid(*tensors: Any, indexing: str | None = 'ij') -> tuple[Tensor, ...]:
+    """Grids from vectors: the k-th varies along dimension k only (\"ij\"); \"xy\" exchanges the first two dimensions."""
+
+def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any | None = None) -> Any:
+    """The smallest: `min(x)` of all, `min(x, dim)` as (values, indices), `min(x, other)` elementwise."""
+
+def minimum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """the smaller of a and b"""
+
+def mish(input: Tensor) -> Tensor:
+    """x · tanh(ln(1 + eˣ)) (Misra, 2019)"""
+
+def mm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """C_ij = Σ_k a_ik b_kj for matrices a (N, K) and b (K, M)."""
+
+def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
+    """Dimensions moved from their places `source` to the places `destination`; the others keep their order."""
+
+def mse_loss(input: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor:
+    """(x − y)²"""
+
+def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x in order along dimension 0."""
+
+def mul(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """a · b"""
+
+def mv(input: Tensor, v: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """a v for a matrix (N, K) and a vector (K)."""
+
+def nan_to_num(input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None, *, out: Tensor | None = None) -> Tensor:
+    """x with nan, ∞ and −∞ replaced by numbers (by the dtype's largest and smallest where none is given)."""
+
+def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
+    """The mean over `dim` of what is not nan."""
+
+def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
+    """Σ x over `dim`, nan counting as 0."""
+
+def narrow(input: Tensor, dim: int, start: Tensor | int, length: int) -> Tensor:
+    """`length` slices of `dim`, from `start`: a view."""
+
+def ne(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """a ≠ b"""
+
+def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """−x"""
+
+def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = 'mean') -> Tensor:
+    """−w_y x_y of log-probabilities x (N, C, …) at the classes y (N, …); the mean divides by Σ w_y."""
+
+def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any | None = None) -> Any:
+    """The indices of what is not 0: (K, ndim), or with as_tuple one vector a dimension."""
+
+def norm(input: Tensor, p: float | str | None = 'fro', dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+    """(Σ |x|ᵖ)^(1/p) over `dim`; p may be 0 (how many are not 0), ∞ (the largest |x|), −∞ and \"fro\", which is 2."""
+
+def normalize(input: Tensor, p: float | str | None = 2.0, dim: Dims | None = 1, eps: float = 1e-12, *, out: Tensor | None = None) -> Tensor:
+    """x / max(‖x‖_p, ε) along `dim`."""
+
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
+    """1 at the class number, 0 elsewhere, in a new last dimension; by default as many classes as the largest needs."""
+
+def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """C_ij = a_i b_j of two vectors."""
+
+def permute(input: Tensor, dims: Sizes) -> Tensor:
+    """x with its dimensions in the order `dims`."""
+
+def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """ψ⁽ⁿ⁾(x), the n-th derivative of digamma."""
+
+def positive(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x"""
+
+def pow(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """aᵇ; the base or the exponent may be a number."""
+
+def prelu(input: Tensor, weight: Tensor) -> Tensor:
+    """x for x > 0, w · x otherwise; w has one element, or one per channel (dimension 1)."""
+
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+    """Π x over `dim`; integers and bools multiply to int64."""
+
+def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
+    """x with the elements of `source` at the indices into the flattened x, or, to accumulate, added there."""
+
+def ravel(input: Tensor) -> Tensor:
+    """All elements in one dimension: a view where they lie in memory in that order."""
+
+def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """1 / x"""
+
+def relu(input: Tensor) -> Tensor:
+    """max(x, 0)"""
+
+def relu6(input: Tensor) -> Tensor:
+    """min(max(x, 0), 6)"""
+
+def remainder(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """a − b·⌊a / b⌋, with the sign of b"""
+
+def repeat(input: Tensor, repeats: Dims, *, out: Tensor | None = None) -> Tensor:
+    """x laid out `repeats` times along each dimension; more repeats than dimensions add dimensions in front."""
+
+def repeat_interleave(input: Tensor, repeats: Tensor | int | None = None, dim: int | None = None) -> Tensor:
+    """Each element `repeats` times in a row (a tensor: its own number for each), along `dim` or over all of x."""
+
+def reshape(input: Tensor, shape: Sizes) -> Tensor:
+    """x with another shape: a view where the strides allow it, else a copy. One size may be −1."""
+
+def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
+    """x / √(⟨x²⟩ + ε) · w over the last dimensions (Zhang and Sennrich, 2019); ε is the dtype's epsilon unless given."""
+
+def roll(input: Tensor, shifts: Dims, dims: Dims | None = None, *, out: Tensor | None = None) -> Tensor:
+    """x moved on by `shifts` along `dims`; what leaves at the end comes in at the start. Without dims, x is one row."""
+
+def rot90(input: Tensor, k: int = 1, dims: Sizes = ..., *, out: Tensor | None = None) -> Tensor:
+    """x turned k times by 90° from the first towards the second of `dims`."""
+
+def round(input: Tensor, decimals: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """x to the nearest number of `decimals` digits, halves to even."""
+
+def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """1 / √x"""
+
+def scatter(input: Tensor, dim: int, index: Tensor, src: Tensor | float | None = None, *, value: float | None = None, reduce: str | None = None, out: Tensor | None = None) -> Tensor:
+    """x with src[i][j] (or a number) put at x[index[i][j]][j] for dim = 0, and so on; reduce=\"add\" adds it."""
+
+def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x with src[i][j] added at x[index[i][j]][j] for dim = 0, and so on; repeated indices add up."""
+
+def select(input: Tensor, dim: int, index: int) -> Tensor:
+    """The slice number `index` of `dim`, without that dimension: a view."""
+
+def selu(input: Tensor) -> Tensor:
+    """s · elu(x, α) with the constants that keep mean 0 and variance 1 (Klambauer et al., 2017)."""
+
+def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """−1, 0 or 1"""
+
+def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """σ(x) = 1 / (1 + e⁻ˣ)"""
+
+def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """−1, 0 or 1"""
+
+def signbit(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """the sign bit of x is set (of −0 too)"""
+
+def silu(input: Tensor) -> Tensor:
+    """x · σ(x)"""
+
+def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """sin x"""
+
+def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """sinh x"""
+
+def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = 'mean', beta: float = 1.0) -> Tensor:
+    """d² / 2β where d = |x − y| < β, and d − β/2 beyond: quadratic near 0, linear far away."""
+
+def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
+    """p_i = exp(x_i) / Σ_j exp(x_j) along `dim`: positive numbers that sum to 1."""
+
+def softmin(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
+    """softmax(−x)"""
+
+def softplus(input: Tensor, beta: float = 1.0, threshold: float = 20.0) -> Tensor:
+    """ln(1 + e^(β x)) / β, and x itself where β x > threshold"""
+
+def softshrink(input: Tensor, lambd: float = 0.5) -> Tensor:
+    """x moved towards 0 by λ, and 0 where |x| ≤ λ"""
+
+def softsign(input: Tensor) -> Tensor:
+    """x / (1 + |x|)"""
+
+class _sort(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool | None = False, *, out: tuple[Tensor, Tensor] | None = None) -> _sort:
+    """x in order along `dim`, and the indices that put it so; equal elements keep their order."""
+
+def split(input: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of the parts of x along `dim`: of one size each (the last may be smaller), or of the given sizes."""
+
+def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """√x"""
+
+def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x²"""
+
+def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
+    """x without the dimensions of size 1: all of them, or those given."""
+
+def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """The tensors, of one shape, side by side along a new dimension."""
+
+def std(input: Tensor, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None, out: Tensor | None = None) -> Tensor:
+    """√var over `dim`; its derivative for constant x is 0."""
+
+def std_mean(input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    """(std, mean) over `dim`."""
+
+def sub(input: Tensor | Number, other: Tensor | Number, alpha: Number = 1, *, out: Tensor | None = None) -> Tensor:
+    """a − α·b"""
+
+def sum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+    """Σ x over `dim` (an int, several, or None for all); integers and bools sum to int64."""
+
+def t(input: Tensor) -> Tensor:
+    """xᵀ of a matrix; vectors and 0-d tensors stay as they are."""
+
+def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The elements of the flattened x at the indices, in index's shape."""
+
+def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
+    """`gather` with broadcasting: x[indices] along `dim`, or of the flattened x."""
+
+def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """tan x"""
+
+def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """tanh x"""
+
+def tanhshrink(input: Tensor) -> Tensor:
+    """x − tanh x"""
+
+def tensor_split(input: Tensor, indices_or_sections: Dims | Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views along `dim`: as many as `indices_or_sections` says, sizes differing by at most one, or cut at the indices."""
+
+def tensordot(a: Tensor, b: Tensor, dims: Any = 2, *, out: Tensor | None = None) -> Tensor:
+    """Σ over pairs of dimensions: the last `dims` of a with the first of b, or the two lists in `dims`."""
+
+def threshold(input: Tensor, threshold: float, value: float) -> Tensor:
+    """x where x > threshold, `value` otherwise"""
+
+def tile(input: Tensor, dims: Sizes) -> Tensor:
+    """`repeat`, where missing repeats in front count as 1."""
+
+class _topk(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: tuple[Tensor, Tensor] | None = None) -> _topk:
+    """The k largest (or smallest) along `dim`, in order, and their indices."""
+
+def trace(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """Σᵢ x[i, i]"""
+
+def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
+    """x with two dimensions exchanged."""
+
+def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """The lower triangle of x: elements above the `diagonal`-th diagonal become 0."""
+
+def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
+    """The upper triangle of x: elements below the `diagonal`-th diagonal become 0."""
+
+def true_divide(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """a / b"""
+
+def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x without its fraction"""
+
+def trunc_divide(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """trunc(a / b)"""
+
+def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views x[0], x[1], … along `dim`."""
+
+def unflatten(input: Tensor, dim: int, sizes: Sizes) -> Tensor:
+    """Dimension `dim` split into several; one of `sizes` may be −1."""
+
+def unsqueeze(input: Tensor, dim: int) -> Tensor:
+    """x with a new dimension of size 1 at `dim`."""
+
+def var(input: Tensor, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None, out: Tensor | None = None) -> Tensor:
+    """Σ (x − x̄)² / (n − correction) over `dim`; correction is 1 unless given (the unbiased estimate)."""
+
+def var_mean(input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+    """(var, mean) over `dim`."""
+
+def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """`dot`, for real numbers."""
+
+def view(input: Tensor, shape: Sizes) -> Tensor:
+    """x with another shape and the same memory; RuntimeError if the strides of x do not allow that."""
+
+def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
+    """The tensors below each other, vectors as rows."""
+
+def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any | None = None) -> Any:
+    """input where the condition holds, other elsewhere; with the condition alone, the indices where it holds."""
+
+def xlogy(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """a · ln b, and 0 where a = 0 (unless b is nan)."""
+
+absolute = abs
+
+arccos = acos
+
+arccosh = acosh
+
+arcsin = asin
+
+arcsinh = asinh
+
+arctan = atan
+
+arctan2 = atan2
+
+arctanh = atanh
+
+clip = clamp
+
+concat = cat
+
+concatenate = cat
+
+divide = div
+
+fix = trunc
+
+greater = gt
+
+greater_equal = ge
+
+less = lt
+
+less_equal = le
+
+moveaxis = movedim
+
+multiply = mul
+
+negative = neg
+
+not_equal = ne
+
+row_stack = vstack
+
+subtract = sub
+
+swapaxes = transpose
+
+swapdims = transpose

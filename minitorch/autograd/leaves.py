@@ -1,0 +1,90 @@
+"""Where the graph ends: at each leaf an `AccumulateGrad`, which adds what arrives into `leaf.grad`; and the edges that lead there.
+
+A leaf's node is made when an op first uses the leaf, so it is older than the op's. Read next: `engine.py`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+from .grad_mode import users_code
+from .hooks import as_tensor, hooks_of
+from .node import Node, birth
+
+
+class AccumulateGrad(Node):
+    """The end of the graph at a leaf: adds what arrives into `leaf.grad`."""
+
+    __slots__ = ("birth", "hooks", "output_specs", "variable")
+    edges: Sequence = ()
+    places: Sequence = ()
+    next_functions: tuple = ()
+
+    def __init__(self, variable: Any):
+        self.variable = variable
+        self.output_specs = ((variable._array.shape, variable._array.dtype),)
+        self.hooks = None
+        self.birth = birth()
+
+    def name(self) -> str:
+        return "torch::autograd::AccumulateGrad"
+
+    def run(self, grads: list, recorded: bool) -> list:
+        """Add what has arrived into the leaf's `.grad`."""
+        g, leaf = grads[0], self.variable
+        if g is None:
+            return []
+        if not leaf.is_leaf:
+            raise RuntimeError(
+                f"leaf variable has been moved into the graph interior: a tensor of shape {tuple(leaf.shape)} was used as a leaf, "
+                f"then written to, and {leaf.grad_fn.name()} has made it since; write into a clone() instead"
+            )
+        if not leaf._requires_grad:
+            return []
+        if leaf._grad is None:
+            leaf._grad = as_tensor(g)
+        elif recorded:
+            leaf._grad = leaf._grad + g
+        else:
+            leaf._grad._accumulate(g)
+        if leaf._post_accumulate_hooks:
+            with users_code():
+                for hook in list(leaf._post_accumulate_hooks.values()):
+                    hook(leaf)
+        return []
+
+    def release(self) -> None:
+        """Nothing is saved here."""
+
+
+# ---- edges ----
+
+
+def gradient_edge(x: Any) -> tuple[Any, int] | None:
+    """Where the gradient of tensor `x` goes: (node, output number), or None if it wants none."""
+    if not getattr(x, "_requires_grad", False):
+        return None
+    node = x._grad_fn
+    if node is None:
+        return accumulator(x), 0
+    if node is STALE:
+        node = x.grad_fn  # a view whose base was written to: made anew
+        if node is None:
+            return None
+    return node, x._output_nr
+
+
+def accumulator(leaf: Any) -> AccumulateGrad:
+    """The leaf's AccumulateGrad node. The leaf holds it weakly, it holds the leaf: no cycle, one per leaf."""
+    node = leaf._accumulator and leaf._accumulator()
+    if node is None:
+        node = AccumulateGrad(leaf)
+        if leaf._leaf_hooks is not None:
+            hooks_of(node).tensor[0] = leaf._leaf_hooks
+        leaf._accumulator = weakref.ref(node)
+    return node
+
+
+STALE = object()  # the `_grad_fn` of a view that has to ask for its history: see `Tensor.grad_fn`

@@ -1,0 +1,88 @@
+"""How the derivatives of a node are called: as one function, written down once for each plan.
+
+A plan knows in which place of `saved` each name of a derivative is kept. So the calls of all its derivatives are put together as one
+expression, `[d0(grads[0], saved[1]), d1(grads[0], saved[0])]`, and no name is looked up when backward runs. There are two such
+functions: on Tensors, for a backward that is recorded, and on arrays. Read next: `plan.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from itertools import compress
+from typing import TYPE_CHECKING, Any
+
+from ..arrays.device import use_kernels, xp_of
+from .half_precision import derivative_in_float32
+
+if TYPE_CHECKING:
+    from .plan import Derivative, Plan
+
+Steps = Callable[
+    [list, Sequence], list
+]  # from the gradients of the outputs and what was saved to the gradients for the edges
+
+
+class Places:
+    """Where each name of a derivative is found when it runs, written as an expression of `grads` and `saved`."""
+
+    def __init__(self, plan: Plan, n_inputs: int):
+        self.declaration = plan.op.declaration
+        self.tensors = {*plan.tensors, *range(len(plan.arguments), len(plan.arguments) + len(plan.outputs))}
+        self.places: dict[str, int | range] = {}
+        k = 0
+        for name in plan.names:
+            several = self.declaration.variadic and name in self.declaration.inputs
+            self.places[name] = range(k, k + n_inputs) if several else k
+            k += n_inputs if several else 1
+
+    def expression(self, name: str, array: str = "") -> str:
+        """Of a gradient, or of what was saved."""
+        if name == "g":
+            return "grads[0]" if self.declaration.outputs else "grads"
+        if name not in self.places:
+            return f"grads[{self.declaration.outputs.index(name.removeprefix('g_'))}]"
+        place = self.places[name]
+        if isinstance(place, range):
+            return f"[{', '.join(self._value(k, array) for k in place)}]"
+        return self._value(place, array)
+
+    def expression_of_arrays(self, name: str) -> str:
+        """The same, where tensors' arrays are wanted."""
+        return self.expression(name, "._array")
+
+    def _value(self, k: int, array: str) -> str:
+        return f"saved[{k}]{array if k in self.tensors else ''}"
+
+
+def together(
+    derivatives: Sequence[Derivative], half: bool, given: Collection[str], expression: Callable[[str], str]
+) -> Steps:
+    """All derivatives as one function. given: the inputs that are tensors; others, of a derivative for several, get nothing."""
+    names: dict[str, Any] = {"compress": compress}
+    calls = []
+    for k, d in enumerate(derivatives):
+        names[f"d{k}"] = derivative_in_float32(d.function) if half else d.function
+        call = f"d{k}({', '.join(map(expression, d.parameters))})"
+        if not given.issuperset(d.of):  # type: ignore[attr-defined]
+            call = f"compress({call}, {[n in given for n in d.of]})"
+        calls.append(f"*{call}" if d.gives_list else call)
+    return eval(f"lambda grads, saved: [{', '.join(calls)}]", names)
+
+
+def by_twin(
+    twin: Derivative, wanted: list[str], expression: Callable[[str], str]
+) -> Callable[[list, Sequence], list | None]:
+    """The derivatives' faster form: the wanted gradients, or None where it does not serve."""
+    call = eval(f"lambda xp, grads, saved: twin(xp, {', '.join(map(expression, twin.parameters))})", {"twin": twin.function})
+    picks = [twin.of.index(n) for n in wanted]
+
+    def run(grads: list, saved: Sequence) -> list | None:
+        if grads[0] is None or not use_kernels.enabled:
+            return None
+        found = call(xp_of(grads[0]), grads, saved)
+        if found is None:
+            return None
+        several = found if isinstance(found, tuple) else (found,)
+        return [several[k] for k in picks]
+
+    return run
