@@ -16,7 +16,6 @@ from reference.table import Row, flat, table, tensors
 # Where the layout is another than torch's, and why.
 OURS = {
     "pow": "with inputs of different layouts each library's loop chooses one",
-    "addr": "the same",
     "einsum": "it comes as its product left it",
     "getitem": "with indices torch reorders the dimensions of its loop",
     "positive": "torch's is the input itself",
@@ -24,7 +23,13 @@ OURS = {
     "to_device": "the same",
     "put": "ours is in row-major order",
     "philox_dropout": "torch's own dropout is not this op",
+    "feature_alpha_dropout": "the noise has a layout of its own",
 }
+BROADCAST = {
+    "pow",
+    "addr",
+    "binary_cross_entropy_with_logits",
+}  # of inputs of several shapes each library's loop chooses a layout
 
 
 @pytest.mark.parametrize("row", [r for r in table() if not r.broadcast and r.covers not in OURS], ids=str)
@@ -33,6 +38,8 @@ def test_a_result_lies_in_memory_as_torchs_does(row: Row) -> None:
         source = Source(seed)
         source.layout = None if seed < 20 else COLUMN_MAJOR
         case = row.draw(source)
+        if row.covers in BROADCAST and len({v.shape for v in case.values() if isinstance(v, np.ndarray)}) > 1:
+            continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:

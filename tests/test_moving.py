@@ -200,11 +200,11 @@ def half_by_the_file(op: Op, xp: Any, half: bool) -> Callable:
     return forward_for(op, xp, half and not stands_in("reduce", op.forward))
 
 
-laid_out, forward_for = Op._laid_out, recipe._forward
+laid_out, forward_for = Op._laid_out, recipe.forward_of
 FAULTS = [
     (declaring, "Declaration", word_by_the_file),
     (Op, "_laid_out", layout_by_the_file),
-    (recipe, "_forward", half_by_the_file),
+    (recipe, "forward_of", half_by_the_file),
 ]
 
 

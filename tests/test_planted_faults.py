@@ -272,7 +272,7 @@ FAULTS = [
     Fault(recipe._checked, "op.signature.refuse(", "("),
     Fault(recipe._refuse_dtype, "first = cast(first) if i == tensors[0] else first", "pass"),
     Fault(recipe._library, "if len(libraries) > 1:", "if False:"),
-    Fault(recipe._forward, "if twin is not None:", "if False:"),
+    Fault(recipe.forward_of, "if twin is not None:", "if False:"),
     Fault(recipe._twin_first, " if use_kernels.enabled else None", ""),
     Fault(recipe._twin_first, "forward(xp, *args, **options) if out is None else out", "out"),
     Fault(Recipe.arrays, "arrays[i] = cast(arrays[i])", "pass"),

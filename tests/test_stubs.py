@@ -52,7 +52,12 @@ def test_a_program_has_the_types(mypy) -> None:
 
 
 def test_every_public_name_is_known(mypy, tmp_path: Path) -> None:
-    names = [n for n, thing in vars(minitorch).items() if not n.startswith("_") and n != "kernels"]
+    # Rooms that are nobody's to import by name from the package; a test beside this one may have imported them.
+    names = [
+        n
+        for n in vars(minitorch)
+        if not n.startswith("_") and n not in ("kernels", "cli", "examples", "arrays", "op", "tensor")
+    ]
     program = tmp_path / "names.py"
     program.write_text("import minitorch\n" + "".join(f"minitorch.{n}\n" for n in [*names, "unheard_of"]))
     *unknown, _ = mypy(program)

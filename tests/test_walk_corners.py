@@ -359,7 +359,7 @@ class Noting(minitorch.autograd.Function):
 
 def test_gradients_are_freed_as_the_walk_goes() -> None:
     Noting.handed, Noting.alive = [], []
-    y = x = minitorch.ones(3, requires_grad=True)
+    y = minitorch.ones(3, requires_grad=True)
     for _ in range(4):
         y = Noting.apply(y.exp().log())
     y.sum().backward()

@@ -392,6 +392,8 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         if input.shape[d] + before + after < 0:
             raise RuntimeError(f"pad would make dimension {d} of size {input.shape[d]} smaller than 0, with pad {list(pad)}")
         input = input.narrow(d, max(-before, 0), input.shape[d] - max(-before, 0) - max(-after, 0))
+    if all(before <= 0 and after <= 0 for before, after in around):
+        return input.clone()
     shape = [n + max(before, 0) + max(after, 0) for n, (before, after) in zip(input.shape, around)]
     inner = tuple(slice(max(before, 0), max(before, 0) + n) for n, (before, _) in zip(input.shape, around))
     out = input.new_full(shape, 0 if value is None else value)

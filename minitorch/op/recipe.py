@@ -84,7 +84,7 @@ def resolve(op: Op, args: tuple) -> tuple[tuple, Recipe]:
     for i, cast in changes:
         arrays[i] = cast(arrays[i])
     half = declaration.in_float32 and not declaration.view and _is_half([arrays[i] for i in promoted])
-    recipe = Recipe(xp, () if on_arrays else tuple(tensors), changes, _forward(op, xp, half), None, on_arrays)
+    recipe = Recipe(xp, () if on_arrays else tuple(tensors), changes, forward_of(op, xp, half), None, on_arrays)
     if any(key[i][3] for i in tensors):
         wanted = tuple(i for i in tensors if key[i][3])
         recipe.plan = make_plan(op, wanted, tuple(tensors), len(positions), half, where(xp))
@@ -145,7 +145,7 @@ def _is_half(arrays: list) -> bool:
     return len(floats) == 1 and floats.pop().itemsize == 2
 
 
-def _forward(op: Op, xp: Any, half: bool) -> Callable:
+def forward_of(op: Op, xp: Any, half: bool) -> Callable:
     """The op's forward, in float32 for half precision, or its twin for this device where that serves."""
     forward = op.in_float32 if half else op.declaration.forward
     twin = op.twins.get(where(xp))

@@ -44,7 +44,7 @@ def alpha_noise(xp: Any, x: Array, p: float) -> tuple[Array, Array]:
 def _kept(xp: Any, x: Array, p: float) -> Array:
     """0 with probability p, else 1, in the shape, dtype and memory order of x"""
     if xp is not np:
-        return philox_dropout.on_gpu(xp, xp.ones(x.shape, x.dtype), p, 1.0, *gpu_generator.take(x.size))
+        return philox_dropout.compute(xp, xp.ones(x.shape, x.dtype), p, 1.0, *gpu_generator.take(x.size))
     keep = bernoulli(default_generator, x.size, 1 - p)
     _check_floats(x)
     return laid_out_like(x, xp.asarray(keep.astype(x.dtype)))
