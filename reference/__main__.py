@@ -27,7 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     bench.add_argument("--markdown", metavar="FILE", help="with --device cuda: also write the table there")
 
     mutate = commands.add_parser("mutate", help="break each derivative and update rule: do the rows notice?")
-    mutate.add_argument("--family", metavar="NAME", help="only one module of minitorch/ops, or optim")
+    part = mutate.add_mutually_exclusive_group()
+    part.add_argument("--family", metavar="NAME", help="only one module of minitorch/ops, or optim")
+    part.add_argument("--op", metavar="NAME", help="only the derivatives of one op")
 
     train = commands.add_parser("train", help="train whole programs in both libraries from the same seeds")
     train.add_argument("--seeds", type=positive, default=3, metavar="N", help="how many seeds (3)")

@@ -12,6 +12,7 @@ import ast
 import contextlib
 import copy
 import functools
+import importlib
 import itertools
 import types
 from collections.abc import Callable, Iterator
@@ -127,17 +128,21 @@ class Mutant(NamedTuple):
             function.__code__ = original
 
 
-def mutate(family: str | None = None) -> int:
+def mutate(family: str | None = None, op: str | None = None) -> int:
     """Try every mutant, print the survivors and the share caught; 1 if one survived without an excuse."""
     from tqdm import tqdm
 
-    chosen = [family] if family else families()
     if family and family not in families():
         raise SystemExit(f"reference mutate: no family {family!r}; there are {', '.join(families())}")
+    if op and not targets(op=op):
+        raise SystemExit(
+            f"reference mutate: no op {op!r} with a derivative; a function made of other ops has none of its own"
+        )
+    chosen = {op: targets(op=op)} if op else {name: targets(name) for name in ([family] if family else families())}
     left: list[Mutant] = []
     total = 0
-    for name in chosen:
-        mutants = [m for target in targets(name) for m in target.mutants()]
+    for name, broken in chosen.items():
+        mutants = [m for target in broken for m in target.mutants()]
         survivors = [m for m in tqdm(mutants, desc=name, unit="mutant", leave=False) if not m.excuse and not m.is_caught()]
         excused = sum(m.excuse is not None for m in mutants)
         print(summary(name, len(mutants), len(survivors), excused))
@@ -165,24 +170,26 @@ def changed_lines(original: ast.AST, changed: ast.AST) -> str:
 # ---- what is broken ----
 
 
-def targets(family: str | None = None) -> list[Target]:
-    """Every derivative (of one module of `minitorch/ops`, or all), how broadcasting is undone, and every update rule."""
+def targets(family: str | None = None, op: str | None = None) -> list[Target]:
+    """Every derivative (of one module of `minitorch/ops`, or of all), how broadcasting is undone, and every update rule.
+
+    op: only the derivatives of the ops of that name, wherever they stand.
+    """
     found: dict[int, Target] = {}
-    for op in minitorch.op.ops:
-        home = op.__module__
-        if not home.startswith("minitorch.ops.") or (family and home != f"minitorch.ops.{family}"):
-            continue
-        noticing = functools.partial(some_row_fails, op), functools.partial(honest_cases, op)
-        for derivative in op.derivatives:
+    for made in [o for o in minitorch.op.ops if o.__name__ == op] if op else of_family(family):
+        noticing = functools.partial(some_row_fails, made), functools.partial(honest_cases, made)
+        for derivative in made.derivatives:
             for function in with_helpers(derivative.function):
-                label = f"{op.__name__}/{','.join(derivative.of)}"
+                label = f"{made.__name__}/{','.join(derivative.of)}"
                 name = label if function is derivative.function else f"{label}:{function.__name__}"
                 found.setdefault(id(function.__code__), Target(name, function, *noticing))
+    if op:
+        return list(found.values())
     if family in (None, "engine"):
         undone = engine.reduced
         using = [op for op in minitorch.op.ops if op.__name__ in ("add", "to")]  # shapes are undone here, and dtypes
         found[id(undone.__code__)] = Target(
-            "engine.reduced", undone, lambda: any(map(some_row_fails, using)), lambda: list(map(honest_cases, using))
+            "reduced", undone, lambda: any(map(some_row_fails, using)), lambda: list(map(honest_cases, using))
         )
     if family in (None, "optim"):
         for row in optimizers.ROWS:
@@ -192,10 +199,16 @@ def targets(family: str | None = None) -> list[Target]:
     return list(found.values())
 
 
+def of_family(family: str | None) -> list[minitorch.op.Op]:
+    """The ops of one module of `minitorch/ops`, or of all."""
+    home = f"minitorch.ops.{family or ''}"
+    return [op for op in minitorch.op.ops if op.__module__ == home or (family is None and op.__module__.startswith(home))]
+
+
 def families() -> list[str]:
     """The modules that have something to break."""
-    homes = {op.__module__ for op in minitorch.op.ops if op.derivatives}
-    return sorted(h.removeprefix("minitorch.ops.") for h in homes if h.startswith("minitorch.ops.")) + ["engine", "optim"]
+    with_derivatives = {op.__module__.removeprefix("minitorch.ops.") for op in of_family(None) if op.derivatives}
+    return [*sorted(with_derivatives), "engine", "optim"]
 
 
 def with_helpers(function: Any) -> list[types.FunctionType]:
@@ -216,7 +229,10 @@ ON_GPU = "in one launch"  # what all parameters of a GPU go through: broken and 
 def update_rules(optimizer: type) -> list[tuple[str, types.FunctionType]]:
     """What computes a step: the optimizer's own private methods, and its twin on a GPU."""
     own = [(n, f) for n, f in vars(optimizer).items() if isinstance(f, types.FunctionType) and n[0] == "_" != n[1]]
-    return own + ([(ON_GPU, optimizer._twins["cuda"])] if compiler() else [])
+    if not compiler():
+        return own
+    importlib.import_module("minitorch.kernels.cuda.twins")  # which registers it, as when a GPU is first met
+    return [*own, (ON_GPU, optimizer._twins["cuda"])]
 
 
 # ---- the edits ----

@@ -1,8 +1,10 @@
-"""The table: one row declares an op to the whole test suite, the report and the docs.
+"""The table: one row declares an op to the whole test suite, the report and the docs, by pairing it with torch's.
 
-    row("softmax", torch.softmax, x=floats("*"), dim=dim_of("x"))
-    row("div",     torch.div,     a=floats(), b=floats(away_from=0), broadcast=True)
-    row("relu",    F.relu,        ours=nn.functional.relu, x=floats(ties=True), smooth=floats(away_from=0))
+    pair("softmax", torch.softmax, x=floats("*"), dim=dim_of("x"))
+    pair("div",     torch.div,     a=floats(), b=floats(away_from=0), broadcast=True)
+    pair("relu",    F.relu,        ours=nn.functional.relu, x=floats(ties=True), smooth=floats(away_from=0))
+
+An op that torch lacks has a formula made of torch's beside it, and says why: `ours_alone="…"`.
 
 The arguments are drawn in their order; arrays are passed by position, and options by keyword to both libraries. `ours`
 defaults to `minitorch.<name>`. What a row means to a check is in `checks.py`.
@@ -22,6 +24,7 @@ import minitorch
 
 from .strategies import Source, Strategy, bools, expanded, floats, ints, several
 
+COPIES = "torch's reshape or expand happens to make a copy on the way, which is what it keeps"  # a row's `keeps_more`
 FAMILIES = ("elementwise", "reduce", "shape", "index", "matmul", "activation", "normalize", "loss")
 
 
@@ -44,6 +47,8 @@ class Row:
         half: float = 1.0,
         positional: tuple[str, ...] = (),
         covers: str | None = None,
+        keeps_more: str = "",
+        ours_alone: str = "",
         **arguments: Strategy,
     ):
         self.name, self.theirs = name, theirs
@@ -54,6 +59,8 @@ class Row:
         self.differentiable, self.second_order = differentiable, second_order
         self.positional = positional
         self.covers = covers or name
+        self.keeps_more = keeps_more or ours_alone  # why a write may be refused that torch's does not mind
+        self.ours_alone = ours_alone  # why torch has no function of this name: then `theirs` is a formula made of its others
         self.arguments = arguments
 
     @property
@@ -98,7 +105,7 @@ class Row:
 rows: list[Row] = []
 
 
-def row(name: str, theirs: Callable, ours: Callable | None = None, **declaration: Any) -> Row:
+def pair(name: str, theirs: Callable, ours: Callable | None = None, **declaration: Any) -> Row:
     """Declare an op: see the module's docstring."""
     made = Row(name, theirs, ours, **declaration)
     rows.append(made)

@@ -36,11 +36,6 @@ else:
 
 
 REQUIRED = inspect.Parameter.empty  # the default of a parameter that has none
-USERS_TYPES = {
-    "Array": "Tensor",
-    "Operand": "Tensor | Number",
-    "Index": "Tensor",
-}  # what users pass where forward sees arrays
 
 
 @dataclass(frozen=True)
@@ -105,6 +100,12 @@ class Declaration:
         """The inputs that may have a gradient."""
         return tuple(p.name for p in self.parameters if p.role in (Array, Operand))
 
+    @cached_property
+    def torchs_names(self) -> tuple[str, ...]:
+        """The names of all parameters, as torch has them: `input` and `other` are its first two inputs, whatever a formula says."""
+        here = dict(zip(self.inputs, ("tensors" if self.variadic else "input", "other")))
+        return tuple(torchs_name(n) if torchs_name(n) == here.get(n) else n for n in self.names)
+
     def checked_parameters(self) -> tuple[Parameter, ...]:
         """The parameters, whose annotations are checked: but a list of inputs, which `tensor_list` looks into."""
         if not self.variadic:
@@ -133,7 +134,9 @@ class Declaration:
             given[name] = value
         missing = [n for n in self.names if n not in given and n not in self.defaults]
         if missing:
-            raise TypeError(f"{self.name}() missing required argument '{torchs_name(missing[0])}'; it takes {self.usage()}")
+            raise TypeError(
+                f"{self.name}() missing required argument '{self.torchs_names[self.place(missing[0])]}'; it takes {self.usage()}"
+            )
         return tuple(given[n] if n in given else self.defaults[n] for n in self.names)
 
     def _parameter(self, key: str) -> str | None:
@@ -151,8 +154,8 @@ class Declaration:
         """How users call it: the parameters by torch's names, with the types that may come."""
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         parameters = [
-            inspect.Parameter(torchs_name(p.name), kind, default=p.default, annotation=self._type_for_users(p))
-            for p in self.parameters
+            inspect.Parameter(name, kind, default=p.default, annotation=self._type_for_users(p))
+            for name, p in zip(self.torchs_names, self.parameters)
         ]
         tensors = ["Tensor"] * len(self.outputs) or ["Tensor", "..."]
         result = "Tensor" if len(tensors) == 1 else f"tuple[{', '.join(tensors)}]"
@@ -168,7 +171,8 @@ class Declaration:
 
     def usage(self) -> str:
         """The parameters in short, for messages: `input, other, alpha=1`."""
-        return ", ".join(torchs_name(p.name) + ("" if p.default is REQUIRED else f"={p.default!r}") for p in self.parameters)
+        pairs = zip(self.torchs_names, self.parameters)
+        return ", ".join(name + ("" if p.default is REQUIRED else f"={p.default!r}") for name, p in pairs)
 
 
 def parameters_of(forward: Callable) -> tuple[tuple[Parameter, ...], bool]:

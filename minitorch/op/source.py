@@ -47,8 +47,6 @@ def source(op: Op) -> str:
 
 
 def _place(function: Any) -> Place:
-    if hasattr(function, "declared_at"):  # a derivative may be an op
-        return function.declared_at
     code = function.__code__
     return code.co_filename, code.co_firstlineno
 
@@ -66,8 +64,12 @@ def _statement(place: Place) -> str:
 
 @functools.lru_cache(maxsize=4)
 def _statements(text: str) -> list[ast.stmt]:
-    """All statements of a file but `return`."""
-    return [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.stmt) and not isinstance(n, ast.Return)]
+    """All statements of a file but `return`; none if it is no Python any more."""
+    try:
+        tree = ast.parse(text)
+    except SyntaxError:
+        return []
+    return [n for n in ast.walk(tree) if isinstance(n, ast.stmt) and not isinstance(n, ast.Return)]
 
 
 def _first(statement: Any) -> int:

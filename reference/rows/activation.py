@@ -16,7 +16,7 @@ from minitorch.ops.dropout import philox_dropout
 from minitorch.random import philox
 
 from ..strategies import dim_of, floats, of
-from ..table import row
+from ..table import pair
 
 
 def layer(name: str, kinks: tuple = (), **options):
@@ -24,7 +24,7 @@ def layer(name: str, kinks: tuple = (), **options):
     # torch's own gradient of these at nan depends on where in a vector register the nan lies: g, 0 or nan.
     nan = name not in ("relu6", "hardtanh", "elu", "celu", "selu", "hardshrink", "softshrink", "hardswish")
     x = floats(low=-4, high=4, ties=bool(kinks), nan=nan)
-    row(name, getattr(TF, name), getattr(F, name), x=x, smooth={"x": floats(low=-4, high=4, away_from=kinks)}, **options)
+    pair(name, getattr(TF, name), getattr(F, name), x=x, smooth={"x": floats(low=-4, high=4, away_from=kinks)}, **options)
 
 
 layer("relu", (0,))
@@ -45,13 +45,13 @@ layer("hardswish", (-3, 3))
 layer("hardshrink", (-1, 1), lambd=of(1.0))
 layer("softshrink", (-1, 1), lambd=of(1.0))
 layer("threshold", (1,), threshold=of(1.0), value=of(-2.0))
-row("softplus", TF.softplus, F.softplus, x=floats(low=-30, high=30), beta=of(1.0, 2.0), threshold=of(20.0, 5.0),
+pair("softplus", TF.softplus, F.softplus, x=floats(low=-30, high=30), beta=of(1.0, 2.0), threshold=of(20.0, 5.0),
     smooth={"x": floats(), "threshold": of(20.0)})  # fmt: skip
-row("prelu", TF.prelu, F.prelu, x=floats("N C *"), weight=floats("1"), smooth={"x": floats("N C *", away_from=0)})
-row("prelu", TF.prelu, F.prelu, x=floats("N C *"), weight=floats("C"), smooth={"x": floats("N C *", away_from=0)})
-row("glu", TF.glu, F.glu, x=floats("* 4"), dim=of(-1))
+pair("prelu", TF.prelu, F.prelu, x=floats("N C *"), weight=floats("1"), smooth={"x": floats("N C *", away_from=0)})
+pair("prelu", TF.prelu, F.prelu, x=floats("N C *"), weight=floats("C"), smooth={"x": floats("N C *", away_from=0)})
+pair("glu", TF.glu, F.glu, x=floats("* 4"), dim=of(-1))
 for name in ["softmax", "log_softmax", "softmin"]:
-    row(name, getattr(TF, name), getattr(F, name), x=floats("* N", low=-8, high=8), dim=dim_of("x"))
+    pair(name, getattr(TF, name), getattr(F, name), x=floats("* N", low=-8, high=8), dim=dim_of("x"))
 
 
 def seeded(library: Any, function: Callable) -> Callable:
@@ -68,7 +68,7 @@ def seeded(library: Any, function: Callable) -> Callable:
 def drawn(name: str, pattern: str = "*", covers: str | None = None, **options: Any) -> None:
     """A row for a function of nn.functional that draws."""
     theirs, ours = seeded(torch, getattr(TF, name)), seeded(minitorch, getattr(F, name))
-    row(name, theirs, ours, x=floats(pattern), covers=covers, **options)
+    pair(name, theirs, ours, x=floats(pattern), covers=covers, **options)
 
 
 probability = of(0.3, 0.0, 0.9, 1.0)
@@ -91,5 +91,5 @@ def masked_by_philox(x: torch.Tensor, p: float, scale: float, seed: int, counter
     return x * torch.from_numpy(np.asarray(kept * scale)).to(x.dtype)
 
 
-row("philox_dropout", masked_by_philox, philox_dropout, x=floats("*"), p=of(0.3, 0.5), scale=of(2.0, 1.25),
+pair("philox_dropout", masked_by_philox, philox_dropout, x=floats("*"), p=of(0.3, 0.5), scale=of(2.0, 1.25),
     seed=of(0, 12, 2**40), counter=of(0, 7, 2**33), positional=("p", "scale", "seed", "counter"))  # fmt: skip

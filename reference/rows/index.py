@@ -11,7 +11,7 @@ import torch.nn.functional as F
 import minitorch
 
 from ..strategies import Source, booleans, bools, dim_of, floats, given, index_into, ints, of
-from ..table import row
+from ..table import COPIES, pair
 
 # ---- x[key] ----
 
@@ -62,8 +62,8 @@ keys: list[Any] = [
 
 once = of(*keys[:16], mask, mask2, [0, 2])  # which of the values a repeated index keeps has no derivative
 
-row("getitem", lookup, lookup, x=floats("3 2 4"), key=of(*keys), positional=("key",))
-row(
+pair("getitem", lookup, lookup, x=floats("3 2 4"), key=of(*keys), positional=("key",))
+pair(
     "getitem",
     lookup,
     lookup,
@@ -72,9 +72,9 @@ row(
     positional=("key",),
     differentiable=False,
 )
-row("getitem", lookup, lookup, x=floats(), key=of(*keys[:12]), positional=("key",))
+pair("getitem", lookup, lookup, x=floats(), key=of(*keys[:12]), positional=("key",))
 for name, call in (("setitem", assigned), ("setitem", assigned_through_view)):
-    row(
+    pair(
         name,
         call,
         call,
@@ -84,7 +84,7 @@ for name, call in (("setitem", assigned), ("setitem", assigned_through_view)):
         positional=("key",),
         smooth={"key": once},
     )
-row(
+pair(
     "setitem",
     assigned,
     assigned,
@@ -95,7 +95,7 @@ row(
         0, (0, 1), Ellipsis, slice(None), mask, np.array([0, 2]), (slice(None), 1), [0], (np.array([0, 2]), 1), (1, 0, 0)
     ),
 )
-row("setitem", assigned, assigned, x=floats("3 2 4"), value=of(0, 2.5, True), positional=("value", "key"), key=of(*keys))
+pair("setitem", assigned, assigned, x=floats("3 2 4"), value=of(0, 2.5, True), positional=("value", "key"), key=of(*keys))
 
 
 def as_array(strategy: Any) -> Any:
@@ -115,7 +115,7 @@ def put(library: Any) -> Any:
 
 
 first, second = as_array(index_into("x", "5", 0)), as_array(index_into("x", "5", 1))
-row(
+pair(
     "index_put (adding)",
     put(torch),
     put(minitorch),
@@ -126,7 +126,7 @@ row(
     accumulate=of(True),
     covers="index_put",
 )
-row(
+pair(
     "index_put (writing)",
     put(torch),
     put(minitorch),
@@ -137,8 +137,8 @@ row(
     accumulate=of(False),
     covers="index_put",
 )
-row("select", torch.select, x=floats(), dim=dim_of("x"), index=of(0, -1, 1, 4), positional=("dim", "index"))
-row(
+pair("select", torch.select, x=floats(), dim=dim_of("x"), index=of(0, -1, 1, 4), positional=("dim", "index"))
+pair(
     "narrow",
     torch.narrow,
     x=floats("N 4"),
@@ -168,9 +168,9 @@ def like(name: str, smaller: bool = False, distinct: bool = False) -> Any:
 
 
 dim = ("dim",)
-row("gather", torch.gather, x=floats(), dim=dim_of("x"), index=like("x"), positional=dim)
-row("gather", torch.gather, x=floats("N M"), dim=of(0, 1, -1), index=like("x", smaller=True), positional=dim)
-row(
+pair("gather", torch.gather, x=floats(), dim=dim_of("x"), index=like("x"), positional=dim)
+pair("gather", torch.gather, x=floats("N M"), dim=of(0, 1, -1), index=like("x", smaller=True), positional=dim)
+pair(
     "gather",
     torch.gather,
     x=floats("2 3"),
@@ -178,7 +178,7 @@ row(
     index=as_array(of(np.array([[2]]), np.array([[-1]]), np.array([0]), np.zeros((3, 3), int))),
     positional=dim,
 )
-row(
+pair(
     "scatter_add",
     torch.scatter_add,
     x=floats("N M"),
@@ -188,10 +188,10 @@ row(
     positional=dim,
 )
 # For a src larger than the index torch has no derivative: the part that has an index stands for it.
-row("scatter_add", lambda x, dim, index, src: torch.scatter_add(x, dim, index, src[:1, :2]), x=floats("3 4"), dim=of(0, 1),
+pair("scatter_add", lambda x, dim, index, src: torch.scatter_add(x, dim, index, src[:1, :2]), x=floats("3 4"), dim=of(0, 1),
     index=as_array(of(np.array([[0, 2]]))), src=floats("2 3"), positional=dim)  # fmt: skip
-row("scatter_add", torch.scatter_add, x=floats(""), dim=of(0, -1), index=like("x"), src=floats(""), positional=dim)
-row(
+pair("scatter_add", torch.scatter_add, x=floats(""), dim=of(0, -1), index=like("x"), src=floats(""), positional=dim)
+pair(
     "scatter",
     torch.scatter,
     x=floats("N M"),
@@ -200,7 +200,7 @@ row(
     src=floats("N M"),
     positional=dim,
 )
-row(
+pair(
     "scatter",
     torch.scatter,
     x=floats(),
@@ -209,16 +209,17 @@ row(
     src=of(0, 1.5),
     positional=("dim", "src"),
 )
-row("scatter", torch.scatter, x=floats("N M"), dim=of(0, 1), index=like("x"), value=of(2.5))
-row(
+pair("scatter", torch.scatter, x=floats("N M"), dim=of(0, 1), index=like("x"), value=of(2.5))
+pair(
     "take_along_dim",
     torch.take_along_dim,
     x=floats("N 4"),
     indices=as_array(of(np.array([[3, 0, 3]]), np.array([[1]]))),
     dim=of(1, -1),
+    keeps_more=COPIES,
 )
 # torch flattens with view, and so refuses what is not contiguous
-row(
+pair(
     "take_along_dim",
     lambda x, i: torch.take_along_dim(x.contiguous(), i),
     x=floats("3 4"),
@@ -226,7 +227,7 @@ row(
 )
 
 vector = as_array(index_into("x", "5", "dim"))
-row(
+pair(
     "index_select",
     torch.index_select,
     x=floats(),
@@ -234,8 +235,8 @@ row(
     index=as_array(index_into("x", "1", "dim")),
     positional=dim,
 )
-row("index_select", torch.index_select, x=floats("N M K"), dim=of(0, 1, 2, -1), index=vector, positional=dim)
-row(
+pair("index_select", torch.index_select, x=floats("N M K"), dim=of(0, 1, 2, -1), index=vector, positional=dim)
+pair(
     "index_select",
     torch.index_select,
     x=floats("3 2"),
@@ -243,7 +244,7 @@ row(
     index=as_array(of(np.array([2]), np.array([-1]), np.array([[0]]), np.array(1))),
     positional=dim,
 )
-row(
+pair(
     "index_add",
     torch.index_add,
     x=floats("3 M"),
@@ -253,7 +254,7 @@ row(
     alpha=of(1, 2, -0.5),
     positional=dim,
 )
-row(
+pair(
     "index_add",
     torch.index_add,
     empty=False,
@@ -263,7 +264,7 @@ row(
     source=floats("M 2"),
     positional=dim,
 )
-row(
+pair(
     "index_copy",
     torch.index_copy,
     empty=False,
@@ -273,7 +274,7 @@ row(
     source=floats("M 2"),
     positional=dim,
 )
-row(
+pair(
     "index_fill",
     torch.index_fill,
     empty=False,
@@ -283,7 +284,7 @@ row(
     value=of(0, 1.5),
     positional=("dim", "value"),
 )
-row(
+pair(
     "index_fill",
     torch.index_fill,
     x=floats("M 3"),
@@ -293,8 +294,8 @@ row(
     positional=dim,
 )
 
-row("one_hot", F.one_hot, minitorch.one_hot, index=ints("*", 0, 4), num_classes=of(-1, 4, 6, 2))
-row(
+pair("one_hot", F.one_hot, minitorch.one_hot, index=ints("*", 0, 4), num_classes=of(-1, 4, 6, 2))
+pair(
     "embedding",
     torch.embedding,
     weight=floats("4 D"),
@@ -302,15 +303,15 @@ row(
     padding_idx=of(-1, 0, 3),
     smooth={"padding_idx": of(-1)},
 )
-row("embedding", torch.embedding, weight=floats("4 D"), index=ints("2", -1, 6), empty=False)
+pair("embedding", torch.embedding, weight=floats("4 D"), index=ints("2", -1, 6), empty=False)
 
 # ---- masks and flat indices ----
 
-row("masked_fill", torch.masked_fill, x=floats(), mask=bools(), value=of(0, -1.5), broadcast=True, positional=("value",))
-row("masked_fill", torch.masked_fill, x=floats("N M"), mask=bools("N 1"), value=floats(""))
-row("masked_select", torch.masked_select, x=floats(), mask=bools(), broadcast=True)
-row("masked_scatter", torch.masked_scatter, x=floats("N M"), mask=bools("N M"), source=floats("20"))
-row("masked_scatter", torch.masked_scatter, x=floats("N M"), mask=bools("M"), source=floats("3 2"))
+pair("masked_fill", torch.masked_fill, x=floats(), mask=bools(), value=of(0, -1.5), broadcast=True, positional=("value",))
+pair("masked_fill", torch.masked_fill, x=floats("N M"), mask=bools("N 1"), value=floats(""))
+pair("masked_select", torch.masked_select, x=floats(), mask=bools(), broadcast=True)
+pair("masked_scatter", torch.masked_scatter, x=floats("N M"), mask=bools("N M"), source=floats("20"))
+pair("masked_scatter", torch.masked_scatter, x=floats("N M"), mask=bools("M"), source=floats("3 2"))
 flat = as_array(
     given(
         lambda case, source: (
@@ -318,9 +319,9 @@ flat = as_array(
         )
     )
 )
-row("take", torch.take, x=floats(), index=flat)
-row("take", torch.take, x=floats("2"), index=as_array(of(np.array([2]), np.array([-3]))))
-row(
+pair("take", torch.take, x=floats(), index=flat)
+pair("take", torch.take, x=floats("2"), index=as_array(of(np.array([2]), np.array([-3]))))
+pair(
     "put",
     lambda x, index, source, accumulate: x.put(index, source, accumulate),
     x=floats("3 4"),
@@ -329,21 +330,21 @@ row(
     accumulate=booleans,
     positional=("accumulate",),
 )
-row("nonzero", torch.nonzero, x=floats(ties=True), as_tuple=booleans, differentiable=False)
-row("argwhere", torch.argwhere, x=floats(ties=True), differentiable=False)
-row("bincount", torch.bincount, x=ints("N", 0, 5), minlength=of(0, 2, 9))
-row("bincount", torch.bincount, x=ints("N", 0, 5), weights=floats("N"), differentiable=False, empty=False)
-row("bincount", torch.bincount, x=ints("N", -1, 3))
+pair("nonzero", torch.nonzero, x=floats(ties=True), as_tuple=booleans, differentiable=False)
+pair("argwhere", torch.argwhere, x=floats(ties=True), differentiable=False)
+pair("bincount", torch.bincount, x=ints("N", 0, 5), minlength=of(0, 2, 9))
+pair("bincount", torch.bincount, x=ints("N", 0, 5), weights=floats("N"), differentiable=False, empty=False)
+pair("bincount", torch.bincount, x=ints("N", -1, 3))
 
 # ---- order: ties ----
 
 apart = floats(low=-100, high=100)
 for name in ["sort", "argsort"]:
     kind = {"smooth": {"x": apart}} if name == "sort" else {"differentiable": False}
-    row(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), descending=booleans, stable=of(True), **kind)
-    row(name, getattr(torch, name), x=floats(), dim=dim_of("x"), descending=booleans, **kind)
-row("msort", torch.msort, x=floats(ties=True), smooth={"x": apart})
-row(
+    pair(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), descending=booleans, stable=of(True), **kind)
+    pair(name, getattr(torch, name), x=floats(), dim=dim_of("x"), descending=booleans, **kind)
+pair("msort", torch.msort, x=floats(ties=True), smooth={"x": apart})
+pair(
     "topk",
     torch.topk,
     x=floats("N 5"),
@@ -355,10 +356,10 @@ row(
     smooth={"x": apart},
 )
 # Which of equal numbers torch takes is not said; so none are expanded here. (Its median(dim) of expanded memory is 0.)
-row("topk", torch.topk, x=floats(), k=of(1), dim=dim_of("x"), special=False, expand=False, smooth={"x": apart})
-row("kthvalue", torch.kthvalue, x=floats("N 4"), k=of(1, 2, 4, 5, 0), dim=of(1, -1), keepdim=booleans, special=False,
+pair("topk", torch.topk, x=floats(), k=of(1), dim=dim_of("x"), special=False, expand=False, smooth={"x": apart})
+pair("kthvalue", torch.kthvalue, x=floats("N 4"), k=of(1, 2, 4, 5, 0), dim=of(1, -1), keepdim=booleans, special=False,
     expand=False)  # fmt: skip
-row("kthvalue", torch.kthvalue, x=floats(), k=of(1), dim=dim_of("x"), keepdim=booleans, special=False, expand=False)
-row("median", torch.median, x=floats(ties=True), smooth={"x": apart}, empty=False)
-row("median", torch.median, x=floats("0 2"), differentiable=False)
-row("median", torch.median, x=floats(), dim=dim_of("x"), keepdim=booleans, expand=False)
+pair("kthvalue", torch.kthvalue, x=floats(), k=of(1), dim=dim_of("x"), keepdim=booleans, special=False, expand=False)
+pair("median", torch.median, x=floats(ties=True), smooth={"x": apart}, empty=False)
+pair("median", torch.median, x=floats("0 2"), differentiable=False)
+pair("median", torch.median, x=floats(), dim=dim_of("x"), keepdim=booleans, expand=False)

@@ -10,15 +10,15 @@ from minitorch.nn import functional as F
 from minitorch.ops.loss import bernoulli_slope
 
 from ..strategies import Source, floats, given, laid_out, of, positive
-from ..table import row
+from ..table import pair
 
 reduction = of("none", "mean", "sum")
 ties = {"x": floats(ties=True), "y": floats(ties=True)}
 apart = {"x": floats(low=2.2, high=3.0), "y": floats(low=-0.4, high=0.9)}
 
-row("mse_loss", TF.mse_loss, F.mse_loss, x=floats(), y=floats(), reduction=reduction)
-row("l1_loss", TF.l1_loss, F.l1_loss, **ties, reduction=reduction, smooth=apart)
-row(
+pair("mse_loss", TF.mse_loss, F.mse_loss, x=floats(), y=floats(), reduction=reduction)
+pair("l1_loss", TF.l1_loss, F.l1_loss, **ties, reduction=reduction, smooth=apart)
+pair(
     "smooth_l1_loss",
     TF.smooth_l1_loss,
     F.smooth_l1_loss,
@@ -27,7 +27,7 @@ row(
     beta=of(1.0, 2.0, 0.5),
     smooth=apart | {"beta": of(1.0, 0.5)},
 )
-row(
+pair(
     "huber_loss",
     TF.huber_loss,
     F.huber_loss,
@@ -72,25 +72,25 @@ def class_weight(case: dict, source: Source):
 
 
 for shape in ("3", "N 3", "N 3 L", "N 3 L M"):
-    row("nll_loss", TF.nll_loss, F.nll_loss, x=floats(shape), target=classes(), weight=given(class_weight), reduction=reduction,
+    pair("nll_loss", TF.nll_loss, F.nll_loss, x=floats(shape), target=classes(), weight=given(class_weight), reduction=reduction,
         special=False)  # fmt: skip
-    row("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats(shape), target=classes(), weight=given(class_weight),
+    pair("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats(shape), target=classes(), weight=given(class_weight),
         reduction=reduction, label_smoothing=of(0.0, 0.1), special=False)  # fmt: skip
-    row("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats(shape), target=probabilities(),
+    pair("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats(shape), target=probabilities(),
         weight=given(class_weight), reduction=reduction, label_smoothing=of(0.0, 0.1), special=False)  # fmt: skip
-row("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats("N 3"), target=classes(ignored=False), ignore_index=of(1, 2),
+pair("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats("N 3"), target=classes(ignored=False), ignore_index=of(1, 2),
     reduction=reduction, special=False)  # fmt: skip
 for shape in ("3", "N 3", "N 3 L"):
-    row("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats(shape), target=classes(), reduction=reduction,
+    pair("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats(shape), target=classes(), reduction=reduction,
         ignore_index=of(-100, 1), special=False)  # fmt: skip
 
 # ---- probabilities ----
 
 # Second derivatives: torch adds 1e-12 to p and to 1 − p there, which shows beyond 1e-9 where p is below 1e-3.
 unit = floats("N C", 0.02, 0.98, specials=False)
-row("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=unit, target=floats("N C", 0, 1, specials=False),
+pair("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=unit, target=floats("N C", 0, 1, specials=False),
     reduction=reduction, smooth={"x": floats("N C", 0.1, 0.9)})  # fmt: skip
-row("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=floats("N", 0, 1, ties=True, specials=False),
+pair("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=floats("N", 0, 1, ties=True, specials=False),
     target=floats("N", 0, 1, ties=True, specials=False), reduction=reduction, second_order=False,
     smooth={"x": floats("N", 0.1, 0.9)})  # fmt: skip
 
@@ -101,16 +101,16 @@ def slope_by_torch(p: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     return torch.autograd.grad(TF.binary_cross_entropy(p, y, reduction="sum"), p, create_graph=True)[0]
 
 
-row("bernoulli_slope", slope_by_torch, bernoulli_slope, p=floats("N", among=(1e-11, 1e-10, 1 - 1e-11, 1 - 1e-10, 0.5)),
+pair("bernoulli_slope", slope_by_torch, bernoulli_slope, p=floats("N", among=(1e-11, 1e-10, 1 - 1e-11, 1 - 1e-10, 0.5)),
     y=floats("N", 0, 1), special=False, second_order=False, smooth={"p": floats("N", 0.1, 0.9)})  # fmt: skip
-row("binary_cross_entropy_with_logits", TF.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits,
+pair("binary_cross_entropy_with_logits", TF.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits,
     x=floats("N C", -40, 40), target=floats("N C", 0, 1), reduction=reduction, smooth={"x": floats("N C")})  # fmt: skip
-row("binary_cross_entropy_with_logits", TF.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits,
+pair("binary_cross_entropy_with_logits", TF.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits,
     x=floats("N C"), target=floats("N C", 0, 1), weight=positive("C"), reduction=reduction)  # fmt: skip
-row("binary_cross_entropy_with_logits", lambda x, y, v, **o: TF.binary_cross_entropy_with_logits(x, y, pos_weight=v, **o),
+pair("binary_cross_entropy_with_logits", lambda x, y, v, **o: TF.binary_cross_entropy_with_logits(x, y, pos_weight=v, **o),
     lambda x, y, v, **o: F.binary_cross_entropy_with_logits(x, y, pos_weight=v, **o),
     x=floats("N C"), target=floats("N C", 0, 1), pos_weight=positive("C"), reduction=reduction)  # fmt: skip
-row("kl_div", TF.kl_div, F.kl_div, x=floats("N C", -5, 0), target=floats("N C", 0, 1, ties=True), special=False,
+pair("kl_div", TF.kl_div, F.kl_div, x=floats("N C", -5, 0), target=floats("N C", 0, 1, ties=True), special=False,
     reduction=of("none", "sum", "mean", "batchmean"), smooth={"target": positive("N C", 1.0)})  # fmt: skip
-row("kl_div", TF.kl_div, F.kl_div, x=floats("N C", -5, 0), target=floats("N C", -5, 0), special=False,
+pair("kl_div", TF.kl_div, F.kl_div, x=floats("N C", -5, 0), target=floats("N C", -5, 0), special=False,
     reduction=of("none", "sum", "mean", "batchmean"), log_target=of(True))  # fmt: skip

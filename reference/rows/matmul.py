@@ -10,56 +10,72 @@ import torch.nn.functional as F
 import minitorch
 
 from ..strategies import floats, given, ints, of
-from ..table import row
+from ..table import COPIES, pair
 
 # ---- two operands ----
 
 for a, b in [("K", "K"), ("N K", "K"), ("K", "K M"), ("N K", "K M"), ("B N K", "K"), ("K", "B K M"), ("B N K", "K M"),
              ("N K", "B K M"), ("B N K", "B K M"), ("A B N K", "B K M"), ("B N K", "1 K M"),
              ("A 1 N K", "B K M")]:  # fmt: skip
-    row("matmul", torch.matmul, a=floats(a), b=floats(b), empty=not ("A" in a or "B" in a + b))
-row("matmul", torch.matmul, a=ints("B N 0"), b=ints("B 0 M"))
-row("matmul", torch.matmul, a=ints("0 N K"), b=ints("K M"))
-row("matmul", torch.matmul, a=ints("N K"), b=ints("K M"))
-row("matmul", torch.matmul, a=floats("2 3"), b=floats("4 5"))
-row("matmul", torch.matmul, a=floats(""), b=floats("3"))
-row("mm", torch.mm, a=floats("N K"), b=floats("K M"))
-row("mm", torch.mm, a=ints("N K"), b=ints("K M"))
-row("mm", torch.mm, a=floats("*"), b=floats("*"))
-row("bmm", torch.bmm, a=floats("B N K"), b=floats("B K M"), empty=False)
-row("bmm", torch.bmm, a=floats("B N K"), b=floats("N K M"), empty=False)
-row("bmm", torch.bmm, a=ints("B N 0"), b=ints("B 0 M"))
-row("mv", torch.mv, a=floats("N K"), v=floats("K"))
-row("mv", torch.mv, a=floats("N K"), v=floats("N"))
+    pair("matmul", torch.matmul, a=floats(a), b=floats(b), empty=not ("A" in a or "B" in a + b), keeps_more=COPIES)
+pair("matmul", torch.matmul, a=ints("B N 0"), b=ints("B 0 M"))
+pair("matmul", torch.matmul, a=ints("0 N K"), b=ints("K M"))
+pair("matmul", torch.matmul, a=ints("N K"), b=ints("K M"))
+pair("matmul", torch.matmul, a=floats("2 3"), b=floats("4 5"))
+pair("matmul", torch.matmul, a=floats(""), b=floats("3"))
+pair("mm", torch.mm, a=floats("N K"), b=floats("K M"))
+pair("mm", torch.mm, a=ints("N K"), b=ints("K M"))
+pair("mm", torch.mm, a=floats("*"), b=floats("*"))
+pair("bmm", torch.bmm, a=floats("B N K"), b=floats("B K M"), empty=False)
+pair("bmm", torch.bmm, a=floats("B N K"), b=floats("N K M"), empty=False)
+pair("bmm", torch.bmm, a=ints("B N 0"), b=ints("B 0 M"))
+pair("mv", torch.mv, a=floats("N K"), v=floats("K"))
+pair("mv", torch.mv, a=floats("N K"), v=floats("N"))
 for name in ["dot", "vdot"]:
-    row(name, getattr(torch, name), a=floats("N"), b=floats("N"))
-    row(name, getattr(torch, name), a=floats("N"), b=floats("M"))
-    row(name, getattr(torch, name), a=ints("N"), b=ints("N"))
+    pair(name, getattr(torch, name), a=floats("N"), b=floats("N"))
+    pair(name, getattr(torch, name), a=floats("N"), b=floats("M"))
+    pair(name, getattr(torch, name), a=ints("N"), b=ints("N"))
 for name in ["outer", "ger"]:
-    row(name, getattr(torch, name), a=floats("N"), b=floats("M"))
+    pair(name, getattr(torch, name), a=floats("N"), b=floats("M"))
 for a, b in [("N K", "M K"), ("K", "M K"), ("A N K", "K"), ("", "N K"), ("N", "M")]:
-    row("inner", torch.inner, a=floats(a), b=floats(b))
+    pair("inner", torch.inner, a=floats(a), b=floats(b), keeps_more=COPIES)
 for a, b in [("N M", "A B"), ("N", "A B"), ("A B C", "N")]:
-    row("kron", lambda a, b: torch.kron(a.contiguous(), b.contiguous()), minitorch.kron, a=floats(a), b=floats(b))
-row("tensordot", torch.tensordot, a=floats("A B C"), b=floats("B C D"), dims=of(2))
-row(
+    pair(
+        "kron",
+        lambda a, b: torch.kron(a.contiguous(), b.contiguous()),
+        minitorch.kron,
+        a=floats(a),
+        b=floats(b),
+        keeps_more=COPIES,
+    )
+pair("tensordot", torch.tensordot, a=floats("A B C"), b=floats("B C D"), dims=of(2), keeps_more=COPIES)
+pair(
     "tensordot",
     torch.tensordot,
     a=floats("A B C"),
     b=floats("C B D"),
     dims=of(([1, 2], [1, 0]), ([-1, 1], [0, -2]), ([2], [0]), 0),
+    keeps_more=COPIES,
 )
-row("tensordot", torch.tensordot, a=floats("A B"), b=floats("C D"), dims=of(1, 2))
+pair("tensordot", torch.tensordot, a=floats("A B"), b=floats("C D"), dims=of(1, 2), keeps_more=COPIES)
 
 # ---- a layer's product ----
 
 for x in ("N I", "I", "A N I"):
-    row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("O I"))
-    row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("O I"), bias=floats("O"))
+    pair("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("O I"), keeps_more=COPIES)
+    pair(
+        "linear",
+        F.linear,
+        minitorch.nn.functional.linear,
+        x=floats(x),
+        weight=floats("O I"),
+        bias=floats("O"),
+        keeps_more=COPIES,
+    )
 for x in ("N I", "I", "A N I"):
-    row("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("I"))
-row("linear", F.linear, minitorch.nn.functional.linear, x=floats("N I"), weight=floats("O M"), bias=floats("O"))
-row(
+    pair("linear", F.linear, minitorch.nn.functional.linear, x=floats(x), weight=floats("I"), keeps_more=COPIES)
+pair("linear", F.linear, minitorch.nn.functional.linear, x=floats("N I"), weight=floats("O M"), bias=floats("O"))
+pair(
     "bilinear",
     F.bilinear,
     minitorch.nn.functional.bilinear,
@@ -74,18 +90,18 @@ row(
 
 scales: Any = {"beta": of(1, 0.5, 0, 2), "alpha": of(1, -0.5, 2)}
 for added in ("N M", "M", "1 M", ""):
-    row("addmm", torch.addmm, input=floats(added), a=floats("N K"), b=floats("K M"), **scales)
-row("addmv", torch.addmv, input=floats("N"), a=floats("N K"), v=floats("K"), **scales)
-row("addr", torch.addr, input=floats("N M"), a=floats("N"), b=floats("M"), **scales)
-row("baddbmm", torch.baddbmm, input=floats("B N M"), a=floats("B N K"), b=floats("B K M"), empty=False, **scales)
-row("addbmm", torch.addbmm, input=floats("N M"), a=floats("B N K"), b=floats("B K M"), empty=False, **scales)
+    pair("addmm", torch.addmm, input=floats(added), a=floats("N K"), b=floats("K M"), **scales)
+pair("addmv", torch.addmv, input=floats("N"), a=floats("N K"), v=floats("K"), **scales)
+pair("addr", torch.addr, input=floats("N M"), a=floats("N"), b=floats("M"), **scales)
+pair("baddbmm", torch.baddbmm, input=floats("B N M"), a=floats("B N K"), b=floats("B K M"), empty=False, **scales)
+pair("addbmm", torch.addbmm, input=floats("N M"), a=floats("B N K"), b=floats("B K M"), empty=False, **scales)
 
 # ---- einsum ----
 
 
 def einsum(equation: str, *patterns: str, strategy: Any = floats) -> None:
     """A row for one equation on operands of these shapes."""
-    row(
+    pair(
         "einsum",
         lambda *xs: torch.einsum(equation, *xs),
         lambda *xs: minitorch.einsum(equation, *xs),
@@ -114,4 +130,4 @@ einsum("bij,bkj->bik", "0 3 4", "0 2 4", strategy=ints)
 
 long = given(lambda case, source: source.rng.standard_normal((3, 700)))
 long.is_array = True  # type: ignore[attr-defined]
-row("linear", F.linear, minitorch.nn.functional.linear, x=long, weight=long, differentiable=False)
+pair("linear", F.linear, minitorch.nn.functional.linear, x=long, weight=long, differentiable=False)

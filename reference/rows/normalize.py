@@ -10,10 +10,11 @@ import torch.nn.functional as F
 from minitorch.nn import functional as ours
 
 from ..strategies import floats, of, positive
-from ..table import row as any_row
+from ..table import COPIES
+from ..table import pair as any_pair
 
 # Around variance ε, so that ε matters. Infinities and nans are left out: torch's kernels spread them in ways of their own.
-row = functools.partial(any_row, expand=False)  # float32: the mean of equal numbers rounds, and 1/√ε magnifies that
+pair = functools.partial(any_pair, expand=False)  # float32: the mean of equal numbers rounds, and 1/√ε magnifies that
 epsilons = of(1e-5, 1e-3)
 small = {"low": -3e-3, "high": 3e-3}
 
@@ -28,12 +29,14 @@ def over_last(function: Any) -> Any:
 for spread in ({}, small):
     for name in ["layer_norm", "rms_norm"]:
         both = over_last(getattr(F, name)), over_last(getattr(ours, name))
-        row(name, *both, x=floats("N 5", **spread), last=of(1, 2), eps=epsilons, empty=False, special=False)
-        row(name, *both, x=floats("N 5", **spread), weight=floats("5"), last=of(1), eps=epsilons, empty=False, special=False)
-        row(name, *both, x=floats("A N 5", **spread), weight=floats("N 5"), last=of(2), empty=False, special=False)
-    row("layer_norm", over_last(F.layer_norm), over_last(ours.layer_norm), x=floats("A N 5", **spread), weight=floats("5"),
+        pair(name, *both, x=floats("N 5", **spread), last=of(1, 2), eps=epsilons, empty=False, special=False)
+        pair(
+            name, *both, x=floats("N 5", **spread), weight=floats("5"), last=of(1), eps=epsilons, empty=False, special=False
+        )
+        pair(name, *both, x=floats("A N 5", **spread), weight=floats("N 5"), last=of(2), empty=False, special=False)
+    pair("layer_norm", over_last(F.layer_norm), over_last(ours.layer_norm), x=floats("A N 5", **spread), weight=floats("5"),
         bias=floats("5"), last=of(1), eps=epsilons, special=False)  # fmt: skip
-row(
+pair(
     "layer_norm",
     over_last(F.layer_norm),
     over_last(ours.layer_norm),
@@ -41,7 +44,7 @@ row(
     last=of(1),
     special=False,
 )
-row(
+pair(
     "layer_norm",
     over_last(F.layer_norm),
     over_last(ours.layer_norm),
@@ -51,20 +54,20 @@ row(
     special=False,
 )
 for spread in ({}, small):
-    row("layer_norm", over_last(F.layer_norm), over_last(ours.layer_norm), x=floats("A N 5", **spread),
+    pair("layer_norm", over_last(F.layer_norm), over_last(ours.layer_norm), x=floats("A N 5", **spread),
         weight=floats("N 5"), bias=floats("N 5"), last=of(2), eps=epsilons, empty=False, special=False)  # fmt: skip
-    row("layer_norm", over_last(F.layer_norm), over_last(ours.layer_norm), x=floats("N 5", **spread), last=of(1),
+    pair("layer_norm", over_last(F.layer_norm), over_last(ours.layer_norm), x=floats("N 5", **spread), last=of(1),
         eps=epsilons, empty=False, special=False)  # fmt: skip
-row("layer_norm", F.layer_norm, ours.layer_norm, x=floats("N 3"), normalized_shape=of((3,), (), (2, 3)))
+pair("layer_norm", F.layer_norm, ours.layer_norm, x=floats("N 3"), normalized_shape=of((3,), (), (2, 3)))
 
-row("layer_norm", lambda x, bias: F.layer_norm(x, (5,), bias=bias), lambda x, bias: ours.layer_norm(x, (5,), bias=bias),
+pair("layer_norm", lambda x, bias: F.layer_norm(x, (5,), bias=bias), lambda x, bias: ours.layer_norm(x, (5,), bias=bias),
     x=floats("N 5"), bias=floats("5"), special=False)  # fmt: skip
 
 # ---- over channels ----
 
 for shape in ("N 4 3", "N 4 2 3"):
     for spread in ({}, small):
-        row(
+        pair(
             "group_norm",
             F.group_norm,
             ours.group_norm,
@@ -74,7 +77,7 @@ for shape in ("N 4 3", "N 4 2 3"):
             empty=False,
             special=False,
         )
-    row("group_norm", lambda x, w, b, **o: F.group_norm(x, weight=w, bias=b, **o),
+    pair("group_norm", lambda x, w, b, **o: F.group_norm(x, weight=w, bias=b, **o),
         lambda x, w, b, **o: ours.group_norm(x, weight=w, bias=b, **o),
         x=floats(shape), weight=floats("4"), bias=floats("4"), num_groups=of(1, 2), empty=False, special=False)  # fmt: skip
 
@@ -91,21 +94,21 @@ def by_hand(w: Any) -> tuple:
 
 for shape in ("5 C", "3 C 2", "2 C 2 3"):
     for spread in ({}, small):
-        row("batch_norm", by_batch(F.batch_norm), by_batch(ours.batch_norm), x=floats(shape, **spread), weight=floats("C"),
+        pair("batch_norm", by_batch(F.batch_norm), by_batch(ours.batch_norm), x=floats(shape, **spread), weight=floats("C"),
             bias=floats("C"), eps=epsilons, empty=False, special=False)  # fmt: skip
-    row("batch_norm", F.batch_norm, ours.batch_norm, x=floats(shape), running_mean=floats("C"), running_var=positive("C"),
+    pair("batch_norm", F.batch_norm, ours.batch_norm, x=floats(shape), running_mean=floats("C"), running_var=positive("C"),
         weight=floats("C"), bias=floats("C"), eps=epsilons, empty=False, special=False, differentiable=False)  # fmt: skip
-    row("batch_norm", lambda x, w: F.batch_norm(x.contiguous(), *by_hand(w), w.contiguous(), None),
+    pair("batch_norm", lambda x, w: F.batch_norm(x.contiguous(), *by_hand(w), w.contiguous(), None),
         lambda x, w: ours.batch_norm(x, *by_hand(w), w, None), x=floats(shape), weight=floats("C"), empty=False,
         special=False)  # fmt: skip
-    row("batch_norm", by_batch(F.batch_norm), by_batch(ours.batch_norm), x=floats(shape), weight=floats("C"),
+    pair("batch_norm", by_batch(F.batch_norm), by_batch(ours.batch_norm), x=floats(shape), weight=floats("C"),
         bias=floats("C"), eps=epsilons, empty=False, special=False)  # fmt: skip
-    row("batch_norm", lambda x, w, b: F.batch_norm(x.contiguous(), *by_hand(w), w.contiguous(), b),
+    pair("batch_norm", lambda x, w, b: F.batch_norm(x.contiguous(), *by_hand(w), w.contiguous(), b),
         lambda x, w, b: ours.batch_norm(x.contiguous(), *by_hand(w), w.contiguous(), b), x=floats(shape), weight=floats("C"),
         bias=floats("C"), empty=False, special=False)  # fmt: skip
-    row("batch_norm", lambda x, w: F.batch_norm(x.contiguous(), *by_hand(w)), lambda x, w:
+    pair("batch_norm", lambda x, w: F.batch_norm(x.contiguous(), *by_hand(w)), lambda x, w:
         ours.batch_norm(x.contiguous(), *by_hand(w)), x=floats(shape), w=floats("C"), empty=False, special=False)  # fmt: skip
-row(
+pair(
     "batch_norm",
     F.batch_norm,
     ours.batch_norm,
@@ -115,13 +118,13 @@ row(
     empty=False,
     differentiable=False,
 )
-row("instance_norm", lambda x, w, b, **o: F.instance_norm(x, weight=w, bias=b, **o),
+pair("instance_norm", lambda x, w, b, **o: F.instance_norm(x, weight=w, bias=b, **o),
     lambda x, w, b, **o: ours.instance_norm(x, weight=w, bias=b, **o),
-    x=floats("N C L"), weight=floats("C"), bias=floats("C"), eps=epsilons, empty=False, special=False)  # fmt: skip
+    x=floats("N C L"), weight=floats("C"), bias=floats("C"), eps=epsilons, empty=False, special=False, keeps_more=COPIES)  # fmt: skip
 
 # ---- vectors ----
 
-row(
+pair(
     "normalize",
     F.normalize,
     ours.normalize,
@@ -131,7 +134,7 @@ row(
     eps=of(1e-12, 0.5),
     smooth={"x": floats("N 5", away_from=0)},
 )
-row(
+pair(
     "normalize",
     F.normalize,
     ours.normalize,
@@ -141,9 +144,9 @@ row(
     smooth={"x": floats("N 5", away_from=0)},
 )
 # half: its gradient is a difference of two larger ones.
-row("cosine_similarity", F.cosine_similarity, ours.cosine_similarity, a=floats("N 5"), b=floats("N 5"), dim=of(0, 1, -1),
+pair("cosine_similarity", F.cosine_similarity, ours.cosine_similarity, a=floats("N 5"), b=floats("N 5"), dim=of(0, 1, -1),
     eps=of(1e-8, 0.5), empty=False, smooth={"eps": of(1e-8)}, half=8)  # fmt: skip
-row(
+pair(
     "pairwise_distance",
     F.pairwise_distance,
     ours.pairwise_distance,
@@ -152,7 +155,7 @@ row(
     p=of(2, 1),
     eps=of(1e-6, 0.1),
 )
-row(
+pair(
     "pad",
     F.pad,
     ours.pad,

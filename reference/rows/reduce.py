@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..strategies import booleans, dim_of, dims_of, floats, given, ints, of
-from ..table import row
+from ..table import pair
 
 inf = float("inf")
 
@@ -30,81 +30,83 @@ def dim_or_none(name: str) -> Any:
 # ---- sums and means ----
 
 for name in ["sum", "mean", "nansum", "nanmean"]:
-    row(name, getattr(torch, name), x=floats(), dim=dims_of("x"), keepdim=booleans)
-row("sum", torch.sum, x=ints(), dim=dims_of("x"), keepdim=booleans)
-row("count_nonzero", torch.count_nonzero, x=floats(ties=True), dim=dims_of("x"), differentiable=False)
+    pair(name, getattr(torch, name), x=floats(), dim=dims_of("x"), keepdim=booleans)
+pair("sum", torch.sum, x=ints(), dim=dims_of("x"), keepdim=booleans)
+pair("count_nonzero", torch.count_nonzero, x=floats(ties=True), dim=dims_of("x"), differentiable=False)
 for name in ["all", "any"]:
-    row(name, getattr(torch, name), x=floats(ties=True), dim=dims_of("x"), keepdim=booleans,
+    pair(name, getattr(torch, name), x=floats(ties=True), dim=dims_of("x"), keepdim=booleans,
         differentiable=False)  # fmt: skip
 
 # ---- variance: constants, and fewer elements than the correction ----
 
 for name in ["var", "std"]:
-    row(name, getattr(torch, name), x=floats(), dim=dims_of("x"), correction=of(0, 1, 2, 0.5), keepdim=booleans,
+    pair(name, getattr(torch, name), x=floats(), dim=dims_of("x"), correction=of(0, 1, 2, 0.5), keepdim=booleans,
         smooth={"x": floats("3 2"), "correction": of(0, 0.5)})  # fmt: skip
-    row(name, getattr(torch, name), x=floats(low=-0.4, high=0.4, ties=True), dim=dims_of("x"), unbiased=booleans,
+    pair(name, getattr(torch, name), x=floats(low=-0.4, high=0.4, ties=True), dim=dims_of("x"), unbiased=booleans,
         keepdim=booleans, smooth={"x": floats("2 3"), "dim": of(None, 1)})  # fmt: skip
-    row(f"{name}_mean", getattr(torch, f"{name}_mean"), x=floats(specials=False), dim=dims_of("x"), correction=of(0, 1),
+    pair(f"{name}_mean", getattr(torch, f"{name}_mean"), x=floats(specials=False), dim=dims_of("x"), correction=of(0, 1),
         keepdim=booleans, smooth={"x": floats("3 2"), "correction": of(0)})  # fmt: skip
 
-row("var", torch.var, x=floats("2"), dim=of(None), correction=of(2, 3), keepdim=booleans, second_order=False,
+pair("var", torch.var, x=floats("2"), dim=of(None), correction=of(2, 3), keepdim=booleans, second_order=False,
     smooth={"x": floats("2 3"), "correction": of(0)})  # fmt: skip
 
 # ---- products: with zeros, one and several ----
 
 # Beside an infinite factor torch divides ∞ by ∞; ours multiplies the other factors: such draws compare values only.
 prod = whole_or_dim(torch.prod)
-row("prod", prod, x=floats(ties=True, specials=False), dim=dim_or_none("x"), keepdim=booleans)
-row("prod", prod, x=floats("3 2", low=-1, high=1, ties=True, specials=False), dim=dim_or_none("x"), keepdim=booleans)
-row("prod", prod, x=floats(), dim=dim_or_none("x"), keepdim=booleans, differentiable=False)
-row("prod", torch.prod, x=ints())
+pair("prod", prod, x=floats(ties=True, specials=False), dim=dim_or_none("x"), keepdim=booleans)
+pair("prod", prod, x=floats("3 2", low=-1, high=1, ties=True, specials=False), dim=dim_or_none("x"), keepdim=booleans)
+pair("prod", prod, x=floats(), dim=dim_or_none("x"), keepdim=booleans, differentiable=False)
+pair("prod", torch.prod, x=ints())
 
 # ---- extremes: ties ----
 
 apart = floats(low=-100, high=100)
 for name in ["amax", "amin"]:
-    row(name, getattr(torch, name), x=floats(ties=True), dim=dims_of("x", none=False), keepdim=booleans, smooth={"x": apart})
-    row(name, getattr(torch, name), x=floats(ties=True), smooth={"x": apart})
+    pair(
+        name, getattr(torch, name), x=floats(ties=True), dim=dims_of("x", none=False), keepdim=booleans, smooth={"x": apart}
+    )
+    pair(name, getattr(torch, name), x=floats(ties=True), smooth={"x": apart})
 for name in ["max", "min"]:
-    row(name, getattr(torch, name), x=floats(ties=True), smooth={"x": apart})
-    row(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), keepdim=booleans, smooth={"x": apart})
-    row(name, getattr(torch, name), x=floats(ties=True), other=floats(ties=True), broadcast=True,
+    pair(name, getattr(torch, name), x=floats(ties=True), smooth={"x": apart})
+    pair(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), keepdim=booleans, smooth={"x": apart})
+    pair(name, getattr(torch, name), x=floats(ties=True), other=floats(ties=True), broadcast=True,
         smooth={"x": floats(), "other": floats()})  # fmt: skip
 for name in ["argmax", "argmin"]:
-    row(name, getattr(torch, name), x=floats(ties=True), dim=dim_or_none("x"), keepdim=booleans, differentiable=False)
-row("aminmax", torch.aminmax, x=floats(ties=True), dim=dim_or_none("x"), keepdim=booleans, smooth={"x": apart})
+    pair(name, getattr(torch, name), x=floats(ties=True), dim=dim_or_none("x"), keepdim=booleans, differentiable=False)
+pair("aminmax", torch.aminmax, x=floats(ties=True), dim=dim_or_none("x"), keepdim=booleans, smooth={"x": apart})
 
 # ---- norms: at 0, and each p ----
 
 for p in (2, 1, 0, inf, -inf, 3, 2.5, 1.5, 0.5, -1):
-    row("norm", torch.norm, x=floats(ties=True), p=of(p), dim=dims_of("x"), keepdim=booleans,
+    pair("norm", torch.norm, x=floats(ties=True), p=of(p), dim=dims_of("x"), keepdim=booleans,
         smooth={"x": floats(low=0.5, high=50) if p in (inf, -inf) else floats(away_from=0)})  # fmt: skip
-row("norm", torch.norm, x=floats("N M"), p=of("fro", 2), dim=of(None, (0, 1), 1), smooth={"x": floats("N M", away_from=0)})
-row("dist", torch.dist, a=floats(ties=True), b=floats(ties=True), p=of(2, 1, 3, inf), broadcast=True,
+pair("norm", torch.norm, x=floats("N M"), p=of("fro", 2), dim=of(None, (0, 1), 1), smooth={"x": floats("N M", away_from=0)})
+pair("dist", torch.dist, a=floats(ties=True), b=floats(ties=True), p=of(2, 1, 3, inf), broadcast=True,
     smooth={"a": floats(low=5, high=50), "b": floats(low=-1, high=1)})  # fmt: skip
 
 # ---- exponentials and scans ----
 
-row("logsumexp", torch.logsumexp, x=floats(), dim=dims_of("x", none=False), keepdim=booleans)
-row("logsumexp", torch.logsumexp, x=floats(low=-2000, high=2000), dim=dim_of("x"))
-row("cumsum", torch.cumsum, x=floats(), dim=dim_of("x"))
-row("cumsum", torch.cumsum, x=ints(), dim=dim_of("x"))
-row("cumprod", torch.cumprod, x=floats(ties=True, specials=False), dim=dim_of("x"))
-row("cumprod", torch.cumprod, x=floats("5", low=-1, high=1, ties=True, specials=False), dim=of(0))
-row("cumprod", torch.cumprod, x=floats(among=(0.0,), specials=False), dim=dim_of("x"))
-row("cumprod", torch.cumprod, x=floats(), dim=dim_of("x"), differentiable=False)
-row("logcumsumexp", torch.logcumsumexp, x=floats(), dim=dim_of("x"))
+pair("logsumexp", torch.logsumexp, x=floats(), dim=dims_of("x", none=False), keepdim=booleans)
+pair("logsumexp", torch.logsumexp, x=floats(low=-2000, high=2000), dim=dim_of("x"))
+pair("cumsum", torch.cumsum, x=floats(), dim=dim_of("x"))
+pair("cumsum", torch.cumsum, x=ints(), dim=dim_of("x"))
+pair("cumprod", torch.cumprod, x=floats(ties=True, specials=False), dim=dim_of("x"))
+pair("cumprod", torch.cumprod, x=floats("5", low=-1, high=1, ties=True, specials=False), dim=of(0))
+pair("cumprod", torch.cumprod, x=floats(among=(0.0,), specials=False), dim=dim_of("x"))
+pair("cumprod", torch.cumprod, x=floats(), dim=dim_of("x"), differentiable=False)
+pair("logcumsumexp", torch.logcumsumexp, x=floats(), dim=dim_of("x"))
 # Its derivative is exp(x − out), and out is rounded to multiples of 4 in bfloat16.
-row("logcumsumexp", torch.logcumsumexp, x=floats(low=-2000, high=2000), dim=dim_of("x"), half=math.inf)
+pair("logcumsumexp", torch.logcumsumexp, x=floats(low=-2000, high=2000), dim=dim_of("x"), half=math.inf)
 for name in ["cummax", "cummin"]:
-    row(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), smooth={"x": apart})
+    pair(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), smooth={"x": apart})
 
 # ---- long float32 sums, along every axis: NumPy adds rows one after the other, torch in a cascade ----
 
 long = given(lambda case, source: source.rng.normal(1, 1, source.choice([(20000,), (5000, 3), (3, 5000), (2000, 2, 3)])))
 long.is_array = True  # type: ignore[attr-defined]
 for name in ["sum", "mean", "var", "std"]:
-    row(name, getattr(torch, name), x=long, dim=given(lambda case, source: source.choice([0, tuple(range(case["x"].ndim))])),
+    pair(name, getattr(torch, name), x=long, dim=given(lambda case, source: source.choice([0, tuple(range(case["x"].ndim))])),
         differentiable=False)  # fmt: skip
 for name in ["cumsum", "logcumsumexp"]:
-    row(name, getattr(torch, name), x=long, dim=of(0), differentiable=False)
+    pair(name, getattr(torch, name), x=long, dim=of(0), differentiable=False)

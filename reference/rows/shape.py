@@ -9,7 +9,7 @@ import torch
 import minitorch
 
 from ..strategies import Source, dim_of, dims_of, floats, given, ints, of, several
-from ..table import row
+from ..table import pair
 
 
 def rearranged(case: dict, source: Source) -> tuple[int, ...]:
@@ -34,21 +34,21 @@ def method(name: str, library: Any) -> Any:
 def by_method(name: str, **declaration: Any) -> None:
     """A row for an op that torch has as a method only; its options are passed by position."""
     options = tuple(n for n in declaration if n not in ("x", "differentiable", "empty", "smooth", "special"))
-    row(name, method(name, torch), method(name, minitorch), positional=options, **declaration)
+    pair(name, method(name, torch), method(name, minitorch), positional=options, **declaration)
 
 
 # ---- another shape ----
 
-row("reshape", torch.reshape, x=floats(), shape=given(rearranged))
+pair("reshape", torch.reshape, x=floats(), shape=given(rearranged))
 by_method("view", x=floats(), shape=given(rearranged))
 by_method("view", x=floats(), shape=given(lambda case, source: tuple(case["x"].shape)))
-row("ravel", torch.ravel, x=floats())
-row("flatten", torch.flatten, x=floats(), start_dim=dim_of("x"), end_dim=dim_of("x"))
-row("unflatten", torch.unflatten, x=floats("N 6 M"), dim=of(1, -2, 0), sizes=of((2, 3), (3, -1), (6,), (1, 6), (4, 2)))
-row("squeeze", torch.squeeze, x=floats("1 N 1"))
-row("squeeze", torch.squeeze, x=floats("1 N 1"), dim=of(0, 1, -1, (0, 2), (0, 1), (), []))
-row("squeeze", torch.squeeze, x=floats())
-row(
+pair("ravel", torch.ravel, x=floats())
+pair("flatten", torch.flatten, x=floats(), start_dim=dim_of("x"), end_dim=dim_of("x"))
+pair("unflatten", torch.unflatten, x=floats("N 6 M"), dim=of(1, -2, 0), sizes=of((2, 3), (3, -1), (6,), (1, 6), (4, 2)))
+pair("squeeze", torch.squeeze, x=floats("1 N 1"))
+pair("squeeze", torch.squeeze, x=floats("1 N 1"), dim=of(0, 1, -1, (0, 2), (0, 1), (), []))
+pair("squeeze", torch.squeeze, x=floats())
+pair(
     "unsqueeze",
     torch.unsqueeze,
     x=floats(),
@@ -58,9 +58,9 @@ by_method(
     "expand", x=floats("1 N"), size=given(lambda case, source: source.choice([(3, -1), (2, 1, -1), (1, 2), (4,), (-1, -1)]))
 )
 by_method("expand", x=floats(), size=given(lambda case, source: (2, *case["x"].shape)))
-row("broadcast_to", torch.broadcast_to, x=floats("N 1"), size=of((2, 1, 3), (1, 1)))
-row("broadcast_tensors", torch.broadcast_tensors, a=floats(), b=floats(), broadcast=True)
-row(
+pair("broadcast_to", torch.broadcast_to, x=floats("N 1"), size=of((2, 1, 3), (1, 1)))
+pair("broadcast_tensors", torch.broadcast_tensors, a=floats(), b=floats(), broadcast=True)
+pair(
     "broadcast_shapes",
     lambda a, b: torch.broadcast_shapes(a, b),
     ours=minitorch.broadcast_shapes,
@@ -69,9 +69,9 @@ row(
     b=of((1, 3), (2, 2), (0, 1)),
 )
 by_method("contiguous", x=floats())
-row("atleast_1d", torch.atleast_1d, x=floats())
-row("atleast_2d", torch.atleast_2d, x=floats())
-row("atleast_3d", torch.atleast_3d, x=floats())
+pair("atleast_1d", torch.atleast_1d, x=floats())
+pair("atleast_2d", torch.atleast_2d, x=floats())
+pair("atleast_3d", torch.atleast_3d, x=floats())
 
 # ---- another order ----
 
@@ -81,16 +81,16 @@ def permutation(case: dict, source: Source) -> tuple[int, ...]:
     return tuple(int(d) - n * source.integer(0, 1) for d in source.rng.permutation(n))
 
 
-row("permute", torch.permute, x=floats(), dims=given(permutation))
-row("permute", torch.permute, x=floats("N M"), dims=of((0,), (0, 0), (1, -2), (0, 2)))
+pair("permute", torch.permute, x=floats(), dims=given(permutation))
+pair("permute", torch.permute, x=floats("N M"), dims=of((0,), (0, 0), (1, -2), (0, 2)))
 for name in ["transpose", "swapaxes", "swapdims"]:
     options = ("dim0", "dim1")
-    row(name, getattr(torch, name), x=floats(), dim0=dim_of("x"), dim1=dim_of("x"), positional=options)
-row("t", torch.t, x=floats())
-row("adjoint", torch.adjoint, x=floats("* N M"))
+    pair(name, getattr(torch, name), x=floats(), dim0=dim_of("x"), dim1=dim_of("x"), positional=options)
+pair("t", torch.t, x=floats())
+pair("adjoint", torch.adjoint, x=floats("* N M"))
 for name in ["movedim", "moveaxis"]:
-    row(name, getattr(torch, name), x=floats(), source=dim_of("x"), destination=dim_of("x"))
-    row(
+    pair(name, getattr(torch, name), x=floats(), source=dim_of("x"), destination=dim_of("x"))
+    pair(
         name,
         getattr(torch, name),
         x=floats("N M K"),
@@ -100,43 +100,43 @@ for name in ["movedim", "moveaxis"]:
 
 # ---- diagonals ----
 
-row("diagonal", torch.diagonal, x=floats("N M K"), offset=of(-2, -1, 0, 1, 5), dim1=of(0, 1, -1), dim2=of(1, 2, -2))
-row("diagonal", torch.diagonal, x=floats("N M"), offset=of(-1, 0, 1))
-row("diag", torch.diag, x=floats(), diagonal=of(-1, 0, 2))
-row("diag_embed", torch.diag_embed, x=floats("* N"), offset=of(-1, 0, 2), dim1=of(-2, 0), dim2=of(-1, 1))
-row("trace", torch.trace, x=floats("N M"))
-row("trace", torch.trace, x=ints("N M"))
+pair("diagonal", torch.diagonal, x=floats("N M K"), offset=of(-2, -1, 0, 1, 5), dim1=of(0, 1, -1), dim2=of(1, 2, -2))
+pair("diagonal", torch.diagonal, x=floats("N M"), offset=of(-1, 0, 1))
+pair("diag", torch.diag, x=floats(), diagonal=of(-1, 0, 2))
+pair("diag_embed", torch.diag_embed, x=floats("* N"), offset=of(-1, 0, 2), dim1=of(-2, 0), dim2=of(-1, 1))
+pair("trace", torch.trace, x=floats("N M"))
+pair("trace", torch.trace, x=ints("N M"))
 for name in ["tril", "triu"]:
-    row(name, getattr(torch, name), x=floats("* N M"), diagonal=of(-2, -1, 0, 1, 3))
-    row(name, getattr(torch, name), x=floats())
+    pair(name, getattr(torch, name), x=floats("* N M"), diagonal=of(-2, -1, 0, 1, 3))
+    pair(name, getattr(torch, name), x=floats())
 
 # ---- joining ----
 
 for name in ["cat", "concat", "concatenate"]:
-    row(name, getattr(torch, name), x=several(floats("N M"), along=True), dim=of(0, -2))
-row("cat", torch.cat, x=several(floats("N M")), dim=of(0, 1, -1, 2))
-row(
+    pair(name, getattr(torch, name), x=several(floats("N M"), along=True), dim=of(0, -2))
+pair("cat", torch.cat, x=several(floats("N M")), dim=of(0, 1, -1, 2))
+pair(
     "cat",
     lambda x, y: torch.cat([x, torch.zeros(0, dtype=x.dtype), y], 1),
     lambda x, y: minitorch.cat([x, x.new_zeros(0), y], 1),
     x=floats("N M"),
     y=floats("N 2"),
 )
-row(
+pair(
     "stack",
     torch.stack,
     x=several(floats()),
     dim=given(lambda case, source: source.integer(-case["x"][0].ndim - 1, case["x"][0].ndim)),
 )
-row("stack", torch.stack, x=several(floats("N M"), along=True))
+pair("stack", torch.stack, x=several(floats("N M"), along=True))
 for name in ["hstack", "vstack", "row_stack", "dstack", "column_stack"]:
-    row(name, getattr(torch, name), x=several(floats()))
-row("meshgrid", torch.meshgrid, x=floats("N"), y=floats("M"), z=floats(""), indexing=of("ij", "xy"))
+    pair(name, getattr(torch, name), x=several(floats()))
+pair("meshgrid", torch.meshgrid, x=floats("N"), y=floats("M"), z=floats(""), indexing=of("ij", "xy"))
 
 # ---- splitting ----
 
 options = ("split_size_or_sections", "dim")
-row(
+pair(
     "split",
     torch.split,
     x=floats("N 6"),
@@ -144,12 +144,12 @@ row(
     dim=of(1, -1),
     positional=options,
 )
-row("split", lambda x, part: torch.split(x, 4, 1)[part], lambda x, part: minitorch.split(x, 4, 1)[part],
+pair("split", lambda x, part: torch.split(x, 4, 1)[part], lambda x, part: minitorch.split(x, 4, 1)[part],
     x=floats("N 6"), part=of(0, 1))  # fmt: skip
-row("split", torch.split, x=floats("N"), split_size_or_sections=of(1, 2), positional=options)
-row("chunk", torch.chunk, x=floats(), chunks=of(1, 2, 3, 5, 0), dim=dim_of("x"))
+pair("split", torch.split, x=floats("N"), split_size_or_sections=of(1, 2), positional=options)
+pair("chunk", torch.chunk, x=floats(), chunks=of(1, 2, 3, 5, 0), dim=dim_of("x"))
 options = ("indices_or_sections", "dim")
-row(
+pair(
     "tensor_split",
     torch.tensor_split,
     x=floats("N 5"),
@@ -157,26 +157,26 @@ row(
     dim=of(1, -1, 0),
     positional=options,
 )
-row("unbind", torch.unbind, x=floats(), dim=dim_of("x"))
+pair("unbind", torch.unbind, x=floats(), dim=dim_of("x"))
 
 # ---- turning and repeating ----
 
-row(
+pair(
     "flip",
     torch.flip,
     x=floats(),
     dims=given(lambda case, source: d if isinstance(d := dims_of("x", none=False)(source, case), tuple) else (d,)),
 )
-row("fliplr", torch.fliplr, x=floats())
-row("flipud", torch.flipud, x=floats())
-row("roll", torch.roll, x=floats(), shifts=of(-2, 0, 1, 7))
-row("roll", torch.roll, x=floats("N M"), shifts=of(1, (1, -2), (2, 5)), dims=of(0, -1, (0, 1), (1, 0), (0, 0)))
-row("rot90", torch.rot90, x=floats("N M K"), k=of(-1, 0, 1, 2, 3, 5), dims=of((0, 1), (1, 2), (-1, 0), (1, 1)))
+pair("fliplr", torch.fliplr, x=floats())
+pair("flipud", torch.flipud, x=floats())
+pair("roll", torch.roll, x=floats(), shifts=of(-2, 0, 1, 7))
+pair("roll", torch.roll, x=floats("N M"), shifts=of(1, (1, -2), (2, 5)), dims=of(0, -1, (0, 1), (1, 0), (0, 0)))
+pair("rot90", torch.rot90, x=floats("N M K"), k=of(-1, 0, 1, 2, 3, 5), dims=of((0, 1), (1, 2), (-1, 0), (1, 1)))
 by_method("repeat", x=floats("N M"), repeats=of((2, 1), (1, 3), (2, 1, 2), (0, 1), (2,)))
 by_method(
     "repeat", x=floats(), repeats=given(lambda case, source: tuple(source.integer(1, 2) for _ in range(case["x"].ndim)))
 )
-row("tile", torch.tile, x=floats("N M"), dims=of((2,), (2, 3), (2, 1, 2), ()))
-row("repeat_interleave", torch.repeat_interleave, x=floats(), repeats=of(0, 1, 3), positional=("repeats",))
-row("repeat_interleave", torch.repeat_interleave, x=floats(), repeats=of(2), dim=dim_of("x"), positional=("repeats",))
-row("repeat_interleave", torch.repeat_interleave, x=floats("N 3"), repeats=ints("3", 0, 3), dim=of(1, -1))
+pair("tile", torch.tile, x=floats("N M"), dims=of((2,), (2, 3), (2, 1, 2), ()))
+pair("repeat_interleave", torch.repeat_interleave, x=floats(), repeats=of(0, 1, 3), positional=("repeats",))
+pair("repeat_interleave", torch.repeat_interleave, x=floats(), repeats=of(2), dim=dim_of("x"), positional=("repeats",))
+pair("repeat_interleave", torch.repeat_interleave, x=floats("N 3"), repeats=ints("3", 0, 3), dim=of(1, -1))
