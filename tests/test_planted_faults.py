@@ -34,7 +34,8 @@ from minitorch.autograd.engine import Goal, Pending
 from minitorch.autograd.function import FunctionNode
 from minitorch.autograd.grad_mode import grad_mode, users_code
 from minitorch.autograd.hooks import Hooks
-from minitorch.op import Op, Row, half_precision, lanes, ops, plan, promotion, recipe
+from minitorch.autograd.leaves import AccumulateGrad
+from minitorch.op import Op, Row, half_precision, lanes, ops, plan, promotion, recipe, steps
 from minitorch.op.plan import Plan
 from minitorch.op.recipe import Recipe
 from minitorch.tensor import writing
@@ -143,8 +144,8 @@ FAULTS = [
     Fault(engine._Mode.__exit__, "grad_mode.enabled, grad_mode.on_arrays, running.walk", "grad_mode.enabled, grad_mode.on_arrays, _"),
     # whose memory a leaf's gradient is
     Fault(engine.walk, "g if create_graph else g._array, None", "g if create_graph else g._array, []"),
-    Fault(engine.walk, "None if node.may_share else grads", "grads"),
-    Fault(engine.walk, "node.hooks.after(node, results, grads), None", "node.hooks.after(node, results, grads), grads"),
+    Fault(engine.walk, "node.may_share or node.hooks is not None", "node.hooks is not None"),
+    Fault(engine.walk, "node.may_share or node.hooks is not None", "node.may_share"),
     Fault(Pending.add, "self.borrowed.add(node)", "pass"),
     Fault(Pending.youngest, "if not node.edges and not self._is_free(node):", "if False:"),
     Fault(Pending.youngest, "g.clone() if self.recorded else g.copy()", "g if self.recorded else g.copy()"),
@@ -156,7 +157,7 @@ FAULTS = [
     Fault(Pending._is_own, 'getattr(h, "_array", h) is array', "False"),
     # hooks
     Fault(Pending.youngest, "grads = node.hooks.before(grads)", "pass"),
-    Fault(engine.walk, "results, grads = node.hooks.after(node, results, grads), None", "grads = None"),
+    Fault(engine.walk, "results = node.hooks.after(node, results, grads)", "pass"),
     Fault(leaves.accumulator, "leaf._accumulator and leaf._accumulator()", "None"),
     Fault(leaves.accumulator, "hooks_of(node).tensor[0] = leaf._leaf_hooks", "pass"),
     Fault(Hooks.before, "tensor._grad + g", "g"),
@@ -188,11 +189,11 @@ FAULTS = [
     Fault(Plan.record, "if type(maker) is OpNode else", "if maker is not None else"),
     Fault(Plan.record, "node.birth = birth()", "node.birth = birth() - len(edges) - 0.5"),
     Fault(Plan.record, "if saved[k]._counter is not None:", "if False:"),
-    Fault(Plan.record, "[*map(version_of, saved), *self.unwritten[len(saved) :]]", "[*map(version_of, saved)]"),
+    Fault(Plan.record, ", *self.unwritten[len(self.arguments) :]]", "]"),
     Fault(Plan.record, "len(outs) > 1 or ", ""),
     Fault(Plan.record, " or array.shape != shape", ""),
     Fault(Plan.record, " or array.dtype is not dtype", ""),
-    Fault(Plan.record, "node.saved = (*saved, *self._results(args, outs))", "pass"),
+    Fault(Plan.record, "if not self.saves_results", "if True"),
     Fault(Plan.record, "watch(node)", "pass"),
     Fault(Plan._results, "outs[nr]._alias()", "outs[nr]"),
     Fault(Plan._results, "shapes if self.op.declaration.variadic else shapes[0]", "shapes[0]"),
@@ -217,28 +218,31 @@ FAULTS = [
     Fault(node.OpNode.release, "self.saved = None", "pass"),
     Fault(node.OpNode.release, 'self.metadata["name"] = self.name()', "pass"),
     # leaves
-    Fault(leaves.AccumulateGrad.run, "leaf._grad = leaf._grad + g", "leaf._grad = g"),
-    Fault(leaves.AccumulateGrad.run, "leaf._grad._accumulate(g)", "leaf._grad = g"),
-    Fault(leaves.AccumulateGrad.run, "elif recorded:", "elif False:"),
-    Fault(leaves.AccumulateGrad.run, "if not leaf.is_leaf:", "if False:"),
-    Fault(leaves.AccumulateGrad.run, "if not leaf._requires_grad:", "if False:"),
-    Fault(leaves.AccumulateGrad.run, "leaf._grad = as_tensor(g)", "leaf._grad = g"),
-    Fault(leaves.AccumulateGrad.run, "with users_code():", "if True:"),
+    Fault(AccumulateGrad.run, "leaf._grad = leaf._grad + g", "leaf._grad = g"),
+    Fault(AccumulateGrad.run, "leaf._grad._accumulate(g)", "leaf._grad = g"),
+    Fault(AccumulateGrad.run, "elif recorded:", "elif False:"),
+    Fault(AccumulateGrad.run, "if not leaf.is_leaf:", "if False:"),
+    Fault(AccumulateGrad.run, "if not leaf._requires_grad:", "if False:"),
+    Fault(AccumulateGrad.run, "leaf._grad = as_tensor(g)", "leaf._grad = g"),
+    Fault(AccumulateGrad.run, "with users_code():", "if True:"),
     # the plan: which derivatives run, on what, and whether a twin stands in for them
     Fault(plan.make_plan, "derivatives += [", "[]; ["),
     Fault(plan.make_plan, "if names.intersection(d.of)", ""),
     Fault(plan.make_plan, "targets <= set(d.of)", "True"),
-    Fault(plan.make_plan, "names = {op.parameters[0]} if declaration.variadic else {", "names = {"),
-    Fault(Plan.__init__, "twin.of.index(n) for n in wanted", "k for k, n in enumerate(wanted)"),
+    Fault(plan.make_plan, "{op.parameters[0]} if declaration.variadic else ", ""),
+    Fault(steps.by_twin, "twin.of.index(n) for n in wanted", "k for k, n in enumerate(wanted)"),
     Fault(Plan.__init__, "filter(None, [twin])", "[]"),
-    Fault(Plan.__init__, "if declaration.gradient_name(nr) in self.grads", ""),
-    Fault(Plan.__init__, "bool(self.tensors or outputs or op.holds_indices(of_call))", "bool(self.tensors)"),
-    Fault(Plan.__init__, "bool(self.tensors or outputs or op.holds_indices(of_call))", "bool(self.tensors or outputs)"),
-    Fault(Plan.__init__, "*(0 for _ in outputs)", ""),
-    Fault(plan._together, "derivative_in_float32(d.function) if half else d.function", "d.function"),
-    Fault(plan._by_twin, "grads[0] is None or not", "not"),
-    Fault(plan._by_twin, "grads[0] is None or not use_kernels.enabled", "grads[0] is None"),
-    Fault(plan._by_twin, "[several[k] for k in picks]", "several"),
+    Fault(Plan._aim, "if declaration.gradient_name(nr) in self.grads", ""),
+    Fault(Plan._keep, "bool(self.tensors or outputs or self.op.holds_indices(of_call))", "bool(self.tensors)"),
+    Fault(Plan._keep, "bool(self.tensors or outputs or self.op.holds_indices(of_call))", "bool(self.tensors or outputs)"),
+    Fault(Plan._keep, "*(0 for _ in outputs)", ""),
+    Fault(Plan._aim, "if i in tensors)", ")"),
+    Fault(Plan.__init__, "for n in d.of if n in given", "for n in d.of"),
+    Fault(steps.together, "if not given.issuperset(d.of):", "if False:"),
+    Fault(steps.together, "derivative_in_float32(d.function) if half else d.function", "d.function"),
+    Fault(steps.by_twin, "grads[0] is None or not", "not"),
+    Fault(steps.by_twin, "grads[0] is None or not use_kernels.enabled", "grads[0] is None"),
+    Fault(steps.by_twin, "[several[k] for k in picks]", "several"),
     Fault(node.OpNode.run, "    if recorded:", "    if recorded and plan.by_twin is None:"),
     # the recipe: what decides how a call goes
     Fault(recipe.kind_of, "type(array),", "None,"),
@@ -268,7 +272,7 @@ FAULTS = [
     Fault(recipe._checked, "op.signature.refuse(", "("),
     Fault(recipe._refuse_dtype, "first = cast(first) if i == tensors[0] else first", "pass"),
     Fault(recipe._library, "if len(libraries) > 1:", "if False:"),
-    Fault(recipe._forward, "if twin is not None:", "if False:"),
+    Fault(recipe.forward_of, "if twin is not None:", "if False:"),
     Fault(recipe._twin_first, " if use_kernels.enabled else None", ""),
     Fault(recipe._twin_first, "forward(xp, *args, **options) if out is None else out", "out"),
     Fault(Recipe.arrays, "arrays[i] = cast(arrays[i])", "pass"),

@@ -206,6 +206,30 @@ def test_a_derivative_may_ask_for_a_list_of_inputs() -> None:
         assert [x.grad.tolist() for x in tensors] == [x.tolist() for x in tensors]
 
 
+def test_a_derivative_of_several_inputs_some_of_which_are_left_out() -> None:
+    def scaled(xp: Any, x: Array, weight: Array | None, bias: Array | None) -> Any:
+        return (x if weight is None else x * weight) + (0 if bias is None else bias)
+
+    def all_three(g: Any, x: Any, weight: Any) -> Any:
+        return g if weight is None else g * weight, g * x, g * 1
+
+    for twin in (False, True):
+        op = declared(scaled)
+        op.grad("x", "weight", "bias")(all_three)
+        if twin:
+            op.twin_grad("cpu", "bias", "weight", "x")(lambda xp, g, x, weight: all_three(g, x, weight)[::-1])
+        for given in ("x", "x weight", "x bias", "x weight bias"):
+            for create_graph in (False, True):
+                x, weight, bias = (
+                    minitorch.tensor([v, 1.0], requires_grad=True) if name in given.split() else None
+                    for name, v in (("x", 2.0), ("weight", 3.0), ("bias", 5.0))
+                )
+                op(x, weight, bias).sum().backward(create_graph=create_graph)
+                assert x.grad.tolist() == ([1.0, 1.0] if weight is None else [3.0, 1.0])
+                assert weight is None or weight.grad.tolist() == [2.0, 1.0]
+                assert bias is None or bias.grad.tolist() == [1.0, 1.0]
+
+
 def test_several_results_on_arrays_are_arrays() -> None:
     def parted(xp: Any, x: Array) -> Any:
         return x[::2], x.sum()
