@@ -118,6 +118,7 @@ FAULTS = [
     Fault(Pending.add, "node.output_specs[nr]", "node.output_specs[0]"),
     Fault(Pending.add, "g, held = reduced(g, shape, dtype), []", "pass"),
     Fault(Pending.youngest, "grads = self.grads.pop(node)", "grads = self.grads[node]"),
+    Fault(engine.walk, "node, grads = pending.youngest()", "before, (node, grads) = locals().get('grads'), pending.youngest()"),
     # which nodes run, and in which mode
     Fault(engine.walk, "if node in goal.stops and goal.reached(node, grads):", "if False:"),
     Fault(engine.walk, "edge is not None and g is not None", "edge is not None"),

@@ -361,7 +361,7 @@ def test_gradients_are_freed_as_the_walk_goes() -> None:
     Noting.handed, Noting.alive = [], []
     y = minitorch.ones(3, requires_grad=True)
     for _ in range(4):
-        y = Noting.apply(y.exp().log())
+        y = Noting.apply(y.exp())
     y.sum().backward()
     assert Noting.alive == [0, 0, 0, 0]
 
