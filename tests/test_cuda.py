@@ -22,7 +22,7 @@ from test_layers import INITS
 
 import minitorch
 from minitorch import nn
-from minitorch.arrays.device import use_kernels
+from minitorch.arrays.device import shortcuts
 from minitorch.nn import functional as F
 from reference import layers, programs
 from reference.strict_cupy import counting, cupy
@@ -87,7 +87,7 @@ def test_whole_programs_have_torchs_losses(
         monkeypatch.setattr(lib.nn, "Dropout", lambda p, lib=lib: lib.nn.Identity())
     if request.config.getoption("device") != "cuda":
         monkeypatch.setattr(programs, "STEPS", 10)
-        monkeypatch.setattr(use_kernels, "enabled", False)  # the stand-in takes a CPU thread for each thread of a kernel
+        monkeypatch.setattr(shortcuts, "enabled", False)  # the stand-in takes a CPU thread for each thread of a kernel
     with minitorch.device("cuda"):
         ours = programs.run(program, minitorch, dtype)
     theirs = programs.run(program, torch, dtype)

@@ -20,7 +20,7 @@ from test_ops import Drawn
 
 import minitorch
 from minitorch import nn
-from minitorch.arrays.device import use_kernels
+from minitorch.arrays.device import shortcuts
 from minitorch.cli.commands import main
 from minitorch.datasets import load_digits
 from minitorch.examples import digits
@@ -59,7 +59,7 @@ def test_row_beside_torch(row: Row, data: Any, gpu: Any) -> None:
 @quarter
 @given(data=st.data())
 def test_row_beside_the_cpu(row: Row, data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(use_kernels, "enabled", False)  # the plain ops; beside torch the kernels stand in for some
+    monkeypatch.setattr(shortcuts, "enabled", False)  # the plain ops; beside torch the kernels stand in for some
     dtype = data.draw(st.sampled_from([np.float64, np.float16, minitorch.bfloat16.numpy, np.int64, np.uint8]))
     waits = on_device.beside_the_cpu(row, Drawn(data.draw), dtype)
     assert not waits or row.name.removesuffix("_") in WAITING, f"{row} makes the host wait: {waits}"

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from test_ops import Drawn
 
 import minitorch
-from minitorch.arrays.device import use_kernels
+from minitorch.arrays.device import shortcuts
 from minitorch.kernels.cuda.softmax import LOG_SOFTMAX, SOFTMAX
 from minitorch.nn import functional as F
 from reference import kernels
@@ -320,7 +320,7 @@ def test_a_loss_and_the_norm_of_its_gradient_in_one_backward(name: str) -> None:
 @pytest.mark.usefixtures("stand_in")
 def test_kernels_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     x = minitorch.randn(2, 5).cuda().requires_grad_()
-    monkeypatch.setattr(use_kernels, "enabled", False)
+    monkeypatch.setattr(shortcuts, "enabled", False)
     launched.clear()
     x.softmax(-1).square().sum().backward()
     assert not launched

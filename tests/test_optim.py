@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import minitorch
 from both import Scenarios, assert_runs_the_same, assert_same_complaint
-from minitorch.arrays.device import use_kernels
+from minitorch.arrays.device import shortcuts
 from reference.optimizers import ROWS, worst_error
 
 
@@ -22,7 +22,7 @@ from reference.optimizers import ROWS, worst_error
 @given(data=st.data())
 @settings(deadline=None)
 def test_steps_equal_torchs(row, twins, data):
-    with mock.patch.object(use_kernels, "enabled", twins):
+    with mock.patch.object(shortcuts, "enabled", twins):
         assert worst_error(row, data.draw) <= 1e-11
 
 

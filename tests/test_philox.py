@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch
-from minitorch.arrays.device import use_kernels
+from minitorch.arrays.device import shortcuts
 from minitorch.cuda.random import default_generator
 from minitorch.nn import functional as F
 from minitorch.ops.dropout import limit
@@ -112,7 +112,7 @@ def expected(x: Any, p: float, seed: int, counter: int) -> np.ndarray:
 def test_dropout_is_numpys_philox(gpu: Any, with_kernel: bool, dtype: str, shape: tuple, p: float, seed: int) -> None:
     x = minitorch.randn(shape).to(getattr(minitorch, dtype)).cuda().requires_grad_()
     minitorch.manual_seed(seed)
-    with mock.patch.object(use_kernels, "enabled", with_kernel):
+    with mock.patch.object(shortcuts, "enabled", with_kernel):
         for counter in (0, 256 * philox.tiles_for(x.numel())):
             y = F.dropout(x, p)
             g = minitorch.randn(shape, dtype=minitorch.float64).to(x.dtype).cuda()

@@ -28,7 +28,7 @@ import torch
 import minitorch
 from both import alike, outcome
 from minitorch import Tensor
-from minitorch.arrays.device import use_kernels
+from minitorch.arrays.device import shortcuts
 from minitorch.autograd import engine, hooks, leaves, node
 from minitorch.autograd.engine import Goal, Pending
 from minitorch.autograd.function import FunctionNode
@@ -72,7 +72,7 @@ class Fault(NamedTuple):
     def planted(self) -> Iterator[None]:
         """In this block the function has the fault. Recipes are made anew, before and after: they are what the door has learned."""
         original = self.function.__code__
-        modes = grad_mode.enabled, grad_mode.on_arrays, engine.running.walk, use_kernels.enabled
+        modes = grad_mode.enabled, grad_mode.on_arrays, engine.running.walk, shortcuts.enabled
         try:
             self.function.__code__ = self._code()
             nothing_learned()
@@ -80,7 +80,7 @@ class Fault(NamedTuple):
         finally:
             self.function.__code__ = original
             nothing_learned()
-            grad_mode.enabled, grad_mode.on_arrays, engine.running.walk, use_kernels.enabled = modes
+            grad_mode.enabled, grad_mode.on_arrays, engine.running.walk, shortcuts.enabled = modes
 
     def _code(self) -> types.CodeType:
         """The function's code with the fault. The shell around it gives it the names that the original has from outside."""
@@ -242,7 +242,7 @@ FAULTS = [
     Fault(steps.together, "if not given.issuperset(d.of):", "if False:"),
     Fault(steps.together, "derivative_in_float32(d.function) if half else d.function", "d.function"),
     Fault(steps.by_twin, "grads[0] is None or not", "not"),
-    Fault(steps.by_twin, "grads[0] is None or not use_kernels.enabled", "grads[0] is None"),
+    Fault(steps.by_twin, "grads[0] is None or not shortcuts.enabled", "grads[0] is None"),
     Fault(steps.by_twin, "[several[k] for k in picks]", "several"),
     Fault(node.OpNode.run, "    if recorded:", "    if recorded and plan.by_twin is None:"),
     # the recipe: what decides how a call goes
@@ -274,7 +274,7 @@ FAULTS = [
     Fault(recipe._refuse_dtype, "first = cast(first) if i == tensors[0] else first", "pass"),
     Fault(recipe._library, "if len(libraries) > 1:", "if False:"),
     Fault(recipe.forward_of, "if twin is not None:", "if False:"),
-    Fault(recipe._twin_first, " if use_kernels.enabled else None", ""),
+    Fault(recipe._twin_first, " if shortcuts.enabled else None", ""),
     Fault(recipe._twin_first, "forward(xp, *args, **options) if out is None else out", "out"),
     Fault(Recipe.arrays, "arrays[i] = cast(arrays[i])", "pass"),
     # one dtype for the inputs
@@ -314,10 +314,10 @@ FAULTS = [
     Fault(Row._finished, "args + self.options if self.options else args", "args"),
     Fault(Row._resolve, "recipe.xp is np", "True"),
     Fault(Row._resolve, "not recipe.casts", "True"),
-    Fault(Row._resolve, "alone and use_kernels.enabled and", "alone and"),
+    Fault(Row._resolve, "alone and shortcuts.enabled and", "alone and"),
     Fault(Row._resolve, "x.__class__ is Tensor", "True"),
     Fault(lanes.plain.__enter__, "lane.clear()", "pass"),
-    Fault(lanes.plain.__exit__, "use_kernels.enabled = self.before", "pass"),
+    Fault(lanes.plain.__exit__, "shortcuts.enabled = self.before", "pass"),
     # what comes out of the door
     Fault(Op.__call__, "if recipe.on_arrays:", "if False:"),
     Fault(Op.__call__, "raise in_torchs_words(error, arrays) from None", "raise"),

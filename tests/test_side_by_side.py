@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minitorch
-from minitorch.arrays.device import use_kernels
+from minitorch.arrays.device import shortcuts
 from minitorch.kernels.cpu.optim import _seatings
 from minitorch.optim import SGD, Adam, AdamW
 from reference.optimizers import ROWS
@@ -256,7 +256,7 @@ def test_the_same_bits_as_one_by_one(row, data):
     plan, seed = data.draw(plans(), label="plan"), data.draw(st.integers(0, 99), label="seed")
     found = []
     for twins in (True, False):
-        with mock.patch.object(use_kernels, "enabled", twins):
+        with mock.patch.object(shortcuts, "enabled", twins):
             found.append(run(plan, row.name, options, dtypes, seed))
     for k, (a, b) in enumerate(zip(*found, strict=True)):
         assert same(a, b), f"after step {k}: {a} one by one {b}"
@@ -335,7 +335,7 @@ def test_not_where_another_form_is_chosen(options: dict[str, Any], runs: list[in
 
 
 def test_one_switch_turns_it_off(runs: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(use_kernels, "enabled", False)
+    monkeypatch.setattr(shortcuts, "enabled", False)
     thrice(Adam(params := leaves(*SMALL)))
     assert runs == apart(params) * 3
 
@@ -380,7 +380,7 @@ def test_a_rule_of_ones_own_is_not_passed_by(runs: list[int]) -> None:
 
 @pytest.mark.parametrize("twins", [True, False])
 def test_a_gradient_of_another_shape_is_refused(twins: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(use_kernels, "enabled", twins)
+    monkeypatch.setattr(shortcuts, "enabled", twins)
     params = leaves(*SMALL)
     optimizer = Adam(params)
     thrice(optimizer)
@@ -414,7 +414,7 @@ def test_what_lies_side_by_side_is_not_copied() -> None:
 def test_nothing_saved_is_larger() -> None:
     sizes = []
     for twins in (True, False):
-        with mock.patch.object(use_kernels, "enabled", twins):
+        with mock.patch.object(shortcuts, "enabled", twins):
             minitorch.manual_seed(0)
             optimizer = Adam(leaves(*[(50,)] * 30))
             thrice(optimizer)

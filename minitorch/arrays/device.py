@@ -137,12 +137,12 @@ def xp_of(array: Any) -> ModuleType:
 
 
 # Whether there are shorter ways than the plain door and the plain formula; see `op.plain`.
-use_kernels = SimpleNamespace(enabled=os.environ.get("MINITORCH_PLAIN") != "1")
+shortcuts = SimpleNamespace(enabled=os.environ.get("MINITORCH_PLAIN") != "1")
 
 
 def has_kernels(x: Any) -> bool:
     """Whether kernels may stand in for plain ops on this tensor."""
-    return x.is_cuda and use_kernels.enabled
+    return x.is_cuda and shortcuts.enabled
 
 
 def device_of(array: Any) -> device:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.device import use_kernels
+from ..arrays.device import shortcuts
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from .declaration import Declaration
 from .door import Op, in_torchs_words, new
@@ -78,7 +78,7 @@ class Row(Op):
         args, recipe = super()._resolve(args)
         inputs = args[: len(self.inputs)]
         alone = recipe.xp is np and not recipe.casts and args[len(inputs) :] == self.options
-        if alone and use_kernels.enabled and all(x.__class__ is Tensor for x in inputs):
+        if alone and shortcuts.enabled and all(x.__class__ is Tensor for x in inputs):
             dtypes = tuple(x._array.dtype for x in inputs)
             if len(set(dtypes)) == 1:
                 self.lane[(*dtypes, *(x._requires_grad for x in inputs))] = recipe
@@ -99,9 +99,9 @@ class plain:
     """
 
     def __enter__(self) -> None:
-        self.before, use_kernels.enabled = use_kernels.enabled, False
+        self.before, shortcuts.enabled = shortcuts.enabled, False
         for lane in _lanes:
             lane.clear()
 
     def __exit__(self, *exc: Any) -> None:
-        use_kernels.enabled = self.before
+        shortcuts.enabled = self.before

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays.device import use_kernels, xp_of
+from ..arrays.device import shortcuts, xp_of
 from ..autograd.grad_mode import grad_mode
 from .declaration import Array, Operand
 from .plan import Plan, make_plan
@@ -156,7 +156,7 @@ def forward_of(op: Op, xp: Any, half: bool) -> Callable:
 
 def _twin_first(twin: Callable, forward: Callable) -> Callable:
     def either(xp: Any, *args: Any, **options: Any) -> Any:
-        out = twin(xp, *args, **options) if use_kernels.enabled else None
+        out = twin(xp, *args, **options) if shortcuts.enabled else None
         return forward(xp, *args, **options) if out is None else out
 
     return either

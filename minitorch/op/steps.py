@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
-from ..arrays.device import use_kernels, xp_of
+from ..arrays.device import shortcuts, xp_of
 from .half_precision import derivative_in_float32
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def by_twin(
     picks = [twin.of.index(n) for n in wanted]
 
     def run(grads: list, saved: Sequence) -> list | None:
-        if grads[0] is None or not use_kernels.enabled:
+        if grads[0] is None or not shortcuts.enabled:
             return None
         found = call(xp_of(grads[0]), grads, saved)
         if found is None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from minitorch.arrays.device import use_kernels
+from minitorch.arrays.device import shortcuts
 from minitorch.autograd import enable_grad, no_grad
 from minitorch.nn.modules.module import clear_grad
 from minitorch.tensor import Tensor
@@ -152,7 +152,7 @@ class Optimizer:
             _check_fused(params)
         chosen = fused or (fused is None and group["foreach"] is None)
         twin = self._twins.get("cpu" if isinstance(params[0]._array, np.ndarray) else "cuda")
-        return twin(self, params, group) if twin and chosen and use_kernels.enabled else params
+        return twin(self, params, group) if twin and chosen and shortcuts.enabled else params
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros."""

@@ -34,5 +34,5 @@ def standing_in() -> Iterator[Any]:
         # Each is a thread of the system here. Short rows are then taken in several chunks too.
         stack.enter_context(mock.patch.object(importlib.import_module("minitorch.kernels.cuda"), "MOST_THREADS", 64))
         if compiler() is None:
-            stack.enter_context(mock.patch.object(device.use_kernels, "enabled", False))
+            stack.enter_context(mock.patch.object(device.shortcuts, "enabled", False))
         yield cupy
