@@ -21,6 +21,8 @@ from hypothesis import HealthCheck, Phase, settings
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
 
+from minitorch.arrays.device import shortcuts  # noqa: E402 — after the threads are set
+
 _common = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
 _quick = [Phase.explicit, Phase.generate, Phase.shrink]
 settings.register_profile("dev", max_examples=15, derandomize=True, phases=_quick, **_common)
@@ -76,6 +78,16 @@ def stand_in(request: pytest.FixtureRequest, gpu: Any) -> Any:
     if request.config.getoption("device") == "cuda":
         pytest.skip("about the stand-in for CuPy: CuPy does not tell when the host waits, nor what it refuses")
     return gpu
+
+
+# ---- both doors ----
+
+
+@pytest.fixture(autouse=True)
+def _lanes_and_twins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With MINITORCH_PLAIN=1 every op goes through the plain door, but in the tests that are about the other ways."""
+    if request.node.get_closest_marker("shortcuts") and not shortcuts.enabled:
+        monkeypatch.setattr(shortcuts, "enabled", True)
 
 
 # ---- hypothesis, and the summary ----

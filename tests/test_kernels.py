@@ -30,6 +30,8 @@ from reference.strategies import Source
 from reference.strict_cupy import counting, standing_in
 from reference.strict_cupy.kernels import launched
 
+pytestmark = pytest.mark.shortcuts
+
 KERNELS = kernels.every_kernel()
 executed = pytest.mark.skipif(compiler() is None, reason="executing kernels on the CPU needs g++, which is not installed")
 

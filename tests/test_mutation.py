@@ -11,6 +11,8 @@ from hypothesis import settings
 
 from reference.mutation import EQUIVALENT, families, summary, targets
 
+pytestmark = pytest.mark.shortcuts
+
 
 @pytest.mark.parametrize("family", families())
 @pytest.mark.filterwarnings("ignore")  # broken derivatives divide by zero as they please

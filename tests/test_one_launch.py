@@ -15,7 +15,10 @@ from reference.cuda_on_cpu import compiler
 from reference.strict_cupy import counting
 from reference.strict_cupy.arrays import uploads
 
-pytestmark = pytest.mark.skipif(compiler() is None, reason="executing kernels on the CPU needs g++, which is not installed")
+pytestmark = [
+    pytest.mark.skipif(compiler() is None, reason="executing kernels on the CPU needs g++, which is not installed"),
+    pytest.mark.shortcuts,
+]
 GROUPS = {
     "SGD": {"lr": 0.1, "weight_decay": 0.1},
     "SGD with momentum": {"lr": 0.1, "momentum": 0.9, "nesterov": True},

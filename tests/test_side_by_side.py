@@ -25,6 +25,8 @@ from minitorch.kernels.cpu.optim import _seatings
 from minitorch.optim import SGD, Adam, AdamW
 from reference.optimizers import ROWS
 
+pytestmark = pytest.mark.shortcuts
+
 SHAPES = [(3, 2), (4,), (5000,), (), (1, 7), (0,), (2, 2), (2, 2)]
 
 

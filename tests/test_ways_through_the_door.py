@@ -18,6 +18,8 @@ from minitorch.op import Array, Op, Operand, Row, plain
 from minitorch.op.declaration import Declaration, parameters_of
 from reference.strict_cupy import standing_in
 
+pytestmark = pytest.mark.shortcuts
+
 
 def declared(forward: Any, **words: Any) -> Op:
     """An op that is in no list of ops."""

@@ -75,7 +75,8 @@ class Pending:
         array = g._array if self.recorded else g
         shape, dtype = node.output_specs[nr]
         if array.shape != shape or array.dtype is not dtype:
-            g, held = reduced(g, shape, dtype), []
+            before, g = g, reduced(g, shape, dtype)
+            held = held if g is before else []  # (it is not new where dtypes differ in identity alone)
         waiting = self.grads.get(node)
         if waiting is None:
             waiting = self.grads[node] = [None] * len(node.output_specs)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from . import node as graph_node
-from .grad_mode import no_grad
+from .grad_mode import no_grad, users_code
 from .leaves import gradient_edge
 from .node import Node
 
@@ -110,7 +110,8 @@ class _Packed:
             )
 
     def unpack(self) -> Any:
-        tensor = self.unpack_hook(self.value)
+        with users_code():
+            tensor = self.unpack_hook(self.value)
         if not hasattr(tensor, "_array"):
             raise TypeError(
                 f"Output of saved tensor unpack_hook expected to be a Tensor but got result of type {type(tensor).__name__}"

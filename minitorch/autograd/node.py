@@ -198,7 +198,7 @@ class OpNode(Node):
         In a backward that is not recorded they are arrays, and so is what the derivatives compute with.
         """
         plan = self.plan
-        saved = self.unpack(recorded) if self.versions or recorded else self.saved
+        saved = self.unpack(recorded) if self.versions else self.saved
         if recorded:
             return plan.on_tensors(grads, saved)
         if plan.by_twin is not None and (found := plan.by_twin(grads, saved)) is not None:

@@ -131,11 +131,9 @@ class Op:
             node = recipe.plan.record(args, outs)
             for nr, out in enumerate(outs):
                 if not self.declaration.outputs or self.declaration.gradient_name(nr) in recipe.plan.grads:
-                    out._requires_grad, out._grad_fn = True, node
-        for nr, out in enumerate(outs):
-            out._output_nr = nr
-            if self.declaration.view:
-                args[0]._adopt_view(out, None, ())
+                    out._requires_grad, out._grad_fn, out._output_nr = True, node, nr
+        for out in outs if self.declaration.view else ():
+            args[0]._adopt_view(out, None, ())
         return tuple(outs) if self.result is None else self.result(*outs)
 
     def _laid_out(self, array: Any) -> Any:

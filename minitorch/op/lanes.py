@@ -28,7 +28,7 @@ class Row(Op):
         super().__init__(declaration)
         self.options = tuple(declaration.defaults.values())
         self.lane: dict[tuple, Recipe] = {}  # by the dtypes of the tensors, and whether they want gradients
-        _lanes.append(self.lane)
+        _rows.append(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self.lane and not kwargs and len(args) == len(self.inputs) <= 2:
@@ -85,7 +85,7 @@ class Row(Op):
         return args, recipe
 
 
-_lanes: list[dict] = []  # of all ops
+_rows: list[Row] = []
 
 
 class plain:
@@ -100,8 +100,10 @@ class plain:
 
     def __enter__(self) -> None:
         self.before, shortcuts.enabled = shortcuts.enabled, False
-        for lane in _lanes:
-            lane.clear()
+        for row in _rows:
+            row.lane.clear()
 
     def __exit__(self, *exc: Any) -> None:
         shortcuts.enabled = self.before
+        for row in _rows:
+            row.recipes.clear()  # so that the next call of each kind opens its lane again

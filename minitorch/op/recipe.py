@@ -83,7 +83,7 @@ def resolve(op: Op, args: tuple) -> tuple[tuple, Recipe]:
     xp = _library([arrays[i] for i in tensors])
     for i, cast in changes:
         arrays[i] = cast(arrays[i])
-    half = declaration.in_float32 and not declaration.view and _is_half([arrays[i] for i in promoted])
+    half = declaration.in_float32 and _is_half([arrays[i] for i in promoted])
     recipe = Recipe(xp, () if on_arrays else tuple(tensors), changes, forward_of(op, xp, half), None, on_arrays)
     if any(key[i][3] for i in tensors):
         wanted = tuple(i for i in tensors if key[i][3])
