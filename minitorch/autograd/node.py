@@ -157,13 +157,12 @@ class OpNode(Node):
     def name(self) -> str:
         if "name" in self.metadata:  # a composite function gave it, or it was kept when the rest was freed
             return self.metadata["name"]
-        name = self.op.grad_fn
-        if isinstance(name, str):
-            return name
-        wanting = [self.op.parameters[i] for i in self.plan.targets]
-        return name(
-            {**dict(zip(self.plan.names, self.saved or ())), "wanting": wanting, "out_shape": self.output_specs[0][0]}
-        )
+        op, plan = self.op, self.plan
+        if not op.grad_fn_asks:
+            return op.grad_fn
+        known = dict(zip(plan.names, self.saved or ()))
+        known |= {"wanting": [op.parameters[i] for i in plan.targets], "out_shape": self.output_specs[0][0]}
+        return op.grad_fn(*map(known.get, op.grad_fn_asks))
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:
@@ -227,7 +226,7 @@ class OpNode(Node):
     def release(self) -> None:
         """Drop what was saved, so that memory is freed as the walk goes. Nodes that saved no tensor can run again."""
         if self.plan.holds_memory:
-            if not isinstance(self.op.grad_fn, str):  # it depends on what was saved
+            if self.plan.named_by_saved:
                 self.metadata["name"] = self.name()
             self.saved = None
 

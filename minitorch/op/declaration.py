@@ -78,7 +78,9 @@ class Declaration:
     )
     view: bool = False  # forward returns a view of its first input
     takes_out: bool = True  # whether a call may have out=
-    grad_fn: str | Callable[[dict], str] | None = None  # the node's name, or what tells it from what was saved
+    grad_fn: str | Callable[..., str] | None = (
+        None  # the node's name, or a function that asks by name for what it depends on
+    )
 
     @cached_property
     def inputs(self) -> tuple[str, ...]:

@@ -55,6 +55,10 @@ class Op:
         )
         self.in_float32 = forward_in_float32(declaration)
         self.grad_fn = declaration.grad_fn or "".join(p.capitalize() for p in declaration.name.split("_")) + "Backward0"
+        # What the name depends on, if it does: options, inputs as far as they are kept, `wanting` (a gradient), `out_shape`.
+        self.grad_fn_asks = (
+            self.grad_fn.__code__.co_varnames[: self.grad_fn.__code__.co_argcount] if callable(self.grad_fn) else ()
+        )
         self.__name__ = self.__qualname__ = declaration.name
         self.__module__ = declaration.forward.__module__
         self.__doc__ = declaration.doc

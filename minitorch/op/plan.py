@@ -65,11 +65,13 @@ class Plan:
     def _keep(self, derivatives: Sequence[Derivative], tensors: Sequence[int]) -> None:
         """What the node keeps, in this order: arguments of the call, outputs, shapes of inputs."""
         declaration, places = self.op.declaration, self.op.positions_of
-        asked = dict.fromkeys(n for d in derivatives for n in d.names)
+        options = [n for n in self.op.grad_fn_asks if n in declaration.names and n not in declaration.inputs]
+        asked = dict.fromkeys([n for d in derivatives for n in d.names] + options)
         of_call = [n for n in asked if n in declaration.names]
         outputs = [n for n in asked if n in declaration.outputs and n not in of_call]
         shapes = [n for n in asked if n not in of_call and n not in outputs]
         self.names = (*of_call, *outputs, *shapes)
+        self.named_by_saved = not set(self.names).isdisjoint(self.op.grad_fn_asks)
         self.arguments = tuple(i for n in of_call for i in places(n, self.n_inputs))
         self.pick = _picker(self.arguments)
         self.outputs = tuple(declaration.outputs.index(n) for n in outputs)
@@ -118,7 +120,7 @@ class Plan:
         """Of what is kept, outputs (under another object: they will point back to the node) and shapes."""
         kept = [outs[nr]._alias() for nr in self.outputs]
         for positions in self.shapes:
-            shapes = [getattr(args[i], "shape", ()) for i in positions]
+            shapes = [getattr(getattr(args[i], "_array", None), "shape", ()) for i in positions]
             kept.append(shapes if self.op.declaration.variadic else shapes[0])
         return kept
 

@@ -163,8 +163,8 @@ fmin = row("fmin", "the smaller of a and b; of nan and a number, the number", la
            lambda g, a, b: where((a <= b) | isnan(b), 0.0, g), numbers="")  # fmt: skip
 
 
-def _clamp_form(saved: dict) -> str:
-    tensors = any(hasattr(saved.get(bound), "_array") for bound in ("min", "max"))
+def _clamp_form(min: Any, max: Any) -> str:
+    tensors = hasattr(min, "_array") or hasattr(max, "_array")
     return "ClampBackward0" if tensors else "ClampBackward1"
 
 
@@ -275,11 +275,11 @@ def div(input: Tensor | float, other: Tensor | float, *, rounding_mode: str | No
 # ---- powers ----
 
 
-def _power_form(saved: dict) -> str:
+def _power_form(a: Any, b: Any) -> str:
     """torch numbers the forms: a tensor to a number, a tensor to a tensor, a number to a tensor."""
-    if not hasattr(saved.get("b"), "_array"):
+    if not hasattr(b, "_array"):
         return "PowBackward0"
-    return "PowBackward1" if hasattr(saved.get("a"), "_array") else "PowBackward2"
+    return "PowBackward1" if hasattr(a, "_array") else "PowBackward2"
 
 
 @elementwise(grad_fn=_power_form)

@@ -240,9 +240,8 @@ def _check_broadcast(arrays: list) -> None:
 # ---- the first step: views ----
 
 
-def _last_step(saved: dict) -> str:
+def _last_step(key: tuple) -> str:
     """torch takes the entries one after the other; the last that does something names the node."""
-    key = saved["key"]
     for k in key[::-1]:
         if k is None or isinstance(k, int) or k != slice(None):
             return ("Unsqueeze" if k is None else "Select" if isinstance(k, int) else "Slice") + "Backward0"

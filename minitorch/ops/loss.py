@@ -279,7 +279,7 @@ def cross_entropy(
     public=False,
     only="floats",
     in_float32=True,
-    grad_fn=lambda saved: "AddBackward0" if saved["smoothing"] else "NllLossBackward0",
+    grad_fn=lambda smoothing: "AddBackward0" if smoothing else "NllLossBackward0",
 )
 def nll_of_logits(
     xp: Any, x: Array, target: Index, weight: Array | None, reduction: str, ignore_index: int, smoothing: float

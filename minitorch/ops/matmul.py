@@ -236,9 +236,9 @@ def kron(input: Tensor, other: Tensor) -> Tensor:
 on_cpu_in_float32 = functools.partial(in_float32, gpu=False)
 
 
-def _linear_name(seen: dict) -> str:
+def _linear_name(out_shape: tuple, wanting: list[str]) -> str:
     """torch calls a product by what its result went through last."""
-    matrix, bias = len(seen["out_shape"]) == 2, "bias" in seen["wanting"]
+    matrix, bias = len(out_shape) == 2, "bias" in wanting
     return (
         ("AddmmBackward0" if matrix else "ViewBackward0") if bias else ("MmBackward0" if matrix else "UnsafeViewBackward0")
     )

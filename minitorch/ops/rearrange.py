@@ -195,8 +195,8 @@ def meshgrid(*tensors: Any, indexing: str | None = "ij") -> tuple[Tensor, ...]:
 # ---- splitting ----
 
 
-def _split_form(saved: dict) -> str:
-    return "SplitBackward0" if isinstance(saved["split_size_or_sections"], int) else "SplitWithSizesBackward0"
+def _split_form(split_size_or_sections: Any) -> str:
+    return "SplitBackward0" if isinstance(split_size_or_sections, int) else "SplitWithSizesBackward0"
 
 
 @op(promote=None, view=True, outputs=list, grad_fn=_split_form)

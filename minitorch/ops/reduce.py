@@ -41,7 +41,7 @@ def count(shape: tuple, dim: Any) -> int:
 
 def _numbered(name: str) -> Any:
     """torch numbers the whole-tensor form 0 and the `dim` form 1."""
-    return lambda saved: f"{name}Backward{int(saved.get('dim') is not None)}"
+    return lambda dim: f"{name}Backward{int(dim is not None)}"
 
 
 def accumulating(x: Array, dtype: dtypes.dtype | None) -> Array:

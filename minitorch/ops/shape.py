@@ -124,7 +124,7 @@ def ravel(input: Tensor) -> Tensor:
     return view(contiguous(input), (-1,))
 
 
-@op(promote=None, view=True, grad_fn=lambda saved: f"SqueezeBackward{_squeeze_form(saved['dim'])}")
+@op(promote=None, view=True, grad_fn=lambda dim: f"SqueezeBackward{_squeeze_form(dim)}")
 def squeeze(xp: Any, x: Array, dim: Dims | None = None) -> Array:
     """x without the dimensions of size 1: all of them, or those given."""
     return x.squeeze(_squeezed(x.shape, dim))
