@@ -10,10 +10,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from ..arrays.device import xp_of
 from . import engine, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
 from .graph import GradientEdge
+from .hooks import as_tensor
 from .leaves import gradient_edge
 from .node import Node
 
@@ -156,10 +160,7 @@ _UNREACHABLE = object()  # the "node" of a view that requires grad only because 
 
 
 def _ones(shape: tuple, numpy_dtype: Any, root: Any) -> Any:
-    from ..arrays import dtypes
-    from ..tensor import creation
-
-    return creation.ones(shape, dtype=dtypes.from_numpy_dtype(numpy_dtype), device=getattr(root, "device", None))
+    return as_tensor((xp_of(root._array) if hasattr(root, "_array") else np).ones(shape, numpy_dtype))
 
 
 def _zeros_like(x: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...ops.activation import relu
+from ...ops.activation import relu_grad as formula
 from . import blocks
 from .blocks import in_a_row, in_blocks, laid_out_as, served
 
@@ -20,7 +21,9 @@ _BITS = {np.dtype("float32"): np.int32, np.dtype("float64"): np.int64}
 @relu.twin_grad("cpu")
 def relu_grad(xp: Any, g: Any, out: Any) -> Any:
     """dx = g where out > 0 (or nan), 0 elsewhere"""
-    if out.size < blocks.SMALL or not served(out, g) or (out_row := in_a_row(out)) is None:
+    if out.size < blocks.SMALL:
+        return formula.forward(xp, g, out)
+    if not served(out, g) or (out_row := in_a_row(out)) is None:
         return None
     dx, bits = np.empty_like(out), _BITS[out.dtype]
     g_bits, dx_bits = (in_a_row(a).view(bits) for a in (laid_out_as(out, g), dx))
