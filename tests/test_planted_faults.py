@@ -323,7 +323,7 @@ FAULTS = [
     # what comes out of the door
     Fault(Op.__call__, "if recipe.on_arrays:", "if False:"),
     Fault(Op.__call__, "raise in_torchs_words(error, arrays) from None", "raise"),
-    Fault(Op._wrapped, ' and array.dtype.kind not in "iub"', ""),
+    Fault(Op._wrapped, " and is_float", ""),
     Fault(Op._wrapped, "recipe.plan is not None and grad_mode.enabled and", "recipe.plan is not None and"),
     Fault(Op._wrapped, "out._mark_inference()", "pass"),
     Fault(Op._wrapped, "args[0]._adopt_view(out, self, args[1:])", "pass"),

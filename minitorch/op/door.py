@@ -35,9 +35,8 @@ class Op:
     def __init__(self, declaration: Declaration):
         self.declaration = declaration
         self.derivatives: list[Derivative] = []
-        self.twins: dict[
-            str, Callable
-        ] = {}  # what runs on a device in place of forward, and of derivatives, where it serves
+        # By device: what runs in place of forward, and of the derivatives, where it serves.
+        self.twins: dict[str, Callable] = {}
         self.twin_derivatives: dict[str, list[Derivative]] = {}
         self.recipes: dict[tuple, Recipe] = {}  # by the kinds of the arguments
         # From the declaration, for the door to have at hand.
@@ -115,9 +114,8 @@ class Op:
         """The output as a Tensor, with a node if the call is recorded."""
         out = new(Tensor)
         out._array = array = self._laid_out(array)
-        if (
-            recipe.plan is not None and grad_mode.enabled and array.dtype.kind not in "iub"
-        ):  # what is no float has no gradient
+        is_float = array.dtype.kind not in "iub"  # what is no float has no gradient
+        if recipe.plan is not None and grad_mode.enabled and is_float:
             out._requires_grad = True
             out._grad_fn = recipe.plan.record(args, (out,))
         else:

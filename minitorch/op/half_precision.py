@@ -83,7 +83,7 @@ def in_float32(function: Callable, gpu: bool = True) -> Callable:
     """
 
     @functools.wraps(function)
-    def wide(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
         dtype = _half(args[0]) if args else None
         if dtype is None or not hasattr(args[0], "_array") or (args[0].is_cuda and not gpu):
             return function(*args, **kwargs)
@@ -93,7 +93,7 @@ def in_float32(function: Callable, gpu: bool = True) -> Callable:
         made = (v.to(dtypes.float32) if _half(v) is dtype else v for v in args)
         return function(*made, **{n: v.to(dtypes.float32) if _half(v) is dtype else v for n, v in kwargs.items()}).to(dtype)
 
-    return wide
+    return call
 
 
 def _half(value: Any) -> Any:

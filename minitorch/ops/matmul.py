@@ -247,33 +247,7 @@ def _linear_name(out_shape: tuple, wanting: list[str]) -> str:
 @op(promote=None, grad_fn=_linear_name, only="numbers", same_dtype="x weight")
 def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """y = x Wᵀ + b: x (…, in), W (out, in), b (out), y (…, out)."""
-    if x.dtype != weight.dtype:
-        _same_dtype(x, weight)
-    if not x.ndim or not weight.ndim:
-        raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {weight.ndim}D")
-    if weight.ndim > 2:
-        raise RuntimeError(f"linear expects a weight of shape (out_features, in_features), got {tuple(weight.shape)}")
-    if weight.ndim == 1 and bias is not None:
-        raise RuntimeError(
-            "mat2 must be a matrix, got 1-D tensor: linear with a bias expects weight (out_features, in_features)"
-        )
-    if x.shape[-1] != weight.shape[-1]:
-        rows = math.prod(x.shape[:-1])
-        hint = "; to make features of all dimensions but the first, flatten first: x.flatten(1)" if x.ndim > 2 else ""
-        raise RuntimeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and {weight.shape[-1]}x{weight.shape[0]}): Linear "
-            f"expected last dimension {weight.shape[-1]} (in_features), got {x.shape[-1]} from input of shape "
-            f"{tuple(x.shape)}{hint}"
-        )
-    if bias is not None and x.ndim <= 2 and bias.dtype != x.dtype:
-        raise RuntimeError(
-            f"self and mat2 must have the same dtype, but got a bias of {bias.dtype} for an input of {x.dtype}"
-        )
-    if bias is not None and (bias.size not in (1, len(weight)) or bias.ndim > x.ndim):
-        raise RuntimeError(
-            f"The expanded size of the tensor ({len(weight)}) must match the existing size ({bias.size}) at non-singleton "
-            f"dimension {x.ndim - 1}: linear expects a bias of shape ({len(weight)},), got {tuple(bias.shape)}"
-        )
+    _check_linear(x, weight, bias)
     return blas.matmul(xp, x, weight.T, bias)
 
 
@@ -302,6 +276,37 @@ def linear_grad_weight(g: Tensor, x: Tensor, weight_shape: tuple) -> Tensor:
 def linear_grad_bias(g: Tensor) -> Tensor:
     """∂L/∂b = g (summed over the rows by the engine: b was broadcast)"""
     return g
+
+
+def _check_linear(x: Array, weight: Array, bias: Array | None) -> None:
+    """RuntimeError, in torch's words and with what to do, unless the three fit."""
+    if x.dtype != weight.dtype:
+        _same_dtype(x, weight)
+    if not x.ndim or not weight.ndim:
+        raise RuntimeError(f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {weight.ndim}D")
+    if weight.ndim > 2:
+        raise RuntimeError(f"linear expects a weight of shape (out_features, in_features), got {tuple(weight.shape)}")
+    if weight.ndim == 1 and bias is not None:
+        raise RuntimeError(
+            "mat2 must be a matrix, got 1-D tensor: linear with a bias expects weight (out_features, in_features)"
+        )
+    if x.shape[-1] != weight.shape[-1]:
+        rows = math.prod(x.shape[:-1])
+        hint = "; to make features of all dimensions but the first, flatten first: x.flatten(1)" if x.ndim > 2 else ""
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and {weight.shape[-1]}x{weight.shape[0]}): Linear "
+            f"expected last dimension {weight.shape[-1]} (in_features), got {x.shape[-1]} from input of shape "
+            f"{tuple(x.shape)}{hint}"
+        )
+    if bias is not None and x.ndim <= 2 and bias.dtype != x.dtype:
+        raise RuntimeError(
+            f"self and mat2 must have the same dtype, but got a bias of {bias.dtype} for an input of {x.dtype}"
+        )
+    if bias is not None and (bias.size not in (1, len(weight)) or bias.ndim > x.ndim):
+        raise RuntimeError(
+            f"The expanded size of the tensor ({len(weight)}) must match the existing size ({bias.size}) at non-singleton "
+            f"dimension {x.ndim - 1}: linear expects a bias of shape ({len(weight)},), got {tuple(bias.shape)}"
+        )
 
 
 @composite(out=True, same_dtype="input mat1", grad_fn="AddmmBackward0")

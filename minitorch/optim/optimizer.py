@@ -294,7 +294,7 @@ class Optimizer:
 
 
 def check_choice(foreach: bool | None, fused: bool | None, differentiable: bool, capturable: bool = False) -> None:
-    """Refuse what excludes itself among torch's options that choose an implementation, and what there is not.
+    """Refuse contradictory options of those that choose an implementation in torch, and those not implemented.
 
     `fused`: one launch for all parameters; None, the default, is True for floats on a GPU unless `foreach` is given. That is
     torch's third form, which launches each operation once for all parameters; here it is the loop over parameters.

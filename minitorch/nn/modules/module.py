@@ -125,7 +125,10 @@ class Module(ModuleHooks, ModuleState):
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' (minitorch Tensor or None required)"
             )
         self._buffers[name] = tensor
-        (self._non_persistent_buffers_set.discard if persistent else self._non_persistent_buffers_set.add)(name)
+        if persistent:
+            self._non_persistent_buffers_set.discard(name)
+        else:
+            self._non_persistent_buffers_set.add(name)
 
     def add_module(self, name: str, module: Module | None) -> None:
         """Make `module` this module's child `name`."""

@@ -28,7 +28,10 @@ class DataLoader(Generic[T_co]):
     """Batches of `batch_size` samples, in order or with `shuffle` in a new random order each time it is iterated.
 
     `sampler` gives the indices, `batch_sampler` whole batches of them; `batch_size=None` gives sample after sample.
-    `collate_fn` makes a batch of a list of samples. `generator` shuffles; without it the default generator does.
+    `collate_fn` makes a batch of a list of samples. `generator` shuffles; without it the default generator does. One pass is
+
+        for indices in self.batch_sampler:
+            yield self.collate_fn([self.dataset[i] for i in indices])
 
     >>> [batch.tolist() for batch in minitorch.utils.data.DataLoader(range(5), batch_size=2)]
     [[0, 1], [2, 3], [4]]
@@ -128,7 +131,7 @@ class _BaseDataLoaderIter:
         self._num_yielded += 1
         if self._promised is not None and self._num_yielded > self._promised:
             warnings.warn(
-                f"the dataset's len() is {self._promised}, but {self._num_yielded} batches have come; mend its __len__",
+                f"the dataset's len() is {self._promised}, but {self._num_yielded} batches have come; fix its __len__",
                 stacklevel=2,
             )
         return data
