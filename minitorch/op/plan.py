@@ -108,10 +108,11 @@ class Plan:
         for k in self.tensors:
             if saved[k]._counter is not None:  # hardly anything that is saved has ever been written to
                 node.versions = [*map(version_of, saved[: len(self.arguments)]), *self.unwritten[len(self.arguments) :]]
-        array, (shape, dtype) = outs[0]._array, self.output_specs[0]
+        specs = self.output_specs  # calls mostly come in the same shapes: then they share what the last one had
+        array, (shape, dtype) = outs[0]._array, specs[0]
         if len(outs) > 1 or array.shape != shape or array.dtype is not dtype:
-            self.output_specs = tuple([(out._array.shape, out._array.dtype) for out in outs])
-        node.output_specs = self.output_specs  # calls mostly come in the same shapes: then they share what the last one had
+            specs = self.output_specs = tuple([(out._array.shape, out._array.dtype) for out in outs])
+        node.output_specs = specs
         for watch in watchers and tuple(watchers):
             watch(node)
         return node

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...arrays.device import must_hold
 from ...ops.loss import nll_of_logits, out_of_bounds
-from . import IN_ROWS, TYPES, Kernel, block_for, computed, threads_for
+from . import TYPES, Kernel, computed, threads_for
 from .softmax import LOG_SOFTMAX
 from .softmax import forward as rows_forward
 
@@ -52,19 +52,12 @@ KERNEL cross_entropy_backward(const T* log_p, const int64* target, const ACC* sh
     dx += blockIdx.x * n;
     int64 y = target[blockIdx.x];
     ACC my_share = y == ignored ? 0 : share[blockIdx.x * step];
-    Share mine;
-    EACH_CHUNK {
-        load(mine, log_p + at, n - at, 0);
-#pragma unroll
-        for (int k = 0; k < PER_THREAD; k++) {
-            mine[k] = my_share * exp(mine[k]);
-            if (at + threadIdx.x + k * blockDim.x == y) mine[k] -= my_share;
-        }
-        store(mine, dx + at, n - at);
-    }
+    // No thread waits for another, so that enough loads are under way though each takes one number at a time. (In float64 two would
+    // not fit into the registers that a block of 1024 threads leaves.)
+#pragma unroll 1
+    THREADS_TAKE(i, n) dx[i] = T(my_share * (exp(ACC(log_p[i])) - (i == y ? 1 : 0)));
 }
-""",
-    IN_ROWS,
+"""
 )
 
 
@@ -110,7 +103,7 @@ def backward(
     share = xp.ascontiguousarray(g.astype(computed(log_p.dtype)))
     if reduction == "mean":
         share = share / total_weight
-    dx, (threads, constants) = xp.empty(log_p.shape, log_p.dtype), block_for(n)
+    dx = xp.empty(log_p.shape, log_p.dtype)
     args = (log_p, xp.ascontiguousarray(target), share, dx, n, ignore_index, int(reduction == "none"))
-    CROSS_ENTROPY_BACKWARD(xp, log_p.dtype, rows, threads, args, **constants)
+    CROSS_ENTROPY_BACKWARD(xp, log_p.dtype, rows, threads_for(n), args)
     return dx
