@@ -245,7 +245,7 @@ def index_copy_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tup
 @op(promote=None, keeps_layout=True)
 def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Array:
     """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
-    axis, index = _slices("index_fill", x, dim, index, IndexError, lowest=None)
+    axis, index = _slices("index_fill", x, dim, index, IndexError, lowest=None, of_dtype=IndexError)
     if getattr(value, "ndim", 0):
         raise RuntimeError(
             f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
@@ -267,13 +267,14 @@ def index_fill_grad_value(g: Tensor, dim: int, index: Tensor) -> Tensor:
     return index_select(g, dim, index)
 
 
-def _slices(name: str, x: Array, dim: int, index: Array, error: type, lowest: int | None = 0) -> tuple[int, Array]:
-    """The axis and the index as a vector; refuses what does not fit."""
+def _slices(
+    name: str, x: Array, dim: int, index: Array, error: type, lowest: int | None = 0, of_dtype: type = RuntimeError
+) -> tuple[int, Array]:
+    """The axis and the index as a vector; refuses what does not fit: `error` for its numbers, `of_dtype` for its dtype."""
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector, got {index.ndim} dimensions")
     if index.dtype.kind != "i" or index.dtype.itemsize < 4:
-        wrong = IndexError if name == "index_fill" else RuntimeError
-        raise wrong(f"{name}(): Expected dtype int32 or int64 for index, got {index.dtype}; convert with .long()")
+        raise of_dtype(f"{name}(): Expected dtype int32 or int64 for index, got {index.dtype}; convert with .long()")
     axis = canonical_dim(dim, x.ndim)
     check_bounds(index, x.shape[axis] if x.ndim else 1, axis, error, lowest)
     return axis, index.reshape(-1)

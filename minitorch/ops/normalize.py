@@ -203,7 +203,7 @@ def group_norm(
             f"Expected number of channels in input to be divisible by num_groups, but got input of shape "
             f"{list(input.shape)} and num_groups={num_groups}"
         )
-    _per_channel("group_norm", C, weight=weight, bias=bias)
+    _per_channel("group_norm", C, True, weight=weight, bias=bias)
     _check_dtypes(input, weight, bias)
     group = (num_groups, C // num_groups)
     x, w, b = _all_wide(input, *(None if v is None else v.reshape(*group, 1) for v in (weight, bias)))
@@ -267,7 +267,7 @@ def _check_batch_norm(
     if x.ndim < 2:
         raise RuntimeError(f"batch_norm expects (N, C, …), got {x.ndim} dimensions")
     C = x.shape[1]
-    _per_channel("batch_norm", C, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _per_channel("batch_norm", C, False, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
     kinds = {v.dtype for v in (weight, bias, running_mean, running_var) if v is not None}
@@ -294,7 +294,7 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
     N, C = input.shape[:2]
-    _per_channel("instance_norm", C, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _per_channel("instance_norm", C, False, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     _check_dtypes(input, weight, bias)
     x, w, b = _all_wide(input, *(None if v is None else v.reshape(C, 1) for v in (weight, bias)))
     size = math.prod(x.shape[2:])
@@ -321,9 +321,9 @@ def _move_towards(running: Tensor | None, batch: Tensor, momentum: float) -> Non
             running.copy_((1 - momentum) * _wide(running) + momentum * batch.detach().reshape(running.shape))
 
 
-def _per_channel(name: str, channels: int, **parameters: Tensor | None) -> None:
+def _per_channel(name: str, channels: int, must_be_vectors: bool, **parameters: Tensor | None) -> None:
     for what, v in parameters.items():
-        if v is not None and (v.numel() != channels or (v.ndim != 1 and name == "group_norm")):
+        if v is not None and (v.numel() != channels or (v.ndim != 1 and must_be_vectors)):
             raise RuntimeError(
                 f"{what} should contain {channels} elements not {v.numel()}: {name} wants a vector with one element for each of "
                 f"the {channels} channels (dimension 1) of the input, got shape {tuple(v.shape)}"
