@@ -347,7 +347,7 @@ def headline(rounds: int, threads: int) -> str:
     return (
         f"{platform.machine()}, {os.cpu_count()} CPUs, {threads} thread{'s' * (threads > 1)} for each library; Python {platform.python_version()}, "
         f"torch {version('torch')}, NumPy {np.__version__};\neach library in a process of its own, by turns; medians of {rounds} rounds.\n"
-        "waited: how long threads waited for a processor that another program had, as a share of the time\n"
+        "waited: how long threads waited for a processor that another had, as a share of the time\n"
     )
 
 

@@ -35,7 +35,10 @@ WARM_UP = 0.2  # before the first turn
 LEAD = 0.015  # not timed, at the beginning of a turn: the threads were asleep, the caches belonged to the other
 BATCH = 0.04
 LEAST = 3  # calls in a batch
-DISTURBED = 0.02  # the share of its time that a thread waited for a processor which another program had
+
+# How long threads waited for a processor that another had, as a share of a turn. Below QUIET nobody disturbed it; above DISTURBED
+# others did, and its times mean nothing. Between the two may be what a library's own threads do to each other.
+QUIET, DISTURBED = 0.02, 0.2
 
 # Freed memory goes back to the system or stays, by the luck of what lies above it; then each large array costs its page faults
 # again. The same torch program took 7 ms a call, or 25. Here it stays, for all. (Settings of glibc; others ignore them.)
@@ -138,9 +141,9 @@ def settings(threads: int) -> dict[str, str]:
 
 
 def by_turns(workers: Sequence[Worker], rounds: int) -> list[list[Turn]]:
-    """A B A B …: in each round one turn of each. More rounds, up to three times as many, if some were disturbed."""
+    """A B A B …: in each round one turn of each. More rounds, up to three times as many, if some were not quiet."""
     done: list[list[Turn]] = []
-    while len(done) < 3 * rounds and sum(disturbance(turns) < DISTURBED for turns in done) < rounds:
+    while len(done) < 3 * rounds and sum(disturbance(turns) < QUIET for turns in done) < rounds:
         done.append([])
         for worker in workers:
             settle(workers)
@@ -156,12 +159,12 @@ def settle(workers: Sequence[Worker]) -> None:
 
 
 def quietest(done: list[list[Turn]], rounds: int) -> list[list[Turn]]:
-    """So many of the rounds, those that other programs disturbed least."""
+    """So many of the rounds, those that were disturbed least."""
     return sorted(done, key=disturbance)[:rounds]
 
 
 def disturbance(turns: list[Turn]) -> float:
-    """How long threads waited for a processor, as a share of the turn; of the turn that had it worst."""
+    """The share of the turn that threads waited, where it was worst."""
     return max(turn.waited / (turn.end - turn.start) for turn in turns)
 
 
