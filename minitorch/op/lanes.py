@@ -85,7 +85,7 @@ class Row(Op):
         return args, recipe
 
 
-_rows: list[Row] = []
+_rows: list[Row] = []  # all of them, for `plain`
 
 
 class plain:

@@ -54,8 +54,9 @@ class Plan:
         self.op, self.n_inputs = op, n_inputs
         self._keep([*derivatives, *filter(None, [twin])], tensors)
         self._aim(derivatives, tensors)
-        places, given = Places(self, n_inputs), {op.parameters[i] for i in tensors if i < len(op.parameters)}
-        given = {*op.inputs} if op.declaration.variadic else given
+        places = Places(self, n_inputs)
+        variadic = op.declaration.variadic
+        given = {*op.inputs} if variadic else {op.parameters[i] for i in tensors if i < len(op.parameters)}
         self.on_tensors = together(derivatives, half, given, places.expression)
         self.on_arrays = together(derivatives, half, given, places.expression_of_arrays)
         wanted = [n for d in derivatives for n in d.of if n in given]

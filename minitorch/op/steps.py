@@ -17,9 +17,8 @@ from .half_precision import derivative_in_float32
 if TYPE_CHECKING:
     from .plan import Derivative, Plan
 
-Steps = Callable[
-    [list, Sequence], list
-]  # from the gradients of the outputs and what was saved to the gradients for the edges
+# From the gradients of the outputs, and what was saved, to the gradients for the edges.
+Steps = Callable[[list, Sequence], list]
 
 
 class Places:
