@@ -2,8 +2,8 @@
 
 Step by step in half precision every step would round, and `1 − out²` near 1 would lose all its digits. (NumPy would not even
 stay in bfloat16: it makes float32 of `array * 2.0`.) So wherever a forward computes, it gets float32 arrays and its results are
-rounded to its inputs' dtype; a derivative gets float32 values, arrays or Tensors, in the same way. The door (`door.py`) decides which calls these
-are. Matrix products do without: they are summed in float32 anyway (`arrays/blas.py`).
+rounded to its inputs' dtype; a derivative gets float32 values, arrays or Tensors, in the same way. The door (`door.py`)
+decides which calls these are. Matrix products do without: they are summed in float32 anyway (`arrays/blas.py`).
 """
 
 from __future__ import annotations
