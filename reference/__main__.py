@@ -1,4 +1,4 @@
-"""The command line of the oracle: `python -m reference report | bench | mutate | machine | train | derivatives | stubs`."""
+"""The command line of the oracle: `python -m reference report | bench | mutate | machine | scripts | train | derivatives | stubs`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ def main(arguments: list[str] | None = None) -> int:
     machine.add_argument("--length", type=positive, default=20, metavar="N", help="steps in each, at most (20)")
     machine.add_argument("--seed", type=int, default=0, metavar="N", help="the first program's seed (0)")
 
+    typed = commands.add_parser(
+        "scripts", help="random scripts of what users type, statement by statement on both libraries"
+    )
+    typed.add_argument("--count", type=positive, default=1000, metavar="N", help="how many scripts (1000)")
+    typed.add_argument("--length", type=positive, default=12, metavar="N", help="statements in each, at most (12)")
+    typed.add_argument("--seed", type=int, default=0, metavar="N", help="the first script's seed (0)")
+    typed.add_argument("--most", type=positive, default=1, metavar="N", help="stop after so many kinds of differences (1)")
+
     commands.add_parser("derivatives", help="write docs/derivatives.md from the registry")
     commands.add_parser("stubs", help="write minitorch/_functions.pyi, the types of the public functions, from the registry")
 
@@ -49,6 +57,8 @@ def main(arguments: list[str] | None = None) -> int:
         from .report import report as run
     elif command == "machine":
         from .state_machine import programs as run  # type: ignore[assignment]
+    elif command == "scripts":
+        from .scripts.run import scripts as run  # type: ignore[assignment]
     elif command == "derivatives":
         from .derivatives import write as run  # type: ignore[assignment]
     elif command == "stubs":
