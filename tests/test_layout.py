@@ -18,7 +18,6 @@ OURS = {
     "pow": "with inputs of different layouts each library's loop chooses one",
     "einsum": "it comes as its product left it",
     "getitem": "with indices torch reorders the dimensions of its loop",
-    "positive": "torch's is the input itself",
     "to": "the same: the row calls the op, which copies; the method does not",
     "to_device": "the same",
     "put": "ours is in row-major order",

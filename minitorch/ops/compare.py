@@ -30,7 +30,7 @@ isfinite = row("isfinite", "x is a finite number", lambda xp, x: xp.isfinite(x))
 signbit = row(
     "signbit",
     "the sign bit of x is set (of −0 too)",
-    lambda xp, x: xp.signbit(x if x.dtype.kind == "f" else x.astype("float32")),
+    lambda xp, x: x < 0 if x.dtype.kind in "iub" else xp.signbit(x),
 )
 
 # ---- logic ----

@@ -114,7 +114,7 @@ def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
 def _dropped(input: Tensor, like: Tensor, p: float, train: bool) -> Tensor:
     """input · noise, one noise for each element of `like`."""
     if _certain(input, p, train):
-        return input if not train or p == 0 else input * input.new_zeros(())
+        return input if not train or p == 0 or not input.numel() else input * input.new_zeros(())
     if input.is_cuda and like is input:
         return philox_dropout(input, p, 1 / (1 - p), *gpu_generator.take(input.numel()))
     return masked_scale(input, dropout_noise(like, p))
@@ -123,7 +123,7 @@ def _dropped(input: Tensor, like: Tensor, p: float, train: bool) -> Tensor:
 def _saturated(input: Tensor, like: Tensor, p: float, train: bool) -> Tensor:
     """input · factor + offset, one of each for each element of `like`."""
     if _certain(input, p, train):
-        return input if not train or p == 0 else input * input.new_zeros(())
+        return input if not train or p == 0 or not input.numel() else input * input.new_zeros(())
     factor, offset = alpha_noise(like, p)
     return input * factor + offset
 

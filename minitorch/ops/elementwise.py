@@ -52,10 +52,18 @@ mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g,
 true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
                lambda g, b: g / b, lambda g, a, b: -g * (a / b / b), promote="float", exact="a b", grad_fn="DivBackward0")  # fmt: skip
 neg = row("neg", "−x", _neg, lambda g: -g)
-positive = row("positive", "x", lambda xp, x: x.copy(), lambda g: g, only="numbers")
 square = row("square", "x²", lambda xp, x: x * x if x.dtype.kind != "b" else x.astype("int64"), lambda g, x: g * (2 * x),
              grad_fn="PowBackward0")  # fmt: skip
 reciprocal = row("reciprocal", "1 / x", lambda xp, x: 1 / x, lambda g, out: -g * out * out, promote="float")
+
+
+@composite
+def positive(input: Tensor) -> Tensor:
+    """x itself, not a copy; a bool tensor is refused."""
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError("The `+` operator, on a bool tensor is not supported.")
+    return input
+
 
 # ---- exponentials, logarithms, roots ----
 

@@ -136,9 +136,9 @@ def _each(name: str, change: Any, tensors: tuple) -> Any:
 
 @composite
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Each tensor expanded to the shape they have together."""
+    """Each tensor expanded to the shape they have together; one that has it comes back itself."""
     shape = broadcast_shapes(*(x.shape for x in tensor_list("broadcast_tensors", tensors)))
-    return tuple(expand(x, shape) for x in tensors)
+    return tuple(x if x.shape == shape else expand(x, shape) for x in tensors)
 
 
 @composite

@@ -15,8 +15,8 @@ import torch
 import minitorch
 
 LIBRARIES = (minitorch, torch)
-TOLERANCE = {"float64": (1e-9, 1e-9), "float32": (1.3e-6, 1e-5), "float16": (1e-3, 1e-3), "bfloat16": (1.6e-2, 1e-2)}
-SLACK = {"float32": 20, "float16": 4, "bfloat16": 4}  # a script computes on with what it has rounded
+# Of each dtype, what one rounding more or less makes of a script; what is computed of it is no better, whatever its dtype.
+TOLERANCE = {"float64": 1e-9, "float32": 5e-5, "float16": 1e-2, "bfloat16": 8e-2}
 
 
 class Difference(AssertionError):
@@ -25,6 +25,19 @@ class Difference(AssertionError):
     def __init__(self, where: str, what: str, ours: Any, theirs: Any):
         super().__init__(f"{where}: {what}: minitorch {ours}, torch {theirs}")
         self.where, self.what, self.ours, self.theirs = where, what, ours, theirs
+
+
+class Precision:
+    """The coarsest dtype that the script has met: the last bits of all that it computes from then on are the libraries' own affair."""
+
+    def __init__(self) -> None:
+        self.tolerance = TOLERANCE["float64"]
+
+    def meet(self, dtype: str) -> None:
+        self.tolerance = max(self.tolerance, TOLERANCE.get(dtype, 0.0))
+
+
+precision = Precision()
 
 
 def compare(ours: Any, theirs: Any, where: str) -> None:
@@ -55,11 +68,11 @@ def compare(ours: Any, theirs: Any, where: str) -> None:
             compare(a, b, f"{where}[{i}]")
         return None
     if isinstance(theirs, np.ndarray):
-        if not isinstance(ours, np.ndarray) or ours.dtype != theirs.dtype or not close(ours, theirs, theirs.dtype.name):
+        if not isinstance(ours, np.ndarray) or ours.dtype != theirs.dtype or not close(ours, theirs):
             raise Difference(where, "array", brief(ours), brief(theirs))
         return None
     if isinstance(theirs, (float, np.floating)) and isinstance(ours, (float, np.floating)):
-        if not close(np.asarray(float(ours)), np.asarray(float(theirs)), "float32"):
+        if not close(np.asarray(float(ours)), np.asarray(float(theirs))):
             raise Difference(where, "number", ours, theirs)
         return None
     if isinstance(theirs, (str, numbers.Number, bytes, type(None), torch.dtype, torch.device)):
@@ -91,7 +104,8 @@ def compare_arrays(ours: Any, theirs: Any, where: str) -> None:
     if tuple(ours.shape) != tuple(theirs.shape):
         raise Difference(where, "shape", tuple(ours.shape), tuple(theirs.shape))
     a, b = array_of(ours), array_of(theirs)
-    if not close(a, b, dtypes[1]):
+    precision.meet(dtypes[1])
+    if not close(a, b):
         raise Difference(where, "values", a.tolist(), b.tolist())
 
 
@@ -100,21 +114,20 @@ def array_of(t: Any) -> np.ndarray:
     return (t.float() if str(t.dtype).endswith("bfloat16") else t).numpy()
 
 
-def close(a: np.ndarray, b: np.ndarray, dtype: str) -> bool:
-    """Equal; floats within their dtype's tolerance of the array's scale, nan equal to nan."""
+def close(a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal; floats within the tolerance of the array's scale, nan equal to nan."""
     if a.shape != b.shape:
         return False
     if a.tobytes() == b.tobytes():
         return True
-    if dtype not in TOLERANCE:
+    if b.dtype.kind != "f":
         return bool((a == b).all())
     finite = np.isfinite(b)
     if not (np.isfinite(a) == finite).all() or not np.array_equal(a[~finite], b[~finite], equal_nan=True):
         return False
-    relative, absolute = TOLERANCE[dtype]
     a, b = a[finite].astype(float), b[finite].astype(float)
     scale = max(1.0, float(np.abs(b).max(initial=0.0)))
-    return bool((np.abs(a - b) <= SLACK.get(dtype, 1) * (relative * np.abs(b) + absolute * scale)).all())
+    return bool((np.abs(a - b) <= precision.tolerance * scale).all())
 
 
 def leaf(t: Any) -> Any:

@@ -7,7 +7,7 @@ import torch
 import minitorch
 
 from .grammar import rule
-from .pen import FLOATS, INTS, Pen
+from .pen import INTS, Pen
 
 
 def known(names: str, place: str = "") -> list[str]:
@@ -50,7 +50,7 @@ def leaf(pen: Pen) -> str:
     draw = pen.rng.random()
     if draw < 0.75:
         kind = pen.one(["plain", "plain", "plain", "ties", "ties", "odd"] if pen.often(0.3) else ["plain", "ties"])
-        dtype, wants = pen.one(FLOATS), pen.maybe(", requires_grad=True", 0.7)
+        dtype, wants = pen.one(pen.floats), pen.maybe(", requires_grad=True", 0.7)
         values = pen.values(shape, kind)
     elif draw < 0.93:
         dtype, wants = pen.one(INTS), pen.maybe(", requires_grad=True", 0.03)
@@ -65,8 +65,8 @@ def leaf(pen: Pen) -> str:
 @rule(4)
 def made(pen: Pen) -> str:
     """A tensor made by a creation function."""
-    shape, name, dtype = pen.shape(), pen.new(), pen.one(FLOATS + INTS)
-    wants = pen.maybe(", requires_grad=True", 0.5) if dtype in FLOATS else ""
+    shape, name, dtype = pen.shape(), pen.new(), pen.dtype()
+    wants = pen.maybe(", requires_grad=True", 0.5) if "float" in dtype else ""
     n = shape[0] if shape else 1
     made = pen.one(
         [f"ones({shape}", f"zeros({shape}", f"full({shape}, {pen.number()}", f"arange({n}", f"arange({pen.number()}, {n + 2}, {pen.one(['1', '0.5', '2'])}",
@@ -150,7 +150,7 @@ def reduction(pen: Pen) -> str:
         if op == "aminmax":
             arguments = [f"dim={pen.dim(t)}"]
     if op in ("sum", "mean", "prod") and pen.often(0.2):
-        arguments.append(f"dtype=torch.{pen.one(FLOATS + INTS)}")
+        arguments.append(f"dtype=torch.{pen.dtype()}")
     if op in ("std", "var", "std_mean", "var_mean") and pen.often(0.3):
         arguments.append(f"correction={pen.one([0, 1, 2, 0.5])}")
     given = ", ".join(arguments)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .compare import Difference
+from .compare import Difference, array_of
 
 # What turns a difference in a last bit into another result.
 DECIDES = re.compile(
@@ -14,10 +14,17 @@ DECIDES = re.compile(
 )
 
 
-def explanation(text: str, difference: Difference, errors: list[Any], same_bits: bool) -> str:
-    """The words for a difference that is nobody's fault; "" for one that is."""
+def explanation(text: str, difference: Difference, errors: list[Any], before: list[tuple[Any, bytes, bytes]]) -> str:
+    """The words for a difference that is nobody's fault; "" for one that is.
+
+    before: the tensors that the statement names, ours, with the bytes of both before it.
+    """
+    same_bits = all(ours == theirs for _, ours, theirs in before)
     if not same_bits and DECIDES.search(text) and difference.what in ("values", "value", "number", "array"):
         return "decided by a last bit"
     if "INTERNAL ASSERT" in str(errors[1]):
         return "torch fails an assertion of its own"
+    unchanged = all(array_of(t).tobytes() == ours for t, ours, _ in before)
+    if None not in errors and unchanged and difference.what in ("values", "shape", "version", "stride()", "requires_grad"):
+        return "torch had changed something before it raised"
     return ""

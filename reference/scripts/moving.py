@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from .grammar import rule
-from .pen import FLOATS, INTS, Pen
+from .pen import Pen
 
 
 @rule(7)
 def to(pen: Pen) -> str:
     t = pen.tensor()
     return f"{pen.new()} = " + pen.one(
-        [f"{t}.float()", f"{t}.double()", f"{t}.half()", f"{t}.bfloat16()", f"{t}.long()", f"{t}.int()", f"{t}.bool()", f"{t}.to(torch.{pen.one(FLOATS + INTS)})", f"{t}.to({pen.tensor()})",
+        [f"{t}.float()", f"{t}.double()", f"{t}.half()", f"{t}.bfloat16()", f"{t}.long()", f"{t}.int()", f"{t}.bool()", f"{t}.to(torch.{pen.dtype()})", f"{t}.to({pen.tensor()})",
          f"{t}.type_as({pen.tensor()})", f"{t}.to('cpu')", f"{t}.to(torch.float64, copy=True)", f"{t}.to(dtype=torch.float32)", f"{t}.short()", f"{t}.cpu()"]
     )  # fmt: skip
 

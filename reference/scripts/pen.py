@@ -13,7 +13,11 @@ from typing import Any
 import torch
 
 SHAPES = [(3,), (2, 3), (), (1, 3), (2, 1), (0, 3), (2, 2), (3, 3), (4,), (1,), (2, 3, 2), (3, 1, 2), (2, 0)]
-FLOATS = ["float32"] * 4 + ["float64"] * 5 + ["float16", "bfloat16"]
+FLOATS = (
+    ["float64"],
+    ["float64"] * 4 + ["float32"] * 4,
+    ["float64", "float32", "float32", "float16", "bfloat16"],
+)  # a script keeps to one
 INTS = ["int64"] * 4 + ["int32", "uint8", "int8", "int16"]
 NUMBERS = ["0", "1", "2", "-1", "0.5", "-1.5", "3", "True", "2.0", "1e-3"]
 ODD_NUMBERS = [
@@ -48,6 +52,7 @@ class Pen:
 
     def __init__(self, seed: int, names: dict[str, Any]):
         self.rng = random.Random(seed)
+        self.floats = self.one(FLOATS)
         self.names = names
         self.made = 0
 
@@ -65,6 +70,10 @@ class Pen:
     def maybe(self, text: str, probability: float = 0.3) -> str:
         """The text, or nothing: for an argument that may be left out."""
         return text if self.often(probability) else ""
+
+    def dtype(self) -> str:
+        """The name of any dtype, floats more often."""
+        return self.one(self.floats if self.often(0.6) else INTS)
 
     # ---- names ----
 

@@ -22,7 +22,7 @@ import torch
 
 import minitorch
 
-from .compare import LIBRARIES, Difference, array_of, compare, version
+from .compare import LIBRARIES, TOLERANCE, Difference, array_of, compare, precision, version
 from .explained import explanation
 from .grammar import PRELUDE, statement
 from .pen import MOST, Pen, is_tensor
@@ -51,6 +51,7 @@ class Sides:
     """The names of a script, on both sides."""
 
     def __init__(self) -> None:
+        precision.tolerance = TOLERANCE["float64"]
         self.names: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
         for library, names in zip(LIBRARIES, self.names):
             names.update(torch=library, nn=library.nn, F=library.nn.functional, np=np, copy=copy, pickle=pickle, io=io)
@@ -69,7 +70,7 @@ class Sides:
     def do(self, text: str) -> str:
         """Run one statement on both and compare: "same", "raised" on both, or "undecided"; else Difference."""
         code = compile(text, "<script>", "exec")
-        before = self.bits(text)
+        before = self.named(text)
         errors = [self.attempt(code, side) for side in (0, 1)]
         ours, theirs = (self.mine(side) for side in (0, 1))
         try:
@@ -79,6 +80,8 @@ class Sides:
             for name in theirs:
                 compare(ours[name], theirs[name], name)
                 self.compare_versions(name, ours[name], theirs[name])
+            if (a := objects(ours)) != (b := objects(theirs)):
+                raise Difference("the script", "which names are one object", a, b)
         except Difference as difference:
             if why := explanation(text, difference, errors, before):
                 return why
@@ -105,13 +108,14 @@ class Sides:
             return error.with_traceback(None)
         return None
 
-    def bits(self, text: str) -> bool:
-        """Whether the floats that the statement names are the same to the last bit."""
+    def named(self, text: str) -> list[tuple[Any, bytes, bytes]]:
+        """The tensors that the statement names: ours, and the bytes of both."""
+        found = []
         for name in set(re.findall(r"[A-Za-z_]\w*", text)):
             ours, theirs = (names.get(name) for names in self.names)
-            if is_tensor(theirs) and theirs.is_floating_point() and array_of(ours).tobytes() != array_of(theirs).tobytes():
-                return False
-        return True
+            if is_tensor(theirs):
+                found.append((ours, array_of(ours).tobytes(), array_of(theirs).tobytes()))
+        return found
 
     def large(self) -> bool:
         """Whether a number has grown beyond what is compared."""
@@ -122,6 +126,15 @@ class Sides:
                     if bool(((size > LARGE) & size.isfinite()).any()):
                         return True
         return False
+
+
+def objects(names: dict[str, Any]) -> list[list[str]]:
+    """The names that stand for one tensor, where several do."""
+    found: dict[int, list[str]] = {}
+    for name, value in names.items():
+        if isinstance(value, (torch.Tensor, minitorch.Tensor)):
+            found.setdefault(id(value), []).append(name)
+    return [each for each in found.values() if len(each) > 1]
 
 
 def write_and_run(seed: int, length: int, counts: Counter) -> Found | None:

@@ -50,7 +50,7 @@ def module(pen: Pen) -> str:
     if len(pen.all_of(torch.nn.Module)) > 2:
         raise Nothing
     n, k = pen.one([3, 3, 2, 1, 4]), pen.integer(1, 3)
-    dtype = pen.maybe(pen.one([", dtype=torch.float64", ", dtype=torch.float64", ", dtype=torch.bfloat16"]), 0.5)
+    dtype = pen.maybe(f", dtype=torch.{pen.one(pen.floats)}", 0.8)
     return f"{pen.new()} = " + pen.one(
         [f"nn.Linear({n}, {k}{dtype})", f"nn.Linear({n}, {k}, bias=False{dtype})", f"nn.Sequential(nn.Linear({n}, {k}{dtype}), nn.{pen.one(ACTIVATIONS)}, nn.Linear({k}, 2{dtype}))",
          f"nn.BatchNorm1d({n}{dtype})", f"nn.LayerNorm({n}{dtype})", f"nn.Embedding({n}, {k}{dtype})", f"nn.{pen.one(ACTIVATIONS)}", f"nn.BatchNorm1d({n}, affine=False, momentum=None)",
