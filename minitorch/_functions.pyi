@@ -178,7 +178,7 @@ def broadcast_shapes(*shapes: Any) -> Any:
     """The shape that tensors of these shapes have together; RuntimeError if they have none."""
 
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
-    """Each tensor expanded to the shape they have together."""
+    """Each tensor expanded to the shape they have together; one that has it comes back itself."""
 
 def broadcast_to(input: Tensor, size: Sizes) -> Tensor:
     """`expand` under NumPy's name."""
@@ -600,8 +600,8 @@ def permute(input: Tensor, dims: Sizes) -> Tensor:
 def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """ψ⁽ⁿ⁾(x), the n-th derivative of digamma."""
 
-def positive(input: Tensor, *, out: Tensor | None = None) -> Tensor:
-    """x"""
+def positive(input: Tensor) -> Tensor:
+    """x itself, not a copy; a bool tensor is refused."""
 
 def pow(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """aᵇ; the base or the exponent may be a number."""
