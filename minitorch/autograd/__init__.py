@@ -7,6 +7,7 @@ Read next: `engine.py`.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -49,7 +50,8 @@ def backward(
             raise RuntimeError(
                 "`inputs` argument to `backward()` cannot be empty: name the tensors whose .grad is wanted, or leave it out."
             )
-    retain = create_graph if retain_graph is None else retain_graph
+    create_graph = _switch("create_graph", create_graph)
+    retain = create_graph if retain_graph is None else _switch("retain_graph", retain_graph)
     if targets is None:
         engine.walk(roots, retain_graph=retain, create_graph=create_graph)
         return
@@ -88,10 +90,11 @@ def grad(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     outputs, inputs = _sequence(outputs), _sequence(inputs)
+    create_graph = _switch("create_graph", create_graph)
     edges = [_edge_of_input(x) for x in inputs]
     arrived = engine.walk(
         _roots(outputs, _sequence(grad_outputs)),
-        retain_graph=create_graph if retain_graph is None else retain_graph,
+        retain_graph=create_graph if retain_graph is None else _switch("retain_graph", retain_graph),
         create_graph=create_graph,
         inputs=edges,
         accumulate=False,
@@ -115,6 +118,14 @@ def _sequence(x: Any) -> Any:
     return tuple(x) if isinstance(x, Sequence) and not isinstance(x, GradientEdge) else (x,)
 
 
+def _switch(name: str, value: Any) -> bool:
+    """What was given for a yes or no: a bool, or an integer as in torch."""
+    try:
+        return operator.index(value) != 0
+    except TypeError:
+        raise TypeError(f"{name} must be a bool, got {type(value).__name__}") from None
+
+
 def _roots(tensors: tuple, gradients: tuple) -> list:
     """Where the walk starts: the edge of each tensor with its v."""
     gradients = gradients or (None,) * len(tensors)
@@ -136,6 +147,8 @@ def _roots(tensors: tuple, gradients: tuple) -> list:
                     ".mean()) or give gradient="
                 )
             v = _ones(shape, dtype, tensor)
+        elif not hasattr(v, "_array"):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(v).__name__}")
         elif tuple(v.shape) != shape:
             raise RuntimeError(
                 f"Mismatch in shape: grad_output[{i}] has a shape of {v.shape} and output[{i}] has a shape of "

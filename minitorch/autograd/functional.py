@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from ..ops.rearrange import stack
 from ..tensor import Tensor
 from ..tensor.creation import zeros_like
 from . import grad
-from .grad_mode import enable_grad
+from .grad_mode import enable_grad, is_grad_enabled
 
 __all__ = ["hessian", "hvp", "jacobian", "jvp", "vhp", "vjp"]
 
@@ -63,12 +65,13 @@ def jacobian(
     """J[output index, input index] = ∂output/∂input; tuples of inputs or outputs give tuples, outputs outside.
 
     vectorize: rows are computed one by one all the same; as in torch it excludes `strict`, and allows an empty output.
-    strategy: "reverse-mode" only; there is no forward mode to choose.
+    strategy: "forward-mode" computes column by column, as `jvp` does, and of J's dtype is then that of the output. As in torch
+    it wants vectorize=True, neither `create_graph` nor `strict`, and gives lists where there are several inputs.
     """
     if strategy not in ("forward-mode", "reverse-mode"):
         raise AssertionError(f'Expected strategy to be either "forward-mode" or "reverse-mode", got {strategy!r}')
     if strategy == "forward-mode":
-        raise NotImplementedError('jacobian: there is no forward mode; strategy="reverse-mode" gives the same numbers')
+        return _by_columns(func, inputs, create_graph, strict, vectorize)
     with enable_grad():
         xs, many_in, outs, many_out = _run(func, inputs, "jacobian", create_graph, strict)
         if vectorize and strict:
@@ -86,6 +89,44 @@ def jacobian(
             columns = zip(*rows) if rows else [()] * len(xs)
             blocks.append(_like(_cut([stacked(c, out, x) for c, x in zip(columns, xs)], create_graph), many_in))
     return _like(blocks, many_out)
+
+
+def _by_columns(
+    func: Callable, inputs: Any, create_graph: bool, strict: bool, vectorize: bool, recorded: bool = False
+) -> Any:
+    """J by one J e for each element of the inputs. recorded: it can be differentiated, even where no input requires grad."""
+    given = _check_by_columns(inputs, create_graph, strict, vectorize)
+    recorded = recorded or (is_grad_enabled() and any(x.requires_grad for x in given))
+    with enable_grad():
+        xs, many_in, outs, many_out = _run(func, inputs, "jacobian", recorded, strict)
+        by = [k for k, out in enumerate(outs) if out.requires_grad]
+        us = [zeros_like(outs[k]).requires_grad_() for k in by]
+        blocks: list[list] = [[] for _ in outs]
+        for x, row in zip(xs, _grads([outs[k] for k in by], xs, us, True)):
+            columns = [_grads([row], us, [e], recorded, retain_graph=True) for e in unit_vectors(x)]
+            for k, out in enumerate(outs):
+                parts = [column[by.index(k)] if k in by else None for column in columns]
+                block = stacked_columns([zeros_like(out) if part is None else part for part in parts], out, x)
+                blocks[k].append(block if recorded else block.detach())
+    result = blocks if many_in else tuple(block[0] for block in blocks)
+    return result if many_out else result[0]
+
+
+def _check_by_columns(inputs: Any, create_graph: bool, strict: bool, vectorize: bool) -> tuple:
+    for name, wanted, refusal in (("create_graph", create_graph, NotImplementedError), ("strict", strict, RuntimeError)):
+        if wanted:
+            raise refusal(
+                f'jacobian: `{name}=True` and `strategy="forward-mode"` are not supported together; drop one of them'
+            )
+    given = _as_tuple(inputs, "inputs", "jacobian")[0]
+    if not vectorize:
+        raise NotImplementedError('jacobian: `strategy="forward-mode"` is only implemented for `vectorize=True`')
+    if not given:
+        raise AssertionError("jacobian: expected at least one input")
+    for x in given:
+        if not x.is_floating_point():
+            raise ValueError(f"jacobian: expected inputs to be floating point, but got: {x.dtype}")
+    return given
 
 
 def hessian(
@@ -114,7 +155,10 @@ def hessian(
         _require_grad(result, strict, "jacobian")
         return result
 
-    blocks = jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
+    if outer_jacobian_strategy == "forward-mode":  # as in torch, the result has the graph of the gradient
+        blocks = _by_columns(gradient, inputs, create_graph, strict, vectorize, recorded=True)
+    else:
+        blocks = jacobian(gradient, inputs, create_graph, strict, vectorize, outer_jacobian_strategy)
     return blocks if many else blocks[0]
 
 
@@ -144,9 +188,9 @@ def hvp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, 
 
 def unit_vectors(x: Tensor) -> Iterator[Tensor]:
     """The tensors of x's shape that are one in one place and zero elsewhere."""
-    for i in range(x.numel()):
+    for place in np.ndindex(*x.shape):
         array = zeros_like(x)._array
-        array.reshape(-1)[i] = 1
+        array[place] = 1  # not through a reshape, which is a copy where the layout is not row-major
         yield Tensor._wrap(array)
 
 
@@ -156,6 +200,13 @@ def stacked(rows: Sequence[Tensor], out: Tensor, x: Tensor) -> Tensor:
     return stack(list(rows)).reshape(shape) if rows else zeros_like(x).sum().expand(shape)
 
 
+def stacked_columns(columns: Sequence[Tensor], out: Tensor, x: Tensor) -> Tensor:
+    """Columns of a Jacobian, one for each element of `x`, in the shape (of out, of x)."""
+    block = stacked(columns, x, out)
+    dims = range(block.ndim)
+    return block.permute(*dims[x.ndim :], *dims[: x.ndim]) if x.ndim and out.ndim else block
+
+
 # ---- what goes in ----
 
 
@@ -163,16 +214,21 @@ def _run(func: Callable, inputs: Any, name: str, create_graph: bool, strict: boo
     """The inputs as `func` sees them, whether they were a tuple, its outputs, and whether those are."""
     given, many_in = _as_tuple(inputs, "inputs", name)
     xs = _fresh(given, create_graph)
+    return xs, many_in, *_outputs(func, xs, name, strict)
+
+
+def _outputs(func: Callable, xs: Sequence[Tensor], name: str, strict: bool) -> tuple:
     outs, many_out = _as_tuple(func(*xs), _OUTPUTS, name)
     _require_grad(outs, strict, "output")
-    return xs, many_in, outs, many_out
+    return outs, many_out
 
 
 def _run_along(func: Callable, inputs: Any, v: Any, name: str, create_graph: bool, strict: bool) -> tuple:
     """As `_run`, with a direction v shaped like the inputs, which is looked at before the function runs."""
     given, many_in = _as_tuple(inputs, "inputs", name)
+    xs = _fresh(given, create_graph)
     vs = _vector(v, given, many_in, name, create_graph, "input to the user-provided function")
-    xs, _, outs, many_out = _run(func, given, name, create_graph, strict)
+    outs, many_out = _outputs(func, xs, name, strict)
     if name != "jvp":
         _one_element(outs if many_out else outs[0], name)
     return xs, vs, outs, many_out, many_in
@@ -256,6 +312,8 @@ def _require_grad(tensors: Sequence, strict: bool, what: str) -> None:
 
 
 def _cut(tensors: Sequence[Tensor], create_graph: bool) -> list[Tensor]:
+    if not tensors:
+        raise IndexError("there is no tensor to give back: the inputs or the outputs are an empty tuple")
     return list(tensors) if create_graph else [x.detach() for x in tensors]
 
 

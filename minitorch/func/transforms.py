@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from .. import autograd
-from ..autograd.functional import stacked, unit_vectors
+from ..autograd.functional import stacked, stacked_columns, unit_vectors
 from ..autograd.grad_mode import enable_grad, is_grad_enabled
 from ..autograd.leaves import AccumulateGrad, gradient_edge
 from ..tensor import Tensor
@@ -45,6 +45,7 @@ def grad_and_value(func: Callable, argnums: int | tuple[int, ...] = 0, has_aux: 
 
     @functools.wraps(func)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        _check_argnums(argnums)
         with _Level() as level:
             run = _Run(level, func, args, kwargs, argnums, has_aux)
             out = run.output
@@ -118,6 +119,7 @@ def jacrev(func: Callable, argnums: ArgNums = 0, *, has_aux: bool = False, chunk
     @functools.wraps(func)
     def wrapper(*args: Any) -> Any:
         level, run = _recorded(func, args, argnums, has_aux)
+        _check_argnums(argnums)
         create_graph = is_grad_enabled() and run.reaches_outside()
         blocks = []
         for k, out in enumerate(run.outputs):
@@ -133,15 +135,19 @@ def jacrev(func: Callable, argnums: ArgNums = 0, *, has_aux: bool = False, chunk
     return wrapper
 
 
-def jacfwd(func: Callable, argnums: ArgNums = 0, has_aux: bool = False) -> Callable:
+def jacfwd(func: Callable, argnums: ArgNums = 0, has_aux: bool = False, *, randomness: str = "error") -> Callable:
     """x ↦ J, column by column: one `jvp` for each element of the input.
 
     Each column is a walk through the backward graph (see `jvp`), not a forward pass with dual numbers: for tall Jacobians it
-    still saves walks, for one of few rows `jacrev` is the faster.
+    still saves walks, for one of few rows `jacrev` is the faster. randomness: accepted ("error", "different" or "same");
+    the function runs once, so all columns are of the same numbers.
     """
 
     @functools.wraps(func)
     def wrapper(*args: Any) -> Any:
+        _check_points("jacfwd", args, argnums)
+        if randomness not in ("error", "different", "same"):
+            raise RuntimeError(f"Only allowed values for randomness are 'error', 'different', or 'same'. Got {randomness}")
         with _Level() as level:
             run = _Run(level, func, args, {}, argnums, has_aux)
             run.check_outputs("jacfwd", floating=False)
@@ -150,9 +156,7 @@ def jacfwd(func: Callable, argnums: ArgNums = 0, has_aux: bool = False) -> Calla
             for k, x in enumerate(run.xs):
                 columns = list(zip(*(push([*zeros[:k], e, *zeros[k + 1 :]]) for e in unit_vectors(x))))
                 for i, out in enumerate(run.outputs):
-                    block = stacked(columns[i] if columns else (), x, out)
-                    dims = range(block.ndim)
-                    blocks[i].append(block.permute(*dims[x.ndim :], *dims[: x.ndim]) if x.ndim and out.ndim else block)
+                    blocks[i].append(stacked_columns(columns[i] if columns else (), out, x))
         result = rebuilt(run.output, [run.like_inputs(level.leave(block)) for block in blocks])
         return (result, level.leave_tree(run.aux)) if has_aux else result
 
@@ -166,7 +170,14 @@ def hessian(func: Callable, argnums: ArgNums = 0) -> Callable:
     tensor([[ 6.,  0.],
             [ 0., 12.]])
     """
-    return jacrev(jacrev(func, argnums), argnums)
+    rows = jacrev(jacrev(func, argnums), argnums)
+
+    @functools.wraps(func)
+    def wrapper(*args: Any) -> Any:
+        _check_points("hessian", args, argnums)
+        return rows(*args)
+
+    return wrapper
 
 
 class _Level:
@@ -251,9 +262,6 @@ class _Run:
 
     def pull(self, vs: Sequence, create_graph: bool, retain_graph: bool | None = None, only: int | None = None) -> list:
         """vᵀJ for each of `xs`; of output number `only` alone, if given."""
-        for v in vs:
-            if v is not None and not isinstance(v, Tensor):
-                raise TypeError(f"gradients can be either Tensors or None, but got {type(v).__name__}")
         chosen = range(len(vs)) if only is None else [only]
         roots = [(self.outputs[k], vs[k]) for k in chosen if self.outputs[k].requires_grad]
         return _derivative(roots, self.xs, create_graph, retain_graph)
@@ -313,8 +321,7 @@ def _places(argnums: ArgNums, n: int) -> list[int]:
     """The arguments that `argnums` chooses among n."""
     if argnums is None:
         return list(range(n))
-    if not isinstance(argnums, int | tuple):
-        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
+    _check_argnums(argnums)
     chosen = argnums if isinstance(argnums, tuple) else (argnums,)
     if not chosen or len(set(chosen)) < len(chosen):
         raise RuntimeError(f"argnums must be non-empty and its elements unique, got {argnums}")
@@ -324,6 +331,26 @@ def _places(argnums: ArgNums, n: int) -> list[int]:
         if not -n <= i < n:
             raise RuntimeError(f"Got argnum={i}, but only {n} positional inputs")
     return [i % n for i in chosen]
+
+
+def _check_argnums(argnums: Any) -> None:
+    if not isinstance(argnums, int | tuple):
+        raise RuntimeError(f"argnums must be int or Tuple[int, ...], got: {type(argnums)}")
+
+
+def _check_points(name: str, args: tuple, argnums: ArgNums) -> None:
+    """What the function is to be differentiated by, before it runs."""
+    points = leaves(tuple(args[i] for i in _places(argnums, len(args))))
+    if not points:
+        raise AssertionError(f"{name}: expected at least one Tensor to differentiate by")
+    for x in points:
+        if not isinstance(x, Tensor):
+            raise AttributeError(
+                f"{name}: expected Tensors to differentiate by, got {type(x).__name__}, which has no elements"
+            )
+    for x in points:
+        if not x.is_floating_point():
+            raise ValueError(f"{name}: expected inputs to be floating point, but got {x.dtype}")
 
 
 def _check_structure(what: str, tree: Any, other: str, like: Any) -> None:
@@ -343,5 +370,7 @@ def _check_tangents(primals: list, tangents: list) -> None:
     for x, v in zip(primals, tangents):
         if not x.is_floating_point():
             raise ValueError(f"jvp: expected primals to be floating point, but got {x.dtype}")
+        if not v.is_floating_point():
+            raise ValueError(f"jvp: expected tangents to be floating point, but got {v.dtype}")
         if x.shape != v.shape:
             raise RuntimeError(f"jvp: a tangent has shape {tuple(v.shape)}, its primal {tuple(x.shape)}; they must be equal")
