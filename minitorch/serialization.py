@@ -1,41 +1,53 @@
-"""`save` and `load`: a checkpoint is a zip of one JSON text, the structure, and one `.npy` file per tensor.
+"""`save` and `load`: a checkpoint is a zip of one JSON text, the structure, and one `.npy` file per block of memory.
 
 The idea: pickle, the usual format, runs code from the file when it is loaded. Here the file can only name the few
-kinds in `_CONTAINERS` and below, so loading a stranger's checkpoint builds data and nothing else.
-Read next: `cli/commands.py`, which saves and loads one.
+kinds in `_CONTAINERS` and below, so loading a stranger's checkpoint builds data and nothing else; and what it declares of sizes is
+compared with the size of the file before memory is taken.
+Read next: `utils/files.py`, how a file is replaced; `cli/commands.py`, which saves and loads one.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import math
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .arrays import dtypes
 from .arrays.device import as_device, device, to_numpy
-from .nn.parameter import Parameter
+from .arrays.memory import address, flat, same_data, strided
+from .autograd.hooks import warn_if_has_hooks
+from .nn.parameter import Buffer, Parameter
 from .tensor import Size, Tensor
+from .tensor.copying import attributes, is_our_own, made_again
+from .utils.files import replacing
 
 if TYPE_CHECKING:
     import zipfile  # imported where it is used: it and json are a tenth of the time that `import minitorch` takes
 
 _STRUCTURE = "structure.json"
-_FORMAT = "minitorch checkpoint 1"
+_FORMAT = "minitorch checkpoint 2"
+_FORMATS = (
+    _FORMAT,
+    "minitorch checkpoint 1",
+)  # in the first each tensor is a whole block, and nothing stands for "the same again"
 _CONTAINERS: dict[str, Any] = {
     "list": list, "tuple": tuple, "Size": Size, "dict": dict, "OrderedDict": OrderedDict, "Counter": Counter
 }  # fmt: skip
+_NUMBER, _PLACE = 1, 5  # in a tensor's code: kind, block, dtype, device, requires_grad, place in the block, attributes
 
 
 def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
     """Write `obj` to a path or a binary file: tensors, numbers, strings, None, and lists, tuples and dicts of them.
 
-    A path is replaced only once everything is written, so a failed save leaves the old file whole. Tensors that are
-    the same memory (tied weights) are stored once and are the same memory again after `load`.
+    A path is replaced only once everything is written, so a failed save leaves the old file whole. What is one object (tied
+    weights) is one object after `load`, and tensors that share memory (views) share it again. RuntimeError if the path cannot be
+    written to; TypeError names what cannot be saved.
 
     >>> import io
     >>> file = io.BytesIO()  # or the path of a file
@@ -46,11 +58,15 @@ def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
     import json
     import zipfile
 
+    if not isinstance(f, (str, os.PathLike)) and not hasattr(f, "write"):
+        raise AttributeError("expected 'f' to be string, path, or a file-like object with a 'write' attribute")
     writer = _Writer()
-    structure = json.dumps({"format": _FORMAT, "content": writer.encode(obj)})
-    with _replacing(f) as file, zipfile.ZipFile(file, "w") as archive:
+    content = writer.encode(obj)
+    blocks = writer.blocks()
+    structure = json.dumps({"format": _FORMAT, "content": content})
+    with replacing(f) if isinstance(f, (str, os.PathLike)) else _writing(f) as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(zipfile.ZipInfo(_STRUCTURE), structure)  # ZipInfo: no clock time, same object gives same bytes
-        for number, array in enumerate(writer.arrays):
+        for number, array in enumerate(blocks):
             with archive.open(zipfile.ZipInfo(f"{number}.npy"), "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, _as_plain(to_numpy(array)), allow_pickle=False)
 
@@ -59,118 +75,157 @@ def load(
     f: str | os.PathLike[str] | IO[bytes],
     map_location: device | str | int | dict[str, Any] | Callable[[Tensor, str], Tensor | None] | None = None,
     *,
-    weights_only: bool = True,
+    weights_only: bool | None = True,
 ) -> Any:
     """What `save` wrote to `f`; RuntimeError if `f` is something else. Never runs code from the file.
 
     Tensors go to the device they were saved from, or all to `map_location`: a device; a dict from where they were saved to where
     they are to be; or a function of the tensor (on the CPU) and the name of the device it was saved from, which returns it where
-    it is to be, or None for the latter.
+    it is to be, or None for the latter. (Of tensors that share memory it gets the memory, in one dimension.)
     """
     import json
     import zipfile
 
-    if not weights_only:
+    if weights_only is not None and not weights_only:
         raise ValueError("load: weights_only=False would run code from the file, which minitorch never does; leave it out")
     place = map_location
     if not callable(place) and not isinstance(place, dict) and place is not None:
         place = as_device(place)  # raises before anything is read
     with contextlib.ExitStack() as stack:
-        file = f if hasattr(f, "read") else stack.enter_context(open(f, "rb"))
+        file = _Source(stack.enter_context(open(f, "rb")) if isinstance(f, (str, os.PathLike)) else f)
         try:
-            archive = stack.enter_context(zipfile.ZipFile(file))
+            archive: Any = stack.enter_context(zipfile.ZipFile(file))  # type: ignore[call-overload]
+            _check_parts(archive)
             structure = json.loads(archive.read(_STRUCTURE))
-            if structure["format"] != _FORMAT:
+            if structure["format"] not in _FORMATS:
                 raise ValueError(f"its format is {structure['format']!r}, not {_FORMAT!r}")
-            return _Reader(archive, place).decode(structure["content"])
-        except RuntimeError:  # a device that is not there, in words of its own
+            reader = _Reader(archive)
+            obj = reader.decode(structure["content"])
+        except MemoryError:
             raise
         except Exception as error:  # damage shows as any error of zipfile, json or NumPy
+            if file.error is not None:
+                raise file.error from None
             name = getattr(file, "name", "the given file")
-            reason = f"{type(error).__name__}: {error}"
-            if isinstance(error, zipfile.BadZipFile):
-                reason = "it is not a zip archive, or a damaged one"
-            elif isinstance(error, KeyError):
-                reason = "a part is missing (a file of torch.save? load it in torch and save its tensors from there)"
-            raise RuntimeError(f"load: {name!r} is not a checkpoint of minitorch.save: {reason}") from None
+            raise RuntimeError(f"load: {name!r} is not a checkpoint of minitorch.save: {_reason(error)}") from None
+    reader.place(place)
+    return obj
+
+
+# ---- an object as JSON and blocks of memory ----
 
 
 class _Writer:
     """Turns an object into JSON and a list of arrays."""
 
     def __init__(self) -> None:
-        self.arrays: list[Any] = []
-        self._numbers: dict[Any, int] = {}  # which memory, seen how -> its place in `arrays`
+        self._numbers: dict[int, int] = {}  # id of an object -> how many came before it
+        self._open_tuples: set[int] = set()  # a tuple is made after what it holds, so it cannot hold itself
+        self._tensors: list[_Stored] = []
 
-    def encode(self, obj: Any) -> Any:
-        """Numbers, strings and None as they are, everything else as a list that starts with its kind."""
+    def encode(self, obj: Any, in_key: bool = False) -> Any:
+        """Numbers, strings and None as they are, everything else as a list that starts with its kind.
+
+        in_key: a tuple is written out each time, because to hash one that holds another many times over takes for ever.
+        """
         if isinstance(obj, np.generic):
             obj = obj.item()
         if obj is None or isinstance(obj, (bool, int, float, str)):
             return obj
-        if isinstance(obj, Tensor):
-            kind = "Parameter" if isinstance(obj, Parameter) else "Tensor"
-            return [kind, self._number(obj._array), obj.dtype.name, str(obj.device), obj.requires_grad]
         if isinstance(obj, dtypes.dtype):
             return ["dtype", obj.name]
         if isinstance(obj, device):
             return ["device", str(obj)]
+        if not (in_key and isinstance(obj, tuple)):
+            if id(obj) in self._open_tuples:
+                raise TypeError("save: cannot save a tuple that holds itself")
+            if id(obj) in self._numbers:
+                return ["same", self._numbers[id(obj)]]
+            self._numbers[id(obj)] = len(self._numbers)
+        if isinstance(obj, Parameter) or type(obj) in (Tensor, Buffer):
+            return self._tensor(obj)
         for kind, container in _CONTAINERS.items():
             if type(obj) is container or (container is OrderedDict and isinstance(obj, OrderedDict)):
-                items = [list(pair) for pair in obj.items()] if isinstance(obj, dict) else obj
-                return [kind, *map(self.encode, items)]
+                if isinstance(obj, tuple):
+                    self._open_tuples.add(id(obj))
+                if not isinstance(obj, dict):
+                    code = [kind, *(self.encode(item, in_key) for item in obj)]
+                    self._open_tuples.discard(id(obj))
+                    return code
+                code = [kind]
+                if getattr(obj, "__dict__", None):  # such as the versions that a state dict carries
+                    code = ["with attributes", kind, [self._pair(*pair) for pair in vars(obj).items()]]
+                return [*code, *(self._pair(*pair) for pair in obj.items())]
         raise TypeError(
             f"save: cannot save a {type(obj).__module__}.{type(obj).__qualname__}; for a module or an optimizer save its "
             "state_dict(), otherwise make it a tensor, number, string, None, or a list, tuple or dict of these"
         )
 
-    def _number(self, array: Any) -> int:
-        address = array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr
-        key = (address, array.shape, array.strides, array.dtype)
-        if key not in self._numbers:
-            self._numbers[key] = len(self.arrays)
-            self.arrays.append(array)
-        return self._numbers[key]
+    def _pair(self, key: Any, value: Any) -> list:
+        return ["list", self.encode(key, in_key=True), self.encode(value)]
+
+    def _tensor(self, tensor: Tensor) -> list:
+        array = tensor._array
+        if any(stride < 0 or stride % array.itemsize for stride in array.strides):  # torch has no such tensors
+            array = array.copy()
+        if not isinstance(tensor, Parameter):
+            warn_if_has_hooks(tensor)
+        kind = "Parameter" if isinstance(tensor, Parameter) else type(tensor).__name__
+        hung_on = [self._pair(*pair) for pair in attributes(tensor).items()]
+        code: list[Any] = [kind, None, tensor.dtype.name, str(tensor.device), tensor.requires_grad, None, hung_on]
+        begin = address(array)
+        stored = _Stored(len(self._tensors), str(tensor.device), begin, begin + flat(array).nbytes, array, code)
+        self._tensors.append(stored)
+        return code
+
+    def blocks(self) -> list[Any]:
+        """The memory to write; each tensor's code is told its block and, unless it is the whole of it, its place there.
+
+        Tensors whose memory overlaps, from the first element to the last, are in one block.
+        """
+        runs: list[list[_Stored]] = []
+        where, end = "", 0
+        for stored in sorted(self._tensors, key=lambda stored: (stored.device, stored.begin)):
+            if stored.device != where or stored.begin >= end:
+                runs.append([])
+                where, end = stored.device, stored.end
+            runs[-1].append(stored)
+            end = max(end, stored.end)
+        runs.sort(
+            key=lambda run: min(stored.order for stored in run)
+        )  # not by address: the same object gives the same bytes
+        return [_block(number, run) for number, run in enumerate(runs)]
 
 
-class _Reader:
-    """Turns JSON and the arrays beside it back into the object."""
+class _Stored(NamedTuple):
+    """A tensor to be written: the how-manieth, where its memory begins and ends, and the code that is to name its place in a block."""
 
-    def __init__(self, archive: zipfile.ZipFile, place: Any) -> None:
-        self._archive = archive
-        self._place = place
-        self._tensors: dict[int, Tensor] = {}
+    order: int
+    device: str
+    begin: int
+    end: int
+    array: Any
+    code: list
 
-    def decode(self, code: Any) -> Any:
-        """The object that `_Writer.encode` turned into `code`."""
-        if not isinstance(code, list):
-            return code
-        kind, *content = code
-        if kind in ("Tensor", "Parameter"):
-            return self._tensor(kind, *content)
-        if kind == "dtype":
-            return _dtype(*content)
-        if kind == "device":
-            return device(*content)
-        items = map(self.decode, content)
-        return _CONTAINERS[kind](dict(items) if issubclass(_CONTAINERS[kind], dict) else items)
 
-    def _tensor(self, kind: str, number: int, dtype_name: str, saved_on: str, requires_grad: bool) -> Tensor:
-        if number in self._tensors:
-            tensor = self._tensors[number].detach()  # the same memory again
-        else:
-            with self._archive.open(f"{number}.npy") as member:
-                array = np.lib.format.read_array(member, allow_pickle=False)
-            self._tensors[number] = tensor = self._placed(Tensor._wrap(array.view(_dtype(dtype_name).numpy)), saved_on)
-        return Parameter(tensor, requires_grad) if kind == "Parameter" else tensor.requires_grad_(requires_grad)
+def _block(number: int, run: list[_Stored]) -> Any:
+    """The memory of tensors that overlap as one array, and the place of each in its code."""
+    first = run[0].array
+    if any(stored.array.dtype != first.dtype for stored in run):
+        raise RuntimeError("Cannot save multiple tensors or storages that view the same data as different types.")
+    size = first.itemsize
+    whole = all(same_data(stored.array, first) for stored in run) and first.strides == _row_major(first.shape, size)
+    for stored in run:
+        stored.code[_NUMBER] = number
+        if not whole:
+            steps = [stride // size for stride in stored.array.strides]
+            stored.code[_PLACE] = [(stored.begin - run[0].begin) // size, list(stored.array.shape), steps]
+    return first if whole else strided(first, ((max(s.end for s in run) - run[0].begin) // size,), (size,))
 
-    def _placed(self, tensor: Tensor, saved_on: str) -> Tensor:
-        """The tensor where `map_location` wants it."""
-        if callable(self._place):
-            placed = self._place(tensor, saved_on)
-            return tensor.to(as_device(saved_on)) if placed is None else placed
-        place = self._place.get(saved_on, saved_on) if isinstance(self._place, dict) else self._place
-        return tensor.to(as_device(saved_on if place is None else place))
+
+def _row_major(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """The strides of an array without gaps, in row-major order."""
+    return tuple(size * math.prod(shape[d + 1 :]) for d in range(len(shape)))
 
 
 def _as_plain(array: np.ndarray) -> np.ndarray:
@@ -178,29 +233,210 @@ def _as_plain(array: np.ndarray) -> np.ndarray:
     return array.view(np.uint16) if array.dtype.name == "bfloat16" else array
 
 
+# ---- JSON and blocks of memory as an object ----
+
+
+class _Reader:
+    """Turns JSON and the arrays beside it back into the object."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+        self._objects: list[Any] = []  # in the order in which they begin in the JSON; None is not finished
+        self._blocks: dict[int, np.ndarray] = {}
+        self._tensors: list[
+            tuple[Tensor, int, str, Any]
+        ] = []  # its block, the device it was saved from, its place in the block
+
+    def decode(self, code: Any, in_key: bool = False) -> Any:
+        """The object that `_Writer.encode` turned into `code`."""
+        if not isinstance(code, list):
+            if isinstance(code, dict):
+                raise ValueError("its structure holds a JSON object")
+            return code
+        kind, *content = code
+        if kind == "dtype":
+            return _dtype(*content)
+        if kind == "device":
+            return device(*content)
+        if kind == "same":
+            return self._same(content[0], in_key)
+        if kind in ("Tensor", "Parameter", "Buffer"):
+            return self._begun(lambda: self._tensor(kind, *content))
+        hung_on: list = []
+        if kind == "with attributes":
+            kind, hung_on, *content = content
+        container = _CONTAINERS[kind]
+        if issubclass(container, tuple):
+            make = lambda: container([self.decode(item, in_key) for item in content])
+            return make() if in_key else self._begun(make)
+        made = container()
+        self._objects.append(made)  # it may hold itself
+        if hung_on:
+            made.__dict__.update(self._attributes(hung_on))
+        if isinstance(made, list):
+            for item in content:
+                made.append(self.decode(item))
+        else:
+            for key, value in self._pairs(content):
+                made[key] = value
+        return made
+
+    def _begun(self, make: Callable[[], Any]) -> Any:
+        """What `make` makes, at the place among the objects that it had when it began."""
+        number = len(self._objects)
+        self._objects.append(None)
+        self._objects[number] = made = make()
+        return made
+
+    def _same(self, number: int, in_key: bool) -> Any:
+        found = self._objects[number] if number >= 0 else None
+        if found is None or (in_key and isinstance(found, tuple)):
+            raise ValueError(f"object {number} is not there when it is needed")
+        return found
+
+    def _pairs(self, codes: list) -> Iterator[tuple[Any, Any]]:
+        for _, key, value in codes:
+            made = self.decode(key, in_key=True)
+            yield made, self.decode(value)
+
+    def _attributes(self, codes: list) -> dict[str, Any]:
+        found = dict(self._pairs(codes))
+        if any(not isinstance(name, str) or is_our_own(name) for name in found):
+            raise ValueError(f"something has the attributes {list(found)}")
+        return found
+
+    def _tensor(
+        self,
+        kind: str,
+        number: int,
+        dtype_name: str,
+        saved_on: str,
+        requires_grad: bool,
+        place: Any = None,
+        hung_on: Sequence = (),
+    ) -> Tensor:
+        device(saved_on)  # raises if there is no such kind of device
+        if number not in self._blocks:
+            self._blocks[number] = self._block(number, _dtype(dtype_name))
+        array = self._blocks[number]
+        if array.dtype != _dtype(dtype_name).numpy:
+            raise ValueError(f"block {number} is of dtype {array.dtype}, not {dtype_name}")
+        cls = Buffer if kind == "Buffer" else Tensor
+        made: Any = made_again(cls, array if place is None else _placed(array, *place), {})
+        made = Parameter(made, requires_grad) if kind == "Parameter" else made.requires_grad_(requires_grad)
+        self._tensors.append((made, number, saved_on, place))
+        made.__dict__.update(self._attributes(list(hung_on)))
+        return made
+
+    def _block(self, number: int, dtype: dtypes.dtype) -> np.ndarray:
+        """The array of a member, read only if the member is as large as its header says."""
+        name = f"{int(number)}.npy"
+        with self._archive.open(name) as member:
+            if np.lib.format.read_magic(member) != (1, 0):
+                raise ValueError(f"{name} is in another version of NumPy's format")
+            shape, _, stored = np.lib.format.read_array_header_1_0(member)
+            left = self._archive.getinfo(name).file_size - member.tell()
+        plain = _as_plain(np.empty(0, dtype.numpy)).dtype
+        if stored != plain or min(shape, default=0) < 0 or math.prod(shape) * plain.itemsize != left:
+            raise ValueError(f"{name} declares {stored} of shape {shape}, and has {left} bytes for {dtype.name}")
+        with self._archive.open(name) as member:
+            return np.lib.format.read_array(member, allow_pickle=False).view(dtype.numpy)
+
+    def place(self, wanted: Any) -> None:
+        """Move the tensors to where `map_location` wants them, each block once."""
+        moved: dict[int, Tensor] = {}
+        for tensor, number, saved_on, place in self._tensors:
+            if number not in moved:
+                moved[number] = _moved(Tensor._wrap(self._blocks[number]), saved_on, wanted)
+            array = moved[number]._array
+            if array is not self._blocks[number]:
+                tensor._array = array if place is None else _placed(array, *place)
+
+
+def _placed(block: Any, start: int, shape: list[int], strides: list[int]) -> Any:
+    """The view of a block of memory with that shape and these strides, in elements, which must not reach out of it."""
+    if any(type(n) is not int or n < 0 for n in (start, *shape, *strides)) or len(shape) != len(strides):
+        raise ValueError(f"a tensor of shape {shape} with strides {strides} from {start}")
+    last = start + sum((n - 1) * stride for n, stride in zip(shape, strides)) if math.prod(shape) else start - 1
+    if block.ndim != 1 or not block.flags.c_contiguous or last >= block.size:
+        raise ValueError(
+            f"a tensor of shape {shape} with strides {strides} from {start} reaches out of its block, {block.shape}"
+        )
+    return strided(block[start:], tuple(shape), tuple(stride * block.itemsize for stride in strides))
+
+
+def _moved(tensor: Tensor, saved_on: str, wanted: Any) -> Tensor:
+    """The tensor where `map_location` wants it."""
+    if callable(wanted):
+        found = wanted(tensor, saved_on)
+        if found is not None and not isinstance(found, Tensor):
+            raise TypeError(f"load: map_location must return a Tensor or None, got {type(found).__name__}")
+        return tensor.to(as_device(saved_on)) if found is None else found
+    place = wanted.get(saved_on, saved_on) if isinstance(wanted, dict) else wanted
+    return tensor.to(as_device(saved_on if place is None else place))
+
+
 def _dtype(name: str) -> dtypes.dtype:
     return next(d for d in dtypes.ALL if d.name == name)
 
 
+# ---- the file ----
+
+
 @contextlib.contextmanager
-def _replacing(f: Any) -> Iterator[Any]:
-    """A file to write to that takes the place of the path `f` only once it is complete."""
-    if hasattr(f, "write"):
+def _writing(f: Any) -> Iterator[Any]:
+    """The caller's file; what comes for one that has no more than `write` is collected first."""
+    if hasattr(f, "flush"):
         yield f
-        return
-    path = os.path.realpath(f)
-    if os.path.exists(path) and not os.path.isfile(path):  # a device such as /dev/null is written to, not replaced
-        buffer = io.BytesIO()  # because zipfile wants to look back
+    else:
+        buffer = io.BytesIO()
         yield buffer
-        with open(path, "wb") as file:
-            file.write(buffer.getvalue())
-        return
-    temporary = f"{path}.{os.getpid()}.tmp"
-    try:
-        with open(temporary, "wb") as file:
-            yield file
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
+        f.write(buffer.getvalue())
+
+
+class _Source:
+    """The file to read, which remembers an error that reading it raised: zipfile and NumPy take some for damage."""
+
+    def __init__(self, file: Any) -> None:
+        try:
+            file.seek(file.tell())
+        except (AttributeError, io.UnsupportedOperation) as error:
+            raise type(error)(
+                f"{error}. You can only minitorch.load from a file that is seekable. Please pre-load the data into a buffer like "
+                "io.BytesIO and try to load from it instead."
+            ) from None
+        self._file = file
+        self.error: Exception | None = None
+
+    def read(self, *size: int) -> bytes:
+        """What the file's own `read` returns."""
+        try:
+            return self._file.read(*size)
+        except Exception as error:
+            self.error = error
+            raise
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
+def _check_parts(archive: Any) -> None:
+    """ValueError unless the parts lie one after another as they are: memory taken is never more than the file's size."""
+    parts = sorted(archive.infolist(), key=lambda part: part.header_offset)
+    if len({part.filename for part in parts}) < len(parts):
+        raise ValueError("two parts have one name")
+    for part, following in zip(parts, [*(part.header_offset for part in parts[1:]), archive.start_dir]):
+        if part.compress_type != 0 or part.compress_size != part.file_size:
+            raise ValueError(f"{part.filename} is compressed")
+        if part.header_offset + part.compress_size > following:
+            raise ValueError(f"{part.filename} overlaps what follows")
+
+
+def _reason(error: Exception) -> str:
+    import zipfile
+
+    if isinstance(error, zipfile.BadZipFile):
+        return "it is not a zip archive, or a damaged one"
+    if isinstance(error, KeyError):
+        return "a part is missing (a file of torch.save? load it in torch and save its tensors from there)"
+    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -1,4 +1,4 @@
-"""Where arrays lie in memory: whether one repeats an element, whether two overlap.
+"""Where arrays lie in memory: whether one repeats an element, whether two overlap, whose memory a view shows.
 
 A write through an array whose elements coincide, or into memory that an input of the same call reads elsewhere, has no one right
 result, so in-place ops refuse it, as torch does. Read next: `Tensor._update` in `tensor/tensor.py`.
@@ -7,6 +7,8 @@ result, so in-place ops refuse it, as torch does. Read next: `Tensor._update` in
 from __future__ import annotations
 
 from typing import Any
+
+from .device import xp_of
 
 
 def repeats(array: Any) -> bool:
@@ -57,3 +59,27 @@ def _steps(array: Any) -> list[tuple[int, int]]:
 def address(array: Any) -> int:
     """The address of the first element."""
     return array.ctypes.data if hasattr(array, "ctypes") else array.data.ptr
+
+
+# ---- the memory that a view shows ----
+
+
+def owner(array: Any) -> Any:
+    """The array whose memory this one is a view of, perhaps itself. (What `as_strided` makes has an object between the two.)"""
+    base = getattr(array, "base", None)
+    while base is not None:
+        if type(base) is type(array):
+            array = base
+        base = getattr(base, "base", None)
+    return array
+
+
+def flat(array: Any) -> Any:
+    """All elements that lie in memory from an array's first to its last, those it skips too, as a view of one dimension."""
+    last = sum((n - 1) * stride for stride, n in zip(array.strides, array.shape)) if array.size else -array.itemsize
+    return strided(array, (last // array.itemsize + 1,), (array.itemsize,))
+
+
+def strided(array: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+    """A view that starts where `array` does; strides in bytes. Nothing checks that it stays within the memory."""
+    return xp_of(array).lib.stride_tricks.as_strided(array, shape, strides)

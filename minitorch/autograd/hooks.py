@@ -6,6 +6,7 @@ Read next: `engine.py`.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -74,6 +75,24 @@ def as_tensors(grads: Sequence) -> list:
 def as_carried(grads: Sequence) -> list:
     """Gradients from users' code, as this walk carries them."""
     return [g._array if grad_mode.on_arrays and g is not None else g for g in grads]
+
+
+def warn_if_has_hooks(tensor: Any) -> None:
+    """Say that a tensor's hooks stay behind when it is pickled, but for those marked by `unserializable_hook`."""
+    hooks = tensor._leaf_hooks if tensor.is_leaf else hooks_of(tensor.grad_fn).tensor.get(tensor._output_nr)
+    for hook in (hooks or {}).values():
+        if not hasattr(hook, "__torch_unserializable__"):
+            warnings.warn(
+                f"backward hook {hook!r} on tensor will not be serialized.  If this is expected, you can decorate the function "
+                "with @minitorch.utils.hooks.unserializable_hook to suppress this warning",
+                stacklevel=2,
+            )
+
+
+def unserializable_hook(hook: Callable) -> Callable:
+    """Mark a hook as one that may stay behind, without a warning, when its tensor is pickled."""
+    hook.__torch_unserializable__ = True  # type: ignore[attr-defined]
+    return hook
 
 
 def hooks_of(node: Any) -> Hooks:

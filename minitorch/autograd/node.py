@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from . import hooks
 from .grad_mode import grad_mode
@@ -38,6 +38,9 @@ class Node:
     def name(self) -> str:
         """The name torch prints: `MulBackward0`."""
         raise NotImplementedError
+
+    def __reduce_ex__(self, protocol: Any) -> NoReturn:
+        raise TypeError(f"cannot pickle '{self.name()}' object: a graph is not copied; detach() what leads to it")
 
     @property
     def next_functions(self) -> tuple[tuple[Any, int], ...]:

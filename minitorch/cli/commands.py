@@ -230,8 +230,8 @@ def _save(args: argparse.Namespace, model: minitorch.nn.Module, accuracy: float)
     }
     try:
         minitorch.save(checkpoint, args.out)
-    except OSError as error:
-        raise UserError(f"--out {args.out}: could not save: {error.strerror}") from None
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"--out {args.out}: could not save: {getattr(error, 'strerror', error)}") from None
 
 
 # ---- evaluate ----

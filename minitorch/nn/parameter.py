@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from minitorch.tensor import Tensor
+from minitorch.tensor.copying import attributes
 
 
 class Parameter(Tensor):
@@ -32,7 +33,17 @@ class Parameter(Tensor):
         return memo[id(self)]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return type(self), (self.data, self.requires_grad)
+        return _rebuild, (self.data, self.requires_grad, attributes(self))
+
+    def __copy__(self) -> Parameter:
+        return _rebuild(self.data, self.requires_grad, attributes(self))
+
+
+def _rebuild(data: Tensor, requires_grad: bool, state: dict[str, Any]) -> Parameter:
+    """What unpickling calls. As in torch, an object of a subclass comes out as a Parameter."""
+    made = Parameter(data, requires_grad)
+    made.__dict__.update(state)
+    return made
 
 
 class Buffer(Tensor):

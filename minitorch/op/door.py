@@ -9,6 +9,7 @@ Read next: `plan.py`, what a recorded call keeps for its derivative; `autograd/n
 from __future__ import annotations
 
 import inspect
+import sys
 from collections import namedtuple
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -48,7 +49,7 @@ class Op:
             declaration.elementwise if declaration.keeps_layout is None else declaration.keeps_layout
         )
         self.single = declaration.outputs == ("out",)
-        self.result: Any = namedtuple(declaration.name, declaration.outputs) if len(declaration.outputs) > 1 else None  # type: ignore[misc]
+        self.result: Any = _named_outputs(self, declaration) if len(declaration.outputs) > 1 else None
         self.signature = Signature(
             declaration.name, declaration.forward, declaration.checked_parameters, declaration.only, declaration.same_dtype
         )
@@ -80,6 +81,11 @@ class Op:
     def __get__(self, instance: Any, owner: type | None = None) -> Op:
         """In the body of a class an op is no method. (That `__get__` is there makes `help` show an op as a function.)"""
         return self
+
+    def __reduce__(self) -> str:
+        """Pickled and copied as a function is: by its module and the name that it has there."""
+        module = getattr(sys.modules.get(self.__module__), "__dict__", {})
+        return next((name for name, thing in module.items() if thing is self), self.__name__)
 
     # ---- the call ----
 
@@ -204,6 +210,19 @@ class Op:
             return function
 
         return add
+
+
+def _named_outputs(op: Op, declaration: Declaration) -> Any:
+    """The named tuple that the op's outputs come in. No module has its class, so pickle asks the op for it."""
+    fields = namedtuple(declaration.name, declaration.outputs)  # type: ignore[misc]
+    made: Any = fields
+    made.__reduce__ = lambda outputs: (_outputs_again, (op, tuple(outputs)))
+    return made
+
+
+def _outputs_again(op: Op, outputs: tuple) -> Any:
+    """What unpickling calls."""
+    return op.result(*outputs)
 
 
 def in_torchs_words(error: Exception, arrays: list) -> Exception:

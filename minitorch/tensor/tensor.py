@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.device import device, device_of, to_numpy
+from ..arrays.device import device, device_of
 from ..arrays.memory import address
 from ..autograd import hooks, leaves, node
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from ..autograd.hooks import Hooks, hooks_of
 from ..op import door, lanes, recipe, signature
 from ..op.door import new
+from .copying import Copying
 from .methods import TensorMethods
 from .writing import INFERENCE, Version, Writing
 
@@ -45,7 +46,7 @@ class Size(tuple):
         return f"minitorch.Size([{', '.join(map(str, self))}])"
 
 
-class Tensor(Writing, TensorMethods):
+class Tensor(Writing, Copying, TensorMethods):
     """An n-dimensional array that remembers how it was computed, when asked to (`requires_grad=True`)."""
 
     # Class attributes are the defaults, so that the door only writes what differs.
@@ -372,41 +373,8 @@ class Tensor(Writing, TensorMethods):
             self._post_accumulate_hooks = {}
         return Hooks.add(self._post_accumulate_hooks, hook)
 
-    # ---- copies of the object ----
-
-    def __deepcopy__(self, memo: dict) -> Any:
-        if not self.is_leaf:
-            raise RuntimeError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment. "
-                "Copy .detach() or .clone() instead."
-            )
-        import copy
-
-        made = new(type(self))
-        memo[id(self)] = made
-        for key, value in self.__dict__.items():
-            if not key.startswith("_"):
-                setattr(made, key, copy.deepcopy(value, memo))
-        made._array, made._requires_grad = self._array.copy(), self._requires_grad
-        made._grad = copy.deepcopy(self._grad, memo)
-        return made
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        if not self.is_leaf:
-            raise RuntimeError("only leaf tensors can be pickled; pickle .detach() instead")
-        state = {k: v for k, v in self.__dict__.items() if not k.startswith("_")} | {"_requires_grad": self._requires_grad}
-        return _rebuild, (type(self), to_numpy(self._array), str(self.device), state)
-
     def __hash__(self) -> int:
         return id(self)
-
-
-def _rebuild(cls: type, array: np.ndarray, device_name: str, state: dict) -> Any:
-    """What unpickling calls: the tensor from its parts."""
-    made: Any = new(cls)
-    made._array = device(device_name).xp.asarray(array)
-    made.__dict__.update(state)
-    return made
 
 
 class _recording:

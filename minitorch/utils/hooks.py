@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from minitorch.autograd import Function, is_grad_enabled
+from minitorch.autograd.hooks import unserializable_hook as unserializable_hook
+from minitorch.autograd.hooks import warn_if_has_hooks as warn_if_has_hooks
 from minitorch.tensor import Tensor
 
 

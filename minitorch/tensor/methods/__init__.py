@@ -48,7 +48,8 @@ def _document() -> None:
             if callable(method) and method.__doc__ is None and thing is not None:
                 method.__doc__ = thing.__doc__
             if callable(method):
-                method.__qualname__ = f"Tensor.{name}"  # Python's own errors about missing arguments use it
+                # Python's own errors about missing arguments use the name, and pickle finds `Tensor.relu` by both.
+                method.__qualname__, method.__module__ = f"Tensor.{name}", "minitorch.tensor"
 
 
 _document()
