@@ -10,6 +10,8 @@ from .tensor import Tensor
 Number: TypeAlias = float | Tensor  # a tensor of one element and no dimensions stands for a number
 Dims: TypeAlias = int | Sequence[int]
 Sizes: TypeAlias = Sequence[int]
+Flag: TypeAlias = bool
+Reduction: TypeAlias = str
 
 __all__ = [
     "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "adjoint", "all",
@@ -144,10 +146,10 @@ def batch_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, runnin
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_k = x₁ᵀ W_k x₂ + b_k: x₁ (…, I), x₂ (…, J), W (K, I, J), y (…, K)."""
 
-def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = 'mean') -> Tensor:
+def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
     """−w (y ln p + (1 − y) ln(1 − p)), with each logarithm at least −100, so that no loss is infinite."""
 
-def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = 'mean', pos_weight: Tensor | None = None) -> Tensor:
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', pos_weight: Tensor | None = None) -> Tensor:
     """−w (v y ln σ(x) + (1 − y) ln(1 − σ(x))) for logits x, without computing σ: finite for every finite x."""
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0, *, out: Tensor | None = None) -> Tensor:
@@ -225,7 +227,7 @@ def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def count_nonzero(input: Tensor, dim: Dims | None = None, *, out: Tensor | None = None) -> Tensor:
     """How many over `dim` are not 0."""
 
-def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = 'mean', label_smoothing: float = 0.0) -> Tensor:
+def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, ignore_index: int = -100, reduce: Flag | None = None, reduction: Reduction = 'mean', label_smoothing: float = 0.0) -> Tensor:
     """−ln softmax(x)_y of logits x (N, C, …) at classes y (N, …) (int64), or −Σ_c q_c ln p_c for probabilities q like x."""
 
 class _cummax(NamedTuple):
@@ -386,8 +388,8 @@ def heaviside(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Ten
 def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """The tensors beside each other: along dimension 1, or 0 for vectors."""
 
-def huber_loss(input: Tensor, target: Tensor, reduction: str = 'mean', delta: float = 1.0) -> Tensor:
-    """d² / 2 where d = |x − y| ≤ δ, and δ (d − δ/2) beyond (Huber, 1964)"""
+def huber_loss(input: Tensor, target: Tensor, reduction: Reduction = 'mean', delta: float = 1.0, weight: Tensor | None = None) -> Tensor:
+    """w · (d² / 2 where d = |x − y| ≤ δ, and δ (d − δ/2) beyond) (Huber, 1964); the mean divides by the number of losses."""
 
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """√(a² + b²)"""
@@ -425,7 +427,7 @@ def isinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def isnan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """x is nan"""
 
-def kl_div(input: Tensor, target: Tensor, reduction: str = 'mean', log_target: bool = False) -> Tensor:
+def kl_div(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', log_target: bool = False) -> Tensor:
     """q (ln q − x) for log-probabilities x and probabilities q (their logarithms with log_target)."""
 
 def kron(input: Tensor, other: Tensor) -> Tensor:
@@ -438,8 +440,8 @@ class _kthvalue(NamedTuple):
 def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False, *, out: tuple[Tensor, Tensor] | None = None) -> _kthvalue:
     """The k-th smallest along `dim` (counted from 1), and its index."""
 
-def l1_loss(input: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor:
-    """|x − y|"""
+def l1_loss(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', weight: Tensor | None = None) -> Tensor:
+    """w |x − y|; the mean divides by Σ w."""
 
 def layer_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05) -> Tensor:
     """(x − mean) / √(var + ε) · w + b over the last dimensions, whose sizes are `normalized_shape` (Ba et al., 2016)."""
@@ -546,8 +548,8 @@ def mm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     """Dimensions moved from their places `source` to the places `destination`; the others keep their order."""
 
-def mse_loss(input: Tensor, target: Tensor, reduction: str = 'mean') -> Tensor:
-    """(x − y)²"""
+def mse_loss(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', weight: Tensor | None = None) -> Tensor:
+    """w (x − y)²; the mean divides by Σ w."""
 
 def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """x in order along dimension 0."""
@@ -576,7 +578,7 @@ def ne(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> T
 def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """−x"""
 
-def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = 'mean') -> Tensor:
+def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, ignore_index: int = -100, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
     """−w_y x_y of log-probabilities x (N, C, …) at the classes y (N, …); the mean divides by Σ w_y."""
 
 def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any | None = None) -> Any:
@@ -687,7 +689,7 @@ def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """sinh x"""
 
-def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = 'mean', beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', beta: float = 1.0) -> Tensor:
     """d² / 2β where d = |x − y| < β, and d − β/2 beyond: quadratic near 0, linear far away."""
 
 def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:

@@ -101,7 +101,6 @@ EXCUSED = {
     ("prod", "keepdim|dim: None"): "without a dim, keepdim is ignored, whatever it is",
     ("b?addbmm|norm", "shape"): "the size of a dimension that is not there is read first, or that it is empty",
     ("tensordot", "dims"): "lists of other than two dims fail in unpacking",
-    ("cross_entropy|CrossEntropyLoss", "label_smoothing"): "less than 0, or nan, counts as 0",
     ("flip", "shape"): "of two mistakes in dims, which is told is no promise",
     ("(feature_)?(alpha_)?dropout", "p: nan"): "nan passes the first check, which is a ValueError, and not the second",
     (

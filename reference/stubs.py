@@ -30,6 +30,8 @@ from .tensor import Tensor
 Number: TypeAlias = float | Tensor  # a tensor of one element and no dimensions stands for a number
 Dims: TypeAlias = int | Sequence[int]
 Sizes: TypeAlias = Sequence[int]
+Flag: TypeAlias = bool
+Reduction: TypeAlias = str
 
 '''
 

@@ -10,10 +10,11 @@ Read next: `ops/matmul.py`, which calls it.
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
+
+from .warning import warn
 
 # ---- how exact products of float32 are ----
 
@@ -32,7 +33,7 @@ def set_float32_matmul_precision(precision: str) -> None:
     if precision in PRECISIONS:
         _precision = precision
     else:
-        warnings.warn(f"{precision!r} is not one of 'highest', 'high' or 'medium'; the call has no effect", stacklevel=2)
+        warn(f"{precision!r} is not one of 'highest', 'high' or 'medium'; the call has no effect")
 
 
 def get_float32_matmul_precision() -> str:

@@ -69,6 +69,8 @@ bfloat16 = dtype("bfloat16", 2, is_floating_point=True)
 float32 = float_ = dtype("float32", 4, is_floating_point=True)
 float64 = double = dtype("float64", 8, is_floating_point=True)
 
+# Python's own types may be given for a dtype.
+OF_PYTHON: dict[type, dtype] = {float: float64, int: int64, bool: bool_}
 ALL = (uint8, int8, int16, int32, int64, bool_, float16, bfloat16, float32, float64)
 _BY_NUMPY = {d._numpy: d for d in ALL if d._numpy is not None}
 # The names torch's error messages use.
@@ -90,6 +92,11 @@ def from_numpy_dtype(numpy_dtype: Any) -> dtype:
         names = ", ".join(d.name for d in ALL)
         raise TypeError(f"can't convert np.ndarray of type {numpy_dtype}; the supported types are: {names}")
     return found
+
+
+def as_dtype(given: dtype | type) -> dtype:
+    """A dtype, or the one that a Python type stands for: float64 for `float`, int64 for `int`."""
+    return given if isinstance(given, dtype) else OF_PYTHON[given]
 
 
 _default = float32

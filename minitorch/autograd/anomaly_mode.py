@@ -8,9 +8,9 @@ Read next: `engine.py`.
 from __future__ import annotations
 
 import os
-import warnings
 from typing import Any
 
+from ..arrays.warning import warn
 from . import node as graph_node
 
 
@@ -48,9 +48,8 @@ class detect_anomaly:
 
     def __init__(self, check_nan: bool = True) -> None:
         self._check_nan = check_nan
-        warnings.warn(
-            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for debugging.",
-            stacklevel=2,
+        warn(
+            "Anomaly Detection has been enabled. This mode will increase the runtime and should only be enabled for debugging."
         )
 
     def __enter__(self) -> None:
@@ -108,7 +107,7 @@ def watched_run(node: Any, grads: list, recorded: bool) -> list:
                 raise RuntimeError(f"Function '{node.name()}' returned nan values in its {place}th output.")
         return results
     except Exception:
-        warnings.warn(_story(node), stacklevel=2)
+        warn(_story(node))
         raise
     finally:
         state.running = before

@@ -10,9 +10,10 @@ Read next: `engine.py`.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
+
+from ..arrays.warning import warn
 
 
 class GradcheckError(RuntimeError):
@@ -87,9 +88,7 @@ def _check(func: Callable, inputs: tuple, eps: float, atol: float, rtol: float) 
             "gradcheck expects at least one input tensor to require gradient, but none of the them have requires_grad=True."
         )
     if any(x.dtype.name != "float64" for x in checked):
-        warnings.warn(
-            "gradcheck: an input is not of dtype float64; differences of float32 numbers will probably fail", stacklevel=3
-        )
+        warn("gradcheck: an input is not of dtype float64; differences of float32 numbers will probably fail")
     outputs = _differentiable(func(*inputs))
     for k, output in enumerate(outputs):
         analytical = _analytical(output, checked)

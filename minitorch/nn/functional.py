@@ -7,14 +7,14 @@ left out, checks of batch sizes, and functions made of several ops.
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import minitorch
 from minitorch.arrays.dtypes import promote_types
+from minitorch.arrays.warning import warn
 from minitorch.autograd import no_grad
-from minitorch.op.signature import checked
+from minitorch.op.signature import Flag, checked
 from minitorch.ops import activation as _activation
 from minitorch.ops import dropout as _dropout
 from minitorch.ops import normalize as _normalize
@@ -60,19 +60,19 @@ def _in_place(function: Callable, input: Tensor, *options: Any) -> Tensor:
 
 
 @checked
-def relu(input: Tensor, inplace: bool = False) -> Tensor:
+def relu(input: Tensor, inplace: Flag = False) -> Tensor:
     """max(x, 0)"""
     return input._update(_activation.relu) if inplace else _activation.relu(input)
 
 
 @checked
-def relu6(input: Tensor, inplace: bool = False) -> Tensor:
+def relu6(input: Tensor, inplace: Flag = False) -> Tensor:
     """min(max(x, 0), 6)"""
     return hardtanh(input, 0.0, 6.0, inplace)
 
 
 @checked
-def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Tensor:
+def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace: Flag = False) -> Tensor:
     """x moved into [min_val, max_val]"""
     if inplace:
         return _in_place(_activation.hardtanh, input, min_val, max_val)
@@ -80,7 +80,7 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 
 
 @checked
-def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
+def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: Flag = False) -> Tensor:
     """x for x > 0, negative_slope · x otherwise"""
     if inplace:
         return _in_place(_activation.leaky_relu, input, negative_slope)
@@ -88,7 +88,7 @@ def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: bool = Fals
 
 
 @checked
-def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Tensor:
+def threshold(input: Tensor, threshold: float, value: float, inplace: Flag = False) -> Tensor:
     """x for x > threshold, `value` otherwise"""
     if inplace:
         return _in_place(_activation.threshold, input, threshold, value)
@@ -96,43 +96,43 @@ def threshold(input: Tensor, threshold: float, value: float, inplace: bool = Fal
 
 
 @checked
-def elu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+def elu(input: Tensor, alpha: float = 1.0, inplace: Flag = False) -> Tensor:
     """x for x > 0, α (eˣ − 1) otherwise"""
     return _in_place(_activation.elu, input, alpha) if inplace else _activation.elu(input, alpha)
 
 
 @checked
-def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Tensor:
+def celu(input: Tensor, alpha: float = 1.0, inplace: Flag = False) -> Tensor:
     """x for x > 0, α (e^(x/α) − 1) otherwise"""
     return _in_place(_activation.celu, input, alpha) if inplace else _activation.celu(input, alpha)
 
 
 @checked
-def selu(input: Tensor, inplace: bool = False) -> Tensor:
+def selu(input: Tensor, inplace: Flag = False) -> Tensor:
     """A scaled ELU that keeps mean 0 and variance 1"""
     return _in_place(_activation.selu, input) if inplace else _activation.selu(input)
 
 
 @checked
-def silu(input: Tensor, inplace: bool = False) -> Tensor:
+def silu(input: Tensor, inplace: Flag = False) -> Tensor:
     """x · σ(x)"""
     return _in_place(_activation.silu, input) if inplace else _activation.silu(input)
 
 
 @checked
-def mish(input: Tensor, inplace: bool = False) -> Tensor:
+def mish(input: Tensor, inplace: Flag = False) -> Tensor:
     """x · tanh(ln(1 + eˣ))"""
     return _in_place(_activation.mish, input) if inplace else _activation.mish(input)
 
 
 @checked
-def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
+def hardsigmoid(input: Tensor, inplace: Flag = False) -> Tensor:
     """min(max(x + 3, 0), 6) / 6"""
     return _in_place(_activation.hardsigmoid, input) if inplace else _activation.hardsigmoid(input)
 
 
 @checked
-def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
+def hardswish(input: Tensor, inplace: Flag = False) -> Tensor:
     """x · min(max(x + 3, 0), 6) / 6"""
     return _in_place(_activation.hardswish, input) if inplace else _activation.hardswish(input)
 
@@ -141,30 +141,27 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 @checked
-def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def softmax(input: Tensor, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> Tensor:
     """p_i = exp(x_i) / Σ_j exp(x_j) along `dim`; say which, the default is torch's old guess and warns"""
-    return _activation.softmax(input, _guessed_dim("softmax", input, dim, _stacklevel), dtype)
+    return _activation.softmax(input, _guessed_dim("softmax", input, dim), dtype)
 
 
 @checked
-def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> Tensor:
     """ln softmax(x) along `dim`"""
-    return _activation.log_softmax(input, _guessed_dim("log_softmax", input, dim, _stacklevel), dtype)
+    return _activation.log_softmax(input, _guessed_dim("log_softmax", input, dim), dtype)
 
 
 @checked
-def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
+def softmin(input: Tensor, dim: int | None = None, _stacklevel: Any = 3, dtype: Any = None) -> Tensor:
     """softmax(−x) along `dim`"""
-    return _activation.softmin(input, _guessed_dim("softmin", input, dim, _stacklevel), dtype)
+    return _activation.softmin(input, _guessed_dim("softmin", input, dim), dtype)
 
 
-def _guessed_dim(name: str, input: Tensor, dim: int | None, stacklevel: int) -> int:
+def _guessed_dim(name: str, input: Tensor, dim: int | None) -> int:
     if dim is not None:
         return dim
-    warnings.warn(
-        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.",
-        stacklevel=stacklevel + 1,
-    )
+    warn(f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an argument.")
     return 0 if input.ndim in (0, 1, 3) else 1
 
 
@@ -172,13 +169,13 @@ def _guessed_dim(name: str, input: Tensor, dim: int | None, stacklevel: int) -> 
 
 
 @checked
-def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: Flag = False) -> Tensor:
     """x · mask / (1 − p). It drops unless `training=False`: it cannot know of `model.eval()`; the layer does."""
     return _dropout_by(_dropout.dropout, input, p, training, inplace)
 
 
 @checked
-def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: Flag = False) -> Tensor:
     """Dropout of whole channels of x (N, C, L) or (C, L)"""
     _check_probability(p)
     if input.ndim not in (2, 3):
@@ -187,36 +184,36 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 @checked
-def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: Flag = False) -> Tensor:
     """Dropout of whole channels of x (N, C, H, W). Three dimensions are taken for (N, C, L), with a warning."""
     _check_probability(p)
     if input.ndim != 4:
-        warnings.warn(f"dropout2d: Received a {input.ndim}-D input, taken for (N, C, …); use dropout1d", stacklevel=2)
+        warn(f"dropout2d: Received a {input.ndim}-D input, taken for (N, C, …); use dropout1d")
     return _dropout_by(_dropout.feature_dropout, input, p, training, inplace)
 
 
 @checked
-def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: Flag = False) -> Tensor:
     """Dropout of whole channels of x (N, C, D, H, W) or (C, D, H, W)"""
     _check_probability(p)
     if input.ndim not in (4, 5):
-        warnings.warn(f"dropout3d: Received a {input.ndim}-D input, taken for (C, …); use dropout", stacklevel=2)
+        warn(f"dropout3d: Received a {input.ndim}-D input, taken for (C, …); use dropout")
     return _batched_dropout(input, 5, p, training, inplace)
 
 
 @checked
-def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: Flag = False) -> Tensor:
     """a · (x where kept, α′ where dropped) + b: dropout that keeps the mean 0 and variance 1 of SELU networks"""
     return _dropout_by(_dropout.alpha_dropout, input, p, training, inplace)
 
 
 @checked
-def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+def feature_alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: Flag = False) -> Tensor:
     """Alpha dropout of whole channels of x (N, C, …)"""
     return _dropout_by(_dropout.feature_alpha_dropout, input, p, training, inplace)
 
 
-def _dropout_by(function: Callable, input: Tensor, p: float, training: bool, inplace: bool) -> Tensor:
+def _dropout_by(function: Callable, input: Tensor, p: float, training: bool, inplace: Flag) -> Tensor:
     """One of the four dropouts, written into x if `inplace`."""
     _check_probability(p)
     if not training or p == 0:
@@ -224,7 +221,7 @@ def _dropout_by(function: Callable, input: Tensor, p: float, training: bool, inp
     return input._update(function, p, training) if inplace else function(input, p, training)
 
 
-def _batched_dropout(input: Tensor, batched: int, p: float, training: bool, inplace: bool) -> Tensor:
+def _batched_dropout(input: Tensor, batched: int, p: float, training: bool, inplace: Flag) -> Tensor:
     """Feature dropout of x, which is a batch if it has `batched` dimensions and one sample otherwise."""
     if input.ndim == batched:
         return _dropout_by(_dropout.feature_dropout, input, p, training, inplace)
@@ -239,13 +236,13 @@ def _check_probability(p: float) -> None:
 
 
 @checked
-def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: Flag = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
     """softmax((x + Gumbel noise) / τ): a sample from softmax(x) that has a gradient (Jang et al., 2017).
 
     `hard` gives the one-hot choice, with the gradient of the soft one. `eps` does nothing.
     """
     if eps != 1e-10:
-        warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
+        warn("`eps` parameter is deprecated and has no effect.")
     noise = -logits.new_empty(logits.shape).exponential_().log()
     soft = ((logits + noise) / tau).softmax(dim)
     if not hard:
@@ -399,15 +396,3 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
     out = input.new_full(shape, 0 if value is None else value)
     out[inner] = input
     return out
-
-
-# ---- reductions by their old names ---------------------------------------------------------------------------------
-
-
-def reduction_of(size_average: bool | None, reduce: bool | None, reduction: str) -> str:
-    """`reduction`, or what the deprecated size_average and reduce mean if one is given."""
-    if size_average is None and reduce is None:
-        return reduction
-    meant = "none" if reduce is False else "sum" if size_average is False else "mean"
-    warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.", stacklevel=4)
-    return meant

@@ -7,12 +7,12 @@ how many inputs an output sums, `fan_out` how many outputs an input reaches; `ga
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 
 import minitorch
+from minitorch.arrays.warning import warn
 from minitorch.autograd import no_grad
 from minitorch.random import Generator
 from minitorch.tensor import Tensor
@@ -142,7 +142,7 @@ def kaiming_normal_(
 
 
 def _nothing_to_do(tensor: Tensor) -> Tensor:
-    warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+    warn("Initializing zero-element tensors is a no-op")
     return tensor
 
 
@@ -175,10 +175,7 @@ def trunc_normal_(
 ) -> Tensor:
     """N(mean, std²) drawn again and again until every element lies in [a, b]; a, b are values, not multiples of std."""
     if mean < a - 2 * std or mean > b + 2 * std:
-        warnings.warn(
-            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.",
-            stacklevel=2,
-        )
+        warn("mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be incorrect.")
     likely = _below((b - mean) / std) - _below((a - mean) / std) > 0.3
     again = _redraw_normal if likely else _redraw_uniform
     return again(tensor, mean, std, a, b, generator)

@@ -109,13 +109,13 @@ def composite(
     grad_fn: str = "",
     only: str | None = None,
     same_dtype: str = "",
-    check_first: bool = False,
+    check_first: bool = True,
 ) -> Any:
     """Register a public function that is made of other ops, and so needs no derivative of its own.
 
     out: whether it takes `out=`. grad_fn: the name of its result's node, where torch has one op for it. `only` and `same_dtype` as for
-    `op`. check_first: check the types of its arguments before the call, because a wrong one would pass unnoticed; they are checked
-    when the call has failed in any case.
+    `op`. check_first: look at the types of its arguments before the call; where no wrong one can pass unnoticed, it is enough to look
+    when the call has failed, which costs nothing.
     """
     if function is None:
         words: dict[str, Any] = {"out": out, "grad_fn": grad_fn, "only": only, "same_dtype": same_dtype}

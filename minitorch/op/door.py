@@ -228,11 +228,12 @@ def _outputs_again(op: Op, outputs: tuple) -> Any:
 def in_torchs_words(error: Exception, arrays: list) -> Exception:
     """NumPy's complaint about shapes that do not broadcast, or CuPy's about devices, as torch says it; others as they are."""
     raise_what_was_noted()  # what went wrong on a GPU before this op may be why it fails
-    if mixed := mixed_devices(a for a in arrays if hasattr(a, "shape")):
+    arrays = [a for a in arrays if hasattr(a, "strides") and not isinstance(a, (np.generic, type))]  # (options too are here)
+    if mixed := mixed_devices(arrays):
         return mixed
     if "be broadcast" not in str(error):
         return error
-    shapes = [a.shape for a in arrays if hasattr(a, "shape")]
+    shapes = [a.shape for a in arrays]
     for dim in range(max(map(len, shapes))):
         sizes = [s[len(s) - 1 - dim] for s in shapes if dim < len(s)]
         a, *others = [n for n in sizes if n != 1] or [1]

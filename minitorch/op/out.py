@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from ..arrays import dtypes
 from ..arrays.device import mixed_devices
+from ..arrays.warning import warn
 from ..autograd.grad_mode import grad_mode
 from . import signature
 from .declaration import with_out
@@ -67,10 +67,9 @@ def _put(target: Any, value: Any) -> None:
         array[...] = value._array
     else:
         if array.size:
-            warnings.warn(
+            warn(
                 f"An output with one or more elements was resized since it had shape {list(target.shape)}, which does not match "
-                f"the required output shape {list(value.shape)}. Give out= a tensor of that shape, or an empty one.",
-                stacklevel=5,
+                f"the required output shape {list(value.shape)}. Give out= a tensor of that shape, or an empty one."
             )
         target._array = value._array.astype(array.dtype)
     target._bump()

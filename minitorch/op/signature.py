@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 from collections.abc import Callable, Sequence
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
@@ -16,13 +17,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
 import numpy as np
 
 from ..arrays import dtypes
+from ..arrays.device import device
 from ..autograd.grad_mode import grad_mode
-from .declaration import Array, Index, Operand, Parameter, parts_of, torchs_name
+from .declaration import REQUIRED, Array, Index, Indices, Operand, Parameter, parts_of, torchs_name
 
 if TYPE_CHECKING:
     Number = Any
     Dims = Any
     Sizes = Any
+    Device = Any
+    Flag = bool
+    Reduction = str
 else:
 
     class Number:
@@ -33,6 +38,15 @@ else:
 
     class Sizes:
         """A tuple or list of ints."""
+
+    class Device:
+        """A device, its name, or a GPU's number."""
+
+    class Flag:
+        """Looked at for its truth only: anything may come."""
+
+    class Reduction:
+        """The name of a reduction, which is looked up when the rest has been looked at."""
 
 
 class TensorLater:
@@ -45,10 +59,11 @@ Function = TypeVar("Function", bound=Callable)
 
 
 class Kind(NamedTuple):
-    """What an annotation stands for: its name in messages, and its test."""
+    """What an annotation stands for: its name in messages, its test, and what a value of it is read as."""
 
     words: str
     holds: Callable[[Any], bool]
+    read: Callable[[Any], Any] = lambda x: x
 
 
 def _is_int(x: Any) -> bool:
@@ -67,17 +82,29 @@ def _is_sequence(x: Any) -> bool:
     return isinstance(x, (tuple, list))
 
 
-TENSOR, NUMBER = Kind("Tensor", _is_tensor), Kind("Number", _is_number)
-INT, SEQUENCE = Kind("int", _is_int), Kind("tuple of ints", _is_sequence)
-DIMS = Kind("int or tuple of ints", lambda x: _is_sequence(x) or _is_int(x))
-# What each annotation, or part of one, may be; those that are not here are not checked.
+def _is_dtype(x: Any) -> bool:
+    return isinstance(x, (dtypes.dtype, type)) and (x in dtypes.OF_PYTHON or isinstance(x, dtypes.dtype))
+
+
+def _plain_number(x: Any) -> Any:
+    """A NumPy number as Python's: what it does to dtypes is then the same."""
+    return x.item() if isinstance(x, np.generic) else x
+
+
+TENSOR, NUMBER = Kind("Tensor", _is_tensor), Kind("Number", _is_number, _plain_number)
+INT, SEQUENCE = Kind("int", _is_int, operator.index), Kind("tuple of ints", _is_sequence)
+BOOL = Kind("bool", lambda x: isinstance(x, bool))
+DIMS = Kind(
+    "int or tuple of ints", lambda x: _is_sequence(x) or _is_int(x), lambda x: x if _is_sequence(x) else operator.index(x)
+)
+# What each annotation, or part of one, may be. A class that is not here stands for its instances, anything else for all.
 KINDS: dict[Any, tuple[Kind, ...]] = {
     NoneType: (Kind("None", lambda x: x is None),),
     Array: (TENSOR,),
     Index: (TENSOR,),
     TensorLater: (TENSOR,),
     Operand: (TENSOR, NUMBER),
-    bool: (Kind("bool", lambda x: isinstance(x, bool)),),
+    bool: (BOOL,),
     int: (INT,),
     float: (NUMBER,),
     Number: (NUMBER,),
@@ -85,8 +112,10 @@ KINDS: dict[Any, tuple[Kind, ...]] = {
     Sizes: (SEQUENCE,),
     Sequence[int]: (SEQUENCE,),
     str: (Kind("str", lambda x: isinstance(x, str)),),
-    dtypes.dtype: (Kind("minitorch.dtype", lambda x: isinstance(x, dtypes.dtype)),),
+    dtypes.dtype: (Kind("minitorch.dtype", _is_dtype, dtypes.as_dtype),),
+    Device: (Kind("minitorch.device", lambda x: isinstance(x, (device, str)) or _is_int(x)),),
 }
+UNCHECKED = (Any, object, Flag, Reduction, Indices, REQUIRED)
 
 
 def kinds_of(annotation: Any, function: Callable) -> tuple[Kind, ...]:
@@ -94,7 +123,14 @@ def kinds_of(annotation: Any, function: Callable) -> tuple[Kind, ...]:
     if annotation is None:
         return ()
     parts = parts_of(annotation, function, Tensor=TensorLater)
-    return tuple(kind for part in parts for kind in KINDS[part]) if all(part in KINDS for part in parts) else ()
+    if any(part in UNCHECKED or not (part in KINDS or isinstance(part, type)) for part in parts):
+        return ()
+    return tuple(kind for part in parts for kind in KINDS.get(part) or (instance_of(part),))
+
+
+def instance_of(cls: type) -> Kind:
+    """The kind of a class: its instances."""
+    return Kind(cls.__name__, lambda x: isinstance(x, cls))
 
 
 class Signature:
@@ -118,9 +154,8 @@ class Signature:
 
     @functools.cached_property
     def kinds(self) -> dict[str, tuple[Kind, ...]]:
-        """What each parameter may be. `reduction` and `inplace` torch looks at late, or only for their truth."""
-        named = [p for p in self.parameters() if p.name not in ("reduction", "inplace")]
-        return {p.name: kinds_of(p.annotation, self.function) for p in named}
+        """What each parameter may be."""
+        return {p.name: kinds_of(p.annotation, self.function) for p in self.parameters()}
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
@@ -128,7 +163,7 @@ class Signature:
         return tuple(p.name for p in self.parameters() if p.by_position)
 
     def check(self, args: tuple, kwargs: dict, types: tuple) -> tuple[tuple, dict]:
-        """The arguments, 0-d tensors that stand for numbers made numbers; TypeError if one is of no kind it may be."""
+        """The arguments as they are read: 0-d tensors and NumPy's numbers as Python's; TypeError if one is of no kind it may be."""
         checked = tuple(self._checked(n, x, i) for i, (n, x) in enumerate(zip(self.names, args), start=1))
         checked += args[len(checked) :]
         named = {n: self._checked(n, x) if n in self.kinds else x for n, x in kwargs.items()}
@@ -138,13 +173,16 @@ class Signature:
         return checked, named
 
     def _checked(self, name: str, value: Any, position: int = 0) -> Any:
-        """The value if it is of a kind that `name` may be."""
+        """The value, read as the first kind it is of among those that `name` may be."""
         kinds = self.kinds.get(name, ())
-        if not kinds or any(kind.holds(value) for kind in kinds):
+        if not kinds:
             return value
+        for kind in kinds:
+            if kind.holds(value):
+                return kind.read(value)
         if _is_tensor(value) and value.ndim == 0 and not value.requires_grad:  # it may stand for a number
             number = value.item()
-            if any(kind.holds(number) for kind in kinds):
+            if any(kind.holds(number) for kind in kinds if kind is not BOOL):
                 return number
         self.refuse(name, value, position, [kind.words for kind in kinds if kind.words != "None"])
 

@@ -85,7 +85,7 @@ bitwise_right_shift = row("bitwise_right_shift", "⌊a / 2ᵇ⌋", _shift("rshif
 # ---- whole tensors ----
 
 
-@composite(check_first=True)
+@composite
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Tensor:
     """|input − other| ≤ atol + rtol·|other|, elementwise; infinities are close to themselves only."""
     if input.dtype is not other.dtype:
@@ -102,7 +102,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
     return close | ((x.double() - y.double()).abs() <= atol + rtol * y.double().abs())
 
 
-@composite(check_first=True)
+@composite
 def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> bool:
     """Whether all elements are close (see `isclose`)."""
     return bool(isclose(input, other, rtol, atol, equal_nan).all())

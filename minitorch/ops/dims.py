@@ -15,12 +15,12 @@ def canonical_dim(dim: Any, ndim: int) -> int:
     >>> canonical_dim(-1, 3)
     2
     """
-    try:
-        dim = operator.index(dim)
-    except TypeError:
-        raise TypeError(f"dim must be an int, got {type(dim).__name__}") from None
+    if not isinstance(dim, int) or isinstance(dim, bool):
+        dim = _index(dim)
     n = ndim or 1
     if not -n <= dim < n:
+        if not -(2**63) <= dim < 2**63:
+            raise ValueError(f"Overflow when unpacking long long: {dim} does not fit into 64 bits")
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
     return dim % n
 
@@ -50,9 +50,26 @@ def as_ints(value: Any) -> tuple[int, ...]:
     >>> as_ints(3), as_ints([1, 2])
     ((3,), (1, 2))
     """
+    if isinstance(value, (tuple, list)):
+        return tuple(map(_element, value))
+    if hasattr(value, "__index__"):
+        return (_index(value),)
+    raise TypeError(f"expected an int or a sequence of ints, got {value!r}")
+
+
+def _element(value: Any) -> int:
+    """One of several ints."""
+    n = _index(value)
+    if not -(2**63) <= n < 2**63:
+        raise TypeError(f"expected a tuple of ints, but {n} does not fit into 64 bits")
+    return n
+
+
+def _index(value: Any) -> int:
+    """What stands for an int; a bool does not."""
     try:
-        if isinstance(value, (tuple, list)):
-            return tuple(map(operator.index, value))
-        return (operator.index(value),) if hasattr(value, "__index__") else tuple(map(operator.index, value))
+        if not isinstance(value, bool):
+            return operator.index(value)
     except TypeError:
-        raise TypeError(f"expected an int or a sequence of ints, got {value!r}") from None
+        pass
+    raise TypeError(f"expected an int, got {value!r}")

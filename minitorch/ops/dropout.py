@@ -105,7 +105,7 @@ def alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     return _saturated(input, input, p, train)
 
 
-@composite(check_first=True)
+@composite
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """Alpha dropout of whole channels."""
     return _saturated(input, _channels(input, p, train), p, train)

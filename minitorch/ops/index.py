@@ -274,7 +274,7 @@ def placed_grad(g: Tensor, key: tuple) -> Tensor:
     return basic_index(g, key)
 
 
-@composite
+@composite(check_first=False)
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice number `index` of `dim`, without that dimension: a view."""
     if not input.ndim:
@@ -285,7 +285,7 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return basic_index(input, (*[slice(None)] * dim, int(index)))
 
 
-@composite(check_first=True)
+@composite
 def narrow(input: Tensor, dim: int, start: Tensor | int, length: int) -> Tensor:
     """`length` slices of `dim`, from `start`: a view."""
     if not input.ndim:

@@ -6,20 +6,22 @@ their formula in our ops. Read next: `nn/modules/loss.py`.
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arrays.device import must_hold
 from ..arrays.dtypes import bool_, int64, uint8
+from ..arrays.warning import warn
 from ..autograd.grad_mode import is_grad_enabled
 from ..op import Array, Index, composite, elementwise, op
+from ..op.signature import Flag, Reduction
 from .activation import hardtanh, log_softmax_grad, log_softmax_kernel, logsigmoid
 from .elementwise import abs_ as absolute
 from .elementwise import clamp_min, exp, log, square, where
 from .gather import scattered
 from .index import holds_within
+from .reducing import check_reduction, check_weight, reduced, reduction_of, warn_if_broadcast, weighted
 from .shape import reshape, zeros
 from .special import sigmoid, xlogy
 
@@ -27,36 +29,22 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-def reduced(loss: Tensor, reduction: str) -> Tensor:
-    """The mean or sum of the elements' losses, or the losses themselves."""
-    _check_reduction(reduction)
-    if reduction == "none":
-        return loss
-    return loss.mean() if reduction == "mean" else loss.sum()
-
-
-def _check_reduction(reduction: str) -> None:
-    if reduction not in ("none", "mean", "sum"):
-        raise ValueError(f"{reduction} is not a valid value for reduction; it is 'none', 'mean' or 'sum'")
-
-
-def _warn_if_broadcast(input: Tensor, target: Tensor) -> None:
-    if input.shape != target.shape:
-        warnings.warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead "
-            "to incorrect results due to broadcasting. Please ensure they have the same size.",
-            stacklevel=4,
-        )
-
-
 # ---- distances ----
 
 
 @composite(grad_fn="MseLossBackward0")
-def mse_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """(x − y)²"""
-    _warn_if_broadcast(input, target)
-    return reduced(squared_error(input, target), reduction)
+def mse_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Flag | None = None,
+    reduce: Flag | None = None,
+    reduction: Reduction = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """w (x − y)²; the mean divides by Σ w."""
+    warn_if_broadcast(input, target)
+    reduction = reduction_of(size_average, reduce, reduction)
+    return weighted(squared_error(input, target), weight, input, reduction)
 
 
 @elementwise(name="mse_loss", public=False, only="floats")
@@ -79,27 +67,45 @@ def squared_error_grad_y(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
 
 
 @composite
-def l1_loss(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
-    """|x − y|"""
-    _warn_if_broadcast(input, target)
-    return reduced(absolute(input - target), reduction)
+def l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Flag | None = None,
+    reduce: Flag | None = None,
+    reduction: Reduction = "mean",
+    weight: Tensor | None = None,
+) -> Tensor:
+    """w |x − y|; the mean divides by Σ w."""
+    warn_if_broadcast(input, target)
+    reduction = reduction_of(size_average, reduce, reduction)
+    return weighted(absolute(input - target), weight, input, reduction)
 
 
 @composite(grad_fn="SmoothL1LossBackward0")
-def smooth_l1_loss(input: Tensor, target: Tensor, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+def smooth_l1_loss(
+    input: Tensor,
+    target: Tensor,
+    size_average: Flag | None = None,
+    reduce: Flag | None = None,
+    reduction: Reduction = "mean",
+    beta: float = 1.0,
+) -> Tensor:
     """d² / 2β where d = |x − y| < β, and d − β/2 beyond: quadratic near 0, linear far away."""
-    _warn_if_broadcast(input, target)
+    warn_if_broadcast(input, target)
+    reduction = reduction_of(size_average, reduce, reduction)
     if not beta >= 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
     if beta == 0:
-        return l1_loss(input, target, reduction)
+        return reduced(absolute(input - target), reduction)
     return reduced(quadratic_then_linear(_difference("smooth_l1_loss", input, target), beta, 1 / beta), reduction)
 
 
 @composite(grad_fn="HuberLossBackward0")
-def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0) -> Tensor:
-    """d² / 2 where d = |x − y| ≤ δ, and δ (d − δ/2) beyond (Huber, 1964)"""
-    _warn_if_broadcast(input, target)
+def huber_loss(
+    input: Tensor, target: Tensor, reduction: Reduction = "mean", delta: float = 1.0, weight: Tensor | None = None
+) -> Tensor:
+    """w · (d² / 2 where d = |x − y| ≤ δ, and δ (d − δ/2) beyond) (Huber, 1964); the mean divides by the number of losses."""
+    warn_if_broadcast(input, target)
     if not delta > 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
     losses = quadratic_then_linear(_difference("huber_loss", input, target), delta, 1.0)
@@ -107,7 +113,11 @@ def huber_loss(input: Tensor, target: Tensor, reduction: str = "mean", delta: fl
         raise RuntimeError(
             f"result type {losses.dtype!r} can't be cast to the desired output type {input.dtype!r}; convert the input with .float()"
         )
-    return reduced(losses.to(input.dtype), reduction)
+    losses = losses.to(input.dtype)
+    if weight is not None:
+        check_weight(weight, input)
+        losses = losses * weight
+    return reduced(losses, reduction)
 
 
 def _difference(name: str, x: Tensor, y: Tensor) -> Tensor:
@@ -173,12 +183,19 @@ def picked_grad(
 
 @composite
 def nll_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Flag | None = None,
+    ignore_index: int = -100,
+    reduce: Flag | None = None,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     """−w_y x_y of log-probabilities x (N, C, …) at the classes y (N, …); the mean divides by Σ w_y."""
+    reduction = reduction_of(size_average, reduce, reduction)
     rows, classes, shape = _rows(input, target, weight)
     _check_class_weight(weight, rows.shape[1], rows.dtype)
-    _check_reduction(reduction)
+    check_reduction(reduction)
     loss = picked(rows, classes, weight, reduction, ignore_index)[0]
     return loss.reshape(shape) if reduction == "none" else loss
 
@@ -245,13 +262,15 @@ def _class_numbers(target: Tensor) -> Tensor:
     return target.to(int64)
 
 
-@composite
+@composite(check_first=False)
 def cross_entropy(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
+    size_average: Flag | None = None,
     ignore_index: int = -100,
-    reduction: str = "mean",
+    reduce: Flag | None = None,
+    reduction: Reduction = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
     """−ln softmax(x)_y of logits x (N, C, …) at classes y (N, …) (int64), or −Σ_c q_c ln p_c for probabilities q like x.
@@ -261,13 +280,15 @@ def cross_entropy(
     >>> minitorch.nn.functional.cross_entropy(minitorch.zeros(1, 10), minitorch.tensor([3]))
     tensor(2.3026)
     """
-    if not 0.0 <= label_smoothing <= 1.0:
+    reduction = reduction_of(size_average, reduce, reduction)
+    if label_smoothing > 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
+    label_smoothing = label_smoothing if label_smoothing > 0.0 else 0.0  # as in torch, less than 0 and nan count as 0
     if input.shape == target.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     rows, classes, shape = _rows(input, target, weight)
     _check_class_weight(weight, rows.shape[1], rows.dtype)
-    _check_reduction(reduction)
+    check_reduction(reduction)
     loss = nll_of_logits(rows, classes, weight, reduction, ignore_index, label_smoothing)[0]
     return loss.reshape(shape) if reduction == "none" else loss
 
@@ -347,8 +368,16 @@ def _soft_cross_entropy(
 
 
 @composite(only="floats", same_dtype="input target", grad_fn="BinaryCrossEntropyBackward0")
-def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: str = "mean") -> Tensor:
+def binary_cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    size_average: Flag | None = None,
+    reduce: Flag | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
     """−w (y ln p + (1 − y) ln(1 − p)), with each logarithm at least −100, so that no loss is infinite."""
+    reduction = reduction_of(size_average, reduce, reduction)
     if input.shape != target.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please "
@@ -408,10 +437,13 @@ def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
     weight: Tensor | None = None,
-    reduction: str = "mean",
+    size_average: Flag | None = None,
+    reduce: Flag | None = None,
+    reduction: Reduction = "mean",
     pos_weight: Tensor | None = None,
 ) -> Tensor:
     """−w (v y ln σ(x) + (1 − y) ln(1 − σ(x))) for logits x, without computing σ: finite for every finite x."""
+    reduction = reduction_of(size_average, reduce, reduction)
     if not target.is_floating_point():
         raise RuntimeError(
             f"result type {input.dtype!r} can't be cast to the desired output type {target.dtype!r}: the targets are "
@@ -446,18 +478,25 @@ def logits_loss_grad_y(g: Tensor, x: Tensor) -> Tensor:
     return -g * x
 
 
-@composite(check_first=True)
-def kl_div(input: Tensor, target: Tensor, reduction: str = "mean", log_target: bool = False) -> Tensor:
+@composite
+def kl_div(
+    input: Tensor,
+    target: Tensor,
+    size_average: Flag | None = None,
+    reduce: Flag | None = None,
+    reduction: Reduction = "mean",
+    log_target: bool = False,
+) -> Tensor:
     """q (ln q − x) for log-probabilities x and probabilities q (their logarithms with log_target).
 
     "batchmean" divides the sum by the batch size: the Kullback–Leibler divergence proper.
     """
+    reduction = reduction_of(size_average, reduce, reduction)
     if reduction == "mean":
-        warnings.warn(
+        warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size.'batchmean' divides only by "
             "the batch size, and aligns with the KL div math definition.'mean' will be changed to behave the same as "
-            "'batchmean' in the next major release.",
-            stacklevel=3,
+            "'batchmean' in the next major release."
         )
     if not (input.is_floating_point() and target.is_floating_point()):
         raise RuntimeError(

@@ -167,7 +167,7 @@ def argwhere(xp: Any, x: Array) -> Array:
     return xp.stack(x.nonzero()).T if x.ndim else xp.zeros((int(x != 0), 0), "int64")  # column by column, as torch
 
 
-@composite(out=True, check_first=True)
+@composite(out=True)
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     """The indices of what is not 0: (K, ndim), or with as_tuple one vector a dimension.
 

@@ -159,7 +159,7 @@ def ger(input: Tensor, vec2: Tensor) -> Tensor:
     return outer(input, vec2)
 
 
-@composite(out=True)
+@composite(out=True, check_first=False)
 def matmul(input: Tensor, other: Tensor) -> Tensor:
     """a @ b: dot for vectors, mm for matrices, batched and broadcast for more dimensions.
 
@@ -323,7 +323,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: N
     return _plus(input, mv(mat, vec), beta, alpha)
 
 
-@composite(out=True, check_first=True, grad_fn="AddrBackward0")
+@composite(out=True, grad_fn="AddrBackward0")
 @in_float32
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · vec1 vec2ᵀ"""

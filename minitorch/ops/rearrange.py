@@ -252,7 +252,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     return split(input, -(-n // chunks) if n else [0] * chunks, dim)
 
 
-@composite(check_first=True)
+@composite
 def tensor_split(input: Tensor, indices_or_sections: Dims | Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views along `dim`: as many as `indices_or_sections` says, sizes differing by at most one, or cut at the indices."""
     if input.ndim == 0:
@@ -393,7 +393,7 @@ def repeat_grad(g: Tensor, x_shape: tuple, repeats: Any) -> Tensor:
     return reshape(summed, x_shape)
 
 
-@composite(check_first=True)
+@composite
 def tile(input: Tensor, dims: Sizes) -> Tensor:
     """`repeat`, where missing repeats in front count as 1."""
     dims = as_ints(dims)
@@ -414,7 +414,7 @@ def repeated_indices(xp: Any, repeats: Index) -> Array:
     return xp.repeat(xp.arange(repeats.size), repeats.tolist())
 
 
-@composite(check_first=True)
+@composite
 def repeat_interleave(input: Tensor, repeats: Tensor | int | None = None, dim: int | None = None) -> Tensor:
     """Each element `repeats` times in a row (a tensor: its own number for each), along `dim` or over all of x.
 

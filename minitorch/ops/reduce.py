@@ -100,7 +100,7 @@ def _sum_in_groups(x: Array, d: int) -> Array:
     return _sum_in_groups(groups, d) + x[(*before, slice(whole, None))].sum(d, keepdims=True)
 
 
-@composite(out=True, check_first=True, grad_fn="NansumBackward0")
+@composite(out=True, grad_fn="NansumBackward0")
 def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """Σ x over `dim`, nan counting as 0."""
     return sum_(nan_as_zero(input) if input.is_floating_point() else input, dim, keepdim, dtype)
@@ -199,7 +199,7 @@ def variance_grad(g: Tensor, x: Tensor, dim: Any, correction: Any, keepdim: bool
     return (2 / freedom if freedom else math.inf) * g * (x - average)
 
 
-@composite(out=True, check_first=True)
+@composite(out=True)
 def var(
     input: Tensor,
     dim: Dims | None = None,
@@ -240,7 +240,7 @@ def deviation_grad(g: Tensor, x: Tensor, out: Tensor, dim: Any, correction: Any,
     return variance_grad(masked_fill(g / (2 * out), out == 0, 0), x, dim, correction, keepdim)
 
 
-@composite(out=True, check_first=True)
+@composite(out=True)
 def std(
     input: Tensor,
     dim: Dims | None = None,
@@ -253,7 +253,7 @@ def std(
     return deviation(input, *_dim_and_correction(dim, unbiased, correction), keepdim)
 
 
-@composite(check_first=True, grad_fn="VarMeanBackward0")
+@composite(grad_fn="VarMeanBackward0")
 def var_mean(
     input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -261,7 +261,7 @@ def var_mean(
     return var(input, dim, None, keepdim, correction=correction), input.mean(dim, keepdim)
 
 
-@composite(check_first=True, grad_fn="StdMeanBackward0")
+@composite(grad_fn="StdMeanBackward0")
 def std_mean(
     input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
@@ -330,7 +330,7 @@ def logsumexp_grad(g: Tensor, x: Tensor, out: Tensor, dim: Any, keepdim: bool) -
 # ---- norms ----
 
 
-@composite(out=True, check_first=True)
+@composite(out=True)
 def norm(
     input: Tensor,
     p: float | str | None = "fro",
@@ -400,7 +400,7 @@ def vector_norm_grad(g: Tensor, x: Tensor, out: Tensor, p: float, dim: Any, keep
     return (sign(x) * pow_(size, p - 1) if p < 2 else x * pow_(size, p - 2)) * scale
 
 
-@composite(check_first=True, grad_fn="DistBackward0")
+@composite(grad_fn="DistBackward0")
 def dist(input: Tensor, other: Tensor, p: Number = 2) -> Tensor:
     """‖input − other‖_p"""
     return norm(input - other, p)

@@ -8,7 +8,6 @@ the first word is drawn, except where torch's does not. Read next: `minitorch/ra
 from __future__ import annotations
 
 import math
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import device_of, to_numpy
 from ..arrays.layout import laid_out_like, memory_order
+from ..arrays.warning import warn
 from ..op import Array, Index, op
 from ..random import discrete, normal, uniform
 from ..random.exact import fma, library_for, rounded
@@ -226,10 +226,7 @@ def _in_bounds(dtype: Any, digits: int, limits: dict[str, int]) -> None:
         if not smallest <= value <= largest:
             raise RuntimeError(f"{name} is out of bounds for {kind.name}: {value}")
         if digits and abs(value) > 2**digits:
-            warnings.warn(
-                f"{name} is out of bounds [-(2^{digits}), 2^{digits}]: {kind.name} does not hold every integer beyond it",
-                stacklevel=4,
-            )
+            warn(f"{name} is out of bounds [-(2^{digits}), 2^{digits}]: {kind.name} does not hold every integer beyond it")
 
 
 # ---- by weight ----

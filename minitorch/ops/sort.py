@@ -42,7 +42,7 @@ def sort_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
     return to_chosen(g, x_shape, indices, dim, True)
 
 
-@composite(out=True, check_first=True)
+@composite(out=True)
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that put x in order along `dim`."""
     return sort(input.detach(), dim, descending, stable)[1]

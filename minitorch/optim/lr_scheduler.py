@@ -7,9 +7,9 @@ optimizer multiply together; `_get_closed_form_lr` gives the same rate from `las
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
+from minitorch.arrays.warning import warn
 from minitorch.optim.optimizer import Optimizer
 
 
@@ -54,11 +54,10 @@ class LRScheduler:
     def step(self) -> None:
         """Go to the next epoch: set each group's `lr`. Call it after `optimizer.step()`."""
         if self._step_count == 1 and not self.optimizer._opt_called:
-            warnings.warn(
+            warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them in the opposite order: "
                 "otherwise the first value of the learning rate schedule is skipped.",
                 UserWarning,
-                stacklevel=2,
             )
         self._step_count += 1
         self.last_epoch += 1
@@ -74,11 +73,7 @@ class LRScheduler:
 
     def _warn_if_not_in_step(self) -> None:
         if not self._get_lr_called_within_step:
-            warnings.warn(
-                "To get the last learning rate computed by the scheduler, please use `get_last_lr()`.",
-                UserWarning,
-                stacklevel=3,
-            )
+            warn("To get the last learning rate computed by the scheduler, please use `get_last_lr()`.", UserWarning)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything but the optimizer."""

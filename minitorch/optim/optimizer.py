@@ -8,7 +8,6 @@ checkpoints pass between the two libraries. Read next: `sgd.py`, `adam.py`.
 from __future__ import annotations
 
 import functools
-import warnings
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from copy import deepcopy
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minitorch.arrays.device import shortcuts
+from minitorch.arrays.warning import warn
 from minitorch.autograd import enable_grad, no_grad
 from minitorch.nn.modules.module import clear_grad
 from minitorch.tensor import Tensor
@@ -190,10 +190,9 @@ class Optimizer:
         """A parameter may be in one group only, and either all groups carry names or none."""
         ours = {id(param) for param in new["params"]}
         if len(ours) < len(new["params"]):
-            warnings.warn(
+            warn(
                 "optimizer contains a parameter group with duplicate parameters; in future, this will cause an error; "
-                "see github.com/pytorch/pytorch/issues/40967 for more information",
-                stacklevel=4,
+                "see github.com/pytorch/pytorch/issues/40967 for more information"
             )
         for group in self.param_groups:
             if ("param_names" in new) != ("param_names" in group):

@@ -8,7 +8,6 @@ Read next: `writing.py`, then `autograd/engine.py` for what `backward` does.
 from __future__ import annotations
 
 import math
-import warnings
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import device, device_of
 from ..arrays.memory import address
+from ..arrays.warning import warn
 from ..autograd import hooks, leaves, node
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from ..autograd.hooks import Hooks, hooks_of
@@ -195,12 +195,11 @@ class Tensor(Writing, Copying, TensorMethods):
         """The gradient that backward has added up here; None before the first backward."""
         if self._grad is None and self._requires_grad and not self._retains_grad and not self._has_no_maker():
             maker = self._maker if self._grad_fn is leaves.STALE else self._grad_fn
-            warnings.warn(
+            warn(
                 "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed: "
                 f"{maker.name() if maker else 'an op'} made it, and its .grad attribute won't be populated during "
                 "autograd.backward(). If you indeed want it to be populated, call .retain_grad() on this Tensor before backward; "
-                "if you meant a leaf, access that instead.",
-                stacklevel=2,
+                "if you meant a leaf, access that instead."
             )
         return self._grad
 

@@ -11,10 +11,11 @@ Source: Chen et al., Training Deep Nets with Sublinear Memory Cost, 2016.
 from __future__ import annotations
 
 import contextlib
-import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from minitorch.arrays.warning import warn
 
 from .. import random
 from ..autograd import Function, backward, engine, graph
@@ -49,10 +50,9 @@ def checkpoint(
     not. early_stop: end the second run once everything is there.
     """
     if use_reentrant is None:
-        warnings.warn(
+        warn(
             "checkpoint: the use_reentrant parameter should be passed explicitly. use_reentrant=False is recommended; True, "
-            "which is taken now, is the older form.",
-            stacklevel=2,
+            "which is taken now, is the older form."
         )
         use_reentrant = True
     if use_reentrant:
@@ -227,7 +227,7 @@ class _Reentrant(Function):
     @staticmethod
     def forward(ctx: Any, function: Callable, preserve_rng_state: bool, *args: Any) -> Any:
         if not any(isinstance(x, Tensor) and x.requires_grad for x in args):
-            warnings.warn("None of the inputs have requires_grad=True. Gradients will be None", stacklevel=4)
+            warn("None of the inputs have requires_grad=True. Gradients will be None")
         ctx.function = function
         ctx.random_state = random.every_state() if preserve_rng_state else None
         ctx.args = [None if isinstance(x, Tensor) else x for x in args]

@@ -7,11 +7,11 @@ module's outputs and inputs. Read next: `minitorch/nn/modules/hooks.py`, which c
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from minitorch.arrays.warning import warn
 from minitorch.autograd import Function, is_grad_enabled
 from minitorch.autograd.hooks import unserializable_hook as unserializable_hook
 from minitorch.autograd.hooks import warn_if_has_hooks as warn_if_has_hooks
@@ -111,10 +111,9 @@ class BackwardHook:
         return tuple(grad_inputs[place] for place in self.input_places)
 
     def _run_hooks_without_inputs(self, grad_outputs: tuple[Any, ...]) -> None:
-        warnings.warn(
+        warn(
             "Full backward hook is firing when gradients are computed with respect to module outputs since no inputs "
-            "require gradients.",
-            stacklevel=2,
+            "require gradients."
         )
         for hook in self.hooks:
             changed = hook(self.module, (None,) * self.n_inputs, grad_outputs)

@@ -6,11 +6,11 @@ call costs one check. The gradients for the backward hooks come from `minitorch.
 
 from __future__ import annotations
 
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from minitorch.arrays.warning import warn
 from minitorch.utils.hooks import BackwardHook, RemovableHandle, add_hook
 
 
@@ -92,10 +92,9 @@ class ModuleHooks:
                 changed = hook(self, args, kwargs, result)
                 result = result if changed is None else changed
             except Exception as error:  # the error of forward matters more than this one
-                warnings.warn(
+                warn(
                     "module forward hook with ``always_call=True`` raised an exception that was silenced as another "
-                    f"error was raised in forward: {error}",
-                    stacklevel=2,
+                    f"error was raised in forward: {error}"
                 )
 
     def register_forward_pre_hook(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from minitorch.nn import functional as F
 from minitorch.nn.modules.module import Module
+from minitorch.ops.reducing import reduction_of
 from minitorch.tensor import Tensor
 
 
@@ -15,7 +16,7 @@ class _Loss(Module):
 
     def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
         super().__init__()
-        self.reduction = F.reduction_of(size_average, reduce, reduction)
+        self.reduction = reduction_of(size_average, reduce, reduction)
 
 
 class _WeightedLoss(_Loss):

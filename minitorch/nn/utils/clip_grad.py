@@ -7,11 +7,11 @@ stays. By value: each element is moved into [−clip_value, clip_value].
 from __future__ import annotations
 
 import types
-import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import minitorch
+from minitorch.arrays.warning import warn
 from minitorch.autograd import no_grad
 from minitorch.tensor import Tensor
 
@@ -34,7 +34,7 @@ def clip_grad_norm_(
     given_generator = isinstance(parameters, types.GeneratorType)
     params = _listed(parameters)
     if given_generator and not params:
-        warnings.warn("`parameters` is an empty generator, no gradient clipping will occur.", stacklevel=3)
+        warn("`parameters` is an empty generator, no gradient clipping will occur.")
     total_norm = get_total_norm(_gradients(params), norm_type, error_if_nonfinite, foreach)
     clip_grads_with_norm_(params, max_norm, total_norm, foreach)
     return total_norm

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...arrays import dtypes
 from ...ops import activation, elementwise, matmul, special
 from ...ops import index as indexing
+from .operators import operator, reflected
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -29,47 +30,20 @@ class Arithmetic:
 
     # ---- operators ----
 
-    def __add__(self, other: Any) -> Tensor:
-        return elementwise.add.binary(self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return elementwise.add.binary(self, other)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return elementwise.sub.binary(self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return elementwise.sub.binary(other, self)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return elementwise.mul.binary(self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return elementwise.mul.binary(self, other)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return elementwise.true_div.binary(self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return elementwise.true_div.binary(other, self)
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return elementwise.floor_divide(self, other)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return elementwise.floor_divide(other, self)
-
-    def __mod__(self, other: Any) -> Tensor:
-        return elementwise.remainder(self, other)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return elementwise.remainder(other, self)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return elementwise.pow_(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return elementwise.pow_(other, self)
+    __add__ = operator(elementwise.add.binary)
+    __radd__ = operator(elementwise.add.binary)
+    __sub__ = operator(elementwise.sub.binary)
+    __rsub__ = reflected(elementwise.sub.binary)
+    __mul__ = operator(elementwise.mul.binary)
+    __rmul__ = operator(elementwise.mul.binary)
+    __truediv__ = operator(elementwise.true_div.binary)
+    __rtruediv__ = reflected(elementwise.true_div.binary)
+    __floordiv__ = operator(elementwise.floor_divide)
+    __rfloordiv__ = reflected(elementwise.floor_divide)
+    __mod__ = operator(elementwise.remainder)
+    __rmod__ = reflected(elementwise.remainder)
+    __pow__ = operator(elementwise.pow_)
+    __rpow__ = reflected(elementwise.pow_)
 
     def __neg__(self) -> Tensor:
         return elementwise.neg(self)
@@ -80,11 +54,8 @@ class Arithmetic:
     def __abs__(self) -> Tensor:
         return elementwise.abs_(self)
 
-    def __matmul__(self, other: Tensor) -> Tensor:
-        return matmul.matmul(self, other)
-
-    def __rmatmul__(self, other: Tensor) -> Tensor:
-        return matmul.matmul(other, self)
+    __matmul__ = operator(matmul.matmul)
+    __rmatmul__ = reflected(matmul.matmul)
 
     def __getitem__(self, key: Any) -> Tensor:
         return indexing.getitem(self, key)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...ops import compare
+from .operators import operator, reflected
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -36,48 +37,20 @@ class Comparison:
     def __ne__(self, other: Any) -> Any:
         return compare.ne(self, other) if _is_operand(other) else NotImplemented
 
-    def __lt__(self, other: Any) -> Tensor:
-        return compare.lt(self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return compare.le(self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return compare.gt(self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return compare.ge(self, other)
-
-    def __and__(self, other: Any) -> Tensor:
-        return compare.bitwise_and(self, other)
-
-    def __rand__(self, other: Any) -> Tensor:
-        return compare.bitwise_and(self, other)
-
-    def __or__(self, other: Any) -> Tensor:
-        return compare.bitwise_or(self, other)
-
-    def __ror__(self, other: Any) -> Tensor:
-        return compare.bitwise_or(self, other)
-
-    def __xor__(self, other: Any) -> Tensor:
-        return compare.bitwise_xor(self, other)
-
-    def __rxor__(self, other: Any) -> Tensor:
-        return compare.bitwise_xor(self, other)
-
-    def __lshift__(self, other: Any) -> Tensor:
-        return compare.bitwise_left_shift(self, other)
-
-    def __rlshift__(self, other: Any) -> Tensor:
-        return compare.bitwise_left_shift(other, self)
-
-    def __rshift__(self, other: Any) -> Tensor:
-        return compare.bitwise_right_shift(self, other)
-
-    def __rrshift__(self, other: Any) -> Tensor:
-        return compare.bitwise_right_shift(other, self)
-
+    __lt__ = operator(compare.lt)
+    __le__ = operator(compare.le)
+    __gt__ = operator(compare.gt)
+    __ge__ = operator(compare.ge)
+    __and__ = operator(compare.bitwise_and)
+    __rand__ = operator(compare.bitwise_and)
+    __or__ = operator(compare.bitwise_or)
+    __ror__ = operator(compare.bitwise_or)
+    __xor__ = operator(compare.bitwise_xor)
+    __rxor__ = operator(compare.bitwise_xor)
+    __lshift__ = operator(compare.bitwise_left_shift)
+    __rlshift__ = reflected(compare.bitwise_left_shift)
+    __rshift__ = operator(compare.bitwise_right_shift)
+    __rrshift__ = reflected(compare.bitwise_right_shift)
     # ---- by name ----
 
     def eq(self, other: Any) -> Tensor:

@@ -106,6 +106,12 @@ class Conversion:
         array = self.numpy()
         return np.array(array, dtype=dtype, copy=copy) if dtype is not None or copy else array
 
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        """What NumPy hands back when it has computed with this tensor: a tensor, in which truth is uint8 as in torch."""
+        from ..creation import from_numpy
+
+        return from_numpy(np.asarray(array.astype("uint8") if array.dtype == bool else array))
+
     def __dlpack__(self, **kwargs: Any) -> Any:
         if self._requires_grad:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")

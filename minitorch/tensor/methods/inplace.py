@@ -12,6 +12,7 @@ from ...ops import activation, compare, elementwise, inplace, masked, matmul, sc
 from ...ops import gather as gathering
 from ...ops import index as indexing
 from ...ops import shape as shaping
+from .operators import operator
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -336,9 +337,18 @@ class InPlace:
     def t_(self) -> Tensor:
         return self._turn(shaping.t)
 
-    __iadd__, __isub__, __imul__, __itruediv__, __ipow__ = add_, sub_, mul_, div_, pow_
-    __ifloordiv__, __imod__, __ilshift__, __irshift__ = floor_divide_, remainder_, bitwise_left_shift_, bitwise_right_shift_
-    __iand__, __ior__, __ixor__ = bitwise_and_, bitwise_or_, bitwise_xor_
+    __iadd__ = operator(add_)
+    __isub__ = operator(sub_)
+    __imul__ = operator(mul_)
+    __itruediv__ = operator(div_)
+    __ipow__ = operator(pow_)
+    __ifloordiv__ = operator(floor_divide_)
+    __imod__ = operator(remainder_)
+    __ilshift__ = operator(bitwise_left_shift_)
+    __irshift__ = operator(bitwise_right_shift_)
+    __iand__ = operator(bitwise_and_)
+    __ior__ = operator(bitwise_or_)
+    __ixor__ = operator(bitwise_xor_)
 
     # torch's second names.
     absolute_, negative_, fix_, clip_ = abs_, neg_, trunc_, clamp_

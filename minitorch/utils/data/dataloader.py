@@ -8,9 +8,10 @@ Read next: `sampler.py` and `_utils/collate.py`.
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, NoReturn, TypeVar
+
+from minitorch.arrays.warning import warn
 
 from ...random import Generator
 from ._utils import draw_seed
@@ -112,7 +113,7 @@ class _BaseDataLoaderIter:
 
     def __init__(self, loader: DataLoader) -> None:
         if loader.pin_memory:
-            warnings.warn("pin_memory=True does nothing: minitorch has no page-locked memory; leave it out", stacklevel=3)
+            warn("pin_memory=True does nothing: minitorch has no page-locked memory; leave it out")
         self._loader = loader
         self._index_sampler = loader._index_sampler
         self._indices = iter(self._index_sampler)
@@ -130,10 +131,7 @@ class _BaseDataLoaderIter:
         data = self._next_data()
         self._num_yielded += 1
         if self._promised is not None and self._num_yielded > self._promised:
-            warnings.warn(
-                f"the dataset's len() is {self._promised}, but {self._num_yielded} batches have come; fix its __len__",
-                stacklevel=2,
-            )
+            warn(f"the dataset's len() is {self._promised}, but {self._num_yielded} batches have come; fix its __len__")
         return data
 
     def __len__(self) -> int:

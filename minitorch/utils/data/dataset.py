@@ -9,9 +9,10 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
+
+from minitorch.arrays.warning import warn
 
 from ...random import Generator, default_generator
 from ...tensor import Tensor
@@ -200,7 +201,7 @@ def _shares(n: int, shares: Sequence[float]) -> list[int]:
         counts[i % len(counts)] += 1
     for i, count in enumerate(counts):
         if count == 0:
-            warnings.warn(f"random_split: piece {i} of {n} samples is empty, its share is {shares[i]}", stacklevel=3)
+            warn(f"random_split: piece {i} of {n} samples is empty, its share is {shares[i]}")
     return counts
 
 
