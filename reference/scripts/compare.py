@@ -110,8 +110,9 @@ def compare_arrays(ours: Any, theirs: Any, where: str) -> None:
 
 
 def array_of(t: Any) -> np.ndarray:
+    """Its numbers; copied, for what torch has once given to NumPy it never resizes again."""
     t = t.detach()
-    return (t.float() if str(t.dtype).endswith("bfloat16") else t).numpy()
+    return (t.float() if str(t.dtype).endswith("bfloat16") else t.clone() if isinstance(t, torch.Tensor) else t).numpy()
 
 
 def close(a: np.ndarray, b: np.ndarray) -> bool:

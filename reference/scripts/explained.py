@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from .compare import Difference, array_of
 
@@ -14,17 +16,44 @@ DECIDES = re.compile(
 )
 
 
-def explanation(text: str, difference: Difference, errors: list[Any], before: list[tuple[Any, bytes, bytes]]) -> str:
-    """The words for a difference that is nobody's fault; "" for one that is.
+# What these give lies in memory as each library happened to compute it.
+OWN_LAYOUT = re.compile(r"autograd\.|func\.|einsum|kron|outer|tensordot|baddbmm|addmm|matmul| @ |norm\(|\[")
 
-    before: the tensors that the statement names, ours, with the bytes of both before it.
-    """
-    same_bits = all(ours == theirs for _, ours, theirs in before)
+
+class Before(NamedTuple):
+    """A tensor that a statement names, as it was before: ours, the bytes of both, the order of its dimensions in memory."""
+
+    ours: Any
+    our_bytes: bytes
+    torchs_bytes: bytes
+    order: list[int]
+    expanded: bool
+
+
+def explanation(text: str, difference: Difference, errors: list[Any], before: list[Before]) -> str:
+    """The words for a difference that is nobody's fault; "" for one that is."""
+    same_bits = all(each.our_bytes == each.torchs_bytes for each in before)
     if not same_bits and DECIDES.search(text) and difference.what in ("values", "value", "number", "array"):
         return "decided by a last bit"
     if "INTERNAL ASSERT" in str(errors[1]):
         return "torch fails an assertion of its own"
-    unchanged = all(array_of(t).tobytes() == ours for t, ours, _ in before)
+    unchanged = all(array_of(each.ours).tobytes() == each.our_bytes for each in before)
     if None not in errors and unchanged and difference.what in ("values", "shape", "version", "stride()", "requires_grad"):
         return "torch had changed something before it raised"
+    if errors[1] is None and re.search(r"out=(\w+)", text) and overlapping(text, before):
+        return "out= shares memory with what is read"
+    gave = difference.what in ("requires_grad", "is_leaf") and re.search(r"(gt|lt|ge|le|eq|ne|fill)_\(|gt\(", text)
+    if gave and difference.theirs in (True, False) and errors == [None, None]:
+        return "torch records a comparison in place, or a number written into integers, as a node that sends zeros"
+    mixed = len({str(each.order) for each in before}) > 1 or any(each.expanded for each in before)
+    if difference.what == "stride()" and (mixed or OWN_LAYOUT.search(text)):
+        return "operands of several layouts, or a composition: which layout comes of them is each library's own affair"
     return ""
+
+
+def overlapping(text: str, before: list[Before]) -> bool:
+    """Whether a tensor is named twice, or two of those named share memory."""
+    arrays = [each.ours.detach()._array for each in before]
+    names = re.findall(r"\b[a-z]\d?\b", text.replace("out=", ""))
+    shared = any(np.may_share_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
+    return shared or len(names) > len(set(names))

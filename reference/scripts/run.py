@@ -21,9 +21,10 @@ import numpy as np
 import torch
 
 import minitorch
+from minitorch.arrays.layout import memory_order
 
 from .compare import LIBRARIES, TOLERANCE, Difference, array_of, compare, precision, version
-from .explained import explanation
+from .explained import Before, explanation
 from .grammar import PRELUDE, statement
 from .pen import MOST, Pen, is_tensor
 
@@ -108,13 +109,14 @@ class Sides:
             return error.with_traceback(None)
         return None
 
-    def named(self, text: str) -> list[tuple[Any, bytes, bytes]]:
-        """The tensors that the statement names: ours, and the bytes of both."""
+    def named(self, text: str) -> list[Before]:
+        """The tensors that the statement names, as they are before it."""
         found = []
         for name in set(re.findall(r"[A-Za-z_]\w*", text)):
             ours, theirs = (names.get(name) for names in self.names)
             if is_tensor(theirs):
-                found.append((ours, array_of(ours).tobytes(), array_of(theirs).tobytes()))
+                a, b = array_of(ours), array_of(theirs)
+                found.append(Before(ours, a.tobytes(), b.tobytes(), memory_order(b), 0 in theirs.stride() and b.size > 1))
         return found
 
     def large(self) -> bool:
