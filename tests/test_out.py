@@ -26,9 +26,12 @@ def call(row: Row, lib: Any, seed: int, change: str) -> Any:
     result = row.call(function, case)
     if not isinstance(flat(result)[0], TENSOR[lib]):
         return None
-    made = [lib.zeros(tuple(t.shape), dtype=t.dtype) for t in flat(result)]
+    made = wholes = [lib.zeros(tuple(t.shape), dtype=t.dtype) for t in flat(result)]
     if change == "empty":
         made = [lib.empty(0, dtype=t.dtype) for t in made]
+    elif change == "beginning of another":  # it grows into the memory behind it
+        wholes = [lib.zeros(t.numel() + 3, dtype=t.dtype) for t in made]
+        made = [whole[1:2] for whole in wholes]
     elif change == "requires_grad":
         case = tensors(row.draw(Source(seed)), lib, np.float64, row.inputs())
     elif change == "int" and made[0].is_floating_point():
@@ -41,10 +44,10 @@ def call(row: Row, lib: Any, seed: int, change: str) -> Any:
         assert [t._version for t in made] == before, "a refused out= was written to"
         return type(error).__name__
     assert all(a is b for a, b in zip(flat(returned), made)), "out= is not what is returned"
-    return [(list(t.shape), t.numpy()) for t in made]
+    return [(list(t.shape), t.numpy()) for t in (*made, *wholes)]
 
 
-@pytest.mark.parametrize("change", ["same", "empty", "requires_grad", "int"])
+@pytest.mark.parametrize("change", ["same", "empty", "beginning of another", "requires_grad", "int"])
 @pytest.mark.parametrize("row", [row for row in table() if row.covers not in UNDOCUMENTED], ids=str)
 def test_out(row: Row, change: str) -> None:
     if change == "int" and not isinstance(row.ours, OpRow):

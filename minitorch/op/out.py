@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..arrays import dtypes
-from ..arrays.device import mixed_devices
+from ..arrays.device import mixed_devices, xp_of
+from ..arrays.layout import empty_like
+from ..arrays.memory import resized
 from ..arrays.warning import warn
 from ..autograd.grad_mode import grad_mode
 from . import signature
@@ -59,19 +61,19 @@ def write_out(function: Callable, out: Any, args: tuple, kwargs: dict) -> Any:
 
 
 def _put(target: Any, value: Any) -> None:
-    """target ← value, in its own memory if the shape is right, else in new memory."""
+    """target ← value, in its own memory, which becomes larger if need be."""
     array = target._array
     if error := mixed_devices([value._array, array]):
         raise error
-    if array.shape == value._array.shape:
-        array[...] = value._array
-    else:
+    if array.shape != value._array.shape:
         if array.size:
             warn(
                 f"An output with one or more elements was resized since it had shape {list(target.shape)}, which does not match "
                 f"the required output shape {list(value.shape)}. Give out= a tensor of that shape, or an empty one."
             )
-        target._array = value._array.astype(array.dtype)
+        xp = xp_of(array)
+        target._array = resized(xp, array, empty_like(xp, value._array, array.dtype))
+    target._array[...] = value._array
     target._bump()
 
 

@@ -114,12 +114,12 @@ def _zero(g: Tensor) -> Tensor:
 
 
 def _sign(xp: Any, x: Array) -> Array:
-    return x.copy() if x.dtype == bool else ((x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)).astype(x.dtype)
+    return x.copy("K") if x.dtype == bool else ((x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)).astype(x.dtype)
 
 
 def _steps(function: str) -> Any:
     """floor, ceil, trunc: integers are their own, and are copied."""
-    return lambda xp, x: getattr(xp, function)(x) if x.dtype.kind == "f" else x.copy()
+    return lambda xp, x: getattr(xp, function)(x) if x.dtype.kind == "f" else x.copy("K")
 
 
 sign = row("sign", "−1, 0 or 1", _sign, _zero)
@@ -134,7 +134,9 @@ frac = row("frac", "x − trunc(x)", lambda xp, x: x - xp.trunc(x), lambda g: g,
 def round_(xp: Any, x: Array, decimals: int = 0) -> Array:
     """x to the nearest number of `decimals` digits, halves to even."""
     if x.dtype.kind != "f":
-        return x.copy()
+        if decimals or x.dtype == bool:
+            raise NotImplementedError(f'"round_cpu" not implemented for {x.dtype.name}: only floats have decimals to round')
+        return x.copy("K")
     scale = 10.0 ** abs(decimals)
     if decimals < 0:
         return xp.rint(x / scale) * scale

@@ -16,13 +16,14 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.device import device, device_of
-from ..arrays.memory import address
+from ..arrays.memory import address, resized
 from ..arrays.warning import warn
 from ..autograd import hooks, leaves, node
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from ..autograd.hooks import Hooks, hooks_of
 from ..op import door, lanes, recipe, signature
 from ..op.door import new
+from ..ops.dims import as_ints
 from .copying import Copying
 from .methods import TensorMethods
 from .writing import INFERENCE, Version, Writing
@@ -122,8 +123,28 @@ class Tensor(Writing, Copying, TensorMethods):
 
     def stride(self, dim: int | None = None) -> Any:
         """For each dimension, how many elements apart its neighbours lie in memory (NumPy counts bytes)."""
-        strides = tuple(s // self._array.itemsize for s in self._array.strides)
+        array = self._array
+        if not array.size and 0 in array.strides:  # NumPy's of what has no elements; torch counts a size of 0 as 1
+            strides = tuple(math.prod(max(n, 1) for n in array.shape[d + 1 :]) for d in range(array.ndim))
+        else:
+            strides = tuple(s // array.itemsize for s in array.strides)
         return strides if dim is None else strides[dim]
+
+    def resize_(self, *size: int) -> Tensor:
+        """Another shape in the same memory, row by row; new memory, which begins with the old numbers, if there is too little."""
+        shape = as_ints(size[0] if len(size) == 1 and not isinstance(size[0], int) else size)
+        if self.requires_grad:
+            raise RuntimeError("cannot resize variables that require grad: resize .detach(), or use reshape()")
+        if min(shape, default=0) < 0:
+            raise RuntimeError(f"resize_ expects sizes of 0 or more, got {shape}")
+        if shape != self.shape:
+            xp = self.device.xp
+            self._array = resized(xp, self._array, xp.zeros(shape, self._array.dtype))
+        return self
+
+    def resize_as_(self, other: Tensor) -> Tensor:
+        """`resize_` to the shape of another tensor."""
+        return self.resize_(*other.shape)
 
     def is_contiguous(self) -> bool:
         """Whether the elements lie in memory in row-major order without gaps."""
