@@ -107,7 +107,6 @@ EXCUSED = {
         "setitem",
         "position [02]",
     ): "a write of a value that requires grad is refused late, by autograd; so is a mask of uint8",
-    ("pow", "uint8"): "ours reads a negative exponent of a uint8 as the number it wraps to, as torch does in sums",
     ("where", "uint8"): "a condition of uint8 is taken, with a warning that it is deprecated",
     (
         "nll_loss|cross_entropy",

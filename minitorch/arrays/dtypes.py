@@ -116,8 +116,8 @@ def set_default_dtype(d: dtype) -> None:
 
 
 def scalar_dtype(value: Any) -> dtype:
-    """The dtype a Python or NumPy number has on its own: bool, int64 or the default float."""
-    if isinstance(value, (bool, np.bool_)):
+    """The dtype a Python or NumPy number has on its own: bool, int64 or the default float (NumPy's bool too, as in torch)."""
+    if isinstance(value, bool):
         return bool_
     if isinstance(value, (int, np.integer)):
         return int64

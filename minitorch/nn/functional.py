@@ -393,6 +393,6 @@ def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float 
         return input.clone()
     shape = [n + max(before, 0) + max(after, 0) for n, (before, after) in zip(input.shape, around)]
     inner = tuple(slice(max(before, 0), max(before, 0) + n) for n, (before, _) in zip(input.shape, around))
-    out = input.new_full(shape, 0 if value is None else value)
+    out = input.new_full(shape, 0 if value is None else float(value))
     out[inner] = input
     return out

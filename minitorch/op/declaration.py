@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from types import UnionType
 from typing import TYPE_CHECKING, Any, get_args
@@ -67,6 +67,10 @@ class Declaration:
     doc: str | None = None  # its first line is the formula
 
     promote: str | None = "same"  # the `Array`s: "same" dtype; "float": integers become the default dtype; None: as they are
+    # By name: how a Python number, an input or an option, comes to the inputs' common dtype, where it is not just cast as C does
+    # it: `fitting` and others of `arrays/numbers.py`.
+    numbers_by: Mapping[str, Callable] = field(default_factory=dict)
+    factors: tuple[str, ...] = ()  # the options by which inputs are multiplied: no float beside integers
     only: str | None = None  # the dtypes it takes: "floats", "numbers" (all but bool); None: any
     same_dtype: tuple[str, ...] = ()  # the inputs that must come in one dtype
     in_float32: bool = False  # half precision is computed in float32 and rounded once

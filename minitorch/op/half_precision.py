@@ -16,6 +16,7 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.memory import order_of_a_copy
+from ..arrays.numbers import fitting
 from .declaration import Declaration
 
 FLOAT32 = np.dtype(np.float32)
@@ -30,6 +31,7 @@ def forward_in_float32(declaration: Declaration) -> Callable:
     asked = names.index("dtype") if "dtype" in names else None
     numbers = {*declaration.inputs, "alpha"} - {*declaration.exact} if len(declaration.inputs) > 1 else set()
     rounded = [i for i, n in enumerate(names) if n in numbers]
+    factors = [declaration.place(n) for n in declaration.factors]
 
     @functools.wraps(forward)
     def in_float32(xp: Any, *args: Any, **options: Any) -> Any:
@@ -38,6 +40,9 @@ def forward_in_float32(declaration: Declaration) -> Callable:
         if half.itemsize != 2:
             return forward(xp, *args, **options)
         given = [_as(FLOAT32, a) if getattr(a, "dtype", None) == half else a for a in args]
+        for i in factors:
+            if i < len(given):  # else it is the default
+                fitting(given[i], half)
         for i in rounded:
             if i < len(given) and type(given[i]) is float:
                 given[i] = float(half.type(given[i]))
@@ -90,10 +95,15 @@ def in_float32(function: Callable, gpu: bool = True) -> Callable:
         floats = [v for v in (*args, *kwargs.values()) if getattr(getattr(v, "dtype", None), "is_floating_point", False)]
         if any(v.dtype is not dtype for v in floats):
             return function(*args, **kwargs)
-        made = (v.to(dtypes.float32) if _half(v) is dtype else v for v in args)
-        return function(*made, **{n: v.to(dtypes.float32) if _half(v) is dtype else v for n, v in kwargs.items()}).to(dtype)
+        made = (_widened(v, dtype) for v in args)
+        return function(*made, **{n: _widened(v, dtype) for n, v in kwargs.items()}).to(dtype)
 
     return call
+
+
+def _widened(value: Any, dtype: dtypes.dtype) -> Any:
+    """A Tensor of that dtype in float32; anything else as it is."""
+    return value.to(dtypes.float32) if hasattr(value, "_array") and value.dtype is dtype else value
 
 
 def _half(value: Any) -> Any:

@@ -14,25 +14,54 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.memory import order_of_a_copy
+from ..arrays.numbers import wrapping
 from .declaration import Declaration
 
 Casts = list[tuple[int, Callable[[Any], Any]]]
 
 
 def casts(declaration: Declaration, arrays: list, inputs: list[int], tensors: Collection[int]) -> tuple[Casts, bool]:
-    """(position, cast) for each input that changes; and whether that settles it, or the default dtype had a say.
+    """(position, cast) for each argument that changes; and whether that settles it, or the default dtype had a say.
 
     inputs: the positions of those that are promoted together, numbers among them; tensors: those that are arrays.
     """
+    changes, settled = _promotions(declaration, arrays, inputs, tensors)
+    if not declaration.numbers_by and not declaration.factors:
+        return changes, settled
+    first = next(i for i in range(len(arrays)) if i in tensors)
+    dtype = next((cast.keywords["dtype"] for i, cast in changes if i == first), arrays[first].dtype)
+    for name in declaration.factors:
+        _refuse_factor(name, arrays[declaration.place(name)], dtype)
+    done = [i for i, _ in changes]
+    for name, rule in declaration.numbers_by.items():
+        i = declaration.place(name)
+        if i not in tensors and i not in done and arrays[i] is not None:
+            changes.append((i, partial(rule, dtype=dtype)))
+    return changes, settled
+
+
+def _refuse_factor(name: str, factor: Any, dtype: np.dtype) -> None:
+    """RuntimeError for a factor of a kind above the dtype's: 0.5 beside integers; and for a bool beside numbers."""
+    if isinstance(factor, bool) and dtype.kind != "b":
+        raise RuntimeError(f"Boolean {name} only supported for Boolean results; give an int or a float")
+    if dtype.kind in "iub" and not isinstance(factor, (int, np.integer)):
+        raise RuntimeError(
+            f"For integral input tensors, argument {name} must not be a floating point number: convert them with .float()"
+        )
+
+
+def _promotions(declaration: Declaration, arrays: list, inputs: list[int], tensors: Collection[int]) -> tuple[Casts, bool]:
+    """The same for the inputs that are promoted together."""
     promote = declaration.promote
     found = {arrays[i].dtype for i in inputs if i in tensors}
     numbers = [i for i in inputs if i not in tensors]
     if promote is None or not inputs or (len(found) == 1 and not numbers and promote != "float"):
         return [], True
-    if len(found) == 1 and next(iter(found)).kind == "f" and all(type(arrays[i]) in (float, int) for i in numbers):
-        return [], True  # NumPy's promotion of Python numbers is torch's
+    rules = {i: _rule(declaration, i) for i in numbers}
+    if len(found) == 1 and next(iter(found)).kind == "f" and all(_is_plain(arrays[i], rules[i]) for i in numbers):
+        return [], True
     dtype = _common(declaration, arrays, inputs, tensors)
-    made: Casts = [(i, partial(_number, dtype=dtype.numpy)) for i in numbers]
+    made: Casts = [(i, partial(rules[i], dtype=dtype.numpy)) for i in numbers]
     made += [(i, partial(_array, dtype=dtype.numpy)) for i in inputs if i in tensors and arrays[i].dtype != dtype.numpy]
     return made, not dtype.is_floating_point or any(d.kind in "fV" for d in found)
 
@@ -59,12 +88,11 @@ def _array(array: Any, dtype: np.dtype) -> Any:
     return array.astype(dtype, order=order_of_a_copy(array))
 
 
-def _number(value: Any, dtype: np.dtype) -> Any:
-    """A Python number as NumPy's weak scalars want it, so that it takes the arrays' dtype."""
-    if dtype.kind == "b":
-        return bool(value)
-    if dtype.kind == "u":
-        return int(value) % 2 ** (8 * dtype.itemsize)  # −1 is 255, as in C
-    if dtype.kind == "i":
-        return int(value)
-    return float(value)
+def _rule(declaration: Declaration, i: int) -> Callable:
+    """How a number at this position comes to the common dtype."""
+    return wrapping if declaration.variadic else declaration.numbers_by.get(declaration.names[i], wrapping)
+
+
+def _is_plain(number: Any, rule: Callable) -> bool:
+    """Whether NumPy does with this number beside an array of floats what torch does."""
+    return type(number) in (float, int) and rule is wrapping

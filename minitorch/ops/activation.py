@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
+from ..arrays.numbers import computing, fitting
 from ..op import Array, Index, composite, elementwise, op, row
 from ..op.half_precision import in_float32
 from .dims import canonical_dim
@@ -40,7 +41,7 @@ def relu_grad_grad(g: Tensor, out: Tensor) -> Tensor:
     return relu_grad(g, out)
 
 
-@elementwise(only="floats", takes_out=False)
+@elementwise(only="floats", takes_out=False, numbers_by={"negative_slope": computing})
 def leaky_relu(xp: Any, x: Array, negative_slope: float = 0.01) -> Array:
     """x for x > 0, slope · x otherwise"""
     return xp.where(x > 0, x, x * negative_slope)
@@ -86,13 +87,17 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     return prelu_kernel(input, weight.reshape(()) if input.ndim == 0 else weight)
 
 
-@elementwise(only="numbers", takes_out=False)
+def _limit(value: Any, dtype: Any) -> Any:
+    if dtype.kind == "u" and value < 0:
+        raise RuntimeError(f"cannot do hardtanh on an unsigned type with negative limits, got {value}")
+    return fitting(value, dtype)
+
+
+@elementwise(only="numbers", takes_out=False, numbers_by={"min_val": _limit, "max_val": _limit})
 def hardtanh(xp: Any, x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """x moved into [min_val, max_val]"""
     if min_val > max_val:
         raise ValueError(f"min_val cannot be greater than max_val, got {min_val} and {max_val}")
-    if x.dtype.kind == "u" and min_val < 0:
-        raise RuntimeError(f"cannot do hardtanh on an unsigned type with negative limits, got min_val={min_val}")
     return xp.minimum(xp.maximum(x, min_val), max_val).astype(x.dtype, copy=False)
 
 
@@ -135,7 +140,7 @@ def hardswish_grad(g: Tensor, x: Tensor) -> Tensor:
     return where(x <= -3, 0.0, where(x >= 3, g, g * (x / 3 + 0.5)))
 
 
-@elementwise(only="floats", takes_out=False)
+@elementwise(only="floats", takes_out=False, numbers_by={"lambd": fitting})
 def hardshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
     """x where |x| > λ, 0 otherwise"""
     return xp.where((x >= -lambd) & (x <= lambd), xp.zeros_like(x), x)
@@ -147,7 +152,7 @@ def hardshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
     return where((x > lambd) | (x < -lambd), g, 0.0)
 
 
-@elementwise(only="floats", takes_out=False)
+@elementwise(only="floats", takes_out=False, numbers_by={"lambd": fitting})
 def softshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
     """x moved towards 0 by λ, and 0 where |x| ≤ λ"""
     if not lambd >= 0:
@@ -161,12 +166,10 @@ def softshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
     return where((x > lambd) | (x < -lambd), g, 0.0)
 
 
-@elementwise(only="numbers", takes_out=False)
+@elementwise(only="numbers", takes_out=False, numbers_by={"threshold": computing, "value": fitting})
 def threshold(xp: Any, x: Array, threshold: float, value: float) -> Array:
     """x where x > threshold, `value` otherwise"""
-    if x.dtype == "uint8" and not 0 <= value <= 255:
-        raise RuntimeError(f"value cannot be converted to type uint8_t without overflow: {value}")
-    return xp.where(x <= threshold, xp.asarray(value).astype(x.dtype), x)
+    return xp.where(x <= threshold, xp.asarray(value, x.dtype), x)
 
 
 @threshold.grad
@@ -182,7 +185,7 @@ def _elu(xp: Any, x: Array, alpha: float, scale: float, input_scale: float) -> A
     return xp.where(x > 0, x * scale, xp.expm1(x * input_scale) * (alpha * scale))
 
 
-@elementwise(name="elu", public=False)
+@elementwise(name="elu", public=False, numbers_by={"alpha": computing, "scale": computing, "input_scale": computing})
 def elu_kernel(xp: Any, x: Array, alpha: float, scale: float, input_scale: float) -> Array:
     """s · x for x > 0, s · α (e^(c·x) − 1) otherwise"""
     return _elu(xp, x, alpha, scale, input_scale)
@@ -226,7 +229,7 @@ def mish(input: Tensor) -> Tensor:
     return input * tanh(softplus(input))
 
 
-@elementwise(only="floats", takes_out=False)
+@elementwise(only="floats", takes_out=False, numbers_by={"beta": computing, "threshold": computing})
 def softplus(xp: Any, x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """ln(1 + e^(β x)) / β, and x itself where β x > threshold"""
     scaled = x * beta

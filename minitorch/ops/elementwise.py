@@ -15,6 +15,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import moved, must_hold
 from ..arrays.memory import order_of_a_copy
+from ..arrays.numbers import computing, filling, fitting, read, wrapping
 from ..op import Array, Index, Operand, composite, elementwise, row
 from ..op.signature import Number
 from .shape import zeros
@@ -32,7 +33,17 @@ def _sub(xp: Any, a: Array, b: Array, alpha: Number = 1) -> Array:
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a mask, use "
             "the `~` or `logical_not()` operator instead."
         )
-    return a - b if alpha == 1 else a - alpha * b
+    if alpha == 1:
+        return a - b
+    alpha = read(alpha)
+    opposite = -alpha if isinstance(alpha, float) else wrapping(-alpha, np.dtype("int64"))
+    return a + _times(opposite, b, a)
+
+
+def _times(alpha: Any, b: Any, a: Any) -> Any:
+    """alpha · b, in the dtype that a and b have come to."""
+    dtype = (b if hasattr(b, "dtype") else a).dtype
+    return fitting(alpha, dtype) * (b if hasattr(b, "dtype") else np.asarray(b, dtype))
 
 
 def _neg(xp: Any, x: Array) -> Array:
@@ -43,11 +54,13 @@ def _neg(xp: Any, x: Array) -> Array:
 
 add = row(
     "add", "a + α·b",
-    lambda xp, a, b, alpha=1: a + b if alpha == 1 else a + alpha * b,
+    lambda xp, a, b, alpha=1: a + b if alpha == 1 else a + _times(alpha, b, a),
     lambda g: g,
     lambda g, alpha: g if alpha == 1 else g * alpha,
+    factors=("alpha",),
 )  # fmt: skip
-sub = row("sub", "a − α·b", _sub, lambda g: g, lambda g, alpha: -g if alpha == 1 else g * -alpha, promote="no bool")
+sub = row("sub", "a − α·b", _sub, lambda g: g, lambda g, alpha: -g if alpha == 1 else g * -alpha, promote="no bool",
+          factors=("alpha",))  # fmt: skip
 mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a, exact="a b")
 true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
                lambda g, b: g / b, lambda g, a, b: -g * (a / b / b), promote="float", exact="a b", grad_fn="DivBackward0")  # fmt: skip
@@ -178,7 +191,7 @@ def _clamp_form(min: Any, max: Any) -> str:
     return "ClampBackward0" if tensors else "ClampBackward1"
 
 
-@elementwise(grad_fn=_clamp_form)
+@elementwise(grad_fn=_clamp_form, numbers_by={"min": fitting, "max": fitting})
 def clamp(xp: Any, x: Array, min: Operand | None = None, max: Operand | None = None) -> Array:
     """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None.
 
@@ -250,8 +263,9 @@ def _trunc_divide(xp: Any, a: Array, b: Array) -> Array:
     _no_zero_divisor(xp, a, b)
     if xp.result_type(a, b).kind == "f":
         return xp.trunc(xp.true_divide(a, b))
-    quotient = xp.abs(a) // xp.abs(b)
-    return xp.where((a < 0) != (b < 0), -quotient, quotient)
+    a, b = (x if hasattr(x, "dtype") else xp.asarray(x, xp.result_type(a, b)) for x in (a, b))
+    down = a // b
+    return down + ((down * b != a) & ((a < 0) != (b < 0)))
 
 
 def _remainder(xp: Any, a: Array, b: Array) -> Array:
@@ -292,7 +306,15 @@ def _power_form(a: Any, b: Any) -> str:
     return "PowBackward1" if hasattr(a, "_array") else "PowBackward2"
 
 
-@elementwise(grad_fn=_power_form)
+def _exponent(value: Any, dtype: np.dtype) -> Any:
+    """The number to whose power elements of this dtype are taken: float32 and float64 leave it as it is."""
+    value = read(value)
+    if dtype.kind == "u" and value < 0:
+        raise RuntimeError("Integers to negative integer powers are not allowed.")
+    return float(value) if dtype.kind == "f" and dtype.itemsize > 2 else fitting(value, dtype)
+
+
+@elementwise(grad_fn=_power_form, numbers_by={"b": _exponent})
 def pow_(xp: Any, a: Operand, b: Operand) -> Array:
     """aᵇ; the base or the exponent may be a number."""
     kinds = [x.dtype.kind for x in (a, b) if hasattr(x, "dtype")]
@@ -332,7 +354,7 @@ def pow_grad_exponent(g: Tensor, a: Any, b: Tensor, out: Tensor) -> Tensor:
 # ---- choosing and mixing ----
 
 
-@elementwise(name="where", public=False)
+@elementwise(name="where", public=False, numbers_by={"a": filling, "b": filling})
 def choose(xp: Any, a: Operand, b: Operand, condition: Index) -> Array:
     """a where the condition holds, b elsewhere."""
     if condition.dtype != bool:
@@ -371,7 +393,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return choose(input, other, condition)
 
 
-@elementwise(only="floats", same_dtype="start end", exact="weight")
+@elementwise(promote=None, only="floats", same_dtype="start end weight", exact="weight", numbers_by={"weight": computing})
 def lerp(xp: Any, start: Array, end: Array, weight: Operand) -> Array:
     """start + weight · (end − start), computed from the nearer end."""
     difference = end - start
@@ -396,7 +418,7 @@ def lerp_grad_weight(g: Tensor, start: Tensor, end: Tensor) -> Tensor:
     return g * (end - start)
 
 
-@elementwise(only="numbers")
+@elementwise(only="numbers", numbers_by={"value": computing})
 def addcmul(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Number = 1) -> Array:
     """input + value · tensor1 · tensor2"""
     return (input + value * tensor1 * tensor2).astype(input.dtype)
@@ -420,7 +442,7 @@ def addcmul_grad_2(g: Tensor, tensor1: Tensor, value: Any) -> Tensor:
     return g * (tensor1 * value)
 
 
-@elementwise
+@elementwise(numbers_by={"value": computing})
 def addcdiv(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Number = 1) -> Array:
     """input + value · tensor1 / tensor2"""
     if input.dtype.kind in "iub":

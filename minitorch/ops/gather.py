@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays.device import scatter_add as add_at
 from ..arrays.layout import copied
+from ..arrays.numbers import fitting
 from ..op import Array, Index, Operand, composite, op
 from ..op.signature import Number
 from .dims import canonical_dim
@@ -197,7 +198,7 @@ def index_select_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Ten
     return index_add(zeros(g, x_shape), dim, index, g)
 
 
-@op(promote=None)
+@op(promote=None, numbers_by={"alpha": fitting})
 def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, alpha: Number = 1) -> Array:
     """x with alpha · (slice k of source) added to slice index[k] of `dim`; repeated indices add up."""
     axis, index = _slices("index_add", x, dim, index, RuntimeError)
@@ -242,7 +243,7 @@ def index_copy_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tup
     return reshape(index_select(g, dim, index), source_shape)
 
 
-@op(promote=None, keeps_layout=True)
+@op(promote=None, keeps_layout=True, numbers_by={"value": fitting})
 def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Array:
     """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
     axis, index = _slices("index_fill", x, dim, index, IndexError, lowest=None, of_dtype=IndexError)

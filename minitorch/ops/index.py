@@ -14,6 +14,7 @@ import numpy as np
 from ..arrays.device import device_of, must_hold, xp_of
 from ..arrays.device import scatter_add as add_at
 from ..arrays.layout import copied
+from ..arrays.numbers import assigned
 from ..op import Array, Indices, composite, op
 from ..op.signature import tensor_list
 from .dims import canonical_dim
@@ -51,9 +52,7 @@ def setitem(x: Any, key: Any, value: Any) -> None:
     basic, arrays = _parse(x, key)
     view = basic_index(x, basic) if basic else x
     if not hasattr(value, "_array"):
-        if not isinstance(value, (int, float, np.generic)):
-            raise TypeError(f"can't assign a {type(value).__name__} to a {x.dtype!r} tensor; minitorch.tensor(…) makes one")
-        value = x.new_tensor(value)
+        value = x.new_tensor(assigned(value, x._array.dtype))
     elif arrays is not None and value.dtype is not x.dtype and (value.ndim or not _is_one_mask(key)):
         raise RuntimeError(
             f"Index put requires the source and destination dtypes match, got {x.dtype!r} for the destination and "

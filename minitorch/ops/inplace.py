@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.numbers import fitting
 from ..op import Array, Operand, op
 from .shape import zeros
 
@@ -24,7 +25,7 @@ def copy(xp: Any, x: Array, src: Array) -> Array:
     return xp.broadcast_to(src, np.broadcast_shapes(x.shape, src.shape)).astype(x.dtype)
 
 
-@op(promote=None, public=False)
+@op(promote=None, public=False, numbers_by={"value": fitting})
 def fill(xp: Any, x: Array, value: Operand) -> Array:
     """x_i ← value, a number or a 0-d tensor."""
     return xp.full_like(x, value)

@@ -14,6 +14,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import must_hold
 from ..arrays.device import scatter_add as add_at
+from ..arrays.numbers import fitting
 from ..op import Array, Index, Operand, composite, op
 from .elementwise import clone
 from .index import holds_within, index_put, placed, select
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 # ---- masks ----
 
 
-@op(promote=None, elementwise=True, keeps_layout=False)
+@op(promote=None, elementwise=True, keeps_layout=False, numbers_by={"value": fitting})
 def masked_fill(xp: Any, x: Array, mask: Index, value: Operand) -> Array:
     """x with `value` (a number or 0-d tensor) where the mask is True; x and mask broadcast."""
     if mask.dtype != bool:
@@ -35,7 +36,7 @@ def masked_fill(xp: Any, x: Array, mask: Index, value: Operand) -> Array:
         raise RuntimeError(
             f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
-    return xp.where(mask, xp.asarray(value).astype(x.dtype), x)
+    return xp.where(mask, xp.asarray(value, x.dtype), x)
 
 
 @masked_fill.grad("x")

@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..arrays import blas, dtypes
+from ..arrays.numbers import fitting
 from ..op import Array, composite, named, op
 from ..op.half_precision import in_float32
 from ..op.signature import Number
@@ -348,7 +349,8 @@ def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, a
 
 
 def _plus(x: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
-    """β x + α product, in the product's shape."""
+    """β x + α product, in the product's shape. Integers take the factors without their fractions, as torch does."""
+    beta, alpha = (fitting(factor, y.dtype.numpy) for factor, y in ((beta, x), (alpha, product)))
     if any(n not in (1, m) for n, m in zip(x.shape[::-1], product.shape[::-1])) or x.ndim > product.ndim:
         raise RuntimeError(
             f"The expanded size of the tensor must match: input of shape {list(x.shape)} does not broadcast to the "

@@ -9,6 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..arrays.device import special_functions
+from ..arrays.numbers import computing
 from ..op import Array, Operand, composite, elementwise, row
 from .elementwise import exp, square, where
 
@@ -65,7 +66,7 @@ def polygamma(n: int, input: Tensor) -> Tensor:
     return digamma(input) if n == 0 else polygamma_of(input, n)
 
 
-@elementwise(promote="float")
+@elementwise(promote="float", numbers_by={"eps": computing})
 def logit(xp: Any, x: Array, eps: float | None = None) -> Array:
     """ln(x / (1 − x)), of x clamped to [eps, 1 − eps] if eps is given."""
     if eps is not None:

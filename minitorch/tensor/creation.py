@@ -8,7 +8,6 @@ Read next: `random/` for tensors of random numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,9 @@ from ..arrays import dtypes
 from ..arrays import layout as _layout
 from ..arrays.device import adopted, as_device, device
 from ..arrays.dtypes import dtype as DType
+from ..arrays.numbers import WIDEST, fitting, read
 from ..op.signature import checked
+from .reading import read_data
 from .tensor import Tensor
 
 
@@ -31,11 +32,11 @@ def tensor(
     """
     if isinstance(data, Tensor):
         target = data.device if device is None else as_device(device)
-        array, inferred = data.detach().to(target)._array, data.dtype
+        array = target.xp.array(data.detach().to(target)._array, dtype=(dtype or data.dtype).numpy, copy=True)
     else:
         target = as_device(device)
-        array, inferred = _as_numpy(data)
-    made = Tensor._wrap(target.xp.array(array, dtype=(dtype or inferred).numpy, copy=True))
+        array = target.xp.asarray(read_data(data, dtype))
+    made = Tensor._wrap(array)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -69,52 +70,6 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
     return Tensor._wrap(adopted(ext_tensor))
 
 
-def _as_numpy(data: Any) -> tuple[np.ndarray, DType]:
-    """The data as a NumPy array, and the dtype torch would infer for it."""
-    if isinstance(data, (np.ndarray, np.generic)):
-        return np.asarray(data), dtypes.from_numpy_dtype(data.dtype)
-    if isinstance(data, (bool, int, float)):
-        return np.asarray(data), dtypes.scalar_dtype(data)
-    if hasattr(data, "__array__"):
-        array = np.asarray(data)
-        return array, dtypes.from_numpy_dtype(array.dtype)
-    if not isinstance(data, (Sequence, Tensor)) or isinstance(data, (str, bytes)):
-        raise TypeError(f"could not infer dtype of {type(data).__name__}; give numbers, nested lists of numbers or an array")
-    leaves: list[DType] = []
-    nested = _unwrapped(data, leaves)
-    try:
-        array = np.array(nested)
-    except ValueError:
-        array = np.array(None)
-    if array.dtype == object or array.dtype.kind in "US":
-        raise ValueError("expected sequences of equal length holding numbers at every level; the nesting is ragged")
-    inferred = dtypes.get_default_dtype()
-    for i, leaf in enumerate(leaves):
-        inferred = leaf if i == 0 else dtypes.promote_types(inferred, leaf)
-    return array, inferred
-
-
-def _unwrapped(data: Any, leaves: list[DType]) -> Any:
-    """Nested lists with tensors inside replaced by their values; collects the dtypes met on the way."""
-    if isinstance(data, (list, tuple)):
-        return [_unwrapped(x, leaves) for x in data]
-    if isinstance(data, Tensor):
-        leaves.append(data.dtype)
-        return data.detach().tolist() if data.ndim == 0 else data.detach().numpy()
-    if isinstance(data, (np.ndarray, np.generic)):
-        leaves.append(dtypes.from_numpy_dtype(data.dtype))
-    elif isinstance(data, (bool, int, float)):
-        leaves.append(dtypes.scalar_dtype(data))
-    else:
-        if isinstance(data, (str, bytes)):
-            # torch finds the shape by the first element of each level, and a string at its end counts as one more level.
-            raise (TypeError if leaves else ValueError)(
-                f"too many dimensions '{type(data).__name__}': a tensor holds bools, integers or floats, no text"
-            )
-        raise RuntimeError(f"Could not infer dtype of {type(data).__name__}; a tensor holds bools, integers or floats")
-    return data
-
-
 __all__ = [
     "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_dlpack", "from_numpy", "full", "full_like",
     "linspace", "logspace", "ones", "ones_like", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
@@ -134,9 +89,10 @@ def full(
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of shape `size` filled with `fill_value`, whose type gives the dtype."""
-    value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    value = read(fill_value.item() if isinstance(fill_value, Tensor) else fill_value)
     inferred = fill_value.dtype if isinstance(fill_value, Tensor) else dtypes.scalar_dtype(value)
-    array = as_device(device).xp.full(_size((size,)), value, dtype=(dtype or inferred).numpy)
+    wanted = (dtype or inferred).numpy
+    array = as_device(device).xp.full(_size((size,)), fitting(value, wanted), dtype=wanted)
     return _finish(array, requires_grad)
 
 
@@ -167,7 +123,7 @@ def full_like(
 ) -> Tensor:
     """A tensor of input's shape, dtype, device and memory order, filled with `fill_value`."""
     made = empty_like(input, dtype=dtype, device=device)
-    made._array[...] = fill_value
+    made._array[...] = fitting(fill_value.item() if isinstance(fill_value, Tensor) else fill_value, made._array.dtype)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -205,19 +161,29 @@ def arange(
     """start, start + step, … below `end`: ⌈(end − start) / step⌉ numbers; int64 if all three are integers."""
     if end is None:
         start, end = 0, start
-    start, end, step = (x.item() if isinstance(x, Tensor) else x for x in (start, end, step))
-    if step == 0:
-        raise RuntimeError("step must be nonzero")
-    if (end - start) / step < 0:
-        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: start={start}, end={end}, step={step}")
+    start, end, step = (read(x.item() if isinstance(x, Tensor) else x) for x in (start, end, step))
+    inferred = dtypes.int64 if all(isinstance(x, int) for x in (start, end, step)) else dtypes.get_default_dtype()
+    wanted = (dtype or inferred).numpy
+    if wanted.kind == "b":
+        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'; make it of integers and compare")
+    # Steps are counted and taken in a wider dtype, so that numbers too large for `wanted` wrap only at the end.
+    wide = np.dtype("int64" if wanted.kind in "iu" else "float32" if wanted.itemsize == 2 else "float64")
+    first, stride = fitting(start, wide), fitting(step, wide)
+    if stride == 0:
+        raise (RuntimeError if step == 0 else ValueError)("step must be nonzero")
     if any(isinstance(x, float) and not math.isfinite(x) for x in (start, end)):
         raise RuntimeError(f"unsupported range: {start} -> {end}")
-    inferred = dtypes.int64 if all(isinstance(x, int) for x in (start, end, step)) else dtypes.get_default_dtype()
-    wanted = dtype or inferred
-    xp = as_device(device).xp
-    steps = xp.arange(math.ceil((end - start) / step))
-    exact = steps * step + start  # computed in int64 or float64, then rounded once
-    return _finish(exact.astype(wanted.numpy), requires_grad)
+    if (end - start) / step < 0:
+        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: start={start}, end={end}, step={step}")
+    if wanted == "int64":
+        n = -((first - fitting(end, wide)) // stride)
+    else:
+        n = math.ceil((float(end) - float(start)) / float(step))
+    if n >= WIDEST:
+        raise RuntimeError(f"invalid size, possible overflow? {n} numbers from {start} to {end}")
+    steps = as_device(device).xp.arange(n)
+    exact = steps * stride + first  # computed in int64 or float64, then rounded once
+    return _finish(exact.astype(wanted), requires_grad)
 
 
 def linspace(
@@ -226,8 +192,16 @@ def linspace(
     """`steps` evenly spaced numbers from `start` to `end`, both included."""
     if steps < 0:
         raise RuntimeError(f"number of steps must be non-negative, got {steps}")
-    array = as_device(device).xp.linspace(float(start), float(end), steps)
-    return _finish(array.astype((dtype or dtypes.get_default_dtype()).numpy), requires_grad)
+    wanted = (dtype or dtypes.get_default_dtype()).numpy
+    if wanted.kind == "b":
+        raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'; make it of floats and compare")
+    first, last = (float(fitting(x, wanted)) for x in (start, end))
+    xp = as_device(device).xp
+    if math.isfinite(first) and math.isfinite(last):
+        array = xp.linspace(first, last, steps)
+    else:
+        array = xp.full(steps, first if steps == 1 else math.nan)  # ∞ − ∞ wherever one begins to count
+    return _finish(array.astype(wanted), requires_grad)
 
 
 def logspace(
