@@ -29,10 +29,10 @@ def casts(declaration: Declaration, arrays: list, inputs: list[int], tensors: Co
     if not declaration.numbers_by and not declaration.factors:
         return changes, settled
     first = next(i for i in range(len(arrays)) if i in tensors)
-    dtype = next((cast.keywords["dtype"] for i, cast in changes if i == first), arrays[first].dtype)
+    done = [i for i, _ in changes]
+    dtype = _common(declaration, arrays, inputs, tensors).numpy if first in done else arrays[first].dtype
     for name in declaration.factors:
         _refuse_factor(name, arrays[declaration.place(name)], dtype)
-    done = [i for i, _ in changes]
     for name, rule in declaration.numbers_by.items():
         i = declaration.place(name)
         if i not in tensors and i not in done and arrays[i] is not None:
