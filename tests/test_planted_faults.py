@@ -15,11 +15,13 @@ from typing import Any, NamedTuple
 
 import pytest
 import test_autograd
+import test_backward_calls
 import test_call_corners
 import test_checkpoint
 import test_engine_corners
 import test_function
 import test_graph
+import test_hook_corners
 import test_in_place
 import test_walk_corners
 import test_ways_through_the_door
@@ -43,7 +45,10 @@ from minitorch.tensor.writing import Writing
 
 pytestmark = pytest.mark.shortcuts
 
-HOMES = (test_walk_corners, test_call_corners, test_engine_corners, test_autograd, test_in_place, test_graph, test_function)
+HOMES = (
+    test_walk_corners, test_call_corners, test_engine_corners, test_autograd, test_in_place, test_graph, test_function,
+    test_hook_corners, test_backward_calls,
+)  # fmt: skip
 SCENARIOS = [*(scenario for home in HOMES for scenario in home.SCENARIOS), *test_checkpoint.scenarios]
 # What torch cannot be asked, memory above all: these raise where something is wrong.
 DIRECT: list[Callable[[], Any]] = [
@@ -127,12 +132,16 @@ FAULTS = [
     Fault(engine.walk, "edge is not None and g is not None", "g is not None"),
     Fault(engine.walk, "if not retain_graph:", "if True:"),
     Fault(engine.walk, "if not retain_graph:", "if False:"),
-    Fault(engine.walk, "run = anomaly_mode.watched_run if anomaly_mode.state.enabled else None", "run = None"),
+    Fault(engine.walk, "watched = anomaly_mode.state.enabled", "watched = False"),
+    Fault(engine.walk, "if node.hooks is None and not watched:", "if not watched:"),
     Fault(engine.walk, "Walk(inputs is not None)", "Walk(False)"),
     Fault(Pending.add, "if self.needed is not None and node not in self.needed:", "if False:"),
     Fault(Goal.reached, "not self.needed[node] and not self.accumulate", "not self.accumulate"),
     Fault(Goal.reached, "not self.needed[node] and not self.accumulate", "not self.needed[node]"),
     Fault(Goal.reached, "not self.needed[node] and not self.accumulate", "True"),
+    Fault(Goal.reached, "if stops and node.hooks is not None:", "if False:"),
+    Fault(Goal.reached, "if stops and node.hooks is not None:", "if node.hooks is not None:"),
+    Fault(Goal.reached, "with anomaly_mode.watching(node):", "if True:"),
     Fault(Goal.reached, "as_tensor(g)", "g"),
     Fault(Goal.reached, "(node, nr): as_tensor(g)", "(node, 0): as_tensor(g)"),
     Fault(engine._leading_to, "any(edge is not None and edge[0] in needed for edge in node.edges)", "True"),
@@ -152,31 +161,54 @@ FAULTS = [
     Fault(Pending.add, "self.borrowed.add(node)", "pass"),
     Fault(Pending.youngest, "if not node.edges and not self._is_free(node):", "if False:"),
     Fault(Pending.youngest, "g.clone() if self.recorded else g.copy()", "g if self.recorded else g.copy()"),
-    Fault(Pending._is_free, "leaf.hooks is None and ", ""),
     Fault(Pending._is_free, "leaf not in self.borrowed or (leaf, 0) in self.sums", "True"),
     Fault(Pending._is_own, "if held is None or", "held = held or []\n    if"),
     Fault(Pending._is_own, " or array.base is not None", ""),
     Fault(Pending._is_own, 'getattr(h, "_array", h) is array', "h is array"),
     Fault(Pending._is_own, 'getattr(h, "_array", h) is array', "False"),
     # hooks
-    Fault(Pending.youngest, "grads = node.hooks.before(grads)", "pass"),
-    Fault(engine.walk, "results = node.hooks.after(node, results, grads)", "pass"),
+    Fault(Pending.run_between_hooks, "grads = node.hooks.before(node, grads)", "pass"),
+    Fault(Pending.run_between_hooks, "results = node.hooks.after(node, results, grads)", "pass"),
+    Fault(Pending.run_between_hooks, "self._fitted(node.edges, node.run(grads, self.recorded))", "node.run(grads, self.recorded)"),
+    Fault(Pending.run_between_hooks, "if nothing else", "if False else"),
+    Fault(Pending.run_between_hooks, "not node.runs_on_nothing and ", ""),
+    Fault(Pending.run_between_hooks, "with anomaly_mode.watching(node):", "if True:"),
+    Fault(Pending.run_between_hooks, "anomaly_mode.refuse_nan(node, results)", "pass"),
+    Fault(Pending._fitted, "edge is None or (self.needed is not None and edge[0] not in self.needed)", "edge is None"),
+    Fault(AccumulateGrad.__init__, "if self.serial != _latest[0] + 1:", "if True:"),
+    Fault(AccumulateGrad.__init__, "watch(self)", "pass"),
+    Fault(AccumulateGrad.__lt__, "<", ">"),
     Fault(leaves.accumulator, "leaf._accumulator and leaf._accumulator()", "None"),
     Fault(leaves.accumulator, "hooks_of(node).tensor[0] = leaf._leaf_hooks", "pass"),
-    Fault(Hooks.before, "tensor._grad + g", "g"),
-    Fault(Hooks.before, "g.clone() if", "g if"),
-    Fault(Hooks.before, "tensor is not None and ", ""),
-    Fault(Hooks.before, " and grads[nr] is not None:", ":"),
-    Fault(Hooks.before, "g = grads[nr] if grad_mode.enabled else grads[nr].detach()", "g = grads[nr].detach()"),
-    Fault(Hooks.before, "grads = as_tensors(grads)", "grads = list(grads)"),
+    Fault(Hooks.arrived, "tensor._grad + g", "g"),
+    Fault(Hooks.arrived, "g.clone() if", "g if"),
+    Fault(Hooks.arrived, "tensor is not None and ", ""),
+    Fault(Hooks.arrived, " and grads[nr] is not None:", ":"),
+    Fault(Hooks.arrived, "g = grads[nr] if grad_mode.enabled else grads[nr].detach()", "g = grads[nr].detach()"),
+    Fault(Hooks.arrived, "grads = as_tensors(grads)", "grads = list(grads)"),
+    Fault(Hooks.arrived, "with users_code():", "if True:"),
+    Fault(Hooks.arrived, "checked(grads[nr], new, hook)", "new"),
+    Fault(Hooks.before, "self.arrived(grads)", "as_tensors(grads)"),
+    Fault(Hooks.before, "n = node.outputs_with_gradients", "n = len(grads)"),
     Fault(Hooks.before, "with users_code():", "if True:"),
+    Fault(Hooks.before, "_all_checked(grads[:n], hook(tuple(grads[:n])), hook)", "hook(tuple(grads[:n])) or grads[:n]"),
+    Fault(Hooks.before, "if not node.edges:", "if False:"),
     Fault(Hooks.before, "return as_carried(grads)", "return grads"),
     Fault(Hooks.after, "as_tensors(results)", "results"),
-    Fault(Hooks.after, "tuple(as_tensors(grad_outputs))", "tuple(grad_outputs)"),
+    Fault(Hooks.after, "tuple(as_tensors(grad_outputs[: node.outputs_with_gradients]))", "tuple(grad_outputs)"),
+    Fault(Hooks.after, "_all_checked(grad_inputs, hook(tuple(grad_inputs), seen), hook)", "hook(tuple(grad_inputs), seen) or grad_inputs"),
     Fault(Hooks.after, "with users_code():", "if True:"),
     Fault(Hooks.after, "as_carried([grad_inputs[place] for place in places])", "[grad_inputs[place] for place in places]"),
     Fault(Hooks.after, "as_carried([grad_inputs[place] for place in places])", "as_carried(grad_inputs)"),
-    Fault(hooks._replaced, "    return new", "    return old"),
+    Fault(hooks.checked, "    return new", "    return old"),
+    Fault(hooks.checked, "if old is None:", "if False:"),
+    Fault(hooks.checked, "if not isinstance(new, Tensor):", "if False:"),
+    Fault(hooks.checked, "new.dtype is not old.dtype or ", ""),
+    Fault(hooks.checked, "if new.shape != old.shape:", "if False:"),
+    Fault(hooks._all_checked, "if new is None:", "if False:"),
+    Fault(hooks._all_checked, "if not isinstance(new, tuple):", "if False:"),
+    Fault(hooks._all_checked, "if len(new) != len(old):", "if False:"),
+    Fault(hooks._all_checked, "n if n is None else", "o if n is None else"),
     Fault(hooks.as_carried, "grad_mode.on_arrays and ", ""),
     Fault(hooks.as_carried, "grad_mode.on_arrays and g is not None", "grad_mode.on_arrays"),
     Fault(hooks.as_tensor, "g is None or ", ""),
@@ -228,6 +260,8 @@ FAULTS = [
     Fault(AccumulateGrad.run, "if not leaf._requires_grad:", "if False:"),
     Fault(AccumulateGrad.run, "leaf._grad = as_tensor(g)", "leaf._grad = g"),
     Fault(AccumulateGrad.run, "with users_code():", "if True:"),
+    Fault(AccumulateGrad.run, "if returned is not None:", "if False:"),
+    Fault(AccumulateGrad.run, "checked(leaf, returned, hook)", "pass"),
     # the plan: which derivatives run, on what, and whether a twin stands in for them
     Fault(plan.make_plan, "derivatives += [", "[]; ["),
     Fault(plan.make_plan, "if names.intersection(d.of)", ""),

@@ -87,14 +87,14 @@ def test_a_network_with_the_names_of_its_parameters() -> None:
            1  NllLossBackward0  cross_entropy  ()               start  x → 2          target (5,), 40 B, constant
                                                                                       log_p (5, 3), 60 B
                                                                                       total_weight (), 4 B
-           2  AddmmBackward0    linear         (5, 3)           1      x → 5          weight is 2.weight (3, 8), 96 B, leaf
-                                                                       weight → 4     x (5, 8), 160 B
-                                                                       bias → 3
+           2  AddmmBackward0    linear         (5, 3)           1      bias → 3       weight is 2.weight (3, 8), 96 B, leaf
+                                                                       x → 5          x (5, 8), 160 B
+                                                                       weight → 4
            3  AccumulateGrad                   2.bias (3,)      2      2.bias.grad
            4  AccumulateGrad                   2.weight (3, 8)  2      2.weight.grad
            5  ReluBackward0     relu           (5, 8)           2      x → 6          out (5, 8), 160 B, as step 2
-           6  AddmmBackward0    linear         (5, 8)           5      weight → 8     x (5, 4), 80 B, constant
-                                                                       bias → 7
+           6  AddmmBackward0    linear         (5, 8)           5      bias → 7       x (5, 4), 80 B, constant
+                                                                       weight → 8
            7  AccumulateGrad                   0.bias (8,)      6      0.bias.grad
            8  AccumulateGrad                   0.weight (8, 4)  6      0.weight.grad
 

@@ -7,13 +7,14 @@ Read next: `engine.py`.
 from __future__ import annotations
 
 import math
-import operator
-from collections.abc import Sequence
+from collections.abc import Callable
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from ..arrays.device import xp_of
+from ..arrays.warning import warn
 from . import engine, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
@@ -34,6 +35,7 @@ def backward(
     grad_tensors: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    grad_variables: Any = None,
     inputs: Any = None,
 ) -> None:
     """Add Σ vᵀ ∂tensor/∂leaf into `leaf.grad`, for every leaf (or only `inputs`) that the tensors were made from.
@@ -41,8 +43,16 @@ def backward(
     grad_tensors: v for each tensor, of its shape; a tensor of one element needs none (v = 1).
     retain_graph: keep what the nodes saved, so that the graph can be walked again (default: `create_graph`).
     create_graph: record the backward pass too, so that the gradients can be differentiated.
+    grad_variables: the old name of `grad_tensors`.
     """
-    roots = _roots(_sequence(tensors), _sequence(grad_tensors))
+    if grad_variables is not None:
+        warn("`grad_variables` is deprecated. Use `grad_tensors` instead.", FutureWarning)
+        if grad_tensors is not None:
+            raise RuntimeError(
+                "`grad_tensors` and `grad_variables` (deprecated) arguments both passed to `backward()`. Please only use "
+                "`grad_tensors`."
+            )
+        grad_tensors = grad_variables
     targets = None
     if inputs is not None:
         targets = _sequence(inputs)
@@ -50,16 +60,17 @@ def backward(
             raise RuntimeError(
                 "`inputs` argument to `backward()` cannot be empty: name the tensors whose .grad is wanted, or leave it out."
             )
-    create_graph = _switch("create_graph", create_graph)
-    retain = create_graph if retain_graph is None else _switch("retain_graph", retain_graph)
+    tensors = _sequence(tensors)
+    roots = _roots(tensors, _gradients(grad_tensors, len(tensors)))
+    retain, create = _retain_and_create(retain_graph, create_graph)
     if targets is None:
-        engine.walk(roots, retain_graph=retain, create_graph=create_graph)
+        engine.walk(roots, retain_graph=retain, create_graph=create)
         return
+    edges = [_edge_of_input(x) for x in targets]
     for x in targets:
         if not isinstance(x, GradientEdge) and not x.is_leaf:
             x.retain_grad()
-    edges = [_edge_of_input(x) for x in targets]
-    engine.walk(roots, retain_graph=retain, create_graph=create_graph, inputs=edges)
+    engine.walk(roots, retain_graph=retain, create_graph=create, inputs=edges)
 
 
 def grad(
@@ -77,60 +88,86 @@ def grad(
 
     allow_unused: give None for an input the outputs do not depend on (otherwise RuntimeError).
     materialize_grads: give zeros instead of None.
+    is_grads_batched: each v is a batch of v's, along its first dimension, and so is each result (backward walks once for each).
 
     >>> x = minitorch.tensor(3.0, requires_grad=True)
     >>> (g,) = grad(x**3, x, create_graph=True)
     >>> grad(g, x)
     (tensor(18.),)
     """
-    if is_grads_batched or not only_inputs:
-        raise NotImplementedError("grad() supports only_inputs=True and is_grads_batched=False")
-    if allow_unused is False and materialize_grads:
+    if not only_inputs:
+        warn(
+            "only_inputs argument is deprecated and is ignored now (defaults to True)", FutureWarning, stacklevel=2
+        )
+    if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
         )
     outputs, inputs = _sequence(outputs), _sequence(inputs)
-    create_graph = _switch("create_graph", create_graph)
+    if not inputs:
+        raise RuntimeError("`inputs` argument to `grad()` cannot be empty: name the tensors whose gradients are wanted.")
+    unused = index(materialize_grads) or index(False if allow_unused is None else allow_unused)
     edges = [_edge_of_input(x) for x in inputs]
-    arrived = engine.walk(
-        _roots(outputs, _sequence(grad_outputs)),
-        retain_graph=create_graph if retain_graph is None else _switch("retain_graph", retain_graph),
-        create_graph=create_graph,
-        inputs=edges,
-        accumulate=False,
-    )
-    results = [arrived.get(edge) for edge in edges]
-    if materialize_grads:
-        results = [_zeros_like(x) if g is None else g for x, g in zip(inputs, results)]
-    elif not allow_unused and any(g is None for g in results):
-        k = next(i for i, g in enumerate(results) if g is None)
-        raise RuntimeError(
-            f"One of the differentiated Tensors (inputs[{k}], shape {tuple(inputs[k].shape)}) appears to not have been used "
-            "in the graph. Set allow_unused=True if this is the desired behavior."
-        )
+    gradients = _gradients(grad_outputs, len(outputs))
+    retain, create = _retain_and_create(retain_graph, create_graph)
+
+    def once(gradients: tuple, retain: bool) -> list:
+        roots = _roots(outputs, gradients)
+        arrived = engine.walk(roots, retain_graph=retain, create_graph=create, inputs=edges, accumulate=False)
+        return [arrived.get(edge) for edge in edges]
+
+    results = _for_each_of_a_batch(once, outputs, gradients, retain) if is_grads_batched else once(gradients, retain)
+    for i, (x, g) in enumerate(zip(inputs, results)):
+        if g is None and not unused:
+            raise RuntimeError(
+                f"The differentiated Tensor at index {i} appears to not have been used in the graph. Set allow_unused=True if "
+                "this is the desired behavior."
+            )
+        if g is None and materialize_grads:
+            results[i] = _zeros(x, create)
     return tuple(results)
 
 
-def _sequence(x: Any) -> Any:
-    """One tensor, None, or a sequence of tensors, as a tuple."""
-    if x is None:
-        return ()
-    return tuple(x) if isinstance(x, Sequence) and not isinstance(x, GradientEdge) else (x,)
+def _sequence(x: Any) -> tuple:
+    """One tensor, or several, as a tuple."""
+    return (x,) if isinstance(x, GradientEdge) or hasattr(x, "_array") else tuple(x)
 
 
-def _switch(name: str, value: Any) -> bool:
-    """What was given for a yes or no: a bool, or an integer as in torch."""
-    try:
-        return operator.index(value) != 0
-    except TypeError:
-        raise TypeError(f"{name} must be a bool, got {type(value).__name__}") from None
+def _gradients(given: Any, n: int) -> tuple:
+    """The v's of n tensors, None for those that were not given."""
+    return (None,) * n if given is None else _sequence(given)
+
+
+def _retain_and_create(retain_graph: Any, create_graph: Any) -> tuple[bool, bool]:
+    """The two flags. (Torch takes integers for them, and refuses anything else in Python's words.)"""
+    return bool(index(create_graph if retain_graph is None else retain_graph)), bool(index(create_graph))
+
+
+def _for_each_of_a_batch(once: Callable, outputs: tuple, gradients: tuple, retain: bool) -> list:
+    """`once` for each v in the batches of v's, its results stacked: a walk for each, where torch maps one over all (vmap)."""
+    from ..ops.rearrange import stack
+
+    for i, (x, v) in enumerate(zip(outputs, gradients)):
+        if v is None or tuple(v.shape[1:]) != tuple(x.shape):
+            raise RuntimeError(
+                "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch dimension. The "
+                "sizes of the remaining dimensions are expected to match the shape of corresponding output, but a mismatch was "
+                f"detected: grad_output[{i}] has a shape of {v if v is None else v.shape} and output[{i}] has a shape of {x.shape}."
+            )
+    n = min(len(v) for v in gradients)
+    found = [once(tuple(v[k] for v in gradients), retain or k < n - 1) for k in range(n)]
+    return [None if gs[0] is None else stack(gs) for gs in zip(*found)]
 
 
 def _roots(tensors: tuple, gradients: tuple) -> list:
     """Where the walk starts: the edge of each tensor with its v."""
-    gradients = gradients or (None,) * len(tensors)
-    if len(gradients) != len(tensors):
-        raise RuntimeError(f"got {len(tensors)} tensors and {len(gradients)} gradients")
+    if len(gradients) < len(tensors):
+        raise RuntimeError(f"got {len(tensors)} tensors and {len(gradients)} gradients; give one for each, or None")
+    for tensor, v in zip(tensors, gradients):
+        if v is not None and not hasattr(v, "_array"):
+            raise TypeError(f"gradients can be either Tensors or None, but got {type(v).__name__}")
+        if not isinstance(tensor, GradientEdge) and not hasattr(tensor, "_array"):
+            raise AssertionError(f"Expected output to be a minitorch.Tensor, but got {type(tensor).__name__}")
     roots = []
     for i, (tensor, v) in enumerate(zip(tensors, gradients)):
         edge = tensor[:2] if isinstance(tensor, GradientEdge) else gradient_edge(tensor)
@@ -161,6 +198,8 @@ def _roots(tensors: tuple, gradients: tuple) -> list:
 
 
 def _edge_of_input(x: Any) -> tuple[Any, int]:
+    if not isinstance(x, GradientEdge) and not hasattr(x, "_array"):
+        raise RuntimeError(f"all inputs have to be Tensors or GradientEdges, but got {type(x).__name__}")
     edge = x[:2] if isinstance(x, GradientEdge) else gradient_edge(x)
     if edge is None and not x.requires_grad:
         raise RuntimeError(
@@ -176,10 +215,15 @@ def _ones(shape: tuple, numpy_dtype: Any, root: Any) -> Any:
     return as_tensor((xp_of(root._array) if hasattr(root, "_array") else np).ones(shape, numpy_dtype))
 
 
-def _zeros_like(x: Any) -> Any:
+def _zeros(x: Any, requires_grad: bool) -> Any:
+    """The gradient of an input that the outputs do not depend on."""
     from ..tensor.creation import zeros_like
 
-    return zeros_like(x)
+    if isinstance(x, GradientEdge):
+        raise RuntimeError(
+            "materialize_grads cannot be used when the given input is a GradientEdge: only a tensor says what its zeros are like"
+        )
+    return zeros_like(x, requires_grad=requires_grad)
 
 
 from .function import Function

@@ -7,6 +7,7 @@ Read next: `engine.py`.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import Any
 
@@ -28,7 +29,7 @@ class set_detect_anomaly:
 
     def __init__(self, mode: bool, check_nan: bool = True) -> None:
         self._before = state.enabled, state.check_nan
-        _switch(bool(mode), check_nan)
+        _switch(mode, check_nan)
 
     def __enter__(self) -> None:
         pass
@@ -71,6 +72,11 @@ def is_anomaly_check_nan_enabled() -> bool:
 
 
 def _switch(enabled: bool, check_nan: bool) -> None:
+    for position, (name, value) in enumerate([("enabled", enabled), ("check_nan", check_nan)], start=1):
+        if not isinstance(value, bool):
+            raise TypeError(
+                f"set_anomaly_enabled(): argument '{name}' (position {position}) must be bool, not {type(value).__name__}"
+            )
     if enabled != state.enabled:
         (graph_node.watchers.append if enabled else graph_node.watchers.remove)(_remember)
     state.enabled, state.check_nan = enabled, check_nan
@@ -97,34 +103,46 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 # ---- while walking ----
 
 
-def watched_run(node: Any, grads: list, recorded: bool) -> list:
-    """`node.run(grads, recorded)`; if that raises or gives nan, warn with the forward line first."""
-    before, state.running = state.running, node
-    try:
-        results = node.run(grads, recorded)
-        for place, g in zip(node.places, results):
-            if state.check_nan and g is not None and _has_nan(getattr(g, "_array", g)):
-                raise RuntimeError(f"Function '{node.name()}' returned nan values in its {place}th output.")
-        return results
-    except Exception:
-        warn(_story(node))
-        raise
-    finally:
-        state.running = before
+def watching(node: Any) -> Any:
+    """Around what a node and its hooks do: in anomaly mode, warn where the node was recorded if something raises."""
+    return _Watching(node) if state.enabled else _unwatched
+
+
+_unwatched = contextlib.nullcontext()
+
+
+class _Watching:
+    def __init__(self, node: Any) -> None:
+        self.node = node
+
+    def __enter__(self) -> None:
+        self.before, state.running = state.running, self.node
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        state.running = self.before
+        if isinstance(error, Exception):
+            warn(f"Error detected in {_story(self.node, 'caused the error')}")
+            parent = self.node.metadata.get("parent_")
+            while parent is not None:
+                told = _story(parent, "induced the previous calculation")
+                warn(f"\n\nPrevious calculation was induced by {told}")
+                parent = parent.metadata.get("parent_")
+
+
+def refuse_nan(node: Any, results: list) -> None:
+    """In anomaly mode: RuntimeError if a gradient that a node gives holds a nan."""
+    for place, g in zip(node.places, results) if state.enabled and state.check_nan else ():
+        if g is not None and _has_nan(getattr(g, "_array", g)):
+            raise RuntimeError(f"Function '{node.name()}' returned nan values in its {place}th output.")
 
 
 def _has_nan(array: Any) -> bool:
     return bool((array != array).any())
 
 
-def _story(node: Any) -> str:
-    """Where the node was recorded and, for one that a derivative recorded, where that derivative's op was."""
+def _story(node: Any, did_what: str) -> str:
+    """The node's name, and where it was recorded."""
     lines = node.metadata.get("traceback_")
     if lines is None:
-        told = " No forward pass information available. Enable detect anomaly during forward pass for more information."
-    else:
-        told = " Traceback of forward call that caused the error:\n" + "".join(lines)
-    parent = node.metadata.get("parent_")
-    if parent is not None:
-        told += f"\nIt was recorded while {parent.name()} ran backward.{_story(parent).partition('.')[2]}"
-    return f"Error detected in {node.name()}.{told}"
+        return f"{node.name()}. No forward pass information available. Enable detect anomaly during forward pass for more information."
+    return f"{node.name()}. Traceback of forward call that {did_what}:\n" + "".join(lines)

@@ -38,7 +38,7 @@ def walk(
     """
     goal = Goal(roots, inputs, accumulate)
     pending = Pending(goal, recorded=create_graph)
-    run = anomaly_mode.watched_run if anomaly_mode.state.enabled else None
+    watched = anomaly_mode.state.enabled
     with _Mode(create_graph, Walk(inputs is not None)):
         for edge, g in roots:
             pending.add(edge, g if create_graph else g._array, None)
@@ -46,9 +46,10 @@ def walk(
             node, grads = pending.youngest()
             if node in goal.stops and goal.reached(node, grads):
                 continue
-            results = node.run(grads, create_graph) if run is None else run(node, grads, create_graph)
-            if node.hooks is not None:
-                results = node.hooks.after(node, results, grads)
+            if node.hooks is None and not watched:
+                results = node.run(grads, create_graph)
+            else:
+                results = pending.run_between_hooks(node, grads)
             if not retain_graph:
                 node.release()
             for edge, g in zip(node.edges, results):
@@ -94,18 +95,36 @@ class Pending:
             self.sums.add(edge)
 
     def youngest(self) -> tuple[Any, list]:
-        """The youngest node and the gradients of its outputs, as its hooks leave them: all that it will get has arrived."""
+        """The youngest node and the gradients of its outputs: all that it will get has arrived."""
         node = heappop(self.heap)[1]
         grads = self.grads.pop(node)
-        if node.hooks is not None:
-            grads = node.hooks.before(grads)
         if not node.edges and not self._is_free(node):  # what becomes a leaf's .grad must be nobody else's memory
             grads = [g if g is None else g.clone() if self.recorded else g.copy() for g in grads]
         return node, grads
 
+    def run_between_hooks(self, node: Any, grads: list) -> list:
+        """What a node gives, through its hooks before and after; in anomaly mode it is watched meanwhile."""
+        with anomaly_mode.watching(node):
+            if node.hooks is not None:
+                grads = node.hooks.before(node, grads)
+            nothing = node.edges and not node.runs_on_nothing and all(g is None for g in grads)  # hooks have dropped them
+            results = [None] * len(node.edges) if nothing else self._fitted(node.edges, node.run(grads, self.recorded))
+            if node.hooks is not None:
+                results = node.hooks.after(node, results, grads)
+            anomaly_mode.refuse_nan(node, results)
+            return results
+
+    def _fitted(self, edges: Sequence, results: Sequence) -> list:
+        """What a node gives, as its receivers will have it: in their shapes and dtypes, and None where nobody needs it."""
+        unused = [edge is None or (self.needed is not None and edge[0] not in self.needed) for edge in edges]
+        return [
+            None if skip or g is None else reduced(g, *edge[0].output_specs[edge[1]])
+            for skip, edge, g in zip(unused, edges, results)
+        ]
+
     def _is_free(self, leaf: Any) -> bool:
-        """Whether nobody else holds what has arrived for a leaf. A hook may hold what it has seen, or put in its place."""
-        return leaf.hooks is None and (leaf not in self.borrowed or (leaf, 0) in self.sums)
+        """Whether nobody else holds what has arrived for a leaf."""
+        return leaf not in self.borrowed or (leaf, 0) in self.sums
 
     def _is_own(self, g: Any, held: list | None) -> bool:
         """Whether the memory of g is its own: not a view, and none of those it may be."""
@@ -141,9 +160,16 @@ class Goal:
         self.arrived: dict[Edge, Any] = {}
 
     def reached(self, node: Any, grads: list) -> bool:
-        """Keep what was asked for of a node to stop at; whether the node itself need not run."""
+        """Keep what was asked for of a node to stop at; whether the node itself need not run.
+
+        If so, the hooks of its tensors change what is kept; if it runs, they do so later. Its own hooks never do.
+        """
+        stops = not self.needed[node] and not self.accumulate  # type: ignore[index]
+        if stops and node.hooks is not None:
+            with anomaly_mode.watching(node):
+                grads = node.hooks.arrived(grads)
         self.arrived.update({(node, nr): as_tensor(g) for nr, g in enumerate(grads) if (node, nr) in self.wanted})
-        return not self.needed[node] and not self.accumulate  # type: ignore[index]
+        return stops
 
 
 def _leading_to(stops: set, roots: list) -> dict:

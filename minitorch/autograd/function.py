@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .grad_mode import grad_mode, users_code
-from .hooks import as_carried, as_tensors
+from .hooks import as_carried, as_tensors, type_name
 from .leaves import gradient_edge
 from .node import Node, birth, watchers
 
@@ -59,6 +59,7 @@ class FunctionNode(Node):
 
     edges: list
     differentiable: set[int]  # the numbers of the outputs that have a gradient
+    runs_on_nothing = True
     may_share = True  # a user's backward may return any tensor, so leaves copy what they get
 
     def __init__(self, function: type[Function], ctx: FunctionCtx, inputs: tuple, outputs: list):
@@ -139,9 +140,21 @@ class FunctionNode(Node):
                 f"function {self.name()} returned an incorrect number of gradients (expected {expected}, got {len(results)})"
             )
         for i, (edge, result) in enumerate(zip(self.inputs_edges, results)):
-            if edge is not None and result is not None and not hasattr(result, "_array"):
-                raise TypeError(f"{self.name()}: gradient {i} must be a Tensor or None, got {type(result).__name__}")
+            if result is not None:
+                self._check_gradient(i, edge, result)
         return [r for edge, r in zip(self.inputs_edges, results) if edge is not None]
+
+    def _check_gradient(self, i: int, edge: Any, g: Any) -> None:
+        """Refuse what cannot be the gradient of the i-th argument."""
+        if not _is_tensor(g):
+            raise RuntimeError(f"expected Variable or None (got {type_name(g)}): {self.name()} returned it as gradient {i}")
+        shape = edge and edge[0].output_specs[edge[1]][0]
+        fits = edge is None or all(n in (1, m) for n, m in zip(reversed(shape), reversed(g.shape)))
+        if not fits or (edge and g.ndim < len(shape)):
+            raise RuntimeError(
+                f"Function {self.name()} returned an invalid gradient at index {i} - got {list(g.shape)} but expected shape "
+                f"compatible with {list(shape)}"
+            )
 
     def release(self) -> None:
         """Drop the saved tensors after use."""

@@ -1,6 +1,7 @@
 """What is called when a gradient passes a node: tensor hooks, `retain_grad`, and the node's own pre- and post-hooks.
 
-A node without hooks has None in its slot and pays one look. The walk calls `before` and `after` around a node's derivatives.
+A node without hooks has None in its slot and pays one look. The walk calls `before` and `after` around a node's derivatives, and
+where it stops at a node only `arrived`.
 Read next: `engine.py`.
 """
 
@@ -10,6 +11,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..arrays.dtypes import SCALAR_NAMES
 from .grad_mode import grad_mode, users_code
 
 Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
@@ -32,21 +34,33 @@ class Hooks:
         where[handle.id] = hook
         return handle
 
-    def before(self, grads: list) -> list:
-        """Tensor hooks in the order they were registered, then retain_grad, then the node's prehooks."""
+    def arrived(self, grads: list) -> list:
+        """What has arrived for each output, None too, as its tensor's hooks leave it, in the order of their registration: Tensors.
+
+        What `retain_grad` keeps is the result.
+        """
         grads = as_tensors(grads)
         with users_code():
             for nr, hooks in self.tensor.items():
                 for hook in list(hooks.values()):
-                    if grads[nr] is not None:
-                        grads[nr] = _replaced(grads[nr], hook(grads[nr]), hook)
-            for hook in list(self.pre.values()):
-                grads = list(_as_tuple(hook(tuple(grads)), grads))
+                    new = hook(grads[nr])
+                    grads[nr] = grads[nr] if new is None else checked(grads[nr], new, hook)
             for nr, reference in self.retain.items():
                 tensor = reference()
                 if tensor is not None and grads[nr] is not None:
                     g = grads[nr] if grad_mode.enabled else grads[nr].detach()
                     tensor._grad = g.clone() if tensor._grad is None else tensor._grad + g
+        return grads
+
+    def before(self, node: Any, grads: list) -> list:
+        """The same, as the node's prehooks leave it: they see one gradient per differentiable output."""
+        grads = self.arrived(grads)
+        n = node.outputs_with_gradients
+        with users_code():
+            for hook in list(self.pre.values()):
+                grads[:n] = _all_checked(grads[:n], hook(tuple(grads[:n])), hook)
+        if not node.edges:  # a hook may hold what it has seen or given, and a leaf's .grad must be nobody else's memory
+            grads = [g if g is None else g.clone() for g in grads]
         return as_carried(grads)
 
     def after(self, node: Any, results: list, grad_outputs: list) -> list:
@@ -55,10 +69,10 @@ class Hooks:
         grad_inputs: list = [None] * len(node.next_functions)
         for place, result in zip(places, as_tensors(results)):
             grad_inputs[place] = result
-        seen = tuple(as_tensors(grad_outputs))
+        seen = tuple(as_tensors(grad_outputs[: node.outputs_with_gradients]))
         with users_code():
             for hook in list(self.post.values()):
-                grad_inputs = list(_as_tuple(hook(tuple(grad_inputs), seen), grad_inputs))
+                grad_inputs = _all_checked(grad_inputs, hook(tuple(grad_inputs), seen), hook)
         return as_carried([grad_inputs[place] for place in places])
 
 
@@ -102,24 +116,49 @@ def hooks_of(node: Any) -> Hooks:
     return node.hooks
 
 
-def _replaced(old: Any, new: Any, hook: Callable) -> Any:
-    if new is None:
-        return old
-    name = getattr(hook, "__name__", hook)
-    if not hasattr(new, "_array"):
+def checked(old: Any, new: Any, hook: Callable) -> Any:
+    """What a hook returned in place of a gradient, which must be one like it."""
+    name = getattr(hook, "__name__", "<unknown>")
+    if old is None:
+        raise RuntimeError(
+            f"can't replace a None gradient with a non-None value: hook '{name}' was given None, for an unused output"
+        )
+    if not isinstance(new, Tensor):
         raise TypeError(
-            f"expected a Tensor or None, but hook {name!r} returned {type(new).__name__!r}; to leave the gradient as it is, "
-            "return None"
+            f"expected Variable, but hook returned '{type_name(new)}': hook '{name}' must return a Tensor or None"
+        )
+    if new.dtype is not old.dtype or new.device != old.device:
+        raise RuntimeError(
+            f"hook '{name}' has changed the type of value (was {_kind(old)} got {_kind(new)}); return a gradient of the same "
+            "dtype and device"
         )
     if new.shape != old.shape:
         raise RuntimeError(
-            f"hook {name!r} has changed the size of the gradient: it returned shape {tuple(new.shape)}, the gradient has "
-            f"{tuple(old.shape)}"
+            f"hook '{name}' has changed the size of value: it returned shape {tuple(new.shape)}, the gradient has {tuple(old.shape)}"
         )
     return new
 
 
-def _as_tuple(new: Any, old: list) -> Any:
+def _all_checked(old: list, new: Any, hook: Callable) -> list:
+    """What a node's hook returned in place of all gradients: None leaves them, None in one's place drops it."""
     if new is None:
         return old
-    return new if isinstance(new, (tuple, list)) else (new,)
+    if not isinstance(new, tuple):
+        raise TypeError(f"expected tuple, but hook returned '{type_name(new)}'; put it in a tuple, one for each gradient")
+    if len(new) != len(old):
+        name = getattr(hook, "__name__", "<unknown>")
+        raise RuntimeError(
+            f"hook '{name}' has returned an incorrect number of values (got {len(new)}, but expected {len(old)})"
+        )
+    return [n if n is None else checked(o, n, hook) for o, n in zip(old, new)]
+
+
+def type_name(x: Any) -> str:
+    """The name of a type as errors write it: with its module, but that of Python's own and of tensors."""
+    kind = type(x)
+    return kind.__name__ if kind.__module__ == "builtins" or isinstance(x, Tensor) else f"{kind.__module__}.{kind.__name__}"
+
+
+def _kind(tensor: Any) -> str:
+    """Dtype and device as torch names them by a class: `minitorch.cuda.FloatTensor`."""
+    return f"minitorch.{'' if tensor.is_cpu else 'cuda.'}{SCALAR_NAMES[tensor.dtype.name]}Tensor"

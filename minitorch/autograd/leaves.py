@@ -10,23 +10,35 @@ from collections.abc import Sequence
 from typing import Any
 
 from .grad_mode import users_code
-from .hooks import as_tensor, hooks_of
-from .node import Node, birth
+from .hooks import as_tensor, checked, hooks_of
+from .node import Node, birth, watchers
+
+_latest = [-1, -1]  # the last leaf's serial number and birth
 
 
 class AccumulateGrad(Node):
     """The end of the graph at a leaf: adds what arrives into `leaf.grad`."""
 
-    __slots__ = ("birth", "hooks", "output_specs", "variable")
+    __slots__ = ("birth", "hooks", "output_specs", "serial", "variable")
     edges: Sequence = ()
     places: Sequence = ()
     next_functions: tuple = ()
+    versions: Sequence[int] = ()
 
     def __init__(self, variable: Any):
         self.variable = variable
         self.output_specs = ((variable._array.shape, variable._array.dtype),)
         self.hooks = None
-        self.birth = birth()
+        self.serial = birth()
+        if self.serial != _latest[0] + 1:
+            _latest[1] = self.serial
+        _latest[0], self.birth = self.serial, _latest[1]  # leaves that one call is the first to use are of one age
+        for watch in watchers and tuple(watchers):
+            watch(self)
+
+    def __lt__(self, other: Any) -> bool:
+        """Of leaves of one age the walk takes first what was used first."""
+        return self.serial < other.serial
 
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"
@@ -52,7 +64,10 @@ class AccumulateGrad(Node):
         if leaf._post_accumulate_hooks:
             with users_code():
                 for hook in list(leaf._post_accumulate_hooks.values()):
-                    hook(leaf)
+                    returned = hook(leaf)
+                    if returned is not None:
+                        checked(leaf, returned, hook)
+                        raise RuntimeError("Tensor post accumulate grad hooks should return None.")
         return []
 
     def release(self) -> None:

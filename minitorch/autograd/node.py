@@ -26,6 +26,7 @@ class Node:
     """A step of the graph: what torch's API shows of it, and how what was saved is given back."""
 
     __slots__ = ("__weakref__", "_metadata", "saved", "versions")
+    runs_on_nothing = False  # whether it runs though no gradient has arrived: a user's Function gets zeros then
     may_share = False  # whether a derivative may hand out memory that is not its own (a user's Function may)
 
     edges: Sequence  # for each input that wants a gradient: (node, output number) it goes to, or None
@@ -51,6 +52,11 @@ class Node:
     def places(self) -> Sequence[int]:
         """For each edge, the place of its input among `next_functions`."""
         raise NotImplementedError
+
+    @property
+    def outputs_with_gradients(self) -> int:
+        """How many outputs hooks are shown gradients of: those that can have one come first."""
+        return len(self.output_specs)
 
     @property
     def metadata(self) -> dict:
@@ -175,6 +181,10 @@ class OpNode(Node):
     @property
     def places(self) -> list[int]:
         return [self.plan.positions.index(i) for i in self.plan.targets]
+
+    @property
+    def outputs_with_gradients(self) -> int:
+        return self.plan.outputs_with_gradients or len(self.output_specs)
 
     @property
     def saved_outputs(self) -> Sequence[tuple[int, int]]:

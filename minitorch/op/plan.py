@@ -87,6 +87,8 @@ class Plan:
         """Where gradients come from and go to."""
         declaration, places = self.op.declaration, self.op.positions_of
         self.grads = frozenset(n for d in derivatives for n in d.grads)
+        nrs = [nr for nr in range(len(declaration.outputs)) if declaration.gradient_name(nr) in self.grads]
+        self.outputs_with_gradients = max(nrs, default=0) + 1 if declaration.outputs else 0  # 0: a list, all of it
         kept_outputs = enumerate(self.outputs, start=len(self.arguments))
         self.saved_outputs = tuple((k, nr) for k, nr in kept_outputs if declaration.gradient_name(nr) in self.grads)
         # The arguments that may have a gradient, and those that get one, in the order in which the derivatives give them.

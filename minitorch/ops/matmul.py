@@ -252,6 +252,12 @@ def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array
     return blas.matmul(xp, x, weight.T, bias)
 
 
+@linear.grad("bias")  # first: so it is the first to get its gradient
+def linear_grad_bias(g: Tensor) -> Tensor:
+    """∂L/∂b = g (summed over the rows by the engine: b was broadcast)"""
+    return g
+
+
 @linear.grad("x")
 def linear_grad_x(g: Tensor, weight: Tensor) -> Tensor:
     """∂L/∂x = g W, over all rows of the batch"""
@@ -271,12 +277,6 @@ def linear_grad_weight(g: Tensor, x: Tensor, weight_shape: tuple) -> Tensor:
     n = math.prod(x.shape[:-1])
     rows = reshape(g, (n, weight_shape[0] if len(weight_shape) == 2 else 1))
     return reshape(mm(t(rows), reshape(x, (n, weight_shape[-1]))), weight_shape)
-
-
-@linear.grad("bias")
-def linear_grad_bias(g: Tensor) -> Tensor:
-    """∂L/∂b = g (summed over the rows by the engine: b was broadcast)"""
-    return g
 
 
 def _check_linear(x: Array, weight: Array, bias: Array | None) -> None:

@@ -290,7 +290,7 @@ class Tensor(Writing, Copying, TensorMethods):
         """Add ∂self/∂leaf into `leaf.grad` for every leaf that requires grad. `gradient` is v in vᵀJ, 1 for a scalar."""
         from ..autograd import backward
 
-        backward(self, gradient, retain_graph, create_graph, inputs)
+        backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     @property
     def requires_grad(self) -> bool:
@@ -301,10 +301,18 @@ class Tensor(Writing, Copying, TensorMethods):
     def requires_grad(self, value: bool) -> None:
         if not isinstance(value, bool):
             raise RuntimeError(f"requires_grad must be a bool, got {type(value).__name__}")
+        if not self._has_no_maker() and not self.is_leaf and value:
+            raise RuntimeError(
+                "you can only change requires_grad flags of leaf variables: an op made this one, and it requires grad already"
+            )
         self.requires_grad_(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Ask for gradients from here on (leaves of floating-point dtype only)."""
+        if not isinstance(requires_grad, bool):
+            raise TypeError(
+                f"requires_grad_(): argument 'requires_grad' (position 1) must be bool, not {type(requires_grad).__name__}"
+            )
         if requires_grad and not self.dtype.is_floating_point:
             raise RuntimeError(
                 f"only Tensors of floating point dtype can require gradients, got {self.dtype!r}; convert with .float()"
@@ -321,7 +329,7 @@ class Tensor(Writing, Copying, TensorMethods):
             )
         if self._views and requires_grad != self._requires_grad:
             self._tell_views(requires_grad)
-        self._requires_grad = bool(requires_grad)
+        self._requires_grad = requires_grad
         return self
 
     def _tell_views(self, requires_grad: bool) -> None:
