@@ -96,9 +96,7 @@ def grad(
     (tensor(18.),)
     """
     if not only_inputs:
-        warn(
-            "only_inputs argument is deprecated and is ignored now (defaults to True)", FutureWarning, stacklevel=2
-        )
+        warn("only_inputs argument is deprecated and is ignored now (defaults to True)", FutureWarning)
     if materialize_grads and allow_unused is False:
         raise ValueError(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: allow_unused=False."
