@@ -64,7 +64,8 @@ def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
     content = writer.encode(obj)
     blocks = writer.blocks()
     structure = json.dumps({"format": _FORMAT, "content": content})
-    with replacing(f) if isinstance(f, (str, os.PathLike)) else _writing(f) as file, zipfile.ZipFile(file, "w") as archive:
+    target: Any = replacing(f) if isinstance(f, (str, os.PathLike)) else contextlib.nullcontext(f)
+    with target as file, zipfile.ZipFile(file, "w") as archive:
         archive.writestr(zipfile.ZipInfo(_STRUCTURE), structure)  # ZipInfo: no clock time, same object gives same bytes
         for number, array in enumerate(blocks):
             with archive.open(zipfile.ZipInfo(f"{number}.npy"), "w", force_zip64=True) as member:
@@ -381,17 +382,6 @@ def _dtype(name: str) -> dtypes.dtype:
 
 
 # ---- the file ----
-
-
-@contextlib.contextmanager
-def _writing(f: Any) -> Iterator[Any]:
-    """The caller's file; what comes for one that has no more than `write` is collected first."""
-    if hasattr(f, "flush"):
-        yield f
-    else:
-        buffer = io.BytesIO()
-        yield buffer
-        f.write(buffer.getvalue())
 
 
 class _Source:
