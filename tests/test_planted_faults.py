@@ -23,6 +23,7 @@ import test_function
 import test_graph
 import test_hook_corners
 import test_in_place
+import test_views
 import test_walk_corners
 import test_ways_through_the_door
 import torch
@@ -47,7 +48,7 @@ pytestmark = pytest.mark.shortcuts
 
 HOMES = (
     test_walk_corners, test_call_corners, test_engine_corners, test_autograd, test_in_place, test_graph, test_function,
-    test_hook_corners, test_backward_calls,
+    test_hook_corners, test_backward_calls, test_views,
 )  # fmt: skip
 SCENARIOS = [*(scenario for home in HOMES for scenario in home.SCENARIOS), *test_checkpoint.scenarios]
 # What torch cannot be asked, memory above all: these raise where something is wrong.
@@ -360,11 +361,11 @@ FAULTS = [
     Fault(Op._wrapped, " and is_float", ""),
     Fault(Op._wrapped, "recipe.plan is not None and grad_mode.enabled and", "recipe.plan is not None and"),
     Fault(Op._wrapped, "out._mark_inference()", "pass"),
-    Fault(Op._wrapped, "args[0]._adopt_view(out, self, args[1:])", "pass"),
+    Fault(Op._wrapped, "args[0]._adopt_view(out)", "pass"),
     Fault(Op._all_wrapped, " and grad_mode.enabled", ""),
     Fault(Op._all_wrapped, " or self.declaration.gradient_name(nr) in recipe.plan.grads", " or True"),
     Fault(Op._all_wrapped, "out._output_nr = True, node, nr", "out._output_nr = True, node, 0"),
-    Fault(Op._all_wrapped, "args[0]._adopt_view(out, None, ())", "pass"),
+    Fault(Op._all_wrapped, "args[0]._adopt_view(out, several=True)", "pass"),
     Fault(Op._all_wrapped, "tuple(outs) if self.result is None else self.result(*outs)", "tuple(outs)"),
     Fault(Op._laid_out, "self.keeps_layout or ", ""),
     Fault(Op._laid_out, "return xp_of(array).ascontiguousarray(array)", "return array"),
@@ -373,17 +374,32 @@ FAULTS = [
     # views and writes
     Fault(Writing._adopt_view, "view._counter = self._counter", "pass"),
     Fault(Writing._adopt_view, "self if self._base is None else self._base", "self"),
-    Fault(Writing._adopt_view, "op(outer(b), *rest)", "op(b, *rest)"),
     Fault(Writing._adopt_view, "elif not grad_mode.enabled:", "elif False:"),
-    Fault(Writing._bump, "self._counter.n += 1", "pass"),
-    Fault(Writing._check_history, "if self._base is not None and self._replay is None:", "if False:"),
+    Fault(Writing._adopt_view, "view._refusal = self._refusal", "pass"),
+    Fault(Writing._adopt_view, "view._has_no_history()", "pass"),
+    Fault(Writing._adopt_view, "self._counter.watch(view)", "pass"),
+    Fault(Writing._adopt_view, "base._views.add(view)", "pass"),
+    Fault(Writing._bump, "self._counter.count()", "pass"),
+    Fault(writing.Version.count, "view._is_out_of_date()", "pass"),
+    Fault(Writing._make_history, "if self._seen_version == self._version:", "if False:"),
+    Fault(Writing._make_history, "if self._refusal:", "if False:"),
+    Fault(Writing._make_history, "self._hooks_stay_with(old, node)", "pass"),
+    Fault(Writing._make_history, "self._counter.watch(self)", "pass"),
+    Fault(Writing._as_part_of, "if not base._requires_grad:", "if False:"),
+    Fault(Writing._as_part_of, "with recording():", "if True:"),
+    Fault(Writing._check_history, "if self._base is not None and self._refusal:", "if False:"),
     Fault(Writing._check_history, "if self._requires_grad and", "if False and"),
-    Fault(Writing._take_history, "out = write_view(base._before_write(), out, self._replay)", "pass"),
-    Fault(Writing._take_history, "base._forget_views()", "pass"),
-    Fault(Writing._copy_before_write, "self._array.copy()", "self._array"),
+    Fault(Writing._take_history, "write_view(base._before_write(), out, Geometry.of(base._array, self._array))", "out"),
+    Fault(Writing._take_history, "self._make_history()", "pass"),
+    Fault(Writing._succeed, "self._hooks_stay_with(self._grad_fn, out._grad_fn, out._output_nr)", "pass"),
+    Fault(Writing._succeed, "view._has_no_history()", "pass"),
+    Fault(Writing._hooks_stay_with, "self._hooks = None", "pass"),
+    Fault(Writing._hooks_stay_with, "hooks_of(old).retain.pop(self._output_nr, None)", "pass"),
+    Fault(Writing._before_write, "self._as_part_of(self._base._before_write())._grad_fn", "self.grad_fn"),
+    Fault(Writing._before_write, "self._array.copy()", "self._array"),
     Fault(Writing._accumulate, "self._bump()", "pass"),
-    Fault(Writing._forget_views, "hooks_of(view._grad_fn).retain.pop(view._output_nr, None)", "pass"),
-    Fault(Writing._turn, "self._replay = lambda base: view(outer(base), *args)", "pass"),
+    Fault(Writing._turn, "self._check_history()", "pass"),
+    Fault(Writing._turn, "self._counter.watch(self)", "pass"),
     Fault(writing._writes_the_same_everywhere, "op is zero", "False"),
     Fault(writing._writes_the_same_everywhere, "op is fill and not isinstance(args[0], Writing)", "op is fill"),
     Fault(writing._writes_the_same_everywhere, "op is copy and same_data(tensor._array, args[0]._array)", "op is copy"),

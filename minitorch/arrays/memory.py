@@ -1,12 +1,13 @@
-"""Where arrays lie in memory: whether one repeats an element, whether two overlap, whose memory a view shows.
+"""Where arrays lie in memory: whether one repeats an element, whether two overlap, what one shows of another.
 
 A write through an array whose elements coincide, or into memory that an input of the same call reads elsewhere, has no one right
-result, so in-place ops refuse it, as torch does. Read next: `Tensor._update` in `tensor/tensor.py`.
+result, so in-place ops refuse it, as torch does. And what a view shows of its base: `Geometry`. Read next: `Tensor._update` in
+`tensor/writing.py`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from .device import xp_of
 
@@ -97,3 +98,100 @@ def flat(array: Any) -> Any:
 def strided(array: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     """A view that starts where `array` does; strides in bytes. Nothing checks that it stays within the memory."""
     return xp_of(array).lib.stride_tricks.as_strided(array, shape, strides)
+
+
+# ---- views by strides ----
+
+
+class Geometry(NamedTuple):
+    """What a view shows of its base. Strides and offset count elements; the view begins `offset` after the base's first."""
+
+    base_size: tuple[int, ...]
+    base_stride: tuple[int, ...]
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: int
+
+    @classmethod
+    def of(cls, base: Any, view: Any) -> Geometry:
+        """What an array shows of another, whose memory it shares."""
+        offset = storage_offset(view) - storage_offset(base) if view.size else 0
+        return cls(base.shape, element_strides(base), view.shape, element_strides(view), offset)
+
+    def repeats(self) -> bool:
+        """Whether an element may be shown several times: a step of some dimension stays within the reach of the shorter ones."""
+        reach = 0
+        for stride, n in sorted((s, n) for s, n in zip(self.stride, self.size) if n > 1):
+            if stride <= reach:
+                return True
+            reach += stride * (n - 1)
+        return False
+
+    def fits(self, x: Any) -> bool:
+        """Whether x fills a block of memory as the base does, and the view lies within it."""
+        alike = all(a == b for a, b, n in zip(element_strides(x), self.base_stride, x.shape) if n > 1)
+        return alike and is_dense(x) and self._span() == (0, x.size)
+
+    def memory(self, xp: Any, dtype: Any) -> tuple[Any, Any]:
+        """New zeros that both base and view lie in, and the part that is the base."""
+        low, high = self._span()
+        memory = xp.zeros(high - low, dtype)
+        return memory, _view(memory, self.base_size, self.base_stride, -low)
+
+    def places(self, xp: Any, within: Geometry | None = None) -> Any:
+        """For each element of the view, its place in that memory, or in the memory of another geometry of the same base."""
+        low, high = (within or self)._span()
+        return _view(xp.arange(high - low), self.size, self.stride, self.offset - low)
+
+    def of_itself(self) -> Geometry:
+        """The base as a view of itself."""
+        return Geometry(self.base_size, self.base_stride, self.base_size, self.base_stride, 0)
+
+    def _span(self) -> tuple[int, int]:
+        """The first place that base or view uses, from the base's first element, and the one after the last."""
+        ends = _length(self.base_size, self.base_stride), self.offset + _length(self.size, self.stride)
+        return min(0, self.offset), max(ends)
+
+
+def as_strided(array: Any, geometry: Geometry) -> Any:
+    """The view of an array that `geometry` describes; RuntimeError if that is not within its memory."""
+    length = _length(geometry.size, geometry.stride)
+    begin, room = storage_offset(array) + geometry.offset, storage(array)[1] // array.itemsize
+    if length and not 0 <= begin <= begin + length <= room:
+        raise RuntimeError(
+            f"setStorage: sizes {list(geometry.size)}, strides {list(geometry.stride)}, storage offset {begin}, and itemsize "
+            f"{array.itemsize} requiring a storage size of {(begin + length) * array.itemsize} are out of bounds for storage of "
+            f"size {room * array.itemsize}"
+        )
+    return _view(array, geometry.size, geometry.stride, geometry.offset)
+
+
+def _view(array: Any, shape: tuple, strides: tuple, offset: int) -> Any:
+    """Whatever lies there: nothing is checked."""
+    itemsize = array.itemsize
+    if offset:  # step there, which may be backwards
+        array = strided(array, (abs(offset) + 1,), (itemsize if offset > 0 else -itemsize,))[-1:]
+    return strided(array, shape, tuple(s * itemsize for s in strides))
+
+
+def _length(shape: tuple, strides: tuple) -> int:
+    """How many places it is from the first element to the last, with both; 0 if there are none."""
+    return 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, strides))
+
+
+def element_strides(array: Any) -> tuple[int, ...]:
+    """For each dimension, how many elements apart its neighbours lie in memory (NumPy counts bytes)."""
+    return tuple(s // array.itemsize for s in array.strides)
+
+
+def storage_offset(array: Any) -> int:
+    """How many elements of its storage come before its first."""
+    return (address(array) - storage(array)[0]) // array.itemsize
+
+
+def storage(array: Any) -> tuple[int, int]:
+    """The memory that an array is a part of: where it begins, and how many bytes it has."""
+    if not hasattr(array, "ctypes"):
+        return array.data.mem.ptr, array.data.mem.size
+    whole = owner(array)
+    return address(whole), whole.itemsize * _length(whole.shape, element_strides(whole))

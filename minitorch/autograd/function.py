@@ -238,6 +238,8 @@ class Function:
             written = any(outputs[nr] is t for t in ctx._dirty)
             out = outputs[nr].detach() if written else outputs[nr]
             out._output_nr, out._requires_grad, out._grad_fn = nr, True, node
+            if out._base is not None:
+                out._counter.watch(out)
             if written:  # a view hands the change on to its base
                 outputs[nr]._take_history(out)
 
@@ -300,7 +302,7 @@ def _own(out: Any, args: tuple, ctx: FunctionCtx) -> Any:
     if not any(out is a for a in args) or not _is_tensor(out) or any(out is d for d in ctx._dirty):
         return out
     view = out.detach()
-    out._adopt_view(view, None, ())
+    out._adopt_view(view)
     view._refusal = "was created inside a custom Function (or because an input was returned as-is)"
     return view
 

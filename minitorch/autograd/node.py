@@ -226,7 +226,7 @@ class OpNode(Node):
         if self.saved and 0 in self.plan.arguments:
             k = self.plan.arguments.index(0)
             if self.saved[k] is tensor:
-                self.keep_instead(k, tensor._copy_before_write(), 0)
+                self.keep_instead(k, tensor._before_write(apart=True), 0)
 
     def show_output(self, nr: int, tensor: Any) -> None:
         """Output `nr` was written into `tensor`, whose dtype its gradient has; what was saved of it is watched there from now on."""

@@ -129,7 +129,7 @@ class Op:
             if inference_blocks:
                 out._mark_inference()
         if self.declaration.view:
-            args[0]._adopt_view(out, self, args[1:])
+            args[0]._adopt_view(out)
         return out
 
     def _all_wrapped(self, arrays: Any, args: tuple, recipe: Recipe) -> Any:
@@ -141,7 +141,7 @@ class Op:
                 if not self.declaration.outputs or self.declaration.gradient_name(nr) in recipe.plan.grads:
                     out._requires_grad, out._grad_fn, out._output_nr = True, node, nr
         for out in outs if self.declaration.view else ():
-            args[0]._adopt_view(out, None, ())
+            args[0]._adopt_view(out, several=True)
         return tuple(outs) if self.result is None else self.result(*outs)
 
     def _laid_out(self, array: Any) -> Any:

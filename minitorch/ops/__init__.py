@@ -24,9 +24,10 @@ from . import (
     shape,
     sort,
     special,
+    strided,
 )
 
 __all__ = [
     "activation", "compare", "dropout", "einsum", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul",
-    "normalize", "rearrange", "reduce", "sampling", "scan", "shape", "sort", "special",
+    "normalize", "rearrange", "reduce", "sampling", "scan", "shape", "sort", "special", "strided",
 ]  # fmt: skip

@@ -18,7 +18,6 @@ from ..arrays.numbers import assigned
 from ..op import Array, Indices, composite, op
 from ..op.signature import tensor_list
 from .dims import canonical_dim
-from .elementwise import clone
 from .shape import zeros
 
 if TYPE_CHECKING:
@@ -376,29 +375,3 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
     _, arrays = _parse(input, tuple(i.reshape((1,)) if i.ndim == 0 else i for i in indices))
     _check_arrays(input, arrays or ())
     return put_at(input, values, _kept(values if values.requires_grad else input, arrays or ()), accumulate)
-
-
-# ---- what a write through a view means for its base ----
-
-
-@op(promote=None, public=False, grad_fn="torch::autograd::CopySlices")
-def write_view(xp: Any, base: Array, value: Array, replay: Indices) -> Array:
-    """base, whose part that `replay` shows has become `value` (it has been written already).
-
-    `replay` may hold indices, so it is freed as what is saved is: a second backward is refused, as by torch.
-    """
-    return base
-
-
-@write_view.grad("base")
-def write_view_grad_base(g: Tensor, replay: Any) -> Tensor:
-    """∂L/∂base = g, 0 in the part that was overwritten"""
-    kept = clone(g)
-    replay(kept)[...] = 0
-    return kept
-
-
-@write_view.grad("value")
-def write_view_grad_value(g: Tensor, replay: Any) -> Tensor:
-    """∂L/∂value = g in that part"""
-    return replay(g)

@@ -149,7 +149,11 @@ def _squeeze_form(dim: Any) -> int:
 @op(promote=None, view=True)
 def unsqueeze(xp: Any, x: Array, dim: int) -> Array:
     """x with a new dimension of size 1 at `dim`."""
-    return xp.expand_dims(x, canonical_dim(dim, x.ndim + 1))
+    d = canonical_dim(dim, x.ndim + 1)
+    if x.flags.c_contiguous:
+        return xp.expand_dims(x, d)
+    step = x.shape[d] * x.strides[d] if d < x.ndim else x.itemsize  # as torch has it, where NumPy has 0
+    return xp.lib.stride_tricks.as_strided(x, (*x.shape[:d], 1, *x.shape[d:]), (*x.strides[:d], step, *x.strides[d:]))
 
 
 @unsqueeze.grad

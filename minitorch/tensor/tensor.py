@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays import dtypes
+from ..arrays import dtypes, memory
 from ..arrays.device import device, device_of
-from ..arrays.memory import address, resized
+from ..arrays.memory import resized
 from ..arrays.warning import warn
 from ..autograd import hooks, leaves, node
 from ..autograd.grad_mode import grad_mode, inference_blocks
@@ -26,6 +26,7 @@ from ..op.door import new
 from ..ops.dims import as_ints
 from .copying import Copying
 from .methods import TensorMethods
+from .storage import UntypedStorage
 from .writing import INFERENCE, Version, Writing
 
 
@@ -60,6 +61,7 @@ class Tensor(Writing, Copying, TensorMethods):
     _detached_at = -1  # when `detach_` cut it off: nodes born before have saved it with its history
     _retains_grad = False
     _leaf_hooks: Any = None
+    _hooks: Any = None  # of what is no leaf: the hooks on its node that are this tensor's
     _post_accumulate_hooks: dict = {}
 
     __array_priority__ = 1000  # NumPy scalars and arrays on the left of an operator let ours run
@@ -127,7 +129,7 @@ class Tensor(Writing, Copying, TensorMethods):
         if not array.size and 0 in array.strides:  # NumPy's of what has no elements; torch counts a size of 0 as 1
             strides = tuple(math.prod(max(n, 1) for n in array.shape[d + 1 :]) for d in range(array.ndim))
         else:
-            strides = tuple(s // array.itemsize for s in array.strides)
+            strides = memory.element_strides(array)
         return strides if dim is None else strides[dim]
 
     def resize_(self, *size: int) -> Tensor:
@@ -156,7 +158,28 @@ class Tensor(Writing, Copying, TensorMethods):
 
     def data_ptr(self) -> int:
         """The address of the first element."""
-        return address(self._array)
+        return memory.address(self._array)
+
+    def storage_offset(self) -> int:
+        """How many elements of its storage come before the first element."""
+        return memory.storage_offset(self._array)
+
+    def untyped_storage(self) -> UntypedStorage:
+        """The memory that this tensor is a view of."""
+        return UntypedStorage(self._array)
+
+    def set_(self, source: Tensor | None = None) -> Tensor:
+        """Show the memory of `source` from now on, with its shape and strides; without one, no memory at all."""
+        array = self._array[:0].ravel() if source is None else source._array
+        if array.dtype != self._array.dtype:
+            raise RuntimeError(f"Could not set tensor of type {array.dtype} to a tensor of type {self._array.dtype}")
+        if grad_mode.enabled and (self._requires_grad or (source is not None and source._requires_grad)):
+            self._check_history()
+            raise RuntimeError("the derivative for set_ is not implemented: write under no_grad(), or assign to .data")
+        self._check_not_inference()
+        self._array = array
+        self._bump()
+        return self
 
     def is_floating_point(self) -> bool:
         """Whether the dtype is a float."""
@@ -190,26 +213,7 @@ class Tensor(Writing, Copying, TensorMethods):
     @property
     def grad_fn(self) -> Any:
         """The node that made this tensor; None for a leaf."""
-        if self._grad_fn is not leaves.STALE:
-            return self._grad_fn
-        if self._version == self._seen_version:
-            return self._maker
-        if self._replay is None:
-            raise RuntimeError(
-                f"this view {self._refusal}, and its base or another view of its base has been modified inplace. Use an "
-                "out-of-place operation instead, or clone() the view first."
-            )
-        base: Any = self._base
-        if not base._requires_grad:  # it was detached in place: this view keeps a node, which leads nowhere
-            base = base._before_write()
-            base._borrow_history()
-            base._seen_version = base._version
-        with _recording():
-            again = self._replay(base)
-        self._grad_fn, self._output_nr, self._seen_version = again._grad_fn, again._output_nr, self._version
-        if self._retains_grad:
-            hooks_of(self._grad_fn).retain[self._output_nr] = weakref.ref(self)
-        return self._grad_fn
+        return self._make_history() if self._grad_fn is leaves.STALE else self._grad_fn
 
     @property
     def grad(self) -> Any:
@@ -334,15 +338,11 @@ class Tensor(Writing, Copying, TensorMethods):
 
     def _tell_views(self, requires_grad: bool) -> None:
         """Views require grad when their base does, though made before they have no history, so no gradient flows there."""
-        for view in [reference() for reference in self._views or ()]:
-            if view is None:
-                continue
-            if requires_grad and not view._requires_grad:
-                view._borrow_history()
+        for view in self._views.alive() if self._views is not None else ():
+            if requires_grad and view._grad_fn is None:
+                view._has_no_history()
             elif not requires_grad and view._grad_fn is leaves.STALE and view._maker is None:
                 view._requires_grad, view._grad_fn = False, None
-            elif not requires_grad and view._grad_fn is not leaves.STALE and view._grad_fn is not None:
-                view._borrow_history()  # it keeps the history it has, until somebody writes to it
 
     def detach(self) -> Tensor:
         """The same memory, cut out of the graph."""
@@ -357,7 +357,7 @@ class Tensor(Writing, Copying, TensorMethods):
         if self._grad_fn is not None:
             self._detached_at = node.birth()
             node.in_place_detachments[:] = [True]
-        self._grad_fn, self._output_nr, self._requires_grad = None, 0, False
+        self._grad_fn, self._output_nr, self._requires_grad, self._hooks = None, 0, False, None
         return self
 
     def _alias(self) -> Tensor:
@@ -382,14 +382,15 @@ class Tensor(Writing, Copying, TensorMethods):
         """Call `hook(grad)` when this tensor's gradient is known; a tensor it returns takes the gradient's place."""
         if not self._requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        if self.is_leaf:
-            if self._leaf_hooks is None:
-                self._leaf_hooks = {}
-            # the next accumulator finds the leaf's hooks by itself
-            hooks_of(leaves.accumulator(self)).tensor[0] = self._leaf_hooks
-            return Hooks.add(self._leaf_hooks, hook)
-        hooks = hooks_of(self.grad_fn).tensor.setdefault(self._output_nr, {})
-        return Hooks.add(hooks, hook)
+        if self._hooks is None and not self.is_leaf:
+            self._hooks = hooks_of(self.grad_fn).tensor.setdefault(self._output_nr, {})
+        if self._hooks is not None:
+            return Hooks.add(self._hooks, hook)
+        if self._leaf_hooks is None:
+            self._leaf_hooks = {}
+        # the next accumulator finds the leaf's hooks by itself
+        hooks_of(leaves.accumulator(self)).tensor[0] = self._leaf_hooks
+        return Hooks.add(self._leaf_hooks, hook)
 
     def register_post_accumulate_grad_hook(self, hook: Callable) -> Any:
         """Call `hook(leaf)` after backward has added into `leaf.grad`."""
@@ -403,16 +404,6 @@ class Tensor(Writing, Copying, TensorMethods):
 
     def __hash__(self) -> int:
         return id(self)
-
-
-class _recording:
-    """`enable_grad`, without importing the public class."""
-
-    def __enter__(self) -> None:
-        self.before, grad_mode.enabled = grad_mode.enabled, True
-
-    def __exit__(self, *exc: Any) -> None:
-        grad_mode.enabled = self.before
 
 
 # The one cycle: the rooms below make Tensors, and what a Tensor does is defined by them.

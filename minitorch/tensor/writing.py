@@ -1,9 +1,9 @@
 """Views and writing in place: how the version, the history and the views of a tensor follow a write to its memory.
 
-A view shares its base's version counter and remembers how to be made again (`_replay`). To write is to run the op out of place, put
-the result into the memory, count a version, and take over the result's history; a view hands the change on to its base, whose
-other views then make their history anew when asked. What cannot be followed is refused before anything is written.
-Read next: `tensor.py`, `ops/index.py` for `write_view`, the derivative of a write through a view.
+A view shares its base's version counter. To write is to run the op out of place, put the result into the memory, count a version,
+and take over the result's history; a view hands the change on to its base. A view that was made before the last write makes its
+history anew when it is next asked for: a node that shows this part of what the base is now. What cannot be followed is refused
+before anything is written. Read next: `tensor.py`, `ops/strided.py` for what a view shows, and `write_view` for the base.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.device import mixed_devices
-from ..arrays.memory import overlap, repeats, same_data
+from ..arrays.memory import Geometry, overlap, repeats, same_data
 from ..autograd import graph, leaves, node
-from ..autograd.grad_mode import grad_mode
+from ..autograd.grad_mode import grad_mode, recording
 from ..autograd.hooks import hooks_of
 from ..op import Op
 from ..ops.inplace import copy, fill, zero
+from ..ops.strided import strided, write_view
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -31,6 +32,38 @@ class Version:
     """How often a piece of memory has been written to; shared by all tensors that view it."""
 
     n = 0
+    fresh: WeakList | None = None  # the views that have a history, which the next write puts out of date
+
+    def count(self) -> None:
+        """A write: views will make their history anew."""
+        self.n += 1
+        if self.fresh is not None:
+            for view in self.fresh.alive():
+                view._is_out_of_date()
+            self.fresh = None
+
+    def watch(self, view: Any) -> None:
+        """Tell this view of the next write."""
+        if self.fresh is None:
+            self.fresh = WeakList()
+        self.fresh.add(view)
+
+
+class WeakList:
+    """Tensors, held weakly; the dead are swept out whenever the list has doubled."""
+
+    def __init__(self) -> None:
+        self.references: list[weakref.ref] = []
+        self.limit = 16
+
+    def add(self, tensor: Any) -> None:
+        if len(self.references) >= self.limit:
+            self.references = [reference for reference in self.references if reference() is not None]
+            self.limit = 2 * len(self.references) + 16
+        self.references.append(weakref.ref(tensor))
+
+    def alive(self) -> list[Any]:
+        return [tensor for reference in self.references if (tensor := reference()) is not None]
 
 
 class InferenceVersion(Version):
@@ -56,19 +89,20 @@ class Writing:
     _grad_fn: Any
     _output_nr: int
     _retains_grad: bool
+    _hooks: Any
     _alias: Callable[[], Tensor]
     requires_grad: Any
+    grad_fn: Any
+    _version: Any
     is_leaf: Any
     shape: Any
     dtype: Any
     device: Any
-    _counter: Version | None = None
+    _counter: Any = None  # a Version, once there is anything to count
     _base: Tensor | None = None
-    _replay: Any = None  # for views: the function that makes this view again from `_base`; None where writing is refused
-    _views: list | None = None  # for bases: weak references to their views
-    _views_limit = 16
-    _refusal: str = ""  # for views with no replay: why writing through them cannot be differentiated
-    _maker: Any = None  # for views whose `_grad_fn` is STALE: their history
+    _views: WeakList | None = None  # for bases: their views
+    _refusal: str = ""  # for views: why writing through them, or to their base, cannot be differentiated; "" where it can
+    _maker: Any = None  # for views whose `_grad_fn` is STALE: the history they have had
     _seen_version = -1  # for views: the version at which their history was made
 
     # ---- views ----
@@ -76,51 +110,67 @@ class Writing:
     def _is_view(self) -> bool:
         return self._base is not None
 
-    def _adopt_view(self, view: Tensor, op: Op | None, rest: tuple) -> None:
-        """`view` shows this tensor's memory: share the version, remember the base and how to make the view again."""
+    def _adopt_view(self, view: Tensor, several: bool = False) -> None:
+        """`view`, perhaps one of several of one op, shows this tensor's memory: share the version, and remember the base."""
         if self._counter is None:
             self._counter = Version()
         view._counter = self._counter
-        if self is view:
+        if self is view or self._counter is INFERENCE:
             return
         base: Any = self if self._base is None else self._base
-        view._base = base
-        if self._counter is INFERENCE:
-            return
-        view._seen_version = view._counter.n
-        if op is None:
-            view._refusal = "is the output of a function that returns multiple views"
+        view._base, view._seen_version = base, self._counter.n
+        if grad_mode.inference:
+            view._refusal = "was created in inference mode"
         elif not grad_mode.enabled:
             view._refusal = "was created in no_grad mode"
-        elif self._base is None:
-            view._replay = lambda b: op(b, *rest)
-        elif self._replay is not None:
-            outer = self._replay
-            view._replay = lambda b: op(outer(b), *rest)
+        elif several:
+            view._refusal = "is the output of a function that returns multiple views"
         else:
             view._refusal = self._refusal
-        wants = base._requires_grad or view._grad_fn is not None
-        if wants and (view._replay is None or not base._requires_grad):  # the latter: the base was detached in place
-            view._borrow_history()
-        base._watch(view)
+        if view._grad_fn is not None:
+            self._counter.watch(view)
+        elif base._requires_grad:
+            view._has_no_history()
+        if base._views is None:
+            base._views = WeakList()
+        base._views.add(view)
 
     def _has_no_maker(self) -> bool:
         """Whether no recorded op made this tensor, said without asking a view for a history that may be lost."""
-        return self._grad_fn is None or (self._grad_fn is leaves.STALE and self._replay is None and self._maker is None)
+        return self._grad_fn is None or (self._grad_fn is leaves.STALE and bool(self._refusal) and self._maker is None)
 
-    def _borrow_history(self) -> None:
-        """This view requires grad because its base does, and has the history it has now, until somebody writes to it."""
-        self._maker = self._grad_fn
-        self._requires_grad, self._grad_fn = True, leaves.STALE
+    def _has_no_history(self) -> None:
+        """This view requires grad because its base does; no gradient flows there, until somebody writes to it."""
+        self._requires_grad, self._grad_fn, self._maker = True, leaves.STALE, None
 
-    def _watch(self, view: Tensor) -> None:
-        """Remember a view weakly; the dead are swept out whenever the list has doubled."""
-        if self._views is None:
-            self._views = []
-        elif len(self._views) >= self._views_limit:
-            self._views = [reference for reference in self._views if reference() is not None]
-            self._views_limit = 2 * len(self._views) + 16
-        self._views.append(weakref.ref(view))
+    def _is_out_of_date(self) -> None:
+        """Somebody has written to the memory of this view: it makes its history anew when it is asked for."""
+        if self._grad_fn is not leaves.STALE:
+            self._maker, self._grad_fn = self._grad_fn, leaves.STALE
+
+    def _make_history(self) -> Any:
+        """The node of this view, made anew if somebody has written since the last was. Hooks stay with the old one."""
+        old = self._maker
+        if self._seen_version == self._version:
+            return old
+        if self._refusal:
+            raise RuntimeError(
+                f"this view {self._refusal}, and its base or another view of its base has been modified inplace. Use an "
+                "out-of-place operation instead, or clone() the view first."
+            )
+        node = self._as_part_of(self._base)._grad_fn
+        self._hooks_stay_with(old, node)
+        self._grad_fn, self._output_nr, self._maker, self._seen_version = node, 0, None, self._version
+        self._counter.watch(self)
+        return node
+
+    def _as_part_of(self, base: Any) -> Tensor:
+        """This view again, as a part of what its base is now, recorded; a base without history gives a node that leads nowhere."""
+        if not base._requires_grad:
+            base = base._before_write()
+            base._requires_grad, base._grad_fn, base._seen_version = True, leaves.STALE, base._counter.n
+        with recording():
+            return strided(base, Geometry.of(base._array, self._array))
 
     # ---- writes ----
 
@@ -129,7 +179,7 @@ class Writing:
         if self._counter is None:
             self._counter = Version()
         if self._counter is not INFERENCE:
-            self._counter.n += 1
+            self._counter.count()
 
     def _accumulate(self, g: Any) -> None:
         """self += g, an array or a Tensor, in this memory, unrecorded: how `.grad` grows when backward comes by again."""
@@ -154,7 +204,8 @@ class Writing:
             raise RuntimeError(_OVERLAP)
         # What a hook or an op inside a composite function keeps of this tensor must be out of the write's reach.
         apart = graph.hooks_are_active() or not isinstance(op, Op)
-        before = self._copy_before_write() if apart else self
+        followed = grad_mode.enabled and self._base is not None and self._base._requires_grad
+        before = self._before_write(apart) if apart or followed else self
         out = op(before, *args, **kwargs)
         if out._array.shape != self._array.shape:
             raise RuntimeError(
@@ -171,7 +222,7 @@ class Writing:
         if self._requires_grad and grad_mode.enabled and not out._requires_grad:  # a comparison, say: its gradient is 0
             out = copy(self, out)
         if isinstance(out._grad_fn, node.OpNode):
-            out._grad_fn.keep_copy(self)
+            out._grad_fn.keep_copy(before)
         self._array[...] = out._array  # rounded here, if it is of another dtype
         self._bump()
         if out._requires_grad:
@@ -181,39 +232,40 @@ class Writing:
 
     def _turn(self, view: Callable, *args: Any) -> Any:
         """The in-place form of a view op: this tensor itself gets the view's shape and strides."""
-        if self._base is not None and self.requires_grad:
-            raise RuntimeError(
-                f"{view.__name__}_() of a view that requires grad is not supported: use the out-of-place {view.__name__}()"
-            )
-        if self.requires_grad and grad_mode.enabled:
+        self._check_not_inference()
+        recorded = self._requires_grad and grad_mode.enabled
+        if recorded:
             self._check_history()
-        out = view(self._before_write(), *args)
+        before = self._alias()
+        before._counter = None  # what is made of it shall not count as a view that is there to stay
+        if recorded:
+            before._requires_grad, before._grad_fn, before._output_nr = True, self.grad_fn, self._output_nr
+        out = view(before, *args)
         self._array = out._array
         self._bump()
-        for reference in self._views or ():
-            seen = reference()
-            if seen is not None:  # how to make it again is known only for the old shape
-                seen._replay, seen._refusal = None, "was made before the shape of its base was changed in place"
-        if self._replay is not None:
-            outer = self._replay
-            self._replay = lambda base: view(outer(base), *args)
-        if self.requires_grad and grad_mode.enabled:
-            self._take_history(out)
+        if recorded:
+            out._grad_fn.metadata["name"] = _in_place_name(out._grad_fn.name())
+            self._grad_fn, self._output_nr = out._grad_fn, out._output_nr  # hooks, `retain_grad` too, stay with the old node
+            if self._base is not None:  # for which nothing has changed
+                self._counter.watch(self)
         return self
 
     def _check_writable(self, *others: Any) -> None:
         """Refuse, before anything is written, what autograd could not follow."""
         array = self._array
-        if self._counter is INFERENCE and not grad_mode.inference:
-            raise RuntimeError(
-                "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "
-                "tensor before doing inplace update."
-            )
+        self._check_not_inference()
         wants = self._requires_grad or any(getattr(x, "requires_grad", False) for x in others)
         if wants and grad_mode.enabled:
             self._check_history()
         if type(array) is np.ndarray and not array.flags.writeable:
             raise RuntimeError("the NumPy array this tensor was made from is not writable; clone() the tensor first")
+
+    def _check_not_inference(self) -> None:
+        if self._counter is INFERENCE and not grad_mode.inference:
+            raise RuntimeError(
+                "Inplace update to inference tensor outside InferenceMode is not allowed. You can make a clone to get a normal "
+                "tensor before doing inplace update."
+            )
 
     def _apart_from(self, *others: Any) -> Any:
         """This tensor, unless it lies where `others`, inputs of the coming write, are read."""
@@ -227,7 +279,7 @@ class Writing:
         return type(a) is type(b) and self.device.xp.may_share_memory(a, b) and overlap(a, b) in kinds
 
     def _check_history(self) -> None:
-        if self._base is not None and self._replay is None:
+        if self._base is not None and self._refusal:
             raise RuntimeError(
                 f"this view {self._refusal} and is being modified inplace with grad mode enabled; clone() it first, or "
                 "use the out-of-place form"
@@ -240,46 +292,55 @@ class Writing:
             )
 
     def _take_history(self, out: Tensor) -> None:
-        """After a write: this tensor is now what `out` was. A view hands the change on to its base."""
-        base: Any = self
-        if self._base is not None:
-            from ..ops.index import write_view
+        """After a write: this tensor is now what `out` was. A view hands the change on to its base, and shows a part of that."""
+        base = self._base
+        if base is None:
+            self._succeed(out)
+        else:
+            base._succeed(write_view(base._before_write(), out, Geometry.of(base._array, self._array)))
+            self._make_history()
 
-            base = self._base
-            out = write_view(base._before_write(), out, self._replay)
-        if base._retains_grad and base._grad_fn is not None:  # what it wants is the gradient of what it is now
-            hooks_of(base._grad_fn).retain.pop(base._output_nr, None)
-            hooks_of(out._grad_fn).retain[out._output_nr] = weakref.ref(base)
-        base._requires_grad, base._grad_fn, base._output_nr = True, out._grad_fn, out._output_nr
-        base._forget_views()
+    def _succeed(self, out: Tensor) -> None:
+        """Take the history of `out`, and let those of the views that had none require grad."""
+        self._hooks_stay_with(self._grad_fn, out._grad_fn, out._output_nr)
+        if not self._requires_grad and self._views is not None:
+            for view in self._views.alive():
+                if view._grad_fn is None:
+                    view._has_no_history()
+        self._requires_grad, self._grad_fn, self._output_nr = True, out._grad_fn, out._output_nr
 
-    def _before_write(self) -> Tensor:
-        """A stand-in for this tensor before the write: the same history, under another object."""
+    def _hooks_stay_with(self, old: Any, new: Any, nr: int = 0) -> None:
+        """Output `nr` of the new node takes the place of the old one: what retains the gradient of this tensor moves there."""
+        self._hooks = None
+        if self._retains_grad and old is not None:
+            hooks_of(old).retain.pop(self._output_nr, None)
+            hooks_of(new).retain[nr] = weakref.ref(self)
+
+    def _before_write(self, apart: bool = False) -> Tensor:
+        """A stand-in for this tensor before the write, under another object; apart: in memory that the write will not reach.
+
+        Its history is the same, but a view's is that of its part of the base: hooks on the view's own node do not see the gradient.
+        """
         before = self._alias()
-        before._requires_grad, before._grad_fn, before._output_nr = self._requires_grad, self._grad_fn, self._output_nr
+        if self._base is None:
+            before._requires_grad, before._grad_fn, before._output_nr = self._requires_grad, self._grad_fn, self._output_nr
+        elif self._base._requires_grad and grad_mode.enabled:
+            before._requires_grad, before._grad_fn = True, self._as_part_of(self._base._before_write())._grad_fn
+        if apart:
+            before._array, before._counter = self._array.copy(), None
         return before
-
-    def _copy_before_write(self) -> Tensor:
-        """The same, in memory that the write will not reach."""
-        before = self._before_write()
-        before._array, before._counter = self._array.copy(), None
-        return before
-
-    def _forget_views(self) -> None:
-        """Every view of this base makes its history anew when it is next asked for."""
-        for reference in self._views or ():
-            view = reference()
-            if view is None:
-                continue
-            if view._retains_grad and view._grad_fn is not leaves.STALE:
-                hooks_of(view._grad_fn).retain.pop(view._output_nr, None)
-            view._requires_grad, view._grad_fn = True, leaves.STALE
 
 
 _OVERLAP = (
     "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory location. "
     "Please clone() the tensor before performing the operation."
 )
+
+
+def _in_place_name(name: str) -> str:
+    """What torch calls the node of a turn in place, beside that of the view: it counts on."""
+    forms = 3 if name.startswith("Squeeze") else 1
+    return f"{name[:-1]}{int(name[-1]) + forms}"
 
 
 def _writes_the_same_everywhere(tensor: Any, op: Callable, args: tuple) -> bool:

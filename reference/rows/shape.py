@@ -69,6 +69,17 @@ pair(
     b=of((1, 3), (2, 2), (0, 1)),
 )
 by_method("contiguous", x=floats())
+pair("as_strided", torch.as_strided, x=floats("2 3"), size=of((2, 2), (3,), ()), stride=of((1, 1), (2,), (0,), (3, 0), ()))
+pair(
+    "as_strided",
+    torch.as_strided,
+    x=floats("N 3"),
+    size=of((1, 3)),
+    stride=of((0, 1), (1, 1)),
+    storage_offset=of(0, None, 2, 100),
+)
+by_method("unfold", x=floats("N 4"), dimension=of(1, -1, 0), size=of(1, 2, 3, 0, 5), step=of(1, 2, 3, 0))
+by_method("unfold", x=floats(""), dimension=of(0), size=of(1, 0), step=of(1))
 pair("atleast_1d", torch.atleast_1d, x=floats())
 pair("atleast_2d", torch.atleast_2d, x=floats())
 pair("atleast_3d", torch.atleast_3d, x=floats())

@@ -57,7 +57,9 @@ class ndarray:
 
     @property
     def data(self) -> Any:
-        return SimpleNamespace(ptr=cublas.expose(self._host), device_id=0)
+        pointer = cublas.expose(self._host)
+        low, high = cublas.exposed[pointer]
+        return SimpleNamespace(ptr=pointer, mem=SimpleNamespace(ptr=low, size=high - low), device_id=0)
 
     @property
     def flags(self) -> Any:

@@ -43,9 +43,9 @@ class CUBLASError(RuntimeError):
 
 def expose(host: np.ndarray) -> int:
     """The array's pointer, remembered with the bounds of its memory."""
-    owner = host
-    while isinstance(owner.base, np.ndarray):
-        owner = owner.base
+    owner = part = host
+    while (part := getattr(part, "base", None)) is not None:  # (what `as_strided` makes stands between arrays)
+        owner = part if isinstance(part, np.ndarray) else owner
     pointer = host.ctypes.data
     exposed[pointer] = np.lib.array_utils.byte_bounds(owner)
     arrays[pointer] = host

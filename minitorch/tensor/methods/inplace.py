@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ...ops import activation, compare, elementwise, inplace, masked, matmul, scan, special
+from ...ops import activation, compare, elementwise, inplace, masked, matmul, scan, special, strided
 from ...ops import gather as gathering
 from ...ops import index as indexing
 from ...ops import shape as shaping
@@ -336,6 +336,9 @@ class InPlace:
 
     def t_(self) -> Tensor:
         return self._turn(shaping.t)
+
+    def as_strided_(self, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+        return self._turn(strided.as_strided, size, stride, storage_offset)
 
     __iadd__ = operator(add_)
     __isub__ = operator(sub_)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...ops import einsum, extremes, masked, matmul, rearrange, reduce, scan, sort
+from ...ops import einsum, extremes, masked, matmul, rearrange, reduce, scan, sort, strided
 from ...ops import gather as gathering
 from ...ops import index as indexing
 from ...ops import shape as shaping
@@ -189,6 +189,12 @@ class Structure:
 
     def narrow(self, dim: int, start: int, length: int) -> Tensor:
         return indexing.narrow(self, dim, start, length)
+
+    def as_strided(self, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+        return strided.as_strided(self, size, stride, storage_offset)
+
+    def unfold(self, dimension: int, size: int, step: int) -> Tensor:
+        return strided.unfold(self, dimension, size, step)
 
     def select(self, dim: int, index: int) -> Tensor:
         return indexing.select(self, dim, index)
