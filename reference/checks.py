@@ -48,14 +48,16 @@ def special_values(row: Row, source: Source) -> None:
         source.special = False
 
 
-def compare_calls(row: Row, case: dict, dtype: Any, library: Any = minitorch) -> None:
+def compare_calls(
+    row: Row, case: dict, dtype: Any, library: Any = minitorch, margin: float = 1.0, least: float = 1.0
+) -> None:
     """Both libraries (ours may be `OnDevice`) on one case: the same error type, or equal outputs."""
     ours, theirs = attempt(row, row.ours, case, library, dtype), attempt(row, row.theirs, case, torch, dtype)
     if isinstance(theirs, Exception) or isinstance(ours, Exception):
         same = isinstance(ours, Exception) and isinstance(theirs, Exception) and issubclass(type(ours), type(theirs))
         assert same, f"{row}: ours {ours!r}, torch's {theirs!r}\n{describe(case)}"
         return
-    compare(row, flat(ours), flat(theirs), dtype, case, "value")
+    compare(row, flat(ours), flat(theirs), dtype, case, "value", margin, least)
 
 
 def attempt(row: Row, function: Any, case: dict, library: Any, dtype: Any, wants_grad: Any = ()) -> Any:
@@ -68,7 +70,9 @@ def attempt(row: Row, function: Any, case: dict, library: Any, dtype: Any, wants
         return error
 
 
-def compare(row: Row, ours: list, theirs: list, dtype: Any, case: dict, what: str, margin: float = 1.0) -> None:
+def compare(
+    row: Row, ours: list, theirs: list, dtype: Any, case: dict, what: str, margin: float = 1.0, least: float = 1.0
+) -> None:
     """Shapes, dtypes and numbers of two lists of tensors (None where there is no gradient)."""
     assert len(ours) == len(theirs), f"{row}: {len(ours)} {what}s, torch has {len(theirs)}"
     for k, (a, b) in enumerate(zip(ours, theirs)):
@@ -80,11 +84,11 @@ def compare(row: Row, ours: list, theirs: list, dtype: Any, case: dict, what: st
         else:
             assert tuple(a.shape) == tuple(b.shape), where
             assert str(a.dtype).split(".")[1] == str(b.dtype).split(".")[1], where
-            error = worst_error(a.detach().cpu().numpy(), b.detach().numpy(force=True), dtype)
+            error = worst_error(a.detach().cpu().numpy(), b.detach().numpy(force=True), dtype, least)
             assert error <= margin, f"{where}\nerror is {error:.3g} times what is allowed"
 
 
-def worst_error(a: np.ndarray, b: np.ndarray, dtype: Any) -> float:
+def worst_error(a: np.ndarray, b: np.ndarray, dtype: Any, least: float = 1.0) -> float:
     """max |a − b| over what the dtype allows: 1 is the limit. Infinities and nans must stand in the same places."""
     if a.dtype.kind != "f":
         return 0.0 if np.array_equal(a, b) else np.inf
@@ -96,13 +100,47 @@ def worst_error(a: np.ndarray, b: np.ndarray, dtype: Any) -> float:
         return 0.0
     relative, of_scale = TOLERANCE[dtype]
     a, b = a[finite], b[finite]
-    return float((np.abs(a - b) / (relative * np.abs(b) + of_scale * scale_of(b))).max())
+    return float((np.abs(a - b) / (relative * np.abs(b) + of_scale * scale_of(b, least))).max())
 
 
-def scale_of(b: np.ndarray) -> float:
+def scale_of(b: np.ndarray, least: float = 1.0) -> float:
     """The size errors in `b` are measured by: its largest finite element, and at least 1."""
     finite = np.abs(b[np.isfinite(b)])
-    return max(1.0, float(finite.max())) if finite.size else 1.0
+    return max(least, float(finite.max())) if finite.size else least
+
+
+def far_from_one(row: Row, source: Source) -> None:
+    """Values and first gradients in float32 on numbers of about 1e±20, 1e±25 and 1e±30, whose squares overflow or vanish.
+
+    They are positive and not all equal, so that the digits that are left after a subtraction mean something.
+    """
+    if row.name in OVERFLOW_ON_THE_WAY:
+        return
+    factor = 10.0 ** source.choice((-30, -25, -20, 20, 25, 30))
+    source.layout = 0
+    case = {n: _scaled(v, factor) for n, v in row.draw(source).items()}
+    source.layout = None
+    compare_calls(row, case, np.float32, least=LEAST, margin=10.0)
+    compare_gradients(row, case, source, np.float32, second=False, least=LEAST, margin=10.0)
+
+
+LEAST = 2.0**-126 / 2.0**-23  # what is computed from smaller float32 numbers has lost digits
+# Here one of both overflows on the way, because it adds or multiplies in another order; or a difference of roundings is all there is;
+# or torch's formula in the row takes probabilities alone.
+OVERFLOW_ON_THE_WAY = {
+    "matmul", "mm", "bmm", "mv", "inner", "tensordot", "linear", "bilinear", "addmm", "addmv", "addr", "baddbmm", "addbmm",
+    "einsum", "layer_norm", "group_norm", "batch_norm", "instance_norm", "prod", "cumprod", "gelu", "cross_entropy",
+    "rsqrt", "bernoulli_slope",
+}  # fmt: skip
+
+
+def _scaled(value: Any, factor: float) -> Any:
+    """The case's floats, multiplied."""
+    if isinstance(value, list):
+        return [_scaled(v, factor) for v in value]
+    if not isinstance(value, np.ndarray) or value.dtype.kind != "f":
+        return value
+    return np.asarray(np.abs(value) * factor)
 
 
 # ---- derivatives ----
@@ -130,7 +168,14 @@ def special_gradients(row: Row, source: Source) -> None:
 
 
 def compare_gradients(
-    row: Row, case: dict, source: Source, dtype: Any, second: bool = True, library: Any = minitorch
+    row: Row,
+    case: dict,
+    source: Source,
+    dtype: Any,
+    second: bool = True,
+    library: Any = minitorch,
+    margin: float = 1.0,
+    least: float = 1.0,
 ) -> None:
     """Draw one upstream and compare what backward returns."""
     if not row.inputs():
@@ -142,7 +187,7 @@ def compare_gradients(
     if theirs is None:  # torch refuses the call (see `values`) or has no derivative
         return
     assert ours is not None, f"{row}: torch gives a gradient here\n{describe(case)}"
-    compare(row, ours[0], theirs[0], dtype, case, "gradient")
+    compare(row, ours[0], theirs[0], dtype, case, "gradient", margin, least)
     # torch lacks some second derivatives (None here); ours are then checked by differences alone.
     if ours[1] and theirs[1]:
         compare(row, ours[1], theirs[1], dtype, case, "second derivative", margin=10.0 if dtype is np.float32 else 1.0)
@@ -391,7 +436,7 @@ def documented(row: Row, source: Source) -> None:
 
 
 CHECKS = (
-    values, values_float32, special_values, gradients, gradients_float32, special_gradients,
+    values, values_float32, special_values, far_from_one, gradients, gradients_float32, special_gradients,
     leaves_arguments_alone, keeps_only_what_it_names, refuses_or_is_right, dtypes, in_place, documented,
 )  # fmt: skip
 

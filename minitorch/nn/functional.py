@@ -358,7 +358,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
 
     def at_least_eps(x: Tensor) -> Tensor:  # as in torch, the gradient of the norm passes even where it is clamped
         norm = x.norm(2, dim, keepdim=True)
-        return norm + (clamp_min(norm, eps) - norm).detach()
+        return norm + clamp_min(eps - norm.detach(), 0.0)
 
     return ((x1 / at_least_eps(x1)) * (x2 / at_least_eps(x2))).sum(dim)
 

@@ -103,8 +103,8 @@ def hardtanh(xp: Any, x: Array, min_val: float = -1.0, max_val: float = 1.0) -> 
 
 @hardtanh.grad
 def hardtanh_grad(g: Tensor, x: Tensor, min_val: float, max_val: float) -> Tensor:
-    """∂L/∂x = g strictly inside, 0 on the bounds and outside"""
-    return where((x > min_val) & (x < max_val), g, 0.0)
+    """∂L/∂x = 0 on the bounds and outside, g inside (and at nan)"""
+    return where((x <= min_val) | (x >= max_val), 0.0, g)
 
 
 @composite
@@ -136,8 +136,8 @@ def hardswish(xp: Any, x: Array) -> Array:
 
 @hardswish.grad
 def hardswish_grad(g: Tensor, x: Tensor) -> Tensor:
-    """∂L/∂x = g · (x / 3 + 1/2) for −3 < x < 3, g from 3 on, 0 up to −3"""
-    return where(x <= -3, 0.0, where(x >= 3, g, g * (x / 3 + 0.5)))
+    """∂L/∂x = g · (x / 3 + 1/2) for −3 < x < 3, g from 3 on (and at nan), 0 up to −3"""
+    return where(x <= -3, 0.0, where(x < 3, g * (x / 3 + 0.5), g))
 
 
 @elementwise(only="floats", takes_out=False, numbers_by={"lambd": fitting})
@@ -148,8 +148,8 @@ def hardshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
 
 @hardshrink.grad
 def hardshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
-    """∂L/∂x = g where |x| > λ"""
-    return where((x > lambd) | (x < -lambd), g, 0.0)
+    """∂L/∂x = 0 where |x| ≤ λ, g elsewhere"""
+    return where((x >= -lambd) & (x <= lambd), 0.0, g)
 
 
 @elementwise(only="floats", takes_out=False, numbers_by={"lambd": fitting})
@@ -162,8 +162,8 @@ def softshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
 
 @softshrink.grad
 def softshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
-    """∂L/∂x = g where |x| > λ"""
-    return where((x > lambd) | (x < -lambd), g, 0.0)
+    """∂L/∂x = 0 where |x| ≤ λ, g elsewhere"""
+    return where((x >= -lambd) & (x <= lambd), 0.0, g)
 
 
 @elementwise(only="numbers", takes_out=False, numbers_by={"threshold": computing, "value": fitting})

@@ -67,7 +67,7 @@ true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
 neg = row("neg", "−x", _neg, lambda g: -g)
 square = row("square", "x²", lambda xp, x: x * x if x.dtype.kind != "b" else x.astype("int64"), lambda g, x: g * (2 * x),
              grad_fn="PowBackward0")  # fmt: skip
-reciprocal = row("reciprocal", "1 / x", lambda xp, x: 1 / x, lambda g, out: -g * out * out, promote="float")
+reciprocal = row("reciprocal", "1 / x", lambda xp, x: 1 / x, lambda g, out: -g * (out * out), promote="float")
 
 
 @composite
@@ -108,15 +108,16 @@ atanh = row("atanh", "artanh x", lambda xp, x: xp.arctanh(x), lambda g, x: g / (
 
 
 def _recip_norm(a: Tensor, b: Tensor) -> Tensor:
-    """1 / (a² + b²), and 0 at the origin, where torch calls the derivative of the angle 0."""
-    return where((a == 0) & (b == 0), 0.0, reciprocal(a * a + b * b))
+    """1 / (a² + b²), and 0 at the origin (or where the squares vanish), where torch calls the derivative of the angle 0."""
+    squares = a * a + b * b
+    return where(squares == 0, 0.0, reciprocal(squares))
 
 
 atan2 = row("atan2", "the angle of the point (b, a)", lambda xp, a, b: xp.arctan2(a, b),
             lambda g, a, b: g * b * _recip_norm(a, b), lambda g, a, b: g * -a * _recip_norm(a, b),
             promote="float", numbers="")  # fmt: skip
 hypot = row("hypot", "√(a² + b²)", lambda xp, a, b: xp.hypot(a, b),
-            lambda g, a, out: g * (a / out), lambda g, b, out: g * (b / out), only="floats", numbers="")  # fmt: skip
+            lambda g, a, out: g * a / out, lambda g, b, out: g * b / out, only="floats", numbers="")  # fmt: skip
 
 # ---- steps: derivative 0 wherever there is one ----
 
@@ -328,9 +329,19 @@ def pow_(xp: Any, a: Operand, b: Operand) -> Array:
         whole = xp.where(b < 0, 0, b)
         ones = xp.where(xp.asarray(a) == 1, 1, xp.where(xp.asarray(a) == -1, 1 - 2 * (b % 2), 0))
         return xp.where(b < 0, ones, a**whole).astype(b.dtype)
-    if isinstance(b, float) and b == -0.5:
-        return 1 / xp.sqrt(a)  # −∞ at −0, nan below
+    if not hasattr(b, "dtype") and a.dtype.kind == "f" and b in _IN_STEPS:
+        return _IN_STEPS[b](xp, a)
     return a**b
+
+
+# What torch computes in steps for these numbers, and so rounds otherwise than the power; 1 / √a is −∞ at −0.
+_IN_STEPS: dict[float, Any] = {
+    2: lambda xp, a: a * a,
+    3: lambda xp, a: a * a * a,
+    -0.5: lambda xp, a: 1 / xp.sqrt(a),
+    -1: lambda xp, a: 1 / a,
+    -2: lambda xp, a: 1 / (a * a),
+}
 
 
 @pow_.grad("a")
@@ -490,19 +501,24 @@ heaviside = row(
 )
 
 
-@elementwise
-def nan_to_num(
-    xp: Any, x: Array, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None
-) -> Array:
-    """x with nan, ∞ and −∞ replaced by numbers (by the dtype's largest and smallest where none is given)."""
+@elementwise(name="nan_to_num", public=False)
+def replaced(xp: Any, x: Array, nan: float, posinf: float, neginf: float) -> Array:
+    """x with nan, ∞ and −∞ replaced by these numbers."""
     out = x.copy(order=order_of_a_copy(x))
-    return xp.nan_to_num(out, copy=False, nan=nan or 0.0, posinf=posinf, neginf=neginf)
+    return xp.nan_to_num(out, copy=False, nan=nan, posinf=posinf, neginf=neginf)
 
 
-@nan_to_num.grad
-def nan_to_num_grad(g: Tensor, x: Tensor) -> Tensor:
+@replaced.grad
+def replaced_grad(g: Tensor, x: Tensor) -> Tensor:
     """∂L/∂x = g where x was a number, 0 where it was replaced"""
     return where(isfinite(x), g, 0.0)
+
+
+@composite(out=True)
+def nan_to_num(input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """x with nan, ∞ and −∞ replaced by numbers (by the dtype's largest and smallest where none is given)."""
+    largest = dtypes.finfo(input.dtype).max if input.is_floating_point() else 0
+    return replaced(input, nan or 0.0, largest if posinf is None else posinf, -largest if neginf is None else neginf)
 
 
 # ---- copies and conversions ----

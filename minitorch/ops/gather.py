@@ -264,8 +264,12 @@ def index_fill_grad(g: Tensor, dim: int, index: Tensor) -> Tensor:
 
 @index_fill.grad("value")
 def index_fill_grad_value(g: Tensor, dim: int, index: Tensor) -> Tensor:
-    """∂L/∂value = the slices of g in the index (the engine sums: value was broadcast)"""
-    return index_select(g, dim, index)
+    """∂L/∂value = g in the filled slices, 0 elsewhere, however often the index names one (the engine sums: value was broadcast)"""
+    if not g.ndim:
+        return g
+    axis = canonical_dim(dim, g.ndim)
+    filled = index_fill(zeros(g, (g.shape[axis],)), 0, index, 1)
+    return where(reshape(filled, [-1 if d == axis else 1 for d in range(g.ndim)]) == 1, g, 0.0)
 
 
 def _slices(

@@ -383,14 +383,23 @@ def binary_cross_entropy(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please "
             "ensure they have the same size."
         )
-    words = "all elements of input should be between 0 and 1, and not nan; for logits use binary_cross_entropy_with_logits"
-    probable = ((input.detach() >= 0) & (input.detach() <= 1)).all()  # nan is not
-    if input.is_cuda:
+    _probabilities(
+        input,
+        "all elements of input should be between 0 and 1, and not nan; for logits use binary_cross_entropy_with_logits",
+    )
+    _probabilities(target, "all elements of target should be between 0 and 1, and not nan")
+    losses = bernoulli_loss(input, target)
+    return reduced(losses if weight is None else losses * weight, reduction)
+
+
+def _probabilities(x: Tensor, words: str) -> None:
+    """RuntimeError in those words unless all of x lie in [0, 1]; nan does not."""
+    x = x.detach()
+    probable = ((x >= 0) & (x <= 1)).all()
+    if x.is_cuda:
         must_hold(probable._array, RuntimeError, words)
     elif not bool(probable):
         raise RuntimeError(words)
-    losses = bernoulli_loss(input, target)
-    return reduced(losses if weight is None else losses * weight, reduction)
 
 
 @elementwise(name="binary_cross_entropy", public=False)

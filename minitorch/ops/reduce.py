@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..arrays import dtypes
 from ..op import Array, composite, op
 from ..op.signature import Dims, Number
@@ -18,7 +20,7 @@ from .elementwise import abs_ as absolute
 from .elementwise import exp, pow_, sign, true_div, where
 from .masked import masked_fill
 from .rearrange import cat, flip, split
-from .shape import expand, ones, reshape
+from .shape import expand, ones, reshape, zeros
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -181,12 +183,18 @@ def count_nonzero(xp: Any, x: Array, dim: Dims | None = None) -> Array:
 @op(name="var", public=False, in_float32=True)
 def variance(xp: Any, x: Array, dim: Any, correction: Any, keepdim: bool) -> Array:
     """Σ (x − x̄)² / (n − correction), the mean taken first: no digits cancel where x̄ is large."""
-    _float_only("var", x)
+    return _wide_moments(xp, "var", x, dim, correction, keepdim)[0].astype(x.dtype)
+
+
+def _wide_moments(xp: Any, name: str, x: Array, dim: Any, correction: Any, keepdim: bool) -> tuple[Array, Array]:
+    """The variance and the mean. On the CPU in float64, as in torch, where the square of a float32 neither overflows nor vanishes."""
+    _float_only(name, x)
     dims, n = canonical_dims(dim, x.ndim), count(x.shape, dim)
-    freedom = max(n - correction, 0)
-    wide = x.astype("float32") if x.dtype.itemsize == 2 else x
-    centred = wide - total(xp, wide, dims, True) / xp.asarray(n, dtype=wide.dtype)
-    return (total(xp, centred * centred, dims, keepdim) / xp.asarray(freedom, dtype=wide.dtype)).astype(x.dtype)
+    wide = x.astype("float64" if xp is np else "float32") if x.dtype.itemsize < 8 else x
+    mean = total(xp, wide, dims, True) / xp.asarray(n, dtype=wide.dtype)
+    centred = wide - mean
+    var = total(xp, centred * centred, dims, keepdim) / xp.asarray(max(n - correction, 0), dtype=wide.dtype)
+    return var, mean if keepdim or not x.ndim else mean.squeeze(dims)
 
 
 @variance.grad
@@ -230,14 +238,18 @@ def _dim_and_correction(dim: Any, unbiased: bool | None, correction: Any) -> tup
 @op(name="std", public=False, in_float32=True)
 def deviation(xp: Any, x: Array, dim: Any, correction: Any, keepdim: bool) -> Array:
     """√var"""
-    _float_only("std", x)
-    return xp.sqrt(variance.forward(xp, x, dim, correction, keepdim))
+    return xp.sqrt(_wide_moments(xp, "std", x, dim, correction, keepdim)[0]).astype(x.dtype)
 
 
 @deviation.grad
 def deviation_grad(g: Tensor, x: Tensor, out: Tensor, dim: Any, correction: Any, keepdim: bool) -> Tensor:
     """∂L/∂x = ∂var/∂x · g / (2 std), 0 where std is 0"""
-    return variance_grad(masked_fill(g / (2 * out), out == 0, 0), x, dim, correction, keepdim)
+    return variance_grad(_of_variance(g, out), x, dim, correction, keepdim)
+
+
+def _of_variance(g: Tensor, std: Tensor) -> Tensor:
+    """∂L/∂var = g / (2 std), 0 where std is 0"""
+    return masked_fill(g / (2 * std), std == 0, 0)
 
 
 @composite(out=True)
@@ -253,20 +265,55 @@ def std(
     return deviation(input, *_dim_and_correction(dim, unbiased, correction), keepdim)
 
 
-@composite(grad_fn="VarMeanBackward0")
+@op(name="var_mean", public=False, outputs=("var", "mean"), in_float32=True)
+def variance_and_mean(xp: Any, x: Array, dim: Any, correction: Any, keepdim: bool) -> tuple[Array, Array]:
+    """Σ (x − x̄)² / (n − correction), and x̄"""
+    var, mean = _wide_moments(xp, "var_mean", x, dim, correction, keepdim)
+    return var.astype(x.dtype), mean.astype(x.dtype)
+
+
+@variance_and_mean.grad
+def variance_and_mean_grad(
+    g: Tensor | None, g_mean: Tensor | None, x: Tensor, dim: Any, correction: Any, keepdim: bool
+) -> Tensor | None:
+    """∂L/∂x = what comes through var, and what comes through x̄"""
+    through_mean = None if g_mean is None else mean_grad(g_mean, x.shape, dim, keepdim)
+    if g is None:
+        return through_mean
+    through_var = variance_grad(g, x, dim, correction, keepdim)
+    return through_var if through_mean is None else through_var + through_mean
+
+
+@op(name="std_mean", public=False, outputs=("std", "mean"), in_float32=True)
+def deviation_and_mean(xp: Any, x: Array, dim: Any, correction: Any, keepdim: bool) -> tuple[Array, Array]:
+    """√var, and x̄"""
+    var, mean = _wide_moments(xp, "std_mean", x, dim, correction, keepdim)
+    return xp.sqrt(var).astype(x.dtype), mean.astype(x.dtype)
+
+
+@deviation_and_mean.grad
+def deviation_and_mean_grad(
+    g: Tensor | None, g_mean: Tensor | None, x: Tensor, std: Tensor, dim: Any, correction: Any, keepdim: bool
+) -> Tensor | None:
+    """∂L/∂x = what comes through std, and what comes through x̄"""
+    g_var = None if g is None else _of_variance(g, std)
+    return variance_and_mean_grad(g_var, g_mean, x, dim, correction, keepdim)
+
+
+@composite
 def var_mean(
     input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
     """(var, mean) over `dim`."""
-    return var(input, dim, None, keepdim, correction=correction), input.mean(dim, keepdim)
+    return tuple(variance_and_mean(input, *_dim_and_correction(dim, None, correction), keepdim))
 
 
-@composite(grad_fn="StdMeanBackward0")
+@composite
 def std_mean(
     input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False
 ) -> tuple[Tensor, Tensor]:
     """(std, mean) over `dim`."""
-    return std(input, dim, None, keepdim, correction=correction), input.mean(dim, keepdim)
+    return tuple(deviation_and_mean(input, *_dim_and_correction(dim, None, correction), keepdim))
 
 
 # ---- products ----
@@ -281,13 +328,18 @@ def prod(xp: Any, x: Array, dim: int | None = None, keepdim: bool = False, dtype
 
 
 @prod.grad
-def prod_grad(g: Tensor, x: Tensor, dim: int | None, keepdim: bool) -> Tensor:
-    """∂L/∂x_i = g · Π_{j≠i} x_j: products from the left times products from the right, so that zeros divide nothing
+def prod_grad(g: Tensor, x: Tensor, out: Tensor, dim: int | None, keepdim: bool) -> Tensor:
+    """∂L/∂x_i = g · Π_{j≠i} x_j, which is g · out / x_i; with zeros, products from the left times products from the right
 
     For [2, 0, 3] that is g · [0, 6, 0].
     """
     if x.ndim == 0:
         return g
+    zeros_in_x = int(sum_(x == 0))
+    if zeros_in_x == 0:
+        return spread(g * out, x.shape, dim, keepdim) / x
+    if zeros_in_x > 1 and dim is None:
+        return zeros(g, x.shape)
     row, along = (reshape(x, (-1,)), 0) if dim is None else (x, dim)
     before = _products_before(row, along)
     after = flip(_products_before(flip(row, along), along), along)
@@ -366,8 +418,9 @@ def vector_norm(xp: Any, x: Array, p: float, dim: Any, keepdim: bool) -> Array:
             f"linalg.vector_norm cannot compute the {p:g} norm on an empty tensor because the operation does not have an "
             "identity"
         )
-    if not x.ndim:
-        return (x != 0).astype(x.dtype) if p == 0 else size
+    if all(x.shape[d] == 1 for d in dims):  # nothing is added up, so nothing is raised to a power that might overflow
+        one = (x != 0).astype(x.dtype) if p == 0 else size
+        return one if keepdim or not x.ndim else one.squeeze(dims)
     if math.isinf(p):
         return (size.max if p > 0 else size.min)(dims, keepdims=keepdim)
     if p == 0:

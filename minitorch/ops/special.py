@@ -98,7 +98,7 @@ def xlogy_grad_a(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
 @xlogy.grad("b")
 def xlogy_grad_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """∂L/∂b = g · a / b"""
-    return g * (a / b)
+    return g * a / b
 
 
 @elementwise(only="floats")

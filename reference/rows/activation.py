@@ -21,10 +21,12 @@ from ..table import pair
 
 def layer(name: str, kinks: tuple = (), **options):
     """A row for a function of nn.functional with ties at integers, and its kinks avoided for differences."""
-    # torch's own gradient of these at nan depends on where in a vector register the nan lies: g, 0 or nan.
+    # torch's own gradient of these at nan is g in short rows, but 0 or nan where many numbers go through a vector register.
     nan = name not in ("relu6", "hardtanh", "elu", "celu", "selu", "hardshrink", "softshrink", "hardswish")
-    x = floats(low=-4, high=4, ties=bool(kinks), nan=nan)
-    pair(name, getattr(TF, name), getattr(F, name), x=x, smooth={"x": floats(low=-4, high=4, away_from=kinks)}, **options)
+    options["smooth"] = {"x": floats(low=-4, high=4, away_from=kinks)}
+    for pattern, with_nan in [("*", nan)] if nan else [("*", nan), ("N", True)]:
+        x = floats(pattern, low=-4, high=4, ties=bool(kinks), nan=with_nan)
+        pair(name, getattr(TF, name), getattr(F, name), x=x, **options)
 
 
 layer("relu", (0,))

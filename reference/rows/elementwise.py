@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from minitorch.arrays.device import CPU
@@ -65,6 +67,8 @@ pair("to", lambda x, dtype: x.to(getattr(torch, dtype.name)), to, x=floats(), se
     dtype=of(float32, float16, float64), smooth={"dtype": of(float64)})  # fmt: skip
 pair("to_device", lambda x, **devices: x.clone(), to_device, x=floats(), target=of(CPU), source=of(CPU))
 pair("nan_to_num", torch.nan_to_num, x=floats(), nan=of(0.0, 1.5), posinf=of(None, 2.0), neginf=of(None, -2.0))
+pair("nan_to_num", torch.nan_to_num, x=floats(among=(math.inf, -math.inf, 1.5)), second_order=False,
+    smooth={"x": floats()})  # fmt: skip
 for name in ["isnan", "isinf", "isfinite", "signbit", "logical_not"]:
     pair(name, getattr(torch, name), x=floats(ties=True), differentiable=False)
 pair("bitwise_not", torch.bitwise_not, x=ints())

@@ -289,7 +289,7 @@ pair(
     torch.index_fill,
     x=floats("M 3"),
     dim=of(1),
-    index=as_array(of(np.array([2, 0]))),
+    index=as_array(of(np.array([2, 0]), np.array([2, 2, 0]))),
     value=floats(""),
     positional=dim,
 )

@@ -90,8 +90,8 @@ for shape in ("3", "N 3", "N 3 L"):
 unit = floats("N C", 0.02, 0.98, specials=False)
 pair("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=unit, target=floats("N C", 0, 1, specials=False),
     reduction=reduction, smooth={"x": floats("N C", 0.1, 0.9)})  # fmt: skip
-pair("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=floats("N", 0, 1, ties=True, specials=False),
-    target=floats("N", 0, 1, ties=True, specials=False), reduction=reduction, second_order=False,
+pair("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=floats("N", 0, 1, ties=True),
+    target=floats("N", 0, 1, ties=True), reduction=reduction, second_order=False,
     smooth={"x": floats("N", 0.1, 0.9)})  # fmt: skip
 
 

@@ -52,11 +52,10 @@ pair("var", torch.var, x=floats("2"), dim=of(None), correction=of(2, 3), keepdim
 
 # ---- products: with zeros, one and several ----
 
-# Beside an infinite factor torch divides ∞ by ∞; ours multiplies the other factors: such draws compare values only.
 prod = whole_or_dim(torch.prod)
-pair("prod", prod, x=floats(ties=True, specials=False), dim=dim_or_none("x"), keepdim=booleans)
-pair("prod", prod, x=floats("3 2", low=-1, high=1, ties=True, specials=False), dim=dim_or_none("x"), keepdim=booleans)
-pair("prod", prod, x=floats(), dim=dim_or_none("x"), keepdim=booleans, differentiable=False)
+pair("prod", prod, x=floats(ties=True), dim=dim_or_none("x"), keepdim=booleans)
+pair("prod", prod, x=floats("3 2", low=-1, high=1, ties=True), dim=dim_or_none("x"), keepdim=booleans)
+pair("prod", prod, x=floats(), dim=dim_or_none("x"), keepdim=booleans)
 pair("prod", torch.prod, x=ints())
 
 # ---- extremes: ties ----
