@@ -82,6 +82,10 @@ class Declaration:
     )
     view: bool = False  # forward returns a view of its first input
     takes_out: bool = True  # whether a call may have out=
+    # What dtype out= may have: the result's ("same"), another that it converts to ("cast"), or any, which is computed in ("computes").
+    out_dtype: str | None = (
+        None  # None: "cast" if elementwise and of several inputs or of floats made of any number, else "same"
+    )
     grad_fn: str | Callable[..., str] | None = (
         None  # the node's name, or a function that asks by name for what it depends on
     )

@@ -105,7 +105,7 @@ def row(
 def composite(
     function: Any = None,
     *,
-    out: bool = False,
+    out: bool | str = False,
     grad_fn: str = "",
     only: str | None = None,
     same_dtype: str = "",
@@ -113,7 +113,7 @@ def composite(
 ) -> Any:
     """Register a public function that is made of other ops, and so needs no derivative of its own.
 
-    out: whether it takes `out=`. grad_fn: the name of its result's node, where torch has one op for it. `only` and `same_dtype` as for
+    out: whether it takes `out=`; its dtype as `Declaration.out_dtype`, "same" unless told. grad_fn: the name of its result's node, where torch has one op for it. `only` and `same_dtype` as for
     `op`. check_first: look at the types of its arguments before the call; where no wrong one can pass unnoticed, it is enough to look
     when the call has failed, which costs nothing.
     """
@@ -122,7 +122,7 @@ def composite(
         return functools.partial(composite, **words, check_first=check_first)
     name = function.__name__.rstrip("_")
     made = checked(named(function, grad_fn) if grad_fn else function, name, only, tuple(same_dtype.split()), check_first)
-    return register(name, accepts_out(made) if out else made)
+    return register(name, accepts_out(made, out if isinstance(out, str) else "same") if out else made)
 
 
 def named(function: Callable, grad_fn: str) -> Callable:

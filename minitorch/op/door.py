@@ -48,6 +48,8 @@ class Op:
         self.keeps_layout = declaration.view or (
             declaration.elementwise if declaration.keeps_layout is None else declaration.keeps_layout
         )
+        several = len(declaration.inputs) > 1 or declaration.promote == "float"
+        self.out_dtype = declaration.out_dtype or ("cast" if declaration.elementwise and several else "same")
         self.single = declaration.outputs == ("out",)
         self.result: Any = _named_outputs(self, declaration) if len(declaration.outputs) > 1 else None
         self.signature = Signature(
@@ -93,7 +95,7 @@ class Op:
         """Bind the arguments → the recipe for this kind of call → forward → wrap, and record."""
         if kwargs or len(args) != len(self.parameters):
             if "out" in kwargs and self.declaration.takes_out and not self.declaration.view:
-                return write_out(self, kwargs.pop("out"), args, kwargs)
+                return write_out(self, kwargs.pop("out"), self.out_dtype, args, kwargs)
             args = self.declaration.bind(args, kwargs)
         if self.declaration.variadic:
             args = (*tensor_list(self.__name__, args[0]), *args[1:])

@@ -21,18 +21,18 @@ from . import signature
 from .declaration import with_out
 
 
-def accepts_out(function: Callable) -> Callable:
-    """The function, with `out=`."""
+def accepts_out(function: Callable, out_dtype: str) -> Callable:
+    """The function, with `out=` of such a dtype (see `Declaration.out_dtype`)."""
 
     @functools.wraps(function)
     def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
-        return function(*args, **kwargs) if out is None else write_out(function, out, args, kwargs)
+        return function(*args, **kwargs) if out is None else write_out(function, out, out_dtype, args, kwargs)
 
     call.__signature__ = with_out(inspect.signature(function))  # type: ignore[attr-defined]
     return call
 
 
-def write_out(function: Callable, out: Any, args: tuple, kwargs: dict) -> Any:
+def write_out(function: Callable, out: Any, out_dtype: str, args: tuple, kwargs: dict) -> Any:
     """function(*args, **kwargs), written into `out`: a tensor, or a tuple of as many as the function returns."""
     name = function.__name__.rstrip("_")
     targets = tuple(out) if isinstance(out, (tuple, list)) else (out,)
@@ -45,11 +45,17 @@ def write_out(function: Callable, out: Any, args: tuple, kwargs: dict) -> Any:
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
             "requires grad. Leave out= away, or call it under no_grad()."
         )
+    if out_dtype == "computes" and kwargs.get("dtype") is None:
+        kwargs["dtype"] = targets[0].dtype
     result = function(*args, **kwargs)
     results = result if isinstance(result, tuple) else (result,)
     if len(results) != len(targets):
         raise TypeError(f"{name}(): argument 'out' must be {len(results)} tensors, got {len(targets)}")
     for target, value in zip(targets, results):
+        if out_dtype == "same" and value.dtype is not target.dtype:
+            raise RuntimeError(
+                f"Expected out tensor to have dtype {value.dtype!r}, but got {target.dtype!r} instead: {name}() converts nothing"
+            )
         if not dtypes.can_cast(value.dtype, target.dtype):
             raise RuntimeError(
                 f"result type {dtypes.SCALAR_NAMES[value.dtype.name]} can't be cast to the desired output type "

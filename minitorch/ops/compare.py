@@ -24,9 +24,9 @@ ge = row("ge", "a ≥ b", lambda xp, a, b: xp.greater_equal(a, b), numbers="b")
 
 # ---- tests of a number ----
 
-isnan = row("isnan", "x is nan", lambda xp, x: xp.isnan(x))
-isinf = row("isinf", "x is ∞ or −∞", lambda xp, x: xp.isinf(x))
-isfinite = row("isfinite", "x is a finite number", lambda xp, x: xp.isfinite(x))
+isnan = row("isnan", "x is nan", lambda xp, x: xp.isnan(x), takes_out=False)
+isinf = row("isinf", "x is ∞ or −∞", lambda xp, x: xp.isinf(x), takes_out=False)
+isfinite = row("isfinite", "x is a finite number", lambda xp, x: xp.isfinite(x), takes_out=False)
 signbit = row(
     "signbit",
     "the sign bit of x is set (of −0 too)",
@@ -35,7 +35,7 @@ signbit = row(
 
 # ---- logic ----
 
-logical_not = row("logical_not", "not x", lambda xp, x: xp.logical_not(x))
+logical_not = row("logical_not", "not x", lambda xp, x: xp.logical_not(x), out_dtype="cast")
 logical_and = row("logical_and", "a and b", lambda xp, a, b: xp.logical_and(a, b), numbers="")
 logical_or = row("logical_or", "a or b", lambda xp, a, b: xp.logical_or(a, b), numbers="")
 logical_xor = row("logical_xor", "either a or b", lambda xp, a, b: xp.logical_xor(a, b), numbers="")

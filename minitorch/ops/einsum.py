@@ -184,7 +184,7 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     return mm(left, right).reshape([*(a.shape[d] for d in free_a), *(b.shape[d] for d in free_b)])
 
 
-@composite(out=True)
+@composite(out="cast")
 def inner(input: Tensor, other: Tensor) -> Tensor:
     """Σ_k a_…k b_…k over the last dimension of both."""
     if input.ndim == 0 or other.ndim == 0:

@@ -66,7 +66,7 @@ true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
                lambda g, b: g / b, lambda g, a, b: -g * (a / b / b), promote="float", exact="a b", grad_fn="DivBackward0")  # fmt: skip
 neg = row("neg", "−x", _neg, lambda g: -g)
 square = row("square", "x²", lambda xp, x: x * x if x.dtype.kind != "b" else x.astype("int64"), lambda g, x: g * (2 * x),
-             grad_fn="PowBackward0")  # fmt: skip
+             grad_fn="PowBackward0", out_dtype="cast")  # fmt: skip
 reciprocal = row("reciprocal", "1 / x", lambda xp, x: 1 / x, lambda g, out: -g * (out * out), promote="float")
 
 
@@ -192,7 +192,7 @@ def _clamp_form(min: Any, max: Any) -> str:
     return "ClampBackward0" if tensors else "ClampBackward1"
 
 
-@elementwise(grad_fn=_clamp_form, numbers_by={"min": fitting, "max": fitting})
+@elementwise(grad_fn=_clamp_form, numbers_by={"min": fitting, "max": fitting}, out_dtype="same")
 def clamp(xp: Any, x: Array, min: Operand | None = None, max: Operand | None = None) -> Array:
     """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None.
 
@@ -229,13 +229,13 @@ def clamp_grad_max(g: Tensor, x: Tensor, min: Any, max: Any) -> Tensor:
     return where(x > max, g, 0.0) if min is None else where((x > max) | (max < min), g, 0.0)
 
 
-@composite(out=True, grad_fn="ClampMinBackward0")
+@composite(out="cast", grad_fn="ClampMinBackward0")
 def clamp_min(input: Tensor, min: Tensor | float) -> Tensor:
     """max(x, min)"""
     return clamp(input, min, None)
 
 
-@composite(out=True, grad_fn="ClampMaxBackward0")
+@composite(out="cast", grad_fn="ClampMaxBackward0")
 def clamp_max(input: Tensor, max: Tensor | float) -> Tensor:
     """min(x, max)"""
     return clamp(input, None, max)
@@ -280,14 +280,14 @@ def _fmod(xp: Any, a: Array, b: Array) -> Array:
 
 
 floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, _zero, _zero, only="numbers", exact="b")
-trunc_divide = row("trunc_divide", "trunc(a / b)", _trunc_divide, _zero, _zero, only="numbers", exact="b")
+trunc_divide = row("trunc_divide", "trunc(a / b)", _trunc_divide, _zero, _zero, only="numbers", exact="b", takes_out=False)
 remainder = row("remainder", "a − b·⌊a / b⌋, with the sign of b", _remainder,
                 lambda g: g, lambda g, a, b: -g * floor_divide(a, b), only="numbers")  # fmt: skip
 fmod = row("fmod", "a − b·trunc(a / b), with the sign of a", _fmod,
            lambda g: g, lambda g, a, b: -g * trunc_divide(a, b), numbers="b", only="numbers")  # fmt: skip
 
 
-@composite(out=True)
+@composite(out="cast")
 def div(input: Tensor | float, other: Tensor | float, *, rounding_mode: str | None = None) -> Tensor:
     """a / b; rounded down with rounding_mode="floor", towards zero with "trunc". Integers divide to floats."""
     if rounding_mode is None:
@@ -404,7 +404,14 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return choose(input, other, condition)
 
 
-@elementwise(promote=None, only="floats", same_dtype="start end weight", exact="weight", numbers_by={"weight": computing})
+@elementwise(
+    promote=None,
+    only="floats",
+    same_dtype="start end weight",
+    exact="weight",
+    numbers_by={"weight": computing},
+    out_dtype="same",
+)
 def lerp(xp: Any, start: Array, end: Array, weight: Operand) -> Array:
     """start + weight · (end − start), computed from the nearer end."""
     difference = end - start
@@ -498,6 +505,7 @@ heaviside = row(
     lambda xp, a, b: xp.where(a == 0, b, (a > 0).astype(b.dtype)),
     same_dtype="a b",
     numbers="",
+    out_dtype="same",
 )
 
 
@@ -523,7 +531,7 @@ def nan_to_num(input: Tensor, nan: float | None = 0.0, posinf: float | None = No
 
 # ---- copies and conversions ----
 
-clone = row("clone", "x, in memory of its own", lambda xp, x: x.copy(order=order_of_a_copy(x)), lambda g: g)
+clone = row("clone", "x, in memory of its own", lambda xp, x: x.copy(order=order_of_a_copy(x)), lambda g: g, takes_out=False)
 
 
 @elementwise(promote=None, public=False, grad_fn="ToCopyBackward0")

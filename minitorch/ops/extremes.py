@@ -139,7 +139,7 @@ max_all.grad(shared_by_all)
 min_all.grad(shared_by_all)
 
 
-@composite(out=True)
+@composite(out="cast")
 def max_(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
     """The largest: `max(x)` of all, `max(x, dim)` as (values, indices), `max(x, other)` elementwise."""
     if other is not None or hasattr(dim, "_array"):
@@ -147,7 +147,7 @@ def max_(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, 
     return max_all(input) if dim is None else max_along(input, dim, keepdim)
 
 
-@composite(out=True)
+@composite(out="cast")
 def min_(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None) -> Any:
     """The smallest: `min(x)` of all, `min(x, dim)` as (values, indices), `min(x, other)` elementwise."""
     if other is not None or hasattr(dim, "_array"):

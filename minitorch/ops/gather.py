@@ -243,7 +243,7 @@ def index_copy_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tup
     return reshape(index_select(g, dim, index), source_shape)
 
 
-@op(promote=None, keeps_layout=True, numbers_by={"value": fitting})
+@op(promote=None, keeps_layout=True, numbers_by={"value": fitting}, takes_out=False)
 def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Array:
     """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
     axis, index = _slices("index_fill", x, dim, index, IndexError, lowest=None, of_dtype=IndexError)
@@ -330,7 +330,7 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     return scatter(input.new_zeros((*input.shape, num_classes)), -1, input.unsqueeze(-1), 1)
 
 
-@op(promote=None)
+@op(promote=None, takes_out=False)
 def embedding(xp: Any, weight: Array, indices: Index, padding_idx: int = -1) -> Array:
     """The rows of `weight` that `indices` name: (*indices, D). The row padding_idx gets no gradient."""
     if weight.ndim != 2:

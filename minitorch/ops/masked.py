@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # ---- masks ----
 
 
-@op(promote=None, elementwise=True, keeps_layout=False, numbers_by={"value": fitting})
+@op(promote=None, elementwise=True, keeps_layout=False, numbers_by={"value": fitting}, takes_out=False)
 def masked_fill(xp: Any, x: Array, mask: Index, value: Operand) -> Array:
     """x with `value` (a number or 0-d tensor) where the mask is True; x and mask broadcast."""
     if mask.dtype != bool:
@@ -65,7 +65,7 @@ def masked_select_grad(g: Tensor, x_shape: tuple, mask: Tensor) -> Tensor:
     return masked_scatter(zeros(g, np.broadcast_shapes(x_shape, mask.shape)), mask, g)
 
 
-@op(promote=None)
+@op(promote=None, takes_out=False)
 def masked_scatter(xp: Any, x: Array, mask: Index, source: Array) -> Array:
     """x with the first elements of `source`, in order, where the mask is True."""
     _bool_mask("masked_scatter", mask)
@@ -162,7 +162,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 # ---- where, and how often ----
 
 
-@op(promote=None, keeps_layout=True)
+@op(promote=None, keeps_layout=True, takes_out=False)
 def argwhere(xp: Any, x: Array) -> Array:
     """The index of each element that is not 0, one per row: (K, ndim)."""
     return xp.stack(x.nonzero()).T if x.ndim else xp.zeros((int(x != 0), 0), "int64")  # column by column, as torch
@@ -182,7 +182,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     return tuple(clone(select(found, 1, d)) for d in range(input.ndim)) if as_tuple else found
 
 
-@op(promote=None)
+@op(promote=None, takes_out=False)
 def bincount(xp: Any, x: Index, weights: Index | None = None, minlength: int = 0) -> Array:
     """How often each of 0, 1, 2, … occurs in a vector, or the sum of the weights there."""
     if x.dtype.kind not in "iu":

@@ -146,7 +146,7 @@ def vdot(input: Tensor, other: Tensor) -> Tensor:
     return dot(input, other)
 
 
-@composite(out=True)
+@composite(out="cast")
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """C_ij = a_i b_j of two vectors."""
     if input.ndim != 1 or vec2.ndim != 1:
@@ -154,7 +154,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
     return unsqueeze(input, 1) * vec2
 
 
-@composite(out=True)
+@composite(out="cast")
 def ger(input: Tensor, vec2: Tensor) -> Tensor:
     """`outer` by its BLAS name."""
     return outer(input, vec2)
@@ -324,7 +324,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: N
     return _plus(input, mv(mat, vec), beta, alpha)
 
 
-@composite(out=True, grad_fn="AddrBackward0")
+@composite(out="cast", grad_fn="AddrBackward0")
 @in_float32
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · vec1 vec2ᵀ"""

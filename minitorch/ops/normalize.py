@@ -333,7 +333,7 @@ def _per_channel(name: str, channels: int, must_be_vectors: bool, **parameters: 
 # ---- vectors of length one ----
 
 
-@composite(out=True)
+@composite(out="cast")
 def normalize(input: Tensor, p: float | str | None = 2.0, dim: Dims | None = 1, eps: float = 1e-12) -> Tensor:
     """x / max(‖x‖_p, ε) along `dim`."""
     return input / clamp_min(input.norm(p, dim, keepdim=True), eps)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # ---- joining ----
 
 
-@op
+@op(out_dtype="cast")
 def cat(xp: Any, *xs: Array, dim: int = 0) -> Array:
     """The tensors one after the other along `dim`. Empty 1-d tensors are skipped, as ever in torch.
 
@@ -60,7 +60,7 @@ register("concat", cat)
 register("concatenate", cat)
 
 
-@op
+@op(out_dtype="cast")
 def stack(xp: Any, *xs: Array, dim: int = 0) -> Array:
     """The tensors, of one shape, side by side along a new dimension."""
     axis = canonical_dim(dim, xs[0].ndim + 1)
@@ -79,14 +79,14 @@ def stack_grad(g: Tensor, dim: int) -> tuple[Tensor, ...]:
     return unbind(g, dim)
 
 
-@composite(out=True)
+@composite(out="cast")
 def hstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors beside each other: along dimension 1, or 0 for vectors."""
     tensors = [atleast_1d(x) for x in tensor_list("hstack", tensors)]
     return cat(tensors, 0 if tensors[0].ndim == 1 else 1)
 
 
-@composite(out=True)
+@composite(out="cast")
 def vstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors below each other, vectors as rows."""
     return cat([atleast_2d(x) for x in tensor_list("vstack", tensors)], 0)
@@ -95,13 +95,13 @@ def vstack(tensors: Sequence[Tensor]) -> Tensor:
 register("row_stack", vstack)
 
 
-@composite(out=True)
+@composite(out="cast")
 def dstack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors behind each other, along dimension 2."""
     return cat([atleast_3d(x) for x in tensor_list("dstack", tensors)], 2)
 
 
-@composite(out=True)
+@composite(out="cast")
 def column_stack(tensors: Sequence[Tensor]) -> Tensor:
     """The tensors beside each other, vectors as columns."""
     return hstack([x.reshape((x.numel(), 1)) if x.ndim < 2 else x for x in tensor_list("column_stack", tensors)])
@@ -290,7 +290,7 @@ def unbind_grad(g: list, x_shape: tuple, dim: int) -> Tensor:
 # ---- turning ----
 
 
-@op(promote=None, keeps_layout=True)
+@op(promote=None, keeps_layout=True, takes_out=False)
 def flip(xp: Any, x: Array, dims: Dims) -> Array:
     """x backwards along `dims`: a copy, unlike NumPy's."""
     dims = tuple(canonical_dim(d, x.ndim) for d in as_ints(dims))
@@ -321,7 +321,7 @@ def flipud(input: Tensor) -> Tensor:
     return flip(input, (0,))
 
 
-@op(promote=None)
+@op(promote=None, takes_out=False)
 def roll(xp: Any, x: Array, shifts: Dims, dims: Dims | None = None) -> Array:
     """x moved on by `shifts` along `dims`; what leaves at the end comes in at the start. Without dims, x is one row."""
     shifts, dims = as_ints(shifts), as_ints(() if dims is None else dims)
@@ -340,7 +340,7 @@ def roll_grad(g: Tensor, shifts: Any, dims: Any) -> Tensor:
     return roll(g, [-s for s in as_ints(shifts)], dims)
 
 
-@op(promote=None, keeps_layout=True)
+@op(promote=None, keeps_layout=True, takes_out=False)
 def rot90(xp: Any, x: Array, k: int = 1, dims: Sizes = (0, 1)) -> Array:
     """x turned k times by 90° from the first towards the second of `dims`."""
     dims = as_ints(dims)
@@ -365,7 +365,7 @@ def rot90_grad(g: Tensor, k: int, dims: Any) -> Tensor:
 # ---- repeating ----
 
 
-@op(promote=None)
+@op(promote=None, takes_out=False)
 def repeat(xp: Any, x: Array, repeats: Dims) -> Array:
     """x laid out `repeats` times along each dimension; more repeats than dimensions add dimensions in front."""
     repeats = as_ints(repeats)

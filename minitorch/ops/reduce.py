@@ -56,7 +56,7 @@ def accumulating(x: Array, dtype: dtypes.dtype | None) -> Array:
 # ---- sums and means ----
 
 
-@op(grad_fn=_numbered("Sum"), in_float32=True)
+@op(grad_fn=_numbered("Sum"), in_float32=True, out_dtype="computes")
 def sum_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Array:
     """Σ x over `dim` (an int, several, or None for all); integers and bools sum to int64.
 
@@ -102,7 +102,7 @@ def _sum_in_groups(x: Array, d: int) -> Array:
     return _sum_in_groups(groups, d) + x[(*before, slice(whole, None))].sum(d, keepdims=True)
 
 
-@composite(out=True, grad_fn="NansumBackward0")
+@composite(out="computes", grad_fn="NansumBackward0")
 def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """Σ x over `dim`, nan counting as 0."""
     return sum_(nan_as_zero(input) if input.is_floating_point() else input, dim, keepdim, dtype)
@@ -120,7 +120,7 @@ def nan_as_zero_grad(g: Tensor, x: Tensor) -> Tensor:
     return g * ~isnan(x)
 
 
-@op(grad_fn=_numbered("Mean"), in_float32=True)
+@op(grad_fn=_numbered("Mean"), in_float32=True, out_dtype="cast")
 def mean(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Array:
     """(1/n) Σ x over `dim`; of floats only."""
     if dtype is not None:
@@ -146,7 +146,7 @@ def _float_only(name: str, x: Array) -> None:
         )
 
 
-@composite(out=True, only="floats")
+@composite(out="computes", only="floats")
 def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """The mean over `dim` of what is not nan."""
     return nansum(input, dim, keepdim, dtype=dtype) / (~isnan(input.detach())).sum(dim, keepdim)
@@ -171,7 +171,7 @@ def _truth(x: Array, found: Array) -> Array:
     return found.astype(x.dtype) if x.dtype == "uint8" else found
 
 
-@op(promote=None, in_float32=True)
+@op(promote=None, in_float32=True, takes_out=False)
 def count_nonzero(xp: Any, x: Array, dim: Dims | None = None) -> Array:
     """How many over `dim` are not 0."""
     return (x != 0).sum(canonical_dims(dim, x.ndim)) if x.ndim else (x != 0).astype("int64")
@@ -207,7 +207,7 @@ def variance_grad(g: Tensor, x: Tensor, dim: Any, correction: Any, keepdim: bool
     return (2 / freedom if freedom else math.inf) * g * (x - average)
 
 
-@composite(out=True)
+@composite(out="cast")
 def var(
     input: Tensor,
     dim: Dims | None = None,
@@ -252,7 +252,7 @@ def _of_variance(g: Tensor, std: Tensor) -> Tensor:
     return masked_fill(g / (2 * std), std == 0, 0)
 
 
-@composite(out=True)
+@composite(out="cast")
 def std(
     input: Tensor,
     dim: Dims | None = None,
@@ -359,7 +359,7 @@ def _products_before(x: Tensor, dim: int) -> Tensor:
 # ---- logarithm of a sum of exponentials ----
 
 
-@op(promote="float", in_float32=True)
+@op(promote="float", in_float32=True, out_dtype="cast")
 def logsumexp(xp: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
     """ln Σ eˣ over `dim`, shifted by the largest x so that nothing overflows."""
     dims = canonical_dims(dim, x.ndim)

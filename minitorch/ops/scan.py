@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-@op(in_float32=True)
+@op(in_float32=True, out_dtype="computes")
 def cumsum(xp: Any, x: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
     """out_i = x_0 + … + x_i along `dim`; integers and bools sum to int64."""
     return _scan(x, "cumsum", dim, dtype)
@@ -34,7 +34,7 @@ def cumsum_grad(g: Tensor, dim: int) -> Tensor:
     return _from_the_end(cumsum, g, dim)
 
 
-@op(in_float32=True)
+@op(in_float32=True, out_dtype="computes")
 def cumprod(xp: Any, x: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
     """out_i = x_0 · … · x_i along `dim`; integers and bools multiply to int64."""
     return _scan(x, "cumprod", dim, dtype)
@@ -64,7 +64,9 @@ def _scan(x: Array, name: str, dim: int, dtype: dtypes.dtype | None) -> Array:
     axis, x = canonical_dim(dim, x.ndim), accumulating(x, dtype)
     if not x.ndim:
         return x.copy()
-    if x.dtype.kind == "i" or x.dtype.itemsize == 8:
+    if x.dtype == bool and x.size:
+        raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for 'Bool': integers and bools are scanned in int64")
+    if x.dtype.kind in "iu" or x.dtype.itemsize == 8:
         return getattr(x, name)(axis)
     return getattr(x, name)(axis, dtype="float64").astype(x.dtype)
 

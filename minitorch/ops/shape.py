@@ -405,7 +405,7 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     return diag_embed(input, diagonal) if input.ndim == 1 else input.diagonal(diagonal).clone()
 
 
-@op(promote=None, only="numbers")
+@op(promote=None, only="numbers", takes_out=False)
 def trace(xp: Any, x: Array) -> Array:
     """Σᵢ x[i, i]"""
     if x.ndim != 2:

@@ -58,7 +58,7 @@ def polygamma_grad(g: Tensor, x: Tensor, n: int) -> Tensor:
     return g * polygamma_of(x, n + 1)
 
 
-@composite(out=True, grad_fn="PolygammaBackward0")
+@composite(out="cast", grad_fn="PolygammaBackward0")
 def polygamma(n: int, input: Tensor) -> Tensor:
     """ψ⁽ⁿ⁾(x), the n-th derivative of digamma."""
     if n < 0:
