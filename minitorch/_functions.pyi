@@ -110,7 +110,7 @@ def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
 def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Tensor | None = None) -> Tensor:
     """The indices that put x in order along `dim`."""
 
-def argwhere(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+def argwhere(input: Tensor) -> Tensor:
     """The index of each element that is not 0, one per row: (K, ndim)."""
 
 def as_strided(input: Tensor, size: Sizes, stride: Sizes, storage_offset: int | None = None) -> Tensor:
@@ -155,7 +155,7 @@ def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = 
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', pos_weight: Tensor | None = None) -> Tensor:
     """−w (v y ln σ(x) + (1 − y) ln(1 − σ(x))) for logits x, without computing σ: finite for every finite x."""
 
-def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0, *, out: Tensor | None = None) -> Tensor:
+def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each of 0, 1, 2, … occurs in a vector, or the sum of the weights there."""
 
 def bitwise_and(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
@@ -209,7 +209,7 @@ def clamp_max(input: Tensor, max: Tensor | float, *, out: Tensor | None = None) 
 def clamp_min(input: Tensor, min: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """max(x, min)"""
 
-def clone(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+def clone(input: Tensor) -> Tensor:
     """x, in memory of its own"""
 
 def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
@@ -227,7 +227,7 @@ def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """cosh x"""
 
-def count_nonzero(input: Tensor, dim: Dims | None = None, *, out: Tensor | None = None) -> Tensor:
+def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
     """How many over `dim` are not 0."""
 
 def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, ignore_index: int = -100, reduce: Flag | None = None, reduction: Reduction = 'mean', label_smoothing: float = 0.0) -> Tensor:
@@ -286,7 +286,7 @@ def einsum(equation: str, *operands: Any) -> Tensor:
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x for x > 0, α (eˣ − 1) otherwise"""
 
-def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, *, out: Tensor | None = None) -> Tensor:
+def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1) -> Tensor:
     """The rows of `weight` that `indices` name: (*indices, D). The row padding_idx gets no gradient."""
 
 def eq(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
@@ -325,7 +325,7 @@ def feature_dropout(input: Tensor, p: float, train: bool) -> Tensor:
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dimensions from start_dim to end_dim made one."""
 
-def flip(input: Tensor, dims: Dims, *, out: Tensor | None = None) -> Tensor:
+def flip(input: Tensor, dims: Dims) -> Tensor:
     """x backwards along `dims`: a copy, unlike NumPy's."""
 
 def fliplr(input: Tensor) -> Tensor:
@@ -403,7 +403,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Num
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
     """x with slice index[k] of `dim` replaced by slice k of source."""
 
-def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | Number) -> Tensor:
     """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
 
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
@@ -421,13 +421,13 @@ def instance_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, run
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """|input − other| ≤ atol + rtol·|other|, elementwise; infinities are close to themselves only."""
 
-def isfinite(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+def isfinite(input: Tensor) -> Tensor:
     """x is a finite number"""
 
-def isinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+def isinf(input: Tensor) -> Tensor:
     """x is ∞ or −∞"""
 
-def isnan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+def isnan(input: Tensor) -> Tensor:
     """x is nan"""
 
 def kl_div(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', log_target: bool = False) -> Tensor:
@@ -509,10 +509,10 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False, *, out: Tensor | 
 def lt(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a < b"""
 
-def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
     """x with `value` (a number or 0-d tensor) where the mask is True; x and mask broadcast."""
 
-def masked_scatter(input: Tensor, mask: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
+def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
     """x with the first elements of `source`, in order, where the mask is True."""
 
 def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -635,7 +635,7 @@ def relu6(input: Tensor) -> Tensor:
 def remainder(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a − b·⌊a / b⌋, with the sign of b"""
 
-def repeat(input: Tensor, repeats: Dims, *, out: Tensor | None = None) -> Tensor:
+def repeat(input: Tensor, repeats: Dims) -> Tensor:
     """x laid out `repeats` times along each dimension; more repeats than dimensions add dimensions in front."""
 
 def repeat_interleave(input: Tensor, repeats: Tensor | int | None = None, dim: int | None = None) -> Tensor:
@@ -647,10 +647,10 @@ def reshape(input: Tensor, shape: Sizes) -> Tensor:
 def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """x / √(⟨x²⟩ + ε) · w over the last dimensions (Zhang and Sennrich, 2019); ε is the dtype's epsilon unless given."""
 
-def roll(input: Tensor, shifts: Dims, dims: Dims | None = None, *, out: Tensor | None = None) -> Tensor:
+def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     """x moved on by `shifts` along `dims`; what leaves at the end comes in at the start. Without dims, x is one row."""
 
-def rot90(input: Tensor, k: int = 1, dims: Sizes = ..., *, out: Tensor | None = None) -> Tensor:
+def rot90(input: Tensor, k: int = 1, dims: Sizes = ...) -> Tensor:
     """x turned k times by 90° from the first towards the second of `dims`."""
 
 def round(input: Tensor, decimals: int = 0, *, out: Tensor | None = None) -> Tensor:
@@ -781,7 +781,7 @@ class _topk(NamedTuple):
 def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True, *, out: tuple[Tensor, Tensor] | None = None) -> _topk:
     """The k largest (or smallest) along `dim`, in order, and their indices."""
 
-def trace(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+def trace(input: Tensor) -> Tensor:
     """Σᵢ x[i, i]"""
 
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
@@ -799,7 +799,7 @@ def true_divide(input: Tensor | Number, other: Tensor | Number, *, out: Tensor |
 def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """x without its fraction"""
 
-def trunc_divide(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+def trunc_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """trunc(a / b)"""
 
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
