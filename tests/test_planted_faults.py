@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import re
 import textwrap
 import types
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ import test_function
 import test_graph
 import test_hook_corners
 import test_in_place
+import test_leaf_corners
 import test_views
 import test_walk_corners
 import test_ways_through_the_door
@@ -48,7 +50,7 @@ pytestmark = pytest.mark.shortcuts
 
 HOMES = (
     test_walk_corners, test_call_corners, test_engine_corners, test_autograd, test_in_place, test_graph, test_function,
-    test_hook_corners, test_backward_calls, test_views,
+    test_hook_corners, test_backward_calls, test_leaf_corners, test_views,
 )  # fmt: skip
 SCENARIOS = [*(scenario for home in HOMES for scenario in home.SCENARIOS), *test_checkpoint.scenarios]
 # What torch cannot be asked, memory above all: these raise where something is wrong.
@@ -94,7 +96,7 @@ class Fault(NamedTuple):
         """The function's code with the fault. The shell around it gives it the names that the original has from outside."""
         source = textwrap.dedent(inspect.getsource(self.function))
         assert source.count(self.was) == 1, f"not one, but {source.count(self.was)} places read {self.was!r}"
-        source = source.replace(self.was, self.becomes).removeprefix("@classmethod\n")
+        source = re.sub("^@.*\n", "", source.replace(self.was, self.becomes))
         free, name = self.function.__code__.co_freevars, self.function.__name__
         made: dict[str, Any] = {}
         if free:
@@ -259,7 +261,11 @@ FAULTS = [
     Fault(AccumulateGrad.run, "elif recorded:", "elif False:"),
     Fault(AccumulateGrad.run, "if not leaf.is_leaf:", "if False:"),
     Fault(AccumulateGrad.run, "if not leaf._requires_grad:", "if False:"),
-    Fault(AccumulateGrad.run, "leaf._grad = as_tensor(g)", "leaf._grad = g"),
+    Fault(AccumulateGrad.run, "as_tensor(g if", "(g if"),
+    Fault(AccumulateGrad.run, "_in_the_shape_of(leaf, g)", "g"),
+    Fault(Tensor.data.fset, "self._accumulator = None", "pass"),
+    Fault(Tensor.data.fset, "if not isinstance(value, Tensor):", "if False:"),
+    Fault(Tensor.data.fset, "if self._requires_grad and", "if False and"),
     Fault(AccumulateGrad.run, "with users_code():", "if True:"),
     Fault(AccumulateGrad.run, "if returned is not None:", "if False:"),
     Fault(AccumulateGrad.run, "checked(leaf, returned, hook)", "pass"),

@@ -10,6 +10,7 @@ so the same line computes with arrays and with Tensors. Read next: `function.py`
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Sequence
 from heapq import heappop, heappush
@@ -145,6 +146,11 @@ def reduced(g: Any, shape: tuple, dtype: Any) -> Any:
     if new or ones:
         g = sum_(g, (*range(new), *ones), keepdim=bool(ones))
     if tuple(g.shape) != shape:
+        if math.prod(g.shape) != math.prod(shape):
+            raise RuntimeError(
+                f"invalid gradient - got {list(g.shape)} but expected shape compatible with {list(shape)}: the receiver had this "
+                "shape when it was used; has its .data been replaced since?"
+            )
         g = reshape(g, shape)
     return g if getattr(g, "_array", g).dtype == dtype else to(g, from_numpy_dtype(dtype))
 

@@ -56,7 +56,7 @@ class AccumulateGrad(Node):
         if not leaf._requires_grad:
             return []
         if leaf._grad is None:
-            leaf._grad = as_tensor(g)
+            leaf._grad = as_tensor(g if g.ndim == leaf._array.ndim else _in_the_shape_of(leaf, g))
         elif recorded:
             leaf._grad = leaf._grad + g
         else:
@@ -72,6 +72,15 @@ class AccumulateGrad(Node):
 
     def release(self) -> None:
         """Nothing is saved here."""
+
+
+def _in_the_shape_of(leaf: Any, g: Any) -> Any:
+    """The gradient of a leaf that has got dimensions in front since it was used (by `.data`, or in place)."""
+    from ..ops.elementwise import clone
+    from ..ops.shape import expand
+
+    shape, fewer = leaf._array.shape, tuple(g.shape)
+    return clone(expand(g, shape)) if shape[len(shape) - len(fewer) :] == fewer else g
 
 
 # ---- edges ----

@@ -280,6 +280,15 @@ class Tensor(Writing, Copying, TensorMethods):
 
     @data.setter
     def data(self, value: Tensor) -> None:
+        if not isinstance(value, Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._requires_grad and not value.dtype.is_floating_point:
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point or complex dtype, got "
+                f"{value.dtype!r}; call requires_grad_(False) first"
+            )
+        if value.dtype is not self.dtype or value.device != self.device:
+            self._accumulator = None  # its gradients will be of the new kind; a graph made before keeps the old end
         self._array = value._array
 
     # ---- autograd ----
