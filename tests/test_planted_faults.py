@@ -33,6 +33,7 @@ import torch
 import minitorch
 from both import alike, outcome
 from minitorch import Tensor
+from minitorch.arrays import numbers
 from minitorch.arrays.device import shortcuts
 from minitorch.autograd import engine, hooks, leaves, node
 from minitorch.autograd.engine import Goal, Pending
@@ -321,20 +322,19 @@ FAULTS = [
     Fault(recipe._twin_first, "forward(xp, *args, **options) if out is None else out", "out"),
     Fault(Recipe.arrays, "arrays[i] = cast(arrays[i])", "pass"),
     # one dtype for the inputs
-    Fault(promotion.casts, ' and promote != "float"', ""),
-    Fault(promotion.casts, "promote is None or", "False or"),
-    Fault(promotion.casts, ' and next(iter(found)).kind == "f"', ""),
-    Fault(promotion.casts, " and all(type(arrays[i]) in (float, int) for i in numbers)", ""),
-    Fault(promotion.casts, "[(i, partial(_number, dtype=dtype.numpy)) for i in numbers]", "[]"),
-    Fault(promotion.casts, 'not dtype.is_floating_point or any(d.kind in "fV" for d in found)', "True"),
+    Fault(promotion._promotions, ' and promote != "float"', ""),
+    Fault(promotion._promotions, "promote is None or", "False or"),
+    Fault(promotion._promotions, ' and next(iter(found)).kind == "f"', ""),
+    Fault(promotion._promotions, " and all(_is_plain(arrays[i], rules[i]) for i in numbers)", ""),
+    Fault(promotion._promotions, "[(i, partial(rules[i], dtype=dtype.numpy)) for i in numbers]", "[]"),
+    Fault(promotion._promotions, 'not dtype.is_floating_point or any(d.kind in "fV" for d in found)', "True"),
     Fault(promotion._common, "0 if arrays[i].ndim else 1", "0"),
     Fault(promotion._common, " and not dtype.is_floating_point else", " else"),
     Fault(promotion._common, 'if declaration.promote == "no bool" and is_bool:', "if False:"),
     Fault(promotion._array, "order=order_of_a_copy(array)", 'order="C"'),
-    Fault(promotion._number, 'if dtype.kind == "b":', "if False:"),
-    Fault(promotion._number, "int(value) % 2 ** (8 * dtype.itemsize)", "int(value)"),
-    Fault(promotion._number, 'if dtype.kind == "i":', "if False:"),
-    Fault(promotion._number, "return float(value)", "return value"),
+    Fault(numbers.wrapping, 'if dtype.kind == "b":', "if False:"),
+    Fault(numbers.wrapping, "int(value) % 2**bits", "int(value)"),
+    Fault(numbers.wrapping, 'dtype.kind == "i" and value', "value"),
     # half precision
     Fault(half_precision.forward_in_float32, "if half.itemsize != 2:", "if True:"),
     Fault(half_precision.forward_in_float32, "float(half.type(given[i]))", "given[i]"),
