@@ -27,8 +27,8 @@ __all__ = [
     "feature_dropout", "fix", "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac",
     "gather", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "group_norm", "gt", "hardshrink", "hardsigmoid",
     "hardswish", "hardtanh", "heaviside", "hstack", "huber_loss", "hypot", "index_add", "index_copy", "index_fill",
-    "index_put", "index_select", "inner", "instance_norm", "isclose", "isfinite", "isinf", "isnan", "kl_div", "kron",
-    "kthvalue", "l1_loss", "layer_norm", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "log",
+    "index_put", "index_select", "inner", "instance_norm", "is_inference", "isclose", "isfinite", "isinf", "isnan", "kl_div",
+    "kron", "kthvalue", "l1_loss", "layer_norm", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "log",
     "log10", "log1p", "log2", "log_softmax", "logaddexp", "logcumsumexp", "logical_and", "logical_not", "logical_or",
     "logical_xor", "logit", "logsigmoid", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul",
     "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss",
@@ -417,6 +417,9 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def instance_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, use_input_stats: bool, momentum: float, eps: float, cudnn_enabled: bool = True) -> Tensor:
     """Each channel of each sample standardized on its own; running statistics are the samples' averages."""
+
+def is_inference(input: Tensor) -> bool:
+    """Whether a tensor was made in `inference_mode`."""
 
 def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """|input − other| ≤ atol + rtol·|other|, elementwise; infinities are close to themselves only."""

@@ -12,10 +12,13 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ..arrays.warning import warn
+
 
 class _GradMode(threading.local):
     enabled = True
     inference = False
+    asked = False  # whether, in inference mode, somebody has asked to record: nothing is, but he is told so
     on_arrays = False  # whether this thread is in a backward that is not recorded: its derivatives compute with bare arrays
 
 
@@ -25,7 +28,7 @@ inference_blocks: list[Any] = []  # the inference_mode blocks that any thread is
 
 def is_grad_enabled() -> bool:
     """Whether ops are being recorded in this thread."""
-    return grad_mode.enabled
+    return grad_mode.enabled or (grad_mode.inference and grad_mode.asked)
 
 
 def is_inference_mode_enabled() -> bool:
@@ -33,30 +36,42 @@ def is_inference_mode_enabled() -> bool:
     return grad_mode.inference
 
 
+def _now() -> tuple[bool, bool, bool]:
+    return grad_mode.enabled, grad_mode.inference, grad_mode.asked
+
+
 class _Switch:
     """Set the mode on entry, put the old one back on exit; as a decorator, around every call."""
 
     def __init__(self, enabled: bool, inference: bool | None = None):
         self._enabled, self._inference = enabled, inference
-        self._previous: list[tuple[bool, bool]] = []
+        self._previous: list[tuple[bool, bool, bool]] = []
 
     def __enter__(self) -> None:
-        self._previous.append((grad_mode.enabled, grad_mode.inference))
+        self._previous.append(_now())
         if self._inference:
             inference_blocks.append(self)
         self._apply()
 
     def _apply(self) -> None:
-        grad_mode.enabled = self._enabled
         if self._inference is not None:
             grad_mode.inference = self._inference
+        grad_mode.asked = self._enabled
+        grad_mode.enabled = self._enabled and not grad_mode.inference
 
     def __exit__(self, *exc: Any) -> None:
         if self._inference:
             inference_blocks.pop()
-        grad_mode.enabled, grad_mode.inference = self._previous.pop()
+        grad_mode.enabled, grad_mode.inference, grad_mode.asked = self._previous.pop()
 
     def __call__(self, function: Callable) -> Callable:
+        if inspect.isclass(function):
+            warn(
+                "Decorating classes is deprecated and will be disabled in future versions. You should only decorate functions or "
+                "methods. To preserve the current behavior of class decoration, you can directly decorate the `__init__` method "
+                "and nothing else.",
+                FutureWarning,
+            )
         if inspect.isgeneratorfunction(function):
             return _around_generator(self._clone, function)
 
@@ -131,7 +146,7 @@ class set_grad_enabled(_Switch):
         if not isinstance(mode, bool):
             raise TypeError(f"set_grad_enabled(): argument 'mode' (position 1) must be bool, not {type(mode).__name__}")
         super().__init__(mode)
-        self._before = (grad_mode.enabled, grad_mode.inference)
+        self._before = _now()
         self._apply()
 
     def __enter__(self) -> None:
@@ -139,7 +154,7 @@ class set_grad_enabled(_Switch):
         self._apply()
 
     def __call__(self, function: Callable) -> Callable:
-        grad_mode.enabled = self._before[0]  # used as a decorator: the call itself must not switch the mode
+        grad_mode.enabled, _, grad_mode.asked = self._before  # used as a decorator: the call itself must not switch the mode
         return super().__call__(function)
 
 

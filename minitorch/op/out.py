@@ -39,6 +39,7 @@ def write_out(function: Callable, out: Any, out_dtype: str, args: tuple, kwargs:
     for target in targets:
         if not isinstance(target, signature.Tensor):
             raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(target).__name__}")
+        target._check_not_inference()
     wanting = [x for x in (*targets, *_flat(args), *_flat(kwargs.values())) if getattr(x, "requires_grad", False)]
     if wanting and grad_mode.enabled:
         raise RuntimeError(

@@ -112,3 +112,9 @@ def allclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have one shape and the same elements."""
     return input.shape == other.shape and bool((input == other).all())
+
+
+@composite
+def is_inference(input: Tensor) -> bool:
+    """Whether a tensor was made in `inference_mode`."""
+    return input.is_inference()

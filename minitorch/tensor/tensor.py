@@ -276,7 +276,11 @@ class Tensor(Writing, Copying, TensorMethods):
     @property
     def data(self) -> Tensor:
         """The same memory outside the graph, with a version counter of its own: writes to it go unnoticed."""
-        return Tensor._wrap(self._array)
+        made = new(Tensor)
+        made._array = self._array
+        if self._counter is INFERENCE:
+            made._counter = INFERENCE
+        return made
 
     @data.setter
     def data(self, value: Tensor) -> None:
@@ -290,6 +294,8 @@ class Tensor(Writing, Copying, TensorMethods):
         if value.dtype is not self.dtype or value.device != self.device:
             self._accumulator = None  # its gradients will be of the new kind; a graph made before keeps the old end
         self._array = value._array
+        if self._base is None and self.is_inference() is not value.is_inference():
+            self._counter = INFERENCE if value.is_inference() else None
 
     # ---- autograd ----
 
@@ -340,6 +346,8 @@ class Tensor(Writing, Copying, TensorMethods):
                 "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
                 "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
             )
+        if not requires_grad and self._base is not None and self._base._requires_grad:
+            return self  # a view requires grad as long as its base does
         if self._views and requires_grad != self._requires_grad:
             self._tell_views(requires_grad)
         self._requires_grad = requires_grad
@@ -358,7 +366,9 @@ class Tensor(Writing, Copying, TensorMethods):
         return self._alias()
 
     def detach_(self) -> Tensor:
-        """Cut this tensor itself out of the graph."""
+        """Cut this tensor itself out of the graph. (Where there is none, in inference mode, it stays as it is.)"""
+        if grad_mode.inference or self.is_inference():
+            return self
         if self._base is not None:
             raise RuntimeError("Can't detach views in-place. Use detach() instead.")
         if self._requires_grad:

@@ -115,7 +115,10 @@ class Writing:
         if self._counter is None:
             self._counter = Version()
         view._counter = self._counter
-        if self is view or self._counter is INFERENCE:
+        if self is view:
+            return
+        if self._counter is INFERENCE:  # nothing follows it: what it shows has no history
+            view._requires_grad, view._grad_fn = False, None
             return
         base: Any = self if self._base is None else self._base
         view._base, view._seen_version = base, self._counter.n

@@ -126,6 +126,7 @@ pair(
 )
 pair("allclose", torch.allclose, a=floats(ties=True), b=floats(ties=True), broadcast=True, differentiable=False)
 pair("equal", torch.equal, a=floats("N", ties=True), b=floats("N", ties=True), differentiable=False)
+pair("is_inference", torch.is_inference, x=floats(), differentiable=False)
 
 # ---- three and more ----
 
