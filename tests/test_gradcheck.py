@@ -99,6 +99,8 @@ FUNCTIONS = {
     "random": lambda lib: lambda x: x * lib.rand(2, dtype=lib.float64),
     "a hook that scales": lambda lib: lambda x: hooked(x * 2, lambda g: g * 2),
     "a hook that looks": lambda lib: lambda x: hooked(x * 2, lambda g: None),
+    "a hook that cannot take None": lambda lib: lambda x: hooked(x * 2, lambda g: g * 1),
+    "a hook that raises on None": lambda lib: lambda x: hooked(x * 2, lambda g: None if g is not None else 1 / 0),
     "own": lambda lib: function(lib, lambda x: x**3, lambda x, g: 3 * x * x * g),
     "own, wrong": lambda lib: function(lib, lambda x: x**3, lambda x, g: 2 * x * x * g),
     "own, wrong a little": lambda lib: function(lib, lambda x: x**3, lambda x, g: 3 * x * x * g * (1 + 1e-5)),
@@ -112,6 +114,13 @@ FUNCTIONS = {
     "own, by turns": lambda lib: by_turns(lib, 1.5),
     "own, by turns a little": lambda lib: by_turns(lib, 1e-9),
     "own, takes None": lambda lib: function(lib, lambda x: x * 2, lambda x, g: g and g * 2, materialize=False),
+    "own, gives ones for None": lambda lib: ones_for_none(lib),
+    "own, refuses None": lambda lib: function(lib, lambda x: x * 2, refusing(RuntimeError), materialize=False),
+    "own, fails on None": lambda lib: function(lib, lambda x: x * 2, lambda x, g: g * 2, materialize=False),
+    "own, refuses None by ValueError": lambda lib: function(lib, lambda x: x * 2, refusing(ValueError), materialize=False),
+    "own of an own that drops": lambda lib: lambda x: function(lib, lambda y: y * 0, lambda y, g: None)(
+        function(lib, lambda x: x * 2, refusing(RuntimeError), materialize=False)(x)
+    ),
     "two outputs of own": lambda lib: function(lib, lambda x: (x * 2, x * 3), lambda x, g, h: 2 * g + 3 * h),
     "two outputs, one wrong": lambda lib: function(lib, lambda x: (x * 2, x * 3), lambda x, g, h: 2 * g + 2 * h),
     "two outputs, no None": lambda lib: function(lib, lambda x: (x * 2, x * 3), lambda x, g, h: 2 * g + 3 * h, False),
@@ -121,6 +130,20 @@ FUNCTIONS = {
 def by_turns(lib: Any, difference: float) -> Any:
     turn = counting([0.0, 0.0, difference, difference])  # one backward for each of two outputs, twice
     return function(lib, lambda x: x * 2, lambda x, g: g * (2 + turn()))
+
+
+def ones_for_none(lib: Any) -> Any:
+    given = lambda x, g: lib.ones(2, dtype=lib.float64) if g is None else g * 2
+    return function(lib, lambda x: x * 2, given, materialize=False)
+
+
+def refusing(error: type) -> Any:
+    def backward(x: Any, g: Any) -> Any:
+        if g is None:
+            raise error("no gradient")
+        return g * 2
+
+    return backward
 
 
 OPTIONS: dict[str, dict] = {

@@ -331,6 +331,108 @@ def gradients_of_calls_inside_one_another(lib):
     return found
 
 
+# ---- where a Function gives None ----
+
+
+def dropping(lib):
+    """The identity, which gives no gradient back."""
+
+    class Dropping(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            return None
+
+    return Dropping.apply
+
+
+def noting(lib, seen, materialize):
+    """The identity, which notes what it is given."""
+
+    class Noting(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.set_materialize_grads(materialize)
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.append(g)
+            return g
+
+    return Noting.apply
+
+
+@scenario
+def hooks_are_told_that_nothing_comes(lib):
+    x, w, seen = leaf(lib, 1.0, 2.0), leaf(lib, 3.0, 4.0), []
+    y = x * w
+    z = y.exp()
+    y.retain_grad()
+    for tensor in (z, y, x, w):
+        tensor.register_hook(lambda g: seen.append(g))
+    y.grad_fn.register_prehook(lambda gs: seen.append(gs))
+    y.grad_fn.register_hook(lambda gs, outs: seen.append((gs, outs)))
+    w.register_post_accumulate_grad_hook(lambda leaf: seen.append(leaf.grad))
+    dropping(lib)(z).sum().backward()
+    return seen, x.grad, w.grad, y.grad
+
+
+@scenario
+def functions_are_run_on_nothing(lib):
+    found = []
+    for materialize in (False, True):
+        for create_graph in (False, True):
+            x = leaf(lib, 1.0, 2.0)
+            dropping(lib)(noting(lib, found, materialize)(x).exp()).sum().backward(create_graph=create_graph)
+            dropping(lib)(noting(lib, found, materialize)(x)).sum().backward(create_graph=create_graph)
+            found.append(x.grad)
+    return found
+
+
+@scenario
+def what_is_dropped_on_one_way_comes_on_another(lib):
+    x, seen = leaf(lib, 1.0, 2.0), []
+    y = x.exp()
+    y.register_hook(lambda g: seen.append(g))
+    (dropping(lib)(y) + y + dropping(lib)(y)).sum().backward()
+    a, b = (x * 3).unbind()
+    lib.stack([dropping(lib)(a), b]).sum().backward()
+    return seen, x.grad
+
+
+@scenario
+def gradients_of_what_nothing_comes_to(lib):
+    x, seen = leaf(lib, 1.0, 2.0), []
+    side = noting(lib, seen, False)(leaf(lib, 5.0, 6.0))
+    out = lambda: dropping(lib)(x * 2 + side).sum()
+    found = [
+        lib.autograd.grad(out(), x, allow_unused=True),
+        lib.autograd.grad(out(), x, materialize_grads=True, create_graph=True),
+        seen,  # `side` is not on the way to x, and not run
+    ]
+    out().backward(inputs=[x])
+    return found, x.grad, lib.autograd.grad(out(), x)
+
+
+@scenario
+def a_hook_makes_nothing_a_gradient(lib):
+    y = leaf(lib, 1.0, 2.0).exp()
+    y.register_hook(lambda g: lib.ones(2, dtype=lib.float64))
+    dropping(lib)(y).sum().backward()
+
+
+@scenario
+def anomaly_mode_where_nothing_comes(lib):
+    with lib.autograd.detect_anomaly():
+        x = leaf(lib, 1.0, 2.0)
+        dropping(lib)(x.exp() * x).sum().backward()
+    return x.grad
+
+
 @SCENARIOS.parametrize
 def test_same_as_torch(scenario: Any) -> None:
     agree(scenario)

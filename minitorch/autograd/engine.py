@@ -39,7 +39,7 @@ def walk(
     """
     goal = Goal(roots, inputs, accumulate)
     pending = Pending(goal, recorded=create_graph)
-    watched = anomaly_mode.state.enabled
+    careful = anomaly_mode.state.enabled
     with _Mode(create_graph, Walk(inputs is not None)):
         for edge, g in roots:
             pending.add(edge, g if create_graph else g._array, None)
@@ -47,7 +47,7 @@ def walk(
             node, grads = pending.youngest()
             if node in goal.stops and goal.reached(node, grads):
                 continue
-            if node.hooks is None and not watched:
+            if node.hooks is None and not careful:
                 results = node.run(grads, create_graph)
             else:
                 results = pending.run_between_hooks(node, grads)
@@ -56,6 +56,9 @@ def walk(
             for edge, g in zip(node.edges, results):
                 if edge is not None and g is not None:
                     pending.add(edge, g, None if node.may_share or node.hooks is not None else grads)
+                elif edge is not None:
+                    pending.expect(edge)
+                    careful = True  # an op cannot run on nothing
     return goal.arrived
 
 
@@ -95,6 +98,13 @@ class Pending:
             waiting[nr] = waiting[nr] + g
             self.sums.add(edge)
 
+    def expect(self, edge: Edge) -> None:
+        """No gradient comes along this edge; its node has its turn all the same, for its hooks and a user's Function are told so."""
+        node = edge[0]
+        if node not in self.grads and (self.needed is None or node in self.needed):
+            self.grads[node] = [None] * len(node.output_specs)
+            heappush(self.heap, (-node.birth, node))
+
     def youngest(self) -> tuple[Any, list]:
         """The youngest node and the gradients of its outputs: all that it will get has arrived."""
         node = heappop(self.heap)[1]
@@ -108,7 +118,7 @@ class Pending:
         with anomaly_mode.watching(node):
             if node.hooks is not None:
                 grads = node.hooks.before(node, grads)
-            nothing = node.edges and not node.runs_on_nothing and all(g is None for g in grads)  # hooks have dropped them
+            nothing = node.edges and not node.runs_on_nothing and all(g is None for g in grads)
             results = [None] * len(node.edges) if nothing else self._fitted(node.edges, node.run(grads, self.recorded))
             if node.hooks is not None:
                 results = node.hooks.after(node, results, grads)

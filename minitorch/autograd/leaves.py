@@ -46,8 +46,6 @@ class AccumulateGrad(Node):
     def run(self, grads: list, recorded: bool) -> list:
         """Add what has arrived into the leaf's `.grad`."""
         g, leaf = grads[0], self.variable
-        if g is None:
-            return []
         if not leaf.is_leaf:
             raise RuntimeError(
                 f"leaf variable has been moved into the graph interior: a tensor of shape {tuple(leaf.shape)} was used as a leaf, "
@@ -55,7 +53,9 @@ class AccumulateGrad(Node):
             )
         if not leaf._requires_grad:
             return []
-        if leaf._grad is None:
+        if g is None:
+            pass  # the hooks are called all the same
+        elif leaf._grad is None:
             leaf._grad = as_tensor(g if g.ndim == leaf._array.ndim else _in_the_shape_of(leaf, g))
         elif recorded:
             leaf._grad = leaf._grad + g
