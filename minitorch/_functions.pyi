@@ -58,10 +58,10 @@ def add(input: Tensor | Number, other: Tensor | Number, alpha: Number = 1, *, ou
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
     """β · input + α · Σ_n batch1_n batch2_n"""
 
-def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Number = 1, *, out: Tensor | None = None) -> Tensor:
+def addcdiv(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1, out: Tensor | None = None) -> Tensor:
     """input + value · tensor1 / tensor2"""
 
-def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, value: Number = 1, *, out: Tensor | None = None) -> Tensor:
+def addcmul(input: Tensor, tensor1: Tensor, tensor2: Tensor, *, value: Number = 1, out: Tensor | None = None) -> Tensor:
     """input + value · tensor1 · tensor2"""
 
 def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
@@ -95,7 +95,7 @@ class _aminmax(NamedTuple):
     min: Tensor
     max: Tensor
 
-def aminmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: tuple[Tensor, Tensor] | None = None) -> _aminmax:
+def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: tuple[Tensor, Tensor] | None = None) -> _aminmax:
     """(smallest, largest) over `dim`."""
 
 def any(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
@@ -107,7 +107,7 @@ def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out:
 def argmin(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """The index of the (first) smallest over `dim`, or in the flattened tensor."""
 
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False, *, out: Tensor | None = None) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False, out: Tensor | None = None) -> Tensor:
     """The indices that put x in order along `dim`."""
 
 def argwhere(input: Tensor) -> Tensor:
@@ -176,7 +176,7 @@ def bitwise_right_shift(input: Tensor | Number, other: Tensor | Number, *, out: 
 def bitwise_xor(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """bits set in one of a and b"""
 
-def bmm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """C_n = a_n b_n for batches of matrices a (B, N, K) and b (B, K, M)."""
 
 def broadcast_shapes(*shapes: Any) -> Any:
@@ -247,10 +247,10 @@ class _cummin(NamedTuple):
 def cummin(input: Tensor, dim: int, *, out: tuple[Tensor, Tensor] | None = None) -> _cummin:
     """The smallest so far along `dim`, and the index of its last occurrence so far."""
 
-def cumprod(input: Tensor, dim: int, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
     """out_i = x_0 · … · x_i along `dim`; integers and bools multiply to int64."""
 
-def cumsum(input: Tensor, dim: int, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
     """out_i = x_0 + … + x_i along `dim`; integers and bools sum to int64."""
 
 def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
@@ -271,7 +271,7 @@ def dist(input: Tensor, other: Tensor, p: Number = 2) -> Tensor:
 def div(input: Tensor | float, other: Tensor | float, *, rounding_mode: str | None = None, out: Tensor | None = None) -> Tensor:
     """a / b; rounded down with rounding_mode=\"floor\", towards zero with \"trunc\". Integers divide to floats."""
 
-def dot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
     """Σ a_i b_i of two vectors."""
 
 def dropout(input: Tensor, p: float, train: bool) -> Tensor:
@@ -385,7 +385,7 @@ def hardswish(input: Tensor) -> Tensor:
 def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tensor:
     """x moved into [min_val, max_val]"""
 
-def heaviside(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Tensor:
     """0 below 0, 1 above 0, and b at a = 0"""
 
 def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
@@ -397,7 +397,7 @@ def huber_loss(input: Tensor, target: Tensor, reduction: Reduction = 'mean', del
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """√(a² + b²)"""
 
-def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, alpha: Number = 1, *, out: Tensor | None = None) -> Tensor:
+def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
     """x with alpha · (slice k of source) added to slice index[k] of `dim`; repeated indices add up."""
 
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -458,7 +458,7 @@ def le(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> T
 def leaky_relu(input: Tensor, negative_slope: float = 0.01) -> Tensor:
     """x for x > 0, slope · x otherwise"""
 
-def lerp(start: Tensor, end: Tensor, weight: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+def lerp(input: Tensor, end: Tensor, weight: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """start + weight · (end − start), computed from the nearer end."""
 
 def lgamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -530,7 +530,7 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *
 def maximum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """the larger of a and b"""
 
-def mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+def mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
     """(1/n) Σ x over `dim`; of floats only."""
 
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any | None = None) -> Any:
@@ -548,7 +548,7 @@ def minimum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tenso
 def mish(input: Tensor) -> Tensor:
     """x · tanh(ln(1 + eˣ)) (Misra, 2019)"""
 
-def mm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """C_ij = Σ_k a_ik b_kj for matrices a (N, K) and b (K, M)."""
 
 def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
@@ -563,7 +563,7 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def mul(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a · b"""
 
-def mv(input: Tensor, v: Tensor, *, out: Tensor | None = None) -> Tensor:
+def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
     """a v for a matrix (N, K) and a vector (K)."""
 
 def nan_to_num(input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None, *, out: Tensor | None = None) -> Tensor:
@@ -611,13 +611,13 @@ def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def positive(input: Tensor) -> Tensor:
     """x itself, not a copy; a bool tensor is refused."""
 
-def pow(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+def pow(input: Tensor | Number, exponent: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """aᵇ; the base or the exponent may be a number."""
 
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """x for x > 0, w · x otherwise; w has one element, or one per channel (dimension 1)."""
 
-def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
     """Π x over `dim`; integers and bools multiply to int64."""
 
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
@@ -656,7 +656,7 @@ def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
 def rot90(input: Tensor, k: int = 1, dims: Sizes = ...) -> Tensor:
     """x turned k times by 90° from the first towards the second of `dims`."""
 
-def round(input: Tensor, decimals: int = 0, *, out: Tensor | None = None) -> Tensor:
+def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
     """x to the nearest number of `decimals` digits, halves to even."""
 
 def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -717,10 +717,10 @@ class _sort(NamedTuple):
     values: Tensor
     indices: Tensor
 
-def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool | None = False, *, out: tuple[Tensor, Tensor] | None = None) -> _sort:
+def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = False, out: tuple[Tensor, Tensor] | None = None) -> _sort:
     """x in order along `dim`, and the indices that put it so; equal elements keep their order."""
 
-def split(input: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
+def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of the parts of x along `dim`: of one size each (the last may be smaller), or of the given sizes."""
 
 def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -744,8 +744,11 @@ def std_mean(input: Tensor, dim: Dims | None = None, *, correction: Number | Non
 def sub(input: Tensor | Number, other: Tensor | Number, alpha: Number = 1, *, out: Tensor | None = None) -> Tensor:
     """a − α·b"""
 
-def sum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
+def sum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
     """Σ x over `dim` (an int, several, or None for all); integers and bools sum to int64."""
+
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """x with two dimensions exchanged: `transpose` by NumPy's name."""
 
 def t(input: Tensor) -> Tensor:
     """xᵀ of a matrix; vectors and 0-d tensors stay as they are."""
@@ -823,7 +826,7 @@ def var_mean(input: Tensor, dim: Dims | None = None, *, correction: Number | Non
 def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """`dot`, for real numbers."""
 
-def view(input: Tensor, shape: Sizes) -> Tensor:
+def view(input: Tensor, size: Sizes) -> Tensor:
     """x with another shape and the same memory; RuntimeError if the strides of x do not allow that."""
 
 def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
@@ -880,7 +883,5 @@ not_equal = ne
 row_stack = vstack
 
 subtract = sub
-
-swapaxes = transpose
 
 swapdims = transpose

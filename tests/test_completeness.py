@@ -96,18 +96,11 @@ def test_every_layer_has_a_row() -> None:
     assert missing - {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"} == set()
 
 
-# Parameters that torch calls otherwise, so that a call by torch's keyword is refused.
-NAMED_OTHERWISE = {
-    "bmm": "mat2", "dot": "tensor", "heaviside": "values", "lerp": "input", "mm": "mat2", "mv": "vec", "pow": "exponent",
-    "split": "tensor", "swapaxes": "axis0, axis1", "view": "size",
-}  # fmt: skip
-OPS = [
-    pytest.param(n, marks=pytest.mark.xfail(strict=True, reason=f"torch's is {NAMED_OTHERWISE[n]}"))
-    if n in NAMED_OTHERWISE
-    else n
-    for n in sorted(registry)
-    if isinstance(registry[n], Op)
-]
+# Functions that are torch's own in C: those that it writes in Python take everything by position.
+NAMES_OF_C = {
+    n for n in dir(torch) if hasattr(torch.ops.aten, n) and not inspect.isfunction(getattr(torch, n)) and n != "kl_div"
+}
+OPS = [name for name in sorted(registry) if isinstance(registry[name], Op)]
 
 
 @pytest.mark.parametrize("name", OPS)
@@ -127,3 +120,22 @@ def overloads(name: str) -> Iterator[list[str]]:
         thing = getattr(reach(torch, place), name, None)
         if inspect.isfunction(thing):
             yield list(inspect.signature(thing).parameters)
+
+
+@pytest.mark.parametrize("name", sorted(n for n in registry if n in NAMES_OF_C))
+def test_what_torch_takes_by_keyword_only_is_so_here(name: str) -> None:
+    for place, thing in (("", registry[name]), ("Tensor", getattr(minitorch.Tensor, name, None))):
+        if not (callable(thing) and hasattr(reach(torch, place), name)):
+            continue
+        forms = [{f"{a.name}": a.kwarg_only for a in form} for form in schemas(name)]
+        for parameter in inspect.signature(thing).parameters.values():
+            only = [form[parameter.name] for form in forms if parameter.name in form]
+            here = parameter.kind is parameter.KEYWORD_ONLY
+            assert not (only and all(only)) or here, f"{place} {name}: torch takes {parameter.name} by keyword only"
+
+
+def schemas(name: str) -> list[Any]:
+    """The arguments of each of torch's forms that Python sees."""
+    packet = getattr(torch.ops.aten, name)
+    forms = [getattr(packet, form)._schema.arguments for form in packet.overloads() if not form.endswith("out")]
+    return [form for form in forms if not any(a.name in ("out", "names") for a in form)]

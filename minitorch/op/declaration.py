@@ -36,6 +36,8 @@ else:
 
 
 REQUIRED = inspect.Parameter.empty  # the default of a parameter that has none
+# NumPy's names for some of torch's parameters.
+NUMPYS = {"input": ("x", "a", "x1"), "other": ("x2",), "dim": ("axis",), "keepdim": ("keepdims",)}
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class Declaration:
     out_dtype: str | None = (
         None  # None: "cast" if elementwise and of several inputs or of floats made of any number, else "same"
     )
+    by_keyword: tuple[str, ...] = ()  # the last parameters, if they are given by keyword only
+    named: tuple[tuple[str, str], ...] = ()  # the parameters that torch calls otherwise, with torch's name
     grad_fn: str | Callable[..., str] | None = (
         None  # the node's name, or a function that asks by name for what it depends on
     )
@@ -114,7 +118,29 @@ class Declaration:
     def torchs_names(self) -> tuple[str, ...]:
         """The names of all parameters, as torch has them: `input` and `other` are its first two inputs, whatever a formula says."""
         here = dict(zip(self.inputs, ("tensors" if self.variadic else "input", "other")))
-        return tuple(torchs_name(n) if torchs_name(n) == here.get(n) else n for n in self.names)
+        usual = {n: torchs_name(n) for n in self.names if torchs_name(n) == here.get(n)} | dict(self.named)
+        return tuple(usual.get(n, n) for n in self.names)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where the parameter stands that a keyword means: by torch's name, or by NumPy's, which torch takes too."""
+        found = {name: place for place, name in enumerate(self.torchs_names)}
+        return {alias: found[name] for name in NUMPYS if name in found for alias in NUMPYS[name]} | found
+
+    @cached_property
+    def unless_given(self) -> tuple:
+        """The default of each parameter, REQUIRED if it has none."""
+        return tuple(p.default for p in self.parameters)
+
+    @cached_property
+    def least(self) -> int:
+        """How many parameters must be given: the first ones."""
+        return len(self.names) - len(self.defaults)
+
+    @cached_property
+    def most(self) -> int:
+        """How many arguments may come by position."""
+        return len(self.names) - len(self.by_keyword)
 
     def checked_parameters(self) -> tuple[Parameter, ...]:
         """The parameters, whose annotations are checked: but a list of inputs, which `tensor_list` looks into."""
@@ -132,40 +158,31 @@ class Declaration:
 
     def bind(self, args: tuple, kwargs: dict) -> tuple:
         """Positional and keyword arguments, in the order of the parameters, with defaults filled in."""
-        if len(args) > len(self.names):
-            raise TypeError(f"{self.name}() takes {len(self.names)} arguments ({self.usage()}) but got {len(args)}")
-        given = dict(zip(self.names, args))
+        n = len(args)
+        if n > self.most:
+            raise TypeError(f"{self.name}() takes {self.most} positional arguments ({self.usage()}) but got {n}")
+        values = [*args, *self.unless_given[n:]]
         for key, value in kwargs.items():
-            name = self._parameter(key)
-            if name is None:
+            place = self.places.get(key)
+            if place is None:
                 raise TypeError(f"{self.name}() got an unexpected keyword argument '{key}'; it takes {self.usage()}")
-            if name in given:
+            if place < n or (values[place] is not self.unless_given[place]):
                 raise TypeError(f"{self.name}() got multiple values for argument '{key}'")
-            given[name] = value
-        missing = [n for n in self.names if n not in given and n not in self.defaults]
-        if missing:
-            raise TypeError(
-                f"{self.name}() missing required argument '{self.torchs_names[self.place(missing[0])]}'; it takes {self.usage()}"
-            )
-        return tuple(given[n] if n in given else self.defaults[n] for n in self.names)
-
-    def _parameter(self, key: str) -> str | None:
-        """The parameter a keyword means: its own name, torch's `input`/`other`/`tensors`, NumPy's `axis`/`keepdims`."""
-        if key in self.names:
-            return key
-        if key in ("input", "tensors"):
-            return self.inputs[0]
-        if key == "other" and len(self.inputs) > 1:
-            return self.inputs[1]
-        alias = {"axis": "dim", "keepdims": "keepdim"}.get(key)
-        return alias if alias in self.names else None
+            values[place] = value
+        for place in range(n, self.least):
+            if values[place] is REQUIRED:
+                name = self.torchs_names[place]
+                raise TypeError(f"{self.name}() missing required argument '{name}'; it takes {self.usage()}")
+        return tuple(values)
 
     def signature(self) -> inspect.Signature:
         """How users call it: the parameters by torch's names, with the types that may come."""
-        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        kinds = [inspect.Parameter.POSITIONAL_OR_KEYWORD] * self.most + [inspect.Parameter.KEYWORD_ONLY] * len(
+            self.by_keyword
+        )
         parameters = [
             inspect.Parameter(name, kind, default=p.default, annotation=self._type_for_users(p))
-            for name, p in zip(self.torchs_names, self.parameters)
+            for name, kind, p in zip(self.torchs_names, kinds, self.parameters)
         ]
         tensors = ["Tensor"] * len(self.outputs) or ["Tensor", "..."]
         result = "Tensor" if len(tensors) == 1 else f"tuple[{', '.join(tensors)}]"
@@ -182,7 +199,8 @@ class Declaration:
     def usage(self) -> str:
         """The parameters in short, for messages: `input, other, alpha=1`."""
         pairs = zip(self.torchs_names, self.parameters)
-        return ", ".join(name + ("" if p.default is REQUIRED else f"={p.default!r}") for name, p in pairs)
+        written = [name + ("" if p.default is REQUIRED else f"={p.default!r}") for name, p in pairs]
+        return ", ".join(written[: self.most] + ["*"] * bool(self.by_keyword) + written[self.most :])
 
 
 def parameters_of(forward: Callable) -> tuple[tuple[Parameter, ...], bool]:

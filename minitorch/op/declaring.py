@@ -35,15 +35,19 @@ def op(
     public: bool = True,
     same_dtype: str = "",
     exact: str = "",
+    by_keyword: str = "",
+    named: str = "",
     **words: Any,
 ) -> Any:
     """Make a forward function `f(xp, *inputs, *options)` an op, and register it under its name if it is public.
 
     Its annotations say what its inputs are: `Array`, `Operand`, `Index`. outputs: the names of what forward returns, or `list` if it
-    returns a list of arrays. same_dtype: the inputs that must come in one dtype. The other words are `Declaration`'s.
+    returns a list of arrays. same_dtype: the inputs that must come in one dtype. by_keyword: the last parameters, if they are given by
+    keyword only. named: what torch calls otherwise, as in "b=mat2". The other words are `Declaration`'s.
     """
     if forward is None:
         given = {"name": name, "outputs": outputs, "public": public, "same_dtype": same_dtype, "exact": exact}
+        given |= {"by_keyword": by_keyword, "named": named}
         return functools.partial(op, **given, **words)
     parameters, variadic = parameters_of(forward)
     made = Op(
@@ -54,13 +58,19 @@ def op(
             variadic,
             () if outputs is list else tuple(outputs),
             forward.__doc__,
-            same_dtype=tuple(same_dtype.split()),
-            exact=tuple(exact.split()),
+            **_split(same_dtype=same_dtype, exact=exact, by_keyword=by_keyword, named=named),
             **words,
         )
     )
     ops.append(made)
     return register(made.__name__, made) if public else made
+
+
+def _split(named: str = "", **words: str) -> dict[str, tuple]:
+    """The words of a declaration that are several names, as a `Declaration` has them."""
+    return {word: tuple(text.split()) for word, text in words.items()} | {
+        "named": tuple(tuple(pair.split("=")) for pair in named.split())
+    }
 
 
 # The commonest kind of op: what a `row` is, but with a forward and a derivative of some lines.
@@ -75,6 +85,8 @@ def row(
     numbers: str | None = None,
     same_dtype: str = "",
     exact: str = "",
+    by_keyword: str = "",
+    named: str = "",
     **words: Any,
 ) -> Row:
     """An elementwise op in one line: its name, formula, forward, and one derivative per input, in their order.
@@ -90,7 +102,7 @@ def row(
         for p in parameters_of(forward)[0]
     )
     facets: dict[str, Any] = {"elementwise": True, "in_float32": True, **words}
-    facets |= {"same_dtype": tuple(same_dtype.split()), "exact": tuple(exact.split())}
+    facets |= _split(same_dtype=same_dtype, exact=exact, by_keyword=by_keyword, named=named)
     declaration = Declaration(name, forward, parameters, doc=formula, **facets)
     if derivatives and len(derivatives) != len(declaration.inputs):
         raise TypeError(f"row {name!r} has the inputs {', '.join(declaration.inputs)}, but {len(derivatives)} derivatives")

@@ -50,6 +50,9 @@ class Op:
         )
         several = len(declaration.inputs) > 1 or declaration.promote == "float"
         self.out_dtype = declaration.out_dtype or ("cast" if declaration.elementwise and several else "same")
+        self.complete = (
+            -1 if declaration.by_keyword else len(self.parameters)
+        )  # so many arguments by position need no binding
         self.single = declaration.outputs == ("out",)
         self.result: Any = _named_outputs(self, declaration) if len(declaration.outputs) > 1 else None
         self.signature = Signature(
@@ -93,7 +96,7 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Bind the arguments → the recipe for this kind of call → forward → wrap, and record."""
-        if kwargs or len(args) != len(self.parameters):
+        if kwargs or len(args) != self.complete:
             if "out" in kwargs and self.declaration.takes_out and not self.declaration.view:
                 return write_out(self, kwargs.pop("out"), self.out_dtype, args, kwargs)
             args = self.declaration.bind(args, kwargs)

@@ -144,7 +144,7 @@ trunc = row("trunc", "x without its fraction", _steps("trunc"), _zero, only="num
 frac = row("frac", "x − trunc(x)", lambda xp, x: x - xp.trunc(x), lambda g: g, only="floats")
 
 
-@elementwise
+@elementwise(by_keyword="decimals")
 def round_(xp: Any, x: Array, decimals: int = 0) -> Array:
     """x to the nearest number of `decimals` digits, halves to even."""
     if x.dtype.kind != "f":
@@ -315,7 +315,7 @@ def _exponent(value: Any, dtype: np.dtype) -> Any:
     return float(value) if dtype.kind == "f" and dtype.itemsize > 2 else fitting(value, dtype)
 
 
-@elementwise(grad_fn=_power_form, numbers_by={"b": _exponent})
+@elementwise(grad_fn=_power_form, numbers_by={"b": _exponent}, named="b=exponent")
 def pow_(xp: Any, a: Operand, b: Operand) -> Array:
     """aᵇ; the base or the exponent may be a number."""
     kinds = [x.dtype.kind for x in (a, b) if hasattr(x, "dtype")]
@@ -411,6 +411,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     exact="weight",
     numbers_by={"weight": computing},
     out_dtype="same",
+    named="start=input",
 )
 def lerp(xp: Any, start: Array, end: Array, weight: Operand) -> Array:
     """start + weight · (end − start), computed from the nearer end."""
@@ -436,7 +437,7 @@ def lerp_grad_weight(g: Tensor, start: Tensor, end: Tensor) -> Tensor:
     return g * (end - start)
 
 
-@elementwise(only="numbers", numbers_by={"value": computing})
+@elementwise(only="numbers", numbers_by={"value": computing}, by_keyword="value")
 def addcmul(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Number = 1) -> Array:
     """input + value · tensor1 · tensor2"""
     return (input + value * tensor1 * tensor2).astype(input.dtype)
@@ -460,7 +461,7 @@ def addcmul_grad_2(g: Tensor, tensor1: Tensor, value: Any) -> Tensor:
     return g * (tensor1 * value)
 
 
-@elementwise(numbers_by={"value": computing})
+@elementwise(numbers_by={"value": computing}, by_keyword="value")
 def addcdiv(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Number = 1) -> Array:
     """input + value · tensor1 / tensor2"""
     if input.dtype.kind in "iub":
@@ -506,6 +507,7 @@ heaviside = row(
     same_dtype="a b",
     numbers="",
     out_dtype="same",
+    named="b=values",
 )
 
 

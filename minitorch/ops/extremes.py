@@ -155,7 +155,7 @@ def min_(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, 
     return min_all(input) if dim is None else min_along(input, dim, keepdim)
 
 
-@op(outputs=("min", "max"))
+@op(outputs=("min", "max"), by_keyword="dim keepdim")
 def aminmax(xp: Any, x: Array, dim: int | None = None, keepdim: bool = False) -> tuple[Array, Array]:
     """(smallest, largest) over `dim`."""
     dims = _not_empty("aminmax", x, dim)

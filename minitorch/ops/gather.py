@@ -198,7 +198,7 @@ def index_select_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Ten
     return index_add(zeros(g, x_shape), dim, index, g)
 
 
-@op(promote=None, numbers_by={"alpha": fitting})
+@op(promote=None, numbers_by={"alpha": fitting}, by_keyword="alpha")
 def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, alpha: Number = 1) -> Array:
     """x with alpha · (slice k of source) added to slice index[k] of `dim`; repeated indices add up."""
     axis, index = _slices("index_add", x, dim, index, RuntimeError)

@@ -38,7 +38,7 @@ def _rank(name: str, argument: str, x: Array, ndim: int) -> None:
         raise RuntimeError(f"{name}: {argument} must be a {ndim}-D tensor, got shape {tuple(x.shape)}")
 
 
-@op(promote=None, only="numbers")
+@op(promote=None, only="numbers", named="b=mat2")
 def mm(xp: Any, a: Array, b: Array) -> Array:
     """C_ij = Σ_k a_ik b_kj for matrices a (N, K) and b (K, M)."""
     _rank("mm", "self", a, 2)
@@ -64,7 +64,7 @@ def mm_grad_b(g: Tensor, a: Tensor) -> Tensor:
     return mm(t(a), g)
 
 
-@op(promote=None, only="numbers")
+@op(promote=None, only="numbers", named="b=mat2")
 def bmm(xp: Any, a: Array, b: Array) -> Array:
     """C_n = a_n b_n for batches of matrices a (B, N, K) and b (B, K, M)."""
     _rank("bmm", "batch1", a, 3)
@@ -90,7 +90,7 @@ def bmm_grad_b(g: Tensor, a: Tensor) -> Tensor:
     return bmm(transpose(a, 1, 2), g)
 
 
-@op(promote=None, only="numbers")
+@op(promote=None, only="numbers", named="v=vec")
 def mv(xp: Any, a: Array, v: Array) -> Array:
     """a v for a matrix (N, K) and a vector (K)."""
     _rank("mv", "self", a, 2)
@@ -113,7 +113,7 @@ def mv_grad_v(g: Tensor, a: Tensor) -> Tensor:
     return mv(t(a), g)
 
 
-@op(promote=None, only="numbers")
+@op(promote=None, only="numbers", named="b=tensor")
 def dot(xp: Any, a: Array, b: Array) -> Array:
     """Σ a_i b_i of two vectors."""
     if a.ndim != 1 or b.ndim != 1:

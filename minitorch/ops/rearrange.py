@@ -199,7 +199,7 @@ def _split_form(split_size_or_sections: Any) -> str:
     return "SplitBackward0" if isinstance(split_size_or_sections, int) else "SplitWithSizesBackward0"
 
 
-@op(promote=None, view=True, outputs=list, grad_fn=_split_form)
+@op(promote=None, view=True, outputs=list, grad_fn=_split_form, named="x=tensor")
 def split(xp: Any, x: Array, split_size_or_sections: Dims, dim: int = 0) -> list[Array]:
     """Views of the parts of x along `dim`: of one size each (the last may be smaller), or of the given sizes."""
     if x.ndim == 0:

@@ -56,7 +56,7 @@ def accumulating(x: Array, dtype: dtypes.dtype | None) -> Array:
 # ---- sums and means ----
 
 
-@op(grad_fn=_numbered("Sum"), in_float32=True, out_dtype="computes")
+@op(grad_fn=_numbered("Sum"), in_float32=True, out_dtype="computes", by_keyword="dtype")
 def sum_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Array:
     """Σ x over `dim` (an int, several, or None for all); integers and bools sum to int64.
 
@@ -105,7 +105,7 @@ def _sum_in_groups(x: Array, d: int) -> Array:
 @composite(out="computes", grad_fn="NansumBackward0")
 def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """Σ x over `dim`, nan counting as 0."""
-    return sum_(nan_as_zero(input) if input.is_floating_point() else input, dim, keepdim, dtype)
+    return sum_(nan_as_zero(input) if input.is_floating_point() else input, dim, keepdim, dtype=dtype)
 
 
 @op(public=False, in_float32=True)
@@ -120,7 +120,7 @@ def nan_as_zero_grad(g: Tensor, x: Tensor) -> Tensor:
     return g * ~isnan(x)
 
 
-@op(grad_fn=_numbered("Mean"), in_float32=True, out_dtype="cast")
+@op(grad_fn=_numbered("Mean"), in_float32=True, out_dtype="cast", by_keyword="dtype")
 def mean(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Array:
     """(1/n) Σ x over `dim`; of floats only."""
     if dtype is not None:
@@ -319,7 +319,7 @@ def std_mean(
 # ---- products ----
 
 
-@op(grad_fn=_numbered("Prod"), in_float32=True)
+@op(grad_fn=_numbered("Prod"), in_float32=True, by_keyword="dtype")
 def prod(xp: Any, x: Array, dim: int | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None) -> Array:
     """Π x over `dim`; integers and bools multiply to int64."""
     x = accumulating(x, dtype)

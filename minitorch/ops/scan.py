@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-@op(in_float32=True, out_dtype="computes")
+@op(in_float32=True, out_dtype="computes", by_keyword="dtype")
 def cumsum(xp: Any, x: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
     """out_i = x_0 + … + x_i along `dim`; integers and bools sum to int64."""
     return _scan(x, "cumsum", dim, dtype)
@@ -34,7 +34,7 @@ def cumsum_grad(g: Tensor, dim: int) -> Tensor:
     return _from_the_end(cumsum, g, dim)
 
 
-@op(in_float32=True, out_dtype="computes")
+@op(in_float32=True, out_dtype="computes", by_keyword="dtype")
 def cumprod(xp: Any, x: Array, dim: int, dtype: dtypes.dtype | None = None) -> Array:
     """out_i = x_0 · … · x_i along `dim`; integers and bools multiply to int64."""
     return _scan(x, "cumprod", dim, dtype)

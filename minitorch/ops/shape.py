@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 # ---- another shape for the same elements ----
 
 
-@op(promote=None, view=True)
+@op(promote=None, view=True, named="shape=size")
 def view(xp: Any, x: Array, shape: Sizes) -> Array:
     """x with another shape and the same memory; RuntimeError if the strides of x do not allow that."""
     out = x.reshape(inferred_shape(x.size, shape))
@@ -280,7 +280,12 @@ def transpose_grad(g: Tensor, dim0: int, dim1: int) -> Tensor:
     return transpose(g, dim0, dim1)
 
 
-register("swapaxes", transpose)
+@composite(check_first=False)
+def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
+    """x with two dimensions exchanged: `transpose` by NumPy's name."""
+    return transpose(input, axis0, axis1)
+
+
 register("swapdims", transpose)
 
 

@@ -26,7 +26,7 @@ def _order(xp: Any, x: Array, axis: int, descending: bool) -> Array:
     return xp.flip(x.shape[axis] - 1 - flipped, axis)
 
 
-@op(name="sort", outputs=("values", "indices"), in_float32=True, keeps_layout=True)
+@op(name="sort", outputs=("values", "indices"), in_float32=True, keeps_layout=True, by_keyword="stable")
 def sort(xp: Any, x: Array, dim: int = -1, descending: bool = False, stable: bool | None = False) -> tuple[Array, Array]:
     """x in order along `dim`, and the indices that put it so; equal elements keep their order."""
     axis = canonical_dim(dim, x.ndim)
@@ -43,9 +43,9 @@ def sort_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
 
 
 @composite(out=True)
-def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
     """The indices that put x in order along `dim`."""
-    return sort(input.detach(), dim, descending, stable)[1]
+    return sort(input.detach(), dim, descending, stable=stable)[1]
 
 
 @composite(out=True)

@@ -27,7 +27,7 @@ def _takes_numpys_names(method: Callable) -> Callable:
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")):
+        for theirs, ours in (("axis", "dim"), ("keepdims", "keepdim")) if kwargs else ():
             if theirs in kwargs:
                 kwargs[ours] = kwargs.pop(theirs)
         return method(self, *args, **kwargs)

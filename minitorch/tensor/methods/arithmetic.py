@@ -176,8 +176,8 @@ class Arithmetic:
     def frac(self) -> Tensor:
         return elementwise.frac(self)
 
-    def round(self, decimals: _int = 0) -> Tensor:
-        return elementwise.round_(self, decimals)
+    def round(self, *, decimals: _int = 0) -> Tensor:
+        return elementwise.round_(self, decimals=decimals)
 
     def logit(self, eps: _float | None = None) -> Tensor:
         return special.logit(self, eps)
@@ -213,6 +213,9 @@ class Arithmetic:
 
     def mul(self, other: Any) -> Tensor:
         return elementwise.mul(self, other)
+
+    def true_divide(self, other: Any) -> Tensor:
+        return elementwise.true_div(self, other)
 
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         return elementwise.div(self, other, rounding_mode=rounding_mode)
@@ -256,8 +259,8 @@ class Arithmetic:
     def copysign(self, other: Any) -> Tensor:
         return elementwise.copysign(self, other)
 
-    def heaviside(self, other: Any) -> Tensor:
-        return elementwise.heaviside(self, other)
+    def heaviside(self, values: Tensor) -> Tensor:
+        return elementwise.heaviside(self, values)
 
     def polygamma(self, n: _int) -> Tensor:
         return special.polygamma(n, self)
@@ -285,7 +288,7 @@ class Arithmetic:
 
     # torch's second names
     absolute, negative, fix, clip = abs, neg, trunc, clamp
-    multiply, subtract, divide, true_divide = mul, sub, div, div
+    multiply, subtract, divide = mul, sub, div
     arcsin, arccos, arctan, arctan2 = asin, acos, atan, atan2
     arcsinh, arccosh, arctanh = asinh, acosh, atanh
 

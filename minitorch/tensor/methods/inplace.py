@@ -123,8 +123,8 @@ class InPlace:
     def frac_(self) -> Tensor:
         return self._update(elementwise.frac)
 
-    def round_(self, decimals: int = 0) -> Tensor:
-        return self._update(elementwise.round_, decimals)
+    def round_(self, *, decimals: int = 0) -> Tensor:
+        return self._update(elementwise.round_, decimals=decimals)
 
     def relu_(self) -> Tensor:
         return self._update(activation.relu)
@@ -140,6 +140,9 @@ class InPlace:
 
     def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
         return self._update(elementwise.div, other, rounding_mode=rounding_mode)
+
+    def true_divide_(self, other: Any) -> Tensor:
+        return self._update(elementwise.true_div, other)
 
     def pow_(self, exponent: Any) -> Tensor:
         return self._update(elementwise.pow_, exponent)
@@ -334,6 +337,9 @@ class InPlace:
     def transpose_(self, dim0: int, dim1: int) -> Tensor:
         return self._turn(shaping.transpose, dim0, dim1)
 
+    def swapaxes_(self, axis0: int, axis1: int) -> Tensor:
+        return self._turn(shaping.transpose, axis0, axis1)
+
     def t_(self) -> Tensor:
         return self._turn(shaping.t)
 
@@ -355,8 +361,8 @@ class InPlace:
 
     # torch's second names.
     absolute_, negative_, fix_, clip_ = abs_, neg_, trunc_, clamp_
-    subtract_, multiply_, divide_, true_divide_ = sub_, mul_, div_, div_
+    subtract_, multiply_, divide_ = sub_, mul_, div_
     arcsin_, arccos_, arctan_, arctan2_ = asin_, acos_, atan_, atan2_
     arcsinh_, arccosh_, arctanh_ = asinh_, acosh_, atanh_
     greater_, greater_equal_, less_, less_equal_, not_equal_ = gt_, ge_, lt_, le_, ne_
-    swapaxes_ = swapdims_ = transpose_
+    swapdims_ = transpose_

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...op.signature import checked
 from ...ops import einsum, extremes, masked, matmul, rearrange, reduce, scan, sort, strided
 from ...ops import gather as gathering
 from ...ops import index as indexing
@@ -24,18 +25,18 @@ class Structure:
     # ---- reductions and scans ----
 
     def sum(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-        return reduce.sum_(self, dim, keepdim, dtype)
+        return reduce.sum_(self, dim, keepdim, dtype=dtype)
 
     def nansum(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
         return reduce.nansum(self, dim, keepdim, dtype=dtype)
 
     def mean(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-        return reduce.mean(self, dim, keepdim, dtype)
+        return reduce.mean(self, dim, keepdim, dtype=dtype)
 
     def nanmean(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
         return reduce.nanmean(self, dim, keepdim, dtype=dtype)
 
-    def prod(self, dim: int | None = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
+    def prod(self, dim: int | None = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
         return reduce.prod(self, dim, keepdim, dtype=dtype)
 
     def var(self, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Any = None) -> Tensor:
@@ -106,9 +107,11 @@ class Structure:
     def view(self, *shape: Any, **named: Any) -> Tensor:
         return shaping.view(self, _spread("view", "size", shape, named))
 
+    @checked
     def reshape_as(self, other: Tensor) -> Tensor:
         return shaping.reshape(self, other.shape)
 
+    @checked
     def view_as(self, other: Tensor) -> Tensor:
         return shaping.view(self, other.shape)
 
@@ -127,7 +130,10 @@ class Structure:
     def transpose(self, dim0: int, dim1: int) -> Tensor:
         return shaping.transpose(self, dim0, dim1)
 
-    swapaxes = swapdims = transpose
+    swapdims = transpose
+
+    def swapaxes(self, axis0: int, axis1: int) -> Tensor:
+        return shaping.transpose(self, axis0, axis1)
 
     def t(self) -> Tensor:
         return shaping.t(self)
@@ -152,11 +158,12 @@ class Structure:
     def expand(self, *sizes: Any, **named: Any) -> Tensor:
         return shaping.expand(self, _spread("expand", "size", sizes, named))
 
+    @checked
     def expand_as(self, other: Tensor) -> Tensor:
         return shaping.expand(self, other.shape)
 
-    def broadcast_to(self, size: Any) -> Tensor:
-        return shaping.expand(self, size)
+    def broadcast_to(self, *size: Any, **named: Any) -> Tensor:
+        return shaping.expand(self, _spread("broadcast_to", "size", size, named))
 
     def flip(self, *dims: Any, **named: Any) -> Tensor:
         return rearrange.flip(self, _spread("flip", "dims", dims, named))
@@ -285,11 +292,11 @@ class Structure:
     def bincount(self, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
         return masked.bincount(self, weights, minlength)
 
-    def sort(self, dim: int = -1, descending: bool = False, stable: bool = False) -> Any:
-        return sort.sort(self, dim, descending, stable)
+    def sort(self, dim: int = -1, descending: bool = False, *, stable: bool | None = False) -> Any:
+        return sort.sort(self, dim, descending, stable=stable)
 
-    def argsort(self, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
-        return sort.argsort(self, dim, descending, stable)
+    def argsort(self, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Tensor:
+        return sort.argsort(self, dim, descending, stable=stable)
 
     def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
         return sort.topk(self, k, dim, largest, sorted)
