@@ -14,6 +14,7 @@ import pytest
 
 import minitorch
 from minitorch.op import Array, Op, op, ops, registry
+from minitorch.tensor.methods import TensorMethods
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
 
@@ -35,6 +36,22 @@ def test_help_of_an_op() -> None:
         "mul(input: 'Tensor | Number', other: 'Tensor | Number', *, out: 'Tensor | None' = None) -> 'Tensor'"
     )
     assert formula.strip() == "a · b"
+
+
+@pytest.mark.parametrize(
+    ("name", "derivatives"),
+    [
+        ("mul", ["∂L/∂a = g * b", "∂L/∂b = g * a"]),
+        ("exp", ["∂L/∂x = g * out"]),
+        ("sum", ["∂L/∂x_i = g"]),
+        ("softmax", ["∂L/∂x = p · (g − ⟨g, p⟩)"]),
+        ("cat", ["∂L/∂xₖ = the part of g that came from xₖ"]),
+        ("cross_entropy", ["∂L/∂x = h − p Σ h with h = ∂L/∂ln p"]),
+    ],
+)
+def test_help_lists_the_derivatives(name: str, derivatives: list[str]) -> None:
+    text = shown(getattr(minitorch, name))
+    assert all(told in text for told in derivatives)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -66,7 +83,7 @@ def test_an_op_in_a_class_is_no_method() -> None:
 @pytest.mark.parametrize(
     ("function", "signature"),
     [
-        (minitorch.add, "(input, other, alpha=1, *, out=None)"),
+        (minitorch.add, "(input, other, *, alpha=1, out=None)"),
         (minitorch.cat, "(tensors, dim=0, *, out=None)"),
         (minitorch.gather, "(input, dim, index, *, out=None)"),
         (minitorch.clamp, "(input, min=None, max=None, *, out=None)"),
@@ -202,3 +219,11 @@ def test_source_is_the_ops_own(thing: Op) -> None:
 @pytest.mark.parametrize("name", [n for n in NAMES if not isinstance(registry[n], Op)])
 def test_source_of_a_composite(name: str) -> None:
     assert inspect.getsource(registry[name]).startswith("@composite")
+
+
+METHODS = [n for family in TensorMethods.__mro__[1:-1] for n, f in vars(family).items() if inspect.isfunction(f)]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_has_its_own_name(name: str) -> None:
+    assert getattr(minitorch.Tensor, name).__name__ == name

@@ -12,6 +12,7 @@ made of operators and ops, recording it (`create_graph=True`) gives the second d
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -22,6 +23,7 @@ from .door import Op
 from .lanes import Row
 from .out import accepts_out
 from .signature import Number, checked
+from .source import derivatives_told
 
 registry: dict[str, Op | Callable] = {}  # every public op and composite function by its torch name
 ops: list[Op] = []  # every op, those without a public name too
@@ -135,6 +137,15 @@ def composite(
     name = function.__name__.rstrip("_")
     made = checked(named(function, grad_fn) if grad_fn else function, name, only, tuple(same_dtype.split()), check_first)
     return register(name, accepts_out(made, out if isinstance(out, str) else "same") if out else made)
+
+
+def tell_derivatives() -> None:
+    """Let `help` of a composite list the derivatives of the op of the same name that it calls: of softmax's kernel, for example."""
+    for name, thing in registry.items():
+        if isinstance(thing, Op):
+            continue
+        told = [derivatives_told(each, lambdas=False) for each in ops if each.__name__ == name]
+        thing.__doc__ = "\n\n".join(filter(None, [inspect.cleandoc(thing.__doc__ or ""), *told]))
 
 
 def named(function: Callable, grad_fn: str) -> Callable:

@@ -24,10 +24,22 @@ from .out import write_out
 from .plan import Derivative
 from .recipe import Recipe, forward_of, kind_of, kind_on_arrays, resolve
 from .signature import Signature, tensor_list
-from .source import page_of, place_of_the_caller
+from .source import derivatives_told, page_of, place_of_the_caller
 
 Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
 new = object.__new__  # the door makes a Tensor for every output: it fills in what differs from the class's defaults
+
+
+class Doc:
+    """The docstring of an op: its formula, and that of each derivative. They are put together when somebody asks."""
+
+    def __init__(self, of_the_class: str | None):
+        self.of_the_class = of_the_class
+
+    def __get__(self, op: Op | None, owner: type) -> str | None:
+        if op is None:
+            return self.of_the_class
+        return "\n\n".join(filter(None, [inspect.cleandoc(op.declaration.doc or ""), derivatives_told(op)]))
 
 
 class Op:
@@ -66,13 +78,14 @@ class Op:
         )
         self.__name__ = self.__qualname__ = declaration.name
         self.__module__ = declaration.forward.__module__
-        self.__doc__ = declaration.doc
         self.declared_at = place_of_the_caller()
 
     # ---- what `help` and `inspect` show ----
 
     def __repr__(self) -> str:
         return f"<op {self.__name__}({self.declaration.usage()})>"
+
+    __doc__: Any = Doc(__doc__)
 
     @property
     def __signature__(self) -> inspect.Signature:

@@ -14,7 +14,7 @@ import numpy as np
 from ..arrays.device import shortcuts
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from .declaration import Declaration
-from .door import Op, in_torchs_words, new
+from .door import Doc, Op, in_torchs_words, new
 from .recipe import Recipe
 
 Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
@@ -23,6 +23,8 @@ ndarray = np.ndarray
 
 class Row(Op):
     """An elementwise op, which has lanes."""
+
+    __doc__: Any = Doc(__doc__)
 
     def __init__(self, declaration: Declaration):
         super().__init__(declaration)

@@ -39,6 +39,19 @@ def page_of(op: Op) -> ModuleType | None:
     return page
 
 
+def derivatives_told(op: Op, lambdas: bool = True) -> str:
+    """A line for each derivative: its docstring's first, or what its lambda computes, which is read in its file."""
+    lines = []
+    for derivative in op.derivatives:
+        if derivative.function.__doc__:
+            lines.append(derivative.function.__doc__.strip().partition("\n")[0])
+        elif lambdas:
+            from ..utils.source import lambda_body
+
+            lines.append(f"∂L/∂{', ∂L/∂'.join(derivative.of)} = {lambda_body(derivative.function)}")
+    return "\n".join(dict.fromkeys(lines))
+
+
 def source(op: Op) -> str:
     """The declaration, its forward and its derivatives, each once and in this order; "" if the file cannot be read."""
     functions = [op.forward, *(derivative.function for derivative in op.derivatives)]

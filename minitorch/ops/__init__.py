@@ -3,6 +3,7 @@
 Start with `elementwise.py` (one line an op), then `reduce.py`, `activation.py`, `matmul.py`.
 """
 
+from ..op.declaring import tell_derivatives
 from . import (
     activation,
     compare,
@@ -26,6 +27,8 @@ from . import (
     special,
     strided,
 )
+
+tell_derivatives()
 
 __all__ = [
     "activation", "compare", "dropout", "einsum", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul",

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
-from ...op import registry
+from ...op import Op, registry
 from .arithmetic import Arithmetic
 from .comparison import Comparison
 from .conversion import Conversion
@@ -41,15 +42,27 @@ for _name in REDUCTIONS.split():
 
 
 def _document() -> None:
-    """Give each method its op's docstring, so that `help(x.softmax)` says what softmax is."""
+    """Give each method its op's docstring, so that `help(x.softmax)` says what softmax is; and its own name, second names too."""
     for family in (Arithmetic, Comparison, Structure, InPlace):
-        for name, method in vars(family).items():
+        for name, method in list(vars(family).items()):
+            if not isinstance(method, FunctionType):
+                continue
             thing = registry.get(name.strip("_"))
-            if callable(method) and method.__doc__ is None and thing is not None:
-                method.__doc__ = thing.__doc__
-            if callable(method):
-                # Python's own errors about missing arguments use the name, and pickle finds `Tensor.relu` by both.
-                method.__qualname__, method.__module__ = f"Tensor.{name}", "minitorch.tensor"
+            if method.__doc__ is None and thing is not None:
+                method.__doc__ = thing.declaration.doc if isinstance(thing, Op) else thing.__doc__
+            if method.__name__ != name:
+                method = _renamed(method, name)
+                setattr(family, name, method)
+            # Python's own errors about missing arguments use the name, and pickle finds `Tensor.relu` by both.
+            method.__qualname__, method.__module__ = f"Tensor.{name}", "minitorch.tensor"
+
+
+def _renamed(method: FunctionType, name: str) -> FunctionType:
+    """The same function under another name."""
+    made = FunctionType(method.__code__, method.__globals__, name, method.__defaults__, method.__closure__)
+    made.__kwdefaults__, made.__annotations__, made.__doc__ = method.__kwdefaults__, method.__annotations__, method.__doc__
+    made.__dict__.update(method.__dict__)
+    return made
 
 
 _document()

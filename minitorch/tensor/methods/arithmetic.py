@@ -206,10 +206,10 @@ class Arithmetic:
     # ---- elementwise, two inputs and more ----
 
     def add(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        return elementwise.add(self, other, alpha)
+        return elementwise.add(self, other, alpha=alpha)
 
     def sub(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        return elementwise.sub(self, other, alpha)
+        return elementwise.sub(self, other, alpha=alpha)
 
     def mul(self, other: Any) -> Tensor:
         return elementwise.mul(self, other)

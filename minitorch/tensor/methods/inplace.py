@@ -130,10 +130,10 @@ class InPlace:
         return self._update(activation.relu)
 
     def add_(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        return self._update(elementwise.add, other, alpha)
+        return self._update(elementwise.add, other, alpha=alpha)
 
     def sub_(self, other: Any, *, alpha: Any = 1) -> Tensor:
-        return self._update(elementwise.sub, other, alpha)
+        return self._update(elementwise.sub, other, alpha=alpha)
 
     def mul_(self, other: Any) -> Tensor:
         return self._update(elementwise.mul, other)
