@@ -62,9 +62,8 @@ class Op:
         )
         several = len(declaration.inputs) > 1 or declaration.promote == "float"
         self.out_dtype = declaration.out_dtype or ("cast" if declaration.elementwise and several else "same")
-        self.complete = (
-            -1 if declaration.by_keyword else len(self.parameters)
-        )  # so many arguments by position need no binding
+        # So many arguments by position need no binding; none do, if some come by keyword only.
+        self.complete = -1 if declaration.by_keyword else len(self.parameters)
         self.single = declaration.outputs == ("out",)
         self.result: Any = _named_outputs(self, declaration) if len(declaration.outputs) > 1 else None
         self.signature = Signature(
