@@ -68,7 +68,7 @@ def op(
     return register(made.__name__, made) if public else made
 
 
-def _split(named: str = "", **words: str) -> dict[str, tuple]:
+def _split(named: str = "", **words: str) -> dict[str, Any]:
     """The words of a declaration that are several names, as a `Declaration` has them."""
     return {word: tuple(text.split()) for word, text in words.items()} | {
         "named": tuple(tuple(pair.split("=")) for pair in named.split())
