@@ -66,7 +66,7 @@ class Pending:
     """The nodes that wait for their turn, and what has arrived for each of their outputs: what meets there is added up."""
 
     def __init__(self, goal: Goal, recorded: bool) -> None:
-        self.needed, self.recorded = goal.needed, recorded
+        self.needed, self.accumulate, self.recorded = goal.needed, goal.accumulate, recorded
         self.grads: dict[Any, list] = {}
         self.heap: list[tuple[int, Any]] = []  # the same nodes, the youngest first
         self.sums: set[Edge] = set()  # where a sum was made here, which nobody else holds
@@ -109,7 +109,9 @@ class Pending:
         """The youngest node and the gradients of its outputs: all that it will get has arrived."""
         node = heappop(self.heap)[1]
         grads = self.grads.pop(node)
-        if not node.edges and not self._is_free(node):  # what becomes a leaf's .grad must be nobody else's memory
+        if (
+            not node.edges and self.accumulate and not self._is_free(node)
+        ):  # what becomes a .grad must be nobody else's memory
             grads = [g if g is None else g.clone() if self.recorded else g.copy() for g in grads]
         return node, grads
 
@@ -174,6 +176,7 @@ class Goal:
         self.needed = None if inputs is None else _leading_to(self.stops, [edge[0] for edge, _ in roots])
         self.accumulate = accumulate
         self.arrived: dict[Edge, Any] = {}
+        self.given = {id(g._array): g for _, g in roots}  # what comes down to an end as it was given is that tensor itself
 
     def reached(self, node: Any, grads: list) -> bool:
         """Keep what was asked for of a node to stop at; whether the node itself need not run.
@@ -184,7 +187,9 @@ class Goal:
         if stops and node.hooks is not None:
             with anomaly_mode.watching(node):
                 grads = node.hooks.arrived(grads)
-        self.arrived.update({(node, nr): as_tensor(g) for nr, g in enumerate(grads) if (node, nr) in self.wanted})
+        for nr, g in enumerate(grads):
+            if (node, nr) in self.wanted:
+                self.arrived[node, nr] = self.given[id(g)] if id(g) in self.given else as_tensor(g)
         return stops
 
 

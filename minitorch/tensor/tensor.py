@@ -142,6 +142,7 @@ class Tensor(Writing, Copying, TensorMethods):
         if shape != self.shape:
             xp = self.device.xp
             self._array = resized(xp, self._array, xp.zeros(shape, self._array.dtype))
+            self._bump()
         return self
 
     def resize_as_(self, other: Tensor) -> Tensor:

@@ -259,7 +259,7 @@ def write(pen: Pen) -> str:
          f"{t}.add_({u}, alpha={n})", f"{t}.addcmul_({u}, {u}, value=0.5)", f"{t}.lerp_({u}, 0.25)", f"{t}.unsqueeze_({d})", f"{t}.transpose_({d}, 0)",
          f"{t}.cumsum_({d})", f"{t}.index_add_({d}, torch.tensor([0]), {u})", f"{t}.scatter_({d}, torch.zeros({t}.shape, dtype=torch.int64), {n})",
          f"{t}.index_put_((torch.tensor([0, 0]),), {u}, accumulate=True)", f"{t}.data.mul_(0.5)", f"{t}.data = {u}.detach() * 2", f"{t}.grad.zero_()", f"{t}.swapaxes_({d}, 0)",
-         f"{t}.tril_()", f"{t}.index_fill_({d}, torch.tensor([0]), {n})", f"{t}.masked_scatter_({t} > 0.123, {u})", f"{t}.resize_({pen.shape()})",
+         f"{t}.tril_()", f"{t}.index_fill_({d}, torch.tensor([0]), {n})", f"{t}.masked_scatter_({t} > 0.123, {u})", f"{t}.resize_({pen.smaller(t)})",
          f"{t}.set_({u})", f"{t}.zero_()", f"{t}.detach_()", f"{t}.squeeze_({d})"]
     )  # fmt: skip
 

@@ -20,6 +20,22 @@ DECIDES = re.compile(
 OWN_LAYOUT = re.compile(r"autograd\.|func\.|einsum|kron|outer|tensordot|baddbmm|addmm|matmul| @ |norm\(|\[")
 
 
+# What an error is about. A call with mistakes of two kinds is refused for the one that a library looks at first.
+TOPICS = {
+    "how a call is written": r"argument|positional|invalid combination|unexpected keyword|assign a|missing",
+    "dtypes": r"not implemented for|dtype|scalar type|type .* can.t be cast|does not support|not supported for|inputs not supported|Long|bool",
+    "where memory lies": r"memory location|setStorage|view size is not compatible|storage",
+    "gradients": r"leaf|requires? grad|does not require|backward|derivative|inplace|in-place|Inference",
+    "indices": r"index|indices|out of bounds|select\(\)|out of range",
+    "shapes": r"shape|size|dim|broadcast|element|1D|2D|matrix|matrices|channels|numel",
+}
+
+
+def topic(error: Any) -> str:
+    """The first topic whose words the error uses."""
+    return next((name for name, words in TOPICS.items() if re.search(words, str(error), re.IGNORECASE)), "something else")
+
+
 class Before(NamedTuple):
     """A tensor that a statement names, as it was before: ours, the bytes of both, the order of its dimensions in memory."""
 
@@ -35,11 +51,16 @@ def explanation(text: str, difference: Difference, errors: list[Any], before: li
     same_bits = all(each.our_bytes == each.torchs_bytes for each in before)
     if not same_bits and DECIDES.search(text) and difference.what in ("values", "value", "number", "array"):
         return "decided by a last bit"
+    if difference.what == "raised another type" and topic(errors[0]) != topic(errors[1]):
+        return "two mistakes in one call, and each library names the one that it meets first"
     if "INTERNAL ASSERT" in str(errors[1]):
         return "torch fails an assertion of its own"
     unchanged = all(array_of(each.ours).tobytes() == each.our_bytes for each in before)
     if None not in errors and unchanged and difference.what in ("values", "shape", "version", "stride()", "requires_grad"):
         return "torch had changed something before it raised"
+    finite = all(np.isfinite(array_of(each.ours)).all() for each in before if each.ours.is_floating_point())
+    if not finite and difference.what == "values" and re.search(r"func\.|functional\.", text):
+        return "0 · nan inside a transform: each library multiplies by other zeros"
     if errors[1] is None and re.search(r"out=(\w+)", text) and overlapping(text, before):
         return "out= shares memory with what is read"
     gave = difference.what in ("requires_grad", "is_leaf") and re.search(r"(gt|lt|ge|le|eq|ne|fill)_\(|gt\(", text)

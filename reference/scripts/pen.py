@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -146,6 +147,11 @@ class Pen:
 
     def shape(self) -> tuple[int, ...]:
         return self.one(SHAPES)
+
+    def smaller(self, expression: str) -> tuple[int, ...]:
+        """A shape of no more elements: what `resize_` finds beyond is whatever was there."""
+        n = self.value(expression).numel()
+        return self.one([shape for shape in SHAPES if prod(shape) <= n])
 
     def dim(self, expression: str) -> str:
         """A dimension; out of range once in a while."""
