@@ -21,26 +21,26 @@ __all__ = [
     "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "ceil",
     "celu", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "concat", "concatenate",
-    "contiguous", "copysign", "cos", "cosh", "count_nonzero", "cross_entropy", "cummax", "cummin", "cumprod", "cumsum",
-    "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide", "dot", "dropout", "dstack", "einsum", "elu",
-    "embedding", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1", "feature_alpha_dropout",
-    "feature_dropout", "fix", "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide", "fmax", "fmin", "fmod", "frac",
-    "gather", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "group_norm", "gt", "hardshrink", "hardsigmoid",
-    "hardswish", "hardtanh", "heaviside", "hstack", "huber_loss", "hypot", "index_add", "index_copy", "index_fill",
-    "index_put", "index_select", "inner", "instance_norm", "is_inference", "isclose", "isfinite", "isinf", "isnan", "kl_div",
-    "kron", "kthvalue", "l1_loss", "layer_norm", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "log",
-    "log10", "log1p", "log2", "log_softmax", "logaddexp", "logcumsumexp", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "logit", "logsigmoid", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul",
-    "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss",
-    "msort", "mul", "multiply", "mv", "nan_to_num", "nanmean", "nansum", "narrow", "ne", "neg", "negative", "nll_loss",
-    "nonzero", "norm", "normalize", "not_equal", "one_hot", "outer", "permute", "polygamma", "positive", "pow", "prelu",
-    "prod", "put", "ravel", "reciprocal", "relu", "relu6", "remainder", "repeat", "repeat_interleave", "reshape", "rms_norm",
-    "roll", "rot90", "round", "row_stack", "rsqrt", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sign",
-    "signbit", "silu", "sin", "sinh", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort",
-    "split", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t",
-    "take", "take_along_dim", "tan", "tanh", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace",
-    "transpose", "tril", "triu", "true_divide", "trunc", "trunc_divide", "unbind", "unflatten", "unsqueeze", "var",
-    "var_mean", "vdot", "view", "vstack", "where", "xlogy"
+    "constant_pad_nd", "contiguous", "copysign", "cos", "cosh", "count_nonzero", "cross_entropy", "cummax", "cummin",
+    "cumprod", "cumsum", "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide", "dot", "dropout", "dstack",
+    "einsum", "elu", "embedding", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1",
+    "feature_alpha_dropout", "feature_dropout", "fix", "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide",
+    "fmax", "fmin", "fmod", "frac", "gather", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "group_norm", "gt",
+    "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hstack", "huber_loss", "hypot", "index_add",
+    "index_copy", "index_fill", "index_put", "index_select", "inner", "instance_norm", "is_inference", "isclose", "isfinite",
+    "isinf", "isnan", "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm", "le", "leaky_relu", "lerp", "less",
+    "less_equal", "lgamma", "linear", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logcumsumexp",
+    "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsigmoid", "logsumexp", "lt", "masked_fill",
+    "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish",
+    "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multiply", "mv", "nan_to_num", "nanmean", "nansum", "narrow",
+    "ne", "neg", "negative", "nll_loss", "nonzero", "norm", "normalize", "not_equal", "one_hot", "outer", "permute",
+    "polygamma", "positive", "pow", "prelu", "prod", "put", "ravel", "reciprocal", "relu", "relu6", "remainder", "repeat",
+    "repeat_interleave", "reshape", "rms_norm", "roll", "rot90", "round", "row_stack", "rsqrt", "scatter", "scatter_add",
+    "select", "selu", "sgn", "sigmoid", "sign", "signbit", "silu", "sin", "sinh", "smooth_l1_loss", "softmax", "softmin",
+    "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub",
+    "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tanhshrink", "tensor_split",
+    "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "trunc_divide",
+    "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -71,7 +71,7 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: N
     """β · input + α · mat vec"""
 
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
-    """β · input + α · vec1 vec2ᵀ"""
+    """β · input + α · vec1 vec2ᵀ; of bools alone: whether either is true."""
 
 def adjoint(input: Tensor) -> Tensor:
     """mT; for complex numbers it would be conjugated, and there are none here."""
@@ -214,6 +214,9 @@ def clone(input: Tensor) -> Tensor:
 
 def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """The tensors beside each other, vectors as columns."""
+
+def constant_pad_nd(input: Tensor, pad: Sizes, value: Number = 0, *, out: Tensor | None = None) -> Tensor:
+    """`value` around x"""
 
 def contiguous(input: Tensor) -> Tensor:
     """x itself if it lies in memory in row-major order, else a copy that does."""
@@ -486,7 +489,7 @@ def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Ten
     """ln(eᵃ + eᵇ), without overflow."""
 
 def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
-    """out_i = ln(e^x_0 + … + e^x_i) along `dim`"""
+    """out_i = ln(e^x_0 + … + e^x_i) along `dim`; carried on in float64, as by torch."""
 
 def logical_and(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """a and b"""
@@ -641,7 +644,7 @@ def remainder(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | N
 def repeat(input: Tensor, repeats: Dims) -> Tensor:
     """x laid out `repeats` times along each dimension; more repeats than dimensions add dimensions in front."""
 
-def repeat_interleave(input: Tensor, repeats: Tensor | int | None = None, dim: int | None = None) -> Tensor:
+def repeat_interleave(input: Tensor, repeats: Tensor | int | None = None, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
     """Each element `repeats` times in a row (a tensor: its own number for each), along `dim` or over all of x."""
 
 def reshape(input: Tensor, shape: Sizes) -> Tensor:
@@ -663,7 +666,7 @@ def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """1 / √x"""
 
 def scatter(input: Tensor, dim: int, index: Tensor, src: Tensor | float | None = None, *, value: float | None = None, reduce: str | None = None, out: Tensor | None = None) -> Tensor:
-    """x with src[i][j] (or a number) put at x[index[i][j]][j] for dim = 0, and so on; reduce=\"add\" adds it."""
+    """x with src[i][j] (or a number) put at x[index[i][j]][j] for dim = 0, and so on; or added or multiplied there."""
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
     """x with src[i][j] added at x[index[i][j]][j] for dim = 0, and so on; repeated indices add up."""
@@ -735,10 +738,10 @@ def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The tensors, of one shape, side by side along a new dimension."""
 
-def std(input: Tensor, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None, out: Tensor | None = None) -> Tensor:
+def std(input: Tensor, dim: Dims | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None, out: Tensor | None = None) -> Tensor:
     """√var over `dim`; its derivative for constant x is 0."""
 
-def std_mean(input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+def std_mean(input: Tensor, dim: Dims | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None) -> tuple[Tensor, Tensor]:
     """(std, mean) over `dim`."""
 
 def sub(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
@@ -757,7 +760,7 @@ def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The elements of the flattened x at the indices, in index's shape."""
 
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
-    """`gather` with broadcasting: x[indices] along `dim`, or of the flattened x."""
+    """`gather` with broadcasting: x[indices] along `dim`, or of the flattened x. Along `dim`, indices count modulo its size."""
 
 def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """tan x"""
@@ -768,7 +771,7 @@ def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def tanhshrink(input: Tensor) -> Tensor:
     """x − tanh x"""
 
-def tensor_split(input: Tensor, indices_or_sections: Dims | Tensor, dim: int = 0) -> tuple[Tensor, ...]:
+def tensor_split(input: Tensor, indices_or_sections: Dims | Tensor | None = None, dim: int = 0, *, indices: Dims | Tensor | None = None, sections: int | None = None, tensor_indices_or_sections: Tensor | None = None) -> tuple[Tensor, ...]:
     """Views along `dim`: as many as `indices_or_sections` says, sizes differing by at most one, or cut at the indices."""
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2, *, out: Tensor | None = None) -> Tensor:
@@ -817,10 +820,10 @@ def unflatten(input: Tensor, dim: int, sizes: Sizes) -> Tensor:
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """x with a new dimension of size 1 at `dim`."""
 
-def var(input: Tensor, dim: Dims | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None, out: Tensor | None = None) -> Tensor:
+def var(input: Tensor, dim: Dims | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None, out: Tensor | None = None) -> Tensor:
     """Σ (x − x̄)² / (n − correction) over `dim`; correction is 1 unless given (the unbiased estimate)."""
 
-def var_mean(input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False) -> tuple[Tensor, Tensor]:
+def var_mean(input: Tensor, dim: Dims | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None) -> tuple[Tensor, Tensor]:
     """(var, mean) over `dim`."""
 
 def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:

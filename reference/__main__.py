@@ -1,4 +1,5 @@
-"""The command line of the oracle: `python -m reference report | bench | mutate | machine | scripts | train | derivatives | stubs`."""
+"""The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | scripts | train | derivatives |
+stubs`."""
 
 from __future__ import annotations
 
@@ -18,6 +19,11 @@ def main(arguments: list[str] | None = None) -> int:
     report.add_argument("--examples", type=positive, default=100, metavar="N", help="inputs drawn for each row (100)")
     report.add_argument("--markdown", metavar="FILE", help="also write the table there")
     report.add_argument("--only", metavar="TEXT", help="only ops whose name contains this")
+
+    opinfo = commands.add_parser("opinfo", help="torch's own samples of every function, run on both libraries")
+    opinfo.add_argument("--only", metavar="TEXT", help="only entries whose name contains this")
+    opinfo.add_argument("--dtype", metavar="NAME", help="only samples of this dtype, e.g. float64 (six dtypes)")
+    opinfo.add_argument("--most", type=positive, metavar="N", help="samples of each entry and dtype, at most (all)")
 
     bench = commands.add_parser("bench", help="how fast and how large beside torch, with the targets")
     bench.add_argument("--rounds", type=positive, default=25, metavar="N", help="turns of each library (25)")
@@ -55,6 +61,8 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.simplefilter("ignore")  # what torch and NumPy say about inf and nan, which are drawn on purpose
     if command == "report":
         from .report import report as run
+    elif command == "opinfo":
+        from .opinfo import opinfo as run  # type: ignore[assignment]
     elif command == "machine":
         from .state_machine import programs as run  # type: ignore[assignment]
     elif command == "scripts":

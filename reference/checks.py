@@ -214,6 +214,13 @@ def differentiate(
     rng = np.random.default_rng(seed)
     if len(outputs) > 1 and rng.random() < 0.3:  # an output that nobody uses sends no gradient
         del outputs[rng.integers(len(outputs))]
+    return derivatives(outputs, leaves, library, rng, second, upstream_dtype)
+
+
+def derivatives(
+    outputs: list, leaves: list, library: Any, rng: np.random.Generator, second: bool, upstream_dtype: Any = np.float64
+) -> Any:
+    """(first gradients, second gradients) of ⟨outputs, random⟩; None where torch has no derivative."""
 
     def random_like(t: Any) -> Any:
         numbers = np.asarray(rng.standard_normal(tuple(t.shape))).astype(upstream_dtype).astype(np.float64)
@@ -299,11 +306,11 @@ def _compare_rounded(what: str, case: dict, ours: list, theirs: list, exact: lis
             assert np.array_equal(a.numpy(), b.numpy(force=True)), where
             continue
         with np.errstate(all="ignore"):
-            error = _error_in_half(a.detach().double().numpy(), b.detach().double().numpy(force=True), c, dtype)
+            error = error_in_half(a.detach().double().numpy(), b.detach().double().numpy(force=True), c, dtype)
         assert error <= margin, f"{where}\nerror is {error:.3g} times what is allowed"
 
 
-def _error_in_half(ours: np.ndarray, theirs: np.ndarray, exact: Any, dtype: Any) -> float:
+def error_in_half(ours: np.ndarray, theirs: np.ndarray, exact: Any, dtype: Any) -> float:
     """How far ours is from torch's or from the exact, whichever is nearer, over what is allowed; 0 if torch's is as far."""
     relative, of_largest = HALF[dtype.name]
 

@@ -227,6 +227,19 @@ def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:
     out[...] = total.astype(out.dtype)
 
 
+def multiply_at(xp: ModuleType, out: Any, index: tuple, values: Any) -> None:
+    """out[index] *= values, in place, where repeated indices all count: one round for each time that a place is met again."""
+    places = (xp.arange(out.size).reshape(out.shape)[index]).reshape(-1)
+    row, values = out.reshape(-1), values.reshape(-1)
+    while places.size:
+        _, first = xp.unique(places, return_index=True)
+        row[places[first]] *= values[first]
+        rest = xp.ones(places.size, bool)
+        rest[first] = False
+        places, values = places[rest], values[rest]
+    out[...] = row.reshape(out.shape)
+
+
 _ROUNDED_ONCE = {"float16": "float32", "bfloat16": "float32"}  # a sum of many, rounded at each, would stop growing
 _ADDED_AS = _ROUNDED_ONCE | {"bool": "int32", "uint8": "int32", "int8": "int32", "int16": "int32"}  # no atomic addition
 

@@ -19,7 +19,6 @@ from minitorch.ops import activation as _activation
 from minitorch.ops import dropout as _dropout
 from minitorch.ops import normalize as _normalize
 from minitorch.ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
-from minitorch.ops.dims import as_ints
 from minitorch.ops.einsum import bilinear
 from minitorch.ops.elementwise import clamp_min, tanh
 from minitorch.ops.gather import embedding as _embedding
@@ -37,6 +36,7 @@ from minitorch.ops.loss import (
 )
 from minitorch.ops.matmul import linear
 from minitorch.ops.normalize import layer_norm, normalize, rms_norm
+from minitorch.ops.pad import constant_pad_nd, pad_from_inside
 from minitorch.ops.rearrange import broadcast_tensors
 from minitorch.ops.special import sigmoid
 from minitorch.tensor import Tensor
@@ -371,28 +371,18 @@ def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6,
 
 @checked
 def pad(input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """`value` (0) around x: `pad` is (left, right) of the last dimension, then of the one before it, and so on.
+    """More around x: `pad` is (left, right) of the last dimension, then of the one before it, and so on. Negative sizes cut off.
 
-    Negative sizes cut off.
+    mode: "constant" (`value`, 0 unless given), "reflect", "replicate" or "circular"; the last three pad the last 1 to 3 dimensions.
 
     >>> minitorch.nn.functional.pad(minitorch.tensor([[1, 2]]), (1, 0, 0, 1))
     tensor([[0, 1, 2],
             [0, 0, 0]])
+    >>> minitorch.nn.functional.pad(minitorch.tensor([[1, 2, 3]]), (2, 1), "reflect")
+    tensor([[3, 2, 1, 2, 3, 2]])
     """
-    if mode != "constant":
-        raise NotImplementedError(f"pad: mode {mode!r} is not supported yet; only 'constant' is")
-    pad = as_ints(pad)
-    if len(pad) % 2 or len(pad) > 2 * input.ndim:
-        raise RuntimeError(f"Padding length must be even and at most twice the dimensions {input.ndim}, got {list(pad)}")
-    around = [(0, 0)] * (input.ndim - len(pad) // 2) + list(zip(pad[0::2], pad[1::2]))[::-1]
-    for d, (before, after) in enumerate(around):
-        if input.shape[d] + before + after < 0:
-            raise RuntimeError(f"pad would make dimension {d} of size {input.shape[d]} smaller than 0, with pad {list(pad)}")
-        input = input.narrow(d, max(-before, 0), input.shape[d] - max(-before, 0) - max(-after, 0))
-    if all(before <= 0 and after <= 0 for before, after in around):
-        return input.clone()
-    shape = [n + max(before, 0) + max(after, 0) for n, (before, after) in zip(input.shape, around)]
-    inner = tuple(slice(max(before, 0), max(before, 0) + n) for n, (before, _) in zip(input.shape, around))
-    out = input.new_full(shape, 0 if value is None else float(value))
-    out[inner] = input
-    return out
+    if mode == "constant":
+        return constant_pad_nd(input, pad, 0 if value is None else float(value))
+    if value:
+        raise RuntimeError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    return pad_from_inside(input, pad, mode)

@@ -14,7 +14,7 @@ from typing import Any
 from ..arrays import dtypes
 from ..arrays.device import mixed_devices, xp_of
 from ..arrays.layout import empty_like
-from ..arrays.memory import resized
+from ..arrays.memory import repeats, resized
 from ..arrays.warning import warn
 from ..autograd.grad_mode import grad_mode
 from . import signature
@@ -46,7 +46,9 @@ def write_out(function: Callable, out: Any, out_dtype: str, args: tuple, kwargs:
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
             "requires grad. Leave out= away, or call it under no_grad()."
         )
-    if out_dtype == "computes" and kwargs.get("dtype") is None:
+    if out_dtype == "computes" and kwargs.get("dtype") not in (None, targets[0].dtype):
+        raise RuntimeError(f"Expected out tensor to have dtype {kwargs['dtype']!r}, but got {targets[0].dtype!r} instead")
+    if out_dtype == "computes":
         kwargs["dtype"] = targets[0].dtype
     result = function(*args, **kwargs)
     results = result if isinstance(result, tuple) else (result,)
@@ -62,9 +64,26 @@ def write_out(function: Callable, out: Any, out_dtype: str, args: tuple, kwargs:
                 f"result type {dtypes.SCALAR_NAMES[value.dtype.name]} can't be cast to the desired output type "
                 f"{dtypes.SCALAR_NAMES[target.dtype.name]}; give an out= of dtype {value.dtype!r}"
             )
+    inputs = [x for x in (*_flat(args), *_flat(kwargs.values())) if isinstance(x, signature.Tensor)]
+    for target in targets:
+        _refuse_overlap(target, inputs)
     for target, value in zip(targets, results):
         _put(target, value)
     return type(result)(*targets) if hasattr(result, "_fields") else targets if isinstance(result, tuple) else out
+
+
+def _refuse_overlap(target: Any, inputs: list) -> None:
+    """Refuse memory that cannot hold a result: elements that coincide, or that are part of an input."""
+    if repeats(target._array):
+        raise RuntimeError(
+            "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please "
+            "clone() the tensor before performing the operation."
+        )
+    if any(x is not target and target._overlaps(x, "partial") for x in inputs):
+        raise RuntimeError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
+            "location. Please clone() the tensor before performing the operation."
+        )
 
 
 def _put(target: Any, value: Any) -> None:

@@ -18,8 +18,10 @@ from . import (
     masked,
     matmul,
     normalize,
+    pad,
     rearrange,
     reduce,
+    repeat,
     sampling,
     scan,
     shape,
@@ -32,5 +34,5 @@ tell_derivatives()
 
 __all__ = [
     "activation", "compare", "dropout", "einsum", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul",
-    "normalize", "rearrange", "reduce", "sampling", "scan", "shape", "sort", "special", "strided",
+    "normalize", "pad", "rearrange", "reduce", "repeat", "sampling", "scan", "shape", "sort", "special", "strided",
 ]  # fmt: skip

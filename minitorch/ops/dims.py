@@ -8,6 +8,8 @@ from __future__ import annotations
 import operator
 from typing import Any
 
+from ..arrays.numbers import of_64_bits
+
 
 def canonical_dim(dim: Any, ndim: int) -> int:
     """The dimension `dim` of an `ndim`-dimensional tensor, counted from the front.
@@ -19,8 +21,7 @@ def canonical_dim(dim: Any, ndim: int) -> int:
         dim = _index(dim)
     n = ndim or 1
     if not -n <= dim < n:
-        if not -(2**63) <= dim < 2**63:
-            raise ValueError(f"Overflow when unpacking long long: {dim} does not fit into 64 bits")
+        of_64_bits(dim)
         raise IndexError(f"Dimension out of range (expected to be in range of [{-n}, {n - 1}], but got {dim})")
     return dim % n
 

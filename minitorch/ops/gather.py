@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.device import multiply_at
 from ..arrays.device import scatter_add as add_at
 from ..arrays.layout import copied
 from ..arrays.numbers import fitting
@@ -78,7 +79,9 @@ def scatter(
     value: float | None = None,
     reduce: str | None = None,
 ) -> Tensor:
-    """x with src[i][j] (or a number) put at x[index[i][j]][j] for dim = 0, and so on; reduce="add" adds it.
+    """x with src[i][j] (or a number) put at x[index[i][j]][j] for dim = 0, and so on; or added or multiplied there.
+
+    reduce: None, "add" or "multiply".
 
     Where indices repeat, which of the values stays is not defined; the derivative assumes they do not.
     """
@@ -87,16 +90,17 @@ def scatter(
         raise TypeError("scatter() missing required argument 'src' (a Tensor) or 'value' (a number)")
     if not hasattr(src, "_array"):
         src = input.new_full((), src).expand(index.shape)
-    if reduce not in (None, "add"):
-        raise RuntimeError(f'scatter(): reduce argument must be None or "add", got {reduce!r}')
-    return scatter_add(input, dim, index, src) if reduce else scattered(input, dim, index, src)
+    if reduce not in SCATTERING:
+        raise RuntimeError(f'scatter(): reduce argument must be "add" or "multiply", got {reduce!r}')
+    return SCATTERING[reduce](input, dim, index, src)
 
 
 @op(name="scatter", promote=None, public=False)
 def scattered(xp: Any, x: Array, dim: int, index: Index, src: Array) -> Array:
     """x with src put at the indices."""
     key, out = _places(xp, "scatter", x, dim, index, src), x.copy()
-    _at_least_1d(out)[key] = _corner(src, index)
+    if index.size:
+        _at_least_1d(out)[key] = _corner(src, index)
     return out
 
 
@@ -112,9 +116,27 @@ def scattered_grad_src(g: Tensor, dim: int, index: Tensor, src_shape: tuple) -> 
     return _back_to_corner(gather(g, dim, index), src_shape)
 
 
+@op(name="scatter", promote=None, public=False)
+def scatter_multiply(xp: Any, x: Array, dim: int, index: Index, src: Array) -> Array:
+    """x multiplied by src at the indices; repeated indices all count."""
+    key, out = _places(xp, "scatter", x, dim, index, src), x.copy()
+    if index.size:
+        multiply_at(xp, _at_least_1d(out), key, _corner(src, index))
+    return out
+
+
+@scatter_multiply.grad("x", "src")
+def scatter_multiply_grad(g: Tensor) -> Tensor:
+    """torch has none."""
+    raise RuntimeError('derivative for scatter(reduce="multiply") is not implemented; use gather and a product')
+
+
+SCATTERING = {None: scattered, "add": scatter_add, "multiply": scatter_multiply}
+
+
 def _places(xp: Any, name: str, x: Array, dim: int, index: Array, src: Array | None = None) -> tuple:
     """The full index of each element of `index`: its own place, but index[…] along `dim`. Refuses what does not fit."""
-    if index.dtype.kind != "i" or index.dtype.itemsize < 4:
+    if index.size and (index.dtype.kind != "i" or index.dtype.itemsize < 4):
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index, got {index.dtype}; convert with .long()")
     if src is not None and x.dtype != src.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype, got {x.dtype} and {src.dtype}")
@@ -160,13 +182,17 @@ def _back_to_corner(g: Tensor, shape: tuple) -> Tensor:
 
 @composite(out=True)
 def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Tensor:
-    """`gather` with broadcasting: x[indices] along `dim`, or of the flattened x."""
+    """`gather` with broadcasting: x[indices] along `dim`, or of the flattened x. Along `dim`, indices count modulo its size."""
     if dim is None:
         return gather(input.reshape((-1,)), 0, indices.reshape((-1,)))
     if input.ndim != indices.ndim:
         raise RuntimeError(
             f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got {input.ndim} "
             f"dimensions for input, and {indices.ndim} dimensions for indices"
+        )
+    if indices.dtype.name != "int64":
+        raise RuntimeError(
+            f"take_along_dim(): dtype of indices should be Long but got {indices.dtype!r}; convert with .long()"
         )
     axis = canonical_dim(dim, input.ndim)
     sizes = [[1 if d == axis else n for d, n in enumerate(t.shape)] for t in (input, indices)]
@@ -177,7 +203,9 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
             f"take_along_dim(): shapes {list(input.shape)} and {list(indices.shape)} do not broadcast"
         ) from None
     x, i = (t.expand([t.shape[axis] if d == axis else n for d, n in enumerate(shape)]) for t in (input, indices))
-    return gather(x, axis, i)
+    if indices.numel() and not input.shape[axis]:
+        raise RuntimeError(f"take_along_dim(): there is nothing to take along dimension {axis} of size 0")
+    return gather(x, axis, i % max(input.shape[axis], 1))
 
 
 # ---- one slice per index ----
@@ -224,7 +252,7 @@ def index_add_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tupl
 @op(promote=None)
 def index_copy(xp: Any, x: Array, dim: int, index: Index, source: Array) -> Array:
     """x with slice index[k] of `dim` replaced by slice k of source."""
-    axis, index = _slices("index_copy", x, dim, index, IndexError)
+    axis, index = _slices("index_copy", x, dim, index, IndexError, long=True)
     _same("index_copy", x, source, axis, index, IndexError)
     out = x.copy()
     _at_least_1d(out)[(slice(None),) * axis + (index,)] = _at_least_1d(source)
@@ -246,7 +274,7 @@ def index_copy_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tup
 @op(promote=None, keeps_layout=True, numbers_by={"value": fitting}, takes_out=False)
 def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Array:
     """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
-    axis, index = _slices("index_fill", x, dim, index, IndexError, lowest=None, of_dtype=IndexError)
+    axis, index = _slices("index_fill", x, dim, index, IndexError, lowest=None, of_dtype=IndexError, long=True)
     if getattr(value, "ndim", 0):
         raise RuntimeError(
             f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
@@ -273,13 +301,24 @@ def index_fill_grad_value(g: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 def _slices(
-    name: str, x: Array, dim: int, index: Array, error: type, lowest: int | None = 0, of_dtype: type = RuntimeError
+    name: str,
+    x: Array,
+    dim: int,
+    index: Array,
+    error: type,
+    lowest: int | None = 0,
+    of_dtype: type = RuntimeError,
+    long: bool = False,
 ) -> tuple[int, Array]:
-    """The axis and the index as a vector; refuses what does not fit: `error` for its numbers, `of_dtype` for its dtype."""
+    """The axis and the index as a vector; refuses what does not fit: `error` for its numbers, `of_dtype` for its dtype.
+
+    long: whether the index must be int64; else it may be int32.
+    """
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector, got {index.ndim} dimensions")
-    if index.dtype.kind != "i" or index.dtype.itemsize < 4:
-        raise of_dtype(f"{name}(): Expected dtype int32 or int64 for index, got {index.dtype}; convert with .long()")
+    if index.dtype != "int64" and (long or index.dtype != "int32"):
+        wanted = "int64" if long else "int32 or int64"
+        raise of_dtype(f"{name}(): Expected dtype {wanted} for index, got {index.dtype}; convert with .long()")
     axis = canonical_dim(dim, x.ndim)
     check_bounds(index, x.shape[axis] if x.ndim else 1, axis, error, lowest)
     return axis, index.reshape(-1)

@@ -146,7 +146,7 @@ def given_back_grad(g: Tensor, index: Tensor) -> Tensor:
 @composite
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """x with the elements of `source` at the indices into the flattened x, or, to accumulate, added there."""
-    if index.dtype not in (dtypes.int64, dtypes.int32):
+    if index.dtype is not dtypes.int64:
         raise RuntimeError(f"put_(): Expected a long tensor for index, but got {index.dtype!r}; convert with .long()")
     if index.numel() and not input.numel():
         raise IndexError("put_(): Tried to put elements into an empty tensor")

@@ -327,10 +327,16 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: N
 @composite(out="cast", grad_fn="AddrBackward0")
 @in_float32
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
-    """β · input + α · vec1 vec2ᵀ"""
+    """β · input + α · vec1 vec2ᵀ; of bools alone: whether either is true."""
     product = outer(vec1, vec2)
-    if input.dtype.is_floating_point:
-        product = product.to(dtypes.promote_types(product.dtype, input.dtype))
+    product = product.to(dtypes.promote_types(product.dtype, input.dtype))
+    for name, factor in (("beta", beta), ("alpha", alpha)):
+        if isinstance(factor, float) and not product.is_floating_point():
+            raise RuntimeError(
+                f"For integral input tensors, argument {name} must not be a floating point number, got {factor}"
+            )
+        if isinstance(factor, bool) and product.dtype is not dtypes.bool_:
+            raise RuntimeError(f"Boolean {name} only supported for Boolean results, got {factor} for {product.dtype!r}")
     return _plus(input, product, beta, alpha)
 
 
@@ -345,7 +351,7 @@ def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, 
 @on_cpu_in_float32
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · Σ_n batch1_n batch2_n"""
-    return _plus(input, bmm(batch1, batch2).sum(0), beta, alpha)
+    return _plus(input, bmm(batch1, batch2).sum(0, dtype=batch1.dtype), beta, alpha)
 
 
 def _plus(x: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:

@@ -1,8 +1,8 @@
-"""Ops that join, split, repeat and turn tensors around.
+"""Ops that join, split and turn tensors around.
 
 `cat` and `split` are each other's derivative, as are `stack` and `unbind`; `flip`, `roll` and `rot90` are undone by
 themselves the other way round. The other functions here are made of those.
-Read next: `index.py`.
+Read next: `repeat.py`, `index.py`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..arrays.layout import copied
-from ..op import Array, Index, composite, op, register
+from ..arrays.numbers import of_64_bits
+from ..op import Array, composite, op, register
 from ..op.signature import Dims, Sizes, tensor_list
 from .dims import as_ints, canonical_dim
-from .shape import expand, flatten, reshape, row_major, unsqueeze, zeros
+from .shape import expand, unsqueeze, zeros
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -221,7 +222,7 @@ def split_grad(g: list, x_shape: tuple, split_size_or_sections: Any, dim: int) -
 def _sections(n: int, wanted: Any) -> list[int]:
     """The sizes of the parts of a dimension of size n."""
     if isinstance(wanted, int):
-        if wanted < 0:
+        if of_64_bits(wanted) < 0:
             raise RuntimeError(f"split expects split_size be non-negative, but got split_size={wanted}")
         if wanted == 0 and n:
             raise RuntimeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {n}")
@@ -246,28 +247,57 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal size along `dim`; the last may be smaller."""
     if input.ndim == 0:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
-    if chunks <= 0:
+    if of_64_bits(chunks) <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
     n = input.shape[canonical_dim(dim, input.ndim)]
     return split(input, -(-n // chunks) if n else [0] * chunks, dim)
 
 
 @composite
-def tensor_split(input: Tensor, indices_or_sections: Dims | Tensor, dim: int = 0) -> tuple[Tensor, ...]:
-    """Views along `dim`: as many as `indices_or_sections` says, sizes differing by at most one, or cut at the indices."""
+def tensor_split(
+    input: Tensor,
+    indices_or_sections: Dims | Tensor | None = None,
+    dim: int = 0,
+    *,
+    indices: Dims | Tensor | None = None,
+    sections: int | None = None,
+    tensor_indices_or_sections: Tensor | None = None,
+) -> tuple[Tensor, ...]:
+    """Views along `dim`: as many as `indices_or_sections` says, sizes differing by at most one, or cut at the indices.
+
+    `indices`, `sections` and `tensor_indices_or_sections` are torch's other names for the same argument.
+    """
+    wanted = [w for w in (indices_or_sections, indices, sections, tensor_indices_or_sections) if w is not None]
+    if len(wanted) != 1:
+        raise TypeError(f"tensor_split(): expected one of indices_or_sections, indices and sections, got {len(wanted)}")
     if input.ndim == 0:
         raise RuntimeError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
     dim = canonical_dim(dim, input.ndim)
-    n = input.shape[dim]
-    if isinstance(indices_or_sections, int):
-        sections = indices_or_sections
-        if sections <= 0:
-            raise RuntimeError(f"number of sections must be larger than 0, got {sections}")
-        ends = [k * (n // sections) + min(k, n % sections) for k in range(sections + 1)]
+    n, cuts = input.shape[dim], _cuts(wanted[0])
+    if isinstance(cuts, int):
+        if cuts <= 0:
+            raise RuntimeError(f"number of sections must be larger than 0, got {cuts}")
+        ends = [k * (n // cuts) + min(k, n % cuts) for k in range(of_64_bits(cuts) + 1)]
     else:
-        ends = [0, *as_ints(indices_or_sections), n]
+        ends = [0, *as_ints(cuts), n]
     before = (slice(None),) * dim
     return tuple(input[(*before, slice(start, end))] for start, end in itertools.pairwise(ends))
+
+
+def _cuts(wanted: Any) -> Any:
+    """An int or several, which may come as a tensor of int64."""
+    if not hasattr(wanted, "_array"):
+        return wanted
+    if wanted.dtype.name != "int64":
+        raise RuntimeError(
+            f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {wanted.dtype!r}"
+        )
+    if wanted.ndim > 1:
+        raise RuntimeError(
+            "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or one-dimensional tensor, but got a "
+            f"tensor with {wanted.ndim} dims"
+        )
+    return wanted.tolist()
 
 
 @op(promote=None, view=True, outputs=list)
@@ -360,86 +390,3 @@ def rot90(xp: Any, x: Array, k: int = 1, dims: Sizes = (0, 1)) -> Array:
 def rot90_grad(g: Tensor, k: int, dims: Any) -> Tensor:
     """∂L/∂x = g turned back"""
     return rot90(g, -k, dims)
-
-
-# ---- repeating ----
-
-
-@op(promote=None, takes_out=False)
-def repeat(xp: Any, x: Array, repeats: Dims) -> Array:
-    """x laid out `repeats` times along each dimension; more repeats than dimensions add dimensions in front."""
-    repeats = as_ints(repeats)
-    if len(repeats) < x.ndim:
-        raise RuntimeError(
-            "Number of dimensions of repeat dims can not be smaller than number of dimensions of tensor: got "
-            f"{len(repeats)} repeats for {x.ndim} dimensions"
-        )
-    if any(r < 0 for r in repeats):
-        raise RuntimeError(f"Trying to create tensor with negative dimension: repeats {list(repeats)}")
-    return xp.tile(x, repeats)
-
-
-@repeat.grad
-def repeat_grad(g: Tensor, x_shape: tuple, repeats: Any) -> Tensor:
-    """∂L/∂x = Σ over the repetitions of g"""
-    from .reduce import sum_  # whose own derivatives use `cat` and `flip`
-
-    repeats = as_ints(repeats)
-    sizes = (1,) * (len(repeats) - len(x_shape)) + x_shape
-    if 0 in repeats:
-        return zeros(g, x_shape)
-    pairs = [n for pair in zip(repeats, sizes) for n in pair]
-    summed = sum_(reshape(g, pairs), tuple(range(0, len(pairs), 2))) if pairs else g
-    return reshape(summed, x_shape)
-
-
-@composite
-def tile(input: Tensor, dims: Sizes) -> Tensor:
-    """`repeat`, where missing repeats in front count as 1."""
-    dims = as_ints(dims)
-    return repeat(input, (1,) * (input.ndim - len(dims)) + dims)
-
-
-@op(promote=None, public=False)
-def repeated_indices(xp: Any, repeats: Index) -> Array:
-    """The index k, repeats[k] times, for every k: [2, 0, 1] gives [0, 0, 2]."""
-    if repeats.dtype.kind != "i":
-        raise NotImplementedError(
-            f'"repeat_interleave" not implemented for repeats of {repeats.dtype}; convert with .long()'
-        )
-    if repeats.ndim > 1:
-        raise RuntimeError(f"repeats must be a 0-dim or 1-dim tensor, got shape {tuple(repeats.shape)}")
-    if (repeats < 0).any():
-        raise RuntimeError("repeats can not be negative")
-    return xp.repeat(xp.arange(repeats.size), repeats.tolist())
-
-
-@composite
-def repeat_interleave(input: Tensor, repeats: Tensor | int | None = None, dim: int | None = None) -> Tensor:
-    """Each element `repeats` times in a row (a tensor: its own number for each), along `dim` or over all of x.
-
-    >>> minitorch.repeat_interleave(minitorch.tensor([1, 2]), 2)
-    tensor([1, 1, 2, 2])
-    """
-    if repeats is None and dim is None:
-        return repeated_indices(input)
-    if repeats is None:
-        raise TypeError("repeat_interleave(): argument 'repeats' (position 2) must be Tensor or int, not NoneType")
-    if dim is None:
-        input, dim = flatten(input), 0
-    if not input.ndim:
-        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
-    dim = canonical_dim(dim, input.ndim)
-    if isinstance(repeats, int):
-        if repeats < 0:
-            raise RuntimeError(f"Repeats must be non-negative, got {repeats}")
-        sizes = (*input.shape[: dim + 1], repeats, *input.shape[dim + 1 :])
-        return flatten(row_major(expand(unsqueeze(input, dim + 1), sizes)), dim, dim + 1)
-    if repeats.numel() == 1:
-        repeats = repeats.reshape((1,)).expand((input.shape[dim],))
-    if repeats.numel() != input.shape[dim]:
-        raise RuntimeError(
-            f"repeats must have the same size as input along dim, but got repeats.size(0) = {repeats.numel()} and "
-            f"input.size({dim}) = {input.shape[dim]}"
-        )
-    return input.index_select(dim, repeated_indices(repeats))

@@ -210,7 +210,7 @@ def variance_grad(g: Tensor, x: Tensor, dim: Any, correction: Any, keepdim: bool
 @composite(out="cast")
 def var(
     input: Tensor,
-    dim: Dims | None = None,
+    dim: Dims | bool | None = None,
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,
@@ -221,18 +221,20 @@ def var(
     >>> minitorch.tensor([1.0, 2.0, 3.0]).var()
     tensor(1.)
     """
-    return variance(input, *_dim_and_correction(dim, unbiased, correction), keepdim)
+    return variance(input, *_dim_and_correction("var", dim, unbiased, keepdim, correction))
 
 
-def _dim_and_correction(dim: Any, unbiased: bool | None, correction: Any) -> tuple[Any, Any]:
+def _dim_and_correction(name: str, dim: Any, unbiased: bool | None, keepdim: bool, correction: Any) -> tuple[Any, Any, bool]:
     """Both spellings, `unbiased=False` and `correction=0`; and `x.var(False)`, the old way to say the former."""
     if isinstance(dim, bool):
+        if unbiased is not None or keepdim:
+            raise TypeError(f"{name}(): argument 'dim' must be an int or a tuple of ints, not bool, beside other arguments")
         dim, unbiased = None, dim
     if unbiased is not None and correction is not None:
-        raise TypeError("give either unbiased= or correction=, not both")
+        raise TypeError(f"{name}(): give either unbiased= or correction=, not both")
     if correction is None:
         correction = 1 if unbiased is None else int(unbiased)
-    return dim, correction
+    return dim, correction, keepdim
 
 
 @op(name="std", public=False, in_float32=True)
@@ -255,14 +257,14 @@ def _of_variance(g: Tensor, std: Tensor) -> Tensor:
 @composite(out="cast")
 def std(
     input: Tensor,
-    dim: Dims | None = None,
+    dim: Dims | bool | None = None,
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,
     correction: Number | None = None,
 ) -> Tensor:
     """√var over `dim`; its derivative for constant x is 0."""
-    return deviation(input, *_dim_and_correction(dim, unbiased, correction), keepdim)
+    return deviation(input, *_dim_and_correction("std", dim, unbiased, keepdim, correction))
 
 
 @op(name="var_mean", public=False, outputs=("var", "mean"), in_float32=True)
@@ -302,18 +304,28 @@ def deviation_and_mean_grad(
 
 @composite
 def var_mean(
-    input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False
+    input: Tensor,
+    dim: Dims | bool | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Number | None = None,
 ) -> tuple[Tensor, Tensor]:
     """(var, mean) over `dim`."""
-    return tuple(variance_and_mean(input, *_dim_and_correction(dim, None, correction), keepdim))
+    return tuple(variance_and_mean(input, *_dim_and_correction("var_mean", dim, unbiased, keepdim, correction)))
 
 
 @composite
 def std_mean(
-    input: Tensor, dim: Dims | None = None, *, correction: Number | None = 1, keepdim: bool = False
+    input: Tensor,
+    dim: Dims | bool | None = None,
+    unbiased: bool | None = None,
+    keepdim: bool = False,
+    *,
+    correction: Number | None = None,
 ) -> tuple[Tensor, Tensor]:
     """(std, mean) over `dim`."""
-    return tuple(deviation_and_mean(input, *_dim_and_correction(dim, None, correction), keepdim))
+    return tuple(deviation_and_mean(input, *_dim_and_correction("std_mean", dim, unbiased, keepdim, correction)))
 
 
 # ---- products ----
@@ -324,7 +336,8 @@ def prod(xp: Any, x: Array, dim: int | None = None, keepdim: bool = False, dtype
     """Π x over `dim`; integers and bools multiply to int64."""
     x = accumulating(x, dtype)
     axis = None if dim is None else canonical_dim(dim, x.ndim)
-    return x.prod(axis, keepdims=keepdim and dim is not None) if x.ndim else x.copy()
+    # NumPy would multiply small integers and bools to int64 by itself.
+    return x.prod(axis, keepdims=keepdim and dim is not None, dtype=x.dtype) if x.ndim else x.copy()
 
 
 @prod.grad

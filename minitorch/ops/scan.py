@@ -62,12 +62,12 @@ def _as_rows(x: Tensor, dim: int) -> Tensor:
 def _scan(x: Array, name: str, dim: int, dtype: dtypes.dtype | None) -> Array:
     """The scan, with floats carried on in float64 as torch does: float32 rounding errors would add up."""
     axis, x = canonical_dim(dim, x.ndim), accumulating(x, dtype)
+    if x.dtype == "bool" and x.ndim and x.size:
+        raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for 'Bool'; leave dtype= away to scan in int64")
     if not x.ndim:
         return x.copy()
-    if x.dtype == bool and x.size:
-        raise NotImplementedError(f"\"{name}_out_cpu\" not implemented for 'Bool': integers and bools are scanned in int64")
     if x.dtype.kind in "iu" or x.dtype.itemsize == 8:
-        return getattr(x, name)(axis)
+        return getattr(x, name)(axis, dtype=x.dtype)
     return getattr(x, name)(axis, dtype="float64").astype(x.dtype)
 
 
@@ -78,8 +78,8 @@ def _from_the_end(scan: Any, g: Tensor, dim: int) -> Tensor:
 
 @op(only="floats", in_float32=True)
 def logcumsumexp(xp: Any, x: Array, dim: int) -> Array:
-    """out_i = ln(e^x_0 + … + e^x_i) along `dim`"""
-    return _doubling(xp, xp.logaddexp, x, canonical_dim(dim, x.ndim))
+    """out_i = ln(e^x_0 + … + e^x_i) along `dim`; carried on in float64, as by torch."""
+    return _doubling(xp, xp.logaddexp, x.astype("float64", copy=False), canonical_dim(dim, x.ndim)).astype(x.dtype)
 
 
 @logcumsumexp.grad

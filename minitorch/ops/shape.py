@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..arrays.device import expanded
+from ..arrays.warning import warn
 from ..op import Array, composite, op, register
 from ..op.signature import Dims, Sizes
 from .dims import as_ints, canonical_dim, canonical_dims
@@ -304,12 +305,26 @@ def t_grad(g: Tensor) -> Tensor:
 
 
 def T(input: Any) -> Tensor:
-    """x with all its dimensions in reverse order."""
-    return permute(input, range(input.ndim)[::-1])
+    """x with all its dimensions in reverse order; torch wants to keep it for matrices, and warns."""
+    if input.ndim == 0:
+        warn("Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.")
+    elif input.ndim != 2:
+        warn("The use of `x.T` on tensors of dimension other than 2 is deprecated; use `x.mT` or `x.permute`.")
+    return permute(input, tuple(range(input.ndim))[::-1])
+
+
+def H(input: Any) -> Tensor:
+    """The transpose of a matrix; of complex numbers it would be conjugated, and there are none here."""
+    if input.ndim not in (0, 2):
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {input.ndim}-D tensor; use .mT")
+    return adjoint(input)
 
 
 def mT(input: Any) -> Tensor:
     """The last two dimensions exchanged: each matrix of a batch transposed."""
+    if input.ndim == 0:
+        warn("Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.")
+        return input
     if input.ndim < 2:
         raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
     return transpose(input, -2, -1)

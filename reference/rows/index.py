@@ -11,7 +11,7 @@ import torch.nn.functional as F
 import minitorch
 
 from ..strategies import Source, booleans, bools, dim_of, floats, given, index_into, ints, of
-from ..table import COPIES, pair
+from ..table import pair
 
 # ---- x[key] ----
 
@@ -214,17 +214,37 @@ pair(
     "take_along_dim",
     torch.take_along_dim,
     x=floats("N 4"),
-    indices=as_array(of(np.array([[3, 0, 3]]), np.array([[1]]))),
+    indices=as_array(of(np.array([[3, 0, 3]]), np.array([[1]]), np.array([[-1, 7, -9]]))),  # they count modulo the size
     dim=of(1, -1),
-    keeps_more=COPIES,
 )
 # torch flattens with view, and so refuses what is not contiguous
 pair(
     "take_along_dim",
     lambda x, i: torch.take_along_dim(x.contiguous(), i),
     x=floats("3 4"),
-    indices=as_array(of(np.array([11, 0, 3]), np.array([[1]]))),
+    indices=as_array(of(np.array([11, 0, 3]), np.array([[1]]), np.array([-1]))),
 )
+# Indices of other dtypes: of int32, and of any dtype where there are none.
+narrow = as_array(
+    of(*(np.zeros(shape, kind) for shape in ((2, 3), (2, 0), (0,)) for kind in (np.int32, np.int16, np.uint8, bool)))
+)
+pair("gather", torch.gather, x=floats("2 3"), dim=of(0, 1), index=narrow, positional=dim)
+pair("take_along_dim", torch.take_along_dim, x=floats("2 3"), indices=narrow, dim=of(0, 1))
+for name in ["scatter", "scatter_add"]:
+    pair(
+        name,
+        getattr(torch, name),
+        x=floats("2 3"),
+        dim=of(0, 1),
+        index=narrow,
+        src=floats("2 3"),
+        positional=dim,
+        differentiable=False,
+    )
+pair("scatter", torch.scatter, x=floats("N M"), dim=of(0, 1), index=like("x", smaller=True), src=floats("N M"),
+    reduce=of("add", "multiply", "amax"), positional=dim, differentiable=False, special=False)  # fmt: skip
+pair("scatter", torch.scatter, x=ints("N M"), dim=of(0, 1), index=like("x"), src=of(2, 3), reduce=of("add", "multiply"),
+    positional=("dim", "src"))  # fmt: skip
 
 vector = as_array(index_into("x", "5", "dim"))
 pair(
@@ -270,7 +290,7 @@ pair(
     empty=False,
     x=floats("M 3"),
     dim=of(1, -1),
-    index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([1]))),
+    index=as_array(of(np.array([2, 0]), np.array([3, 0]), np.array([1]), np.array([2, 0], np.int32))),
     source=floats("M 2"),
     positional=dim,
 )
@@ -289,7 +309,7 @@ pair(
     torch.index_fill,
     x=floats("M 3"),
     dim=of(1),
-    index=as_array(of(np.array([2, 0]), np.array([2, 2, 0]))),
+    index=as_array(of(np.array([2, 0]), np.array([1, -1, 1, 2]), np.array([0], np.int32))),
     value=floats(""),
     positional=dim,
 )
@@ -325,7 +345,7 @@ pair(
     "put",
     lambda x, index, source, accumulate: x.put(index, source, accumulate),
     x=floats("3 4"),
-    index=as_array(of(np.array([[0, -1], [5, 7]]))),
+    index=as_array(of(np.array([[0, -1], [5, 7]]), np.array([1, 2, 3, 0], np.int32))),
     source=floats("4"),
     accumulate=booleans,
     positional=("accumulate",),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 import minitorch
 
-from ..strategies import floats, given, ints, of
+from ..strategies import bools, floats, given, ints, of
 from ..table import COPIES, pair
 
 # ---- two operands ----
@@ -95,6 +97,17 @@ pair("addmv", torch.addmv, input=floats("N"), a=floats("N K"), v=floats("K"), **
 pair("addr", torch.addr, input=floats("N M"), a=floats("N"), b=floats("M"), **scales)
 pair("baddbmm", torch.baddbmm, input=floats("B N M"), a=floats("B N K"), b=floats("B K M"), empty=False, **scales)
 pair("addbmm", torch.addbmm, input=floats("N M"), a=floats("B N K"), b=floats("B K M"), empty=False, **scales)
+# Integers: the factors lose their fractions, or are refused; sums go round in 8 bits.
+factors: Any = {"beta": of(1, 0, 2, 0.6, -1.5, True, 300), "alpha": of(1, -1, 1.7, 2.5, False)}
+for dtype in (np.int64, np.uint8):
+    small = functools.partial(ints, low=0, high=9, dtype=dtype)
+    pair("addmm", torch.addmm, input=small("N M"), a=small("N K"), b=small("K M"), empty=False, **factors)
+    pair("addmv", torch.addmv, input=small("N"), a=small("N K"), v=small("K"), empty=False, **factors)
+    pair("addr", torch.addr, input=small("N M"), a=small("N"), b=small("M"), empty=False, **factors)
+    pair("baddbmm", torch.baddbmm, input=small("B N M"), a=small("B N K"), b=small("B K M"), empty=False, **factors)
+    pair("addbmm", torch.addbmm, input=small("N M"), a=small("B N K"), b=small("B K M"), empty=False, **factors)
+for first in (ints("N M"), bools("N M")):
+    pair("addr", torch.addr, input=first, a=bools("N"), b=bools("M"), empty=False, **factors)
 
 # ---- einsum ----
 

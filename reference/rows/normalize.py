@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+import numpy as np
+import torch
 import torch.nn.functional as F
 
+import minitorch
 from minitorch.nn import functional as ours
 
-from ..strategies import floats, of, positive
+from ..strategies import floats, ints, of, positive
 from ..table import COPIES
 from ..table import pair as any_pair
 
@@ -164,3 +167,28 @@ pair(
     value=of(None, 0.5),
     empty=False,
 )
+pair(
+    "pad",
+    F.pad,
+    ours.pad,
+    x=ints("N M", dtype=np.uint8, low=0),
+    pad=of((1, 2), (0, -1)),
+    value=of(None, 0.5, 3.0, -1.0, 300.0),
+)
+pair("constant_pad_nd", torch.constant_pad_nd, minitorch.constant_pad_nd, x=floats("N M"), pad=of((1, 2), (0, 1, -1, 0)), value=of(0, 2.5),
+    positional=("pad",))  # fmt: skip
+inside = of("reflect", "replicate", "circular")
+pair("pad", F.pad, ours.pad, x=floats("N 4"), mode=inside, value=of(None, 0.0, 1.0),
+    pad=of((1, 2), (3, 3), (4, 0), (-1, 2), (2, -2), (-2, -1), (0, 0), (-3, 1), (1,), (1, 1, 1, 1)), positional=("pad",))  # fmt: skip
+pair("pad", F.pad, ours.pad, x=floats("N 3 4"), mode=inside, positional=("pad",),
+    pad=of((1, 2), (1, 2, 2, 1), (-1, 1, 2, -1), (0, 0, 1, 0), (3, 0, 0, 0), (5, 5, 1, 1), (0, 0, 0, 0, 1, 0)))  # fmt: skip
+pair(
+    "pad",
+    F.pad,
+    ours.pad,
+    x=floats("N 2 3 2"),
+    mode=inside,
+    pad=of((1, 1, 0, 1, 1, 0), (1, 0, 2, 2), (0, -1, 1, 1, 0, 1)),
+    positional=("pad",),
+)
+pair("pad", F.pad, ours.pad, x=ints("N 3 4"), mode=inside, pad=of((1, 2), (1, 2, 0, -1)), positional=("pad",))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
 import torch
+
+import minitorch
 
 from ..strategies import booleans, dim_of, dims_of, floats, given, ints, of
 from ..table import pair
@@ -46,6 +49,13 @@ for name in ["var", "std"]:
         keepdim=booleans, smooth={"x": floats("2 3"), "dim": of(None, 1)})  # fmt: skip
     pair(f"{name}_mean", getattr(torch, f"{name}_mean"), x=floats(specials=False), dim=dims_of("x"), correction=of(0, 1),
         keepdim=booleans, smooth={"x": floats("3 2"), "correction": of(0)})  # fmt: skip
+
+for name in ["var", "std", "var_mean", "std_mean"]:  # the old form: x.var(False), and all its arguments by position
+    whole, along = floats("3 2", specials=False), dims_of("x")
+    pair(name, getattr(torch, name), x=whole, unbiased=booleans, positional=("unbiased",))
+    pair(name, getattr(torch, name), x=whole, dim=along, unbiased=booleans, keepdim=booleans, positional=("dim", "unbiased", "keepdim"),
+        smooth={"dim": of(None, 1)})  # fmt: skip
+    pair(name, getattr(torch, name), x=whole, dim=of(True, 0), unbiased=booleans, correction=of(1), positional=("dim",))
 
 pair("var", torch.var, x=floats("2"), dim=of(None), correction=of(2, 3), keepdim=booleans, second_order=False,
     smooth={"x": floats("2 3"), "correction": of(0)})  # fmt: skip
@@ -109,3 +119,39 @@ for name in ["sum", "mean", "var", "std"]:
         differentiable=False)  # fmt: skip
 for name in ["cumsum", "logcumsumexp"]:
     pair(name, getattr(torch, name), x=long, dim=of(0), differentiable=False)
+
+# ---- another dtype asked for ----
+
+
+def typed(name: str, library: Any) -> Any:
+    """The function, with its dtype by name."""
+    return lambda x, dtype, **options: getattr(library, name)(x, dtype=getattr(library, dtype), **options)
+
+
+def written(name: str) -> Any:
+    """The method that writes into a copy of x, with its dtype by name."""
+
+    def call(x: Any, dtype: str, **options: Any) -> Any:
+        library = torch if isinstance(x, torch.Tensor) else minitorch
+        return getattr(x.clone(), name)(dtype=dtype and getattr(library, dtype), **options)
+
+    return call
+
+
+kinds = of("bool", "uint8", "int8", "int32", "int64", "float32", "float64")
+for name in ["sum", "prod", "cumsum", "cumprod"]:
+    where = {} if name in ("sum", "prod") else {"dim": dim_of("x")}
+    for kind in (np.int64, np.bool_):
+        pair(f"{name} (dtype)", typed(name, torch), typed(name, minitorch), x=ints(low=0, high=2, dtype=kind), dtype=kinds, covers=name,
+            **where)  # fmt: skip
+for name in ["cumsum_", "cumprod_"]:
+    for x in (ints("2 3", 0, 99, np.uint8), floats("2 3", specials=False)):
+        pair(
+            f"{name} (dtype)",
+            written(name),
+            written(name),
+            x=x,
+            dim=of(0, -1),
+            dtype=of(None, "int64", "float32", "float64"),
+            covers=name[:-1],
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 
 import minitorch
@@ -168,6 +169,14 @@ pair(
     dim=of(1, -1, 0),
     positional=options,
 )
+pair("tensor_split", torch.tensor_split, x=floats("N 5"), indices_or_sections=ints("2", -3, 9), dim=of(1, -1))
+pair("tensor_split", torch.tensor_split, x=floats("N 5"), indices_or_sections=ints("", -1, 9), dim=of(1, -1))
+for wrong in (ints("2", 0, 5, np.int32), ints("2 1", 0, 5), floats("2")):
+    pair("tensor_split", torch.tensor_split, x=floats("N 5"), indices_or_sections=wrong, differentiable=False)
+pair("tensor_split", torch.tensor_split, x=floats("N 5"), sections=of(3, 0, 10**30))
+pair("tensor_split", torch.tensor_split, x=floats("N 5"), indices=of((1, 3), (), (10**30,)), dim=of(1, -1))
+pair("split", torch.split, x=floats("N 5"), size=of(2**63 - 1, 10**30), positional=("size",))
+pair("chunk", torch.chunk, x=floats("N 5"), chunks=of(10**30), positional=("chunks",))
 pair("unbind", torch.unbind, x=floats(), dim=dim_of("x"))
 
 # ---- turning and repeating ----
@@ -191,3 +200,16 @@ pair("tile", torch.tile, x=floats("N M"), dims=of((2,), (2, 3), (2, 1, 2), ()))
 pair("repeat_interleave", torch.repeat_interleave, x=floats(), repeats=of(0, 1, 3), positional=("repeats",))
 pair("repeat_interleave", torch.repeat_interleave, x=floats(), repeats=of(2), dim=dim_of("x"), positional=("repeats",))
 pair("repeat_interleave", torch.repeat_interleave, x=floats("N 3"), repeats=ints("3", 0, 3), dim=of(1, -1))
+for kind in (np.int32, np.int16, np.uint8):
+    pair("repeat_interleave", torch.repeat_interleave, x=floats("N 3"), repeats=ints("3", 0, 3, kind), dim=of(1, -1))
+pair("repeat_interleave", torch.repeat_interleave, x=ints("3", 0, 3, np.int32), output_size=of(None, 3))
+pair(
+    "repeat_interleave",
+    torch.repeat_interleave,
+    x=floats("2 3"),
+    repeats=ints("3", 1, 2),
+    dim=of(1),
+    output_size=of(None, 3, 4),
+)
+pair("repeat_interleave", torch.repeat_interleave, x=floats("2 3"), repeats=of(2), dim=of(None, 1), output_size=of(None, 6, 12),
+    positional=("repeats",))  # fmt: skip

@@ -22,6 +22,7 @@ class InPlace:
     """Everything that ends in `_` and writes into the tensor."""
 
     _array: Any
+    dtype: Any
     device: Any
     _update: Callable[..., Tensor]
     _apart_from: Callable[..., Tensor]
@@ -182,8 +183,8 @@ class InPlace:
     def masked_fill_(self, mask: Tensor, value: Any) -> Tensor:
         return self._update(masked.masked_fill, mask, value)
 
-    def scatter_(self, dim: int, index: Tensor, src: Any) -> Tensor:
-        return self._apart_from(src)._update(gathering.scatter, dim, index, src)
+    def scatter_(self, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
+        return self._apart_from(src)._update(gathering.scatter, dim, index, src, value=value, reduce=reduce)
 
     def scatter_add_(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
         return self._apart_from(src)._update(gathering.scatter_add, dim, index, src)
@@ -302,11 +303,19 @@ class InPlace:
     def bitwise_right_shift_(self, other: Any) -> Tensor:
         return self._update(compare.bitwise_right_shift, other)
 
-    def cumsum_(self, dim: int) -> Tensor:
-        return self._update(scan.cumsum, dim)
+    def cumsum_(self, dim: int, *, dtype: Any = None) -> Tensor:
+        return self._update(scan.cumsum, dim, self._own_dtype(dtype))
 
-    def cumprod_(self, dim: int) -> Tensor:
-        return self._update(scan.cumprod, dim)
+    def cumprod_(self, dim: int, *, dtype: Any = None) -> Tensor:
+        return self._update(scan.cumprod, dim, self._own_dtype(dtype))
+
+    def _own_dtype(self, dtype: Any) -> Any:
+        """This tensor's dtype, in which it is written to; no other may be asked for."""
+        if dtype not in (None, self.dtype):
+            raise RuntimeError(
+                f"Bad in-place call: input tensor dtype {self.dtype!r} and output tensor dtype {dtype!r} should match"
+            )
+        return self.dtype
 
     def put_(self, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
         return self._apart_from(source)._update(masked.put, index, source, accumulate)

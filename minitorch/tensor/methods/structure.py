@@ -11,6 +11,7 @@ from ...op.signature import checked
 from ...ops import einsum, extremes, masked, matmul, rearrange, reduce, scan, sort, strided
 from ...ops import gather as gathering
 from ...ops import index as indexing
+from ...ops import repeat as repeating
 from ...ops import shape as shaping
 
 if TYPE_CHECKING:
@@ -146,6 +147,14 @@ class Structure:
     def mT(self) -> Tensor:
         return shaping.mT(self)
 
+    @property
+    def H(self) -> Tensor:
+        return shaping.H(self)
+
+    @property
+    def mH(self) -> Tensor:
+        return shaping.adjoint(self)
+
     def adjoint(self) -> Tensor:
         return shaping.adjoint(self)
 
@@ -181,13 +190,13 @@ class Structure:
         return rearrange.rot90(self, k, dims)
 
     def repeat(self, *repeats: Any, **named: Any) -> Tensor:
-        return rearrange.repeat(self, _spread("repeat", "repeats", repeats, named))
+        return repeating.repeat(self, _spread("repeat", "repeats", repeats, named))
 
-    def repeat_interleave(self, repeats: Any, dim: int | None = None) -> Tensor:
-        return rearrange.repeat_interleave(self, repeats, dim)
+    def repeat_interleave(self, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+        return repeating.repeat_interleave(self, repeats, dim, output_size=output_size)
 
     def tile(self, *dims: Any, **named: Any) -> Tensor:
-        return rearrange.tile(self, _spread("tile", "dims", dims, named))
+        return repeating.tile(self, _spread("tile", "dims", dims, named))
 
     def movedim(self, source: Any, destination: Any) -> Tensor:
         return shaping.movedim(self, source, destination)
@@ -212,8 +221,8 @@ class Structure:
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         return rearrange.chunk(self, chunks, dim)
 
-    def tensor_split(self, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-        return rearrange.tensor_split(self, indices_or_sections, dim)
+    def tensor_split(self, indices_or_sections: Any = None, dim: int = 0, **named: Any) -> tuple[Tensor, ...]:
+        return rearrange.tensor_split(self, indices_or_sections, dim, **named)
 
     def unbind(self, dim: int = 0) -> tuple[Tensor, ...]:
         return rearrange.unbind(self, dim)
