@@ -5,12 +5,6 @@ Read in this order: `op/` (what an op is), `autograd/node.py` and `engine.py` (t
 """
 
 import typing as _typing
-import warnings as _warnings
-
-# NumPy warns where IEEE arithmetic gives inf or nan; torch is silent. Only warnings raised in minitorch's own code go.
-# (Reductions warn from a Python file of NumPy's own.)
-_warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"minitorch\.")
-_warnings.filterwarnings("ignore", ".* encountered in reduce", category=RuntimeWarning, module=r"numpy\._core\._methods")
 
 from . import autograd, backends, cuda, datasets, nn, ops, optim, random, serialization, utils
 from .arrays.blas import get_float32_matmul_precision, set_float32_matmul_precision

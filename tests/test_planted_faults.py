@@ -339,6 +339,10 @@ FAULTS = [
     Fault(numbers.wrapping, 'if dtype.kind == "b":', "if False:"),
     Fault(numbers.wrapping, "int(value) % 2**bits", "int(value)"),
     Fault(numbers.wrapping, 'dtype.kind == "i" and value', "value"),
+    Fault(promotion._is_plain, " and rule is wrapping", ""),
+    Fault(promotion.casts, "for name in declaration.factors:", "for name in ():"),
+    Fault(promotion.casts, "for name, rule in declaration.numbers_by.items():", "for name, rule in ():"),
+    Fault(numbers.fitting, "if not held:", "if False:"),
     # half precision
     Fault(half_precision.forward_in_float32, "if half.itemsize != 2:", "if True:"),
     Fault(half_precision.forward_in_float32, "float(half.type(given[i]))", "given[i]"),

@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any
 
+import numpy as np
+
 from ..arrays.dtypes import from_numpy_dtype
 from . import anomaly_mode
 from .grad_mode import grad_mode
@@ -226,14 +228,17 @@ running = _Running()  # the innermost walk of this thread
 
 
 class _Mode:
-    """Within a walk: whether ops are recorded, what derivatives compute with, and which walk it is."""
+    """Within a walk: whether ops are recorded, what derivatives compute with, which walk it is, and that NumPy says nothing."""
 
     def __init__(self, recorded: bool, walk: Walk) -> None:
         self.inside = recorded, not recorded, walk
+        self.errors = np.errstate(all="ignore")  # what NumPy would say of ∞ and nan in derivatives
 
     def __enter__(self) -> None:
         self.outside = grad_mode.enabled, grad_mode.on_arrays, running.walk
         grad_mode.enabled, grad_mode.on_arrays, running.walk = self.inside
+        self.errors.__enter__()
 
     def __exit__(self, *exc: Any) -> None:
         grad_mode.enabled, grad_mode.on_arrays, running.walk = self.outside
+        self.errors.__exit__(*exc)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.device import mixed_devices, raise_what_was_noted, xp_of
+from ..arrays.quiet import quiet, quiet_again
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from .declaration import Declaration, Indices
 from .half_precision import forward_in_float32
@@ -119,9 +120,11 @@ class Op:
             args, recipe = self._resolve(args)
         arrays = recipe.arrays(args)
         try:
-            out = recipe.forward(recipe.xp, *arrays)
+            out = quiet(recipe.forward, recipe.xp, *arrays)
         except (ValueError, TypeError, IndexError) as error:
             raise in_torchs_words(error, arrays) from None
+        except RuntimeError as error:
+            out = quiet_again(error, recipe.forward, recipe.xp, *arrays)
         if recipe.on_arrays:
             return self._laid_out(out) if self.single else type(out)(map(self._laid_out, out))
         return self._wrapped(out, args, recipe) if self.single else self._all_wrapped(out, args, recipe)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.device import shortcuts
+from ..arrays.quiet import quiet, quiet_again
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from .declaration import Declaration
 from .door import Doc, Op, in_torchs_words, new
@@ -43,8 +44,11 @@ class Row(Op):
             x = a._array
             recipe = self.lane.get((x.dtype, a._requires_grad))
             if recipe is not None and type(x) is ndarray:
-                forward = recipe.forward
-                return self._finished(forward(np, x), (a,), recipe)
+                try:
+                    array = quiet(recipe.forward, np, x)
+                except RuntimeError as error:
+                    array = quiet_again(error, recipe.forward, np, x)
+                return self._finished(array, (a,), recipe)
         return super().__call__(a)
 
     def binary(self, a: Any, b: Any) -> Any:
@@ -53,11 +57,12 @@ class Row(Op):
             x, y = a._array, b._array
             recipe = self.lane.get((x.dtype, y.dtype, a._requires_grad, b._requires_grad))
             if recipe is not None and type(x) is type(y) is ndarray:
-                forward = recipe.forward  # (what an object holds is called sooner from a name of its own)
                 try:
-                    array = forward(np, x, y)
+                    array = quiet(recipe.forward, np, x, y)
                 except (ValueError, TypeError, IndexError) as error:
                     raise in_torchs_words(error, [x, y]) from None
+                except RuntimeError as error:
+                    array = quiet_again(error, recipe.forward, np, x, y)
                 return self._finished(array, (a, b), recipe)
         return super().__call__(a, b)
 

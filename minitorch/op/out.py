@@ -15,6 +15,7 @@ from ..arrays import dtypes
 from ..arrays.device import mixed_devices, xp_of
 from ..arrays.layout import empty_like
 from ..arrays.memory import repeats, resized
+from ..arrays.quiet import silent
 from ..arrays.warning import warn
 from ..autograd.grad_mode import grad_mode
 from . import signature
@@ -86,6 +87,7 @@ def _refuse_overlap(target: Any, inputs: list) -> None:
         )
 
 
+@silent
 def _put(target: Any, value: Any) -> None:
     """target ← value, in its own memory, which becomes larger if need be."""
     array = target._array

@@ -85,7 +85,8 @@ def _common(declaration: Declaration, arrays: list, inputs: list[int], tensors: 
 
 
 def _array(array: Any, dtype: np.dtype) -> Any:
-    return array.astype(dtype, order=order_of_a_copy(array))
+    with np.errstate(all="ignore"):
+        return array.astype(dtype, order=order_of_a_copy(array))
 
 
 def _rule(declaration: Declaration, i: int) -> Callable:

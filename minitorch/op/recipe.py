@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays.device import shortcuts, xp_of
-from ..arrays.numbers import read
 from ..autograd.grad_mode import grad_mode
 from .declaration import Array, Operand
 from .plan import Plan, make_plan
@@ -66,8 +65,6 @@ def resolve(op: Op, args: tuple) -> tuple[tuple, Recipe]:
     declaration = op.declaration
     on_arrays = not any(isinstance(x, Tensor) for x in args) and grad_mode.on_arrays
     if not on_arrays:
-        if any(isinstance(x, np.generic) for x in args):  # NumPy would promote by them
-            args = tuple(read(x) if isinstance(x, np.generic) else x for x in args)
         args = _checked(op, args)
         if (together := _numbers_to_gpu(op, args)) is not None:
             return resolve(op, together)

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.device import device
+from ..arrays.numbers import read
 from ..autograd.grad_mode import grad_mode
 from .declaration import REQUIRED, Array, Index, Indices, Operand, Parameter, parts_of, torchs_name
 
@@ -88,7 +89,7 @@ def _is_dtype(x: Any) -> bool:
 
 def _plain_number(x: Any) -> Any:
     """A NumPy number as Python's: what it does to dtypes is then the same."""
-    return x.item() if isinstance(x, np.generic) else x
+    return read(x) if isinstance(x, np.generic) else x
 
 
 TENSOR, NUMBER = Kind("Tensor", _is_tensor), Kind("Number", _is_number, _plain_number)

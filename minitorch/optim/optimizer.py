@@ -103,7 +103,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad():
+        with no_grad(), np.errstate(all="ignore"):
             for group in self.param_groups:
                 params = [param for param in group["params"] if param.grad is not None]
                 for param in self._left_by_twins(params, group):

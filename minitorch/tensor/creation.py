@@ -17,6 +17,7 @@ from ..arrays import layout as _layout
 from ..arrays.device import adopted, as_device, device
 from ..arrays.dtypes import dtype as DType
 from ..arrays.numbers import WIDEST, fitting, read
+from ..arrays.quiet import silent
 from ..op.signature import checked
 from .reading import read_data
 from .tensor import Tensor
@@ -32,7 +33,9 @@ def tensor(
     """
     if isinstance(data, Tensor):
         target = data.device if device is None else as_device(device)
-        array = target.xp.array(data.detach().to(target)._array, dtype=(dtype or data.dtype).numpy, copy=True)
+        found = data.detach().to(target)
+        array = (found if dtype is None or dtype is data.dtype else found.to(dtype))._array
+        array = target.xp.array(array, copy=True)
     else:
         target = as_device(device)
         array = target.xp.asarray(read_data(data, dtype))
@@ -149,6 +152,7 @@ def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None,
 # ---- sequences and matrices ----
 
 
+@silent
 def arange(
     start: Any,
     end: Any = None,
@@ -186,6 +190,7 @@ def arange(
     return _finish(exact.astype(wanted), requires_grad)
 
 
+@silent
 def linspace(
     start: float, end: float, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -204,6 +209,7 @@ def linspace(
     return _finish(array.astype(wanted), requires_grad)
 
 
+@silent
 def logspace(
     start: float, end: float, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Any = None
 ) -> Tensor:

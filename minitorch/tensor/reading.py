@@ -16,11 +16,13 @@ from ..arrays import dtypes
 from ..arrays.device import to_numpy
 from ..arrays.dtypes import dtype as DType
 from ..arrays.numbers import limits, stored
+from ..arrays.quiet import silent
 from .tensor import Tensor
 
 PLAIN = (bool, int, float)
 
 
+@silent
 def read_data(data: Any, wanted: DType | None) -> np.ndarray:
     """The data as a new NumPy array, of the wanted dtype or of the one that torch would infer."""
     if isinstance(data, np.ndarray) or (hasattr(data, "__array__") and not isinstance(data, (np.generic, Tensor))):
@@ -141,5 +143,4 @@ def _all_fit(array: np.ndarray, dtype: np.dtype) -> bool:
 
 def _rounded(array: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """float64 numbers in a float dtype; half precision by way of float32, as in torch."""
-    with np.errstate(all="ignore"):
-        return (array.astype(np.float32) if dtype.itemsize == 2 else array).astype(dtype, copy=False)
+    return (array.astype(np.float32) if dtype.itemsize == 2 else array).astype(dtype, copy=False)

@@ -226,7 +226,11 @@ class Writing:
             out = copy(self, out)
         if isinstance(out._grad_fn, node.OpNode):
             out._grad_fn.keep_copy(before)
-        self._array[...] = out._array  # rounded here, if it is of another dtype
+        if out._array.dtype == self._array.dtype:
+            self._array[...] = out._array
+        else:
+            with np.errstate(all="ignore"):
+                self._array[...] = out._array  # rounded here
         self._bump()
         if out._requires_grad:
             out._grad_fn.show_output(out._output_nr, self)

@@ -37,7 +37,7 @@ class Arithmetic:
     __mul__ = operator(elementwise.mul.binary)
     __rmul__ = operator(elementwise.mul.binary)
     __truediv__ = operator(elementwise.true_div.binary)
-    __rtruediv__ = reflected(elementwise.true_div.binary)
+    __rtruediv__ = operator(lambda self, other: elementwise.reciprocal(self) * other)  # in torch's two steps
     __floordiv__ = operator(elementwise.floor_divide)
     __rfloordiv__ = reflected(elementwise.floor_divide)
     __mod__ = operator(elementwise.remainder)

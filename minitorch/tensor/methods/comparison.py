@@ -32,6 +32,12 @@ class Comparison:
         return compare.bitwise_not(self)
 
     def __eq__(self, other: Any) -> Any:
+        if (
+            isinstance(other, np.ndarray) and other.dtype.kind in "biuf"
+        ):  # (of the operators torch lets only this one take arrays)
+            from ..creation import from_numpy
+
+            other = from_numpy(other)
         return compare.eq(self, other) if _is_operand(other) else NotImplemented
 
     def __ne__(self, other: Any) -> Any:

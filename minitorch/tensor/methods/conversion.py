@@ -5,12 +5,14 @@ Read next: `../creation.py`.
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...arrays import dtypes
 from ...arrays.device import as_device, device, to_numpy
+from ...autograd.grad_mode import grad_mode
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -93,7 +95,7 @@ class Conversion:
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The same memory as a NumPy array. `force=True` detaches and copies to the CPU as needed."""
-        if self._requires_grad and not force:
+        if self._requires_grad and grad_mode.enabled and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
         if self.is_cuda and not force:
             raise TypeError(
@@ -164,6 +166,10 @@ class Conversion:
         return int(self.item())
 
     def __contains__(self, element: Any) -> bool:
+        if not hasattr(element, "_array") and not isinstance(element, Number):
+            raise RuntimeError(
+                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}; tensor(…) makes one of it"
+            )
         return bool((self == element).any())
 
 
