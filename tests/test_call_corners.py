@@ -276,6 +276,17 @@ def half_precision_rounds_once(lib):
     return found
 
 
+@scenario
+def numbers_that_a_dtype_cannot_hold(lib):
+    x, n = lib.ones(2), lib.ones(2, dtype=lib.int8)
+    calls = [
+        lambda: x.clamp(max=1e39), lambda: x.masked_fill(x > 0, 1e39), lambda: n.clamp(max=300), lambda: n.fill_(300),
+        lambda: lib.add(n, n, alpha=0.5), lambda: lib.add(x, x, alpha=True), lambda: lib.add(n, n, alpha=300), lambda: x + 1e39,
+        lambda: n + 300, lambda: lib.where(x > 0, n, 300),
+    ]  # fmt: skip
+    return [refused(call) for call in calls]
+
+
 @SCENARIOS.parametrize
 def test_same_as_torch(scenario: Any) -> None:
     agree(scenario)

@@ -57,11 +57,10 @@ def _promotions(declaration: Declaration, arrays: list, inputs: list[int], tenso
     numbers = [i for i in inputs if i not in tensors]
     if promote is None or not inputs or (len(found) == 1 and not numbers and promote != "float"):
         return [], True
-    rules = {i: _rule(declaration, i) for i in numbers}
-    if len(found) == 1 and next(iter(found)).kind == "f" and all(_is_plain(arrays[i], rules[i]) for i in numbers):
-        return [], True
+    if len(found) == 1 and next(iter(found)).kind == "f" and all(type(arrays[i]) in (float, int) for i in numbers):
+        return [], True  # NumPy's promotion of Python numbers is torch's
     dtype = _common(declaration, arrays, inputs, tensors)
-    made: Casts = [(i, partial(rules[i], dtype=dtype.numpy)) for i in numbers]
+    made: Casts = [(i, partial(_rule(declaration, i), dtype=dtype.numpy)) for i in numbers]
     made += [(i, partial(_array, dtype=dtype.numpy)) for i in inputs if i in tensors and arrays[i].dtype != dtype.numpy]
     return made, not dtype.is_floating_point or any(d.kind in "fV" for d in found)
 
@@ -92,8 +91,3 @@ def _array(array: Any, dtype: np.dtype) -> Any:
 def _rule(declaration: Declaration, i: int) -> Callable:
     """How a number at this position comes to the common dtype."""
     return wrapping if declaration.variadic else declaration.numbers_by.get(declaration.names[i], wrapping)
-
-
-def _is_plain(number: Any, rule: Callable) -> bool:
-    """Whether NumPy does with this number beside an array of floats what torch does."""
-    return type(number) in (float, int) and rule is wrapping
