@@ -96,7 +96,10 @@ def from_numpy_dtype(numpy_dtype: Any) -> dtype:
 
 def as_dtype(given: dtype | type) -> dtype:
     """A dtype, or the one that a Python type stands for: float64 for `float`, int64 for `int`."""
-    return given if isinstance(given, dtype) else OF_PYTHON[given]
+    found = given if isinstance(given, dtype) else OF_PYTHON.get(given) if isinstance(given, type) else None
+    if found is None:
+        raise TypeError(f"expected a minitorch.dtype, e.g. minitorch.float32, not {type(given).__name__}")
+    return found
 
 
 _default = float32
@@ -130,6 +133,7 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     >>> promote_types(int64, float16)
     minitorch.float16
     """
+    a, b = as_dtype(a), as_dtype(b)
     if a is b:
         return a
     if a.category != b.category:
@@ -156,14 +160,14 @@ def result_dtype(with_dims: list[dtype], zero_dim: list[dtype], numbers: list[dt
 
 def can_cast(from_: dtype, to: dtype) -> bool:
     """Whether a result of dtype `from_` may be written into a tensor of dtype `to`: never down a category."""
-    return from_.category <= to.category
+    return as_dtype(from_).category <= as_dtype(to).category
 
 
 class finfo:
     """Limits of a floating-point dtype: `eps`, `max`, `min`, `tiny`, `bits`."""
 
     def __init__(self, type: dtype | None = None):
-        self.dtype = type or _default
+        self.dtype = _default if type is None else as_dtype(type)
         if not self.dtype.is_floating_point:
             raise TypeError(f"minitorch.finfo() requires a floating-point dtype, got {self.dtype!r}; use iinfo")
         if self.dtype is bfloat16:
@@ -181,6 +185,7 @@ class iinfo:
     """Limits of an integer dtype: `max`, `min`, `bits`."""
 
     def __init__(self, type: dtype):
+        type = as_dtype(type)
         if type.is_floating_point or type is bool_:
             raise TypeError(f"minitorch.iinfo() requires an integer dtype, got {type!r}")
         info = np.iinfo(type.numpy)

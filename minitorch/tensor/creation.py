@@ -14,18 +14,19 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays import layout as _layout
-from ..arrays.device import adopted, as_device, device
+from ..arrays.device import adopted, as_device
 from ..arrays.dtypes import dtype as DType
 from ..arrays.numbers import WIDEST, fitting, read
 from ..arrays.quiet import silent
-from ..op.signature import checked
+from ..op.signature import Device, Number, Sizes, checked
+from ..ops.dims import as_ints
+from .making import makes
 from .reading import read_data
 from .tensor import Tensor
 
 
-def tensor(
-    data: Any, *, dtype: DType | None = None, device: device | str | None = None, requires_grad: bool = False
-) -> Tensor:
+@checked
+def tensor(data: Any, *, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False) -> Tensor:
     """A new tensor holding a copy of `data`: a number, nested sequences of numbers, an array or a tensor.
 
     >>> tensor([1.0, 2.0])
@@ -43,7 +44,8 @@ def tensor(
     return made.requires_grad_() if requires_grad else made
 
 
-def as_tensor(data: Any, dtype: DType | None = None, device: device | str | None = None) -> Tensor:
+@checked
+def as_tensor(data: Any, *, dtype: DType | None = None, device: Device | None = None) -> Tensor:
     """`data` as a tensor, sharing its memory and history where dtype and device allow it."""
     if isinstance(data, Tensor):
         return data.to(device=device, dtype=dtype)
@@ -52,7 +54,26 @@ def as_tensor(data: Any, dtype: DType | None = None, device: device | str | None
     return tensor(data, dtype=dtype, device=device)
 
 
-asarray = as_tensor
+@checked
+def asarray(
+    obj: Any,
+    *,
+    dtype: DType | None = None,
+    device: Device | None = None,
+    copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """`obj` as a tensor without history: on its memory where that is possible (copy=False: or not at all), or a copy (copy=True)."""
+    if isinstance(obj, Tensor) and not requires_grad:
+        made = obj.to(device=device, dtype=dtype, copy=bool(copy))
+    elif isinstance(obj, Tensor):
+        made = obj.detach().to(device=device, dtype=dtype, copy=bool(copy))
+    else:
+        made = tensor(obj, dtype=dtype, device=device) if copy else as_tensor(obj, dtype=dtype, device=device)
+    shared = made is obj or (isinstance(obj, np.ndarray) and np.shares_memory(made._array, obj))
+    if copy is False and not shared:
+        raise ValueError("can't alias: it takes a copy to make a tensor of this; leave copy away")
+    return made.requires_grad_() if requires_grad else made
 
 
 def from_numpy(ndarray: np.ndarray) -> Tensor:
@@ -82,13 +103,13 @@ __all__ = [
 # ---- filled with one value ----
 
 
-@checked
+@makes
 def full(
-    size: Any,
+    size: Sizes,
     fill_value: Tensor | float,
     *,
     dtype: DType | None = None,
-    device: device | str | None = None,
+    device: Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of shape `size` filled with `fill_value`, whose type gives the dtype."""
@@ -99,22 +120,22 @@ def full(
     return _finish(array, requires_grad)
 
 
-@checked
-def zeros(*size: Any, dtype: DType | None = None, device: device | str | None = None, requires_grad: bool = False) -> Tensor:
+@makes
+def zeros(*size: Any, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor of zeros: `zeros(2, 3)` or `zeros((2, 3))`."""
     array = as_device(device).xp.zeros(_size(size), dtype=(dtype or dtypes.get_default_dtype()).numpy)
     return _finish(array, requires_grad)
 
 
-@checked
-def ones(*size: Any, dtype: DType | None = None, device: device | str | None = None, requires_grad: bool = False) -> Tensor:
+@makes
+def ones(*size: Any, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor of ones: `ones(2, 3)` or `ones((2, 3))`."""
     array = as_device(device).xp.ones(_size(size), dtype=(dtype or dtypes.get_default_dtype()).numpy)
     return _finish(array, requires_grad)
 
 
-@checked
-def empty(*size: Any, dtype: DType | None = None, device: device | str | None = None, requires_grad: bool = False) -> Tensor:
+@makes
+def empty(*size: Any, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False) -> Tensor:
     """A tensor with whatever was in memory."""
     array = as_device(device).xp.empty(_size(size), dtype=(dtype or dtypes.get_default_dtype()).numpy)
     return _finish(array, requires_grad)
@@ -122,7 +143,12 @@ def empty(*size: Any, dtype: DType | None = None, device: device | str | None = 
 
 @checked
 def full_like(
-    input: Tensor, fill_value: Tensor | float, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+    input: Tensor,
+    fill_value: Number,
+    *,
+    dtype: DType | None = None,
+    device: Device | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of input's shape, dtype, device and memory order, filled with `fill_value`."""
     made = empty_like(input, dtype=dtype, device=device)
@@ -131,19 +157,25 @@ def full_like(
 
 
 @checked
-def zeros_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros_like(
+    input: Tensor, *, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False
+) -> Tensor:
     """Zeros of input's shape, dtype and device."""
     return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 @checked
-def ones_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones_like(
+    input: Tensor, *, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False
+) -> Tensor:
     """Ones of input's shape, dtype and device."""
     return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 @checked
-def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty_like(
+    input: Tensor, *, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False
+) -> Tensor:
     """Whatever was in memory, in input's shape, dtype, device and memory order."""
     xp = as_device(input.device if device is None else device).xp
     return _finish(_layout.empty_like(xp, input._array, (dtype or input.dtype).numpy), requires_grad)
@@ -152,19 +184,23 @@ def empty_like(input: Tensor, *, dtype: DType | None = None, device: Any = None,
 # ---- sequences and matrices ----
 
 
+@makes
 @silent
 def arange(
-    start: Any,
-    end: Any = None,
-    step: Any = 1,
+    start: Number = None,
+    end: Number = None,
+    step: Number = 1,
     *,
     dtype: DType | None = None,
-    device: Any = None,
+    device: Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, … below `end`: ⌈(end − start) / step⌉ numbers; int64 if all three are integers."""
     if end is None:
         start, end = 0, start
+    if end is None:
+        raise TypeError("arange() missing required argument 'end'")
+    start = 0 if start is None else start
     start, end, step = (read(x.item() if isinstance(x, Tensor) else x) for x in (start, end, step))
     inferred = dtypes.int64 if all(isinstance(x, int) for x in (start, end, step)) else dtypes.get_default_dtype()
     wanted = (dtype or inferred).numpy
@@ -190,9 +226,16 @@ def arange(
     return _finish(exact.astype(wanted), requires_grad)
 
 
+@makes
 @silent
 def linspace(
-    start: float, end: float, steps: int, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+    start: Number,
+    end: Number,
+    steps: int,
+    *,
+    dtype: DType | None = None,
+    device: Device | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """`steps` evenly spaced numbers from `start` to `end`, both included."""
     if steps < 0:
@@ -209,18 +252,19 @@ def linspace(
     return _finish(array.astype(wanted), requires_grad)
 
 
+@makes
 @silent
 def logspace(
-    start: float, end: float, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Any = None
+    start: float, end: float, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Device | None = None
 ) -> Tensor:
     """base^start … base^end, evenly spaced in the exponent."""
     exponents = as_device(device).xp.linspace(float(start), float(end), steps)
     return _finish((base**exponents).astype((dtype or dtypes.get_default_dtype()).numpy), False)
 
 
-@checked
+@makes
 def eye(
-    n: int, m: int | None = None, *, dtype: DType | None = None, device: Any = None, requires_grad: bool = False
+    n: int, m: int | None = None, *, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False
 ) -> Tensor:
     """The n×m matrix with ones on the diagonal."""
     if n < 0 or (m or 0) < 0:
@@ -229,14 +273,14 @@ def eye(
     return _finish(array, requires_grad)
 
 
-@checked
-def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+@makes
+def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Device | None = None) -> Tensor:
     """(2, K) int64: the row and column numbers of the lower triangle."""
     return tensor(np.stack(np.tril_indices(row, offset, col)), dtype=dtype, device=device)
 
 
-@checked
-def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Any = None) -> Tensor:
+@makes
+def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Device | None = None) -> Tensor:
     """(2, K) int64: the row and column numbers of the upper triangle."""
     return tensor(np.stack(np.triu_indices(row, offset, col)), dtype=dtype, device=device)
 
@@ -247,12 +291,11 @@ def _size(size: tuple) -> tuple[int, ...]:
         raise TypeError("missing 1 required positional argument: size; give () for a tensor without dimensions")
     if len(size) == 1 and isinstance(size[0], (tuple, list)):
         size = tuple(size[0])
-    for n in size:
-        if isinstance(n, bool) or not hasattr(n, "__index__"):
-            raise TypeError(f"size must be ints or one tuple of ints, got {type(n).__name__} in {size}")
-        if int(n) < 0:
-            raise RuntimeError(f"Trying to create tensor with negative dimension {int(n)}: {list(size)}")
-    return tuple(int(n) for n in size)
+    sizes = as_ints(size)
+    for n in sizes:
+        if n < 0:
+            raise RuntimeError(f"Trying to create tensor with negative dimension {n}: {list(sizes)}")
+    return sizes
 
 
 def _finish(array: Any, requires_grad: bool) -> Tensor:

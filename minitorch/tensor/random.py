@@ -12,20 +12,23 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import as_device
 from ..arrays.dtypes import dtype as DType
+from ..op.signature import Device, checked
 from ..ops import sampling
 from ..random import Generator, discrete
 from ..random.generator import chosen
 from . import creation
+from .making import makes
 from .tensor import Tensor
 
 # ---- uniform and normal ----
 
 
+@makes
 def rand(
     *size: Any,
     generator: Generator | None = None,
     dtype: DType | None = None,
-    device: Any = None,
+    device: Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform numbers in [0, 1): multiples of 2⁻²⁴ from a word each, in float64 of 2⁻⁵³ from two."""
@@ -33,11 +36,12 @@ def rand(
     return made.requires_grad_() if requires_grad else made
 
 
+@makes
 def randn(
     *size: Any,
     generator: Generator | None = None,
     dtype: DType | None = None,
-    device: Any = None,
+    device: Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal numbers. From 16 elements on they are made by another rule: `randn(16)[:3]` is not `randn(3)`."""
@@ -45,12 +49,13 @@ def randn(
     return made.requires_grad_() if requires_grad else made
 
 
+@checked
 def rand_like(
     input: Tensor,
     *,
     generator: Generator | None = None,
     dtype: DType | None = None,
-    device: Any = None,
+    device: Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform numbers in [0, 1), in input's shape, dtype and memory order."""
@@ -58,12 +63,13 @@ def rand_like(
     return made.requires_grad_() if requires_grad else made
 
 
+@checked
 def randn_like(
     input: Tensor,
     *,
     generator: Generator | None = None,
     dtype: DType | None = None,
-    device: Any = None,
+    device: Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal numbers, in input's shape, dtype and memory order."""
@@ -71,6 +77,7 @@ def randn_like(
     return made.requires_grad_() if requires_grad else made
 
 
+@makes
 def normal(
     mean: Any,
     std: Any = 1.0,
@@ -78,7 +85,7 @@ def normal(
     *,
     generator: Generator | None = None,
     dtype: DType | None = None,
-    device: Any = None,
+    device: Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Normal numbers: `normal(0.0, 1.0, (2, 3))`, or one for each element of the tensors `mean` and `std` (or one of them)."""
@@ -93,6 +100,7 @@ def normal(
 # ---- integers ----
 
 
+@makes
 def randint(
     low: int = 0,
     high: Any = None,
@@ -100,7 +108,7 @@ def randint(
     *,
     generator: Generator | None = None,
     dtype: DType = dtypes.int64,
-    device: Any = None,
+    device: Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Integers low ≤ k < high: `randint(high, size)` or `randint(low, high, size)`.
@@ -120,6 +128,7 @@ def randint(
     return made.requires_grad_() if requires_grad else made
 
 
+@checked
 def randint_like(
     input: Tensor,
     low: int = 0,
@@ -127,7 +136,7 @@ def randint_like(
     *,
     generator: Generator | None = None,
     dtype: DType | None = None,
-    device: Any = None,
+    device: Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Integers low ≤ k < high (`randint_like(x, high)`: from 0), in input's shape, dtype and memory order."""
@@ -136,12 +145,13 @@ def randint_like(
     return made.requires_grad_() if requires_grad else made
 
 
+@makes
 def randperm(
     n: int,
     *,
     generator: Generator | None = None,
     dtype: DType = dtypes.int64,
-    device: Any = None,
+    device: Device | None = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """0 … n−1 in random order.
@@ -169,11 +179,13 @@ def randperm(
 # ---- by probability ----
 
 
+@checked
 def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | None = None) -> Tensor:
     """1 with probability input_i (or with probability p, in input's shape), else 0."""
     return sampling.bernoulli_out(input, p, generator)
 
 
+@checked
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
     """`num_samples` indices for each row of weights, in proportion to them; without replacement all different.
 

@@ -8,6 +8,7 @@ Read next: `writing.py`, then `autograd/engine.py` for what `backward` does.
 from __future__ import annotations
 
 import math
+import operator
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -23,15 +24,24 @@ from ..autograd.grad_mode import grad_mode, inference_blocks
 from ..autograd.hooks import Hooks, hooks_of
 from ..op import door, lanes, recipe, signature
 from ..op.door import new
-from ..ops.dims import as_ints
+from ..ops.dims import as_ints, canonical_dim
 from .copying import Copying
 from .methods import TensorMethods
 from .storage import UntypedStorage
 from .writing import INFERENCE, Version, Writing
 
+new_tuple = tuple.__new__  # of a shape that is known to hold ints
+
 
 class Size(tuple):
     """A tensor's shape: a tuple that prints as torch's does and knows its `numel()`."""
+
+    def __new__(cls, sizes: Any = ()) -> Size:
+        sizes = tuple(sizes)
+        for i, n in enumerate(sizes):
+            if not hasattr(n, "__index__"):
+                raise TypeError(f"minitorch.Size() takes an iterable of 'int' (item {i} is '{type(n).__name__}')")
+        return new_tuple(cls, map(operator.index, sizes))
 
     def numel(self) -> int:
         """The product of the sizes."""
@@ -39,7 +49,7 @@ class Size(tuple):
 
     def __getitem__(self, key: Any) -> Any:
         item = super().__getitem__(key)
-        return Size(item) if isinstance(key, slice) else item
+        return new_tuple(Size, item) if isinstance(key, slice) else item
 
     def __add__(self, other: Any) -> Size:
         return Size(super().__add__(tuple(other)))
@@ -66,12 +76,28 @@ class Tensor(Writing, Copying, TensorMethods):
 
     __array_priority__ = 1000  # NumPy scalars and arrays on the left of an operator let ours run
 
-    def __new__(cls, data: Any = (), *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         return super().__new__(cls)
 
-    def __init__(self, data: Any = ()) -> None:
-        """`Tensor([1, 2])`: a tensor of the default dtype; `tensor(...)` is usually what is wanted."""
-        self._array = np.array(data, dtype=dtypes.get_default_dtype().numpy)
+    def __init__(self, *data: Any) -> None:
+        """`Tensor([1, 2])`: a tensor of the default dtype; `Tensor(2, 3)`: one of that shape, of whatever was in memory.
+
+        `tensor(...)` is usually what is wanted.
+        """
+        from .reading import read_data
+
+        first = data[0] if len(data) == 1 else None
+        if isinstance(first, Tensor):
+            self._array = first._array
+        elif isinstance(first, (list, tuple, range, np.ndarray)) and not isinstance(first, Size):
+            self._array = read_data(first, dtypes.get_default_dtype())
+        else:
+            sizes = first if isinstance(first, Size) else data or (0,)
+            if len(sizes) == 1 and not hasattr(sizes[0], "__index__"):
+                raise TypeError(f"new(): data must be a sequence (got {type(sizes[0]).__name__})")
+            if min(as_ints(tuple(sizes))) < 0:
+                raise RuntimeError(f"Trying to create tensor with negative dimension: {list(sizes)}")
+            self._array = np.empty(as_ints(tuple(sizes)), dtypes.get_default_dtype().numpy)
 
     @classmethod
     def _wrap(cls, array: Any) -> Tensor:
@@ -95,7 +121,7 @@ class Tensor(Writing, Copying, TensorMethods):
 
     @property
     def shape(self) -> Size:
-        return Size(self._array.shape)
+        return new_tuple(Size, self._array.shape)
 
     @property
     def ndim(self) -> int:
@@ -111,7 +137,13 @@ class Tensor(Writing, Copying, TensorMethods):
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or its entry `dim`."""
-        return self.shape if dim is None else self.shape[dim]
+        return self.shape if dim is None else self._array.shape[self._dim(dim)]
+
+    def _dim(self, dim: Any) -> int:
+        """A dimension that there is, counted from the front."""
+        if not self._array.ndim:
+            raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+        return canonical_dim(dim, self._array.ndim)
 
     def dim(self) -> int:
         """The number of dimensions."""
@@ -130,7 +162,7 @@ class Tensor(Writing, Copying, TensorMethods):
             strides = tuple(math.prod(max(n, 1) for n in array.shape[d + 1 :]) for d in range(array.ndim))
         else:
             strides = memory.element_strides(array)
-        return strides if dim is None else strides[dim]
+        return strides if dim is None else strides[self._dim(dim)]
 
     def resize_(self, *size: int) -> Tensor:
         """Another shape in the same memory, row by row; new memory, which begins with the old numbers, if there is too little."""

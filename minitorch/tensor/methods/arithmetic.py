@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...arrays import dtypes
+from ...op.signature import checked
 from ...ops import activation, elementwise, matmul, special
 from ...ops import index as indexing
 from .operators import operator, reflected
@@ -297,6 +298,7 @@ class Arithmetic:
     def clone(self) -> Tensor:
         return elementwise.clone(self)
 
+    @checked
     def type_as(self, other: Tensor) -> Tensor:
         return self.to(other.dtype)
 

@@ -5,14 +5,16 @@ Read next: `../creation.py`.
 
 from __future__ import annotations
 
+import functools
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...arrays import dtypes
-from ...arrays.device import as_device, device, to_numpy
+from ...arrays.device import as_device, to_numpy
 from ...autograd.grad_mode import grad_mode
+from ...op.signature import Device, checked
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -47,37 +49,39 @@ class Conversion:
             out = to(out, dtype)
         return out.clone() if copy and out is self else out
 
+    def _like_this(self, dtype: Any, device: Any) -> dict[str, Any]:
+        """What was given, else this tensor's own."""
+        return {"dtype": self.dtype if dtype is None else dtype, "device": self.device if device is None else device}
+
     def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """A new tensor of `data`, by default with this tensor's dtype and device."""
         from .. import creation
 
-        return creation.tensor(
-            data, dtype=dtype or self.dtype, device=self.device if device is None else device, requires_grad=requires_grad
-        )
+        return creation.tensor(data, **self._like_this(dtype, device), requires_grad=requires_grad)
 
-    def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    def new_zeros(self, *size: Any, dtype: Any = None, device: Any = None, **others: Any) -> Tensor:
         """Zeros, by default with this tensor's dtype and device."""
         from .. import creation
 
-        return creation.zeros(*size, dtype=dtype or self.dtype, device=self.device if device is None else device)
+        return creation.zeros(*size, **self._like_this(dtype, device), **others)
 
-    def new_ones(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    def new_ones(self, *size: Any, dtype: Any = None, device: Any = None, **others: Any) -> Tensor:
         """Ones, by default with this tensor's dtype and device."""
         from .. import creation
 
-        return creation.ones(*size, dtype=dtype or self.dtype, device=self.device if device is None else device)
+        return creation.ones(*size, **self._like_this(dtype, device), **others)
 
-    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None) -> Tensor:
+    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, **others: Any) -> Tensor:
         """`fill_value` everywhere, by default with this tensor's dtype and device."""
         from .. import creation
 
-        return creation.full(size, fill_value, dtype=dtype or self.dtype, device=self.device if device is None else device)
+        return creation.full(size, fill_value, **self._like_this(dtype, device), **others)
 
-    def new_empty(self, *size: Any, dtype: Any = None, device: Any = None) -> Tensor:
+    def new_empty(self, *size: Any, dtype: Any = None, device: Any = None, **others: Any) -> Tensor:
         """Whatever was in memory, by default with this tensor's dtype and device."""
         from .. import creation
 
-        return creation.empty(*size, dtype=dtype or self.dtype, device=self.device if device is None else device)
+        return creation.empty(*size, **self._like_this(dtype, device), **others)
 
     # ---- Python and NumPy ----
 
@@ -173,21 +177,35 @@ class Conversion:
         return bool((self == element).any())
 
 
+# How `to` may be called, by what its first argument is.
+FORMS = {
+    "device": ("device", "dtype", "non_blocking", "copy"),
+    "dtype": ("dtype", "non_blocking", "copy"),
+    "other": ("other", "non_blocking", "copy"),
+}
+
+
 def parse_to(*args: Any, **kwargs: Any) -> tuple:
     """(device, dtype, copy) from any of the forms of `Tensor.to`."""
-    target, dtype, copy = kwargs.pop("device", None), kwargs.pop("dtype", None), kwargs.pop("copy", False)
-    kwargs.pop("non_blocking", None)
-    if "other" in kwargs:
-        args = (kwargs.pop("other"), *args)
-    if kwargs:
-        raise TypeError(f"to() got an unexpected keyword argument '{next(iter(kwargs))}'")
-    for x in args:
-        if hasattr(x, "_array"):
-            target, dtype = x.device, x.dtype
-        elif isinstance(x, dtypes.dtype):
-            dtype = x
-        elif isinstance(x, (str, device)) or type(x) is int:
-            target = x
-        elif x is not None and not isinstance(x, bool):
-            raise TypeError(f"to() takes a dtype, a device or a tensor, got {type(x).__name__}")
-    return target, dtype, copy
+    first = args[0] if args else kwargs.get("other")
+    form = FORMS["other" if hasattr(first, "_array") else "dtype" if args and _is_dtype(first) else "device"]
+    given = dict(zip(form, args))
+    if len(args) > len(form) or kwargs.keys() - set(form) or kwargs.keys() & given.keys():
+        raise TypeError(
+            f"to() takes {', '.join(form)}, each once, got {len(args)} by position and {list(kwargs)} by keyword"
+        )
+    given |= kwargs
+    if "other" in given:
+        return given["other"].device, given["other"].dtype, given.get("copy", False)
+    return _to(**given)
+
+
+@functools.partial(checked, name="to")
+def _to(
+    device: Device | None = None, dtype: dtypes.dtype | None = None, non_blocking: bool = False, copy: bool = False
+) -> tuple:
+    return device, dtype, copy
+
+
+def _is_dtype(x: Any) -> bool:
+    return isinstance(x, dtypes.dtype) or x in (float, int, bool)
