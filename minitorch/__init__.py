@@ -45,6 +45,7 @@ from .autograd.grad_mode import (
     set_grad_enabled,
 )
 from .op import registry as _registry
+from .ops.about import detach, is_nonzero, is_tensor, result_type
 from .random import (
     Generator,
     default_generator,

@@ -27,20 +27,21 @@ __all__ = [
     "feature_alpha_dropout", "feature_dropout", "fix", "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide",
     "fmax", "fmin", "fmod", "frac", "gather", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "group_norm", "gt",
     "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hstack", "huber_loss", "hypot", "index_add",
-    "index_copy", "index_fill", "index_put", "index_select", "inner", "instance_norm", "is_inference", "isclose", "isfinite",
-    "isinf", "isnan", "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm", "le", "leaky_relu", "lerp", "less",
-    "less_equal", "lgamma", "linear", "log", "log10", "log1p", "log2", "log_softmax", "logaddexp", "logcumsumexp",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logsigmoid", "logsumexp", "lt", "masked_fill",
-    "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish",
-    "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multiply", "mv", "nan_to_num", "nanmean", "nansum", "narrow",
-    "ne", "neg", "negative", "nll_loss", "nonzero", "norm", "normalize", "not_equal", "one_hot", "outer", "permute",
-    "polygamma", "positive", "pow", "prelu", "prod", "put", "ravel", "reciprocal", "relu", "relu6", "remainder", "repeat",
-    "repeat_interleave", "reshape", "rms_norm", "roll", "rot90", "round", "row_stack", "rsqrt", "scatter", "scatter_add",
-    "select", "selu", "sgn", "sigmoid", "sign", "signbit", "silu", "sin", "sinh", "smooth_l1_loss", "softmax", "softmin",
-    "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "std_mean", "sub",
-    "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tanh", "tanhshrink", "tensor_split",
-    "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "trunc_divide",
-    "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy"
+    "index_copy", "index_fill", "index_put", "index_select", "inner", "instance_norm", "is_complex", "is_floating_point",
+    "is_inference", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "kl_div", "kron", "kthvalue", "l1_loss",
+    "layer_norm", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "log", "log10", "log1p", "log2",
+    "log_softmax", "logaddexp", "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit",
+    "logsigmoid", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean",
+    "median", "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multiply",
+    "mv", "nan_to_num", "nanmean", "nansum", "narrow", "ne", "neg", "negative", "nll_loss", "nonzero", "norm", "normalize",
+    "not_equal", "numel", "one_hot", "outer", "permute", "polygamma", "positive", "pow", "prelu", "prod", "put", "ravel",
+    "reciprocal", "relu", "relu6", "remainder", "repeat", "repeat_interleave", "reshape", "rms_norm", "roll", "rot90",
+    "round", "row_stack", "rsqrt", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sign", "signbit", "silu",
+    "sin", "sinh", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split", "sqrt",
+    "square", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",
+    "take_along_dim", "tan", "tanh", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace",
+    "transpose", "tril", "triu", "true_divide", "trunc", "trunc_divide", "unbind", "unflatten", "unsqueeze", "var",
+    "var_mean", "vdot", "view", "vstack", "where", "xlogy"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -421,6 +422,12 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 def instance_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, use_input_stats: bool, momentum: float, eps: float, cudnn_enabled: bool = True) -> Tensor:
     """Each channel of each sample standardized on its own; running statistics are the samples' averages."""
 
+def is_complex(input: Tensor) -> bool:
+    """Whether the dtype is complex: no dtype here is."""
+
+def is_floating_point(input: Tensor) -> bool:
+    """Whether the dtype is a float."""
+
 def is_inference(input: Tensor) -> bool:
     """Whether a tensor was made in `inference_mode`."""
 
@@ -435,6 +442,12 @@ def isinf(input: Tensor) -> Tensor:
 
 def isnan(input: Tensor) -> Tensor:
     """x is nan"""
+
+def isneginf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x is −∞"""
+
+def isposinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x is +∞"""
 
 def kl_div(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', log_target: bool = False) -> Tensor:
     """q (ln q − x) for log-probabilities x and probabilities q (their logarithms with log_target)."""
@@ -598,6 +611,9 @@ def norm(input: Tensor, p: float | str | None = 'fro', dim: Dims | None = None, 
 
 def normalize(input: Tensor, p: float | str | None = 2.0, dim: Dims | None = 1, eps: float = 1e-12, *, out: Tensor | None = None) -> Tensor:
     """x / max(‖x‖_p, ε) along `dim`."""
+
+def numel(input: Tensor) -> int:
+    """The number of elements."""
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """1 at the class number, 0 elsewhere, in a new last dimension; by default as many classes as the largest needs."""

@@ -5,6 +5,7 @@ Start with `elementwise.py` (one line an op), then `reduce.py`, `activation.py`,
 
 from ..op.declaring import tell_derivatives
 from . import (
+    about,
     activation,
     compare,
     dropout,
@@ -33,6 +34,6 @@ from . import (
 tell_derivatives()
 
 __all__ = [
-    "activation", "compare", "dropout", "einsum", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul",
+    "about", "activation", "compare", "dropout", "einsum", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul",
     "normalize", "pad", "rearrange", "reduce", "repeat", "sampling", "scan", "shape", "sort", "special", "strided",
 ]  # fmt: skip

@@ -218,6 +218,18 @@ class Tensor(Writing, Copying, TensorMethods):
         """Whether the dtype is a float."""
         return self.dtype.is_floating_point
 
+    def is_complex(self) -> bool:
+        """Whether the dtype is complex: none here is."""
+        return self.dtype.is_complex
+
+    def is_signed(self) -> bool:
+        """Whether the dtype has negative numbers."""
+        return self.dtype.is_signed
+
+    def is_nonzero(self) -> bool:
+        """Whether the one element is not 0."""
+        return bool(self)
+
     def get_device(self) -> int:
         """The GPU's number, −1 on the CPU."""
         return -1 if self.device.index is None else self.device.index

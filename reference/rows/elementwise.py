@@ -126,6 +126,8 @@ pair(
 )
 pair("allclose", torch.allclose, a=floats(ties=True), b=floats(ties=True), broadcast=True, differentiable=False)
 pair("equal", torch.equal, a=floats("N", ties=True), b=floats("N", ties=True), differentiable=False)
+for name in ["is_floating_point", "is_complex", "numel", "isposinf", "isneginf"]:
+    pair(name, getattr(torch, name), x=floats(ties=True), differentiable=False)
 pair("is_inference", torch.is_inference, x=floats(), differentiable=False)
 
 # ---- three and more ----

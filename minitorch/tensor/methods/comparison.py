@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ops import compare
+from ...ops import about, compare
 from .operators import operator, reflected
 
 if TYPE_CHECKING:
@@ -106,6 +106,12 @@ class Comparison:
 
     def isinf(self) -> Tensor:
         return compare.isinf(self)
+
+    def isposinf(self) -> Tensor:
+        return about.isposinf(self)
+
+    def isneginf(self) -> Tensor:
+        return about.isneginf(self)
 
     def isfinite(self) -> Tensor:
         return compare.isfinite(self)
