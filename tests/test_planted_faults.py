@@ -22,6 +22,7 @@ import test_checkpoint
 import test_engine_corners
 import test_function
 import test_graph
+import test_graph_tools
 import test_hook_corners
 import test_in_place
 import test_leaf_corners
@@ -33,14 +34,15 @@ import torch
 import minitorch
 from both import alike, outcome
 from minitorch import Tensor
-from minitorch.arrays import numbers
+from minitorch.arrays import numbers, threads
 from minitorch.arrays.device import shortcuts
-from minitorch.autograd import engine, hooks, leaves, node
+from minitorch.autograd import engine, hooks, leaves, multi_hooks, mutation, node
 from minitorch.autograd.engine import Goal, Pending
 from minitorch.autograd.function import FunctionNode
 from minitorch.autograd.grad_mode import grad_mode, users_code
 from minitorch.autograd.hooks import Hooks
 from minitorch.autograd.leaves import AccumulateGrad
+from minitorch.autograd.mutation import allow_mutation_on_saved_tensors
 from minitorch.op import Op, Row, half_precision, lanes, ops, plan, promotion, recipe, steps
 from minitorch.op.plan import Plan
 from minitorch.op.recipe import Recipe
@@ -51,7 +53,7 @@ pytestmark = pytest.mark.shortcuts
 
 HOMES = (
     test_walk_corners, test_call_corners, test_engine_corners, test_autograd, test_in_place, test_graph, test_function,
-    test_hook_corners, test_backward_calls, test_leaf_corners, test_views,
+    test_hook_corners, test_backward_calls, test_leaf_corners, test_views, test_graph_tools,
 )  # fmt: skip
 SCENARIOS = [*(scenario for home in HOMES for scenario in home.SCENARIOS), *test_checkpoint.scenarios]
 # What torch cannot be asked, memory above all: these raise where something is wrong.
@@ -61,6 +63,7 @@ DIRECT: list[Callable[[], Any]] = [
     test_autograd.test_a_graph_that_is_dropped_is_freed,
     test_engine_corners.test_a_second_derivative_leaves_no_cycle,
     *test_walk_corners.DIRECT,
+    *test_graph_tools.DIRECT,
     *test_ways_through_the_door.DIRECT,
     *(
         functools.partial(test_engine_corners.test_a_gradient_is_memory_of_its_own, combined)
@@ -114,6 +117,7 @@ def nothing_learned() -> None:
         if isinstance(op, Row):
             op.lane.clear()
     node.in_place_detachments.clear()
+    mutation.active.clear()
 
 
 FAULTS = [
@@ -142,7 +146,24 @@ FAULTS = [
     Fault(engine.walk, "if not retain_graph:", "if False:"),
     Fault(engine.walk, "careful = anomaly_mode.state.enabled", "careful = False"),
     Fault(engine.walk, "if node.hooks is None and not careful:", "if not careful:"),
-    Fault(engine.walk, "Walk(inputs is not None)", "Walk(False)"),
+    Fault(engine.start, "Walk(inputs is not None)", "Walk(False)"),
+    Fault(engine.start, "if this.depth % DEEPEST == 0:", "if False:"),
+    Fault(engine.walk, "this.end()", "pass"),
+    Fault(engine.Walk.__init__, "1 if running.walk is None else running.walk.depth + 1", "1"),
+    Fault(engine.Walk.includes, "if self.goal.needed is None else self.goal.needed", ""),
+    Fault(engine.Walk.end, "with users_code():", "if True:"),
+    Fault(engine._reached_from, "found.add(edge[0])", "pass"),
+    Fault(threads.in_a_thread, "vars(state).update(values)", "pass"),
+    Fault(threads.in_a_thread, "raise errors[0]", "return None"),
+    Fault(multi_hooks._First.__call__, "self.done.add(walk)", "pass"),
+    Fault(multi_hooks._Together.hook_of, "walk.includes(self._node(end)) for end in self.ends", "1 for end in self.ends"),
+    Fault(allow_mutation_on_saved_tensors.__exit__, "self.clear()", "pass"),
+    Fault(allow_mutation_on_saved_tensors.__exit__, "active.remove(self)", "pass"),
+    Fault(allow_mutation_on_saved_tensors.before_write, "if not saved.is_copy:", "if False:"),
+    Fault(mutation._memory, "array = array.base", "break"),
+    Fault(node.Node.__call__, "for place in range(len(self.next_functions))", "for place in self.places"),
+    Fault(node.Node.__call__, "[None] * len(self.edges) if nothing else ", ""),
+    Fault(node.Node.__call__, "recorded=True", "recorded=False"),
     Fault(Pending.add, "if self.needed is not None and node not in self.needed:", "if False:"),
     Fault(Goal.reached, "not self.needed[node] and not self.accumulate", "not self.accumulate"),
     Fault(Goal.reached, "not self.needed[node] and not self.accumulate", "not self.needed[node]"),

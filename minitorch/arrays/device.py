@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from .threads import of_each_thread
 
 
 class device:
@@ -79,7 +80,7 @@ class _Default(threading.local):
         self.stack = [CPU]
 
 
-_default = _Default()
+_default = of_each_thread(_Default())
 
 
 def get_default_device() -> device:

@@ -24,7 +24,7 @@ from .leaves import gradient_edge
 from .node import Node
 
 __all__ = [
-    "Function", "GradientEdge", "Node", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",
+    "Function", "GradientEdge", "Node", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",
     "graph", "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
     "trace",
 ]  # fmt: skip
@@ -64,13 +64,13 @@ def backward(
     roots = _roots(tensors, _gradients(grad_tensors, len(tensors)))
     retain, create = _retain_and_create(retain_graph, create_graph)
     if targets is None:
-        engine.walk(roots, retain_graph=retain, create_graph=create)
+        engine.start(roots, retain_graph=retain, create_graph=create)
         return
     edges = [_edge_of_input(x) for x in targets]
     for x in targets:
         if not isinstance(x, GradientEdge) and not x.is_leaf:
             x.retain_grad()
-    engine.walk(roots, retain_graph=retain, create_graph=create, inputs=edges)
+    engine.start(roots, retain_graph=retain, create_graph=create, inputs=edges)
 
 
 def grad(
@@ -111,7 +111,7 @@ def grad(
 
     def once(gradients: tuple, retain: bool) -> list:
         roots = _roots(outputs, gradients)
-        arrived = engine.walk(roots, retain_graph=retain, create_graph=create, inputs=edges, accumulate=False)
+        arrived = engine.start(roots, retain_graph=retain, create_graph=create, inputs=edges, accumulate=False)
         return [arrived.get(edge) for edge in edges]
 
     results = _for_each_of_a_batch(once, outputs, gradients, retain) if is_grads_batched else once(gradients, retain)
@@ -226,4 +226,10 @@ def _zeros(x: Any, requires_grad: bool) -> Any:
 
 from .function import Function
 from .gradcheck import gradcheck, gradgradcheck
+from .multi_hooks import register_multi_grad_hook
+from .mutation import allow_mutation_on_saved_tensors
 from .tracing import trace
+from .variable import Variable
+
+graph.register_multi_grad_hook = register_multi_grad_hook  # type: ignore[attr-defined]
+graph.allow_mutation_on_saved_tensors = allow_mutation_on_saved_tensors  # type: ignore[attr-defined]

@@ -12,18 +12,28 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
 import numpy as np
 
 from ..arrays.dtypes import from_numpy_dtype
+from ..arrays.threads import in_a_thread, of_each_thread
 from . import anomaly_mode
-from .grad_mode import grad_mode
+from .grad_mode import grad_mode, users_code
 from .hooks import as_tensor
 
 Edge = tuple[Any, int]  # a node, and which of its outputs
+DEEPEST = 20  # so many walks, each within the last, go on in one thread: Python refuses calls some hundred deep
+
+
+def start(roots: Sequence[tuple[Edge, Any]], *, inputs: Sequence[Edge] | None = None, **options: bool) -> dict:
+    """`walk`. Hooks and Functions may start walks within walks, however deep."""
+    this = Walk(inputs is not None)
+    if this.depth % DEEPEST == 0:
+        return in_a_thread(lambda: walk(roots, this=this, inputs=inputs, **options))
+    return walk(roots, this=this, inputs=inputs, **options)
 
 
 def walk(
@@ -31,6 +41,7 @@ def walk(
     *,
     retain_graph: bool,
     create_graph: bool,
+    this: Walk,
     inputs: Sequence[Edge] | None = None,
     accumulate: bool = True,
 ) -> dict:
@@ -39,10 +50,10 @@ def walk(
     inputs: edges to stop at; only nodes that lead to one of them run. accumulate: whether leaves add into `.grad`.
     Returns the gradient that arrived at each of `inputs`, by edge.
     """
-    goal = Goal(roots, inputs, accumulate)
+    goal = this.goal = Goal(roots, inputs, accumulate)
     pending = Pending(goal, recorded=create_graph)
     careful = anomaly_mode.state.enabled
-    with _Mode(create_graph, Walk(inputs is not None)):
+    with _Mode(create_graph, this):
         for edge, g in roots:
             pending.add(edge, g if create_graph else g._array, None)
         while pending.heap:
@@ -61,6 +72,7 @@ def walk(
                 elif edge is not None:
                     pending.expect(edge)
                     careful = True  # an op cannot run on nothing
+        this.end()
     return goal.arrived
 
 
@@ -175,7 +187,8 @@ class Goal:
     def __init__(self, roots: Sequence[tuple[Edge, Any]], inputs: Sequence[Edge] | None, accumulate: bool) -> None:
         self.wanted = set(inputs or ())
         self.stops = {node for node, _ in self.wanted}
-        self.needed = None if inputs is None else _leading_to(self.stops, [edge[0] for edge, _ in roots])
+        self.roots = [edge[0] for edge, _ in roots]
+        self.needed = None if inputs is None else _leading_to(self.stops, self.roots)
         self.accumulate = accumulate
         self.arrived: dict[Edge, Any] = {}
         self.given = {id(g._array): g for _, g in roots}  # what comes down to an end as it was given is that tensor itself
@@ -195,16 +208,21 @@ class Goal:
         return stops
 
 
-def _leading_to(stops: set, roots: list) -> dict:
-    """The nodes from which some node of `stops` can be reached; the value says whether a node has to run itself."""
+def _reached_from(roots: list) -> set:
+    """All nodes of the graph above these."""
     found, stack = set(roots), list(roots)
     while stack:
         for edge in stack.pop().edges:
             if edge is not None and edge[0] not in found:
                 found.add(edge[0])
                 stack.append(edge[0])
+    return found
+
+
+def _leading_to(stops: set, roots: list) -> dict:
+    """The nodes from which some node of `stops` can be reached; the value says whether a node has to run itself."""
     needed: dict = {}
-    for node in sorted(found, key=lambda n: n.birth):  # inputs before consumers
+    for node in sorted(_reached_from(roots), key=lambda n: n.birth):  # inputs before consumers
         runs = any(edge is not None and edge[0] in needed for edge in node.edges)
         if runs or node in stops:
             needed[node] = runs
@@ -212,19 +230,35 @@ def _leading_to(stops: set, roots: list) -> dict:
 
 
 class Walk:
-    """Identifies one run of `walk`: `utils/checkpoint.py` recomputes once for each."""
+    """Identifies one run of `walk`: `utils/checkpoint.py` recomputes once for each, and hooks ask what it will do."""
 
-    __slots__ = ("__weakref__", "to_inputs")
+    __slots__ = ("__weakref__", "_nodes", "callbacks", "depth", "goal", "to_inputs")
+    goal: Goal
 
     def __init__(self, to_inputs: bool) -> None:
         self.to_inputs = to_inputs  # whether it stops at given inputs, and so may skip nodes
+        self.depth: int = 1 if running.walk is None else running.walk.depth + 1
+        self.callbacks: list[Callable[[], Any]] = []  # what users want called when no node waits any more
+        self._nodes: Any = None
+
+    def includes(self, node: Any) -> bool:
+        """Whether it comes to this node."""
+        if self._nodes is None:
+            self._nodes = _reached_from(self.goal.roots) if self.goal.needed is None else self.goal.needed
+        return node in self._nodes
+
+    def end(self) -> None:
+        """Call what was queued for the end; what that queues in its turn, too."""
+        for callback in self.callbacks:
+            with users_code():
+                callback()
 
 
 class _Running(threading.local):
     walk: Walk | None = None
 
 
-running = _Running()  # the innermost walk of this thread
+running = of_each_thread(_Running())  # the innermost walk of this thread
 
 
 class _Mode:

@@ -60,6 +60,8 @@ class FunctionNode(Node):
     edges: list
     differentiable: set[int]  # the numbers of the outputs that have a gradient
     runs_on_nothing = True
+    apply = Node.__call__
+    __call__: Any = None  # (torch's cannot be called, only applied)
     may_share = True  # a user's backward may return any tensor, so leaves copy what they get
 
     def __init__(self, function: type[Function], ctx: FunctionCtx, inputs: tuple, outputs: list):

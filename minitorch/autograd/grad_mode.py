@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from ..arrays.threads import of_each_thread
 from ..arrays.warning import warn
 
 
@@ -22,7 +23,7 @@ class _GradMode(threading.local):
     on_arrays = False  # whether this thread is in a backward that is not recorded: its derivatives compute with bare arrays
 
 
-grad_mode = _GradMode()
+grad_mode = of_each_thread(_GradMode())
 inference_blocks: list[Any] = []  # the inference_mode blocks that any thread is in: if none, nobody looks further
 
 

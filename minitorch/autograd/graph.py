@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
+from ..arrays.threads import of_each_thread
 from . import node as graph_node
 from .grad_mode import no_grad, users_code
 from .leaves import gradient_edge
@@ -45,7 +46,10 @@ def get_gradient_edge(tensor: Any) -> GradientEdge:
 
 def increment_version(tensor: Any) -> None:
     """Count a write that autograd did not see (through `.data` or another library), so that it is noticed."""
-    for t in tensor if isinstance(tensor, Iterable) and not hasattr(tensor, "_array") else [tensor]:
+    tensors = [tensor] if hasattr(tensor, "_array") or not isinstance(tensor, Iterable) else list(tensor)
+    if not all(hasattr(t, "_array") for t in tensors):
+        raise RuntimeError(f"increment_version expect a Iterable[Tensor] as input, or a Tensor, not {type(tensor).__name__}")
+    for t in tensors:
         t._bump()
 
 
@@ -55,7 +59,7 @@ class _Hooks(threading.local):
         self.refusal: str | None = None  # why none may be entered
 
 
-_active = _Hooks()
+_active = of_each_thread(_Hooks())
 
 
 class saved_tensors_hooks:
