@@ -36,7 +36,7 @@ from both import alike, outcome
 from minitorch import Tensor
 from minitorch.arrays import numbers, threads
 from minitorch.arrays.device import shortcuts
-from minitorch.autograd import engine, hooks, leaves, multi_hooks, mutation, node
+from minitorch.autograd import engine, graph, hooks, leaves, multi_hooks, mutation, node
 from minitorch.autograd.engine import Goal, Pending
 from minitorch.autograd.function import FunctionNode
 from minitorch.autograd.grad_mode import grad_mode, users_code
@@ -117,7 +117,7 @@ def nothing_learned() -> None:
         if isinstance(op, Row):
             op.lane.clear()
     node.in_place_detachments.clear()
-    mutation.active.clear()
+    graph.before_writes.clear()
 
 
 FAULTS = [
@@ -146,7 +146,7 @@ FAULTS = [
     Fault(engine.walk, "if not retain_graph:", "if False:"),
     Fault(engine.walk, "careful = anomaly_mode.state.enabled", "careful = False"),
     Fault(engine.walk, "if node.hooks is None and not careful:", "if not careful:"),
-    Fault(engine.start, "Walk(inputs is not None)", "Walk(False)"),
+    Fault(engine.start, "Walk(inputs is not None,", "Walk(False,"),
     Fault(engine.start, "if this.depth % DEEPEST == 0:", "if False:"),
     Fault(engine.walk, "this.end()", "pass"),
     Fault(engine.Walk.__init__, "1 if running.walk is None else running.walk.depth + 1", "1"),
@@ -158,7 +158,7 @@ FAULTS = [
     Fault(multi_hooks._First.__call__, "self.done.add(walk)", "pass"),
     Fault(multi_hooks._Together.hook_of, "walk.includes(self._node(end)) for end in self.ends", "1 for end in self.ends"),
     Fault(allow_mutation_on_saved_tensors.__exit__, "self.clear()", "pass"),
-    Fault(allow_mutation_on_saved_tensors.__exit__, "active.remove(self)", "pass"),
+    Fault(allow_mutation_on_saved_tensors.__exit__, "before_writes.remove(self.before_write)", "pass"),
     Fault(allow_mutation_on_saved_tensors.before_write, "if not saved.is_copy:", "if False:"),
     Fault(mutation._memory, "array = array.base", "break"),
     Fault(node.Node.__call__, "for place in range(len(self.next_functions))", "for place in self.places"),

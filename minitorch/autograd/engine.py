@@ -28,29 +28,28 @@ Edge = tuple[Any, int]  # a node, and which of its outputs
 DEEPEST = 20  # so many walks, each within the last, go on in one thread: Python refuses calls some hundred deep
 
 
-def start(roots: Sequence[tuple[Edge, Any]], *, inputs: Sequence[Edge] | None = None, **options: bool) -> dict:
-    """`walk`. Hooks and Functions may start walks within walks, however deep."""
-    this = Walk(inputs is not None)
-    if this.depth % DEEPEST == 0:
-        return in_a_thread(lambda: walk(roots, this=this, inputs=inputs, **options))
-    return walk(roots, this=this, inputs=inputs, **options)
-
-
-def walk(
+def start(
     roots: Sequence[tuple[Edge, Any]],
     *,
     retain_graph: bool,
     create_graph: bool,
-    this: Walk,
     inputs: Sequence[Edge] | None = None,
     accumulate: bool = True,
 ) -> dict:
-    """Send gradients from `roots` (edge, gradient) down the graph, youngest node first.
+    """Send gradients from `roots` (edge, gradient) down the graph. Hooks and Functions may start walks within walks, however deep.
 
     inputs: edges to stop at; only nodes that lead to one of them run. accumulate: whether leaves add into `.grad`.
     Returns the gradient that arrived at each of `inputs`, by edge.
     """
-    goal = this.goal = Goal(roots, inputs, accumulate)
+    this = Walk(inputs is not None, Goal(roots, inputs, accumulate))
+    if this.depth % DEEPEST == 0:
+        return in_a_thread(lambda: walk(roots, this, retain_graph=retain_graph, create_graph=create_graph))
+    return walk(roots, this, retain_graph=retain_graph, create_graph=create_graph)
+
+
+def walk(roots: Sequence[tuple[Edge, Any]], this: Walk, *, retain_graph: bool, create_graph: bool) -> dict:
+    """From the roots on, youngest node first: run the node, send what it gives to the nodes of its inputs."""
+    goal = this.goal
     pending = Pending(goal, recorded=create_graph)
     careful = anomaly_mode.state.enabled
     with _Mode(create_graph, this):
@@ -233,10 +232,10 @@ class Walk:
     """Identifies one run of `walk`: `utils/checkpoint.py` recomputes once for each, and hooks ask what it will do."""
 
     __slots__ = ("__weakref__", "_nodes", "callbacks", "depth", "goal", "to_inputs")
-    goal: Goal
 
-    def __init__(self, to_inputs: bool) -> None:
+    def __init__(self, to_inputs: bool, goal: Any = None) -> None:
         self.to_inputs = to_inputs  # whether it stops at given inputs, and so may skip nodes
+        self.goal = goal
         self.depth: int = 1 if running.walk is None else running.walk.depth + 1
         self.callbacks: list[Callable[[], Any]] = []  # what users want called when no node waits any more
         self._nodes: Any = None

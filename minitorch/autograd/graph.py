@@ -62,6 +62,9 @@ class _Hooks(threading.local):
 _active = of_each_thread(_Hooks())
 
 
+before_writes: list[Callable[[Any], None]] = []  # called with each tensor that is about to be written to
+
+
 class saved_tensors_hooks:
     """In this block, each tensor an op saves for backward is kept as `pack_hook(tensor)`; `unpack_hook` gives it back.
 

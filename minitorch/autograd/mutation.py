@@ -9,9 +9,7 @@ import weakref
 from typing import Any
 
 from .grad_mode import no_grad
-from .graph import saved_tensors_hooks
-
-active: list[allow_mutation_on_saved_tensors] = []  # at most one
+from .graph import before_writes, saved_tensors_hooks
 
 
 class allow_mutation_on_saved_tensors(saved_tensors_hooks):
@@ -32,15 +30,15 @@ class allow_mutation_on_saved_tensors(saved_tensors_hooks):
         self._of_memory: dict[int, weakref.WeakSet[_Saved]] = {}
 
     def __enter__(self) -> Any:
-        if active:
+        if before_writes:
             raise RuntimeError("allow_mutation_on_saved_tensors contexts cannot be nested")
         super().__enter__()
-        active.append(self)
+        before_writes.append(self.before_write)
         return self
 
     def __exit__(self, *exc: Any) -> None:
         super().__exit__(*exc)
-        active.remove(self)
+        before_writes.remove(self.before_write)
         self.clear()
 
     def clear(self) -> None:

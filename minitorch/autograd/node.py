@@ -75,6 +75,10 @@ class Node:
         """Call `hook(grad_outputs)` before the node runs; what it returns replaces grad_outputs."""
         return hooks_of(self).add(hooks_of(self).pre, hook)
 
+    def run(self, grads: list, recorded: bool) -> list:
+        """The gradients for `edges`, in their order, from the gradients of the outputs (None where none arrived)."""
+        raise NotImplementedError
+
     def __call__(self, *grads: Any) -> Any:
         """What the node's derivatives give for these gradients of its outputs (None: none): one for each input, without hooks."""
         if len(grads) != self.outputs_with_gradients:

@@ -17,7 +17,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import mixed_devices
 from ..arrays.memory import Geometry, overlap, repeats, same_data
-from ..autograd import graph, leaves, mutation, node
+from ..autograd import graph, leaves, node
 from ..autograd.grad_mode import grad_mode, recording
 from ..autograd.hooks import hooks_of
 from ..op import Op
@@ -266,8 +266,8 @@ class Writing:
             self._check_history()
         if type(array) is np.ndarray and not array.flags.writeable:
             raise RuntimeError("the NumPy array this tensor was made from is not writable; clone() the tensor first")
-        for context in mutation.active:
-            context.before_write(self)
+        for warned in graph.before_writes:
+            warned(self)
 
     def _check_not_inference(self) -> None:
         if self._counter is INFERENCE and not grad_mode.inference:
