@@ -4,16 +4,38 @@ stubs`."""
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import warnings
+
+INSTALL = "pip install -e '.[test]'"
+RUNS = {  # a command: the file and the function that do it
+    "report": ("report", "report"),
+    "bench": ("bench", "bench"),
+    "bench on cuda": ("bench_cuda", "bench"),
+    "mutate": ("mutation", "mutate"),
+    "train": ("programs", "report"),
+    "machine": ("state_machine", "programs"),
+    "scripts": ("scripts.run", "scripts"),
+    "opinfo": ("opinfo", "opinfo"),
+    "derivatives": ("derivatives", "write"),
+    "stubs": ("stubs", "write"),
+}
+
+try:
+    from minitorch.cli.ends import Parser, ending_well
+except ModuleNotFoundError as error:
+    sys.exit(f"python -m reference: error: {error.name} is not installed: {INSTALL}")
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code is 0 if everything held."""
-    parser = argparse.ArgumentParser(
-        prog="python -m reference", description="minitorch beside torch: numbers, speed, tests."
-    )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    return ending_well("python -m reference", lambda: _run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    parser = Parser(prog="python -m reference", description="minitorch beside torch: numbers, speed, tests.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     report = commands.add_parser("report", help="how far from torch each op is: value, gradient, second derivative")
     report.add_argument("--examples", type=positive, default=100, metavar="N", help="inputs drawn for each row (100)")
@@ -56,33 +78,25 @@ def main(arguments: list[str] | None = None) -> int:
     commands.add_parser("derivatives", help="write docs/derivatives.md from the registry")
     commands.add_parser("stubs", help="write minitorch/_functions.pyi, the types of the public functions, from the registry")
 
+    for command in commands.choices.values():
+        command.set_defaults(parser=command)
     options = vars(parser.parse_args(arguments))
-    command = options.pop("command")
+    name, command = options.pop("command"), options.pop("parser", parser)
+    if name is None:
+        parser.error(f"name a command: {', '.join(commands.choices)}; python -m reference --help tells more")
+    if name == "bench":
+        on_cuda = options.pop("device") == "cuda"
+        if options.pop("threads" if on_cuda else "markdown"):
+            command.error("--threads goes with --device cpu" if on_cuda else "--markdown goes with --device cuda")
+        name = "bench on cuda" if on_cuda else name
+    file, function = RUNS[name]
     warnings.simplefilter("ignore")  # what torch and NumPy say about inf and nan, which are drawn on purpose
-    if command == "report":
-        from .report import report as run
-    elif command == "opinfo":
-        from .opinfo import opinfo as run  # type: ignore[assignment]
-    elif command == "machine":
-        from .state_machine import programs as run  # type: ignore[assignment]
-    elif command == "scripts":
-        from .scripts.run import scripts as run  # type: ignore[assignment]
-    elif command == "derivatives":
-        from .derivatives import write as run  # type: ignore[assignment]
-    elif command == "stubs":
-        from .stubs import write as run  # type: ignore[assignment]
-    elif command == "train":
-        from .programs import report as run  # type: ignore[assignment]
-    elif command == "bench" and options.pop("device") == "cuda":
-        if options.pop("threads"):
-            parser.error("bench: --threads goes with --device cpu")
-        from .bench_cuda import bench as run  # type: ignore[assignment]
-    elif command == "bench":
-        if options.pop("markdown"):
-            parser.error("bench: --markdown goes with --device cuda")
-        from .bench import bench as run  # type: ignore[assignment]
-    else:
-        from .mutation import mutate as run  # type: ignore[assignment]
+    try:
+        run = getattr(importlib.import_module(f"reference.{file}"), function)
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith(("minitorch", "reference")):
+            raise
+        command.error(f"minitorch is compared with PyTorch here, and {error.name} is not installed: {INSTALL}")
     return run(**options)
 
 

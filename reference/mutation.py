@@ -143,7 +143,11 @@ def mutate(family: str | None = None, op: str | None = None) -> int:
     total = 0
     for name, broken in chosen.items():
         mutants = [m for target in broken for m in target.mutants()]
-        survivors = [m for m in tqdm(mutants, desc=name, unit="mutant", leave=False) if not m.excuse and not m.is_caught()]
+        survivors = [
+            m
+            for m in tqdm(mutants, desc=name, unit="mutant", leave=False, disable=None)
+            if not m.excuse and not m.is_caught()
+        ]
         excused = sum(m.excuse is not None for m in mutants)
         print(summary(name, len(mutants), len(survivors), excused))
         left += survivors

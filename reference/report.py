@@ -39,7 +39,7 @@ def report(examples: int, markdown: str | None = None, only: str | None = None) 
     if not chosen:
         raise SystemExit(f"reference report: no op's name contains {only!r}")
     measured: dict[str, Errors] = {}
-    for row in tqdm(chosen, unit="row", leave=False):
+    for row in tqdm(chosen, unit="row", leave=False, disable=None):
         worst = measured.setdefault(row.covers, {})
         for key, error in measure(row, examples).items():
             worst[key] = max(error, worst.get(key, 0.0))

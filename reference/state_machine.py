@@ -379,7 +379,7 @@ def programs(count: int, length: int, seed: int) -> int:
     from tqdm import tqdm
 
     total: collections.Counter = collections.Counter()
-    for n in tqdm(range(seed, seed + count), unit="program"):
+    for n in tqdm(range(seed, seed + count), unit="program", disable=None):
         try:
             total += program(Source(n), length)
         except Difference as difference:

@@ -8,19 +8,21 @@ whatever the user can get wrong is found before training starts and answered in 
 from __future__ import annotations
 
 import argparse
-import io
 import math
 import os
+import shlex
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import minitorch
 from minitorch.arrays.device import as_device
 from minitorch.datasets import load_digits
 from minitorch.examples import digits
+
+from .ends import Parser, as_typed, ending_well
 
 DEFAULT_LR = {"adam": 0.01, "adamw": 0.01, "sgd": 0.1}
 
@@ -29,14 +31,17 @@ class UserError(Exception):
     """Something only the user can put right; its text is the one line they get."""
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")  # without the usage: one line
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command in `argv` (default: the process's own); returns the exit status."""
-    args = _parser().parse_args(argv)
+    return ending_well("minitorch", lambda: _run(argv))
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    parser = _parser()
+    args = parser.parse_args(argv)
+    if args.command is None:
+        parser.error("name a command: train, evaluate or explain; minitorch --help tells more")
+    args.program = "minitorch" if argv is not None else as_typed()
     try:
         args.run(args)
     except UserError as error:
@@ -48,9 +53,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
-    except BrokenPipeError:  # `minitorch explain mlp | head`: nobody is reading any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except KeyboardInterrupt:
         print(f"minitorch {args.command}: interrupted; nothing was saved", file=sys.stderr)
         return 130
@@ -58,9 +60,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="minitorch", description="A small deep-learning framework to read. Start with: minitorch train")
+    parser = Parser(prog="minitorch", description="A small deep-learning framework to read. Start with: minitorch train")
     parser.add_argument("--version", action="version", version=f"minitorch {minitorch.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     train = commands.add_parser("train", help="train a network to read handwritten digits")
     train.description = (
@@ -90,13 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--compare", action="store_true",
                        help="run the same script from the same seed in real torch beside it and print how far the losses differ")  # fmt: skip
-    train.set_defaults(run=_train)
+    train.set_defaults(run=_train, parser=train)
 
     evaluate = commands.add_parser("evaluate", help="test a saved checkpoint on the held-out digits")
     evaluate.description = "Test a checkpoint of `minitorch train` on the held-out digits and list what it misreads."
     evaluate.add_argument("checkpoint", metavar="FILE", help="the file that minitorch train saved")
     evaluate.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
-    evaluate.set_defaults(run=_evaluate)
+    evaluate.set_defaults(run=_evaluate, parser=evaluate)
 
     explain = commands.add_parser("explain", help="show step by step how backward runs through a small program")
     explain.description = (
@@ -109,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument(
         "--variable", metavar="NAME", default="loss", help="the tensor to start from (default: %(default)s)"
     )
-    explain.set_defaults(run=_explain)
+    explain.set_defaults(run=_explain, parser=explain)
     return parser
 
 
@@ -178,7 +180,7 @@ def _train(args: argparse.Namespace) -> None:
     if differences:
         print(f"largest difference between the losses of minitorch and torch: {max(differences):.1e}")
     _save(args, training.model, accuracy)
-    print(f"saved {args.out}; test it again with: minitorch evaluate {args.out}")
+    print(f"saved {args.out}; test it again with: {args.program} evaluate {shlex.quote(args.out)}")
 
 
 def _device(name: str) -> minitorch.device:
@@ -197,6 +199,8 @@ def _in_torch(images: tuple[minitorch.Tensor, minitorch.Tensor], settings: dict[
     try:
         from reference.compare_training import training
     except ImportError as error:
+        if error.name == "reference":
+            raise UserError("--compare needs the project's checkout: run pip install -e . in it") from None
         raise UserError(f"--compare trains in real torch as well: pip install torch==2.13.0 ({error})") from None
     return training(*images, **settings)
 
@@ -273,7 +277,4 @@ def _load(path: str) -> dict[str, Any]:
 def _explain(args: argparse.Namespace) -> None:
     from .explain import explain  # which imports UserError from here
 
-    text = explain(args.what, args.variable)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # where the terminal's encoding has no Σ
-    print(text)
+    print(explain(args.what, args.variable))

@@ -20,6 +20,7 @@ from ..autograd.tracing import START, Arrival, Sending, Step, Trace, kept, numbe
 from ..examples import explain as examples
 from ..utils import source
 from .commands import UserError
+from .ends import did_you_mean
 
 FOLDER = Path(examples.__file__).parent
 INDENT, WIDTH = 15, 100  # where a step's lines begin, and about how long they get
@@ -31,7 +32,7 @@ def explain(what: str | None, variable: str = "loss") -> str:
         return listing()
     if what in examples.NAMES:
         path = FOLDER / f"{what}.py"
-        code = path.read_text().rstrip()
+        code = path.read_text(encoding="utf-8").rstrip()
         return f"{textwrap.indent(code, '    ')}\n\n{explained(traced(path, variable))}"
     return explained(traced(Path(what), variable))
 
@@ -51,7 +52,7 @@ def listing() -> str:
 
 
 def _headline(path: Path) -> str:
-    return path.read_text().partition('"""')[2].partition('"""')[0]
+    return path.read_text(encoding="utf-8").partition('"""')[2].partition('"""')[0]
 
 
 # ---- running the program ----
@@ -92,10 +93,11 @@ def _inside(namespace: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
 
 def _run(path: Path) -> dict[str, Any]:
     """The variables that a file leaves when it is run as a program."""
+    if not path.exists():
+        near = did_you_mean(str(path), examples.NAMES)
+        raise UserError(f"{path} is neither a file nor an example ({', '.join(examples.NAMES)}){near}")
     if not path.is_file():
-        hint = f"an example ({', '.join(examples.NAMES)})" if not path.exists() else "a folder"
-        wrong = f"is neither a file nor {hint}" if not path.exists() else f"is {hint}; name a Python file"
-        raise UserError(f"{path} {wrong}")
+        raise UserError(f"{path} is a folder; name a Python file")
     argv, sys.argv = sys.argv, [str(path)]
     sys.path.insert(0, str(path.parent))
     try:

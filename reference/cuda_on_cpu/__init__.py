@@ -142,7 +142,7 @@ def built(source: str, *options: str) -> Path:
 @functools.cache
 def headers() -> Path:
     """A folder of the user's with the headers, compiled already: that saves most of the time a kernel takes."""
-    texts = {h.name: h.read_text() for h in sorted(HERE.glob("*.h"))}
+    texts = {h.name: h.read_text(encoding="utf-8") for h in sorted(HERE.glob("*.h"))}
     digest = hashlib.sha256(repr((texts, FLAGS)).encode()).hexdigest()[:12]
     folder = Path(tempfile.gettempdir()) / f"cuda_on_cpu_{getpass.getuser()}_{digest}"
     if not folder.exists():

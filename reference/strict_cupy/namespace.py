@@ -34,7 +34,7 @@ METHODS = {
 
 def _listed() -> dict[str, str]:
     """Each name of the list with what follows it: "(parameters)", ": loops" or nothing."""
-    lines = [line for line in NAMES.read_text().splitlines() if not line.startswith("#")]
+    lines = [line for line in NAMES.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
     ends = [next((i for i, c in enumerate(line) if c in "(:"), len(line)) for line in lines]
     return {line[:end]: line[end:] for line, end in zip(lines, ends)}
 

@@ -1,0 +1,163 @@
+"""The commands as a user types them: in a process of their own, into pipes, full disks and terminals without Greek."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+OLD_WINDOWS = {"PYTHONIOENCODING": "cp1252"}
+
+
+def run(command: str, folder: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    """A line of shell; `python` is this one, and `minitorch` and `reference` are found as in the checkout."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"python() {{ {shlex.quote(sys.executable)} \"$@\"; }}; {command}"],
+        cwd=folder, env=environment, capture_output=True, timeout=120,
+    )  # fmt: skip
+
+
+def last_line(done: subprocess.CompletedProcess[bytes]) -> str:
+    """The one line of its errors."""
+    assert done.stderr.count(b"\n") == 1, done.stderr.decode()
+    return done.stderr.decode().strip()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("trained")
+    assert run("python -m minitorch train --epochs 1", folder).returncode == 0
+    return folder
+
+
+# ---- mistakes ----
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        ("minitorch", "minitorch: error: name a command: train, evaluate or explain; minitorch --help tells more"),
+        ("minitorch trian", "did you mean train?"),
+        ("minitorch evalute x.pt", "did you mean evaluate?"),
+        ("minitorch --verison", "unrecognized arguments: --verison; did you mean --version?"),
+        ("minitorch train --epohcs 3", "minitorch train: error: unrecognized arguments: --epohcs 3; did you mean --epochs?"),
+        ("minitorch train --epohcs=3", "did you mean --epochs?"),
+        ("minitorch train --optimiser sgd", "did you mean --optimizer?"),
+        ("minitorch train --optimizer adma", "did you mean adam?"),
+        ("minitorch train quickly", "minitorch train: error: unrecognized arguments: quickly"),
+        ("minitorch explain --varable x", "did you mean --variable?"),
+        ("reference", "python -m reference: error: name a command: report, "),
+        ("reference raport", "did you mean report?"),
+        ("reference report --exampels 3", "python -m reference report: error: unrecognized arguments: --exampels 3; did you mean"),
+        ("reference bench --markdown x", "python -m reference bench: error: --markdown goes with --device cuda"),
+    ],
+)  # fmt: skip
+def test_a_misspelt_word_gets_a_suggestion(command: str, says: str) -> None:
+    done = run(f"python -m {command}")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert says in last_line(done)
+
+
+def test_a_misspelt_example_gets_a_suggestion() -> None:
+    assert last_line(run("python -m minitorch explain chian")).endswith("; did you mean chain?")
+
+
+def test_without_torch_the_oracle_says_what_it_needs(tmp_path: Path) -> None:
+    for missing in ("torch", "numpy"):
+        (tmp_path / missing).mkdir()
+        (tmp_path / missing / f"{missing}.py").write_text(
+            f"raise ModuleNotFoundError('No module named {missing}', name={missing!r})"
+        )
+        done = run("python -m reference report", PYTHONPATH=f"{tmp_path / missing}:{ROOT}")
+        assert (done.returncode != 0, done.stdout) == (True, b"")
+        assert re.search(rf"{missing} is not installed: pip install -e '\.\[test\]'$", last_line(done))
+
+
+# ---- where the output goes ----
+
+COMMANDS = [
+    "minitorch --help",
+    "minitorch --version",
+    "minitorch train --help",
+    "minitorch train --epochs 1 --out x.pt",
+    "minitorch evaluate digits.pt",
+    "minitorch explain",
+    "minitorch explain softmax",
+    "reference --help",
+]
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "reference derivatives"])
+@pytest.mark.parametrize("buffered", ["", "1"])
+def test_a_full_disk_is_one_line(command: str, buffered: str, trained: Path) -> None:
+    done = run(f"python -m {command} > /dev/full", trained, PYTHONUNBUFFERED=buffered)
+    assert done.returncode == 1
+    assert last_line(done).endswith("error: cannot write the output: No space left on device")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_pipe_that_nobody_reads_is_no_line(command: str, trained: Path) -> None:
+    done = run(f"(sleep 1.5; python -m {command}) | true", trained)
+    assert done.stderr == b""
+    assert done.returncode == 141
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_stdout_at_all(command: str, trained: Path) -> None:
+    done = run(f"python -m {command} >&-", trained)
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("terminal", [ASCII, OLD_WINDOWS, {"PYTHONIOENCODING": "ascii"}], ids=["C", "cp1252", "ascii"])
+def test_a_terminal_without_greek(command: str, terminal: dict[str, str], trained: Path) -> None:
+    done = run(f"python -m {command}", trained, **terminal)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout
+
+
+@pytest.mark.parametrize("terminal", [ASCII, OLD_WINDOWS, {}], ids=["C", "cp1252", "utf-8"])
+def test_files_are_read_in_their_own_encoding(terminal: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        'import minitorch\nσ = minitorch.tensor(2.0, requires_grad=True)\nloss = σ.exp()  # e^σ ≥ 0\n', encoding="utf-8"
+    )  # fmt: skip
+    done = run("python -m minitorch explain mine.py", tmp_path, **terminal)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"g of " + ("σ".encode() if terminal == {} else b"?") in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", ["minitorch train --epochs 2 --out x.pt", "reference machine --count 2", "reference mutate --op relu6"]
+)
+def test_no_progress_bar_goes_into_a_pipe(command: str, trained: Path) -> None:
+    done = run(f"python -m {command} 2>&1 | cat", trained)
+    assert b"it/s" not in done.stdout and b"\r" not in done.stdout and b"%|" not in done.stdout
+
+
+# ---- what it says to type next ----
+
+
+@pytest.mark.parametrize(
+    "start", ["python -m minitorch", "./bin/minitorch", "PATH=$PWD/bin:$PATH minitorch", "bin/minitorch"]
+)
+def test_the_command_it_names_can_be_typed(start: str, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    script = tmp_path / "bin" / "minitorch"
+    script.write_text(f"#!{sys.executable}\nimport sys\nfrom minitorch.cli import main\nsys.exit(main())\n")
+    script.chmod(0o755)
+    done = run(f"{start} train --epochs 1 --out 'my digits.pt'", tmp_path)
+    named = done.stdout.decode().splitlines()[-1].partition("with: ")[2]
+    activated = start.rpartition(" ")[0] + " " if start.startswith("PATH") else ""
+    if activated:
+        assert named == "minitorch evaluate 'my digits.pt'"
+    again = run(f"{activated}{named}", tmp_path)
+    assert (again.returncode, again.stderr) == (0, b""), named
+    assert again.stdout.startswith(b"test accuracy")
