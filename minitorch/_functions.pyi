@@ -75,7 +75,7 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: 
     """β · input + α · vec1 vec2ᵀ; of bools alone: whether either is true."""
 
 def adjoint(input: Tensor) -> Tensor:
-    """mT; for complex numbers it would be conjugated, and there are none here."""
+    """mT; complex numbers would be conjugated, and there are none here."""
 
 def all(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Whether all over `dim` are true (not 0)."""

@@ -158,6 +158,25 @@ def gradients_float32(row: Row, source: Source) -> None:
     compare_gradients(row, case, source, np.float32, second=False)
 
 
+def recorded(row: Row, source: Source) -> None:
+    """Where every float wants a gradient, the same outputs are recorded, under torch's refusals too."""
+    case = row.draw(source)
+    floats = [n for n, v in case.items() if _holds_floats(v)]
+    ours, theirs = (
+        attempt(row, f, case, lib, np.float64, floats) for f, lib in ((row.ours, minitorch), (row.theirs, torch))
+    )
+    if isinstance(theirs, Exception):
+        return
+    assert not isinstance(ours, Exception), f"{row}: ours {ours!r}\n{describe(case)}"
+    asks, should = ([getattr(t, "requires_grad", None) for t in flat(found)] for found in (ours, theirs))
+    assert asks == should, f"{row}: requires_grad {asks}, torch's {should}\n{describe(case)}"
+
+
+def _holds_floats(value: Any) -> bool:
+    first = value[0] if isinstance(value, list) and value else value
+    return isinstance(first, np.ndarray) and first.dtype.kind == "f"
+
+
 def special_gradients(row: Row, source: Source) -> None:
     """First gradients on 0, −0, ±1, ±∞ and nan."""
     source.special = row.special
@@ -444,7 +463,7 @@ def documented(row: Row, source: Source) -> None:
 
 
 CHECKS = (
-    values, values_float32, special_values, far_from_one, gradients, gradients_float32, special_gradients,
+    values, values_float32, special_values, far_from_one, gradients, gradients_float32, special_gradients, recorded,
     leaves_arguments_alone, keeps_only_what_it_names, refuses_or_is_right, dtypes, in_place, documented,
 )  # fmt: skip
 

@@ -184,6 +184,8 @@ class OpNode(Node):
         if "name" in self.metadata:  # a composite function gave it, or it was kept when the rest was freed
             return self.metadata["name"]
         op, plan = self.op, self.plan
+        if not op.derivatives:
+            return "torch::autograd::NotImplemented"
         if not op.grad_fn_asks:
             return op.grad_fn
         known = dict(zip(plan.names, self.saved or ()))

@@ -83,6 +83,7 @@ class Declaration:
         None  # the result lies in memory as the inputs do, else in row-major order; None: if elementwise
     )
     view: bool = False  # forward returns a view of its first input
+    discrete: bool = False  # its results are bools or whole numbers: then nothing is recorded, and no derivative is missing
     takes_out: bool = True  # whether a call may have out=
     # What dtype out= may have: the result's ("same"), another that it converts to ("cast"), or any, which is computed in ("computes").
     out_dtype: str | None = (

@@ -8,6 +8,7 @@ it names. Read next: `autograd/node.py`, the node that a plan leaves behind.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -138,24 +139,25 @@ def _picker(positions: tuple[int, ...]) -> Callable[[tuple], tuple]:
 
 
 def make_plan(op: Op, wanted: Sequence[int], tensors: Sequence[int], n_inputs: int, half: bool, where: str) -> Plan | None:
-    """The plan for a call in which these arguments want gradients, or None if the op has no derivative at all."""
-    if not op.derivatives:
-        return None
+    """The plan for a call in which these arguments want gradients, or None if there can be none."""
     declaration = op.declaration
+    if declaration.discrete:
+        return None
     names = {op.parameters[0]} if declaration.variadic else {op.parameters[i] for i in wanted}
     names &= {*declaration.differentiable}
     if not names:
         return None
     derivatives: list[Any] = [d for d in op.derivatives if names.intersection(d.of)]
     missing = names - {n for d in op.derivatives for n in d.of}
-    derivatives += [Derivative(op, [n], _not_implemented(op.__name__, n)) for n in sorted(missing)]
+    refusal = partial(_not_implemented, op.__name__) if op.derivatives else lambda n: _no_derivative(op.__name__)
+    derivatives += [Derivative(op, [n], refusal(n)) for n in sorted(missing)]
     targets = {n for d in derivatives for n in d.of}
     twin = next((d for d in op.twin_derivatives.get(where, ()) if targets <= set(d.of)), None)
     return Plan(op, derivatives, twin, tensors, n_inputs, half)
 
 
 def _not_implemented(op: str, name: str) -> Callable:
-    """The derivative that nobody has written."""
+    """The derivative by one input that nobody has written, of an op that has others."""
 
     def missing(g: Any) -> Any:
         raise NotImplementedError(
@@ -163,3 +165,14 @@ def _not_implemented(op: str, name: str) -> Callable:
         )
 
     return missing
+
+
+def _no_derivative(op: str) -> Callable:
+    """The derivative of an op that has none."""
+
+    def none(g: Any) -> Any:
+        raise RuntimeError(
+            f"derivative for aten::{op} is not implemented; detach() its inputs if no gradient is wanted there"
+        )
+
+    return none

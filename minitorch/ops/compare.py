@@ -5,6 +5,7 @@ Read next: `reduce.py`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,21 +14,23 @@ from ..op import Array, composite, row
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
+test = functools.partial(row, discrete=True)
+
 # ---- comparisons: nan is unequal to everything, itself included ----
 
-eq = row("eq", "a = b", lambda xp, a, b: xp.equal(a, b), numbers="b")
-ne = row("ne", "a ≠ b", lambda xp, a, b: xp.not_equal(a, b), numbers="b")
-lt = row("lt", "a < b", lambda xp, a, b: xp.less(a, b), numbers="b")
-le = row("le", "a ≤ b", lambda xp, a, b: xp.less_equal(a, b), numbers="b")
-gt = row("gt", "a > b", lambda xp, a, b: xp.greater(a, b), numbers="b")
-ge = row("ge", "a ≥ b", lambda xp, a, b: xp.greater_equal(a, b), numbers="b")
+eq = test("eq", "a = b", lambda xp, a, b: xp.equal(a, b), numbers="b")
+ne = test("ne", "a ≠ b", lambda xp, a, b: xp.not_equal(a, b), numbers="b")
+lt = test("lt", "a < b", lambda xp, a, b: xp.less(a, b), numbers="b")
+le = test("le", "a ≤ b", lambda xp, a, b: xp.less_equal(a, b), numbers="b")
+gt = test("gt", "a > b", lambda xp, a, b: xp.greater(a, b), numbers="b")
+ge = test("ge", "a ≥ b", lambda xp, a, b: xp.greater_equal(a, b), numbers="b")
 
 # ---- tests of a number ----
 
-isnan = row("isnan", "x is nan", lambda xp, x: xp.isnan(x), takes_out=False)
-isinf = row("isinf", "x is ∞ or −∞", lambda xp, x: xp.isinf(x), takes_out=False)
-isfinite = row("isfinite", "x is a finite number", lambda xp, x: xp.isfinite(x), takes_out=False)
-signbit = row(
+isnan = test("isnan", "x is nan", lambda xp, x: xp.isnan(x), takes_out=False)
+isinf = test("isinf", "x is ∞ or −∞", lambda xp, x: xp.isinf(x), takes_out=False)
+isfinite = test("isfinite", "x is a finite number", lambda xp, x: xp.isfinite(x), takes_out=False)
+signbit = test(
     "signbit",
     "the sign bit of x is set (of −0 too)",
     lambda xp, x: x < 0 if x.dtype.kind in "iub" else xp.signbit(x),
@@ -35,10 +38,10 @@ signbit = row(
 
 # ---- logic ----
 
-logical_not = row("logical_not", "not x", lambda xp, x: xp.logical_not(x), out_dtype="cast")
-logical_and = row("logical_and", "a and b", lambda xp, a, b: xp.logical_and(a, b), numbers="")
-logical_or = row("logical_or", "a or b", lambda xp, a, b: xp.logical_or(a, b), numbers="")
-logical_xor = row("logical_xor", "either a or b", lambda xp, a, b: xp.logical_xor(a, b), numbers="")
+logical_not = test("logical_not", "not x", lambda xp, x: xp.logical_not(x), out_dtype="cast")
+logical_and = test("logical_and", "a and b", lambda xp, a, b: xp.logical_and(a, b), numbers="")
+logical_or = test("logical_or", "a or b", lambda xp, a, b: xp.logical_or(a, b), numbers="")
+logical_xor = test("logical_xor", "either a or b", lambda xp, a, b: xp.logical_xor(a, b), numbers="")
 
 
 def _of_bits(name: str, function: Callable) -> Callable:
@@ -60,10 +63,10 @@ def _not(xp: Any, x: Array) -> Array:
     return xp.invert(x)
 
 
-bitwise_not = row("bitwise_not", "the bits of x, flipped", _not)
-bitwise_and = row("bitwise_and", "bits set in a and in b", _of_bits("bitwise_and", lambda xp, a, b: a & b))
-bitwise_or = row("bitwise_or", "bits set in a or in b", _of_bits("bitwise_or", lambda xp, a, b: a | b))
-bitwise_xor = row("bitwise_xor", "bits set in one of a and b", _of_bits("bitwise_xor", lambda xp, a, b: a ^ b))
+bitwise_not = test("bitwise_not", "the bits of x, flipped", _not)
+bitwise_and = test("bitwise_and", "bits set in a and in b", _of_bits("bitwise_and", lambda xp, a, b: a & b))
+bitwise_or = test("bitwise_or", "bits set in a or in b", _of_bits("bitwise_or", lambda xp, a, b: a | b))
+bitwise_xor = test("bitwise_xor", "bits set in one of a and b", _of_bits("bitwise_xor", lambda xp, a, b: a ^ b))
 
 
 def _shift(name: str, function: Callable) -> Callable:
@@ -79,8 +82,8 @@ def _shift(name: str, function: Callable) -> Callable:
     return forward
 
 
-bitwise_left_shift = row("bitwise_left_shift", "a · 2ᵇ", _shift("lshift", lambda xp, a, b: xp.left_shift(a, b)))
-bitwise_right_shift = row("bitwise_right_shift", "⌊a / 2ᵇ⌋", _shift("rshift", lambda xp, a, b: xp.right_shift(a, b)))
+bitwise_left_shift = test("bitwise_left_shift", "a · 2ᵇ", _shift("lshift", lambda xp, a, b: xp.left_shift(a, b)))
+bitwise_right_shift = test("bitwise_right_shift", "⌊a / 2ᵇ⌋", _shift("rshift", lambda xp, a, b: xp.right_shift(a, b)))
 
 # ---- whole tensors ----
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays.layout import empty_like, laid_out_like
-from ..op import Array, composite, op
+from ..op import Array, Index, composite, op
 from ..random import philox
 from ..random.generator import default_generator
 from ..random.philox import default_generator as gpu_generator
@@ -26,14 +26,14 @@ _SATURATION = 1.7580993408473766  # −SELU(−∞) = scale · α
 
 
 @op(promote=None, public=False, elementwise=True)
-def dropout_noise(xp: Any, x: Array, p: float) -> Array:
+def dropout_noise(xp: Any, x: Index, p: float) -> Array:
     """0 with probability p, else 1/(1 − p), in the shape, dtype and memory order of x"""
     wide = np.float64 if x.dtype == np.float64 else np.float32
     return _kept(xp, x, p) * (wide(1) / wide(1 - p)).astype(x.dtype)
 
 
 @op(promote=None, public=False, outputs=("factor", "offset"), elementwise=True)
-def alpha_noise(xp: Any, x: Array, p: float) -> tuple[Array, Array]:
+def alpha_noise(xp: Any, x: Index, p: float) -> tuple[Array, Array]:
     """(a, b) where x is kept, (0, b − 1.758 a) where it is dropped: the affine map keeps mean 0 and variance 1"""
     a = 1 / math.sqrt((_SATURATION * _SATURATION * p + 1) * (1 - p))
     keep = _kept(xp, x, p)

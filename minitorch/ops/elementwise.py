@@ -280,10 +280,31 @@ def _fmod(xp: Any, a: Array, b: Array) -> Array:
     return xp.fmod(a, b)
 
 
-floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, _zero, _zero, only="numbers", exact="b")
-trunc_divide = row("trunc_divide", "trunc(a / b)", _trunc_divide, _zero, _zero, only="numbers", exact="b", takes_out=False)
+# torch has no derivative of floor_divide, and none is made up here; the rounded quotients of `div` have the derivative 0.
+floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, only="numbers", exact="b")
+trunc_divide = row(
+    "trunc_divide",
+    "trunc(a / b)",
+    _trunc_divide,
+    _zero,
+    _zero,
+    only="numbers",
+    exact="b",
+    grad_fn="DivBackward2",
+    takes_out=False,
+)
+
+
+@elementwise(name="div", public=False, only="numbers", exact="b", grad_fn="DivBackward2")
+def floored_quotient(xp: Any, a: Operand, b: Operand) -> Array:
+    """⌊a / b⌋"""
+    return _floor_divide(xp, a, b)
+
+
+floored_quotient.grad("a")(_zero)
+floored_quotient.grad("b")(_zero)
 remainder = row("remainder", "a − b·⌊a / b⌋, with the sign of b", _remainder,
-                lambda g: g, lambda g, a, b: -g * floor_divide(a, b), only="numbers")  # fmt: skip
+                lambda g: g, lambda g, a, b: -g * floored_quotient(a, b), only="numbers")  # fmt: skip
 fmod = row("fmod", "a − b·trunc(a / b), with the sign of a", _fmod,
            lambda g: g, lambda g, a, b: -g * trunc_divide(a, b), numbers="b", only="numbers")  # fmt: skip
 
@@ -295,7 +316,7 @@ def div(input: Tensor | float, other: Tensor | float, *, rounding_mode: str | No
         return true_div(input, other)
     if rounding_mode not in ("floor", "trunc"):
         raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}")
-    return floor_divide(input, other) if rounding_mode == "floor" else trunc_divide(input, other)
+    return floored_quotient(input, other) if rounding_mode == "floor" else trunc_divide(input, other)
 
 
 # ---- powers ----

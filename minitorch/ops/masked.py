@@ -162,7 +162,7 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
 # ---- where, and how often ----
 
 
-@op(promote=None, keeps_layout=True, takes_out=False)
+@op(promote=None, keeps_layout=True, takes_out=False, discrete=True)
 def argwhere(xp: Any, x: Array) -> Array:
     """The index of each element that is not 0, one per row: (K, ndim)."""
     return xp.stack(x.nonzero()).T if x.ndim else xp.zeros((int(x != 0), 0), "int64")  # column by column, as torch
@@ -183,7 +183,7 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
 
 
 @op(promote=None, takes_out=False)
-def bincount(xp: Any, x: Index, weights: Index | None = None, minlength: int = 0) -> Array:
+def bincount(xp: Any, x: Index, weights: Array | None = None, minlength: int = 0) -> Array:
     """How often each of 0, 1, 2, … occurs in a vector, or the sum of the weights there."""
     if x.dtype.kind not in "iu":
         raise NotImplementedError(f'"bincount" not implemented for {x.dtype}: it counts integers; convert with .long()')

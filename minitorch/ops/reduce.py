@@ -152,14 +152,14 @@ def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dt
     return nansum(input, dim, keepdim, dtype=dtype) / (~isnan(input.detach())).sum(dim, keepdim)
 
 
-@op(promote=None, in_float32=True)
+@op(promote=None, in_float32=True, discrete=True)
 def all_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether all over `dim` are true (not 0)."""
     dims = canonical_dims(dim, x.ndim)
     return _truth(x, xp.all(x, dims, keepdims=keepdim) if dims else x != 0)
 
 
-@op(promote=None, in_float32=True)
+@op(promote=None, in_float32=True, discrete=True)
 def any_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether any over `dim` is true (not 0)."""
     dims = canonical_dims(dim, x.ndim)
@@ -171,7 +171,7 @@ def _truth(x: Array, found: Array) -> Array:
     return found.astype(x.dtype) if x.dtype == "uint8" else found
 
 
-@op(promote=None, in_float32=True, takes_out=False)
+@op(promote=None, in_float32=True, takes_out=False, discrete=True)
 def count_nonzero(xp: Any, x: Array, dim: Dims | None = None) -> Array:
     """How many over `dim` are not 0."""
     return (x != 0).sum(canonical_dims(dim, x.ndim)) if x.ndim else (x != 0).astype("int64")
@@ -348,10 +348,10 @@ def prod_grad(g: Tensor, x: Tensor, out: Tensor, dim: int | None, keepdim: bool)
     """
     if x.ndim == 0:
         return g
-    zeros_in_x = int(sum_(x == 0))
-    if zeros_in_x == 0:
+    how_many_zeros = int(sum_(x == 0))
+    if how_many_zeros == 0:
         return spread(g * out, x.shape, dim, keepdim) / x
-    if zeros_in_x > 1 and dim is None:
+    if how_many_zeros > 1 and dim is None:
         return zeros(g, x.shape)
     row, along = (reshape(x, (-1,)), 0) if dim is None else (x, dim)
     before = _products_before(row, along)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..arrays import dtypes
-from ..op import Array, op
+from ..op import Array, Index, op
 from .dims import canonical_dim
 from .elementwise import abs_ as absolute
 from .elementwise import exp, log, where
@@ -93,7 +93,7 @@ def logcumsumexp_grad(g: Tensor, x: Tensor, out: Tensor, dim: int) -> Tensor:
 
 
 @op(promote=None, public=False, in_float32=True)
-def lowest(xp: Any, like: Array) -> Array:
+def lowest(xp: Any, like: Index) -> Array:
     """The lowest number of the dtype of `like`."""
     return xp.full((), dtypes.finfo(dtypes.from_numpy_dtype(like.dtype)).min, like.dtype)
 

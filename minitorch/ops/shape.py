@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays.device import expanded
 from ..arrays.warning import warn
-from ..op import Array, composite, op, register
+from ..op import Array, Index, composite, op, register
 from ..op.signature import Dims, Sizes
 from .dims import as_ints, canonical_dim, canonical_dims
 
@@ -232,13 +232,13 @@ def row_major_grad(g: Tensor) -> Tensor:
 
 
 @op(promote=None, public=False)
-def zeros(xp: Any, like: Array, shape: Sizes) -> Array:
+def zeros(xp: Any, like: Index, shape: Sizes) -> Array:
     """Zeros of that shape, in the dtype of `like` and beside it: where derivatives start from. Nothing flows back."""
     return xp.zeros(tuple(shape), like.dtype)
 
 
 @op(promote=None, public=False)
-def ones(xp: Any, like: Array, shape: Sizes) -> Array:
+def ones(xp: Any, like: Index, shape: Sizes) -> Array:
     """Ones of that shape, in the dtype of `like` and beside it."""
     return xp.ones(tuple(shape), like.dtype)
 
@@ -305,35 +305,53 @@ def t_grad(g: Tensor) -> Tensor:
 
 
 def T(input: Any) -> Tensor:
-    """x with all its dimensions in reverse order; torch wants to keep it for matrices, and warns."""
+    """x with all its dimensions in reverse order: the transpose of a matrix."""
     if input.ndim == 0:
-        warn("Tensor.T is deprecated on 0-D tensors. This function is the identity in these cases.")
+        _is_the_identity("Tensor.T", "This function is the identity in these cases.")
     elif input.ndim != 2:
-        warn("The use of `x.T` on tensors of dimension other than 2 is deprecated; use `x.mT` or `x.permute`.")
+        warn(
+            "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an "
+            "error in a future release. Consider `x.mT` to transpose batches of matrices or "
+            "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor."
+        )
     return permute(input, tuple(range(input.ndim))[::-1])
-
-
-def H(input: Any) -> Tensor:
-    """The transpose of a matrix; of complex numbers it would be conjugated, and there are none here."""
-    if input.ndim not in (0, 2):
-        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {input.ndim}-D tensor; use .mT")
-    return adjoint(input)
 
 
 def mT(input: Any) -> Tensor:
     """The last two dimensions exchanged: each matrix of a batch transposed."""
-    if input.ndim == 0:
-        warn("Tensor.mT is deprecated on 0-D tensors. This function is the identity in these cases.")
-        return input
-    if input.ndim < 2:
-        raise RuntimeError(f"tensor.mT is only supported on matrices or batches of matrices. Got {input.ndim}-D tensor.")
-    return transpose(input, -2, -1)
+    return _of_matrices(input, "mT", "This function is the identity in these cases.")
+
+
+def H(input: Any) -> Tensor:
+    """The transpose of a matrix; complex numbers would be conjugated, and there are none here."""
+    if input.ndim not in (0, 2):
+        more = "" if input.ndim == 1 else " For batches of matrices, consider using tensor.mH"
+        raise RuntimeError(f"tensor.H is only supported on matrices (2-D tensors). Got {input.ndim}-D tensor.{more}")
+    return _of_matrices(input, "H", "Consider using x.conj().")
+
+
+def mH(input: Any) -> Tensor:
+    """mT; complex numbers would be conjugated, and there are none here."""
+    return _of_matrices(input, "mH", "Consider using x.conj().")
 
 
 @composite
 def adjoint(input: Tensor) -> Tensor:
-    """mT; for complex numbers it would be conjugated, and there are none here."""
-    return mT(input) if input.ndim else input
+    """mT; complex numbers would be conjugated, and there are none here."""
+    return _of_matrices(input, "adjoint()", "Consider using x.conj().")
+
+
+def _of_matrices(x: Any, name: str, instead: str) -> Tensor:
+    if x.ndim == 0:
+        _is_the_identity(name if name == "adjoint()" else f"Tensor.{name}", instead)
+        return x
+    if x.ndim == 1:
+        raise RuntimeError(f"tensor.{name} is only supported on matrices or batches of matrices. Got {x.ndim}-D tensor.")
+    return transpose(x, -2, -1)
+
+
+def _is_the_identity(name: str, instead: str) -> None:
+    warn(f"{name} is deprecated on 0-D tensors. {instead}")
 
 
 @composite

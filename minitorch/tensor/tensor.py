@@ -433,6 +433,22 @@ class Tensor(Writing, Copying, TensorMethods):
         alias._counter = self._counter
         return alias
 
+    def _bits_as(self, dtype: dtypes.dtype) -> Tensor:
+        """The same memory, its bits read as numbers of another dtype: `x.view(dtype)`. It has no derivative."""
+        array, old = self._array, dtypes.SCALAR_NAMES[self.dtype.name]
+        if dtype.itemsize != self.dtype.itemsize:
+            asked = f"to view {old} as {dtypes.SCALAR_NAMES[dtype.name]} (different element sizes)"
+            if not array.ndim:
+                raise RuntimeError(f"self.dim() cannot be 0 {asked}")
+            if array.strides[-1] != array.itemsize:
+                raise RuntimeError(f"self.stride(-1) must be 1 {asked}, but got {self.stride(-1)}")
+            ratio = max(dtype.itemsize // self.dtype.itemsize, 1)
+            if array.shape[-1] % ratio:
+                raise RuntimeError(f"self.size(-1) must be divisible by {ratio} {asked}, but got {array.shape[-1]}")
+        alias = self._alias()
+        alias._array = array.view(dtype.numpy)
+        return alias
+
     def retain_grad(self) -> None:
         """Keep `.grad` of this non-leaf as well when backward passes."""
         if not self._requires_grad:

@@ -84,9 +84,10 @@ pair("mul", torch.mul, a=floats(), b=floats(), broadcast=True)
 pair("true_divide", torch.true_divide, a=floats(), b=floats(away_from=0), broadcast=True)
 pair("div", torch.div, a=floats(), b=floats(away_from=0), rounding_mode=of(None, "floor", "trunc"), broadcast=True,
     smooth={"rounding_mode": of(None)})  # fmt: skip
-for name in ["floor_divide", "remainder", "fmod"]:
+for name in ["remainder", "fmod"]:
     smooth = {"a": floats(low=0.3, high=0.7), "b": floats(low=1, high=2)}
     pair(name, getattr(torch, name), a=floats(), b=floats(away_from=0), broadcast=True, smooth=smooth)
+pair("floor_divide", torch.floor_divide, a=floats(), b=floats(away_from=0), broadcast=True, differentiable=False)
 pair("trunc_divide", lambda a, b: torch.div(a, b, rounding_mode="trunc"), a=floats(), b=floats(away_from=0), broadcast=True,
     smooth={"a": floats(low=0.3, high=0.7), "b": floats(low=1, high=2)},
     ours_alone="torch writes it div(rounding_mode='trunc')")  # fmt: skip

@@ -20,6 +20,7 @@ class _BatchNorm(Module):
     """The state of a batch norm; subclasses say which inputs they accept (`dims`)."""
 
     dims: tuple[int, ...] = ()
+    _version = 2  # the first layout had no num_batches_tracked
 
     def __init__(
         self,
@@ -49,6 +50,12 @@ class _BatchNorm(Module):
         self.register_buffer("running_var", per_channel(minitorch.ones) if track_running_stats else None)
         count = minitorch.tensor(0, dtype=minitorch.int64, device=device)
         self.register_buffer("num_batches_tracked", count if track_running_stats else None)
+
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *lists: Any) -> None:
+        """A state of version 1, or of none, keeps the number of batches that is here."""
+        if local_metadata.get("version", 1) < 2 and self.track_running_stats:
+            state_dict.setdefault(f"{prefix}num_batches_tracked", self.num_batches_tracked)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *lists)
 
     def reset_running_stats(self) -> None:
         """Forget the batches seen: mean 0, variance 1."""

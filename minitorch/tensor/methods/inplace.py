@@ -6,8 +6,10 @@ the result into the tensor's memory."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral, Number
 from typing import TYPE_CHECKING, Any
 
+from ...arrays import dtypes
 from ...ops import activation, compare, elementwise, inplace, masked, matmul, scan, special, strided
 from ...ops import gather as gathering
 from ...ops import index as indexing
@@ -27,6 +29,7 @@ class InPlace:
     _update: Callable[..., Tensor]
     _apart_from: Callable[..., Tensor]
     _turn: Callable[..., Tensor]
+    new_tensor: Callable[..., Tensor]
 
     def neg_(self) -> Tensor:
         return self._update(elementwise.neg)
@@ -169,7 +172,9 @@ class InPlace:
     def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
         return self._update(elementwise.addcdiv, tensor1, tensor2, value=value)
 
-    def copy_(self, src: Tensor, non_blocking: bool = False) -> Tensor:
+    def copy_(self, src: Tensor | Number, non_blocking: bool = False) -> Tensor:
+        if isinstance(src, Number):
+            src = self.new_tensor(src, dtype=dtypes.int64 if isinstance(src, Integral) else dtypes.float64)
         if hasattr(src, "_array") and type(src._array) is not type(self._array):
             src = src.to(self.device)
         return self._update(inplace.copy, src)

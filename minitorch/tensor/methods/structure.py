@@ -5,8 +5,10 @@ Go to definition on the right-hand side to read the op, with its derivative besi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from ...arrays import dtypes
 from ...op.signature import checked
 from ...ops import einsum, extremes, masked, matmul, rearrange, reduce, scan, sort, strided
 from ...ops import gather as gathering
@@ -22,6 +24,7 @@ class Structure:
     """Shape, indexing, sorting, reductions and matrix products."""
 
     shape: Any
+    _bits_as: Callable[[dtypes.dtype], Tensor]
 
     # ---- reductions and scans ----
 
@@ -106,6 +109,9 @@ class Structure:
         return shaping.reshape(self, _spread("reshape", "shape", shape, named))
 
     def view(self, *shape: Any, **named: Any) -> Tensor:
+        dtype = shape[0] if len(shape) == 1 and not named else named.get("dtype") if not shape else None
+        if isinstance(dtype, dtypes.dtype):
+            return self._bits_as(dtype)
         return shaping.view(self, _spread("view", "size", shape, named))
 
     @checked
@@ -153,7 +159,7 @@ class Structure:
 
     @property
     def mH(self) -> Tensor:
-        return shaping.adjoint(self)
+        return shaping.mH(self)
 
     def adjoint(self) -> Tensor:
         return shaping.adjoint(self)

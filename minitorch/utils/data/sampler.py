@@ -80,7 +80,9 @@ class RandomSampler(Sampler[int]):
             generator = Generator().manual_seed(draw_seed(None))
         whole, rest = divmod(self.num_samples, 32 if self.replacement else n)
         if self.replacement:
-            for size in (32,) * whole + (rest,):
+            for size in itertools.chain(
+                itertools.repeat(32, whole), [rest]
+            ):  # so that the first comes at once, of however many
                 yield from random.randint(n, (size,), generator=generator, device="cpu").tolist()
             return
         for _ in range(whole):
