@@ -737,7 +737,7 @@ class _sort(NamedTuple):
     indices: Tensor
 
 def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool | None = False, out: tuple[Tensor, Tensor] | None = None) -> _sort:
-    """x in order along `dim`, and the indices that put it so; equal elements keep their order."""
+    """x in order along `dim`, and the indices that put it so; if stable, equal elements keep their order."""
 
 def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of the parts of x along `dim`: of one size each (the last may be smaller), or of the given sizes."""

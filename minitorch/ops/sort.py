@@ -1,21 +1,27 @@
 """Sorting and selecting: `sort`, `argsort`, `topk`, `kthvalue`, `median`.
 
 All are a choice of indices; the derivative sends each gradient back to where its element came from. nan counts as the
-largest. Read next: `matmul.py`.
+largest. Where equal elements may be in any order, they are in torch's: `ties.py`. Read next: `matmul.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.layout import copied
 from ..op import Array, composite, op
+from . import ties
 from .dims import canonical_dim
 from .extremes import shared_by_all, to_chosen
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
+
+LONG = 32768  # so many integers in one row torch sorts by their digits, which keeps equal ones in their order
 
 
 def _order(xp: Any, x: Array, axis: int, descending: bool) -> Array:
@@ -26,13 +32,34 @@ def _order(xp: Any, x: Array, axis: int, descending: bool) -> Array:
     return xp.flip(x.shape[axis] - 1 - flipped, axis)
 
 
+def _with_ties(xp: Any, x: Array, axis: int, order: Array, arrange: Callable, every_row: bool = False) -> Array:
+    """The order along `axis`, rows with equal elements as torch's algorithm leaves them: `arrange` of their ranks (see `ties`)."""
+    if xp is not np:  # torch's kernels for a GPU go otherwise
+        return order
+    rows, values = order.swapaxes(axis, -1), np.take_along_axis(x, order, axis).swapaxes(axis, -1)
+    before, after = values[..., :-1], values[..., 1:]
+    larger = (before != after) & ((before == before) | (after == after))  # nan is equal to nan here
+    ranks = np.concatenate([np.zeros((*larger.shape[:-1], 1), "int64"), larger.cumsum(-1)], -1)
+    for row in np.ndindex(rows.shape[:-1]):
+        if every_row or not larger[row].all():
+            by_place = np.empty_like(ranks[row])
+            by_place[rows[row]] = ranks[row]
+            found = arrange(by_place.tolist())
+            rows[row][: len(found)] = found
+    return order
+
+
 @op(name="sort", outputs=("values", "indices"), in_float32=True, keeps_layout=True, by_keyword="stable")
 def sort(xp: Any, x: Array, dim: int = -1, descending: bool = False, stable: bool | None = False) -> tuple[Array, Array]:
-    """x in order along `dim`, and the indices that put it so; equal elements keep their order."""
+    """x in order along `dim`, and the indices that put it so; if stable, equal elements keep their order."""
     axis = canonical_dim(dim, x.ndim)
     if not x.ndim:
         return x.copy(), xp.zeros((), "int64")
     indices = _order(xp, x, axis, descending)
+    by_digits = x.ndim == 1 and x.size >= LONG and x.dtype.kind in "iu" and not descending
+    expanded = x.strides[axis] == 0  # torch looks no further
+    if not (stable or by_digits or expanded) and x.shape[axis] > ties.SMALL:
+        indices = _with_ties(xp, x, axis, indices, ties.as_std_sort)
     return copied(xp, xp.take_along_axis(x, indices, axis), x), copied(xp, indices, x)
 
 
@@ -63,7 +90,10 @@ def topk(xp: Any, x: Array, k: int, dim: int = -1, largest: bool = True, sorted:
         raise RuntimeError(f"selected index k out of range: k must lie in [0, {size}], got {k}")
     if not x.ndim:
         return x.copy(), xp.zeros((), "int64")
-    indices = _order(xp, x, axis, largest)[(slice(None),) * axis + (slice(k),)]
+    indices = _order(xp, x, axis, largest)
+    if k:
+        indices = _with_ties(xp, x, axis, indices, lambda ranks: ties.as_topk(ranks, k, sorted), every_row=not sorted)
+    indices = indices[(slice(None),) * axis + (slice(k),)]
     return xp.take_along_axis(x, indices, axis), indices
 
 
@@ -79,7 +109,7 @@ def kthvalue(xp: Any, x: Array, k: int, dim: int = -1, keepdim: bool = False) ->
     n = _not_empty("kthvalue", x, dim)
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}, got {k} of {n}")
-    return _at_place(xp, x, xp.asarray(k - 1), dim, keepdim)
+    return _at_place(xp, x, xp.asarray(k - 1), dim, keepdim, lambda ranks: ties.as_quick_select(ranks, k - 1))
 
 
 kthvalue.grad(to_chosen)
@@ -94,13 +124,18 @@ def _not_empty(name: str, x: Array, dim: int) -> int:
     return n
 
 
-def _at_place(xp: Any, x: Array, place: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
+def _at_place(
+    xp: Any, x: Array, place: Array, dim: int, keepdim: bool, arrange: Callable | None = None
+) -> tuple[Array, Array]:
     """What stands at `place` once x is sorted along `dim`, and its index; `place` broadcasts over the other dimensions."""
     axis = canonical_dim(dim, x.ndim)
     if not x.ndim:
         return x.copy(), xp.zeros((), "int64")
     one_each = tuple(1 if d == axis else n for d, n in enumerate(x.shape))
-    indices = xp.take_along_axis(_order(xp, x, axis, False), xp.broadcast_to(place, one_each), axis)
+    order = _order(xp, x, axis, False)
+    if arrange is not None:
+        order = _with_ties(xp, x, axis, order, arrange)
+    indices = xp.take_along_axis(order, xp.broadcast_to(place, one_each), axis)
     values = xp.take_along_axis(x, indices, axis)
     return (values, indices) if keepdim else (values.squeeze(axis), indices.squeeze(axis))
 

@@ -361,25 +361,40 @@ pair("bincount", torch.bincount, x=ints("N", -1, 3))
 apart = floats(low=-100, high=100)
 for name in ["sort", "argsort"]:
     kind = {"smooth": {"x": apart}} if name == "sort" else {"differentiable": False}
-    pair(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), descending=booleans, stable=of(True), **kind)
+    pair(name, getattr(torch, name), x=floats(ties=True), dim=dim_of("x"), descending=booleans, stable=booleans, **kind)
     pair(name, getattr(torch, name), x=floats(), dim=dim_of("x"), descending=booleans, **kind)
+    # More than 16 with ties: std::sort splits them.
+    pair(
+        name, getattr(torch, name), x=floats("2 70", ties=True), dim=of(-1, 0), descending=booleans, stable=booleans, **kind
+    )
+pair("sort", torch.sort, x=ints("33000", 0, 50), dim=of(0), descending=booleans)  # many integers torch sorts by their digits
 pair("msort", torch.msort, x=floats(ties=True), smooth={"x": apart})
+for x in (floats("N 5"), floats("N 5", ties=True)):
+    pair("topk", torch.topk, x=x, k=of(0, 1, 3, 5, 6), dim=of(-1, 1), largest=booleans, sorted=booleans, smooth={"x": apart})
+pair("topk", torch.topk, x=floats(), k=of(1), dim=dim_of("x"), smooth={"x": apart})
 pair(
     "topk",
     torch.topk,
-    x=floats("N 5"),
-    expand=False,
-    k=of(0, 1, 3, 5, 6),
-    dim=of(-1, 1),
+    x=floats("2 70", ties=True),
+    k=of(1, 2, 30, 70),
     largest=booleans,
-    special=False,
+    sorted=booleans,
     smooth={"x": apart},
 )
-# Which of equal numbers torch takes is not said; so none are expanded here. (Its median(dim) of expanded memory is 0.)
-pair("topk", torch.topk, x=floats(), k=of(1), dim=dim_of("x"), special=False, expand=False, smooth={"x": apart})
-pair("kthvalue", torch.kthvalue, x=floats("N 4"), k=of(1, 2, 4, 5, 0), dim=of(1, -1), keepdim=booleans, special=False,
-    expand=False)  # fmt: skip
-pair("kthvalue", torch.kthvalue, x=floats(), k=of(1), dim=dim_of("x"), keepdim=booleans, special=False, expand=False)
+pair("topk", torch.topk, x=ints("300", 0, 9), k=of(3, 4, 5, 299), largest=booleans, sorted=booleans)
+pair("kthvalue", torch.kthvalue, x=floats("N 4"), k=of(1, 2, 4, 5, 0), dim=of(1, -1), keepdim=booleans)
+pair(
+    "kthvalue",
+    torch.kthvalue,
+    x=floats("30 2", ties=True),
+    k=of(1, 7, 15, 30),
+    dim=of(0),
+    keepdim=booleans,
+    smooth={"x": apart},
+)
+pair("kthvalue", torch.kthvalue, x=floats(), k=of(1), dim=dim_of("x"), keepdim=booleans)
 pair("median", torch.median, x=floats(ties=True), smooth={"x": apart}, empty=False)
 pair("median", torch.median, x=floats("0 2"), differentiable=False)
+# torch takes the median of expanded memory to be 0.
 pair("median", torch.median, x=floats(), dim=dim_of("x"), keepdim=booleans, expand=False)
+pair("median", torch.median, x=floats("30 2", ties=True), dim=of(0), keepdim=booleans, expand=False, smooth={"x": apart})
