@@ -4,6 +4,7 @@ Read in this order: `op/` (what an op is), `autograd/node.py` and `engine.py` (t
 `tensor/tensor.py`, `nn/modules/linear.py`, `optim/sgd.py`.
 """
 
+import sys as _sys
 import typing as _typing
 
 from . import autograd, backends, cuda, datasets, nn, ops, optim, random, serialization, utils
@@ -91,3 +92,11 @@ from .kernels import cpu as _cpu  # after the ops: its twins stand in for them
 from .kernels.cpu.blocks import get_num_threads, set_num_threads
 
 __version__ = "0.1.0"
+
+from .utils import names as _names
+
+for _module in (
+    _sys.modules[__name__], autograd, backends, cuda, func, nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, random,
+    utils, utils.data,
+):  # fmt: skip
+    _names.answer_for_what_is_missing(_module)

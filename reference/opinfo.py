@@ -63,7 +63,9 @@ def opinfo(only: str | None = None, dtype: str | None = None, most: int | None =
     chosen = [entry for entry in entries() if only is None or only in name_of(entry)]
     if not chosen:
         raise SystemExit(f"reference opinfo: no entry's name contains {only!r}")
-    tallies = [run(entry, (dtype,) if dtype else DTYPES, most) for entry in tqdm(chosen, unit="entry", leave=False)]
+    tallies = [
+        run(entry, (dtype,) if dtype else DTYPES, most) for entry in tqdm(chosen, unit="entry", leave=False, disable=None)
+    ]
     print("\n".join(lines(tallies)))
     return int(any(tally.differing() for tally in tallies))
 

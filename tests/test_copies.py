@@ -353,7 +353,7 @@ def public_functions() -> list[str]:
     for place in PLACES:
         ours, theirs = (at(lib, place) for lib in (minitorch, torch))
         for name in dir(ours):
-            if not name.startswith("_") and callable(getattr(ours, name)) and callable(getattr(theirs, name, None)):
+            if not name.startswith("_") and callable(getattr(ours, name, None)) and callable(getattr(theirs, name, None)):
                 names.append(f"{place}.{name}".lstrip("."))
     return names
 

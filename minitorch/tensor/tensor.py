@@ -25,6 +25,7 @@ from ..autograd.hooks import Hooks, hooks_of
 from ..op import door, lanes, recipe, signature
 from ..op.door import new
 from ..ops.dims import as_ints, canonical_dim
+from .absent import NotThereYet
 from .copying import Copying
 from .methods import TensorMethods
 from .storage import UntypedStorage
@@ -58,7 +59,7 @@ class Size(tuple):
         return f"minitorch.Size([{', '.join(map(str, self))}])"
 
 
-class Tensor(Writing, Copying, TensorMethods):
+class Tensor(Writing, Copying, TensorMethods, NotThereYet):
     """An n-dimensional array that remembers how it was computed, when asked to (`requires_grad=True`)."""
 
     # Class attributes are the defaults, so that the door only writes what differs.

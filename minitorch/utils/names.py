@@ -1,6 +1,11 @@
-"""How error messages name the type of an object (torch's `torch.typename`)."""
+"""How error messages name things: the type of an object (torch's `torch.typename`), a name that a module does not have."""
 
 from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, NoReturn
+
+from minitorch.tensor.absent import not_there_yet
 
 
 def typename(obj: object) -> str:
@@ -16,3 +21,15 @@ def typename(obj: object) -> str:
         return f"minitorch.{'cuda.' if obj.is_cuda else ''}{SCALAR_NAMES[obj.dtype.name]}Tensor"
     kind = type(obj)
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def answer_for_what_is_missing(module: ModuleType) -> None:
+    """Let the module say of a name it lacks that it is not there yet, and which names are near."""
+
+    def __getattr__(name: str) -> NoReturn:
+        there = (each for each, thing in vars(module).items() if not isinstance(thing, ModuleType))
+        hint = "" if name.startswith("__") else not_there_yet(name, there)
+        raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}{hint}")
+
+    made: Any = module
+    made.__getattr__ = __getattr__

@@ -1,0 +1,61 @@
+"""What torch has and minitorch does not have yet: an AttributeError says so, and which names are near.
+
+A class with `__getattr__` would make every look at a tensor's own attributes slower. So each of the names below is an attribute that
+raises when it is looked at; a method of that name, wherever it is defined, comes before it. `hasattr` is False.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+_names = """angle apply_ as_strided_scatter as_subclass byte ccol_indices cdouble cfloat chalf char cholesky cholesky_inverse
+cholesky_solve coalesce col_indices conj conj_physical conj_physical_ const_data_ptr corrcoef cov cross crow_indices
+deg2rad deg2rad_ dense_dim dequantize det diagflat diagonal_scatter diff dim_order dsplit eig fill_diagonal_ float_power
+float_power_ frexp gcd gcd_ geqrf grad_dtype hash_tensor histc histogram hsplit i0 i0_ igamma igamma_ igammac igammac_
+imag index index_reduce index_reduce_ indices int_repr inverse ipu is_coalesced is_conj is_distributed is_ipu is_maia
+is_meta is_mkldnn is_mps is_mtia is_neg is_nested is_pinned is_quantized is_same_size is_set_to is_shared is_sparse
+is_sparse_csr is_vulkan is_xla is_xpu isreal istft layout lcm lcm_ ldexp ldexp_ logaddexp2 logdet lstsq lu lu_solve map2_
+map_ matrix_exp matrix_power mode module_load mtia mvlgamma mvlgamma_ name nanmedian nanquantile narrow_copy new
+new_empty_strided nextafter nextafter_ nonzero_static orgqr ormqr pin_memory pinverse q_per_channel_axis
+q_per_channel_scales q_per_channel_zero_points q_scale q_zero_point qr qscheme quantile rad2deg rad2deg_ real
+record_stream reinforce renorm renorm_ resize resize_as resize_as_sparse_ resolve_conj resolve_neg row_indices
+scatter_reduce scatter_reduce_ select_scatter share_memory_ sinc sinc_ slice_inverse slice_scatter slogdet smm solve
+sparse_dim sparse_mask sparse_resize_ sparse_resize_and_clear_ split_with_sizes sspaddmm stft storage storage_type
+sum_to_size svd symeig to_dense to_mkldnn to_padded_tensor to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo
+to_sparse_csc to_sparse_csr triangular_solve type unique unique_consecutive unsafe_chunk unsafe_split
+unsafe_split_with_sizes values volatile vsplit xpu"""
+NAMES = _names.split()
+FEW = 20  # names that are soon read
+
+
+def not_there_yet(name: str, names: Iterable[str]) -> str:
+    """The end of a message about a name that is missing among `names`."""
+    known = {each.lower(): each for each in names if not each.startswith("_")}
+    near = [known[each] for each in difflib.get_close_matches(name.lower(), known, 3, 0.45)]
+    if not near and len(known) <= FEW:
+        near = sorted(known.values())
+    return ": if torch has it, it is not there yet" + (f"; near names: {', '.join(near)}" if near else "")
+
+
+class _Absent:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, tensor: Any, owner: type) -> NoReturn:
+        kind = f"type object '{owner.__name__}'" if tensor is None else f"'{owner.__name__}' object"
+        hint = not_there_yet(self.name, sorted(set(dir(owner)).difference(NAMES)))
+        raise AttributeError(f"{kind} has no attribute '{self.name}'{hint}")
+
+
+class NotThereYet:
+    """The last of a tensor's base classes."""
+
+    def __dir__(self) -> list[str]:
+        there = set(vars(self)).union(*(vars(cls) for cls in type(self).__mro__ if cls is not NotThereYet))
+        return [name for name in super().__dir__() if name in there]
+
+
+for _name in NAMES:
+    setattr(NotThereYet, _name, _Absent(_name))

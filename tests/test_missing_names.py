@@ -1,0 +1,68 @@
+"""What torch has and minitorch has not: an AttributeError that says so and names what is near, and nothing else changes."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+import torch
+
+import minitorch
+from minitorch.tensor import absent
+
+F = minitorch.nn.functional
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "near"),
+    [
+        (minitorch, "linalg", "linear"),
+        (minitorch, "conv2d", ""),
+        (minitorch, "sigmoyd", "sigmoid"),
+        (minitorch.nn, "Conv2d", "BatchNorm2d"),
+        (minitorch.nn, "Liner", "Linear"),
+        (minitorch.nn, "relu", "ReLU"),
+        (F, "scaled_dot_product_atention", ""),
+        (F, "crossentropy", "cross_entropy"),
+        (minitorch.optim, "RMSprop", "AdamW"),
+        (minitorch.optim.lr_scheduler, "StepLr", "StepLR"),
+        (minitorch.utils.data, "Dataloader", "DataLoader"),
+        (minitorch.Tensor, "unique", "unsqueeze"),
+        (minitorch.ones(1), "unique", "unsqueeze"),
+        (minitorch.nn.Parameter(minitorch.ones(1)), "to_sparse", ""),
+    ],
+    ids=str,
+)
+def test_says_that_it_is_not_there_yet(place: object, name: str, near: str) -> None:
+    assert not hasattr(place, name)
+    assert getattr(place, name, "default") == "default"
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}': if torch has it, it is not there yet") as caught:
+        getattr(place, name)
+    assert near in str(caught.value)
+
+
+def test_methods_of_torchs_that_are_not_there_are_known() -> None:
+    missing = {n for n in dir(torch.Tensor) if not n.startswith("_") and not hasattr(minitorch.Tensor, n)}
+    assert missing <= set(absent.NAMES)
+
+
+def test_they_are_in_nobodys_way() -> None:
+    x = minitorch.ones(1)
+    assert not set(dir(x)) & {"unique", "storage"}
+    assert {"sum", "tag"} - set(dir(x)) == {"tag"}
+    x.name = x.tag = "weight"
+    assert {"name", "tag"} <= set(dir(x))
+    assert [x.name, copy.deepcopy(x).name, pickle.loads(pickle.dumps(x)).name] == ["weight"] * 3
+
+    class Own(minitorch.Tensor):
+        def unique(self) -> str:
+            return "mine"
+
+    assert Own([1.0]).unique() == "mine"
+    assert "unique" in dir(Own([1.0]))
+
+
+def test_a_dunder_is_nothing_of_torchs() -> None:
+    with pytest.raises(AttributeError, match=r"^module 'minitorch' has no attribute '__path_of__'$"):
+        _ = minitorch.__path_of__
