@@ -115,8 +115,11 @@ class Geometry(NamedTuple):
     @classmethod
     def of(cls, base: Any, view: Any) -> Geometry:
         """What an array shows of another, whose memory it shares."""
-        offset = storage_offset(view) - storage_offset(base) if view.size else 0
-        return cls(base.shape, element_strides(base), view.shape, element_strides(view), offset)
+        if owner(base) is owner(view):
+            offset = (address(view) - address(base)) // view.itemsize
+        else:  # (CuPy's `as_strided` does not say whose memory it shows; and `.data` may have given one of them another)
+            offset = storage_offset(view) - storage_offset(base)
+        return cls(base.shape, element_strides(base), view.shape, element_strides(view), offset if view.size else 0)
 
     def repeats(self) -> bool:
         """Whether an element may be shown several times: a step of some dimension stays within the reach of the shorter ones."""
@@ -154,7 +157,12 @@ class Geometry(NamedTuple):
 
 
 def as_strided(array: Any, geometry: Geometry) -> Any:
-    """The view of an array that `geometry` describes; RuntimeError if that is not within its memory."""
+    """The view of an array that `geometry` describes. Nothing checks that it stays within the memory: see `must_hold_view`."""
+    return _view(array, geometry.size, geometry.stride, geometry.offset)
+
+
+def must_hold_view(array: Any, geometry: Geometry) -> None:
+    """RuntimeError if the view is not within the memory of an array."""
     length = _length(geometry.size, geometry.stride)
     begin, room = storage_offset(array) + geometry.offset, storage(array)[1] // array.itemsize
     if length and not 0 <= begin <= begin + length <= room:
@@ -163,7 +171,6 @@ def as_strided(array: Any, geometry: Geometry) -> Any:
             f"{array.itemsize} requiring a storage size of {(begin + length) * array.itemsize} are out of bounds for storage of "
             f"size {room * array.itemsize}"
         )
-    return _view(array, geometry.size, geometry.stride, geometry.offset)
 
 
 def _view(array: Any, shape: tuple, strides: tuple, offset: int) -> Any:

@@ -186,13 +186,3 @@ class users_code:
 
     def __exit__(self, *exc: Any) -> None:
         grad_mode.on_arrays = self.outside
-
-
-class recording:
-    """`enable_grad` for the engine's own use: it records in this block, and nothing else changes."""
-
-    def __enter__(self) -> None:
-        self.outside, grad_mode.enabled = grad_mode.enabled, True
-
-    def __exit__(self, *exc: Any) -> None:
-        grad_mode.enabled = self.outside

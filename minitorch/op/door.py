@@ -136,6 +136,14 @@ class Op:
         except TypeError as error:
             raise in_torchs_words(error, [getattr(x, "_array", x) for x in args]) from None
 
+    def record(self, args: tuple, out: Any) -> Any:
+        """The node of a call whose result, `out`, is there already: nothing is computed. An argument must want a gradient."""
+        recipe = self.recipes.get(tuple(map(kind_of, args)))
+        if recipe is None:
+            args, recipe = self._resolve(args)
+        assert recipe.plan is not None
+        return recipe.plan.record(args, (out,))
+
     def _wrapped(self, array: Any, args: tuple, recipe: Recipe) -> Any:
         """The output as a Tensor, with a node if the call is recorded."""
         out = new(Tensor)

@@ -10,12 +10,11 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..arrays.device import scatter_add
-from ..arrays.memory import Geometry, element_strides, storage_offset
+from ..arrays.memory import Geometry, element_strides, must_hold_view, storage_offset
 from ..arrays.memory import as_strided as view_by_strides
 from ..op import Array, Indices, composite, op
 from ..op.signature import Sizes
 from .dims import as_ints, canonical_dim
-from .elementwise import clone
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -46,7 +45,9 @@ def asked_for(x: Tensor, size: tuple, stride: tuple, offset: int | None) -> Geom
     if offset is not None and offset < 0:
         raise RuntimeError(f"Tensor: invalid storage offset {offset}")
     beyond_x = 0 if offset is None else offset - storage_offset(x._array)
-    return Geometry(x._array.shape, element_strides(x._array), size, stride, beyond_x)
+    asked = Geometry(x._array.shape, element_strides(x._array), size, stride, beyond_x)
+    must_hold_view(x._array, asked)
+    return asked
 
 
 @op(promote=None, view=True, public=False, grad_fn="AsStridedBackward0")
@@ -77,14 +78,23 @@ def in_zeros(xp: Any, x: Array, geometry: Any) -> Array:
 @in_zeros.grad
 def in_zeros_grad(g: Tensor, geometry: Any) -> Tensor:
     """∂L/∂x = g where it was shown"""
-    return strided(as_base(g, geometry), geometry)
+    return part(g, geometry)
 
 
-@op(promote=None, public=False, in_float32=True, keeps_layout=True, grad_fn="CloneBackward0")
-def as_base(xp: Any, x: Array, geometry: Any) -> Array:
-    """x, in memory as the base lies, so that the view can be taken of it: x itself if it lies so already."""
-    if geometry.fits(x):
-        return x
+@op(promote=None, public=False, in_float32=True, grad_fn="AsStridedBackward0")
+def part(xp: Any, x: Array, geometry: Any) -> Array:
+    """What the view would show of x, if x lay in memory as the base does."""
+    return view_by_strides(x if geometry.fits(x) else as_base(xp, x, geometry), geometry)
+
+
+@part.grad
+def part_grad(g: Tensor, geometry: Any) -> Tensor:
+    """∂L/∂x = zeros, with g where it was shown"""
+    return in_zeros(g, geometry)
+
+
+def as_base(xp: Any, x: Array, geometry: Geometry) -> Array:
+    """A copy of x that lies in memory as the base does."""
     memory, base = geometry.memory(xp, x.dtype)
     if geometry.of_itself().repeats():
         scatter_add(xp, memory, (geometry.of_itself().places(xp, geometry),), x)
@@ -102,12 +112,6 @@ def how_often(xp: Any, memory: Array, geometry: Geometry) -> Array:
     return xp.maximum(counts, 1)
 
 
-@as_base.grad
-def as_base_grad(g: Tensor) -> Tensor:
-    """∂L/∂x = g"""
-    return g
-
-
 # ---- what a write through a view means for its base ----
 
 
@@ -123,15 +127,27 @@ def write_view(xp: Any, base: Array, value: Array, geometry: Indices) -> Array:
 @write_view.grad("base")
 def write_view_grad_base(g: Tensor, geometry: Any) -> Tensor:
     """∂L/∂base = g, 0 in the part that was overwritten"""
-    kept = as_base(clone(g), geometry)
-    strided(kept, geometry)[...] = 0
-    return kept
+    return without(g, geometry)
 
 
 @write_view.grad("value")
 def write_view_grad_value(g: Tensor, geometry: Any) -> Tensor:
     """∂L/∂value = g in that part"""
-    return strided(as_base(g, geometry), geometry)
+    return part(g, geometry)
+
+
+@op(promote=None, public=False, grad_fn="CloneBackward0")
+def without(xp: Any, x: Array, geometry: Any) -> Array:
+    """x with zeros where the view shows it."""
+    kept = as_base(xp, x, geometry)
+    view_by_strides(kept, geometry)[...] = 0
+    return kept
+
+
+@without.grad
+def without_grad(g: Tensor, geometry: Any) -> Tensor:
+    """∂L/∂x = g, 0 there"""
+    return without(g, geometry)
 
 
 # ---- windows ----

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from .generator import Generator
+from .generator import Generator, at_once
 
 Array = np.ndarray
 
 
+@at_once
 def integers(g: Generator, n: int, low: int, span: int, two_words: bool) -> Array:
     """n int64 in low … low + span − 1, wrapped at 2⁶⁴; `two_words`: from 64 bits instead of 32."""
     raw = g.words64(n) if two_words else g.words(n).astype(np.uint64)
@@ -22,6 +23,7 @@ def integers(g: Generator, n: int, low: int, span: int, two_words: bool) -> Arra
     return (raw + np.uint64(low % 2**64)).view(np.int64)
 
 
+@at_once
 def permutation(g: Generator, n: int) -> list[int]:
     """0 … n−1 in random order (Fisher and Yates); from 2³²/20 on each step takes two words, for their remainder is biased."""
     if n >= (2**32 - 1) // 20:
@@ -38,6 +40,7 @@ def permutation(g: Generator, n: int) -> list[int]:
     return order
 
 
+@at_once
 def by_weight(g: Generator, weights: Array, n: int) -> Array:
     """n indices with replacement: where u falls among the running sums of the weights, summed in float32 or float64."""
     sums = weights.astype(np.float64 if weights.dtype == np.float64 else np.float32).cumsum()

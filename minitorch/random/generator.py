@@ -6,7 +6,10 @@ takes the low 24 bits of one word, a float64 the low 53 bits of two. Read next: 
 
 from __future__ import annotations
 
+import functools
 import os
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,6 +44,7 @@ class Generator:
 
     def __init__(self, device: Any = "cpu") -> None:
         self.device = as_device(device)
+        self.lock = threading.RLock()  # held while a tensor is drawn: see `at_once`
         self.manual_seed(67280421310721)
 
     def manual_seed(self, seed: int) -> Generator:
@@ -50,8 +54,9 @@ class Generator:
         seed = seed.__index__()
         if not -(2**63) <= seed < 2**64:
             raise ValueError(f"Overflow when unpacking long long: the seed {seed} is outside [-2^63, 2^64)")
-        self._seed = seed % 2**64
-        self._state, self._fresh, self.cached_normal = None, True, None
+        with self.lock:
+            self._seed = seed % 2**64
+            self._state, self._fresh, self.cached_normal = None, True, None
         return self
 
     def initial_seed(self) -> int:
@@ -68,12 +73,13 @@ class Generator:
 
     def get_state(self) -> Any:
         """Where the stream stands: 5,056 bytes, uint8, in torch's own layout."""
-        mersenne = self._twister().get_state(legacy=False)["state"]
-        used = mersenne["pos"]
         state = np.zeros(1, _STATE)
-        state["seed"], state["left"], state["seeded"] = self._seed, 1 if used == 624 else 625 - used, 1
-        state["next"], state["words"] = 0 if self._fresh else used, mersenne["key"]
-        state["normal"], state["has_normal"] = self.cached_normal or 0.0, self.cached_normal is not None
+        with self.lock:
+            mersenne = self._twister().get_state(legacy=False)["state"]
+            used = mersenne["pos"]
+            state["seed"], state["left"], state["seeded"] = self._seed, 1 if used == 624 else 625 - used, 1
+            state["next"], state["words"] = 0 if self._fresh else used, mersenne["key"]
+            state["normal"], state["has_normal"] = self.cached_normal or 0.0, self.cached_normal is not None
         return door.Tensor._wrap(state.view(np.uint8))
 
     def set_state(self, new_state: Any) -> Generator:
@@ -87,11 +93,12 @@ class Generator:
         state = np.frombuffer(new_state.numpy().tobytes(), _STATE)[0]
         if not (1 <= state["left"] <= 624 and state["next"] <= 624 and state["seeded"]):
             raise RuntimeError("Invalid mt19937 state: these bytes are not from get_state()")
-        self._seed, self._fresh = int(state["seed"]), int(state["next"]) == 0
         used = 624 if state["left"] == 1 else int(state["next"])
-        self._state = np.random.RandomState(0)
-        self._state.set_state(("MT19937", state["words"].astype(np.uint32), used, 0, 0.0))
-        self.cached_normal = float(state["normal"]) if state["has_normal"] else None
+        twister = np.random.RandomState(0)
+        twister.set_state(("MT19937", state["words"].astype(np.uint32), used, 0, 0.0))
+        with self.lock:
+            self._seed, self._fresh, self._state = int(state["seed"]), int(state["next"]) == 0, twister
+            self.cached_normal = float(state["normal"]) if state["has_normal"] else None
         return self
 
     def clone_state(self) -> Generator:
@@ -125,6 +132,17 @@ class Generator:
     def uniform64(self, n: int) -> np.ndarray:
         """n float64 in [0, 1): k / 2⁵³, with k the low 53 bits of two words."""
         return (self.words64(n) & np.uint64(2**53 - 1)).astype(np.float64) * 2.0**-53
+
+
+def at_once(draw: Callable) -> Callable:
+    """A function that draws from its first argument, a generator, and lets no other thread draw in between."""
+
+    @functools.wraps(draw)
+    def locked(generator: Generator, *args: Any) -> Any:
+        with generator.lock:
+            return draw(generator, *args)
+
+    return locked
 
 
 def _restored(device: str, state: np.ndarray) -> Generator:

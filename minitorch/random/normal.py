@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from . import cephes, exact
-from .generator import Generator
+from .generator import Generator, at_once
 
 Array = np.ndarray
 
@@ -21,6 +21,7 @@ Array = np.ndarray
 # ---- the scalar path ----
 
 
+@at_once
 def scalar_normals(g: Generator, n: int, library: exact.Library) -> Array:
     """n standard normals in float64, in pairs r cos t, r sin t; the generator keeps one that is left over."""
     kept = [] if g.cached_normal is None or n == 0 else [g.cached_normal]
@@ -43,6 +44,7 @@ def _pairs(u: Array, library: exact.Library) -> Array:
 # ---- the block path ----
 
 
+@at_once
 def block_normals(g: Generator, n: int, dtype: Any, mean: float, std: float) -> Array:
     """n ≥ 16 normals. If n is no multiple of 16, the last 16 are drawn again: their block overlaps the one before."""
     whole = n - n % 16

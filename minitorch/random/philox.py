@@ -9,6 +9,7 @@ Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011. Read n
 from __future__ import annotations
 
 import os
+import threading
 from typing import Any
 
 LOW = 0xFFFFFFFF
@@ -48,14 +49,18 @@ class PhiloxGenerator:
 
     place: tuple[int, int]  # seed and offset
 
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
     def start(self, seed: int) -> None:
         """Start the stream of this seed, of which 64 bits count."""
         self.place = int(seed) % 2**64, 0
 
     def take(self, n: int) -> tuple[int, int]:
         """(seed, counter) for the next n words."""
-        seed, offset = self.place
-        self.place = seed, offset + 4 * WIDTH * tiles_for(n)
+        with self.lock:
+            seed, offset = self.place
+            self.place = seed, offset + 4 * WIDTH * tiles_for(n)
         return seed, offset // 4
 
 

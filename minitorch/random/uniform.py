@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from .exact import fma, library_for, rounded
-from .generator import Generator
+from .generator import Generator, at_once
 from .normal import scalar_normals
 
 Array = np.ndarray
 
 
+@at_once
 def uniform(g: Generator, n: int, dtype: Any, a: float, b: float) -> Array:
     """a + (b − a) u with one rounding, in float32 for the half-precision types; a where rounding reaches b."""
     wide = np.float64 if dtype == np.float64 else np.float32
@@ -29,27 +30,32 @@ def uniform(g: Generator, n: int, dtype: Any, a: float, b: float) -> Array:
     return r
 
 
+@at_once
 def exponential(g: Generator, n: int, dtype: Any, rate: float) -> Array:
     """−ln(1 − u) / λ"""
     return rounded((-1 / rate) * library_for(dtype).log1p(-g.uniform64(n)), dtype)
 
 
+@at_once
 def cauchy(g: Generator, n: int, dtype: Any, median: float, sigma: float) -> Array:
     """median + σ tan(π (u − ½))"""
     return rounded(fma(library_for(dtype).tan(np.pi * (g.uniform64(n) - 0.5)), sigma, median), dtype)
 
 
+@at_once
 def geometric(g: Generator, n: int, dtype: Any, p: float) -> Array:
     """⌈ln u / ln(1 − p)⌉: how many trials until one of probability p succeeds"""
     return rounded(np.ceil(library_for(dtype).log(g.uniform64(n)) / np.log1p(-p)), dtype)
 
 
+@at_once
 def log_normal(g: Generator, n: int, dtype: Any, mean: float, std: float) -> Array:
     """exp(mean + std z), z by the scalar path whatever n"""
     library = library_for(dtype)
     return rounded(library.exp(fma(scalar_normals(g, n, library), std, mean)), dtype)
 
 
+@at_once
 def bernoulli(g: Generator, n: int, p: Any) -> Array:
     """u < p as bools, for one p or n of them. One p is compared with 53 bits, an array of p with as many as it has."""
     if isinstance(p, np.ndarray) and p.dtype != np.float64:

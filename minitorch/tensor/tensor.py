@@ -29,7 +29,7 @@ from .absent import NotThereYet
 from .copying import Copying
 from .methods import TensorMethods
 from .storage import UntypedStorage
-from .writing import INFERENCE, Version, Writing
+from .writing import INFERENCE, Writing
 
 new_tuple = tuple.__new__  # of a shape that is known to hold ints
 
@@ -341,7 +341,7 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
             self._accumulator = None  # its gradients will be of the new kind; a graph made before keeps the old end
         self._array = value._array
         if self._base is None and self.is_inference() is not value.is_inference():
-            self._counter = INFERENCE if value.is_inference() else None
+            self._counter = INFERENCE if value.is_inference() else Version()
 
     # ---- autograd ----
 
@@ -429,9 +429,7 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
         """A tensor on the same memory with the same version counter and no history."""
         alias = new(Tensor)
         alias._array = self._array
-        if self._counter is None:
-            self._counter = Version()
-        alias._counter = self._counter
+        alias._counter = self._counted()
         return alias
 
     def _bits_as(self, dtype: dtypes.dtype) -> Tensor:

@@ -8,6 +8,8 @@ before anything is written. Read next: `tensor.py`, `ops/strided.py` for what a 
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -18,7 +20,7 @@ from ..arrays import dtypes
 from ..arrays.device import mixed_devices
 from ..arrays.memory import Geometry, overlap, repeats, same_data
 from ..autograd import graph, leaves, node
-from ..autograd.grad_mode import grad_mode, recording
+from ..autograd.grad_mode import grad_mode
 from ..autograd.hooks import hooks_of
 from ..op import Op
 from ..ops.inplace import copy, fill, zero
@@ -33,6 +35,11 @@ class Version:
 
     n = 0
     fresh: WeakList | None = None  # the views that have a history, which the next write puts out of date
+
+    def __init__(self) -> None:
+        self.lock: Any = (
+            threading.RLock()
+        )  # held by a write from reading to counting: other threads' writes come before or after
 
     def count(self) -> None:
         """A write: views will make their history anew."""
@@ -68,6 +75,9 @@ class WeakList:
 
 class InferenceVersion(Version):
     """What stands in the counter's place of a tensor made in `inference_mode`: it has no version to read."""
+
+    def __init__(self) -> None:
+        self.lock = contextlib.nullcontext()  # all of them share this counter, which is no reason to wait for each other
 
     @property
     def n(self) -> int:  # type: ignore[override]
@@ -112,9 +122,7 @@ class Writing:
 
     def _adopt_view(self, view: Tensor, several: bool = False) -> None:
         """`view`, perhaps one of several of one op, shows this tensor's memory: share the version, and remember the base."""
-        if self._counter is None:
-            self._counter = Version()
-        view._counter = self._counter
+        view._counter = self._counted()
         if self is view:
             return
         if self._counter is INFERENCE:  # nothing follows it: what it shows has no history
@@ -161,28 +169,29 @@ class Writing:
                 f"this view {self._refusal}, and its base or another view of its base has been modified inplace. Use an "
                 "out-of-place operation instead, or clone() the view first."
             )
-        node = self._as_part_of(self._base)._grad_fn
+        node = self._as_part_of(self._base)
         self._hooks_stay_with(old, node)
         self._grad_fn, self._output_nr, self._maker, self._seen_version = node, 0, None, self._version
         self._counter.watch(self)
         return node
 
-    def _as_part_of(self, base: Any) -> Tensor:
-        """This view again, as a part of what its base is now, recorded; a base without history gives a node that leads nowhere."""
+    def _as_part_of(self, base: Any) -> Any:
+        """The node of this view as a part of what its base is now; a base without history gives a node that leads nowhere."""
         if not base._requires_grad:
             base = base._before_write()
             base._requires_grad, base._grad_fn, base._seen_version = True, leaves.STALE, base._counter.n
-        with recording():
-            return strided(base, Geometry.of(base._array, self._array))
+        return strided.record((base, Geometry.of(base._array, self._array)), self)
 
     # ---- writes ----
 
     def _bump(self) -> None:
         """Count a write to this memory."""
-        if self._counter is None:
-            self._counter = Version()
-        if self._counter is not INFERENCE:
+        if self._counted() is not INFERENCE:
             self._counter.count()
+
+    def _counted(self) -> Version:
+        """This memory's counter. (Two threads that are the first to ask get the same.)"""
+        return self._counter or self.__dict__.setdefault("_counter", Version())
 
     def _accumulate(self, g: Any) -> None:
         """self += g, an array or a Tensor, in this memory, unrecorded: how `.grad` grows when backward comes by again."""
@@ -206,7 +215,13 @@ class Writing:
         if any(isinstance(x, Writing) and self._overlaps(x, "partial") for x in args):
             raise RuntimeError(_OVERLAP)
         # What a hook or an op inside a composite function keeps of this tensor must be out of the write's reach.
-        apart = graph.hooks_are_active() or not isinstance(op, Op)
+        if graph.hooks_are_active():  # they are users' code, which may wait for another thread
+            return self._write(True, op, args, kwargs)
+        with self._counted().lock:
+            return self._write(not isinstance(op, Op), op, args, kwargs)
+
+    def _write(self, apart: bool, op: Callable, args: tuple, kwargs: dict) -> Any:
+        """The write itself, which nothing forbids."""
         followed = grad_mode.enabled and self._base is not None and self._base._requires_grad
         before = self._before_write(apart) if apart or followed else self
         out = op(before, *args, **kwargs)
@@ -244,7 +259,7 @@ class Writing:
         if recorded:
             self._check_history()
         before = self._alias()
-        before._counter = None  # what is made of it shall not count as a view that is there to stay
+        before._counter = Version()  # what is made of it shall not count as a view that is there to stay
         if recorded:
             before._requires_grad, before._grad_fn, before._output_nr = True, self.grad_fn, self._output_nr
         out = view(before, *args)
@@ -334,9 +349,9 @@ class Writing:
         if self._base is None:
             before._requires_grad, before._grad_fn, before._output_nr = self._requires_grad, self._grad_fn, self._output_nr
         elif self._base._requires_grad and grad_mode.enabled:
-            before._requires_grad, before._grad_fn = True, self._as_part_of(self._base._before_write())._grad_fn
+            before._requires_grad, before._grad_fn = True, self._as_part_of(self._base._before_write())
         if apart:
-            before._array, before._counter = self._array.copy(), None
+            before._array, before._counter = self._array.copy(), Version()
         return before
 
 
