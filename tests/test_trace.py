@@ -112,20 +112,20 @@ def test_views_and_writing_in_place() -> None:
     assert str(trace(loss, {"x": x, "s": s, "y": y, "part": part}, run=True)) == text("""
         backward of the result: 10 steps
 
-        step  node             op           gradient of           from   adds to                keeps
-           1  SumBackward0     sum          () = 1                start  x → 2 = [1, 1]
-           2  MulBackward0     mul          (2,) = [1, 1]         1      a → 4 = [4, 6]         b is part (2,), view of 12 B
-                                                                         b → 3 = [20, 4]        a (2,), view of 12 B, as step 2
-           3  SliceBackward0   basic_index  part (2,) = [20, 4]   2      x → 5 = [0, 20, 4]
-           4  SliceBackward0   basic_index  (2,) = [4, 6]         2      x → 5 = [4, 6, 0]
-           5  CopySlices       write_view   y (3,) = [4, 26, 4]   3 + 4  base → 9 = [0, 26, 4]
-                                                                         value → 6 = 4
-           6  MulBackward0     mul          () = 4                5      a → 8 = 40             b is s (), 4 B, leaf
-                                                                         b → 7 = 8              a (), 4 B
-           7  AccumulateGrad                s () = 8              6      s.grad
-           8  SelectBackward0  basic_index  () = 40               6      x → 9 = [40, 0, 0]
-           9  MulBackward0     mul          (3,) = [40, 26, 4]    5 + 8  a → 10 = [80, 52, 8]
-          10  AccumulateGrad                x (3,) = [80, 52, 8]  9      x.grad
+        step  node                op           gradient of           from   adds to                keeps
+           1  SumBackward0        sum          () = 1                start  x → 2 = [1, 1]
+           2  MulBackward0        mul          (2,) = [1, 1]         1      a → 4 = [4, 6]         b is part (2,), view of 12 B
+                                                                            b → 3 = [20, 4]        a (2,), view of 12 B, as step 2
+           3  AsStridedBackward0  strided      part (2,) = [20, 4]   2      x → 5 = [0, 20, 4]
+           4  SliceBackward0      basic_index  (2,) = [4, 6]         2      x → 5 = [4, 6, 0]
+           5  CopySlices          write_view   y (3,) = [4, 26, 4]   3 + 4  base → 9 = [0, 26, 4]
+                                                                            value → 6 = 4
+           6  MulBackward0        mul          () = 4                5      a → 8 = 40             b is s (), 4 B, leaf
+                                                                            b → 7 = 8              a (), 4 B
+           7  AccumulateGrad                   s () = 8              6      s.grad
+           8  AsStridedBackward0  strided      () = 40               6      x → 9 = [40, 0, 0]
+           9  MulBackward0        mul          (3,) = [40, 26, 4]    5 + 8  a → 10 = [80, 52, 8]
+          10  AccumulateGrad                   x (3,) = [80, 52, 8]  9      x.grad
 
         Kept until backward has passed: 16 bytes
         Only referred to: 4 bytes of leaves

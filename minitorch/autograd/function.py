@@ -9,11 +9,15 @@ Read next: `engine.py`, whose walk treats this node as any other.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..arrays.device import xp_of
+from ..arrays.warning import warn
+from . import hooks
 from .grad_mode import grad_mode, users_code
-from .hooks import as_carried, as_tensors, type_name
+from .hooks import as_carried, as_tensor, as_tensors, type_name
 from .leaves import gradient_edge
 from .node import Node, birth, watchers
 
@@ -28,13 +32,17 @@ class FunctionCtx:
                 raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
         self._to_save = tensors
 
+    def save_for_forward(self, *tensors: Any) -> None:
+        """Taken as torch takes it, for a `jvp`: there is no forward mode here that would call one."""
+        self.saved_for_forward = tensors
+
     def mark_dirty(self, *tensors: Any) -> None:
         """Declare inputs that `forward` wrote to in place."""
-        self._dirty = tensors
+        self._dirty = _only_tensors(tensors, "mark_dirty can only accept variables")
 
     def mark_non_differentiable(self, *tensors: Any) -> None:
         """Declare outputs that have no gradient (indices, masks)."""
-        self._non_differentiable = tensors
+        self._non_differentiable = _only_tensors(tensors, "mark_non_differentiable only accepts variable arguments")
 
     def set_materialize_grads(self, value: bool) -> None:
         """Whether a missing gradient reaches `backward` as zeros (the default) or as None."""
@@ -49,13 +57,24 @@ class FunctionCtx:
     @property
     def saved_tensors(self) -> tuple:
         """In `backward`: the tensors given to `save_for_backward`; RuntimeError if they were freed or overwritten."""
-        return self._node.saved_tensors
+        return self._node.saved_tensors if self._node is not None else ()
+
+    @property
+    def saved_variables(self) -> tuple:
+        """The old name of `saved_tensors`."""
+        warn("'saved_variables' is deprecated; use 'saved_tensors'", DeprecationWarning)
+        return self.saved_tensors
 
     _node: Any = None
 
 
 class FunctionNode(Node):
-    """The node of a `Function`: the user's `backward` is its derivative, what was set on `ctx` its attributes."""
+    """The node of a `Function`: the user's `backward` is its derivative, what was set on `ctx` its attributes.
+
+    Each Function has a class of nodes of its own, `<its name>Backward`.
+    """
+
+    function: type[Function]
 
     edges: list
     differentiable: set[int]  # the numbers of the outputs that have a gradient
@@ -64,14 +83,13 @@ class FunctionNode(Node):
     __call__: Any = None  # (torch's cannot be called, only applied)
     may_share = True  # a user's backward may return any tensor, so leaves copy what they get
 
-    def __init__(self, function: type[Function], ctx: FunctionCtx, inputs: tuple, outputs: list):
-        self.function, self.ctx = function, ctx
+    def __init__(self, ctx: FunctionCtx, inputs: tuple, outputs: list):
+        self.ctx = ctx
+        self.are_tensors = [_is_tensor(x) for x in inputs]
         self.inputs_edges = [gradient_edge(x) for x in inputs]
         self.edges = [edge for edge in self.inputs_edges if edge is not None]
         self.output_specs = tuple((out._array.shape, out._array.dtype) if _is_tensor(out) else () for out in outputs)
-        # What zeros are made like where no gradient arrives: of each output's shape, without holding its memory.
-        like = [out.new_zeros(()).expand(out.shape) if _is_tensor(out) else None for out in outputs]
-        self.templates = like if ctx._materialize else []
+        self.libraries = [xp_of(out._array) if _is_tensor(out) else None for out in outputs]
         self.hooks = None
         self._save(ctx, outputs)
         self.birth = birth()
@@ -88,16 +106,16 @@ class FunctionNode(Node):
 
     def name(self) -> str:
         """`<class name>Backward`, as torch prints it."""
-        return f"{self.function.__name__}Backward"
+        return type(self).__name__
 
     @property
     def next_functions(self) -> tuple:
-        """One edge per argument of `apply`; (None, 0) where no gradient is wanted."""
-        return tuple(edge or (None, 0) for edge in self.inputs_edges)
+        """One edge per argument of `apply` that is a tensor; (None, 0) where no gradient is wanted."""
+        return tuple(edge or (None, 0) for edge, is_tensor in zip(self.inputs_edges, self.are_tensors) if is_tensor)
 
     @property
     def places(self) -> list[int]:
-        return [i for i, edge in enumerate(self.inputs_edges) if edge is not None]
+        return [i for i, (node, _) in enumerate(self.next_functions) if node is not None]
 
     @property
     def saved_outputs(self) -> list[tuple[int, int]]:
@@ -125,12 +143,11 @@ class FunctionNode(Node):
 
     def _backward(self, grads: list) -> list:
         if self.ctx._materialize:
-            from ..tensor.creation import zeros_like
-
-            grads = [zeros_like(t) if g is None and t is not None else g for t, g in zip(self.templates, grads)]
+            of_outputs = zip(grads, self.libraries, self.output_specs)
+            grads = [as_tensor(xp.zeros(*spec)) if g is None and xp is not None else g for g, xp, spec in of_outputs]
         self.ctx._node = self  # for the call only: a lasting reference would be a cycle
         try:
-            results = self.function.backward(self.ctx, *grads)
+            results = self.function._derivative()(self.ctx, *grads)
         finally:
             self.ctx._node = None
         results = results if isinstance(results, tuple) else (results,)
@@ -164,7 +181,18 @@ class FunctionNode(Node):
             self.saved = None
 
 
-class Function:
+BackwardCFunction = FunctionNode  # torch's name
+
+
+class FunctionMeta(type):
+    """Gives each Function its class of nodes."""
+
+    def __init__(cls, name: str, bases: tuple, attributes: dict) -> None:
+        super().__init__(name, bases, attributes)
+        cls._backward_cls = type(f"{name}Backward", (FunctionNode,), {"function": cls})
+
+
+class Function(metaclass=FunctionMeta):
     """Subclass with static `forward(ctx, *args)` and `backward(ctx, *grads)`, and call `apply`.
 
     >>> class Square(Function):
@@ -200,15 +228,50 @@ class Function:
             "backward mode AD."
         )
 
+    vjp = backward  # another name that a subclass may define it by
+    generate_vmap_rule = False
+    _backward_cls: Any
+
+    @staticmethod
+    def jvp(ctx: Any, *grad_inputs: Any) -> Any:
+        """There is no forward mode here that would call it."""
+        raise NotImplementedError(
+            "You must implement the jvp function for custom autograd.Function to use it with forward mode AD."
+        )
+
+    @classmethod
+    def _derivative(cls) -> Callable:
+        """What the subclass has defined: `backward`, or `vjp`."""
+        if cls.vjp is Function.vjp:
+            return cls.backward
+        if cls.backward is not Function.backward:
+            raise RuntimeError(
+                "Implementing both 'backward' and 'vjp' for a custom Function is not allowed. You should only implement one of "
+                "them."
+            )
+        return cls.vjp
+
+    def __init__(self) -> None:
+        warn(
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, so you should invoke them on "
+            "the class itself. Instantiating an autograd function will raise an error in a future version.",
+            DeprecationWarning,
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward, and leave a node if an argument requires grad and ops are being recorded."""
+        separate = cls.setup_context is not Function.setup_context
+        if separate:
+            bound = _signature(cls.forward).bind(*args, **kwargs)
+            bound.apply_defaults()
+            args, kwargs = bound.args, bound.kwargs
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(_is_tensor(x) and x._requires_grad for x in args)
         record = grad_mode.enabled and any(ctx.needs_input_grad)
         before, grad_mode.enabled = grad_mode.enabled, False
         try:
-            if cls.setup_context is not Function.setup_context:
+            if separate:
                 result = cls.forward(*args, **kwargs)
                 cls.setup_context(ctx, args, result)
             else:
@@ -217,7 +280,8 @@ class Function:
             grad_mode.enabled = before
         single = not isinstance(result, tuple)
         results = [result] if single else list(result)
-        outputs = [_own(out, args, ctx) for out in results]
+        cls._check_dirty(ctx, args, results, record)
+        outputs = [_own(out, args, ctx, record) for out in results]
         for tensor in ctx._dirty:
             tensor._bump()
         ctx._to_save = tuple(_swap(t, results, outputs) for t in ctx._to_save)
@@ -228,8 +292,10 @@ class Function:
     @classmethod
     def _record(cls, ctx: FunctionCtx, args: tuple, results: list, outputs: list) -> None:
         """Make the node, and make it the history of the differentiable outputs."""
-        cls._check_dirty(ctx, outputs)
-        node = FunctionNode(cls, ctx, args, outputs)
+        inputs = args
+        if ctx._dirty:
+            inputs = tuple(x._before_write() if any(x is t for t in ctx._dirty) else x for x in args)
+        node = cls._backward_cls(ctx, inputs, outputs)
         constant = [_swap(t, results, outputs) for t in ctx._non_differentiable]
         node.differentiable = {
             nr
@@ -246,10 +312,17 @@ class Function:
                 outputs[nr]._take_history(out)
 
     @classmethod
-    def _check_dirty(cls, ctx: FunctionCtx, outputs: list) -> None:
-        """What forward wrote to must be an output, and not a leaf."""
+    def _check_dirty(cls, ctx: FunctionCtx, args: tuple, outputs: list, record: bool) -> None:
+        """What forward wrote to must be an output, and, if that is recorded, not a leaf or a view of one."""
         for t in ctx._dirty:
-            if t.requires_grad and t.is_leaf:
+            if not any(t is a for a in args):
+                warn(
+                    "ctx.mark_dirty() received a tensor that was not an input. Only input Tensors that have been mutated should be "
+                    "passed to ctx.mark_dirty()."
+                )
+            elif record and t._base is not None and t.requires_grad:
+                t._check_history()
+            elif record and t.requires_grad and t.is_leaf:
                 raise RuntimeError(
                     "a leaf Variable that requires grad has been used in an in-place operation: "
                     f"{cls.__name__}.forward marked it dirty; give it a clone()"
@@ -265,6 +338,17 @@ class Function:
             f"Legacy autograd function with non-static forward method is deprecated: call {type(self).__name__}.apply(...), "
             "with forward and backward as static methods"
         )
+
+
+class InplaceFunction(Function):
+    """Kept for old programs: a Function that is told whether to work in place."""
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+
+_signature = functools.lru_cache(maxsize=256)(inspect.signature)
 
 
 def once_differentiable(backward: Callable) -> Callable:
@@ -299,9 +383,13 @@ class _Refuse(Function):
         raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
 
 
-def _own(out: Any, args: tuple, ctx: FunctionCtx) -> Any:
+def _own(out: Any, args: tuple, ctx: FunctionCtx, record: bool) -> Any:
     """An input that forward returned unchanged becomes a view of itself, so that it can have another history."""
-    if not any(out is a for a in args) or not _is_tensor(out) or any(out is d for d in ctx._dirty):
+    if not any(out is a for a in args) or not _is_tensor(out):
+        return out
+    if not record and out._requires_grad:
+        return out.detach()
+    if any(out is d for d in ctx._dirty):
         return out
     view = out.detach()
     out._adopt_view(view)
@@ -317,7 +405,12 @@ def _swap(tensor: Any, results: list, outputs: list) -> Any:
     return tensor
 
 
-def _is_tensor(x: Any) -> bool:
-    from ..tensor import Tensor
+def _only_tensors(values: tuple, refusal: str) -> tuple:
+    for i, value in enumerate(values):
+        if not _is_tensor(value):
+            raise RuntimeError(f"{refusal}, but argument {i} is of type {type(value).__name__}")
+    return values
 
-    return isinstance(x, Tensor)
+
+def _is_tensor(x: Any) -> bool:
+    return isinstance(x, hooks.Tensor)

@@ -285,7 +285,7 @@ def _inputs(node: Any) -> list[tuple[str, Callable]]:
         kinds = inspect.signature(node.function.forward).parameters.values()
         names = [p.name for p in kinds if p.kind is not p.VAR_POSITIONAL][with_ctx:]
         names += [f"input {i}" for i in range(len(names), len(node.inputs_edges))]
-        return [(names[i], node.function.backward) for i in node.places]
+        return [(name, node.function.backward) for name, edge in zip(names, node.inputs_edges) if edge is not None]
     op = node.op
     if op.declaration.variadic:
         return [(f"{op.inputs[0]}[{i}]", op.derivatives[0].function) for i in node.plan.targets]

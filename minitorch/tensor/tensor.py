@@ -29,7 +29,7 @@ from .absent import NotThereYet
 from .copying import Copying
 from .methods import TensorMethods
 from .storage import UntypedStorage
-from .writing import INFERENCE, Writing
+from .writing import INFERENCE, Version, Writing
 
 new_tuple = tuple.__new__  # of a shape that is known to hold ints
 
