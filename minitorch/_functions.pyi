@@ -284,7 +284,7 @@ def dropout(input: Tensor, p: float, train: bool) -> Tensor:
 def dstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """The tensors behind each other, along dimension 2."""
 
-def einsum(equation: str, *operands: Any) -> Tensor:
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """Einstein's sum: `einsum(\"ij,jk->ik\", a, b)` multiplies, and sums over the letters missing on the right."""
 
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:

@@ -107,7 +107,6 @@ EXCUSED = {
         "setitem",
         "position [02]",
     ): "a write of a value that requires grad is refused late, by autograd; so is a mask of uint8",
-    ("where", "uint8"): "a condition of uint8 is taken, with a warning that it is deprecated",
     (
         "nll_loss|cross_entropy",
         r"shape \(\) in",
@@ -129,7 +128,6 @@ EXCUSED = {
     ("linear", "position 2"): "a bias of another dtype is taken or refused by the number of dimensions of x",
     ("clamp", "1.5|2|True"): "a bound that is a number beside one that is a tensor is refused",
     ("(index|masked)_fill", "position 0: .*(int|bool)"): "a value is refused late, by autograd, or as too large for uint8",
-    ("cumsum|cumprod", "bool"): "in place, that there is no kernel is said before that bool cannot hold the sum",
 }
 
 

@@ -32,8 +32,12 @@ class device:
     __slots__ = ("index", "type")
 
     def __init__(self, type: str | device | int, index: int | None = None):
-        if isinstance(type, int):
-            index, type = type, "cuda"
+        if isinstance(type, (int, np.integer)) and not isinstance(type, bool):
+            if not -(2**63) <= type < 2**63:
+                raise ValueError(f"Overflow when unpacking long long: there is no GPU {type}")
+            index, type = int(type), "cuda"
+        if not isinstance(type, (str, device)):
+            raise TypeError(f"device(): argument 'type' (position 1) must be str or int, not {type.__class__.__name__}")
         name, colon, number = str(type).partition(":")
         if name not in ("cpu", "cuda") or (colon and not number.isdecimal()):
             hint = f"; a dtype has no quotes: minitorch.{name}" if name in dtypes.SCALAR_NAMES else ""

@@ -111,7 +111,8 @@ class Op:
         """Bind the arguments → the recipe for this kind of call → forward → wrap, and record."""
         if kwargs or len(args) != self.complete:
             if "out" in kwargs and self.declaration.takes_out and not self.declaration.view:
-                return write_out(self, kwargs.pop("out"), self.out_dtype, args, kwargs)
+                out = kwargs.pop("out")
+                return self(*args, **kwargs) if out is None else write_out(self, out, self.out_dtype, args, kwargs)
             args = self.declaration.bind(args, kwargs)
         if self.declaration.variadic:
             args = (*tensor_list(self.__name__, args[0]), *args[1:])

@@ -331,7 +331,7 @@ def softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
     return weighted - p * sum_(weighted, dim, keepdim=True)
 
 
-@composite(check_first=False)
+@composite
 def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """p_i = exp(x_i) / Σ_j exp(x_j) along `dim`: positive numbers that sum to 1.
 
@@ -363,7 +363,7 @@ def log_softmax_grad(g: Tensor, out: Tensor, dim: int) -> Tensor:
 softmax_kernel.row_major = log_softmax_kernel.row_major = True  # unlike the elementwise functions around them
 
 
-@composite(check_first=False)
+@composite
 def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """ln softmax(x) along `dim`, computed without taking the logarithm of a small number."""
     return log_softmax_kernel(input if dtype is None else input.to(dtype), dim)

@@ -52,6 +52,8 @@ def as_ints(value: Any) -> tuple[int, ...]:
     ((3,), (1, 2))
     """
     if isinstance(value, (tuple, list)):
+        if value and isinstance(value[0], bool):  # as in torch, who looks at the first: later ones count as 0 and 1
+            raise TypeError(f"expected a tuple of ints, got {value!r}")
         return tuple(map(_element, value))
     if hasattr(value, "__index__"):
         return (_index(value),)
@@ -60,7 +62,7 @@ def as_ints(value: Any) -> tuple[int, ...]:
 
 def _element(value: Any) -> int:
     """One of several ints."""
-    n = _index(value)
+    n = _index(int(value) if isinstance(value, bool) else value)
     if not -(2**63) <= n < 2**63:
         raise TypeError(f"expected a tuple of ints, but {n} does not fit into 64 bits")
     return n

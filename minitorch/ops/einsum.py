@@ -21,16 +21,24 @@ if TYPE_CHECKING:
 
 
 @composite
-def einsum(equation: str, *operands: Any) -> Tensor:
+def einsum(equation: Any, *operands: Any) -> Tensor:
     """Einstein's sum: `einsum("ij,jk->ik", a, b)` multiplies, and sums over the letters missing on the right.
+
+    Or with a list of numbers after each operand, and one for the result: `einsum(a, [0, 1], b, [1, 2], [0, 2])`.
 
     Without `->` the letters that occur once, in alphabetical order, are the result. `...` broadcasts.
     """
+    if hasattr(equation, "_array"):
+        equation, operands = _in_letters(equation, *operands)
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum(): the equation must be a string, got {type(equation).__name__}")
     tensors = tuple(operands[0]) if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
     if tensors:
         tensors = tensor_list("einsum", tensors)
-    if not isinstance(equation, str):
-        raise TypeError(f"einsum(): the equation must be a string, got {type(equation).__name__}")
+    if not tensors:
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or operands and their subscripts"
+        )
     terms, result = _parsed(equation.replace(" ", ""), tensors)
     dtype = functools.reduce(dtypes.promote_types, (x.dtype for x in tensors))
     tensors = tuple(x.to(dtype) for x in tensors)
@@ -39,6 +47,21 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         later = set(result).union(*(_wide(x, term) for x, term in zip(tensors[k + 1 :], terms[k + 1 :])))
         total, letters = _contract(total, letters, *_diagonals(tensors[k], terms[k]), later)
     return _arranged(total, letters, result)
+
+
+def _in_letters(*operands: Any) -> tuple[str, tuple]:
+    """The equation of `einsum(a, [0, 1], b, [1, 2], [0, 2])`: subscript 0 is A, 26 is a; and the tensors."""
+    terms = ["".join(map(_letter, subscripts)) for subscripts in operands[1::2]]
+    result = "->" + "".join(map(_letter, operands[-1])) if len(operands) % 2 else ""
+    return ",".join(terms) + result, operands[0 : 2 * len(terms) : 2]
+
+
+def _letter(subscript: Any) -> str:
+    if subscript is ...:
+        return "..."
+    if not 0 <= subscript < 52:
+        raise ValueError(f"einsum(): subscript {subscript} is not within the valid range [0, 52)")
+    return chr(ord("A") + subscript) if subscript < 26 else chr(ord("a") + subscript - 26)
 
 
 def _parsed(equation: str, tensors: tuple) -> tuple[list[str], str]:

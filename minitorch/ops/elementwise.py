@@ -16,6 +16,7 @@ from ..arrays import dtypes
 from ..arrays.device import moved, must_hold
 from ..arrays.memory import order_of_a_copy
 from ..arrays.numbers import computing, filling, fitting, read, wrapping
+from ..arrays.warning import warn
 from ..op import Array, Index, Operand, composite, elementwise, row
 from ..op.signature import Number
 from .shape import zeros
@@ -423,6 +424,9 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         from .masked import nonzero  # which is made of ops that are made of these
 
         return nonzero(condition, as_tuple=True)
+    if condition.dtype is dtypes.uint8:
+        warn("where received a uint8 condition tensor. This behavior is deprecated: give a bool, condition != 0")
+        condition = condition != 0
     return choose(input, other, condition)
 
 

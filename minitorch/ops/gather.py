@@ -229,7 +229,7 @@ def index_select_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Ten
 @op(promote=None, numbers_by={"alpha": fitting}, by_keyword="alpha")
 def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, alpha: Number = 1) -> Array:
     """x with alpha · (slice k of source) added to slice index[k] of `dim`; repeated indices add up."""
-    axis, index = _slices("index_add", x, dim, index, RuntimeError)
+    axis, index = _slices("index_add", x, dim, index, IndexError if x.ndim <= 1 else RuntimeError)
     _same("index_add", x, source, axis, index, RuntimeError)
     out = x.copy()
     added = source if alpha == 1 else source * xp.asarray(alpha, dtype=x.dtype)

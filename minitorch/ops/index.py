@@ -272,7 +272,7 @@ def placed_grad(g: Tensor, key: tuple) -> Tensor:
     return basic_index(g, key)
 
 
-@composite(check_first=False)
+@composite
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice number `index` of `dim`, without that dimension: a view."""
     if not input.ndim:

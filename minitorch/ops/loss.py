@@ -281,6 +281,7 @@ def cross_entropy(
     tensor(2.3026)
     """
     reduction = reduction_of(size_average, reduce, reduction)
+    check_reduction(reduction)
     if label_smoothing > 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     label_smoothing = label_smoothing if label_smoothing > 0.0 else 0.0  # as in torch, less than 0 and nan count as 0
@@ -288,7 +289,6 @@ def cross_entropy(
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
     rows, classes, shape = _rows(input, target, weight)
     _check_class_weight(weight, rows.shape[1], rows.dtype)
-    check_reduction(reduction)
     loss = nll_of_logits(rows, classes, weight, reduction, ignore_index, label_smoothing)[0]
     return loss.reshape(shape) if reduction == "none" else loss
 
@@ -367,7 +367,7 @@ def _soft_cross_entropy(
 # ---- probabilities ----
 
 
-@composite(only="floats", same_dtype="input target", grad_fn="BinaryCrossEntropyBackward0")
+@composite(only="floats", grad_fn="BinaryCrossEntropyBackward0")
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -383,6 +383,8 @@ def binary_cross_entropy(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please "
             "ensure they have the same size."
         )
+    if input.dtype is not target.dtype:
+        raise RuntimeError(f"Found dtype {target.dtype!r} but expected {input.dtype!r}: convert the targets with .to(dtype)")
     _probabilities(
         input,
         "all elements of input should be between 0 and 1, and not nan; for logits use binary_cross_entropy_with_logits",

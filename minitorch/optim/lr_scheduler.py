@@ -51,8 +51,8 @@ class LRScheduler:
         """The rate of each group since the last step."""
         return self._last_lr
 
-    def step(self) -> None:
-        """Go to the next epoch: set each group's `lr`. Call it after `optimizer.step()`."""
+    def step(self, epoch: int | None = None) -> None:
+        """Go to the next epoch (or to `epoch`, which is deprecated): set each group's `lr`. Call it after `optimizer.step()`."""
         if self._step_count == 1 and not self.optimizer._opt_called:
             warn(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. Call them in the opposite order: "
@@ -60,9 +60,13 @@ class LRScheduler:
                 UserWarning,
             )
         self._step_count += 1
-        self.last_epoch += 1
+        if epoch is not None:
+            warn(
+                "The epoch parameter in `scheduler.step()` was not necessary and is being deprecated: call `scheduler.step()`."
+            )
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._get_lr_called_within_step = True
-        rates = self.get_lr()
+        rates = self.get_lr() if epoch is None else self._get_closed_form_lr()
         self._get_lr_called_within_step = False
         for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = lr

@@ -49,7 +49,7 @@ class Generator:
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the stream of this seed: −2⁶³ ≤ seed < 2⁶⁴; a negative one stands for seed + 2⁶⁴. 32 bits count."""
-        if not hasattr(seed, "__index__"):
+        if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
             raise RuntimeError(f"manual_seed expected a long, but got {type(seed).__name__}")
         seed = seed.__index__()
         if not -(2**63) <= seed < 2**64:

@@ -309,10 +309,10 @@ class InPlace:
         return self._update(compare.bitwise_right_shift, other)
 
     def cumsum_(self, dim: int, *, dtype: Any = None) -> Tensor:
-        return self._update(scan.cumsum, dim, self._own_dtype(dtype))
+        return self._update(scan.cumsum, dim, dtype=self._own_dtype(dtype))
 
     def cumprod_(self, dim: int, *, dtype: Any = None) -> Tensor:
-        return self._update(scan.cumprod, dim, self._own_dtype(dtype))
+        return self._update(scan.cumprod, dim, dtype=self._own_dtype(dtype))
 
     def _own_dtype(self, dtype: Any) -> Any:
         """This tensor's dtype, in which it is written to; no other may be asked for."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...ops import sampling
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Sampling:
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None) -> Tensor:
         """Fill with 1 with probability p (a number, or a tensor of one for each element), else 0."""
-        fill = sampling.bernoulli_number if isinstance(p, int | float) else sampling.bernoulli_tensor
+        fill = sampling.bernoulli_number if isinstance(p, int | float | np.number | np.bool_) else sampling.bernoulli_tensor
         return self._update(fill, p, generator)
 
     def random_(self, *limits: int | None, generator: Generator | None = None, **named: int | None) -> Tensor:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ...arrays import dtypes
 from ...op.signature import checked
 from ...ops import einsum, extremes, masked, matmul, rearrange, reduce, scan, sort, strided
@@ -379,4 +381,6 @@ def _spread(method: str, parameter: str, values: tuple, named: dict[str, Any]) -
         if list(named) != [parameter] or values:
             raise TypeError(f"{method}() takes {parameter} alone, once, got {len(values)} values and {', '.join(named)}")
         return named[parameter]
-    return values[0] if len(values) == 1 and not isinstance(values[0], int) else values
+    if not values:
+        raise TypeError(f"{method}() missing required argument '{parameter}'")
+    return values[0] if len(values) == 1 and not isinstance(values[0], (int, np.integer)) else values
