@@ -66,7 +66,7 @@ class LRScheduler:
             )
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._get_lr_called_within_step = True
-        rates = self.get_lr() if epoch is None else self._get_closed_form_lr()
+        rates = (self.get_lr if epoch is None else getattr(self, "_get_closed_form_lr", self.get_lr))()
         self._get_lr_called_within_step = False
         for group, lr in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = lr
