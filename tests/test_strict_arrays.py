@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import minitorch
 from reference.strict_cupy import counting, cupy, cupyx
 
 pytestmark = pytest.mark.usefixtures("stand_in")
@@ -69,7 +70,7 @@ def test_indices_wrap_around_and_results_are_arrays() -> None:
     assert cupy.arange(5).take(i).tolist() == [2, 3]
     y = cupy.zeros(5)
     y[i] = 1.0
-    cupyx.scatter_add(y, i, cupy.ones(2))
+    cupy.add.at(y, i, cupy.ones(2))
     assert y.tolist() == [0, 0, 2, 2, 0]
     with pytest.raises(IndexError):
         y[7]
@@ -82,7 +83,7 @@ def test_what_is_not_defined_is_other_than_numpys() -> None:
     y[i] = cupy.array(np.array([5.0, 6.0, 7.0]))
     assert y.tolist() == [7, 5], "of repeated indices any value may stay"
     y = cupy.zeros(2, "float16")
-    cupyx.scatter_add(y, i * 0, cupy.array(np.array([2048, 1, 1], "float16")))
+    cupy.add.at(y, i * 0, cupy.array(np.array([2048, 1, 1], "float16")))
     assert y.tolist() == [2050, 0], "sums of repeated indices may round in any order"  # 2048 + 1 is 2048 in float16
     nan = cupy.array(np.array([[0.0, np.nan, np.nan], [3.0, 4.0, 5.0]]))
     assert nan.argmax(1).tolist() == [2, 2] and nan.argmin().tolist() == 2, "of several nan any may be found"
@@ -103,8 +104,44 @@ def test_dtypes_are_cupys() -> None:
     ).dtype == "float64"
     with pytest.raises(TypeError, match="Wrong type"):
         cupy.bitwise_and(x, x)
-    with pytest.raises(TypeError, match="scatter_add only supports"):
-        cupyx.scatter_add(byte, cupy.arange(1), byte)
+    for dtype in ("bool", "int64", "int8", minitorch.bfloat16.numpy):
+        with pytest.raises(TypeError, match="scatter_add only supports"):
+            cupy.add.at(cupy.zeros(1, dtype), cupy.arange(1), cupy.zeros(1, dtype))
+
+
+def test_bfloat16_is_not_moved_as_it_is() -> None:
+    """`where` has no loop for it, and what is made of `where` none either."""
+    for size in (0, 2):
+        half = cupy.zeros((size, size), minitorch.bfloat16.numpy)
+        assert (half + half).dtype == half.dtype
+        for made in (cupy.where(half == 0, half, half), cupy.triu(half), cupy.tril(half, 1)):
+            assert made.dtype == "float32" and made.shape == half.shape
+
+
+def test_what_is_filled_loses_the_sign_of_zero() -> None:
+    """What equals 0 is written by memset, and so is an array of no dimensions that comes from the host."""
+    minus = np.array([-0.0, 1.0])
+    y = cupy.ones(2)
+    y.fill(-0.0)
+    z = cupy.ones(2)
+    z[:1] = -0.0
+    for zero in (cupy.array(minus[0]), cupy.asarray(-0.0), cupy.asarray(np.array(-0.0)), y, z[:1]):
+        assert not np.signbit(zero.get()).any()
+    for kept in (cupy.asarray(minus), cupy.full(2, -0.0), cupy.zeros(2) * -1.0):
+        assert np.signbit(kept.get())[0]
+
+
+def test_names_that_are_going_are_refused() -> None:
+    for call in (lambda: cupyx.scatter_add, lambda: x.scatter_add, lambda: cupyx.scatter_max):
+        with pytest.raises(DeprecationWarning, match="deprecated"):
+            call()
+
+
+def test_a_host_array_first_is_not_refused_in_torchs_words() -> None:
+    """A function that calls the method of its first argument ends in NumPy, which asks for `__array__`."""
+    for call in (lambda: cupy.dot(host[0], x[0]), lambda: np.dot(host[0], x[0])):
+        with pytest.raises(DeprecationWarning, match="__array__"):
+            call()
 
 
 @pytest.mark.parametrize("wait", [bool, float, int, complex, repr, lambda a: a.get(), lambda a: a.item(), lambda a: a.tolist(),

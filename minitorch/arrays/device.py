@@ -13,7 +13,7 @@ import functools
 import importlib
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -176,7 +176,18 @@ def to_numpy(array: Any) -> np.ndarray:
 
 def moved(array: Any, target: device) -> Any:
     """A copy of the array on another device."""
-    return to_numpy(array).copy() if target.type == "cpu" else target.xp.asarray(to_numpy(array))
+    return to_numpy(array).copy() if target.type == "cpu" else as_array(target.xp, to_numpy(array))
+
+
+def as_array(xp: ModuleType, value: Any, dtype: Any = None) -> Any:
+    """`xp.asarray`, of what may be a number or an array on the host.
+
+    What has no dimensions CuPy would fill, and it writes by memset whatever equals 0: −0 would lose its sign.
+    """
+    if xp is np or not isinstance(value, (bool, int, float, np.ndarray, np.generic)):
+        return xp.asarray(value, dtype)
+    host = np.asarray(value, dtype)
+    return xp.asarray(host.reshape(-1)).reshape(()) if host.ndim == 0 else xp.asarray(host)
 
 
 def adopted(foreign: Any) -> Any:
@@ -223,12 +234,15 @@ def special_functions(xp: ModuleType) -> ModuleType:
 
 def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:
     """out[index] += values, in place, where repeated indices all count (`out[index] += values` keeps only one)."""
-    add, wide = (np.add.at, _ROUNDED_ONCE) if xp is np else (_cupyx().scatter_add, _ADDED_AS)
-    if out.dtype.itemsize > 2 or out.dtype.name not in wide:
-        add(out, index, values)
+    name = out.dtype.name
+    if xp is not np and name == "int64":  # it has no atomic addition; that of uint64 gives the same bits
+        out, values = out.view("uint64"), values.astype(name).view("uint64")
+    wide = _ROUNDED_ONCE if xp is np else _ADDED_AS
+    if out.dtype.itemsize > 2 or name not in wide:
+        xp.add.at(out, index, values)
         return
-    total = out.astype(wide[out.dtype.name])
-    add(total, index, values.astype(total.dtype))
+    total = out.astype(wide[name])
+    xp.add.at(total, index, values.astype(total.dtype))
     out[...] = total.astype(out.dtype)
 
 
@@ -247,6 +261,17 @@ def multiply_at(xp: ModuleType, out: Any, index: tuple, values: Any) -> None:
 
 _ROUNDED_ONCE = {"float16": "float32", "bfloat16": "float32"}  # a sum of many, rounded at each, would stop growing
 _ADDED_AS = _ROUNDED_ONCE | {"bool": "int32", "uint8": "int32", "int8": "int32", "int16": "int32"}  # no atomic addition
+
+
+def moving(xp: ModuleType, function: Callable, *arrays: Any) -> Any:
+    """function(*arrays), which computes nothing and only chooses among their elements.
+
+    On a GPU it gets bfloat16 as bits: CuPy's `where`, and `tril` and `triu`, which are made of it, would give float32.
+    """
+    dtype = arrays[0].dtype
+    if xp is np or dtype.name != "bfloat16":
+        return function(*arrays)
+    return function(*(a.view("uint16") for a in arrays)).view(dtype)
 
 
 def index_of_extreme(xp: ModuleType, name: str, x: Any, axis: int | None = None) -> Any:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
+from ..arrays.device import as_array
 from ..arrays.numbers import computing, fitting
 from ..op import Array, Index, composite, elementwise, op, row
 from ..op.half_precision import in_float32
@@ -169,7 +170,7 @@ def softshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
 @elementwise(only="numbers", takes_out=False, numbers_by={"threshold": computing, "value": fitting})
 def threshold(xp: Any, x: Array, threshold: float, value: float) -> Array:
     """x where x > threshold, `value` otherwise"""
-    return xp.where(x <= threshold, xp.asarray(value, x.dtype), x)
+    return xp.where(x <= threshold, as_array(xp, value, x.dtype), x)
 
 
 @threshold.grad

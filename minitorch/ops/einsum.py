@@ -27,6 +27,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     Or with a list of numbers after each operand, and one for the result: `einsum(a, [0, 1], b, [1, 2], [0, 2])`.
 
     Without `->` the letters that occur once, in alphabetical order, are the result. `...` broadcasts.
+    Several operands are multiplied from left to right, as in torch (unless the package opt_einsum is installed beside it).
     """
     if hasattr(equation, "_array"):
         equation, operands = _in_letters(equation, *operands)

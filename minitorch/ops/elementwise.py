@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.device import moved, must_hold
+from ..arrays.device import as_array, moved, must_hold
 from ..arrays.memory import order_of_a_copy
 from ..arrays.numbers import computing, filling, fitting, read, wrapping
 from ..arrays.warning import warn
@@ -397,7 +397,7 @@ def choose(xp: Any, a: Operand, b: Operand, condition: Index) -> Array:
             "something first, e.g. condition > 0"
         )
     if not hasattr(a, "dtype") and not hasattr(b, "dtype"):  # two numbers: of the dtype that a tensor of them has
-        a = xp.asarray(a, dtypes.scalar_dtype(a).numpy)
+        a = as_array(xp, a, dtypes.scalar_dtype(a).numpy)
     return xp.where(condition, a, b)
 
 

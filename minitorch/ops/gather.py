@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays.device import multiply_at
+from ..arrays.device import as_array, multiply_at
 from ..arrays.device import scatter_add as add_at
 from ..arrays.layout import copied
 from ..arrays.numbers import fitting
@@ -232,7 +232,7 @@ def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, alpha: N
     axis, index = _slices("index_add", x, dim, index, IndexError if x.ndim <= 1 else RuntimeError)
     _same("index_add", x, source, axis, index, RuntimeError)
     out = x.copy()
-    added = source if alpha == 1 else source * xp.asarray(alpha, dtype=x.dtype)
+    added = source if alpha == 1 else source * as_array(xp, alpha, x.dtype)
     add_slices(xp, _at_least_1d(out), axis, index, _at_least_1d(added))
     return out
 
@@ -280,7 +280,7 @@ def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Arr
             f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
     out = copied(xp, x)
-    _at_least_1d(out)[(slice(None),) * axis + (index,)] = value
+    _at_least_1d(out)[(slice(None),) * axis + (index,)] = as_array(xp, value, x.dtype)
     return out
 
 

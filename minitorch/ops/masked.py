@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.device import must_hold
+from ..arrays.device import as_array, moving, must_hold
 from ..arrays.device import scatter_add as add_at
 from ..arrays.numbers import fitting
 from ..op import Array, Index, Operand, composite, op
@@ -36,7 +36,7 @@ def masked_fill(xp: Any, x: Array, mask: Index, value: Operand) -> Array:
         raise RuntimeError(
             f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
-    return xp.where(mask, xp.asarray(value, x.dtype), x)
+    return moving(xp, lambda value, x: xp.where(mask, value, x), as_array(xp, value, x.dtype), x)
 
 
 @masked_fill.grad("x")
@@ -84,7 +84,8 @@ def masked_scatter(xp: Any, x: Array, mask: Index, source: Array) -> Array:
         raise RuntimeError(f"Number of elements of source < number of ones in mask: {source.size} < {used[-1]}")
     if not source.size:
         return x.copy()
-    return xp.where(mask, source.reshape(-1)[xp.minimum(xp.maximum(used - 1, 0), source.size - 1)].reshape(shape), x)
+    source = source.reshape(-1)[xp.minimum(xp.maximum(used - 1, 0), source.size - 1)].reshape(shape)
+    return moving(xp, lambda source, x: xp.where(mask, source, x), source, x)
 
 
 @masked_scatter.grad("x")

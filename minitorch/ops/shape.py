@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..arrays.device import expanded
+from ..arrays.device import expanded, moving
 from ..arrays.warning import warn
 from ..op import Array, Index, composite, op, register
 from ..op.signature import Dims, Sizes
@@ -460,13 +460,13 @@ def trace_grad(g: Tensor, x_shape: tuple) -> Tensor:
 @op(promote=None)
 def tril(xp: Any, x: Array, diagonal: int = 0) -> Array:
     """The lower triangle of x: elements above the `diagonal`-th diagonal become 0."""
-    return xp.tril(_matrices(x, "tril"), diagonal)
+    return moving(xp, lambda x: xp.tril(x, diagonal), _matrices(x, "tril"))
 
 
 @op(promote=None)
 def triu(xp: Any, x: Array, diagonal: int = 0) -> Array:
     """The upper triangle of x: elements below the `diagonal`-th diagonal become 0."""
-    return xp.triu(_matrices(x, "triu"), diagonal)
+    return moving(xp, lambda x: xp.triu(x, diagonal), _matrices(x, "triu"))
 
 
 @tril.grad

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from ..arrays.device import device, to_numpy
+from ..arrays.device import as_array, device, to_numpy
 from ..arrays.memory import address, flat, owner, strided
 from ..autograd.grad_mode import inference_blocks
 from ..autograd.hooks import warn_if_has_hooks
@@ -89,5 +89,5 @@ def _rebuild(
     cls: type, array: Any, device_name: str, state: dict, shape: tuple | None = None, strides: tuple[int, ...] = ()
 ) -> Any:
     """What unpickling calls: the tensor from its parts. Pickles of version 0.1.0 have no shape, and `array` has it."""
-    array = device(device_name).xp.asarray(array)
+    array = as_array(device(device_name).xp, array)
     return made_again(cls, array if shape is None else strided(array, shape, strides), state)

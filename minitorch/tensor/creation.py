@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays import layout as _layout
-from ..arrays.device import adopted, as_device
+from ..arrays.device import adopted, as_array, as_device
 from ..arrays.dtypes import dtype as DType
 from ..arrays.numbers import WIDEST, fitting, read
 from ..arrays.quiet import silent
@@ -39,7 +39,7 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Device | None = Non
         array = target.xp.array(array, copy=True)
     else:
         target = as_device(device)
-        array = target.xp.asarray(read_data(data, dtype))
+        array = as_array(target.xp, read_data(data, dtype))
     made = Tensor._wrap(array)
     return made.requires_grad_() if requires_grad else made
 

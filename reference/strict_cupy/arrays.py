@@ -71,6 +71,10 @@ class ndarray:
         uploaded()
         self._host[...] = arr
 
+    def fill(self, value: Any) -> None:
+        """Write a number everywhere."""
+        filled(self._host, hosts(value))
+
     # ---- what waits for the device ----
 
     def get(self, stream: Any = None, order: str = "C", out: Any = None, blocking: bool = True) -> np.ndarray:
@@ -120,7 +124,7 @@ class ndarray:
 
     # ---- what is refused ----
 
-    def __array__(self, *_: Any, **__: Any) -> Any:
+    def __array__(self, dtype: Any = None) -> Any:  # CuPy's takes no copy=, of which NumPy warns
         raise TypeError(
             "Implicit conversion to a NumPy array is not allowed. Please use `.get()` to construct one explicitly."
         )
@@ -148,6 +152,8 @@ class ndarray:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         key, value = wrapped_around(key, self._host.shape), hosts(value)
+        if not isinstance(value, np.ndarray):  # CuPy fills
+            value = filled(np.empty((), self._host.dtype), value)
         if not has_index_arrays(key):
             self._host[key] = value
             return
@@ -263,6 +269,13 @@ def unordered(a: np.ndarray, key: Any, value: Any) -> tuple[np.ndarray, np.ndarr
     """
     places = np.arange(a.size).reshape(a.shape)[key]
     return places.ravel()[::-1], np.broadcast_to(value, places.shape).ravel()[::-1]
+
+
+def filled(a: np.ndarray, value: Any) -> np.ndarray:
+    """`a` with a number everywhere. What equals 0 CuPy writes by memset: −0 becomes 0."""
+    a[...] = value
+    a[a == 0] = 0
+    return a
 
 
 def last_nan(a: np.ndarray, axis: Any, found: Any) -> np.ndarray:

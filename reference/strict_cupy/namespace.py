@@ -17,7 +17,7 @@ import numpy as np
 import minitorch
 
 from . import cublas
-from .arrays import hosts, ndarray, unordered, uploaded, waited, wrapped_around
+from .arrays import filled, hosts, ndarray, unordered, uploaded, waited, wrapped_around
 
 NAMES = Path(__file__).with_name("names.txt")
 TAKES_HOST = {"array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"}
@@ -25,6 +25,11 @@ WAITS = {"nonzero", "flatnonzero", "argwhere", "unique", "compress", "extract", 
 PYTHON = {"result_type", "can_cast", "promote_types", "may_share_memory", "shares_memory", "ndim", "size", "shape", "dtype"}
 ARRAYS = {"a", "x", "x1", "ary", "arr", "array", "m", "v", "condition", "tup", "arrays"}  # parameters that must be arrays
 SMALLEST = np.finfo(np.float32).tiny  # of the normal numbers
+# CuPy still has these, and warns that they will go.
+DEPRECATED = {f"{where}.scatter_{what}" for where in ("cupyx", "cupy.ndarray") for what in ("add", "max", "min")}
+# What CuPy adds to repeated places atomically: no int64, for one.
+ADDED_ATOMICALLY = {"int32", "uint32", "uint64", "float16", "float32", "float64"}
+LOOPS_OF_WHERE = "?bBhHiIlLqQefdFD"  # `where` is a ufunc within, and has none for bfloat16
 # ufunc methods exist in CuPy for these alone.
 METHODS = {
     "at": {"add", "subtract", "maximum", "minimum", "bitwise_and", "bitwise_or", "bitwise_xor"},
@@ -43,7 +48,9 @@ LISTED = _listed()
 
 
 def allowed(name: str) -> bool:
-    """Whether CuPy has that name."""
+    """Whether CuPy has that name, and will keep it: one that warns is refused by an error of the warning's type."""
+    if name in DEPRECATED:
+        raise DeprecationWarning(f"{name} is deprecated: use cupy.add.at and its kin")
     return name in LISTED
 
 
@@ -73,12 +80,14 @@ def called(name: str, function: Any, args: tuple, kwargs: dict) -> Any:
     _check_arguments(name, short, args, kwargs)
     if short in WAITS or (short == "where" and len(args) == 1):
         waited(short)
-    if short in TAKES_HOST and isinstance(args[0], np.ndarray):
-        uploaded()
-        return wrapped(np.array(*args, **{**kwargs, "copy": True}))
+    if short in TAKES_HOST and not isinstance(args[0], ndarray):
+        if isinstance(args[0], np.ndarray):
+            uploaded()
+        made = np.array(*args, **{**kwargs, "copy": True})
+        return wrapped(made if made.ndim else filled(made, made[()]))
     if short == "take":
         kwargs = {**kwargs, "mode": "wrap"}
-    function = _take_along_axis if short == "take_along_axis" else function
+    function = OTHERWISE.get(short, function)
     result = function(*map(hosts, args), **{k: hosts(v) for k, v in kwargs.items()})
     return result if short in PYTHON else wrapped(result)
 
@@ -92,6 +101,8 @@ def _check_arguments(name: str, short: str, args: tuple, kwargs: dict) -> None:
             raise TypeError(f"{name}() of CuPy 14.2 got an unexpected keyword argument '{unknown[0]}'")
         if len(args) > len(parameters) and not any(p.startswith("*") for p in parameters):
             raise TypeError(f"{name}() of CuPy 14.2 takes {len(parameters)} arguments ({', '.join(parameters)})")
+    if args and isinstance(args[0], np.ndarray) and any(isinstance(a, ndarray) for a in args):
+        raise DeprecationWarning(f"{name}() calls {short!r} of its first argument, a host array, which asks for __array__")
     if args and parameters and parameters[0] in ARRAYS and short not in TAKES_HOST | PYTHON and not _has_strict(args[0]):
         raise TypeError(f"{name}() of CuPy 14.2 got a {type(args[0]).__name__}, which has none of an array's methods")
     if short == "repeat" and any(isinstance(a, ndarray) for a in (*args[1:], *kwargs.values())):
@@ -100,6 +111,23 @@ def _check_arguments(name: str, short: str, args: tuple, kwargs: dict) -> None:
 
 def _take_along_axis(a: np.ndarray, indices: np.ndarray, axis: int) -> np.ndarray:
     return np.take_along_axis(a, indices % a.shape[axis] if a.shape[axis] else indices, axis)
+
+
+def _where(condition: np.ndarray, *choices: Any) -> Any:
+    """The first loop that both fit into: of bfloat16 it makes float32."""
+    if not choices:
+        return np.where(condition)
+    dtype = np.result_type(*choices)
+    fitting = next(np.dtype(letter) for letter in LOOPS_OF_WHERE if np.can_cast(dtype, letter))
+    return np.where(condition, *choices).astype(fitting)
+
+
+OTHERWISE = {
+    "take_along_axis": _take_along_axis,
+    "where": _where,
+    "tril": lambda m, k=0: _where(np.tri(*m.shape[-2:], k, dtype=bool), m, m.dtype.type(0)),
+    "triu": lambda m, k=0: _where(np.tri(*m.shape[-2:], k - 1, dtype=bool), m.dtype.type(0), m),
+}
 
 
 def _has_strict(value: Any) -> bool:
@@ -162,6 +190,8 @@ class Ufunc:
         if short not in METHODS.get(method, ()):
             raise NotImplementedError(f"`{short}.{method}` is not supported in CuPy")
         if method == "at":
+            if short == "add":
+                return _add
             return lambda a, indices, b: self.compute.at(a._host, wrapped_around(indices, a.shape), hosts(b))
         return lambda *args, **kwargs: wrapped(getattr(self.compute, method)(*map(hosts, args), **kwargs))
 
@@ -180,9 +210,9 @@ def _dtype_of(letter: str) -> np.dtype:
 
 
 def _add(a: ndarray, slices: Any, value: Any) -> None:
-    """cupyx.scatter_add: atomic additions, in any order, for some dtypes only; indices wrap around."""
-    if a.dtype.name not in ("int32", "uint32", "int64", "uint64", "float16", "float32", "float64"):
-        raise TypeError(f"scatter_add only supports int32, float16, float32, float64, uint32, int64, uint64, got {a.dtype}")
+    """cupy.add.at: atomic additions, in any order, for some dtypes only; indices wrap around."""
+    if a.dtype.name not in ADDED_ATOMICALLY:
+        raise TypeError(f"scatter_add only supports {', '.join(sorted(ADDED_ATOMICALLY))}, got {a.dtype}")
     places, values = unordered(a._host, wrapped_around(slices, a.shape), hosts(value))
     np.add.at(a._host, np.unravel_index(places, a.shape), values)
 
@@ -274,4 +304,5 @@ cupy.cuda = SimpleNamespace(
         **{name: value for name, value in vars(cublas).items() if name.startswith("CUDA_R_")},
     ),
 )
-cupyx: Any = SimpleNamespace(scatter_add=_add, scipy=SimpleNamespace(special=Module("cupyx.scipy.special", "scipy.special")))
+cupyx: Any = Module("cupyx", "numpy")
+cupyx.scipy = SimpleNamespace(special=Module("cupyx.scipy.special", "scipy.special"))
