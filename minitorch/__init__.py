@@ -59,6 +59,18 @@ from .random import (
 from .serialization import load, save
 from .tensor import Size, Tensor
 from .tensor.creation import *
+from .tensor.legacy import (
+    BFloat16Tensor,
+    BoolTensor,
+    ByteTensor,
+    CharTensor,
+    DoubleTensor,
+    FloatTensor,
+    HalfTensor,
+    IntTensor,
+    LongTensor,
+    ShortTensor,
+)
 from .tensor.printing import set_printoptions
 from .tensor.random import (
     bernoulli,

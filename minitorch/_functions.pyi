@@ -552,7 +552,7 @@ def mean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any | None = None) -> Any:
     """The lower of the two middle elements, of all or along `dim` (with its index)."""
 
-def meshgrid(*tensors: Any, indexing: str | None = 'ij') -> tuple[Tensor, ...]:
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     """Grids from vectors: the k-th varies along dimension k only (\"ij\"); \"xy\" exchanges the first two dimensions."""
 
 def min(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any | None = None) -> Any:

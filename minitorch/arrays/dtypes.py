@@ -8,6 +8,7 @@ Read next: `device.py`, then `op/door.py`, the door where promotion happens.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -164,29 +165,66 @@ def can_cast(from_: dtype, to: dtype) -> bool:
 
 
 class finfo:
-    """Limits of a floating-point dtype: `eps`, `max`, `min`, `tiny`, `bits`."""
+    """Limits of a floating-point dtype: `eps`, `max`, `min`, `tiny`, `resolution`, `bits`.
 
-    def __init__(self, type: dtype | None = None):
-        self.dtype = _default if type is None else as_dtype(type)
-        if not self.dtype.is_floating_point:
-            raise TypeError(f"minitorch.finfo() requires a floating-point dtype, got {self.dtype!r}; use iinfo")
-        if self.dtype is bfloat16:
+    >>> minitorch.finfo(minitorch.float16)
+    finfo(resolution=0.001, min=-65504, max=65504, eps=0.000976562, smallest_normal=6.10352e-05, tiny=6.10352e-05, dtype=float16)
+    """
+
+    def __init__(self, type: dtype | type | None = None):
+        given = _asked("finfo", _default if type is None else type)
+        if not given.is_floating_point:
+            raise TypeError(f"minitorch.finfo() requires a floating point input type, got {given!r}. Use minitorch.iinfo")
+        if given is bfloat16:
             import ml_dtypes
 
-            info: Any = ml_dtypes.finfo(self.dtype.numpy)
+            info: Any = ml_dtypes.finfo(given.numpy)
         else:
-            info = np.finfo(self.dtype.numpy)
+            info = np.finfo(given.numpy)
+        self.dtype, self.bits = given.name, info.bits
         self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
         self.tiny = self.smallest_normal = float(info.tiny)
-        self.bits = info.bits
+        self.resolution = float(f"1e-{math.floor(-math.log10(self.eps))}")
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, finfo) and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
+
+    def __repr__(self) -> str:
+        names = ("resolution", "min", "max", "eps", "smallest_normal", "tiny")
+        return f"finfo({', '.join(f'{name}={getattr(self, name):g}' for name in names)}, dtype={self.dtype})"
 
 
 class iinfo:
-    """Limits of an integer dtype: `max`, `min`, `bits`."""
+    """Limits of an integer dtype: `max`, `min`, `bits`.
 
-    def __init__(self, type: dtype):
-        type = as_dtype(type)
-        if type.is_floating_point or type is bool_:
-            raise TypeError(f"minitorch.iinfo() requires an integer dtype, got {type!r}")
-        info = np.iinfo(type.numpy)
-        self.dtype, self.max, self.min, self.bits = type, int(info.max), int(info.min), info.bits
+    >>> minitorch.iinfo(minitorch.int8)
+    iinfo(min=-128, max=127, dtype=int8)
+    """
+
+    def __init__(self, type: dtype | type):
+        given = _asked("iinfo", type)
+        if given.is_floating_point or given is bool_:
+            raise TypeError(
+                f"minitorch.iinfo() requires an integer input type, got {given!r}. Use minitorch.finfo for floats"
+            )
+        info = np.iinfo(given.numpy)
+        self.dtype, self.max, self.min, self.bits = given.name, int(info.max), int(info.min), info.bits
+
+    def __eq__(self, other: Any) -> bool:
+        return isinstance(other, iinfo) and self.dtype == other.dtype
+
+    def __hash__(self) -> int:
+        return hash(self.dtype)
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
+
+
+def _asked(name: str, given: Any) -> dtype:
+    """The dtype whose limits are asked for."""
+    if not isinstance(given, dtype) and given not in OF_PYTHON:
+        raise TypeError(f"{name}(): argument 'type' (position 1) must be minitorch.dtype, not {type(given).__name__}")
+    return as_dtype(given)

@@ -85,6 +85,8 @@ def wrapping(value: Any, dtype: np.dtype) -> Any:
 def stored(value: Any, dtype: np.dtype) -> Any:
     """A number of the data of a tensor: ValueError for an integer beyond int64 that should become one, TypeError for no number."""
     if dtype.kind in "fV":
+        if isinstance(value, (str, bytes)):
+            raise TypeError(f"must be real number, not {type(value).__name__}")
         return float(value)
     if dtype.kind == "b":
         return bool(value) if isinstance(value, (float, np.bool_)) else bool(operator.index(value))

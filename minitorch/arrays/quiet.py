@@ -9,16 +9,28 @@ Read next: `op/door.py`.
 from __future__ import annotations
 
 import contextvars
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+F = TypeVar("F", bound=Callable)
 _context = contextvars.Context()
 _context.run(np.seterr, all="ignore")
 
 quiet = _context.run  # quiet(f, x, y) is f(x, y), and NumPy says nothing of ∞ and nan
-silent = np.errstate(all="ignore")  # for functions, as a decorator
+
+
+def silent(function: F) -> F:
+    """The function, during which NumPy says nothing of ∞ and nan."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return function(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
 
 
 def quiet_again(error: RuntimeError, function: Callable, *args: Any) -> Any:

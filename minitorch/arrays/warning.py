@@ -20,5 +20,15 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     warnings.warn(message, category, stacklevel=level + 1)
 
 
+def warn_once(message: str) -> None:
+    """The same, but only once in a process, as torch tells some things."""
+    if message not in _told:
+        _told.add(message)
+        warn(message)
+
+
+_told: set[str] = set()
+
+
 def _is_ours(module: str) -> bool:
     return (module == PACKAGE or module.startswith(f"{PACKAGE}.")) and not module.startswith(OF_USERS)

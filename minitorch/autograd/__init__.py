@@ -22,6 +22,7 @@ from .graph import GradientEdge
 from .hooks import as_tensor
 from .leaves import gradient_edge
 from .node import Node
+from .variable import Variable
 
 __all__ = [
     "Function", "GradientEdge", "Node", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",
@@ -229,7 +230,6 @@ from .gradcheck import gradcheck, gradgradcheck
 from .multi_hooks import register_multi_grad_hook
 from .mutation import allow_mutation_on_saved_tensors
 from .tracing import trace
-from .variable import Variable
 
 graph.register_multi_grad_hook = register_multi_grad_hook  # type: ignore[attr-defined]
 graph.allow_mutation_on_saved_tensors = allow_mutation_on_saved_tensors  # type: ignore[attr-defined]

@@ -16,7 +16,7 @@ from ..arrays import dtypes
 from ..arrays.device import as_array, moved, must_hold
 from ..arrays.memory import order_of_a_copy
 from ..arrays.numbers import computing, filling, fitting, read, wrapping
-from ..arrays.warning import warn
+from ..arrays.warning import warn_once
 from ..op import Array, Index, Operand, composite, elementwise, row
 from ..op.signature import Number
 from .shape import zeros
@@ -425,7 +425,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 
         return nonzero(condition, as_tuple=True)
     if condition.dtype is dtypes.uint8:
-        warn("where received a uint8 condition tensor. This behavior is deprecated: give a bool, condition != 0")
+        warn_once("where received a uint8 condition tensor. This behavior is deprecated: give a bool, condition != 0")
         condition = condition != 0
     return choose(input, other, condition)
 

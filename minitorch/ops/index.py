@@ -15,6 +15,7 @@ from ..arrays.device import device_of, must_hold, xp_of
 from ..arrays.device import scatter_add as add_at
 from ..arrays.layout import copied
 from ..arrays.numbers import assigned
+from ..arrays.warning import warn
 from ..op import Array, Indices, composite, op
 from ..op.signature import tensor_list
 from .dims import canonical_dim
@@ -36,6 +37,8 @@ def getitem(x: Any, key: Any) -> Tensor:
     """
     if type(key) is int and x.ndim:
         return basic_index(x, (_in_range(key, x._array.shape[0], 0),))
+    if key is Ellipsis:
+        return basic_index(x, (key,))
     basic, arrays = _parse(x, key)
     view = basic_index(x, basic) if basic else x
     if arrays is None:
@@ -139,6 +142,11 @@ def _as_tuple(key: Any) -> tuple:
     if isinstance(key, tuple):
         return key
     if isinstance(key, list) and any(k is None or k is Ellipsis or isinstance(k, (list, tuple, slice)) for k in key):
+        warn(
+            "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
+            "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], which "
+            "will result either in an error or a different result"
+        )
         return tuple(key)
     return (key,)
 
@@ -174,6 +182,8 @@ def _part(xp: Any, k: Any) -> Any:
         raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors, got {a.dtype}; use .long()")
     if a.ndim == 0:
         return bool(a) if a.dtype == "bool" else int(a)
+    if a.dtype == "uint8":
+        warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
     return a
 
 
@@ -241,7 +251,7 @@ def _check_broadcast(arrays: list) -> None:
 def _last_step(key: tuple) -> str:
     """torch takes the entries one after the other; the last that does something names the node."""
     for k in key[::-1]:
-        if k is None or isinstance(k, int) or k != slice(None):
+        if k is None or isinstance(k, int) or (k is not Ellipsis and k != slice(None)):
             return ("Unsqueeze" if k is None else "Select" if isinstance(k, int) else "Slice") + "Backward0"
     return "SliceBackward0" if len(key) == 1 and key[0] is not Ellipsis else "AliasBackward0"
 

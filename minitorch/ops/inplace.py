@@ -28,6 +28,8 @@ def copy(xp: Any, x: Array, src: Array) -> Array:
 @op(promote=None, public=False, numbers_by={"value": fitting})
 def fill(xp: Any, x: Array, value: Operand) -> Array:
     """x_i ← value, a number or a 0-d tensor."""
+    if getattr(value, "ndim", 0):
+        raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
     return xp.full_like(x, value)
 
 

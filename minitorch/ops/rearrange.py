@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays.layout import copied
 from ..arrays.numbers import of_64_bits
+from ..arrays.warning import warn_once
 from ..op import Array, composite, op, register
 from ..op.signature import Dims, Sizes, tensor_list
 from .dims import as_ints, canonical_dim
@@ -168,7 +169,7 @@ def broadcast_shapes(*shapes: Any) -> Any:
 
 
 @composite
-def meshgrid(*tensors: Any, indexing: str | None = "ij") -> tuple[Tensor, ...]:
+def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     """Grids from vectors: the k-th varies along dimension k only ("ij"); "xy" exchanges the first two dimensions."""
     vectors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
     if not vectors:
@@ -183,6 +184,8 @@ def meshgrid(*tensors: Any, indexing: str | None = "ij") -> tuple[Tensor, ...]:
         raise RuntimeError(f'meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     if any(v.ndim > 1 for v in vectors):
         raise RuntimeError("meshgrid: Expected 0D or 1D tensor in the tensor list but got one with more dimensions")
+    if indexing is None:
+        warn_once("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.")
     swap = indexing == "xy" and len(vectors) > 1
     if swap:
         vectors = (vectors[1], vectors[0], *vectors[2:])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
+from ..arrays.warning import warn
 from ..op import Array, composite, op
 from ..op.signature import Dims, Number
 from .compare import isnan
@@ -190,6 +191,11 @@ def _wide_moments(xp: Any, name: str, x: Array, dim: Any, correction: Any, keepd
     """The variance and the mean. On the CPU in float64, as in torch, where the square of a float32 neither overflows nor vanishes."""
     _float_only(name, x)
     dims, n = canonical_dims(dim, x.ndim), count(x.shape, dim)
+    if (n if all(x.shape[d] for d in range(x.ndim) if d not in dims) else 0) <= correction:
+        warn(
+            f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input numel "
+            "divided by output numel)."
+        )
     wide = x.astype("float64" if xp is np else "float32") if x.dtype.itemsize < 8 else x
     mean = total(xp, wide, dims, True) / xp.asarray(n, dtype=wide.dtype)
     centred = wide - mean

@@ -11,7 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..arrays.device import expanded, moving
-from ..arrays.warning import warn
+from ..arrays.warning import warn, warn_once
 from ..op import Array, Index, composite, op, register
 from ..op.signature import Dims, Sizes
 from .dims import as_ints, canonical_dim, canonical_dims
@@ -309,7 +309,7 @@ def T(input: Any) -> Tensor:
     if input.ndim == 0:
         _is_the_identity("Tensor.T", "This function is the identity in these cases.")
     elif input.ndim != 2:
-        warn(
+        warn_once(
             "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it will throw an "
             "error in a future release. Consider `x.mT` to transpose batches of matrices or "
             "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor."

@@ -287,7 +287,7 @@ class Optimizer:
     def __repr__(self) -> str:
         lines = []
         for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
+            lines.append(f"\nParameter Group {i}" if i else "Parameter Group 0")
             lines += [f"    {option}: {group[option]}" for option in sorted(group) if option != "params"]
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
 

@@ -18,6 +18,7 @@ from ..arrays.device import adopted, as_array, as_device
 from ..arrays.dtypes import dtype as DType
 from ..arrays.numbers import WIDEST, fitting, read
 from ..arrays.quiet import silent
+from ..arrays.warning import warn, warn_once
 from ..op.signature import Device, Number, Sizes, checked
 from ..ops.dims import as_ints
 from .making import makes
@@ -33,6 +34,10 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Device | None = Non
     tensor([1., 2.])
     """
     if isinstance(data, Tensor):
+        warn(
+            "To copy construct from a tensor, it is recommended to use sourceTensor.detach().clone() or "
+            "sourceTensor.detach().clone().requires_grad_(True), rather than torch.tensor(sourceTensor)."
+        )
         target = data.device if device is None else as_device(device)
         found = data.detach().to(target)
         array = (found if dtype is None or dtype is data.dtype else found.to(dtype))._array
@@ -85,6 +90,11 @@ def from_numpy(ndarray: np.ndarray) -> Tensor:
         raise ValueError(
             "At least one stride in the given numpy array is negative, and tensors with negative strides are not currently "
             "supported. (You can probably work around this by making a copy of your array with array.copy().)"
+        )
+    if not ndarray.flags.writeable:
+        warn_once(
+            "The given NumPy array is not writable, and tensors that share its memory cannot be written to either. Copy the array "
+            "before converting it to a tensor, or call clone() on the tensor."
         )
     return Tensor._wrap(ndarray)
 

@@ -7,7 +7,6 @@ say what is wrong. Read next: `creation.py`.
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..arrays.device import to_numpy
 from ..arrays.dtypes import dtype as DType
 from ..arrays.numbers import limits, stored
 from ..arrays.quiet import silent
+from ..arrays.warning import warn_once
 from .tensor import Tensor
 
 PLAIN = (bool, int, float)
@@ -30,34 +30,33 @@ def read_data(data: Any, wanted: DType | None) -> np.ndarray:
         inferred = dtypes.from_numpy_dtype(array.dtype)
         return array.astype((wanted or inferred).numpy)
     shape = _shape(data)
-    found = inferred_dtype(data)  # it refuses what is no number, whatever is wanted
-    dtype = wanted or found
+    dtype = inferred_dtype(data) if wanted is None else wanted
     leaves: list[Any] = []
     if 0 not in shape:
         _collect(data, shape, 0, leaves)
     return _converted(leaves, dtype.numpy).reshape(shape)
 
 
-def _is_sequence(x: Any) -> bool:
+def is_sequence(x: Any) -> bool:
+    """Whether torch looks into it: a list, a tuple, a range, a deque, an array of any library."""
     return hasattr(type(x), "__getitem__") and not isinstance(x, (dict, np.generic, Tensor)) and hasattr(type(x), "__len__")
 
 
 def _shape(data: Any) -> tuple[int, ...]:
     """The length at each level, by its first element."""
     shape: list[int] = []
-    while _is_sequence(data):
+    while is_sequence(data):
+        if isinstance(data, (str, bytes)) and not shape:
+            inferred_dtype(data)  # it refuses text
         if isinstance(data, str):
-            if not shape:
-                raise TypeError("new(): invalid data type 'str'; a tensor holds bools, integers or floats, no text")
             raise ValueError("too many dimensions 'str': a tensor holds bools, integers or floats, no text")
         shape.append(len(data))
         if not shape[-1]:
             break
-        if len(shape) == 1 and isinstance(data[0], np.ndarray):
-            warnings.warn(
+        if isinstance(data[0], np.ndarray):
+            warn_once(
                 "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider converting the list to a "
-                "single numpy.ndarray with numpy.array() before converting to a tensor.",
-                stacklevel=4,
+                "single numpy.ndarray with numpy.array() before converting to a tensor."
             )
         data = data[0]
     return tuple(shape)
@@ -77,7 +76,7 @@ def inferred_dtype(data: Any) -> DType:
         raise TypeError(
             f"new(): invalid data type '{type(data).__name__}'; a tensor holds bools, integers or floats, no text"
         )
-    if not _is_sequence(data):
+    if not is_sequence(data):
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}; a tensor holds bools, integers or floats")
     kinds = set(map(type, data))
     found = [dtypes.scalar_dtype(kind()) for kind in kinds if kind in PLAIN]
@@ -94,7 +93,7 @@ def _collect(data: Any, shape: tuple[int, ...], level: int, leaves: list) -> Non
     if level == len(shape):
         leaves.append(data)
         return
-    if not _is_sequence(data):
+    if not is_sequence(data):
         raise TypeError(f"not a sequence: {type(data).__name__} where a sequence of length {shape[level]} was expected")
     if len(data) != shape[level]:
         raise ValueError(f"expected sequence of length {shape[level]} at dim {level} (got {len(data)})")
@@ -116,17 +115,18 @@ def _converted(leaves: list, dtype: np.dtype) -> np.ndarray:
         if array.dtype.kind != "O" and (dtype.kind == "b" or _all_fit(array, dtype)):
             return array.astype(dtype)
     if any(isinstance(x, Tensor) and x.requires_grad for x in leaves):
-        warnings.warn(
+        warn_once(
             "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior. Consider using "
-            "tensor.detach() first.",
-            stacklevel=4,
+            "tensor.detach() first."
         )
     values = [stored(to_numpy(x._array).item() if isinstance(x, Tensor) and _is_one(x, dtype) else x, dtype) for x in leaves]
     return _rounded(np.array(values, np.float64), dtype) if dtype.kind in "fV" else np.array(values, dtype)
 
 
 def _is_one(x: Tensor, dtype: np.dtype) -> bool:
-    """Whether the tensor is a number that this dtype takes; TypeError if it is not."""
+    """True if the tensor is a number that this dtype takes; an error if it is not."""
+    if dtype.kind not in "iub" and x._array.size != 1:
+        raise ValueError(f"only one element tensors can be converted to Python scalars, got one of shape {tuple(x.shape)}")
     if x._array.size != 1 or (dtype.kind in "iub" and x.is_floating_point()):
         raise TypeError("only integer tensors of a single element can be converted to an index")
     return True

@@ -27,6 +27,7 @@ from ..op.door import new
 from ..ops.dims import as_ints, canonical_dim
 from .absent import NotThereYet
 from .copying import Copying
+from .legacy import made
 from .methods import TensorMethods
 from .storage import UntypedStorage
 from .writing import INFERENCE, Version, Writing
@@ -77,28 +78,15 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
 
     __array_priority__ = 1000  # NumPy scalars and arrays on the left of an operator let ours run
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        return super().__new__(cls)
+    def __new__(cls, *data: Any, **options: Any) -> Any:
+        """`Tensor([1, 2])`: a tensor of the default dtype; `tensor(...)` is usually what is wanted. `Tensor(2, 3)`: of that shape."""
+        if cls is not Tensor:
+            return super().__new__(cls)
+        return made(None, (*data, options.pop("data")) if "data" in options else data, **options)
 
-    def __init__(self, *data: Any) -> None:
-        """`Tensor([1, 2])`: a tensor of the default dtype; `Tensor(2, 3)`: one of that shape, of whatever was in memory.
-
-        `tensor(...)` is usually what is wanted.
-        """
-        from .reading import read_data
-
-        first = data[0] if len(data) == 1 else None
-        if isinstance(first, Tensor):
-            self._array = first._array
-        elif isinstance(first, (list, tuple, range, np.ndarray)) and not isinstance(first, Size):
-            self._array = read_data(first, dtypes.get_default_dtype())
-        else:
-            sizes = first if isinstance(first, Size) else data or (0,)
-            if len(sizes) == 1 and not hasattr(sizes[0], "__index__"):
-                raise TypeError(f"new(): data must be a sequence (got {type(sizes[0]).__name__})")
-            if min(as_ints(tuple(sizes))) < 0:
-                raise RuntimeError(f"Trying to create tensor with negative dimension: {list(sizes)}")
-            self._array = np.empty(as_ints(tuple(sizes)), dtypes.get_default_dtype().numpy)
+    def __init__(self, *data: Any, **options: Any) -> None:
+        if type(self) is not Tensor:  # a class of the user's
+            self._array = Tensor(*data, **options)._array
 
     @classmethod
     def _wrap(cls, array: Any) -> Tensor:

@@ -372,7 +372,7 @@ class ParameterDict(Module):
         return self
 
     def extra_repr(self) -> str:
-        return "\n".join(f"  ({key}): {describe(value)}" for key, value in self.items())
+        return "\n".join(f"  ({key}): {describe(value, of_type=True)}" for key, value in self.items())
 
     def __call__(self, input: Any) -> Any:
         raise RuntimeError("ParameterDict should not be called.")
@@ -408,11 +408,11 @@ def as_parameter(value: Any) -> Any:
     return Parameter(value) if isinstance(value, Tensor) and not isinstance(value, Parameter) else value
 
 
-def describe(value: Any) -> str:
-    """One line about an entry of a ParameterList or ParameterDict."""
+def describe(value: Any, of_type: bool = False) -> str:
+    """One line about an entry of a ParameterList, or, of_type, of a ParameterDict, which names its type and not its dtype."""
     if not isinstance(value, Tensor):
         return f"Object of type: {type(value).__name__}"
     kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
     size = "x".join(str(n) for n in value.shape)
     device = f" ({value.device})" if value.device.type == "cuda" else ""
-    return f"{kind} containing: [{value.dtype} of size {size}{device}]"
+    return f"{kind} containing: [{value.type() if of_type else value.dtype} of size {size}{device}]"

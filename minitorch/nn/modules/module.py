@@ -291,6 +291,10 @@ class Module(ModuleHooks, ModuleState):
     def double(self: Self) -> Self:
         return self.to(dtypes.float64)
 
+    def type(self: Self, dst_type: Any) -> Self:
+        """All parameters and buffers, integers too, in that dtype."""
+        return self._apply(lambda t: t.type(dst_type))
+
     def float(self: Self) -> Self:
         return self.to(dtypes.float32)
 

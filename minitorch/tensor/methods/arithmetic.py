@@ -320,6 +320,12 @@ class Arithmetic:
     def long(self) -> Tensor:
         return self.to(dtypes.int64)
 
+    def char(self) -> Tensor:
+        return self.to(dtypes.int8)
+
+    def byte(self) -> Tensor:
+        return self.to(dtypes.uint8)
+
     def short(self) -> Tensor:
         return self.to(dtypes.int16)
 

@@ -53,6 +53,18 @@ class Conversion:
         """What was given, else this tensor's own."""
         return {"dtype": self.dtype if dtype is None else dtype, "device": self.device if device is None else device}
 
+    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+        """The tensor in that dtype, a class such as FloatTensor, or the name of one; without dtype, the name of its own."""
+        from .. import legacy
+
+        return legacy.type_name(self) if dtype is None else self.to(legacy.dtype_of(dtype))
+
+    def new(self, *data: Any, device: Any = None) -> Tensor:
+        """A tensor of this dtype, in the old way: `x.new(2, 3)` of that shape, `x.new([2, 3])` of these numbers."""
+        from .. import legacy
+
+        return legacy.made(self.dtype, data, self.device if device is None else device)
+
     def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
         """A new tensor of `data`, by default with this tensor's dtype and device."""
         from .. import creation
@@ -132,7 +144,10 @@ class Conversion:
         return tensor_repr(self)
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self.ndim == 0 and spec else repr(self)
+        """Of a tensor without dimensions its number's: `f"{loss:.3f}"`."""
+        from ..tensor import Tensor
+
+        return format(self.item(), spec) if self.ndim == 0 and type(self) is Tensor else object.__format__(self, spec)
 
     def __len__(self) -> int:
         if self.ndim == 0:
