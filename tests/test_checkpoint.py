@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import warnings
 import weakref
 from typing import Any
@@ -265,6 +266,85 @@ def sequential_in_segments(lib):
             y.sum().backward()
             grads.append((x.grad, len(runs)))
     return grads
+
+
+@both_forms
+def statistics_of_a_batch_norm_at_the_end_move_twice(lib, checkpoint):
+    seen = []
+    for layers in ([lib.nn.BatchNorm1d(2)], [lib.nn.Tanh(), lib.nn.BatchNorm1d(2, affine=False), lib.nn.Identity()]):
+        model = lib.nn.Sequential(*layers)
+        x = lib.tensor([[1.0, 2.0], [3.0, 5.0]], requires_grad=True)
+        (checkpoint(model, x) ** 2).sum().backward()
+        seen += [dict(model.named_buffers())]
+    return seen
+
+
+@scenario
+def what_follows_the_last_saved_tensor_is_not_run_again(lib):
+    __import__(f"{lib.__name__}.utils.checkpoint")
+    F = lib.nn.functional
+    last = {
+        "saves its input": lambda t: t.sin(),
+        "saves its output": lambda t: t.exp(),
+        "saves nothing": lambda t: t + 1,
+        "is made of several": lambda t: F.layer_norm(t, (2,)),
+        "mish": F.mish,
+        "mse": lambda t: t * F.mse_loss(t, t.detach() * 2),
+        "huber": lambda t: t * F.huber_loss(t, t.detach() * 2),
+        "instance_norm": lambda t: F.instance_norm(t.view(1, 2, 2), lib.zeros(2), lib.ones(2)).view(2, 2),
+        "view": lambda t: t.view(4).view(2, 2),
+        "in place": lambda t: (t * 1).tanh_(),
+    }
+    seen = {}
+    for (first, f), (second, g) in itertools.product(last.items(), repeat=2):
+        runs = []
+
+        def part(t, f=f, g=g, runs=runs):
+            for name, step in (("f", f), ("g", g), ("neg", lambda t: -t)):
+                t = step(t)
+                runs.append(name)
+            return t
+
+        x = lib.tensor([[0.1, 0.2], [0.3, 0.5]], requires_grad=True)
+        lib.utils.checkpoint.checkpoint(part, x, use_reentrant=False).sum().backward()
+        seen[first, second] = "".join(runs)
+    return seen
+
+
+@both_forms
+def an_input_is_returned(lib, checkpoint):
+    x = leaf(lib, 1.0, 2.0)
+    y, z = checkpoint(lambda a: (a, a * 2), x)
+    (y + z).sum().backward()
+    w = leaf(lib, 3.0)
+    checkpoint(lambda a: a, w).backward()
+    return x.grad, w.grad
+
+
+@scenario
+def a_saved_leaf_is_a_leaf_again(lib):
+    __import__(f"{lib.__name__}.utils.checkpoint")
+    seen = []
+
+    class Product(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, p, q):
+            ctx.save_for_backward(p, q)
+            return p * q
+
+        @staticmethod
+        def backward(ctx, g):
+            p, q = ctx.saved_tensors
+            seen.append([(t is a, t is b, t.requires_grad, t.is_leaf, t.grad_fn) for t in (p, q)])
+            return g * q, g * p
+
+    a, b = leaf(lib, 1.0, 2.0), leaf(lib, 3.0, 4.0)
+    lib.utils.checkpoint.checkpoint(lambda p: Product.apply(p, b), a, use_reentrant=False).sum().backward()
+    with lib.autograd.graph.saved_tensors_hooks(lambda t: t, lambda t: t):
+        c = Product.apply(a, b)
+    (g,) = lib.autograd.grad(c.sum(), a, create_graph=True)
+    g.sum().backward()
+    return seen, a.grad, b.grad
 
 
 @scenarios.parametrize

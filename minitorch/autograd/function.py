@@ -19,7 +19,7 @@ from . import hooks
 from .grad_mode import grad_mode, users_code
 from .hooks import as_carried, as_tensor, as_tensors, type_name
 from .leaves import gradient_edge
-from .node import Node, birth, watchers
+from .node import Node, announce, birth, watchers
 
 
 class FunctionCtx:
@@ -93,8 +93,8 @@ class FunctionNode(Node):
         self.hooks = None
         self._save(ctx, outputs)
         self.birth = birth()
-        for watch in list(watchers):
-            watch(self)
+        if watchers:
+            announce(self)
 
     def _save(self, ctx: FunctionCtx, outputs: list) -> None:
         """Keep what `save_for_backward` was given; outputs without their history, which will lead back here."""
@@ -284,7 +284,6 @@ class Function(metaclass=FunctionMeta):
         outputs = [_own(out, args, ctx, record) for out in results]
         for tensor in ctx._dirty:
             tensor._bump()
-        ctx._to_save = tuple(_swap(t, results, outputs) for t in ctx._to_save)
         if record:
             cls._record(ctx, args, results, outputs)
         return outputs[0] if single else tuple(outputs)

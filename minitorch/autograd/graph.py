@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from ..arrays.threads import of_each_thread
 from . import node as graph_node
 from .grad_mode import no_grad, users_code
-from .leaves import gradient_edge
+from .leaves import AccumulateGrad, gradient_edge
 from .node import Node
 
 __all__ = [
@@ -126,7 +127,11 @@ class _Packed:
         if self.edge is None:
             return tensor
         again = tensor.detach()
-        again._requires_grad, (again._grad_fn, again._output_nr) = True, self.edge
+        again._requires_grad = True
+        if isinstance(self.edge[0], AccumulateGrad):  # a leaf once more, whose gradient goes to the one that was saved
+            again._accumulator = weakref.ref(self.edge[0])
+        else:
+            again._grad_fn, again._output_nr = self.edge
         return again
 
 

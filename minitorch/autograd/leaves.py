@@ -11,7 +11,7 @@ from typing import Any
 
 from .grad_mode import users_code
 from .hooks import as_tensor, checked, hooks_of
-from .node import Node, birth, watchers
+from .node import Node, announce, birth, watchers
 
 _latest = [-1, -1]  # the last leaf's serial number and birth
 
@@ -33,8 +33,8 @@ class AccumulateGrad(Node):
         if self.serial != _latest[0] + 1:
             _latest[1] = self.serial
         _latest[0], self.birth = self.serial, _latest[1]  # leaves that one call is the first to use are of one age
-        for watch in watchers and tuple(watchers):
-            watch(self)
+        if watchers:
+            announce(self)
 
     def __lt__(self, other: Any) -> bool:
         """Of leaves of one age the walk takes first what was used first."""

@@ -8,6 +8,7 @@ Read next: `leaves.py`, where the graph ends; `engine.py`, which walks it backwa
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -17,9 +18,42 @@ from .hooks import Hooks, hooks_of
 
 birth = itertools.count().__next__
 new = object.__new__
-watchers: list[Callable[[Any], None]] = []  # called with every new node: saved-tensor hooks and anomaly mode stand here
+watchers: list[
+    Callable[[Any], None]
+] = []  # see every new node, by `announce`: saved-tensor hooks and anomaly mode stand here
 in_place_detachments: list[bool] = []  # not empty once `detach_` has cut a tensor off: from then on nodes look for it
 PACKED = -2  # the "version" of a saved value that a pack hook has replaced
+
+
+class _Announcing(threading.local):
+    later: list | None = None  # the nodes of the `as_one_op` block that this thread is in
+
+
+_announcing = _Announcing()
+
+
+def announce(node: Node) -> None:
+    """Show a new node to the watchers: at once or, within `as_one_op`, at the end of the block."""
+    if _announcing.later is not None:
+        _announcing.later.append(node)
+        return
+    for watch in tuple(watchers):
+        watch(node)
+
+
+class as_one_op:
+    """What is called in this block is one op in torch: a watcher that raises, as an early stop of a checkpoint does, cannot break it."""
+
+    def __enter__(self) -> None:
+        self.outside = _announcing.later
+        if self.outside is None:
+            _announcing.later = []
+
+    def __exit__(self, failed: Any, *exc: Any) -> None:
+        made, _announcing.later = _announcing.later or (), self.outside
+        if self.outside is None and failed is None:
+            for node in made:
+                announce(node)
 
 
 class Node:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..autograd.node import birth
+from ..autograd.node import as_one_op, birth, watchers
 from .declaration import REQUIRED, Array, Declaration, Operand, parameters_of
 from .door import Op
 from .lanes import Row
@@ -154,7 +154,11 @@ def named(function: Callable, grad_fn: str) -> Callable:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         before = birth()
-        out = function(*args, **kwargs)
+        if watchers:
+            with as_one_op():
+                out = function(*args, **kwargs)
+        else:
+            out = function(*args, **kwargs)
         for result in out if isinstance(out, tuple) else (out,):
             node = getattr(result, "_grad_fn", None)
             if node is not None and result.grad_fn.birth > before:  # recorded by this call

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from ..autograd.leaves import gradient_edge
-from ..autograd.node import OpNode, birth, new, version_of, watchers
+from ..autograd.node import OpNode, announce, birth, new, version_of, watchers
 from .steps import Places, by_twin, together
 
 if TYPE_CHECKING:
@@ -117,8 +117,8 @@ class Plan:
         if len(outs) > 1 or array.shape != shape or array.dtype is not dtype:
             specs = self.output_specs = tuple([(out._array.shape, out._array.dtype) for out in outs])
         node.output_specs = specs
-        for watch in watchers and tuple(watchers):
-            watch(node)
+        if watchers:
+            announce(node)
         return node
 
     def _results(self, args: tuple, outs: Sequence) -> list:
