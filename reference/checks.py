@@ -17,6 +17,7 @@ import torch
 import minitorch
 import minitorch.op
 
+from .hanging import what_gradients_hang_on
 from .overwriting import refuses_or_is_right
 from .strategies import Source
 from .table import Row, copied, flat, tensors
@@ -464,6 +465,7 @@ def documented(row: Row, source: Source) -> None:
 
 CHECKS = (
     values, values_float32, special_values, far_from_one, gradients, gradients_float32, special_gradients, recorded,
+    what_gradients_hang_on,
     leaves_arguments_alone, keeps_only_what_it_names, refuses_or_is_right, dtypes, in_place, documented,
 )  # fmt: skip
 

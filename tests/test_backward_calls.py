@@ -205,6 +205,33 @@ def zeros_for_unused_inputs_that_can_be_differentiated(lib):
     ]
 
 
+@scenario
+def gradients_that_do_not_change_can_be_differentiated(lib):
+    F, found = lib.nn.functional, []
+    for f in (
+        F.relu,
+        F.relu6,
+        F.leaky_relu,
+        F.hardtanh,
+        F.hardshrink,
+        F.softshrink,
+        lib.abs,
+        lib.sign,
+        lib.amax,
+        lambda x: F.threshold(x, 1, 2),
+    ):
+        x, v = leaf(lib, -3.0, 0.5, 2.0), leaf(lib, 1.0)
+        y = f(x)
+        (g,) = lib.autograd.grad(y.sum(), x, create_graph=True, retain_graph=True)
+        found.append(g.requires_grad and lib.autograd.grad(g.sum(), x))
+        (g,) = lib.autograd.grad(y.sum() * v, x, create_graph=True)
+        found.append(g.requires_grad and lib.autograd.grad(g.sum(), [x, v], allow_unused=True))
+    x, w = leaf(lib, -3.0, 0.5), leaf(lib, 0.25)
+    (g,) = lib.autograd.grad(F.prelu(x, w).sum(), x, create_graph=True)
+    (h,) = lib.autograd.grad(F.prelu(x, w.detach()).sum(), x, create_graph=True)
+    return found, lib.autograd.grad(g.sum(), [x, w]), lib.autograd.grad(h.sum(), x)
+
+
 # ---- anomaly mode ----
 
 

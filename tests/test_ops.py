@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import minitorch
 from minitorch.ops import index
 from reference.checks import CHECKS
+from reference.hanging import OTHERWISE, what_gradients_hang_on
 from reference.overwriting import refuses_or_is_right
 from reference.strategies import Source
 from reference.table import Row, table
@@ -69,3 +70,13 @@ def test_a_row_that_keeps_more_still_does(name: str) -> None:
             patch.setattr(row, "keeps_more", "")
             for seed in range(100):
                 refuses_or_is_right(row, Source(seed))
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_what_hangs_otherwise_still_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the word, some draw would fail."""
+    monkeypatch.delitem(OTHERWISE, name)
+    with pytest.raises(AssertionError, match="want gradients"):
+        for row in (row for row in table() if row.name == name):
+            for seed in range(200):
+                what_gradients_hang_on(row, Source(seed))

@@ -58,7 +58,8 @@ class Plan:
         places = Places(self, n_inputs)
         variadic = op.declaration.variadic
         given = {*op.inputs} if variadic else {op.parameters[i] for i in tensors if i < len(op.parameters)}
-        self.on_tensors = together(derivatives, half, given, places.expression)
+        kept = [n for n in self.names if n in (*op.inputs, *op.declaration.outputs)]
+        self.on_tensors = together(derivatives, half, given, places.expression, kept if op.declaration.flat else ())
         self.on_arrays = together(derivatives, half, given, places.expression_of_arrays)
         wanted = [n for d in derivatives for n in d.of if n in given]
         self.by_twin = twin and by_twin(twin, wanted, places.expression_of_arrays)

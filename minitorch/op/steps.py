@@ -54,18 +54,37 @@ class Places:
 
 
 def together(
-    derivatives: Sequence[Derivative], half: bool, given: Collection[str], expression: Callable[[str], str]
+    derivatives: Sequence[Derivative],
+    half: bool,
+    given: Collection[str],
+    expression: Callable[[str], str],
+    hang_on: Sequence[str] = (),
 ) -> Steps:
-    """All derivatives as one function. given: the inputs that are tensors; others, of a derivative for several, get nothing."""
-    names: dict[str, Any] = {"compress": compress}
+    """All derivatives as one function. given: the inputs that are tensors; others, of a derivative for several, get nothing.
+
+    hang_on: what their results depend on, if only with slope 0.
+    """
+    names: dict[str, Any] = {"compress": compress, "hanging": hanging}
     calls = []
     for k, d in enumerate(derivatives):
         names[f"d{k}"] = derivative_in_float32(d.function) if half else d.function
         call = f"d{k}({', '.join(map(expression, d.parameters))})"
         if not given.issuperset(d.of):  # type: ignore[attr-defined]
             call = f"compress({call}, {[n in given for n in d.of]})"
+        if hang_on:
+            call = f"hanging({call}, [{', '.join(map(expression, hang_on))}])"
         calls.append(f"*{call}" if d.gives_list else call)
     return eval(f"lambda grads, saved: [{', '.join(calls)}]", names)
+
+
+def hanging(g: Any, values: Sequence) -> Any:
+    """A gradient that depends on all of these that require grad: their second derivative is 0, not missing."""
+    from ..ops.shape import hang
+
+    for x in values:
+        if getattr(x, "_requires_grad", False):
+            g = hang(g, x)
+    return g
 
 
 def by_twin(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # ---- piecewise linear ----
 
 relu = row("relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: relu_grad(g, out), only="numbers",
-           takes_out=False)  # fmt: skip
+           takes_out=False, flat=True)  # fmt: skip
 
 
 @elementwise(public=False)
@@ -42,7 +42,7 @@ def relu_grad_grad(g: Tensor, out: Tensor) -> Tensor:
     return relu_grad(g, out)
 
 
-@elementwise(only="floats", takes_out=False, numbers_by={"negative_slope": computing})
+@elementwise(flat=True, only="floats", takes_out=False, numbers_by={"negative_slope": computing})
 def leaky_relu(xp: Any, x: Array, negative_slope: float = 0.01) -> Array:
     """x for x > 0, slope · x otherwise"""
     return xp.where(x > 0, x, x * negative_slope)
@@ -54,7 +54,7 @@ def leaky_relu_grad(g: Tensor, x: Tensor, negative_slope: float) -> Tensor:
     return where(x > 0, g, g * negative_slope)
 
 
-@elementwise(promote=None, name="_prelu_kernel", public=False, grad_fn="PreluKernelBackward0")
+@elementwise(flat=True, promote=None, name="_prelu_kernel", public=False, grad_fn="PreluKernelBackward0")
 def prelu_kernel(xp: Any, x: Array, weight: Array) -> Array:
     """x for x > 0, w · x otherwise; w broadcasts with x"""
     return xp.where(x > 0, x, weight * x)
@@ -94,7 +94,7 @@ def _limit(value: Any, dtype: Any) -> Any:
     return fitting(value, dtype)
 
 
-@elementwise(only="numbers", takes_out=False, numbers_by={"min_val": _limit, "max_val": _limit})
+@elementwise(flat=True, only="numbers", takes_out=False, numbers_by={"min_val": _limit, "max_val": _limit})
 def hardtanh(xp: Any, x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """x moved into [min_val, max_val]"""
     if min_val > max_val:
@@ -114,7 +114,7 @@ def relu6(input: Tensor) -> Tensor:
     return hardtanh(input, 0.0, 6.0)
 
 
-@elementwise(only="floats", takes_out=False)
+@elementwise(flat=True, only="floats", takes_out=False)
 def hardsigmoid(xp: Any, x: Array) -> Array:
     """min(max(x + 3, 0), 6) / 6"""
     return xp.minimum(xp.maximum(x + 3, 0), 6) / 6
@@ -141,7 +141,7 @@ def hardswish_grad(g: Tensor, x: Tensor) -> Tensor:
     return where(x <= -3, 0.0, where(x < 3, g * (x / 3 + 0.5), g))
 
 
-@elementwise(only="floats", takes_out=False, numbers_by={"lambd": fitting})
+@elementwise(flat=True, only="floats", takes_out=False, numbers_by={"lambd": fitting})
 def hardshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
     """x where |x| > λ, 0 otherwise"""
     return xp.where((x >= -lambd) & (x <= lambd), xp.zeros_like(x), x)
@@ -153,7 +153,7 @@ def hardshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
     return where((x >= -lambd) & (x <= lambd), 0.0, g)
 
 
-@elementwise(only="floats", takes_out=False, numbers_by={"lambd": fitting})
+@elementwise(flat=True, only="floats", takes_out=False, numbers_by={"lambd": fitting})
 def softshrink(xp: Any, x: Array, lambd: float = 0.5) -> Array:
     """x moved towards 0 by λ, and 0 where |x| ≤ λ"""
     if not lambd >= 0:
@@ -167,7 +167,7 @@ def softshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
     return where((x >= -lambd) & (x <= lambd), 0.0, g)
 
 
-@elementwise(only="numbers", takes_out=False, numbers_by={"threshold": computing, "value": fitting})
+@elementwise(flat=True, only="numbers", takes_out=False, numbers_by={"threshold": computing, "value": fitting})
 def threshold(xp: Any, x: Array, threshold: float, value: float) -> Array:
     """x where x > threshold, `value` otherwise"""
     return xp.where(x <= threshold, as_array(xp, value, x.dtype), x)

@@ -43,7 +43,7 @@ def cumprod(xp: Any, x: Array, dim: int, dtype: dtypes.dtype | None = None) -> A
 @cumprod.grad
 def cumprod_grad(g: Tensor, x: Tensor, out: Tensor, dim: int) -> Tensor:
     """∂L/∂x_k = Σ_{i≥k} g_i Π_{j≤i, j≠k} x_j, which is Σ_{i≥k} g_i out_i / x_k where no x is 0"""
-    if not x.ndim or 0 in x.shape:
+    if not x.ndim or 0 in x.shape or x.shape[dim] == 1:  # (with one factor each, nothing changes with x)
         return g
     if bool(all_(x != 0)):
         return _from_the_end(cumsum, g * out, dim) / x
