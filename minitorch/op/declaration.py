@@ -83,13 +83,8 @@ class Declaration:
         None  # the result lies in memory as the inputs do, else in row-major order; None: if elementwise
     )
     view: bool = False  # forward returns a view of its first input
-<<<<<<< HEAD
     discrete: bool = False  # its results are bools or whole numbers: then nothing is recorded, and no derivative is missing
-=======
-    flat: bool = (
-        False  # between kinks its derivatives do not change with what they name: recorded, they hang on it all the same
-    )
->>>>>>> 96d116e (Derivatives that do not change with what they name can be differentiated by it all the same, and give zeros: relu and its kin (flat ops); a check on every row of what gradients hang on)
+    flat: bool = False  # its derivatives do not change with what they name; recorded, they hang on it all the same
     takes_out: bool = True  # whether a call may have out=
     # What dtype out= may have: the result's ("same"), another that it converts to ("cast"), or any, which is computed in ("computes").
     out_dtype: str | None = (
