@@ -220,6 +220,64 @@ def numbers_copied_into_a_tensor(lib):
     return found, x.grad_fn.name(), tried(lambda: x.copy_([1, 2]))
 
 
+# ---- of nothing ----
+
+
+@scenario
+def losses_of_nothing(lib):
+    F, found = lib.nn.functional, []
+    for shape in ((0,), (0, 3), (2, 0), (0, 3, 2), (2, 3, 0)):
+        for reduction in ("mean", "sum", "none"):
+            for smoothing in (0.0, 0.2):
+                x, y = lib.ones(shape, requires_grad=True), lib.ones(shape)
+                loss = F.cross_entropy(x, y, reduction=reduction, label_smoothing=smoothing)
+                loss.sum().backward()
+                found += [str(loss.tolist()), x.grad]
+    return found, lib.bincount(lib.tensor([], dtype=lib.int64), lib.ones(0))
+
+
+@pytest.mark.parametrize("name", ["var", "std", "var_mean", "std_mean"])
+@pytest.mark.parametrize(("shape", "dim"), [((1,), None), ((0, 3), 1), ((2, 1), 1), ((), None), ((2, 3), 0)])
+def test_too_few_numbers_for_a_variance_are_warned_about(name: str, shape: tuple, dim: int | None) -> None:
+    (_, ours), (_, theirs) = (
+        outcome(lambda lib: str(getattr(lib, name)(lib.ones(shape), dim)), lib) for lib in (minitorch, torch)
+    )
+    assert ours == [(kind, words.partition(" (Triggered")[0]) for kind, words in theirs]
+
+
+# ---- learning rates and betas that are tensors ----
+
+
+@scenario
+def rates_that_are_tensors(lib):
+    found = []
+    for dtype in (lib.float32, lib.float64):
+        rates = 0.1, lib.tensor(0.1), lib.tensor([0.1]), lib.tensor(0.1, dtype=lib.float64)
+        betas = (
+            (0.9, 0.999),
+            (lib.tensor(0.9), lib.tensor(0.999)),
+            (lib.tensor([0.9]), lib.tensor([0.999])),
+            (0.9, lib.tensor(0.5)),
+        )
+        for name in ("SGD", "Adam", "AdamW"):
+            for lr in rates:
+                for more in ({"betas": b} for b in betas) if name != "SGD" else ({}, {"momentum": 0.9}):
+                    for decay in (0.0, 0.1):
+                        options = {"lr": lr, "weight_decay": decay, **more}
+                        found.append(tried(lambda name=name, o=options, dtype=dtype: steps(lib, name, dtype, o)))
+    return found
+
+
+def steps(lib: Any, name: str, dtype: Any, options: dict) -> list[str]:
+    p = lib.nn.Parameter(lib.tensor([0.3, 0.7, -1.0], dtype=dtype))
+    optimizer = getattr(lib.optim, name)([p], **options)
+    for _ in range(3):  # β⁴ of a float32 tensor differs in the last bit, which 1 − β⁴ makes large
+        optimizer.zero_grad()
+        (p * p * p).sum().backward()
+        optimizer.step()
+    return [f"{x:.11g}" if dtype is lib.float64 else f"{x:.4g}" for x in p.tolist()]
+
+
 # ---- states and samplers ----
 
 

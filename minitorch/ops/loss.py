@@ -6,6 +6,7 @@ their formula in our ops. Read next: `nn/modules/loss.py`.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -358,10 +359,16 @@ def _soft_cross_entropy(
     classes = log_p.shape[class_dim]
     _check_class_weight(weight, classes)
     if label_smoothing:
-        target = target * (1 - label_smoothing) + label_smoothing / classes
+        target = target * (1 - label_smoothing) + label_smoothing / max(classes, 1)
     if weight is not None:
         log_p = log_p * weight.reshape([-1 if d == class_dim else 1 for d in range(log_p.ndim)])
-    return reduced(-(log_p * target).sum(class_dim), reduction)
+    check_reduction(reduction)
+    if reduction == "none":
+        return -(log_p * target).sum(class_dim)
+    total = -(log_p * target).sum()
+    if reduction == "sum":
+        return total
+    return total / (log_p.numel() / classes) if log_p.numel() else total + math.nan  # of no samples there is no mean
 
 
 # ---- probabilities ----

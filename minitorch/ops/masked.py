@@ -195,7 +195,7 @@ def bincount(xp: Any, x: Index, weights: Array | None = None, minlength: int = 0
     if weights is not None and x.size and weights.shape != x.shape:
         raise RuntimeError(f"weights should be 1-d and have the same length as input, got {weights.shape} and {x.shape}")
     size = max(minlength, int(x.max()) + 1 if x.size else 0)
-    kind = "int64" if weights is None else weights.dtype if weights.dtype == "float32" else "float64"
+    kind = "int64" if weights is None or not x.size else weights.dtype if weights.dtype == "float32" else "float64"
     out = xp.zeros(size, kind)
     add_at(xp, out, x, xp.ones(x.shape, kind) if weights is None or not x.size else weights.astype(kind))
     return out

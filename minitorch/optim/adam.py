@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -44,40 +43,47 @@ class Adam(Optimizer):
         fused: bool | None = None,
         decoupled_weight_decay: bool = False,
     ) -> None:
+        for name, value in {"lr": lr, "betas[0]": betas[0], "betas[1]": betas[1]}.items():
+            if isinstance(value, Tensor) and foreach and not capturable:
+                raise ValueError(f"{name} as a Tensor is not supported for capturable=False and foreach=True")
+            if isinstance(value, Tensor) and value.numel() != 1:
+                raise ValueError(f"Tensor {name} must be 1-element, got shape {tuple(value.shape)}")
         for name, value in {"learning rate": lr, "epsilon value": eps, "weight_decay value": weight_decay}.items():
             if not value >= 0.0:  # NaN fails too
                 raise ValueError(f"Invalid {name}: {value}")
         for i in (0, 1):
             if not 0.0 <= betas[i] < 1.0:
                 raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
-        if not all(isinstance(beta, float) for beta in betas):
+        if not any(all(isinstance(beta, kind) for beta in betas) for kind in (float, Tensor)):
             raise ValueError("betas must be either both floats or both Tensors")
-        options = {"lr": lr, "betas": tuple(betas), "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
+        betas = tuple(beta.squeeze() if isinstance(beta, Tensor) else beta for beta in betas)  # type: ignore[assignment]
+        options = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "amsgrad": amsgrad}
         choice = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable, "fused": fused}
         flags = {"maximize": maximize, **choice, "decoupled_weight_decay": decoupled_weight_decay}
         super().__init__(params, {**options, **flags})
         check_choice(foreach, fused, differentiable, capturable)
 
     def _rule(self, group: Group, t: float, θ: Any, g: Any, m: Any, v: Any, largest: Any = None) -> None:
-        (β1, β2), ε, lr, λ, xp = group["betas"], group["eps"], float(group["lr"]), group["weight_decay"], xp_of(θ)
+        # (What follows from lr and the betas alone is computed in their dtype, if they are tensors.)
+        (β1, β2), ε, lr, λ, xp = group["betas"], group["eps"], group["lr"], group["weight_decay"], xp_of(θ)
         if group["maximize"]:
             g = -g
         if λ and group["decoupled_weight_decay"]:
-            θ *= 1 - lr * λ
+            θ *= float(1 - lr * λ)
         elif λ:
             g = g + λ * θ
-        m *= β1
-        m += (1 - β1) * g
-        v *= β2
-        v += (1 - β2) * g * g
+        m *= float(β1)
+        m += (1 - float(β1)) * g
+        v *= float(β2)
+        v += float(1 - β2) * g * g
         if largest is not None:
             v = xp.maximum(largest, v, out=largest)
         # θ ← θ − lr · m̂ / (√v̂ + ε), in one piece of memory: a new one for each operation would cost as much again.
         change = xp.sqrt(v, out=xp.empty_like(v))  # √v
-        change /= sqrt(1 - β2**t)  # √v̂
+        change /= float((1 - β2**t) ** 0.5)  # √v̂
         change += ε  # √v̂ + ε
         xp.divide(m, change, out=change)  # m / (√v̂ + ε)
-        change *= lr / (1 - β1**t)  # lr · m̂ / (√v̂ + ε)
+        change *= float(lr / (1 - β1**t))  # lr · m̂ / (√v̂ + ε)
         θ -= change
 
     def _begin(self, param: Tensor, group: Group) -> tuple[float, tuple]:

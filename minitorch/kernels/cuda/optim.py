@@ -10,7 +10,6 @@ Read next: `minitorch/optim/adam.py`, the same rule in plain lines.
 from __future__ import annotations
 
 import functools
-from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -109,12 +108,12 @@ def adam(optimizer: Adam, params: list[Any], group: dict[str, Any]) -> list[Any]
     lr m̂ / (√v̂ + ε) with m̂ = m / (1 − β₁ᵗ) and v̂ = v / c² is (lr c / (1 − β₁ᵗ)) m / (√v + ε c): two numbers for a launch.
     """
     launches, left = gathered(optimizer, params, group)
-    (β1, β2), ε, lr, λ = group["betas"], group["eps"], float(group["lr"]), group["weight_decay"]
+    (β1, β2), ε, lr, λ = group["betas"], group["eps"], group["lr"], group["weight_decay"]
     decay, shrink = (0, 1 - lr * λ) if group["decoupled_weight_decay"] else (λ, 1)
     for (_, t), rows in launches.items():
-        c = sqrt(1 - β2**t)
+        c = float((1 - β2**t) ** 0.5)
         sign, step, eps = -1 if group["maximize"] else 1, lr * c / (1 - β1**t), ε * c
-        numbers = (sign, decay, shrink, β1, 1 - β1, β2, 1 - β2, step, eps)
+        numbers = tuple(map(float, (sign, decay, shrink, β1, 1 - β1, β2, 1 - β2, step, eps)))
         launch(ADAM_KERNEL, rows, numbers, AMSGRAD=int(group["amsgrad"]))
     return left
 
