@@ -85,6 +85,7 @@ class Declaration:
     view: bool = False  # forward returns a view of its first input
     discrete: bool = False  # its results are bools or whole numbers: then nothing is recorded, and no derivative is missing
     flat: bool = False  # its derivatives do not change with what they name; recorded, they hang on it all the same
+    ends_history: bool = False  # a result that is no float has none; otherwise it is refused where its input requires grad
     takes_out: bool = True  # whether a call may have out=
     # What dtype out= may have: the result's ("same"), another that it converts to ("cast"), or any, which is computed in ("computes").
     out_dtype: str | None = (

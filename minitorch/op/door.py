@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.device import mixed_devices, raise_what_was_noted, xp_of
+from ..arrays.dtypes import SCALAR_NAMES
 from ..arrays.quiet import quiet, quiet_again
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from .declaration import Declaration, Indices
@@ -150,7 +151,12 @@ class Op:
         out = new(Tensor)
         out._array = array = self._laid_out(array)
         is_float = array.dtype.kind not in "iub"  # what is no float has no gradient
-        if recipe.plan is not None and grad_mode.enabled and is_float:
+        if recipe.plan is not None and grad_mode.enabled and (is_float or not self.declaration.ends_history):
+            if not is_float:
+                raise RuntimeError(
+                    f"Autograd not support dtype: {SCALAR_NAMES[array.dtype.name]}: {self.__name__}() of a tensor that requires "
+                    "grad has no gradient as an integer; detach() it first"
+                )
             out._requires_grad = True
             out._grad_fn = recipe.plan.record(args, (out,))
         else:

@@ -562,7 +562,7 @@ def nan_to_num(input: Tensor, nan: float | None = 0.0, posinf: float | None = No
 clone = row("clone", "x, in memory of its own", lambda xp, x: x.copy(order=order_of_a_copy(x)), lambda g: g, takes_out=False)
 
 
-@elementwise(promote=None, public=False, grad_fn="ToCopyBackward0")
+@elementwise(promote=None, public=False, grad_fn="ToCopyBackward0", ends_history=True)
 def to(xp: Any, x: Array, dtype: dtypes.dtype) -> Array:
     """x converted to `dtype`, in memory of its own."""
     return x.astype(dtype.numpy, order=order_of_a_copy(x))

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-@op(promote=None, grad_fn="torch::autograd::CopyBackwards", public=False)
+@op(promote=None, grad_fn="torch::autograd::CopyBackwards", public=False, ends_history=True)
 def copy(xp: Any, x: Array, src: Array) -> Array:
     """x ← src, broadcast to x's shape and converted to its dtype."""
     src = xp.asarray(src)
     return xp.broadcast_to(src, np.broadcast_shapes(x.shape, src.shape)).astype(x.dtype)
 
 
-@op(promote=None, public=False, numbers_by={"value": fitting})
+@op(promote=None, public=False, numbers_by={"value": fitting}, ends_history=True)
 def fill(xp: Any, x: Array, value: Operand) -> Array:
     """x_i ← value, a number or a 0-d tensor."""
     if getattr(value, "ndim", 0):

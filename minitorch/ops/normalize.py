@@ -240,6 +240,9 @@ def batch_norm(
     Training normalises with the biased variance and moves running_var towards the *unbiased* one:
     running ← (1 − momentum) running + momentum batch (Ioffe and Szegedy, 2015).
     """
+    if not input.numel():  # torch looks no further
+        scaled = input.clone() if weight is None else input.clone() * weight[0]
+        return scaled if bias is None else scaled + bias[0]
     _check_batch_norm(input, weight, bias, running_mean, running_var, training)
     w, b = _along_channels(weight, input), _along_channels(bias, input)
     if not training:
@@ -248,9 +251,9 @@ def batch_norm(
         return norm_by(x, mean, var, w, b, eps).to(input.dtype)
     x, w, b = _all_wide(input, w, b)
     out, mean, var = norm(x, w, b, (0, *range(2, x.ndim)), eps)
-    if input.numel():  # last, so that a call that raises leaves the statistics alone
-        _move_towards(running_mean, mean, momentum)
-        _move_towards(running_var, _unbiased(var, input.numel() // input.shape[1]), momentum)
+    # Last, so that a call that raises leaves the statistics alone.
+    _move_towards(running_mean, mean, momentum)
+    _move_towards(running_var, _unbiased(var, input.numel() // input.shape[1]), momentum)
     return out.to(input.dtype)
 
 

@@ -20,7 +20,7 @@ from ..arrays import dtypes
 from ..arrays.device import mixed_devices
 from ..arrays.memory import Geometry, overlap, repeats, same_data
 from ..autograd import graph, leaves, node
-from ..autograd.grad_mode import grad_mode
+from ..autograd.grad_mode import grad_mode, no_grad
 from ..autograd.hooks import hooks_of
 from ..op import Op
 from ..ops.inplace import copy, fill, zero
@@ -251,6 +251,11 @@ class Writing:
             out._grad_fn.show_output(out._output_nr, self)
             self._take_history(out)
         return self
+
+    def _update_unrecorded(self, op: Callable, *args: Any) -> Any:
+        """`_update` by an op that torch calls not differentiable: the history stays as it is, a leaf may be written to."""
+        with no_grad():
+            return self._update(op, *args)
 
     def _turn(self, view: Callable, *args: Any) -> Any:
         """The in-place form of a view op: this tensor itself gets the view's shape and strides."""

@@ -29,6 +29,7 @@ from .grammar import PRELUDE, statement
 from .pen import MOST, Pen, is_tensor
 
 PRELUDE_CODE = compile(PRELUDE, "<prelude>", "exec")
+torch.set_warn_always(True)
 LARGE = 1e4  # numbers beyond end a script: what is left of a difference of such says nothing
 
 
@@ -192,6 +193,7 @@ def scripts(count: int, seed: int, length: int = 12, most: int = 1) -> int:
     kinds: dict[str, list] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        warnings.filterwarnings("error", "Use of .* on expanded tensors is deprecated")  # it is refused here
         for n in tqdm(range(seed, seed + count), unit="script", disable=None):
             found = write_and_run(n, length, counts)
             if n % 200 == 0:

@@ -27,6 +27,7 @@ class InPlace:
     dtype: Any
     device: Any
     _update: Callable[..., Tensor]
+    _update_unrecorded: Callable[..., Tensor]
     _apart_from: Callable[..., Tensor]
     _turn: Callable[..., Tensor]
     new_tensor: Callable[..., Tensor]
@@ -279,16 +280,16 @@ class InPlace:
         return self._update(compare.ge, other)
 
     def logical_not_(self) -> Tensor:
-        return self._update(compare.logical_not)
+        return self._update_unrecorded(compare.logical_not)
 
     def logical_and_(self, other: Tensor) -> Tensor:
-        return self._update(compare.logical_and, other)
+        return self._update_unrecorded(compare.logical_and, other)
 
     def logical_or_(self, other: Tensor) -> Tensor:
-        return self._update(compare.logical_or, other)
+        return self._update_unrecorded(compare.logical_or, other)
 
     def logical_xor_(self, other: Tensor) -> Tensor:
-        return self._update(compare.logical_xor, other)
+        return self._update_unrecorded(compare.logical_xor, other)
 
     def bitwise_not_(self) -> Tensor:
         return self._update(compare.bitwise_not)
