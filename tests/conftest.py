@@ -5,13 +5,16 @@ thorough`, or HYPOTHESIS_PROFILE in the environment.
 
 A test that takes the fixture `gpu` needs a GPU. In an ordinary run that is a stand-in, `reference/strict_cupy`. `--device cuda`
 runs those tests, and only those, on CuPy and a real one; `--device strict` the same tests on the stand-in.
+
+Tests marked `slow` run with `--full`, or when their file or they themselves are named (by a path, `-k` or `-m`).
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run only the tests of the GPU: on a real one through CuPy (cuda), or on its stand-in (strict), as a run without "
         "this option does among all others",
     )
+    parser.addoption("--full", action="store_true", help="the slow tests too, which break the code in every place: minutes more")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -55,9 +59,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("device"):
-        taken = [item for item in items if "gpu" in getattr(item, "fixturenames", ())]
-        config.hook.pytest_deselected(items=list(set(items) - set(taken)))
-        items[:] = taken
+        keep(config, items, lambda item: "gpu" in getattr(item, "fixturenames", ()))
+    elif not (config.getoption("full") or config.option.keyword or config.option.markexpr):
+        named = {Path(str(argument).partition("::")[0]).name for argument in config.invocation_params.args}
+        keep(config, items, lambda item: item.get_closest_marker("slow") is None or item.path.name in named)
+
+
+def keep(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pytest.Item], bool]) -> None:
+    """Deselect all other tests."""
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = filter(wanted, items)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from reference.mutation import EQUIVALENT, families, summary, targets
 
-pytestmark = pytest.mark.shortcuts
+pytestmark = [pytest.mark.shortcuts, pytest.mark.slow]
 
 
 @pytest.mark.parametrize("family", families())

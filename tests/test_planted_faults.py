@@ -49,7 +49,7 @@ from minitorch.op.recipe import Recipe
 from minitorch.tensor import writing
 from minitorch.tensor.writing import Writing
 
-pytestmark = pytest.mark.shortcuts
+pytestmark = [pytest.mark.shortcuts, pytest.mark.slow]
 
 HOMES = (
     test_walk_corners, test_call_corners, test_engine_corners, test_autograd, test_in_place, test_graph, test_function,
