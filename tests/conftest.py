@@ -44,7 +44,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run only the tests of the GPU: on a real one through CuPy (cuda), or on its stand-in (strict), as a run without "
         "this option does among all others",
     )
-    parser.addoption("--full", action="store_true", help="the slow tests too, which break the code in every place: minutes more")
+    parser.addoption(
+        "--full", action="store_true", help="the slow tests too, which break the code in every place: minutes more"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

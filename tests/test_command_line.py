@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -161,3 +162,35 @@ def test_the_command_it_names_can_be_typed(start: str, tmp_path: Path) -> None:
     again = run(f"{activated}{named}", tmp_path)
     assert (again.returncode, again.stderr) == (0, b""), named
     assert again.stdout.startswith(b"test accuracy")
+
+
+# ---- the first commands of the README ----
+
+
+def test_what_is_installed_is_minitorch_alone() -> None:
+    """reference/ belongs to the checkout: the name is too common to be taken in everybody's site-packages."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["minitorch"]
+
+
+def test_the_readme_activates_what_it_uses() -> None:
+    """Its commands install so that edits are seen, and every other one works in the shell they leave."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    commands = re.findall(r"<!-- run: \w+ -->\n```sh\n(.+)\n```", readme)
+    assert len(commands) == 2
+    for command in commands:
+        assert re.match(r"python3 -m venv \.venv && \. \.venv/bin/activate && pip install --quiet -e \S+ && ", command)
+
+
+def test_the_first_command_as_it_stands(tmp_path: Path) -> None:
+    """Without what it downloads: the environment has a `minitorch` that this Python runs."""
+    (command,) = re.findall(r"<!-- run: train -->\n```sh\n(.+)\n```", (ROOT / "README.md").read_text(encoding="utf-8"))
+    script = tmp_path / ".venv" / "bin" / "minitorch"
+    assert run(f"{shlex.quote(sys.executable)} -m venv --without-pip .venv", tmp_path).returncode == 0
+    script.write_text(f"#!{sys.executable}\nimport sys\nfrom minitorch.cli import main\nsys.exit(main())\n")
+    script.chmod(0o755)
+    _, activate, install, train = command.split(" && ")
+    assert install.startswith("pip install")
+    done = run(f"{activate} && {train} --epochs 1 && minitorch evaluate digits.pt", tmp_path)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"test it again with: minitorch evaluate digits.pt\n" in done.stdout

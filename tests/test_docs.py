@@ -37,6 +37,18 @@ def test_documents_name_files_that_exist() -> None:
             assert (ROOT / name).exists(), f"{document.name} names {name}"
 
 
+def test_links_lead_somewhere() -> None:
+    for document in (*DOCUMENTS, ROOT / "CONTRIBUTING.md"):
+        text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+        definition = r"^\[(`[^`]+`)\]: (\S+)$"
+        targets = dict(re.findall(definition, text, re.M))
+        used = set(re.findall(r"\[(`[^`]+`)\](?!\()", re.sub(definition, "", text, flags=re.M)))
+        assert used == set(targets), f"{document.name}: {used ^ set(targets)}"
+        assert targets or document.name == "derivatives.md", f"{document.name} links to nothing"
+        for target in [*targets.values(), *re.findall(r"\]\(([^)#\s]+)[^)]*\)", text)]:
+            assert "://" in target or (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
 def test_ci_runs_the_commands_of_the_readme() -> None:
     readme = (ROOT / "README.md").read_text()
     for name, end in (("train", "minitorch train"), ("test", "-m pytest")):
