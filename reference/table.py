@@ -52,6 +52,7 @@ class Row:
         covers: str | None = None,
         keeps_more: str = "",
         ours_alone: str = "",
+        gpu: str = "",
         **arguments: Strategy,
     ):
         self.name, self.theirs = name, theirs
@@ -64,6 +65,7 @@ class Row:
         self.covers = covers or name
         self.keeps_more = keeps_more or ours_alone  # why a write may be refused that torch's does not mind
         self.ours_alone = ours_alone  # why torch has no function of this name: then `theirs` is a formula made of its others
+        self.gpu = gpu  # what a GPU does otherwise than a CPU, in torch too: "waits" for it, or has "another order" where any will do
         self.arguments = arguments
 
     @property
@@ -136,7 +138,8 @@ def _tensor(value: Any, library: Any, dtype: Any, wants_grad: bool) -> Any:
         return [_tensor(v, library, dtype, wants_grad) for v in value]
     if not isinstance(value, np.ndarray):
         return value
-    array = copied(value, dtype if value.dtype.kind == "f" else value.dtype)
+    with np.errstate(invalid="ignore"):  # an integer of nan or ∞ may be any
+        array = copied(value, dtype if value.dtype.kind == "f" else value.dtype)
     if library is torch and array.dtype.name == "bfloat16":  # torch knows no such NumPy dtype
         made: Any = torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
     else:

@@ -240,11 +240,12 @@ for name in ["scatter", "scatter_add"]:
         src=floats("2 3"),
         positional=dim,
         differentiable=False,
+        gpu="another order" if name == "scatter" else "",
     )
 pair("scatter", torch.scatter, x=floats("N M"), dim=of(0, 1), index=like("x", smaller=True), src=floats("N M"),
-    reduce=of("add", "multiply", "amax"), positional=dim, differentiable=False, special=False)  # fmt: skip
+    reduce=of("add", "multiply", "amax"), positional=dim, differentiable=False, special=False, gpu="waits")  # fmt: skip
 pair("scatter", torch.scatter, x=ints("N M"), dim=of(0, 1), index=like("x"), src=of(2, 3), reduce=of("add", "multiply"),
-    positional=("dim", "src"))  # fmt: skip
+    positional=("dim", "src"), gpu="waits")  # fmt: skip
 
 vector = as_array(index_into("x", "5", "dim"))
 pair(
@@ -365,12 +366,22 @@ for name in ["sort", "argsort"]:
     pair(name, getattr(torch, name), x=floats(), dim=dim_of("x"), descending=booleans, **kind)
     # More than 16 with ties: std::sort splits them.
     pair(
-        name, getattr(torch, name), x=floats("2 70", ties=True), dim=of(-1, 0), descending=booleans, stable=booleans, **kind
+        name,
+        getattr(torch, name),
+        x=floats("2 70", ties=True),
+        dim=of(-1, 0),
+        descending=booleans,
+        stable=booleans,
+        gpu="another order",
+        **kind,
     )
-pair("sort", torch.sort, x=ints("33000", 0, 50), dim=of(0), descending=booleans)  # many integers torch sorts by their digits
+pair(
+    "sort", torch.sort, x=ints("33000", 0, 50), dim=of(0), descending=booleans, gpu="another order"
+)  # many integers torch sorts by their digits
 pair("msort", torch.msort, x=floats(ties=True), smooth={"x": apart})
 for x in (floats("N 5"), floats("N 5", ties=True)):
-    pair("topk", torch.topk, x=x, k=of(0, 1, 3, 5, 6), dim=of(-1, 1), largest=booleans, sorted=booleans, smooth={"x": apart})
+    pair("topk", torch.topk, x=x, k=of(0, 1, 3, 5, 6), dim=of(-1, 1), largest=booleans, sorted=booleans, smooth={"x": apart},
+         gpu="another order")  # fmt: skip
 pair("topk", torch.topk, x=floats(), k=of(1), dim=dim_of("x"), smooth={"x": apart})
 pair(
     "topk",
@@ -380,8 +391,9 @@ pair(
     largest=booleans,
     sorted=booleans,
     smooth={"x": apart},
+    gpu="another order",
 )
-pair("topk", torch.topk, x=ints("300", 0, 9), k=of(3, 4, 5, 299), largest=booleans, sorted=booleans)
+pair("topk", torch.topk, x=ints("300", 0, 9), k=of(3, 4, 5, 299), largest=booleans, sorted=booleans, gpu="another order")
 pair("kthvalue", torch.kthvalue, x=floats("N 4"), k=of(1, 2, 4, 5, 0), dim=of(1, -1), keepdim=booleans)
 pair(
     "kthvalue",
@@ -391,6 +403,7 @@ pair(
     dim=of(0),
     keepdim=booleans,
     smooth={"x": apart},
+    gpu="another order",
 )
 pair("kthvalue", torch.kthvalue, x=floats(), k=of(1), dim=dim_of("x"), keepdim=booleans)
 pair("median", torch.median, x=floats(ties=True), smooth={"x": apart}, empty=False)
