@@ -4,6 +4,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+
 from .arrays import dtypes
 from .tensor import Tensor
 
@@ -290,7 +292,7 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x for x > 0, α (eˣ − 1) otherwise"""
 
-def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1) -> Tensor:
+def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:
     """The rows of `weight` that `indices` name: (*indices, D). The row padding_idx gets no gradient."""
 
 def eq(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
@@ -787,7 +789,7 @@ def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def tanhshrink(input: Tensor) -> Tensor:
     """x − tanh x"""
 
-def tensor_split(input: Tensor, indices_or_sections: Dims | Tensor | None = None, dim: int = 0, *, indices: Dims | Tensor | None = None, sections: int | None = None, tensor_indices_or_sections: Tensor | None = None) -> tuple[Tensor, ...]:
+def tensor_split(input: Tensor, indices_or_sections: Dims | Tensor | np.ndarray | None = None, dim: int = 0, *, indices: Dims | Tensor | None = None, sections: int | None = None, tensor_indices_or_sections: Tensor | None = None) -> tuple[Tensor, ...]:
     """Views along `dim`: as many as `indices_or_sections` says, sizes differing by at most one, or cut at the indices."""
 
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2, *, out: Tensor | None = None) -> Tensor:

@@ -95,7 +95,7 @@ EXCUSED = {
     ("round", "in place of float"): "round(x) takes integers, round(x, decimals=0) does not",
     ("lerp", "position 2"): "a weight of another dtype is refused unless it is 0-d",
     (
-        "var|std|max|min|median|repeat_interleave|squeeze|count_nonzero|clamp_min|clamp_max",
+        "scatter|var|std|var_mean|std_mean|max|min|median|repeat_interleave|squeeze|count_nonzero|clamp_min|clamp_max",
         r"None\]? in place of",
     ): "None stands for the default in ours",
     ("prod", "keepdim|dim: None"): "without a dim, keepdim is ignored, whatever it is",
@@ -127,6 +127,10 @@ EXCUSED = {
     ): "targets of uint8 are taken for (N, C) and refused for (N, C, d)",
     ("linear", "position 2"): "a bias of another dtype is taken or refused by the number of dimensions of x",
     ("clamp", "1.5|2|True"): "a bound that is a number beside one that is a tensor is refused",
+    (
+        r"(sum|prod|cumsum|cumprod) \(dtype\)",
+        "float(16|32|64) in place of",
+    ): "a sum of floats to integers cannot be recorded",
     ("(index|masked)_fill", "position 0: .*(int|bool)"): "a value is refused late, by autograd, or as too large for uint8",
 }
 

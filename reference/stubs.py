@@ -24,6 +24,8 @@ HEAD = '''# fmt: off
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+
 from .arrays import dtypes
 from .tensor import Tensor
 

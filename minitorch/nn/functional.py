@@ -324,21 +324,12 @@ def embedding(
     sparse: bool = False,
 ) -> Tensor:
     """The rows of `weight` that `input` numbers. With `max_norm` they are first scaled down to that norm, in place."""
-    if sparse:
-        raise NotImplementedError("minitorch has no sparse gradients; use sparse=False")
     if padding_idx is not None:
         assert -weight.shape[0] <= padding_idx < weight.shape[0], "Padding_idx must be within num_embeddings"
         padding_idx %= weight.shape[0]
     if max_norm is not None:
         _shorten_rows(weight, input, max_norm, norm_type)
-    padding = -1 if padding_idx is None else padding_idx
-    if not (scale_grad_by_freq and weight.requires_grad):
-        return _embedding(weight, input, padding)
-    through = weight.view_as(weight)
-    out = _embedding(through, input, padding)
-    counts = weight.new_zeros((weight.shape[0],)).index_add(0, input.reshape(-1), weight.new_ones((input.numel(),)))
-    through.register_hook(lambda g: g / clamp_min(counts, 1).unsqueeze(1))
-    return out
+    return _embedding(weight, input, -1 if padding_idx is None else padding_idx, scale_grad_by_freq, sparse)
 
 
 @no_grad()

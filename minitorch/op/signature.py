@@ -156,7 +156,8 @@ class Signature:
     @functools.cached_property
     def kinds(self) -> dict[str, tuple[Kind, ...]]:
         """What each parameter may be."""
-        return {p.name: kinds_of(p.annotation, self.function) for p in self.parameters()}
+        function = inspect.unwrap(self.function)  # a decorated one stands elsewhere than its annotations were written
+        return {p.name: kinds_of(p.annotation, function) for p in self.parameters()}
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:

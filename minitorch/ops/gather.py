@@ -6,7 +6,6 @@ other's derivative. Indices are checked here, because a GPU would wrap them sile
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -370,8 +369,13 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 
 
 @op(promote=None, takes_out=False)
-def embedding(xp: Any, weight: Array, indices: Index, padding_idx: int = -1) -> Array:
-    """The rows of `weight` that `indices` name: (*indices, D). The row padding_idx gets no gradient."""
+def embedding(
+    xp: Any, weight: Array, indices: Index, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False
+) -> Array:
+    """The rows of `weight` that `indices` name: (*indices, D). The row padding_idx gets no gradient.
+
+    scale_grad_by_freq: the gradient of a row is divided by how often it is named.
+    """
     if weight.ndim != 2:
         raise RuntimeError(f"'weight' must be 2-D (num_embeddings, embedding_dim), got shape {tuple(weight.shape)}")
     if indices.dtype.kind != "i" or indices.dtype.itemsize < 4:
@@ -389,10 +393,30 @@ def embedding(xp: Any, weight: Array, indices: Index, padding_idx: int = -1) -> 
 
 
 @embedding.grad
-def embedding_grad(g: Tensor, weight_shape: tuple, indices: Tensor, padding_idx: int) -> Tensor:
+def embedding_grad(
+    g: Tensor, weight_shape: tuple, indices: Tensor, padding_idx: int, scale_grad_by_freq: bool, sparse: bool
+) -> Tensor:
     """∂L/∂weight = zeros with the rows of g added where they came from"""
-    n = math.prod(indices.shape)
-    rows, row = reshape(indices, (n,)), reshape(g, (n, weight_shape[1]))
+    if sparse:
+        raise NotImplementedError("minitorch has no sparse gradients; use sparse=False")
+    return embedding_backward(g, weight_shape, indices, padding_idx, scale_grad_by_freq)
+
+
+@op(promote=None, public=False, grad_fn="EmbeddingDenseBackward0")
+def embedding_backward(xp: Any, x: Array, shape: tuple, indices: Index, padding_idx: int, scale: bool) -> Array:
+    """Zeros of that shape with the rows of x added at the indices, but where they are padding_idx."""
+    rows, row = indices.reshape(-1), x.reshape(-1, shape[1])
     if padding_idx >= 0:
-        row = where(unsqueeze(rows == padding_idx, 1), 0.0, row)
-    return index_add(zeros(g, weight_shape), 0, rows, row)
+        row = xp.where((rows == padding_idx)[:, None], xp.zeros((), x.dtype), row)
+    out = xp.zeros(shape, x.dtype)
+    add_slices(xp, out, 0, rows, row)
+    if not scale:
+        return out
+    return out / xp.bincount(rows, minlength=shape[0]).clip(1)[:, None].astype(x.dtype)
+
+
+@embedding_backward.grad
+def embedding_backward_grad(g: Tensor, x_shape: tuple, indices: Tensor, padding_idx: int) -> Tensor:
+    """∂L/∂x = the rows of g that the indices name, 0 for padding_idx. (torch forgets the scale here.)"""
+    rows = reshape(embedding(g, indices), x_shape)
+    return rows if padding_idx < 0 else where(unsqueeze(indices == padding_idx, -1), 0.0, rows)

@@ -11,6 +11,8 @@ import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..arrays.layout import copied
 from ..arrays.numbers import of_64_bits
 from ..arrays.warning import warn_once
@@ -259,7 +261,7 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 @composite
 def tensor_split(
     input: Tensor,
-    indices_or_sections: Dims | Tensor | None = None,
+    indices_or_sections: Dims | Tensor | np.ndarray | None = None,
     dim: int = 0,
     *,
     indices: Dims | Tensor | None = None,
@@ -290,7 +292,7 @@ def tensor_split(
 def _cuts(wanted: Any) -> Any:
     """An int or several, which may come as a tensor of int64."""
     if not hasattr(wanted, "_array"):
-        return wanted
+        return wanted.tolist() if isinstance(wanted, np.ndarray) else wanted
     if wanted.dtype.name != "int64":
         raise RuntimeError(
             f"tensor_split expected tensor_indices_or_sections to have dtype of long, but got {wanted.dtype!r}"

@@ -230,7 +230,7 @@ def var(
     return variance(input, *_dim_and_correction("var", dim, unbiased, keepdim, correction))
 
 
-def _dim_and_correction(name: str, dim: Any, unbiased: bool | None, keepdim: bool, correction: Any) -> tuple[Any, Any, bool]:
+def _dim_and_correction(name: str, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> tuple[Any, Any, bool]:
     """Both spellings, `unbiased=False` and `correction=0`; and `x.var(False)`, the old way to say the former."""
     if isinstance(dim, bool):
         if unbiased is not None or keepdim:

@@ -76,6 +76,8 @@ def repeat_interleave(
     tensor([1, 1, 2, 2])
     """
     if repeats is None and dim is None:
+        if input.ndim != 1:
+            raise RuntimeError(f"repeat_interleave only accepts a 1-D vector as repeats, got shape {list(input.shape)}")
         return _of_size(repeated_indices(input), 0, output_size)
     if repeats is None:
         raise TypeError("repeat_interleave(): argument 'repeats' (position 2) must be Tensor or int, not NoneType")
@@ -89,6 +91,8 @@ def repeat_interleave(
             raise RuntimeError(f"Repeats must be non-negative, got {repeats}")
         sizes = (*input.shape[: dim + 1], repeats, *input.shape[dim + 1 :])
         return _of_size(flatten(row_major(expand(unsqueeze(input, dim + 1), sizes)), dim, dim + 1), dim, output_size)
+    if repeats.ndim > 1:
+        raise RuntimeError(f"repeats must be 0-dim or 1-dim tensor, got shape {list(repeats.shape)}")
     if repeats.numel() == 1:
         repeats = repeats.reshape((1,)).expand((input.shape[dim],))
     if repeats.numel() != input.shape[dim]:

@@ -239,8 +239,8 @@ def arange(
 @makes
 @silent
 def linspace(
-    start: Number,
-    end: Number,
+    start: Tensor | Number,
+    end: Tensor | Number,
     steps: int,
     *,
     dtype: DType | None = None,
@@ -248,28 +248,42 @@ def linspace(
     requires_grad: bool = False,
 ) -> Tensor:
     """`steps` evenly spaced numbers from `start` to `end`, both included."""
-    if steps < 0:
-        raise RuntimeError(f"number of steps must be non-negative, got {steps}")
-    wanted = (dtype or dtypes.get_default_dtype()).numpy
-    if wanted.kind == "b":
-        raise NotImplementedError("\"linspace_cpu\" not implemented for 'Bool'; make it of floats and compare")
-    first, last = (float(fitting(x, wanted)) for x in (start, end))
-    xp = as_device(device).xp
-    if math.isfinite(first) and math.isfinite(last):
-        array = xp.linspace(first, last, steps)
-    else:
-        array = xp.full(steps, first if steps == 1 else math.nan)  # ∞ − ∞ wherever one begins to count
-    return _finish(array.astype(wanted), requires_grad)
+    wanted, numbers = _evenly("linspace", start, end, steps, dtype, device)
+    return _finish(numbers.astype(wanted), requires_grad)
 
 
 @makes
 @silent
 def logspace(
-    start: float, end: float, steps: int, base: float = 10.0, *, dtype: DType | None = None, device: Device | None = None
+    start: Tensor | Number,
+    end: Tensor | Number,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: DType | None = None,
+    device: Device | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """base^start … base^end, evenly spaced in the exponent."""
-    exponents = as_device(device).xp.linspace(float(start), float(end), steps)
-    return _finish((base**exponents).astype((dtype or dtypes.get_default_dtype()).numpy), False)
+    wanted, exponents = _evenly("logspace", start, end, steps, dtype, device)
+    return _finish((float(base) ** exponents).astype(wanted), requires_grad)
+
+
+def _evenly(name: str, start: Any, end: Any, steps: int, dtype: DType | None, device: Any) -> tuple[np.dtype, Any]:
+    """The dtype that is wanted, and evenly spaced numbers in float64; the ends as the dtype has them."""
+    if steps < 0:
+        raise RuntimeError(f"number of steps must be non-negative, got {steps}")
+    for x in (start, end):
+        if isinstance(x, Tensor) and x.ndim:
+            raise RuntimeError(f"{name} only supports 0-dimensional start and end tensors, but got {x.ndim} dimension(s).")
+    wanted = (dtype or dtypes.get_default_dtype()).numpy
+    if wanted.kind == "b":
+        raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'; make it of floats and compare")
+    first, last = (float(fitting(x.item() if isinstance(x, Tensor) else x, wanted)) for x in (start, end))
+    xp = as_device(device).xp
+    if math.isfinite(first) and math.isfinite(last):
+        return wanted, xp.linspace(first, last, steps)
+    return wanted, xp.full(steps, first if steps == 1 else math.nan)  # ∞ − ∞ wherever one begins to count
 
 
 @makes

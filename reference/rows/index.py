@@ -322,7 +322,8 @@ pair(
     weight=floats("4 D"),
     index=ints("*", 0, 4),
     padding_idx=of(-1, 0, 3),
-    smooth={"padding_idx": of(-1)},
+    scale_grad_by_freq=booleans,
+    smooth={"padding_idx": of(-1), "scale_grad_by_freq": of(False)},
 )
 pair("embedding", torch.embedding, weight=floats("4 D"), index=ints("2", -1, 6), empty=False)
 

@@ -25,9 +25,11 @@ KERNEL embedding_backward(const T* g, const int64* index, ACC* dw, int64 n, int6
 
 
 @embedding.twin_grad("cuda")
-def backward(xp: Any, g: Any, weight_shape: tuple, indices: Any, padding_idx: int) -> Any:
+def backward(
+    xp: Any, g: Any, weight_shape: tuple, indices: Any, padding_idx: int, scale_grad_by_freq: bool, sparse: bool
+) -> Any:
     """Launch EMBEDDING_BACKWARD; None where it does not serve."""
-    if g.dtype.name not in TYPES or not g.size:
+    if g.dtype.name not in TYPES or not g.size or scale_grad_by_freq or sparse:
         return None
     count, n = weight_shape
     dw = xp.zeros(weight_shape, computed(g.dtype))

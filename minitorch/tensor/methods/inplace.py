@@ -20,11 +20,24 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
+def _in_its_dtype(scan: Callable) -> Callable:
+    """A scan in the dtype of its input, in place of which the result is written; no other may be asked for."""
+
+    def call(x: Tensor, dim: int, dtype: Any) -> Tensor:
+        out = scan(x, dim, dtype=x.dtype if dtype is None else dtype)
+        if out.dtype is not x.dtype:
+            raise RuntimeError(
+                f"Bad in-place call: input tensor dtype {x.dtype!r} and output tensor dtype {out.dtype!r} should match"
+            )
+        return out
+
+    return call
+
+
 class InPlace:
     """Everything that ends in `_` and writes into the tensor."""
 
     _array: Any
-    dtype: Any
     device: Any
     _update: Callable[..., Tensor]
     _update_unrecorded: Callable[..., Tensor]
@@ -310,18 +323,10 @@ class InPlace:
         return self._update(compare.bitwise_right_shift, other)
 
     def cumsum_(self, dim: int, *, dtype: Any = None) -> Tensor:
-        return self._update(scan.cumsum, dim, dtype=self._own_dtype(dtype))
+        return self._update(_in_its_dtype(scan.cumsum), dim, dtype)
 
     def cumprod_(self, dim: int, *, dtype: Any = None) -> Tensor:
-        return self._update(scan.cumprod, dim, dtype=self._own_dtype(dtype))
-
-    def _own_dtype(self, dtype: Any) -> Any:
-        """This tensor's dtype, in which it is written to; no other may be asked for."""
-        if dtype not in (None, self.dtype):
-            raise RuntimeError(
-                f"Bad in-place call: input tensor dtype {self.dtype!r} and output tensor dtype {dtype!r} should match"
-            )
-        return self.dtype
+        return self._update(_in_its_dtype(scan.cumprod), dim, dtype)
 
     def put_(self, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
         return self._apart_from(source)._update(masked.put, index, source, accumulate)
