@@ -27,7 +27,7 @@ import minitorch.op
 from reference import layers, optimizers
 from reference.spoil import EXCUSED, Built, Call, compare, kinds_of, method_rows, spoiled
 from reference.strategies import Source
-from reference.table import Row, table
+from reference.table import Row, table, tensors
 
 TRANSCRIPT = (Path(__file__).parent / "mistakes.txt").read_text(encoding="utf-8")
 MISTAKES = re.findall(r"^>>> (.+)\n((?:(?!>>> |# |$).*\n)+)", TRANSCRIPT, flags=re.M)
@@ -50,6 +50,48 @@ def raised(code: str, lib: Any) -> Exception:
         except Exception as error:
             return error
     raise AssertionError(f"{lib.__name__} does not mind: {code}")
+
+
+# ---- dtypes ----
+
+# torch's products ask first what their shapes and libraries ask; round has a form with decimals and one without.
+ASK_OTHERWISE = {
+    "matmul",
+    "mm",
+    "mv",
+    "bmm",
+    "dot",
+    "vdot",
+    "inner",
+    "tensordot",
+    "linear",
+    "addmm",
+    "kthvalue",
+    "round",
+    "batch_norm",
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("dtype", [np.int64, np.bool_, np.uint8, np.int32])
+def test_integers_and_bools_are_taken_or_refused_as_in_torch(dtype: Any) -> None:
+    differ = []
+    for row in table():
+        for seed in (1, 2):
+            outcomes = [kind_of_outcome(row, lib, dtype, seed) for lib in (minitorch, torch)]
+            if outcomes[0] != outcomes[1] and row.covers not in ASK_OTHERWISE and not row.ours_alone:
+                differ.append(f"{row}: {outcomes}")
+    assert not differ
+
+
+def kind_of_outcome(row: Row, lib: Any, dtype: Any, seed: int) -> str:
+    source = Source(seed)
+    source.empty = False
+    try:
+        row.call(row.ours if lib is minitorch else row.theirs, tensors(row.draw(source), lib, dtype, []))
+    except Exception as error:
+        return type(error).__name__
+    return "computed"
 
 
 # ---- drawn bad calls ----

@@ -65,7 +65,7 @@ class AccumulateGrad(Node):
             with users_code():
                 for hook in list(leaf._post_accumulate_hooks.values()):
                     returned = hook(leaf)
-                    if returned is not None:
+                    if returned is not None and returned is not leaf:
                         checked(leaf, returned, hook)
                         raise RuntimeError("Tensor post accumulate grad hooks should return None.")
         return []

@@ -74,6 +74,7 @@ class Declaration:
     numbers_by: Mapping[str, Callable] = field(default_factory=dict)
     factors: tuple[str, ...] = ()  # the options by which inputs are multiplied: no float beside integers
     only: str | None = None  # the dtypes it takes: "floats", "numbers" (all but bool); None: any
+    refusal: type[Exception] = NotImplementedError  # what the others raise
     same_dtype: tuple[str, ...] = ()  # the inputs that must come in one dtype
     in_float32: bool = False  # half precision is computed in float32 and rounded once
     exact: tuple[str, ...] = ()  # where half precision leaves a Python number as it is; beside all others torch rounds it

@@ -122,20 +122,23 @@ def composite(
     out: bool | str = False,
     grad_fn: str = "",
     only: str | None = None,
+    refusal: type[Exception] = NotImplementedError,
     same_dtype: str = "",
     check_first: bool = True,
 ) -> Any:
     """Register a public function that is made of other ops, and so needs no derivative of its own.
 
-    out: whether it takes `out=`; its dtype as `Declaration.out_dtype`, "same" unless told. grad_fn: the name of its result's node, where torch has one op for it. `only` and `same_dtype` as for
-    `op`. check_first: look at the types of its arguments before the call; where no wrong one can pass unnoticed, it is enough to look
-    when the call has failed, which costs nothing.
+    out: whether it takes `out=`; its dtype as `Declaration.out_dtype`, "same" unless told. grad_fn: the name of its result's node,
+    where torch has one op for it. `only`, `refusal` and `same_dtype` as for `op`. check_first: look at the types of its arguments
+    before the call; where no wrong one can pass unnoticed, it is enough to look when the call has failed, which costs nothing.
     """
     if function is None:
-        words: dict[str, Any] = {"out": out, "grad_fn": grad_fn, "only": only, "same_dtype": same_dtype}
+        words: dict[str, Any] = {"out": out, "grad_fn": grad_fn, "only": only, "refusal": refusal, "same_dtype": same_dtype}
         return functools.partial(composite, **words, check_first=check_first)
     name = function.__name__.rstrip("_")
-    made = checked(named(function, grad_fn) if grad_fn else function, name, only, tuple(same_dtype.split()), check_first)
+    made = checked(
+        named(function, grad_fn) if grad_fn else function, name, only, tuple(same_dtype.split()), refusal, check_first
+    )
     return register(name, accepts_out(made, out if isinstance(out, str) else "same") if out else made)
 
 

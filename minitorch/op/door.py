@@ -69,7 +69,12 @@ class Op:
         self.single = declaration.outputs == ("out",)
         self.result: Any = _named_outputs(self, declaration) if len(declaration.outputs) > 1 else None
         self.signature = Signature(
-            declaration.name, declaration.forward, declaration.checked_parameters, declaration.only, declaration.same_dtype
+            declaration.name,
+            declaration.forward,
+            declaration.checked_parameters,
+            declaration.only,
+            declaration.same_dtype,
+            declaration.refusal,
         )
         self.in_float32 = forward_in_float32(declaration)
         self.grad_fn = declaration.grad_fn or "".join(p.capitalize() for p in declaration.name.split("_")) + "Backward0"

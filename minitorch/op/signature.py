@@ -147,9 +147,10 @@ class Signature:
         parameters: Callable[[], Sequence[Parameter]],
         only: str | None = None,
         same_dtype: Sequence[str] = (),
+        refusal: type[Exception] = NotImplementedError,
     ):
         self.name, self.function, self.parameters = name, function, parameters
-        self.refused_kinds = REFUSED_KINDS[only]
+        self.refused_kinds, self.refusal = REFUSED_KINDS[only], refusal
         self.same_dtype = same_dtype
         self.known: set[tuple] = set()  # combinations of types that have passed
 
@@ -200,9 +201,9 @@ class Signature:
                 )
 
     def refuse_dtype(self, dtype: np.dtype) -> NoReturn:
-        """NotImplementedError: there is no formula for this dtype (the gelu of an integer)."""
+        """There is no formula for this dtype (the gelu of an integer): NotImplementedError, where torch raises no other."""
         name = dtypes.from_numpy_dtype(dtype).name
-        raise NotImplementedError(
+        raise self.refusal(
             f"\"{self.name}\" not implemented for '{dtypes.SCALAR_NAMES[name]}'; convert the input first, e.g. x.float()"
         )
 
@@ -252,6 +253,7 @@ def checked(
     name: str | None = None,
     only: str | None = None,
     same_dtype: Sequence[str] = (),
+    refusal: type[Exception] = NotImplementedError,
     check_first: bool = True,
 ) -> Function:
     """The function, with its arguments checked against its annotations.
@@ -259,7 +261,7 @@ def checked(
     check_first: before the call; else only when it has failed, to say what came: enough where no wrong type passes unnoticed.
     """
     name = name or function.__name__
-    signature = Signature(name, function, functools.partial(parameters_of_function, function), only, same_dtype)
+    signature = Signature(name, function, functools.partial(parameters_of_function, function), only, same_dtype, refusal)
     known, check, refused_kinds = signature.known, signature.check, signature.refused_kinds
 
     @functools.wraps(function)

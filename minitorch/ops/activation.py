@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # ---- piecewise linear ----
 
-relu = row("relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: relu_grad(g, out), only="numbers",
+relu = row("relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: relu_grad(g, out), only="numbers", refusal=RuntimeError,
            takes_out=False, flat=True)  # fmt: skip
 
 
@@ -94,7 +94,9 @@ def _limit(value: Any, dtype: Any) -> Any:
     return fitting(value, dtype)
 
 
-@elementwise(flat=True, only="numbers", takes_out=False, numbers_by={"min_val": _limit, "max_val": _limit})
+@elementwise(
+    flat=True, only="numbers", refusal=RuntimeError, takes_out=False, numbers_by={"min_val": _limit, "max_val": _limit}
+)
 def hardtanh(xp: Any, x: Array, min_val: float = -1.0, max_val: float = 1.0) -> Array:
     """x moved into [min_val, max_val]"""
     if min_val > max_val:

@@ -57,13 +57,13 @@ def _not_empty(name: str, x: Array, dim: Any) -> tuple[int, ...]:
     return dims
 
 
-@op(promote=None, only="numbers", discrete=True)
+@op(promote=None, only="numbers", refusal=RuntimeError, discrete=True)
 def argmax(xp: Any, x: Array, dim: int | None = None, keepdim: bool = False) -> Array:
     """The index of the (first) largest over `dim`, or in the flattened tensor."""
     return _arg(xp, "argmax", x, dim, keepdim)
 
 
-@op(promote=None, only="numbers", discrete=True)
+@op(promote=None, only="numbers", refusal=RuntimeError, discrete=True)
 def argmin(xp: Any, x: Array, dim: int | None = None, keepdim: bool = False) -> Array:
     """The index of the (first) smallest over `dim`, or in the flattened tensor."""
     return _arg(xp, "argmin", x, dim, keepdim)

@@ -147,7 +147,7 @@ def _float_only(name: str, x: Array) -> None:
         )
 
 
-@composite(out="computes", only="floats")
+@composite(out="computes", only="floats", refusal=RuntimeError)
 def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """The mean over `dim` of what is not nan."""
     return nansum(input, dim, keepdim, dtype=dtype) / (~isnan(input.detach())).sum(dim, keepdim)

@@ -81,7 +81,7 @@ def msort(input: Tensor) -> Tensor:
     return sort(input, 0)[0]
 
 
-@op(outputs=("values", "indices"), only="numbers", in_float32=True)
+@op(outputs=("values", "indices"), only="numbers", refusal=RuntimeError, in_float32=True)
 def topk(xp: Any, x: Array, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> tuple[Array, Array]:
     """The k largest (or smallest) along `dim`, in order, and their indices."""
     axis = canonical_dim(dim, x.ndim)
