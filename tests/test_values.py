@@ -11,6 +11,7 @@ import torch
 
 import minitorch
 from both import Scenarios, agree, outcome
+from minitorch.arrays import warning
 
 SCENARIOS = Scenarios()
 scenario = SCENARIOS.add
@@ -187,6 +188,7 @@ def test_properties(name: str, shape: tuple[int, ...], monkeypatch: pytest.Monke
         node = value.grad_fn and value.grad_fn.name()
         return value, list(value.shape), list(value.stride()), value._is_view(), value is x, node
 
+    warning._told.clear()
     torch.set_warn_always(True)
     try:
         (ours, our_words), (theirs, words) = outcome(read, minitorch), outcome(read, torch)
