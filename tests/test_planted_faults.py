@@ -26,6 +26,7 @@ import test_graph_tools
 import test_hook_corners
 import test_in_place
 import test_leaf_corners
+import test_values
 import test_views
 import test_walk_corners
 import test_ways_through_the_door
@@ -53,7 +54,7 @@ pytestmark = [pytest.mark.shortcuts, pytest.mark.slow]
 
 HOMES = (
     test_walk_corners, test_call_corners, test_engine_corners, test_autograd, test_in_place, test_graph, test_function,
-    test_hook_corners, test_backward_calls, test_leaf_corners, test_views, test_graph_tools,
+    test_hook_corners, test_backward_calls, test_leaf_corners, test_views, test_graph_tools, test_values,
 )  # fmt: skip
 SCENARIOS = [*(scenario for home in HOMES for scenario in home.SCENARIOS), *test_checkpoint.scenarios]
 # What torch cannot be asked, memory above all: these raise where something is wrong.
@@ -297,6 +298,7 @@ FAULTS = [
     Fault(AccumulateGrad.run, "checked(leaf, returned, hook)", "pass"),
     # the plan: which derivatives run, on what, and whether a twin stands in for them
     Fault(plan.make_plan, "derivatives += [", "[]; ["),
+    Fault(plan.make_plan, "if declaration.discrete:", "if False:"),
     Fault(plan.make_plan, "if names.intersection(d.of)", ""),
     Fault(plan.make_plan, "targets <= set(d.of)", "True"),
     Fault(plan.make_plan, "{op.parameters[0]} if declaration.variadic else ", ""),

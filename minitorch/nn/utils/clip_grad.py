@@ -51,7 +51,7 @@ def get_total_norm(
     norms: Any = [tensor.norm(norm_type) for tensor in _listed(tensors)]
     if not norms:
         return minitorch.tensor(0.0)
-    total_norm = minitorch.stack([n.to(norms[0].device) for n in norms]).norm(norm_type)  # type: ignore[attr-defined]
+    total_norm = minitorch.stack([_beside(norms[0], n) for n in norms]).norm(norm_type)  # type: ignore[attr-defined]
     if error_if_nonfinite and not bool(minitorch.isfinite(total_norm)):  # type: ignore[attr-defined]
         raise RuntimeError(
             f"The total norm of order {norm_type} for gradients from `parameters` is non-finite, so it cannot be clipped. "
@@ -67,7 +67,7 @@ def clip_grads_with_norm_(
     """The second half of `clip_grad_norm_`, for a norm that is known already."""
     scale = (float(max_norm) / (total_norm + 1e-6)).clamp(max=1.0)
     for grad in _gradients(_listed(parameters)):
-        grad.mul_(scale.to(grad.device))
+        grad.mul_(_beside(grad, scale))
 
 
 @no_grad()
@@ -75,6 +75,11 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, f
     """Move every element of every gradient into [−clip_value, clip_value], in place."""
     for grad in _gradients(_listed(parameters)):
         grad.clamp_(min=-float(clip_value), max=float(clip_value))
+
+
+def _beside(tensor: Tensor, moved: Tensor) -> Tensor:
+    """The other one, where this one is."""
+    return moved if moved.device == tensor.device else moved.to(tensor.device)
 
 
 def _listed(tensors: Tensor | Iterable[Tensor]) -> list[Tensor]:
