@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import io
 import pickle
@@ -340,6 +341,20 @@ def test_memory_shared_with_numpy_is_copied_once() -> None:
     a.fill_(7)
     assert b.tolist() == [7.0] * 3
     assert array.tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+OLD_PICKLE = """
+gASVUgEAAAAAAABdlCiMF21pbml0b3JjaC50ZW5zb3IudGVuc29ylIwIX3JlYnVpbGSUk5QoaAGMBlRlbnNvcpSTlIwWbnVtcHkuX2NvcmUubXVsdGlhcn
+JheZSMDF9yZWNvbnN0cnVjdJSTlIwFbnVtcHmUjAduZGFycmF5lJOUSwCFlEMBYpSHlFKUKEsBSwJLAoaUaAmMBWR0eXBllJOUjAJmNJSJiIeUUpQoSwOM
+ATyUTk5OSv////9K/////0sAdJRiiEMQAAAAAAAAgD8AAABAAABAQJR0lGKMA2NwdZR9lIwOX3JlcXVpcmVzX2dyYWSUiHN0lFKUjBZtaW5pdG9yY2gubm
+4ucGFyYW1ldGVylIwJUGFyYW1ldGVylJOUaAMoaAVoCGgLSwCFlGgNh5RSlChLAUsBhZRoFYlDBAAAgD+UdJRiaBp9lGgciXN0lFKUiIaUUpRlLg==
+"""
+
+
+def test_pickles_of_the_first_version_are_read() -> None:
+    x, parameter = pickle.loads(base64.b64decode(OLD_PICKLE))
+    assert (x.tolist(), x.stride(), x.requires_grad) == ([[0.0, 2.0], [1.0, 3.0]], (1, 2), True)
+    assert (type(parameter), parameter.tolist()) == (minitorch.nn.Parameter, [1.0])
 
 
 # ---- functions ----

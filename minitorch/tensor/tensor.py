@@ -27,6 +27,7 @@ from ..op.door import new
 from ..ops.dims import as_ints, canonical_dim
 from .absent import NotThereYet
 from .copying import Copying
+from .copying import _rebuild as _rebuild  # where pickles of earlier versions look for it
 from .legacy import made
 from .methods import TensorMethods
 from .storage import UntypedStorage
