@@ -138,7 +138,7 @@ def rounds_as_well(have: np.ndarray, want: np.ndarray, exact: np.ndarray) -> boo
     An op rounds at each of its steps, and the libraries do not round at the same ones: NumPy multiplies matrices with float16
     in between, cuBLAS in float32. So which of the two is closer is chance, but neither may be far.
     """
-    one_rounding = 2 * checks.HALF[want.dtype.name][1] * checks.scale_of(exact)
+    one_rounding = 2 * checks.HALF[want.dtype.name][1] * float(checks.scale_of(exact))
     have, want = have.astype(np.float64), want.astype(np.float64)
     finite = np.isfinite(want) & np.isfinite(exact)
     if not np.array_equal(have[~finite], want[~finite], equal_nan=True) or not finite.any():

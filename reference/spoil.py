@@ -86,7 +86,6 @@ def state(tensor: Any) -> Any:
 
 # Where torch does not agree with itself, or says it too late: rows (in place too), their mistake, both as patterns, and why.
 EXCUSED = {
-    ("einsum", "in place of"): "whether operands of two dtypes are refused depends on their sizes: only bmm wants one dtype",
     ("broadcast_shapes", "in place of"): "the type of the error depends on which of the shapes comes first",
     (
         "index_add",

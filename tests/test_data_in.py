@@ -79,7 +79,9 @@ T.optim.SGD([w], lr=T.tensor(0.1)); T.optim.SGD([{"params": [w]}, {"params": [T.
 DTYPES = """T.tensor([1], dtype=float); T.tensor([1.5], dtype=int); T.zeros(2, dtype=bool); x.to(float); x.to(dtype=int); x.to(bool); x.sum(dtype=float)
 T.arange(3, dtype=float); T.linspace(0, 1, 3, dtype=float); T.as_tensor([1], dtype=float); x.new_zeros(2, dtype=int); x.new_tensor([1.5], dtype=int)
 T.full((2,), 1, dtype=float); T.tensor(3, dtype=np.float32); T.tensor(3, dtype="float32"); x.to(np.float32); T.full(2, 1.0); x.new_full((2,), 2, dtype=int)
-T.tensor([1.0], requires_grad=1); x.fill_(T.ones(2)); x.fill_(T.tensor(3)); T.arange(3, dtype=T.bool); T.ones_like(x, dtype=int)"""
+T.tensor([1.0], requires_grad=1); x.fill_(T.ones(2)); x.fill_(T.tensor(3)); T.arange(3, dtype=T.bool); T.ones_like(x, dtype=int)
+T.ones(3, 3).any(()); T.ones(3, 3).all(()); T.ones(2, 2).any(dim=()); T.mm(T.ones(2, 2), T.ones(2, 2).bool()); T.ones(1, 2, 2) @ T.ones(1, 2, 2).bool()
+T.einsum("i,i", x, x.double()); T.einsum("i,i->i", x, x.double()); T.einsum("ij,jk", T.ones(2, 2), T.ones(2, 2).long()); x.lerp(x, T.tensor(0.5).double())"""
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -6,11 +6,9 @@ operand's own. Put in that order and flattened, they are a batched matrix produc
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..arrays import dtypes
 from ..op import composite
 from ..op.signature import tensor_list
 from .dims import as_ints, canonical_dim
@@ -41,8 +39,6 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
             "einsum(): must specify the equation string and at least one operand, or operands and their subscripts"
         )
     terms, result = _parsed(equation.replace(" ", ""), tensors)
-    dtype = functools.reduce(dtypes.promote_types, (x.dtype for x in tensors))
-    tensors = tuple(x.to(dtype) for x in tensors)
     total, letters = _diagonals(tensors[0], terms[0])
     for k in range(1, len(tensors)):
         later = set(result).union(*(_wide(x, term) for x, term in zip(tensors[k + 1 :], terms[k + 1 :])))
@@ -134,7 +130,7 @@ def _contract(a: Tensor, la: str, b: Tensor, lb: str, later: set) -> tuple[Tenso
         return x.reshape([math.prod(sizes.get(c, 1) for c in group) for group in (batch, rows, columns)])
 
     left, right = arranged(a, la, only_a, summed), arranged(b, lb, summed, only_b)
-    product = bmm(left, right) if summed else left * right
+    product = bmm(left, right) if summed else left * right  # as in torch, only the former asks for one dtype
     letters = [*batch, *only_a, *only_b]
     return product.reshape([sizes.get(c, 1) for c in letters]), "".join(letters)
 

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 
 def _same_dtype(a: Array, b: Array) -> None:
-    if a.dtype != b.dtype and "bool" in (a.dtype, b.dtype):
-        raise NotImplementedError("\"matmul\" not implemented for 'Bool'; convert it first, e.g. x.float()")
     if a.dtype != b.dtype:
         names = [dtypes.SCALAR_NAMES[dtypes.from_numpy_dtype(x.dtype).name].lower() for x in (a, b)]
         raise RuntimeError(

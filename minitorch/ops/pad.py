@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays.numbers import filling
+from ..arrays.numbers import fitting
 from ..op import Array, op
 from ..op.signature import Number, Sizes
 from .dims import as_ints
@@ -32,7 +32,7 @@ def constant_pad_nd(xp: Any, x: Array, pad: Sizes, value: Number = 0) -> Array:
     around, shape = _around(x.shape, pad), _padded_shape(x.shape, pad)
     out = xp.empty(shape, x.dtype)
     if any(n > 0 for n in pad):
-        out[...] = filling(value, x.dtype)
+        out[...] = fitting(value, x.dtype)
     # A negative size cuts x, a positive one moves it.
     inner = tuple(slice(max(before, 0), n - max(after, 0)) for n, (before, after) in zip(shape, around))
     kept = tuple(slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in zip(x.shape, around))

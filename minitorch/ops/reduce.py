@@ -156,15 +156,20 @@ def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dt
 @op(promote=None, in_float32=True, discrete=True)
 def all_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether all over `dim` are true (not 0)."""
-    dims = canonical_dims(dim, x.ndim)
+    dims = _dims_of_truth(dim, x.ndim)
     return _truth(x, xp.all(x, dims, keepdims=keepdim) if dims else x != 0)
 
 
 @op(promote=None, in_float32=True, discrete=True)
 def any_(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False) -> Array:
     """Whether any over `dim` is true (not 0)."""
-    dims = canonical_dims(dim, x.ndim)
+    dims = _dims_of_truth(dim, x.ndim)
     return _truth(x, xp.any(x, dims, keepdims=keepdim) if dims else x != 0)
+
+
+def _dims_of_truth(dim: Any, ndim: int) -> tuple[int, ...]:
+    """The dimensions to reduce: of () none here, where other reductions take it for all."""
+    return () if isinstance(dim, (tuple, list)) and not dim else canonical_dims(dim, ndim)
 
 
 def _truth(x: Array, found: Array) -> Array:

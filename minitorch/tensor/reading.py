@@ -7,6 +7,7 @@ say what is wrong. Read next: `creation.py`.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -79,13 +80,10 @@ def inferred_dtype(data: Any) -> DType:
     if not is_sequence(data):
         raise RuntimeError(f"Could not infer dtype of {type(data).__name__}; a tensor holds bools, integers or floats")
     kinds = set(map(type, data))
-    found = [dtypes.scalar_dtype(kind()) for kind in kinds if kind in PLAIN]
+    found = [dtypes.scalar_dtype(kind()) for kind in PLAIN if kind in kinds]
     if not kinds.issubset(PLAIN):
-        found += [inferred_dtype(x) for x in data if type(x) not in PLAIN]
-    common = dtypes.get_default_dtype() if not found else found[0]
-    for dtype in found[1:]:
-        common = dtypes.promote_types(common, dtype)
-    return common
+        found += {inferred_dtype(x) for x in data if type(x) not in PLAIN}
+    return functools.reduce(dtypes.promote_types, found) if found else dtypes.get_default_dtype()
 
 
 def _collect(data: Any, shape: tuple[int, ...], level: int, leaves: list) -> None:
