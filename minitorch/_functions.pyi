@@ -331,7 +331,7 @@ def feature_dropout(input: Tensor, p: float, train: bool) -> Tensor:
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dimensions from start_dim to end_dim made one."""
 
-def flip(input: Tensor, dims: Dims) -> Tensor:
+def flip(input: Tensor, dims: Sizes) -> Tensor:
     """x backwards along `dims`: a copy, unlike NumPy's."""
 
 def fliplr(input: Tensor) -> Tensor:
@@ -364,7 +364,7 @@ def gather(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None)
 def ge(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a ≥ b"""
 
-def gelu(input: Tensor, approximate: str = 'none') -> Tensor:
+def gelu(input: Tensor, *, approximate: str = 'none') -> Tensor:
     """x · Φ(x), Φ the normal distribution function; \"tanh\" approximates it (Hendrycks and Gimpel, 2016)."""
 
 def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:

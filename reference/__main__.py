@@ -1,5 +1,5 @@
-"""The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | scripts | train | derivatives |
-stubs`."""
+"""The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | badcalls | scripts | train |
+derivatives | stubs`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ RUNS = {  # a command: the file and the function that do it
     "mutate": ("mutation", "mutate"),
     "train": ("programs", "report"),
     "machine": ("state_machine", "programs"),
+    "badcalls": ("bad_calls", "bad_calls"),
     "scripts": ("scripts.run", "scripts"),
     "opinfo": ("opinfo", "opinfo"),
     "derivatives": ("derivatives", "write"),
@@ -66,6 +67,16 @@ def _run(arguments: list[str] | None) -> int:
     machine.add_argument("--count", type=positive, default=1000, metavar="N", help="how many programs (1000)")
     machine.add_argument("--length", type=positive, default=20, metavar="N", help="steps in each, at most (20)")
     machine.add_argument("--seed", type=int, default=0, metavar="N", help="the first program's seed (0)")
+
+    badcalls = commands.add_parser(
+        "badcalls", help="calls with one argument spoiled, on both libraries: who refuses, and how"
+    )
+    badcalls.add_argument("--calls", type=positive, default=10000, metavar="N", help="how many calls (10000)")
+    badcalls.add_argument("--seed", type=int, default=0, metavar="N", help="of the first (0)")
+    badcalls.add_argument("--only", default="", metavar="TEXT", help="only functions whose name contains this")
+    badcalls.add_argument(
+        "--show", type=positive, default=40, metavar="N", help="how many kinds of difference to print (40)"
+    )
 
     typed = commands.add_parser(
         "scripts", help="random scripts of what users type, statement by statement on both libraries"

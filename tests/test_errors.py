@@ -1,9 +1,9 @@
 """Errors: what a newcomer gets wrong, and thousands of drawn bad calls.
 
 `mistakes.txt` is a transcript of mistakes with our words, to be read: does each say what came, what was expected, what to
-do? The types are torch's, asked from torch when the test runs. The drawn calls spoil one argument of a good case of every
-row of the reference table (`reference/spoil.py`): where torch raises, ours raises that type, in words of its own, and no
-argument has changed; where torch does not mind, ours does not either.
+do? The types are torch's, asked from torch when the test runs. The drawn calls spoil one argument of a good call, of a row of the
+reference table or as a user writes it (`reference/bad_calls.py`): where torch raises, ours raises that type, in words of its own, and
+no argument has changed; where torch does not mind, ours does not either, and the result is the same.
 """
 
 from __future__ import annotations
@@ -19,13 +19,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import minitorch
 import minitorch.op
-from reference import layers, optimizers
-from reference.spoil import EXCUSED, Built, Call, compare, kinds_of, method_rows, spoiled
+from reference.bad_calls import (
+    ACCEPTED,
+    DIFFERENT,
+    EQUAL,
+    OTHER_TYPE,
+    REFUSED,
+    Call,
+    compare,
+    kinds_of,
+    method_rows,
+    public,
+    spoiled,
+)
+from reference.good_calls import lines
 from reference.strategies import Source
 from reference.table import Row, table, tensors
 
@@ -106,80 +116,49 @@ def one_thread() -> Any:
     torch.set_num_threads(before)
 
 
-class Count:
-    """What came of many calls."""
-
-    def __init__(self) -> None:
-        self.calls = self.raised = 0
-        self.excuses: set[Any] = set()
-        self.differences: list[str] = []
-
-    def add(self, row: Any, call: Call | None) -> None:
-        """Make the call on both libraries; a call that was bad before it was spoiled does not count."""
-        if call is None:
-            return
-        verdict = compare(row, call)
-        self.calls += 1
-        self.raised += verdict.raised
-        if verdict.excuse:
-            self.excuses.add(verdict.excuse)
-        elif verdict.difference:
-            self.differences.append(verdict.difference)
-
-    def report(self, what: str, record_property: Any) -> None:
-        """Fail in words; else leave a line for the terminal."""
-        assert not self.differences, "\n\n".join(self.differences[:20])
-        record_property("bad calls", f"{what}: {self.calls} compared, {self.raised} raised on both sides")
+CALLS = 3  # of each function in this sample; `python -m reference badcalls` makes as many as it is told to
+KINDS = {
+    "functions": lambda: [(row, True) for row in public()],
+    "methods": lambda: [(row, False) for row in method_rows(public())],
+    "as users write them": lambda: [(line, False) for line in lines()],
+}
 
 
-def public() -> list[Row]:
-    """The rows of what users can call: not of the ops inside, which get what their callers have checked."""
-    inside = {op.__name__ for op in minitorch.op.ops} - set(minitorch.op.registry)
-    return [row for row in table() if row.covers not in inside]
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_torch_refuses_is_refused(kind: str, record_property: Any) -> None:
+    """A row's calls are the same whatever other rows there are: their seeds come from its name."""
+    differences, counts = [], collections.Counter()
+    for place, (row, grad) in enumerate(KINDS[kind]()):
+        first = zlib.crc32(f"{row} {place if kind == 'functions' else ''}".encode())
+        for seed in range(first, first + CALLS):
+            call = spoiled(row, Source(seed), grad)
+            if call is not None:
+                verdict = compare(row, call)
+                counts[verdict.raised] += 1
+                differences += [verdict.told] if verdict.told and not verdict.excuse else []
+    assert not differences, "\n\n".join(differences[:20])
+    record_property("bad calls", f"{kind}: {counts.total()} compared, {counts[True]} raised on both sides")
 
 
-def drawn(rows: list[Row], grad: bool) -> Count:
-    """The same calls for a row whatever other rows there are: its seeds come from its name."""
-    count = Count()
-    seen: collections.Counter = collections.Counter()
-    for row in rows:
-        first = zlib.crc32(f"{row.name} {seen[row.name]}".encode())
-        seen[row.name] += 1
-        for seed in range(first, first + settings().max_examples):
-            count.add(row, spoiled(row, Source(seed), grad))
-    return count
+def test_a_difference_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the type of an error, in what is refused, in a value."""
+    (flip,) = [line for line in lines() if line.text == "torch.flip(x, (0,))"]
+    call = Call(flip.positional, {})
+    assert compare(flip, call).outcome == EQUAL
+    for wrong, outcome in ((ZeroDivisionError, REFUSED), (lambda x, dims: x, DIFFERENT)):
+        monkeypatch.setattr(minitorch, "flip", wrong_flip(wrong))
+        assert compare(flip, call).outcome == outcome
+    bad = Call([flip.positional[0], "0"], {})
+    monkeypatch.setattr(minitorch, "flip", wrong_flip(ZeroDivisionError))
+    assert compare(flip, bad).outcome == OTHER_TYPE
+    monkeypatch.setattr(minitorch, "flip", lambda x, dims: x)
+    assert compare(flip, bad).outcome == ACCEPTED
 
 
-def test_functions_refuse_what_torch_refuses(record_property: Any) -> None:
-    drawn(public(), grad=True).report("functions", record_property)
+def wrong_flip(what: Any) -> Any:
+    def call(x: Any, dims: Any) -> Any:
+        if isinstance(what, type):
+            raise what
+        return what(x, dims)
 
-
-def test_methods_refuse_what_torch_refuses(record_property: Any) -> None:
-    drawn(method_rows(public()), grad=False).report("methods", record_property)
-
-
-@pytest.mark.parametrize("kind", ["layers", "optimizers"])
-def test_modules_refuse_what_torch_refuses(kind: str, record_property: Any) -> None:
-    count = Count()
-
-    @settings(database=None)
-    @given(data=st.data())
-    def run(data: Any) -> None:
-        for row in (layers if kind == "layers" else optimizers).ROWS:
-            seed = data.draw(st.integers(0, 2**32 - 1))
-            options = data.draw(row.options)
-            if kind == "layers":
-                built, inputs = Built.layer(row), row.inputs(data.draw, np.random.default_rng(seed), options)
-            else:
-                built, inputs = Built.optimizer(row), [[np.ones((2, 3)), np.ones(4)]]
-            count.add(built, built.spoiled(inputs, options, Source(seed)))
-
-    run()
-    count.report(kind, record_property)
-
-
-@pytest.mark.parametrize("excuse", EXCUSED, ids=str)
-def test_excuse_is_still_needed(excuse: Any) -> None:
-    rows = [row for row in (*table(), *method_rows(table())) if re.fullmatch(excuse[0], row.name.rstrip("_"))]
-    calls = ((row, spoiled(row, Source(seed), grad)) for seed in range(1000) for row in rows for grad in (True, False))
-    assert any(call and compare(row, call).excuse == excuse for row, call in calls), "nothing needs it any more"
+    return call

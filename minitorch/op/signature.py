@@ -55,6 +55,7 @@ class TensorLater:
 
 
 Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
+OF_NUMPY = {"axis": "dim", "keepdims": "keepdim"}
 REFUSED_KINDS = {None: "", "numbers": "b", "floats": "iub"}  # NumPy's kinds of dtype that are not `only` those
 Function = TypeVar("Function", bound=Callable)
 
@@ -169,11 +170,19 @@ class Signature:
         """The arguments as they are read: 0-d tensors and NumPy's numbers as Python's; TypeError if one is of no kind it may be."""
         checked = tuple(self._checked(n, x, i) for i, (n, x) in enumerate(zip(self.names, args), start=1))
         checked += args[len(checked) :]
-        named = {n: self._checked(n, x) if n in self.kinds else x for n, x in kwargs.items()}
+        named = {self._torchs(n): x for n, x in kwargs.items()}
+        named = {n: self._checked(n, x) if n in self.kinds else x for n, x in named.items()}
         same = all(map(_same, checked, args)) and all(map(_same, named.values(), kwargs.values()))
-        if same and not grad_mode.on_arrays:  # what a derivative may do with arrays, a user may not
+        if (
+            same and named.keys() == kwargs.keys() and not grad_mode.on_arrays
+        ):  # what a derivative may do with arrays, a user may not
             self.known.add(types)
         return checked, named
+
+    def _torchs(self, key: str) -> str:
+        """torch's name for what NumPy calls axis or keepdims."""
+        name = OF_NUMPY.get(key, key)
+        return name if name in self.kinds else key
 
     def _checked(self, name: str, value: Any, position: int = 0) -> Any:
         """The value, read as the first kind it is of among those that `name` may be."""
@@ -284,7 +293,8 @@ def checked(
                 again = check(args, kwargs, ())
             except TypeError as told:
                 raise told from None
-            if all(map(_same, again[0], args)) and all(map(_same, again[1].values(), kwargs.values())):
+            same = all(map(_same, again[0], args)) and all(map(_same, again[1].values(), kwargs.values()))
+            if same and again[1].keys() == kwargs.keys():
                 raise
         return function(*again[0], **again[1])
 

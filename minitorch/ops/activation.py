@@ -285,7 +285,7 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 # ---- gelu ----
 
 
-@elementwise(only="floats", takes_out=False)
+@elementwise(only="floats", takes_out=False, by_keyword="approximate")
 def gelu(xp: Any, x: Array, approximate: str = "none") -> Array:
     """x · Φ(x), Φ the normal distribution function; "tanh" approximates it (Hendrycks and Gimpel, 2016)."""
     if approximate not in ("none", "tanh"):

@@ -172,7 +172,7 @@ def _part(xp: Any, k: Any) -> Any:
             f"indices should be either on cpu or on the same device as the indexed tensor (cpu), got {device_of(a)}"
         )
     if not hasattr(a, "dtype") or isinstance(a, np.generic):
-        if not hasattr(k, "__index__"):
+        if not hasattr(k, "__index__") or isinstance(k, (type, np.bool_)):
             raise (TypeError if isinstance(k, str) else IndexError)(
                 "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
                 f"{type(k).__name__})"

@@ -326,7 +326,7 @@ def unbind_grad(g: list, x_shape: tuple, dim: int) -> Tensor:
 
 
 @op(promote=None, keeps_layout=True, takes_out=False)
-def flip(xp: Any, x: Array, dims: Dims) -> Array:
+def flip(xp: Any, x: Array, dims: Sizes) -> Array:
     """x backwards along `dims`: a copy, unlike NumPy's."""
     dims = tuple(canonical_dim(d, x.ndim) for d in as_ints(dims))
     if len(set(dims)) < len(dims):

@@ -366,7 +366,7 @@ def prod_grad(g: Tensor, x: Tensor, out: Tensor, dim: int | None, keepdim: bool)
         return zeros(g, x.shape)
     row, along = (reshape(x, (-1,)), 0) if dim is None else (x, dim)
     before = _products_before(row, along)
-    after = flip(_products_before(flip(row, along), along), along)
+    after = flip(_products_before(flip(row, (along,)), along), (along,))
     return reshape(before * after, x.shape) * (g if dim is None else spread(g, x.shape, dim, keepdim))
 
 

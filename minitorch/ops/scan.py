@@ -73,7 +73,7 @@ def _scan(x: Array, name: str, dim: int, dtype: dtypes.dtype | None) -> Array:
 
 def _from_the_end(scan: Any, g: Tensor, dim: int) -> Tensor:
     """The scan that starts at the last element."""
-    return flip(scan(flip(g, dim), dim), dim) if g.ndim else g
+    return flip(scan(flip(g, (dim,)), dim), (dim,)) if g.ndim else g
 
 
 @op(only="floats", in_float32=True)

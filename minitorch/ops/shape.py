@@ -53,7 +53,7 @@ def copied_view_grad(g: Tensor, x_shape: tuple) -> Tensor:
     return reshape(g, x_shape)
 
 
-@composite(check_first=False)
+@composite
 def reshape(input: Tensor, shape: Sizes) -> Tensor:
     """x with another shape: a view where the strides allow it, else a copy. One size may be −1.
 
@@ -90,7 +90,7 @@ def inferred_shape(size: int, shape: Any) -> tuple[int, ...]:
     return tuple(size // known if n == -1 else n for n in shape) if unknown else shape
 
 
-@composite(check_first=False)
+@composite
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dimensions from start_dim to end_dim made one."""
     shape = tuple(input.shape)
@@ -213,7 +213,7 @@ def broadcast_to(input: Tensor, size: Sizes) -> Tensor:
     return expand(input, size)
 
 
-@composite(check_first=False)
+@composite
 def contiguous(input: Tensor) -> Tensor:
     """x itself if it lies in memory in row-major order, else a copy that does."""
     return input if input.is_contiguous() else row_major(input)

@@ -300,13 +300,21 @@ def eye(
 @makes
 def tril_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Device | None = None) -> Tensor:
     """(2, K) int64: the row and column numbers of the lower triangle."""
+    _check_sizes(row=row, col=col)
     return tensor(np.stack(np.tril_indices(row, offset, col)), dtype=dtype, device=device)
 
 
 @makes
 def triu_indices(row: int, col: int, offset: int = 0, *, dtype: DType | None = None, device: Device | None = None) -> Tensor:
     """(2, K) int64: the row and column numbers of the upper triangle."""
+    _check_sizes(row=row, col=col)
     return tensor(np.stack(np.triu_indices(row, offset, col)), dtype=dtype, device=device)
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, n in sizes.items():
+        if n < 0:
+            raise RuntimeError(f"{name} must be non-negative, got {n}")
 
 
 def _size(size: tuple) -> tuple[int, ...]:

@@ -79,8 +79,8 @@ def randn_like(
 
 @makes
 def normal(
-    mean: Any,
-    std: Any = 1.0,
+    mean: Tensor | float,
+    std: Tensor | float = 1.0,
     size: Any = None,
     *,
     generator: Generator | None = None,

@@ -223,4 +223,4 @@ def _to(
 
 
 def _is_dtype(x: Any) -> bool:
-    return isinstance(x, dtypes.dtype) or x in (float, int, bool)
+    return isinstance(x, (dtypes.dtype, type))

@@ -112,7 +112,7 @@ class Structure:
 
     def view(self, *shape: Any, **named: Any) -> Tensor:
         dtype = shape[0] if len(shape) == 1 and not named else named.get("dtype") if not shape else None
-        if isinstance(dtype, dtypes.dtype) or dtype in (float, int, bool):
+        if isinstance(dtype, (dtypes.dtype, type)):
             return self._bits_as(dtypes.as_dtype(dtype))
         return shaping.view(self, _spread("view", "size", shape, named))
 
