@@ -518,12 +518,14 @@ def test_a_graph_that_is_dropped_is_freed() -> None:
 
 
 def test_gradients_are_nobody_elses_memory() -> None:
-    a, b = minitorch.ones(3, requires_grad=True), minitorch.ones(3, requires_grad=True)
-    v = minitorch.ones(3)
-    (a + b).backward(v)
-    a.view(3).backward(v)
-    arrays = [a.grad.numpy(), b.grad.numpy(), v.numpy()]
-    assert not any(np.shares_memory(arrays[i], arrays[j]) for i in range(3) for j in range(i))
+    for create_graph in (False, True):
+        a, b, c, d = (minitorch.ones(3, requires_grad=True) for _ in range(4))
+        v = minitorch.ones(3)
+        (a + b).backward(v, create_graph=create_graph)
+        c.view(3).backward(v, create_graph=create_graph)
+        d.backward(v, create_graph=create_graph)
+        arrays = [t.detach().numpy() for t in (a.grad, b.grad, c.grad, d.grad, v)]
+        assert not any(np.shares_memory(arrays[i], arrays[j]) for i in range(5) for j in range(i))
 
 
 def test_errors_say_what_to_do() -> None:

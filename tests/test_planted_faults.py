@@ -189,7 +189,7 @@ FAULTS = [
     Fault(engine.walk, "node.may_share or node.hooks is not None", "node.hooks is not None"),
     Fault(engine.walk, "node.may_share or node.hooks is not None", "node.may_share"),
     Fault(Pending.add, "self.borrowed.add(node)", "pass"),
-    Fault(Pending.youngest, "if not node.edges and not self._is_free(node):", "if False:"),
+    Fault(Pending.youngest, "if not node.edges and self.accumulate and not self._is_free(node):", "if False:"),
     Fault(Pending.youngest, "g.clone() if self.recorded else g.copy()", "g if self.recorded else g.copy()"),
     Fault(Pending._is_free, "leaf not in self.borrowed or (leaf, 0) in self.sums", "True"),
     Fault(Pending._is_own, "if held is None or", "held = held or []\n    if"),

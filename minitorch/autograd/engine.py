@@ -122,9 +122,7 @@ class Pending:
         """The youngest node and the gradients of its outputs: all that it will get has arrived."""
         node = heappop(self.heap)[1]
         grads = self.grads.pop(node)
-        if (
-            not node.edges and self.accumulate and not self._is_free(node)
-        ):  # what becomes a .grad must be nobody else's memory
+        if not node.edges and self.accumulate and not self._is_free(node):  # what becomes a .grad must be nobody else's
             grads = [g if g is None else g.clone() if self.recorded else g.copy() for g in grads]
         return node, grads
 
