@@ -343,6 +343,15 @@ def test_memory_shared_with_numpy_is_copied_once() -> None:
     assert array.tolist() == [0.0, 1.0, 2.0, 3.0]
 
 
+@pytest.mark.parametrize("way", ["deepcopy", "save and load", "copy"])
+def test_views_on_a_gpu(way: str, gpu: Any) -> None:
+    x = minitorch.arange(12.0).to("cuda").reshape(3, 4)
+    a, b, c = WAYS[way](minitorch, [x, x.t(), x[1:, ::2]])
+    a[1, 0] = 99
+    assert (b.device, b.stride(), b[0].tolist()) == (x.device, (1, 4), [0.0, 99.0, 8.0])
+    assert (c.device, c.stride(), c.tolist()) == (x.device, (4, 2), [[99.0, 6.0], [8.0, 10.0]])
+
+
 OLD_PICKLE = """
 gASVUgEAAAAAAABdlCiMF21pbml0b3JjaC50ZW5zb3IudGVuc29ylIwIX3JlYnVpbGSUk5QoaAGMBlRlbnNvcpSTlIwWbnVtcHkuX2NvcmUubXVsdGlhcn
 JheZSMDF9yZWNvbnN0cnVjdJSTlIwFbnVtcHmUjAduZGFycmF5lJOUSwCFlEMBYpSHlFKUKEsBSwJLAoaUaAmMBWR0eXBllJOUjAJmNJSJiIeUUpQoSwOM

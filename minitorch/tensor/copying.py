@@ -77,7 +77,7 @@ def made_again(cls: type, array: Any, state: dict[str, Any]) -> Any:
 def _in_copied_memory(array: Any, memo: dict) -> Any:
     """The same view of a copy of the memory, which is made once for all that `memo` has seen."""
     memory = owner(array)
-    key = ("memory", id(memory))
+    key = (type(memory), address(memory), memory.nbytes)
     if key not in memo:
         memo[key] = flat(memory).copy().view("uint8")
     start = address(array) - address(memory)

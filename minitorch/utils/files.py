@@ -96,7 +96,7 @@ def _temporary(target: str, old: os.stat_result | None) -> tuple[IO[bytes], str]
         if old is not None:
             with contextlib.suppress(OSError, AttributeError):
                 os.fchown(number, old.st_uid, old.st_gid)
-            os.chmod(path, stat.S_IMODE(old.st_mode))
+            os.chmod(number if os.chmod in os.supports_fd else path, stat.S_IMODE(old.st_mode))
         return file, path
 
 
