@@ -127,6 +127,26 @@ def numbers_in_the_place_of_infinities(lib):
     return [str(lib.tensor(x, dtype=d).nan_to_num(posinf=p).tolist()) for d in dtypes for p in (None, 2.0)]
 
 
+@scenario
+def signs_of_zeros(lib):
+    F, found = lib.nn.functional, {}
+    for dtype in (lib.float32, lib.float64, lib.float16):
+        for count in (1, 9, 70):
+            x = lib.full((count,), -0.0, dtype=dtype)
+            zeros = [
+                F.relu(x),
+                F.relu6(x),
+                F.hardtanh(x, 0.0, 1.0),
+                x.clamp(0, 1),
+                x.clamp(min=0.0),
+                x.clamp_min(0),
+                x.erfinv(),
+                x.clamp(-1, 0),
+            ]
+            found[str(dtype)[-7:], count] = [(1 / z).tolist() for z in zeros]
+    return found
+
+
 # ---- repeated indices ----
 
 

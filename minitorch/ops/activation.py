@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 # ---- piecewise linear ----
 
-relu = row("relu", "max(x, 0)", lambda xp, x: xp.maximum(x, 0), lambda g, out: relu_grad(g, out), only="numbers", refusal=RuntimeError,
+relu = row("relu", "max(x, 0)", lambda xp, x: xp.maximum(0, x), lambda g, out: relu_grad(g, out), only="numbers", refusal=RuntimeError,
            takes_out=False, flat=True)  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def hardtanh(xp: Any, x: Array, min_val: float = -1.0, max_val: float = 1.0) -> 
     """x moved into [min_val, max_val]"""
     if min_val > max_val:
         raise ValueError(f"min_val cannot be greater than max_val, got {min_val} and {max_val}")
-    return xp.minimum(xp.maximum(x, min_val), max_val).astype(x.dtype, copy=False)
+    return xp.minimum(max_val, xp.maximum(min_val, x)).astype(x.dtype, copy=False)
 
 
 @hardtanh.grad

@@ -206,9 +206,10 @@ def clamp(xp: Any, x: Array, min: Operand | None = None, max: Operand | None = N
     alone = min is None or max is None  # then a tensor bound makes it a maximum or minimum, which bools have
     if x.dtype == "bool" and not (alone and hasattr(max if min is None else min, "dtype")):
         clamp.signature.refuse_dtype(x.dtype)
+    # The bound comes first: of equal numbers the second is taken, and so −0 stays −0 on a bound of 0.
     if min is None:
-        return xp.minimum(x, max)
-    return xp.maximum(x, min) if max is None else xp.minimum(xp.maximum(x, min), max)
+        return xp.minimum(max, x)
+    return xp.maximum(min, x) if max is None else xp.minimum(max, xp.maximum(min, x))
 
 
 @clamp.grad("x")

@@ -26,7 +26,7 @@ erf = row("erf", "2/√π ∫₀ˣ e^(−t²) dt", lambda xp, x: special(xp, "er
           lambda g, x: g * (2 / math.sqrt(math.pi) * exp(-square(x))), promote="float")  # fmt: skip
 erfc = row("erfc", "1 − erf(x)", lambda xp, x: special(xp, "erfc", x),
            lambda g, x: g * (-2 / math.sqrt(math.pi) * exp(-square(x))), promote="float")  # fmt: skip
-erfinv = row("erfinv", "the x whose erf is given", lambda xp, x: special(xp, "erfinv", x),
+erfinv = row("erfinv", "the x whose erf is given", lambda xp, x: xp.copysign(special(xp, "erfinv", x), x),
              lambda g, x: g * (math.sqrt(math.pi) / 2 * exp(square(erfinv(x)))), promote="float")  # fmt: skip
 sigmoid = row("sigmoid", "σ(x) = 1 / (1 + e⁻ˣ)", lambda xp, x: special(xp, "expit", x),
               lambda g, out: g * out * (1 - out), promote="float")  # fmt: skip
