@@ -434,7 +434,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 @elementwise(
     promote=None,
     only="floats",
-    same_dtype="start end weight",
+    same_dtype="start end",
     exact="weight",
     numbers_by={"weight": computing},
     out_dtype="same",
@@ -442,6 +442,10 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
 )
 def lerp(xp: Any, start: Array, end: Array, weight: Operand) -> Array:
     """start + weight · (end − start), computed from the nearer end."""
+    if getattr(weight, "ndim", 0) and weight.dtype != start.dtype:
+        raise RuntimeError(
+            f"expected dtype {start.dtype} for `weight` but got dtype {weight.dtype}; convert it with .to(dtype)"
+        )
     difference = end - start
     return xp.where(xp.abs(weight) < 0.5, start + weight * difference, end - difference * (1 - weight)).astype(start.dtype)
 
