@@ -13,6 +13,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
@@ -27,8 +28,28 @@ from .table import flat
 DTYPES = ("float64", "float32", "int64", "bool", "float16", "bfloat16")
 SUITES = ("values", "gradients", "second", "forms", "out", "errors")
 
-# (name, suite) → why its difference stays.
-STAYS: dict[tuple[str, str], str] = {}
+# Patterns of name and suite → why the difference stays.
+STAYS = {
+    ("norm.nuc", "*"): "the nuclear norm needs singular values and their derivatives",
+    ("__r*__", "errors"): "a number in the place of self, which only a call by hand can put there",
+    ("softmax*", "out"): "out= is nowhere documented",
+    ("log_softmax*", "out"): "out= is nowhere documented",
+    ("F.*", "out"): "out= is nowhere documented: functions of layers that happen to take it",
+    ("kron", "out"): "out= is not written",
+    ("multinomial", "out"): "out= is not written",
+    ("bernoulli", "*"): "out= is not written",
+    ("*stack", "out"): "that int64 cannot hold the result is a TypeError in torch, as nowhere else",
+    ("cat", "out"): "that int64 cannot hold the result is a TypeError in torch, as nowhere else",
+    ("nan*", "out"): "an out= of int64 beside floats is told otherwise",
+    ("normal", "out"): "an out= of int64 beside floats is told otherwise",
+    ("kthvalue", "errors"): "out= that is an input: ours is computed first, and right",
+    ("masked_select", "errors"): "out= that is an input: ours is computed first, and right",
+    ("cat", "errors"): "out= that is an input: ours is computed first, and right",
+    ("index_*", "errors"): "out= that is an input: ours is computed first, and right",
+    ("take", "errors"): "out= that is an input: ours is computed first, and right",
+    ("gather", "errors"): "out= that is an input: ours is computed first, and right",
+    ("linspace*", "values"): "torch cuts integers and halves in the middle of a vector register: it depends on the CPU",
+}
 
 # Their numbers are whatever was in memory: only shape and dtype can be compared.
 UNSPECIFIED = ("empty", "empty_like", "new_empty")
@@ -53,7 +74,11 @@ class Tally:
 
     def differing(self) -> list[str]:
         """The suites with a difference that is not known to stay."""
-        return [suite for suite in self.first if (self.name, suite) not in STAYS]
+        return [suite for suite in self.first if not self.why_it_stays(suite)]
+
+    def why_it_stays(self, suite: str) -> str:
+        """The reason why a difference is known to stay, or ""."""
+        return next((why for (name, of), why in STAYS.items() if fnmatch(self.name, name) and fnmatch(suite, of)), "")
 
 
 def opinfo(only: str | None = None, dtype: str | None = None, most: int | None = None) -> int:
@@ -100,7 +125,7 @@ def _of_dtype(tally: Tally, entry: Any, function: Callable, dtype: torch.dtype, 
         if differentiated and entry.supports_autograd:
             with noting(tally):
                 _count_gradients(tally, entry.op, function, call, dtype is torch.float64)
-        if entry.supports_out:
+        if entry.supports_out and entry.name not in UNSPECIFIED:
             with noting(tally):
                 tally.count("out", _out(entry.op, function, call, k == 0))
         for theirs, mine, changes in _forms(tally, entry):
@@ -230,17 +255,12 @@ def a_long_one(library: Any, result: torch.Tensor) -> Any:
     return library.zeros(result.shape, dtype=library.int64)
 
 
-def a_double(library: Any, result: torch.Tensor) -> Any:
-    """One of float64, into which some functions convert."""
-    return library.zeros(result.shape, dtype=library.float64)
-
-
 def one_with_gaps(library: Any, result: torch.Tensor) -> Any:
     """A view of every other element of a longer tensor."""
     return library.zeros((*result.shape, 2), dtype=_dtype(library, result))[..., 0]
 
 
-TARGETS = (the_right_one, an_empty_one, a_long_one, a_double, one_with_gaps)
+TARGETS = (the_right_one, an_empty_one, a_long_one, one_with_gaps)
 
 
 def _dtype(library: Any, tensor: torch.Tensor) -> Any:
@@ -314,9 +334,8 @@ def lines(tallies: list[Tally]) -> list[str]:
         "passed of total: " + ", ".join(f"{suite} {passed[suite]}/{total[suite]}" for suite in SUITES if total[suite]),
     ]
     text += ["", *_left_out(tallies)]
-    stays = {key: why for key, why in STAYS.items() if any(key[0] == t.name and key[1] in t.first for t in tallies)}
-    text += [f"stays: {name}, {suite}: {why}" for (name, suite), why in stays.items()]
-    return text
+    known = [(tally.name, suite, tally.why_it_stays(suite)) for tally in tallies for suite in tally.first]
+    return text + [f"stays: {name}, {suite}: {why}" for name, suite, why in known if why]
 
 
 def _share(passed: int, total: int) -> str:

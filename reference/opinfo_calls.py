@@ -12,6 +12,7 @@ import operator
 import sys
 import types
 import unittest
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -54,7 +55,9 @@ def name_of(entry: Any) -> str:
 def samples(entry: Any, dtype: torch.dtype, wants_grad: bool) -> list[Call]:
     """What torch's tests call the entry with; the numbers are the same each time."""
     torch.manual_seed(0)
-    made = entry.sample_inputs("cpu", dtype, requires_grad=wants_grad)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = list(entry.sample_inputs("cpu", dtype, requires_grad=wants_grad))
     return [Call((sample.input, *sample.args), sample.kwargs) for sample in made if not sample.broadcasts_input]
 
 
@@ -63,7 +66,9 @@ def mistakes(entry: Any) -> list[Call]:
     torch.manual_seed(0)
     if entry.error_inputs_func is None:
         return []
-    found = [mistake.sample_input for mistake in entry.error_inputs("cpu")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = [mistake.sample_input for mistake in entry.error_inputs("cpu")]
     return [Call((sample.input, *sample.args), sample.kwargs) for sample in found]
 
 
