@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from .grad_mode import grad_mode, users_code
 from .hooks import as_tensor
 
 Edge = tuple[Any, int]  # a node, and which of its outputs
+SOONEST = 2**62  # before every birth
 DEEPEST = 20  # so many walks, each within the last, go on in one thread: Python refuses calls some hundred deep
 
 
@@ -79,11 +80,13 @@ class Pending:
     """The nodes that wait for their turn, and what has arrived for each of their outputs: what meets there is added up."""
 
     def __init__(self, goal: Goal, recorded: bool) -> None:
-        self.needed, self.accumulate, self.recorded = goal.needed, goal.accumulate, recorded
+        self.goal, self.needed, self.accumulate, self.recorded = goal, goal.needed, goal.accumulate, recorded
         self.grads: dict[Any, list] = {}
         self.heap: list[tuple[int, Any]] = []  # the same nodes, the youngest first
         self.sums: set[Edge] = set()  # where a sum was made here, which nobody else holds
         self.borrowed: set = set()  # the leaves whose gradient is memory that others hold too
+        self.to_come: dict[Any, int] = {}  # for leaves with hooks: how many edges have still to bring something
+        self.complete = 0  # how many of those have had all
 
     def add(self, edge: Edge, g: Any, held: list | None) -> None:
         """g, for an output of a node; it may be the memory of one in `held`, or, if that is None, anybody's."""
@@ -110,6 +113,24 @@ class Pending:
         else:
             waiting[nr] = waiting[nr] + g
             self.sums.add(edge)
+        if not node.edges and node.is_hooked:
+            self._count(node)
+
+    def _count(self, leaf: Any) -> None:
+        """A leaf with hooks is next as soon as all has arrived that this walk brings, as in torch, whose hooks see that order."""
+        if not self.to_come:
+            for node in self.goal.roots:
+                self.to_come[node] = self.to_come.get(node, 0) + 1
+            for node in _reached_from(self.goal.roots):  # (what leads to a leaf that is wanted is wanted too)
+                for edge in node.edges:
+                    if edge is not None:
+                        self.to_come[edge[0]] = self.to_come.get(edge[0], 0) + 1
+        self.to_come[leaf] -= 1
+        if self.to_come[leaf] == 0 and (-leaf.birth, leaf) in self.heap:
+            self.heap.remove((-leaf.birth, leaf))
+            heapify(self.heap)
+            self.complete += 1
+            heappush(self.heap, (self.complete - SOONEST, leaf))
 
     def expect(self, edge: Edge) -> None:
         """No gradient comes along this edge; its node has its turn all the same, for its hooks and a user's Function are told so."""
@@ -117,6 +138,8 @@ class Pending:
         if node not in self.grads and (self.needed is None or node in self.needed):
             self.grads[node] = [None] * len(node.output_specs)
             heappush(self.heap, (-node.birth, node))
+        if node in self.grads and not node.edges and node.is_hooked:
+            self._count(node)
 
     def youngest(self) -> tuple[Any, list]:
         """The youngest node and the gradients of its outputs: all that it will get has arrived."""

@@ -43,6 +43,11 @@ class AccumulateGrad(Node):
     def name(self) -> str:
         return "torch::autograd::AccumulateGrad"
 
+    @property
+    def is_hooked(self) -> bool:
+        """Whether users can tell when its turn is."""
+        return self.hooks is not None or bool(self.variable._post_accumulate_hooks)
+
     def run(self, grads: list, recorded: bool) -> list:
         """Add what has arrived into the leaf's `.grad`."""
         g, leaf = grads[0], self.variable

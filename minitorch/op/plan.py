@@ -115,8 +115,10 @@ class Plan:
                 node.versions = [*map(version_of, saved[: len(self.arguments)]), *self.unwritten[len(self.arguments) :]]
         specs = self.output_specs  # calls mostly come in the same shapes: then they share what the last one had
         array, (shape, dtype) = outs[0]._array, specs[0]
-        if len(outs) > 1 or array.shape != shape or array.dtype is not dtype:
-            specs = self.output_specs = tuple([(out._array.shape, out._array.dtype) for out in outs])
+        if len(outs) > 1:
+            specs = tuple([(out._array.shape, out._array.dtype) for out in outs])
+        elif array.shape != shape or array.dtype is not dtype:
+            specs = self.output_specs = ((array.shape, array.dtype),)
         node.output_specs = specs
         if watchers:
             announce(node)
