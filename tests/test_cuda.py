@@ -59,6 +59,7 @@ def test_a_number_is_a_gpu() -> None:
     assert minitorch.ones(2).new_zeros(3, device=0).is_cuda and minitorch.empty_like(minitorch.ones(2), device=0).is_cuda
 
 
+@pytest.mark.filterwarnings("ignore:To copy construct")
 def test_the_default_device() -> None:
     assert minitorch.get_default_device() == minitorch.device("cpu")
     with minitorch.device("cuda"):
@@ -126,6 +127,7 @@ def test_whatever_takes_a_device_in_torch_does_here() -> None:
     lambda **k: minitorch.tril_indices(3, 4, -1, **k), lambda **k: minitorch.triu_indices(3, 4, **k),
     lambda **k: minitorch.tensor(minitorch.ones(2), **k), lambda **k: minitorch.randint_like(minitorch.ones(2), 5, **k),
 ])  # fmt: skip
+@pytest.mark.filterwarnings("ignore:To copy construct")
 def test_made_on_the_device(make: Callable[..., Any]) -> None:
     minitorch.manual_seed(1)
     want = make()
@@ -188,6 +190,7 @@ def test_a_cpu_tensor_without_dimensions_counts_as_a_number() -> None:
 # ---- moved ----
 
 
+@pytest.mark.filterwarnings("ignore:To copy construct")
 def test_tensors_move_and_gradients_come_back() -> None:
     x = minitorch.tensor([1.0, 2.0], requires_grad=True)
     (x.cuda() ** 2).sum().backward()

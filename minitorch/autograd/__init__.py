@@ -162,11 +162,18 @@ def _roots(tensors: tuple, gradients: tuple) -> list:
     """Where the walk starts: the edge of each tensor with its v."""
     if len(gradients) < len(tensors):
         raise RuntimeError(f"got {len(tensors)} tensors and {len(gradients)} gradients; give one for each, or None")
-    for tensor, v in zip(tensors, gradients):
+    for i, (tensor, v) in enumerate(zip(tensors, gradients)):
         if v is not None and not hasattr(v, "_array"):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(v).__name__}")
-        if not isinstance(tensor, GradientEdge) and not hasattr(tensor, "_array"):
+        is_edge = isinstance(tensor, GradientEdge)
+        if not is_edge and not hasattr(tensor, "_array"):
             raise AssertionError(f"Expected output to be a minitorch.Tensor, but got {type(tensor).__name__}")
+        shape = tensor[0].output_specs[tensor[1]][0] if is_edge else tuple(tensor.shape)
+        if v is not None and tuple(v.shape) != shape:
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[{i}] has a shape of {v.shape} and output[{i}] has a shape of "
+                f"{type(v.shape)(shape)}."
+            )
     roots = []
     for i, (tensor, v) in enumerate(zip(tensors, gradients)):
         edge = tensor[:2] if isinstance(tensor, GradientEdge) else gradient_edge(tensor)
@@ -183,13 +190,6 @@ def _roots(tensors: tuple, gradients: tuple) -> list:
                     ".mean()) or give gradient="
                 )
             v = _ones(shape, dtype, tensor)
-        elif not hasattr(v, "_array"):
-            raise TypeError(f"gradients can be either Tensors or None, but got {type(v).__name__}")
-        elif tuple(v.shape) != shape:
-            raise RuntimeError(
-                f"Mismatch in shape: grad_output[{i}] has a shape of {v.shape} and output[{i}] has a shape of "
-                f"{type(v.shape)(shape)}."
-            )
         elif v.device != getattr(tensor, "device", v.device):
             raise RuntimeError(f"invalid gradient at index {i} - expected device {tensor.device} but got {v.device}")
         roots.append((edge, v))
