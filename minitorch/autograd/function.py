@@ -27,9 +27,6 @@ class FunctionCtx:
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep these input or output tensors; `ctx.saved_tensors` gives them back, unless they were overwritten."""
-        for t in tensors:
-            if t is not None and not hasattr(t, "_array"):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Any) -> None:
@@ -291,6 +288,9 @@ class Function(metaclass=FunctionMeta):
     @classmethod
     def _record(cls, ctx: FunctionCtx, args: tuple, results: list, outputs: list) -> None:
         """Make the node, and make it the history of the differentiable outputs."""
+        for t in ctx._to_save:
+            if t is not None and not _is_tensor(t):
+                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
         inputs = args
         if ctx._dirty:
             inputs = tuple(x._before_write() if any(x is t for t in ctx._dirty) else x for x in args)

@@ -42,7 +42,8 @@ def write_out(function: Callable, out: Any, out_dtype: str, args: tuple, kwargs:
             raise TypeError(f"{name}(): argument 'out' must be Tensor, not {type(target).__name__}")
         target._check_not_inference()
     wanting = [x for x in (*targets, *_flat(args), *_flat(kwargs.values())) if getattr(x, "requires_grad", False)]
-    if wanting and grad_mode.enabled:
+    declaration = getattr(function, "declaration", None)
+    if wanting and grad_mode.enabled and not (declaration and declaration.discrete):
         raise RuntimeError(
             f"{name}(): functions with out=... arguments don't support automatic differentiation, but one of the arguments "
             "requires grad. Leave out= away, or call it under no_grad()."

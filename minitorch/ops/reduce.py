@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.warning import warn
+from ..autograd.grad_mode import grad_mode
 from ..op import Array, composite, op
 from ..op.signature import Dims, Number
 from .compare import isnan
@@ -362,7 +363,7 @@ def prod_grad(g: Tensor, x: Tensor, out: Tensor, dim: int | None, keepdim: bool)
     how_many_zeros = int(sum_(x == 0))
     if how_many_zeros == 0:
         return spread(g * out, x.shape, dim, keepdim) / x
-    if how_many_zeros > 1 and dim is None:
+    if how_many_zeros > 1 and dim is None and not grad_mode.enabled:  # a recorded one still depends on x
         return zeros(g, x.shape)
     row, along = (reshape(x, (-1,)), 0) if dim is None else (x, dim)
     before = _products_before(row, along)

@@ -219,7 +219,7 @@ def arange(
     # Steps are counted and taken in a wider dtype, so that numbers too large for `wanted` wrap only at the end.
     wide = np.dtype("int64" if wanted.kind in "iu" else "float32" if wanted.itemsize == 2 else "float64")
     first, stride = fitting(start, wide), fitting(step, wide)
-    if stride == 0:
+    if step == 0 or (stride == 0 and wanted == "int64"):  # (the other integers all come out as the first, as in torch)
         raise (RuntimeError if step == 0 else ValueError)("step must be nonzero")
     if any(isinstance(x, float) and not math.isfinite(x) for x in (start, end)):
         raise RuntimeError(f"unsupported range: {start} -> {end}")

@@ -67,6 +67,7 @@ pair("prod", prod, x=floats(ties=True), dim=dim_or_none("x"), keepdim=booleans)
 pair("prod", prod, x=floats("3 2", low=-1, high=1, ties=True), dim=dim_or_none("x"), keepdim=booleans)
 pair("prod", prod, x=floats(), dim=dim_or_none("x"), keepdim=booleans)
 pair("prod", prod, x=floats("4", among=(0.0, 1.0, 2.0, -3.0, 1.5), specials=False), dim=of(None, 0), keepdim=of(False))
+pair("prod", prod, x=floats("2 2", among=(0.0, 0.0, 2.0, -3.0), specials=False), dim=of(None, 1), keepdim=of(False))
 pair("prod", torch.prod, x=ints())
 
 # ---- extremes: ties ----

@@ -12,12 +12,12 @@ from .compare import Difference, array_of
 # What turns a difference in a last bit into another result.
 DECIDES = re.compile(
     r"[<>=!]=|[<>]|//|%|floor|ceil|round|trunc|frac|sign|arg|sort|max|min|median|kthvalue|topk|where|masked|mask|relu|thresh|hard"
-    r"|shrink|clamp|clip|int|long|bool|uint8|unique|nonzero|eq|ne|lt|le|gt|ge|equal|any|all|remainder|fmod|abs|elu|dropout|l1_|huber|heaviside|norm|dist"
+    r"|shrink|clamp|clip|int|long|bool|uint8|unique|nonzero|eq|ne|lt|le|gt|ge|equal|any|all|remainder|fmod|abs|elu|dropout|l1_|huber|heaviside|norm|dist|std|var|cosine"
 )
 
 
 # What these give lies in memory as each library happened to compute it.
-OWN_LAYOUT = re.compile(r"autograd\.|func\.|einsum|kron|outer|tensordot|baddbmm|addmm|matmul| @ |norm\(|\[")
+OWN_LAYOUT = re.compile(r"autograd\.|func\.|einsum|kron|outer|tensordot|baddbmm|addmm|matmul| @ |norm\(|\[|np\.")
 
 
 # What an error is about. A call with mistakes of two kinds is refused for the one that a library looks at first.
@@ -28,6 +28,25 @@ TOPICS = {
     "gradients": r"leaf|requires? grad|does not require|backward|derivative|inplace|in-place|Inference",
     "indices": r"index|indices|out of bounds|select\(\)|out of range",
     "shapes": r"shape|size|dim|broadcast|element|1D|2D|matrix|matrices|channels|numel",
+}
+
+
+# What torch says where it stumbles over itself, or over how it happens to store things: the other library cannot but differ.
+TORCHS_OWN = {
+    "INTERNAL ASSERT": "torch fails an assertion of its own",
+    "nested_tensorlist": "clip_grad_value_ of parameters without gradients fails in torch",
+    "ZeroTensors are immutable": "zeros that torch does not materialize",
+    "resize storage that is not resizable": "memory of NumPy's grows here and not in torch",
+    "index_select(): self indexing axis dim should be positive": "indices into nothing",
+    "setStorage": "indices into nothing",
+    "with a bool tensor is not supported": "torch's own derivative stumbles over a bool operand",
+}
+# What is refused on one side only, on purpose.
+ONE_SIDED = {
+    "Setting requires_grad=True on inference tensor": "transforms of inference tensors",
+    "the derivative for set_ is not implemented": "set_ of what has a history",
+    "Inference tensors cannot be saved": "which operands a derivative keeps is each library's own affair",
+    "a function that returns multiple views": "what a transform gives is a view in torch",
 }
 
 
@@ -57,10 +76,19 @@ def explanation(text: str, difference: Difference, errors: list[Any], before: li
         return "masked_scatter_ of what it writes to is refused here; torch does not look"
     if difference.what == "raised another type" and topic(errors[0]) != topic(errors[1]):
         return "two mistakes in one call, and each library names the one that it meets first"
-    if "INTERNAL ASSERT" in str(errors[1]):
-        return "torch fails an assertion of its own"
+    if None in errors:
+        for words, why in ONE_SIDED.items():
+            if words in f"{errors[0]}{errors[1]}":
+                return why
+    if errors[0] is None:
+        for words, why in TORCHS_OWN.items():
+            if words in str(errors[1]):
+                return why
+    if None in errors and "single memory location" in f"{errors[0]}{errors[1]}" and overlapping(text, before):
+        return "whether a tensor may be written to beside itself"
     unchanged = all(array_of(each.ours).tobytes() == each.our_bytes for each in before)
-    if None not in errors and unchanged and difference.what in ("values", "shape", "version", "stride()", "requires_grad"):
+    written = difference.what in ("values", "shape", "stride()", "requires_grad") and unchanged
+    if None not in errors and (written or difference.what == "version"):
         return "torch had changed something before it raised"
     finite = all(np.isfinite(array_of(each.ours)).all() for each in before if each.ours.is_floating_point())
     if not finite and difference.what == "values" and re.search(r"func\.|functional\.", text):
@@ -75,6 +103,8 @@ def explanation(text: str, difference: Difference, errors: list[Any], before: li
         return "out= shares memory with what is read"
     if difference.where.startswith("seen") and difference.what == "shape":
         return "an index of several kinds is several nodes in torch and one here: its hooks see other gradients"
+    if difference.what in ("requires_grad", "is_leaf") and re.search(r"\[\d\]\.requires_grad", text):
+        return "whether a gradient is a view is each library's own affair"
     gave = difference.what in ("requires_grad", "is_leaf") and re.search(r"(gt|lt|ge|le|eq|ne|fill)_\(|gt\(", text)
     if gave and difference.theirs in (True, False) and errors == [None, None]:
         return "torch records a comparison in place, or a number written into integers, as a node that sends zeros"

@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from .compare import leaf
+
 SHAPES = [(3,), (2, 3), (), (1, 3), (2, 1), (0, 3), (2, 2), (3, 3), (4,), (1,), (2, 3, 2), (3, 1, 2), (2, 0)]
 FLOATS = (
     ["float64"],
@@ -110,7 +112,7 @@ class Pen:
                 found += [f"{name}[{i}]" for i, each in enumerate(value) if is_tensor(each) and suits(each)]
             elif isinstance(value, torch.nn.Module):
                 found += [f"{name}.{key}" for key, p in value.named_parameters() if "." not in key and suits(p)]
-            elif is_tensor(value) and value.is_leaf and value.grad is not None and suits(value.grad):
+            elif is_tensor(value) and leaf(value) is True and value.grad is not None and suits(value.grad):
                 found.append(f"{name}.grad")
         return found
 

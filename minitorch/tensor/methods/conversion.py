@@ -113,6 +113,10 @@ class Conversion:
         """The same memory as a NumPy array. `force=True` detaches and copies to the CPU as needed."""
         if self._requires_grad and grad_mode.enabled and not force:
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead.")
+        if self.dtype is dtypes.bfloat16:
+            raise TypeError(
+                "Got unsupported ScalarType BFloat16: NumPy has no such dtype; convert it first, e.g. x.float().numpy()"
+            )
         if self.is_cuda and not force:
             raise TypeError(
                 f"can't convert {self.device} device type tensor to numpy. Use Tensor.cpu() to copy the tensor to host "
