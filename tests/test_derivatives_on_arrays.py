@@ -37,7 +37,9 @@ SKIPPED = ("normalize", "activation", "loss")  # DELETE THIS LINE, and what read
 BOTH_HAVE = {"shape", "ndim"}
 NUMBERS_ONLY = ("minitorch.ops.dims",)  # helpers that see dims and sizes, never a value
 # "function: attribute" → why a derivative may load it all the same. Empty, if possible.
-EXCEPTIONS = {"prod_grad: enabled": "with two zeros torch gives zeros, beside ∞ too, unless it records: then the gradient depends on x"}
+EXCEPTIONS = {
+    "prod_grad: enabled": "with two zeros torch gives zeros, beside ∞ too, unless it records: then the gradient depends on x"
+}
 
 
 def reached(derivative: Callable) -> list[types.FunctionType]:
