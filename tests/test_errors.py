@@ -64,7 +64,8 @@ def raised(code: str, lib: Any) -> Exception:
 
 # ---- dtypes ----
 
-# torch's products ask first what their shapes and libraries ask; round has a form with decimals and one without.
+# torch's products ask first what their shapes and libraries ask; round has a form with decimals and one without; bernoulli_slope is
+# made of others.
 ASK_OTHERWISE = {
     "matmul",
     "mm",
@@ -79,7 +80,7 @@ ASK_OTHERWISE = {
     "kthvalue",
     "round",
     "batch_norm",
-}
+, "bernoulli_slope"}
 
 
 @pytest.mark.filterwarnings("ignore")
