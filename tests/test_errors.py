@@ -80,7 +80,8 @@ ASK_OTHERWISE = {
     "kthvalue",
     "round",
     "batch_norm",
-, "bernoulli_slope"}
+    "bernoulli_slope",
+}
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -83,6 +83,7 @@ class Declaration:
     keeps_layout: bool | None = (
         None  # the result lies in memory as the inputs do, else in row-major order; None: if elementwise
     )
+    wraps_numbers: bool = False  # torch makes a tensor of a Python number beside a tensor: one that is saved is freed as one
     view: bool = False  # forward returns a view of its first input
     discrete: bool = False  # its results are bools or whole numbers: then nothing is recorded, and no derivative is missing
     flat: bool = False  # its derivatives do not change with what they name; recorded, they hang on it all the same

@@ -62,7 +62,7 @@ def write_out(function: Callable, out: Any, out_dtype: str, args: tuple, kwargs:
                 f"Expected out tensor to have dtype {value.dtype!r}, but got {target.dtype!r} instead: {name}() converts nothing"
             )
         if not dtypes.can_cast(value.dtype, target.dtype):
-            raise RuntimeError(
+            raise (TypeError if declaration and declaration.variadic else RuntimeError)(
                 f"result type {dtypes.SCALAR_NAMES[value.dtype.name]} can't be cast to the desired output type "
                 f"{dtypes.SCALAR_NAMES[target.dtype.name]}; give an out= of dtype {value.dtype!r}"
             )

@@ -83,7 +83,8 @@ class Plan:
         self.tensors = tuple(k for k, i in enumerate(self.arguments) if i in tensors)  # those of the kept that are tensors
         # The versions of what is kept, if nobody has written to it; outputs are new.
         self.unwritten = (*(0 if i in tensors else -1 for i in self.arguments), *(0 for _ in outputs))
-        self.holds_memory = bool(self.tensors or outputs or self.op.holds_indices(of_call))
+        wraps = declaration.wraps_numbers and any(n in declaration.inputs for n in of_call)
+        self.holds_memory = bool(self.tensors or outputs or wraps or self.op.holds_indices(of_call))
 
     def _aim(self, derivatives: Sequence[Derivative], tensors: Sequence[int]) -> None:
         """Where gradients come from and go to."""

@@ -329,7 +329,7 @@ def _same(name: str, x: Array, source: Array, axis: int, index: Array, error: ty
         raise RuntimeError(
             f"{name}(): self and source expected to have the same dtype, but got {x.dtype} and {source.dtype}"
         )
-    if x.ndim and not source.ndim:
+    if x.ndim and not source.ndim and (x.ndim > 1 or name != "index_copy"):
         raise IndexError(f"Dimension specified as {axis} but tensor has no dimensions ({name}(): source)")
     size = source.shape[axis] if source.ndim > axis else 1
     if size != index.size:

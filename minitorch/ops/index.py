@@ -55,7 +55,12 @@ def setitem(x: Any, key: Any, value: Any) -> None:
     view = basic_index(x, basic) if basic else x
     if not hasattr(value, "_array"):
         value = x.new_tensor(assigned(value, x._array.dtype))
-    elif arrays is not None and value.dtype is not x.dtype and (value.ndim or not _is_one_mask(key)):
+    elif (
+        arrays is not None
+        and value.dtype is not x.dtype
+        and key is not True
+        and (value.numel() != 1 or not _is_one_mask(key))
+    ):
         raise RuntimeError(
             f"Index put requires the source and destination dtypes match, got {x.dtype!r} for the destination and "
             f"{value.dtype!r} for the source; convert it with .to(dtype)"
@@ -76,7 +81,9 @@ def setitem(x: Any, key: Any, value: Any) -> None:
 def _is_one_mask(key: Any) -> bool:
     """Whether the only array of a key is a mask: then a single number is filled in, whatever its dtype."""
     arrays = [k for k in _as_tuple(key) if hasattr(k, "dtype") or isinstance(k, list)]
-    return len(arrays) == 1 and str(getattr(arrays[0], "dtype", "")).endswith("bool")
+    if len(arrays) == 1 and isinstance(arrays[0], list):
+        return all(isinstance(k, bool) for k in arrays[0])
+    return len(arrays) == 1 and str(arrays[0].dtype).endswith("bool")
 
 
 def _result_ndim(view: Tensor, arrays: tuple) -> int:

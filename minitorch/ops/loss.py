@@ -22,7 +22,7 @@ from .elementwise import abs_ as absolute
 from .elementwise import clamp_min, exp, log, square, where
 from .gather import scattered
 from .index import holds_within
-from .reducing import check_reduction, check_weight, reduced, reduction_of, warn_if_broadcast, weighted
+from .reducing import check_reduction, check_weight, in_one_shape, reduced, reduction_of, weighted
 from .shape import reshape, zeros
 from .special import sigmoid, xlogy
 
@@ -43,7 +43,7 @@ def mse_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """w (x − y)²; the mean divides by Σ w."""
-    warn_if_broadcast(input, target)
+    input, target = in_one_shape(input, target)
     reduction = reduction_of(size_average, reduce, reduction)
     return weighted(squared_error(input, target), weight, input, reduction)
 
@@ -77,7 +77,7 @@ def l1_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """w |x − y|; the mean divides by Σ w."""
-    warn_if_broadcast(input, target)
+    input, target = in_one_shape(input, target)
     reduction = reduction_of(size_average, reduce, reduction)
     return weighted(absolute(input - target), weight, input, reduction)
 
@@ -92,7 +92,7 @@ def smooth_l1_loss(
     beta: float = 1.0,
 ) -> Tensor:
     """d² / 2β where d = |x − y| < β, and d − β/2 beyond: quadratic near 0, linear far away."""
-    warn_if_broadcast(input, target)
+    input, target = in_one_shape(input, target)
     reduction = reduction_of(size_average, reduce, reduction)
     if not beta >= 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta, got {beta}")
@@ -106,7 +106,7 @@ def huber_loss(
     input: Tensor, target: Tensor, reduction: Reduction = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
     """w · (d² / 2 where d = |x − y| ≤ δ, and δ (d − δ/2) beyond) (Huber, 1964); the mean divides by the number of losses."""
-    warn_if_broadcast(input, target)
+    input, target = in_one_shape(input, target)
     if not delta > 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
     losses = quadratic_then_linear(_difference("huber_loss", input, target), delta, 1.0)

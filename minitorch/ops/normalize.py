@@ -110,11 +110,11 @@ def _times_plus(x: Array, weight: Array | None, bias: Array | None) -> Array:
 
 
 def _check_dtypes(x: Tensor, weight: Tensor | None, bias: Tensor | None) -> None:
-    """NotImplementedError unless x is of floats; RuntimeError unless w and b are of its dtype, or float32 beside half precision."""
-    _check_floating(x)
+    """RuntimeError unless w and b are of x's dtype, or float32 beside half precision; NotImplementedError unless x is of floats."""
     for v in (weight, bias):
         if v is not None and v.dtype is not x.dtype and not (x.dtype.itemsize == 2 and v.dtype is dtypes.float32):
             raise RuntimeError(f"mixed dtype: expected parameters of dtype {x.dtype!r} as the input has, got {v.dtype!r}")
+    _check_floating(x)
 
 
 def _check_floating(x: Tensor) -> None:
@@ -298,6 +298,7 @@ def instance_norm(
         return batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
     N, C = input.shape[:2]
     _per_channel("instance_norm", C, False, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
+    _check_floating(input)
     _check_dtypes(input, weight, bias)
     x, w, b = _all_wide(input, *(None if v is None else v.reshape(C, 1) for v in (weight, bias)))
     size = math.prod(x.shape[2:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..arrays.warning import warn
+from .rearrange import broadcast_tensors
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -52,10 +53,12 @@ def check_reduction(reduction: str) -> None:
         raise ValueError(f"{reduction} is not a valid value for reduction; it is 'none', 'mean' or 'sum'")
 
 
-def warn_if_broadcast(input: Tensor, target: Tensor) -> None:
-    """A loss of mismatched shapes is the commonest mistake that nobody hears of."""
-    if input.shape != target.shape:
-        warn(
-            f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead "
-            "to incorrect results due to broadcasting. Please ensure they have the same size."
-        )
+def in_one_shape(input: Tensor, target: Tensor) -> tuple[Tensor, ...]:
+    """Both in the shape they have together. With a warning: a loss of mismatched shapes is the commonest mistake nobody hears of."""
+    if input.shape == target.shape:
+        return input, target
+    warn(
+        f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead "
+        "to incorrect results due to broadcasting. Please ensure they have the same size."
+    )
+    return broadcast_tensors(input, target)

@@ -22,6 +22,7 @@ OWN_LAYOUT = re.compile(r"autograd\.|func\.|einsum|kron|outer|tensordot|baddbmm|
 
 # What an error is about. A call with mistakes of two kinds is refused for the one that a library looks at first.
 TOPICS = {
+    "a range": r"upper bound|step must be nonzero",
     "how a call is written": r"argument|positional|invalid combination|unexpected keyword|assign a|missing",
     "dtypes": r"not implemented for|dtype|scalar type|type .* can.t be cast|does not support|not supported for|inputs not supported|Long|bool",
     "where memory lies": r"memory location|setStorage|view size is not compatible|storage",
@@ -39,10 +40,21 @@ TORCHS_OWN = {
     "resize storage that is not resizable": "memory of NumPy's grows here and not in torch",
     "index_select(): self indexing axis dim should be positive": "indices into nothing",
     "setStorage": "indices into nothing",
+    "out of DATA bounds": "index_select of matrices has a check of its own in torch",
+    "slice shapes": "of the complaints about one source either may come first",
+    "out of bounds of the source tensor": "of the complaints about one source either may come first",
+    "Index to scalar can have only 1 value": "indices into nothing",
+    "but tensor has no dimensions": "a tensor without dimensions, of which torch asks the size first",
     "with a bool tensor is not supported": "torch's own derivative stumbles over a bool operand",
 }
 # What is refused on one side only, on purpose.
 ONE_SIDED = {
+    "Can't detach views in-place": "einsum of nothing to sum is a view here",
+    "through the graph a second time": "derivatives that are zero save something in torch",
+    "(int, stable=bool)": "stable= beside a positional dim is taken here",
+    "A view was created in no_grad mode": "whether a gradient is a view is each library's own affair",
+    "Inplace update to inference tensor": "the data of a parameter made in inference mode",
+    "view size is not compatible": "kron of what is not contiguous computes here",
     "Setting requires_grad=True on inference tensor": "transforms of inference tensors",
     "the derivative for set_ is not implemented": "set_ of what has a history",
     "Inference tensors cannot be saved": "which operands a derivative keeps is each library's own affair",
@@ -80,10 +92,33 @@ def explanation(text: str, difference: Difference, errors: list[Any], before: li
         for words, why in ONE_SIDED.items():
             if words in f"{errors[0]}{errors[1]}":
                 return why
-    if errors[0] is None:
+    if errors[1] is not None:
         for words, why in TORCHS_OWN.items():
             if words in str(errors[1]):
                 return why
+    if any(not each.our_bytes for each in before) and errors[0] is not None and topic(errors[0]) in ("indices", "dtypes"):
+        return "of what is empty torch asks neither indices nor dtypes"
+    if "func." in text and difference.what in ("requires_grad", "raised"):
+        return "transforms: torch's batch them with vmap, and mark each part that depends on the input"
+    if difference.what == "version" and ".step(" in text:
+        return "how many writes a step is"
+    if "autograd.grad" in text and difference.what in ("requires_grad", "is_leaf") and difference.where != "seen":
+        return "a gradient that is the given one, a view of it, or a number's: whether it requires grad"
+    if "allow_unused" in text and (difference.where == "seen" or "hook" in str(errors[1])):
+        return "hooks of a root that leads to no input"
+    if difference.what == "version" and "not tracked" in (difference.ours, difference.theirs):
+        return "whether what comes of an inference tensor counts its writes"
+    if difference.what == "values" and errors == [None, None] and re.search(r"_\(|out=", text) and overlapping(text, before):
+        return "what a write beside itself leaves"
+    if difference.what == "values" and "out=" in text and f"out={difference.where}" not in text:
+        return "memory that grows takes all its views with it in torch"
+    if re.match(r"\w+ = (1|True) \*\*", text) and difference.what == "stride()":
+        return "1 ** x is filled in row-major order in torch"
+    words = str(errors[0])
+    if "not implemented for 'Bool'" in words and re.search("dtype|floating point", str(errors[1])):
+        return "two mistakes in one call, and each library names the one that it meets first"
+    if "bitwise" in words and "result type" in str(errors[1]):
+        return "two mistakes in one call, and each library names the one that it meets first"
     if None in errors and "single memory location" in f"{errors[0]}{errors[1]}" and overlapping(text, before):
         return "whether a tensor may be written to beside itself"
     unchanged = all(array_of(each.ours).tobytes() == each.our_bytes for each in before)
@@ -105,7 +140,7 @@ def explanation(text: str, difference: Difference, errors: list[Any], before: li
         return "an index of several kinds is several nodes in torch and one here: its hooks see other gradients"
     if difference.what in ("requires_grad", "is_leaf") and re.search(r"\[\d\]\.requires_grad", text):
         return "whether a gradient is a view is each library's own affair"
-    gave = difference.what in ("requires_grad", "is_leaf") and re.search(r"(gt|lt|ge|le|eq|ne|fill)_\(|gt\(", text)
+    gave = difference.what in ("requires_grad", "is_leaf") and re.search(r"(gt|lt|ge|le|eq|ne|fill)_\(|gt\(|\] = ", text)
     if gave and difference.theirs in (True, False) and errors == [None, None]:
         return "torch records a comparison in place, or a number written into integers, as a node that sends zeros"
     mixed = len({str(each.order) for each in before}) > 1 or any(each.expanded for each in before)

@@ -23,14 +23,13 @@ import torch
 import minitorch
 from minitorch.arrays.layout import memory_order
 
-from .compare import LIBRARIES, TOLERANCE, Difference, array_of, compare, precision, version
+from .compare import LARGE, LIBRARIES, TOLERANCE, Difference, array_of, compare, precision, version
 from .explained import Before, explanation
 from .grammar import PRELUDE, statement
 from .pen import MOST, Pen, is_tensor
 
 PRELUDE_CODE = compile(PRELUDE, "<prelude>", "exec")
 torch.set_warn_always(True)
-LARGE = 1e4  # numbers beyond end a script: what is left of a difference of such says nothing
 
 
 class Found(NamedTuple):
