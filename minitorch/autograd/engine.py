@@ -209,6 +209,10 @@ class Goal:
         self.stops = {node for node, _ in self.wanted}
         self.roots = [edge[0] for edge, _ in roots]
         self.needed = None if inputs is None else _leading_to(self.stops, self.roots)
+        self.idle = self.needed is not None and len(roots) == 1 and self.roots[0] not in self.needed
+        if self.idle:  # as in torch, one root alone has its turn, for the hooks of its tensor, though it leads to no input
+            self.stops.add(self.roots[0])
+            self.needed[self.roots[0]] = False  # type: ignore[index]
         self.accumulate = accumulate
         self.arrived: dict[Edge, Any] = {}
         self.given = {id(g._array): g for _, g in roots}  # what comes down to an end as it was given is that tensor itself
@@ -218,7 +222,7 @@ class Goal:
 
         If so, the hooks of its tensors change what is kept; if it runs, they do so later. Its own hooks never do.
         """
-        stops = not self.needed[node] and not self.accumulate  # type: ignore[index]
+        stops = not self.needed[node] and (self.idle or not self.accumulate)  # type: ignore[index]
         if stops and node.hooks is not None:
             with anomaly_mode.watching(node):
                 grads = node.hooks.arrived(grads)

@@ -275,7 +275,10 @@ def _trunc_divide(xp: Any, a: Array, b: Array) -> Array:
 
 def _remainder(xp: Any, a: Array, b: Array) -> Array:
     _no_zero_divisor(xp, a, b)
-    return xp.remainder(a, b)
+    rest = xp.fmod(a, b)  # with the sign of a, zeros too
+    if rest.dtype.kind in "iub":
+        return xp.remainder(a, b)
+    return xp.where((rest != 0) & ((rest < 0) != (b < 0)), rest + b, rest)
 
 
 def _fmod(xp: Any, a: Array, b: Array) -> Array:

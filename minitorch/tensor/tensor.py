@@ -464,7 +464,7 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
         """Call `hook(leaf)` after backward has added into `leaf.grad`."""
         if not self._requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        if self._grad_fn is not None:
+        if not self.is_leaf:
             raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
         if not self._post_accumulate_hooks:
             self._post_accumulate_hooks = {}
