@@ -45,6 +45,7 @@ from .autograd.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
+from .nn.functional import celu_, selu_, threshold_
 from .op import registry as _registry
 from .ops.about import detach, is_nonzero, is_tensor, result_type
 from .random import (
@@ -59,6 +60,7 @@ from .random import (
 from .serialization import load, save
 from .tensor import Size, Tensor
 from .tensor.creation import *
+from .tensor.functions import FUNCTIONS as _functions_in_place
 from .tensor.legacy import (
     BFloat16Tensor,
     BoolTensor,
@@ -87,6 +89,7 @@ from .tensor.random import (
 
 # Every public op and composite function, under torch's name: `minitorch.exp`, `minitorch.softmax`, …
 globals().update({_name: _thing for _name, _thing in _registry.items() if _name not in globals()})
+globals().update(_functions_in_place)  # `minitorch.exp_`: the methods as functions
 
 if _typing.TYPE_CHECKING:  # they are known to type checkers and editors by a stub that `python -m reference stubs` writes
     from ._functions import *

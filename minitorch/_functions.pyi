@@ -16,43 +16,56 @@ Flag: TypeAlias = bool
 Reduction: TypeAlias = str
 
 __all__ = [
-    "abs", "absolute", "acos", "acosh", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addr", "adjoint", "all",
-    "allclose", "alpha_dropout", "amax", "amin", "aminmax", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
-    "arctan2", "arctanh", "argmax", "argmin", "argsort", "argwhere", "as_strided", "asin", "asinh", "atan", "atan2", "atanh",
-    "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "batch_norm", "bilinear", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
-    "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "ceil",
-    "celu", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "column_stack", "concat", "concatenate",
-    "constant_pad_nd", "contiguous", "copysign", "cos", "cosh", "count_nonzero", "cross_entropy", "cummax", "cummin",
-    "cumprod", "cumsum", "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide", "dot", "dropout", "dstack",
-    "einsum", "elu", "embedding", "eq", "equal", "erf", "erfc", "erfinv", "exp", "exp2", "expand", "expm1",
-    "feature_alpha_dropout", "feature_dropout", "fix", "flatten", "flip", "fliplr", "flipud", "floor", "floor_divide",
-    "fmax", "fmin", "fmod", "frac", "gather", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "group_norm", "gt",
-    "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hstack", "huber_loss", "hypot", "index_add",
-    "index_copy", "index_fill", "index_put", "index_select", "inner", "instance_norm", "is_complex", "is_floating_point",
-    "is_inference", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "kl_div", "kron", "kthvalue", "l1_loss",
-    "layer_norm", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "log", "log10", "log1p", "log2",
-    "log_softmax", "logaddexp", "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit",
-    "logsigmoid", "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean",
-    "median", "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multiply",
-    "mv", "nan_to_num", "nanmean", "nansum", "narrow", "ne", "neg", "negative", "nll_loss", "nonzero", "norm", "normalize",
-    "not_equal", "numel", "one_hot", "outer", "permute", "polygamma", "positive", "pow", "prelu", "prod", "put", "ravel",
-    "reciprocal", "relu", "relu6", "remainder", "repeat", "repeat_interleave", "reshape", "rms_norm", "roll", "rot90",
-    "round", "row_stack", "rsqrt", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sign", "signbit", "silu",
-    "sin", "sinh", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split", "sqrt",
-    "square", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take",
-    "take_along_dim", "tan", "tanh", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace",
-    "transpose", "tril", "triu", "true_divide", "trunc", "trunc_divide", "unbind", "unflatten", "unsqueeze", "var",
-    "var_mean", "vdot", "view", "vstack", "where", "xlogy"
+    "abs", "abs_", "absolute", "acos", "acos_", "acosh", "acosh_", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv",
+    "addmv_", "addr", "adjoint", "all", "allclose", "alpha_dropout", "amax", "amin", "aminmax", "any", "arccos", "arccos_",
+    "arccosh", "arccosh_", "arcsin", "arcsin_", "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan_", "arctanh", "arctanh_",
+    "argmax", "argmin", "argsort", "argwhere", "as_strided", "as_strided_", "asin", "asin_", "asinh", "asinh_", "atan",
+    "atan2", "atan_", "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "batch_norm", "bilinear",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift",
+    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_shapes", "broadcast_tensors",
+    "broadcast_to", "cat", "ceil", "ceil_", "celu", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min",
+    "clamp_min_", "clip", "clip_", "clone", "column_stack", "concat", "concatenate", "constant_pad_nd", "contiguous",
+    "copysign", "cos", "cos_", "cosh", "cosh_", "count_nonzero", "cross_entropy", "cummax", "cummin", "cumprod", "cumsum",
+    "detach_", "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide", "dot", "dropout", "dstack", "einsum",
+    "elu", "embedding", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp", "exp2", "exp2_", "exp_", "expand",
+    "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_", "flatten", "flip", "fliplr",
+    "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_", "gather", "ge", "gelu", "ger",
+    "glu", "greater", "greater_equal", "group_norm", "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside",
+    "hstack", "huber_loss", "hypot", "index_add", "index_copy", "index_fill", "index_put", "index_put_", "index_select",
+    "inner", "instance_norm", "is_complex", "is_floating_point", "is_inference", "isclose", "isfinite", "isinf", "isnan",
+    "isneginf", "isposinf", "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm", "le", "leaky_relu", "lerp", "less",
+    "less_equal", "lgamma", "linear", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax",
+    "logaddexp", "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logit_", "logsigmoid",
+    "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean", "median",
+    "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multiply", "mv",
+    "nan_to_num", "nan_to_num_", "nanmean", "nansum", "narrow", "ne", "neg", "neg_", "negative", "negative_", "nll_loss",
+    "nonzero", "norm", "normalize", "not_equal", "numel", "one_hot", "outer", "permute", "polygamma", "positive", "pow",
+    "prelu", "prod", "put", "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "repeat",
+    "repeat_interleave", "reshape", "resize_as_", "rms_norm", "roll", "rot90", "round", "round_", "row_stack", "rsqrt",
+    "rsqrt_", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin",
+    "sin_", "sinh", "sinh_", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split",
+    "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes",
+    "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot",
+    "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "trunc_", "trunc_divide",
+    "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy", "xlogy_", "zero_"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """|x|"""
 
+def abs_(input: Tensor) -> Tensor:
+    """|x|"""
+
 def acos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """arccos x"""
 
+def acos_(input: Tensor) -> Tensor:
+    """arccos x"""
+
 def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """arcosh x"""
+
+def acosh_(input: Tensor) -> Tensor:
     """arcosh x"""
 
 def add(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
@@ -71,6 +84,9 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Number = 1, alpha:
     """β · input + α · mat1 mat2"""
 
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
+    """β · input + α · mat vec"""
+
+def addmv_(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """β · input + α · mat vec"""
 
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
@@ -104,6 +120,24 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out
 def any(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Whether any over `dim` is true (not 0)."""
 
+def arccos_(input: Tensor) -> Tensor:
+    """arccos x"""
+
+def arccosh_(input: Tensor) -> Tensor:
+    """arcosh x"""
+
+def arcsin_(input: Tensor) -> Tensor:
+    """arcsin x"""
+
+def arcsinh_(input: Tensor) -> Tensor:
+    """arsinh x"""
+
+def arctan_(input: Tensor) -> Tensor:
+    """arctan x"""
+
+def arctanh_(input: Tensor) -> Tensor:
+    """artanh x"""
+
 def argmax(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """The index of the (first) largest over `dim`, or in the flattened tensor."""
 
@@ -119,10 +153,19 @@ def argwhere(input: Tensor) -> Tensor:
 def as_strided(input: Tensor, size: Sizes, stride: Sizes, storage_offset: int | None = None) -> Tensor:
     """out[i, j, …] = memory[storage_offset + i·stride[0] + j·stride[1] + …]: a view of the memory that x is a part of."""
 
+def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
+    """out[i, j, …] = memory[storage_offset + i·stride[0] + j·stride[1] + …]: a view of the memory that x is a part of."""
+
 def asin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """arcsin x"""
 
+def asin_(input: Tensor) -> Tensor:
+    """arcsin x"""
+
 def asinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """arsinh x"""
+
+def asinh_(input: Tensor) -> Tensor:
     """arsinh x"""
 
 def atan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -131,7 +174,13 @@ def atan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def atan2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """the angle of the point (b, a)"""
 
+def atan_(input: Tensor) -> Tensor:
+    """arctan x"""
+
 def atanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """artanh x"""
+
+def atanh_(input: Tensor) -> Tensor:
     """artanh x"""
 
 def atleast_1d(*tensors: Tensor) -> Any:
@@ -197,6 +246,9 @@ def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -
 def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """⌈x⌉"""
 
+def ceil_(input: Tensor) -> Tensor:
+    """⌈x⌉"""
+
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x for x > 0, α (e^(x/α) − 1) otherwise"""
 
@@ -206,11 +258,23 @@ def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 def clamp(input: Tensor, min: Tensor | Number | None = None, max: Tensor | Number | None = None, *, out: Tensor | None = None) -> Tensor:
     """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None."""
 
+def clamp_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None."""
+
 def clamp_max(input: Tensor, max: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+    """min(x, max)"""
+
+def clamp_max_(input: Tensor, max: Any) -> Tensor:
     """min(x, max)"""
 
 def clamp_min(input: Tensor, min: Tensor | float, *, out: Tensor | None = None) -> Tensor:
     """max(x, min)"""
+
+def clamp_min_(input: Tensor, min: Any) -> Tensor:
+    """max(x, min)"""
+
+def clip_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
+    """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None."""
 
 def clone(input: Tensor) -> Tensor:
     """x, in memory of its own"""
@@ -230,7 +294,13 @@ def copysign(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None
 def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """cos x"""
 
+def cos_(input: Tensor) -> Tensor:
+    """cos x"""
+
 def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """cosh x"""
+
+def cosh_(input: Tensor) -> Tensor:
     """cosh x"""
 
 def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
@@ -259,6 +329,9 @@ def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None, out: 
 def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
     """out_i = x_0 + … + x_i along `dim`; integers and bools sum to int64."""
 
+def detach_(input: Tensor) -> Tensor:
+    """Cut this tensor itself out of the graph. (Where there is none, in inference mode, it stays as it is.)"""
+
 def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """A vector's diagonal matrix, or a copy of a matrix's diagonal."""
 
@@ -286,7 +359,7 @@ def dropout(input: Tensor, p: float, train: bool) -> Tensor:
 def dstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """The tensors behind each other, along dimension 2."""
 
-def einsum(equation: Any, *operands: Any) -> Tensor:
+def einsum(equation: Any = '', *operands: Any) -> Tensor:
     """Einstein's sum: `einsum(\"ij,jk->ik\", a, b)` multiplies, and sums over the letters missing on the right."""
 
 def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
@@ -304,7 +377,13 @@ def equal(input: Tensor, other: Tensor) -> bool:
 def erf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """2/√π ∫₀ˣ e^(−t²) dt"""
 
+def erf_(input: Tensor) -> Tensor:
+    """2/√π ∫₀ˣ e^(−t²) dt"""
+
 def erfc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """1 − erf(x)"""
+
+def erfc_(input: Tensor) -> Tensor:
     """1 − erf(x)"""
 
 def erfinv(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -316,10 +395,19 @@ def exp(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def exp2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """2ˣ"""
 
+def exp2_(input: Tensor) -> Tensor:
+    """2ˣ"""
+
+def exp_(input: Tensor) -> Tensor:
+    """eˣ"""
+
 def expand(input: Tensor, size: Sizes) -> Tensor:
     """x repeated along dimensions of size 1 and new ones in front, without a copy (stride 0). −1 keeps a size."""
 
 def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """eˣ − 1"""
+
+def expm1_(input: Tensor) -> Tensor:
     """eˣ − 1"""
 
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
@@ -327,6 +415,12 @@ def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
 
 def feature_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """Dropout of whole channels: one draw for each of the first two dimensions (N, C)."""
+
+def fill_(input: Tensor, value: Any) -> Tensor:
+    """`input.fill_()`: written into `input`, which is returned."""
+
+def fix_(input: Tensor) -> Tensor:
+    """x without its fraction"""
 
 def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     """The dimensions from start_dim to end_dim made one."""
@@ -343,6 +437,9 @@ def flipud(input: Tensor) -> Tensor:
 def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """⌊x⌋"""
 
+def floor_(input: Tensor) -> Tensor:
+    """⌊x⌋"""
+
 def floor_divide(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """⌊a / b⌋"""
 
@@ -356,6 +453,9 @@ def fmod(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) ->
     """a − b·trunc(a / b), with the sign of a"""
 
 def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x − trunc(x)"""
+
+def frac_(input: Tensor) -> Tensor:
     """x − trunc(x)"""
 
 def gather(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -413,6 +513,9 @@ def index_fill(input: Tensor, dim: int, index: Tensor, value: Tensor | Number) -
     """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
 
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
+    """x with `values` at `indices` (one index tensor a dimension), or, to accumulate, added there."""
+
+def index_put_(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """x with `values` at `indices` (one index tensor a dimension), or, to accumulate, added there."""
 
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -491,11 +594,23 @@ def log(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def log10(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """log₁₀ x"""
 
+def log10_(input: Tensor) -> Tensor:
+    """log₁₀ x"""
+
 def log1p(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """ln(1 + x)"""
+
+def log1p_(input: Tensor) -> Tensor:
     """ln(1 + x)"""
 
 def log2(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """log₂ x"""
+
+def log2_(input: Tensor) -> Tensor:
+    """log₂ x"""
+
+def log_(input: Tensor) -> Tensor:
+    """ln x"""
 
 def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """ln softmax(x) along `dim`, computed without taking the logarithm of a small number."""
@@ -519,6 +634,9 @@ def logical_xor(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> T
     """either a or b"""
 
 def logit(input: Tensor, eps: float | None = None, *, out: Tensor | None = None) -> Tensor:
+    """ln(x / (1 − x)), of x clamped to [eps, 1 − eps] if eps is given."""
+
+def logit_(input: Tensor, eps: float | None = None) -> Tensor:
     """ln(x / (1 − x)), of x clamped to [eps, 1 − eps] if eps is given."""
 
 def logsigmoid(input: Tensor) -> Tensor:
@@ -587,6 +705,9 @@ def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
 def nan_to_num(input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None, *, out: Tensor | None = None) -> Tensor:
     """x with nan, ∞ and −∞ replaced by numbers (by the dtype's largest and smallest where none is given)."""
 
+def nan_to_num_(input: Tensor, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+    """x with nan, ∞ and −∞ replaced by numbers (by the dtype's largest and smallest where none is given)."""
+
 def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
     """The mean over `dim` of what is not nan."""
 
@@ -600,6 +721,12 @@ def ne(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> T
     """a ≠ b"""
 
 def neg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """−x"""
+
+def neg_(input: Tensor) -> Tensor:
+    """−x"""
+
+def negative_(input: Tensor) -> Tensor:
     """−x"""
 
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, ignore_index: int = -100, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
@@ -650,11 +777,17 @@ def ravel(input: Tensor) -> Tensor:
 def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """1 / x"""
 
+def reciprocal_(input: Tensor) -> Tensor:
+    """1 / x"""
+
 def relu(input: Tensor) -> Tensor:
     """max(x, 0)"""
 
 def relu6(input: Tensor) -> Tensor:
     """min(max(x, 0), 6)"""
+
+def relu_(input: Tensor) -> Tensor:
+    """max(x, 0)"""
 
 def remainder(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a − b·⌊a / b⌋, with the sign of b"""
@@ -668,6 +801,9 @@ def repeat_interleave(input: Tensor, repeats: Tensor | int | None = None, dim: i
 def reshape(input: Tensor, shape: Sizes) -> Tensor:
     """x with another shape: a view where the strides allow it, else a copy. One size may be −1."""
 
+def resize_as_(input: Tensor, other: Tensor) -> Tensor:
+    """`resize_` to the shape of another tensor."""
+
 def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """x / √(⟨x²⟩ + ε) · w over the last dimensions (Zhang and Sennrich, 2019); ε is the dtype's epsilon unless given."""
 
@@ -680,7 +816,13 @@ def rot90(input: Tensor, k: int = 1, dims: Sizes = ...) -> Tensor:
 def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Tensor:
     """x to the nearest number of `decimals` digits, halves to even."""
 
+def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
+    """x to the nearest number of `decimals` digits, halves to even."""
+
 def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """1 / √x"""
+
+def rsqrt_(input: Tensor) -> Tensor:
     """1 / √x"""
 
 def scatter(input: Tensor, dim: int, index: Tensor, src: Tensor | float | None = None, *, value: float | None = None, reduce: str | None = None, out: Tensor | None = None) -> Tensor:
@@ -701,6 +843,9 @@ def sgn(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def sigmoid(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """σ(x) = 1 / (1 + e⁻ˣ)"""
 
+def sigmoid_(input: Tensor) -> Tensor:
+    """σ(x) = 1 / (1 + e⁻ˣ)"""
+
 def sign(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """−1, 0 or 1"""
 
@@ -713,7 +858,13 @@ def silu(input: Tensor) -> Tensor:
 def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """sin x"""
 
+def sin_(input: Tensor) -> Tensor:
+    """sin x"""
+
 def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """sinh x"""
+
+def sinh_(input: Tensor) -> Tensor:
     """sinh x"""
 
 def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', beta: float = 1.0) -> Tensor:
@@ -747,7 +898,13 @@ def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[T
 def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """√x"""
 
+def sqrt_(input: Tensor) -> Tensor:
+    """√x"""
+
 def square(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x²"""
+
+def square_(input: Tensor) -> Tensor:
     """x²"""
 
 def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
@@ -783,7 +940,13 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None, *, ou
 def tan(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """tan x"""
 
+def tan_(input: Tensor) -> Tensor:
+    """tan x"""
+
 def tanh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """tanh x"""
+
+def tanh_(input: Tensor) -> Tensor:
     """tanh x"""
 
 def tanhshrink(input: Tensor) -> Tensor:
@@ -826,6 +989,9 @@ def true_divide(input: Tensor | Number, other: Tensor | Number, *, out: Tensor |
 def trunc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """x without its fraction"""
 
+def trunc_(input: Tensor) -> Tensor:
+    """x without its fraction"""
+
 def trunc_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
     """trunc(a / b)"""
 
@@ -858,6 +1024,12 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any |
 
 def xlogy(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a · ln b, and 0 where a = 0 (unless b is nan)."""
+
+def xlogy_(input: Tensor, other: Any) -> Tensor:
+    """a · ln b, and 0 where a = 0 (unless b is nan)."""
+
+def zero_(input: Tensor) -> Tensor:
+    """`input.zero_()`: written into `input`, which is returned."""
 
 absolute = abs
 

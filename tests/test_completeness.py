@@ -98,6 +98,15 @@ def test_every_layer_has_a_row() -> None:
     assert missing - {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"} == set()
 
 
+@pytest.mark.parametrize(("place", "methods"), [("", minitorch.Tensor), ("nn.functional", minitorch.nn.functional)])
+def test_what_writes_in_place_is_a_function_where_torch_has_one(place: str, methods: Any) -> None:
+    """`torch.exp_`, where the method is there; `F.elu_`, where `F.elu` is."""
+    theirs = [n for n in dir(reach(torch, place)) if n.endswith("_") and not n.startswith("_")]
+    there = [n for n in theirs if hasattr(methods, n if place == "" else n.rstrip("_"))]
+    assert len(there) > 5
+    assert [n for n in there if not callable(getattr(reach(minitorch, place), n, None))] == []
+
+
 # Functions that are torch's own in C: those that it writes in Python take everything by position.
 NAMES_OF_C = {
     n for n in dir(torch) if hasattr(torch.ops.aten, n) and not inspect.isfunction(getattr(torch, n)) and n != "kl_div"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
+import rlcompleter
 
 import pytest
 import torch
@@ -45,6 +47,15 @@ def test_says_that_it_is_not_there_yet(place: object, name: str, near: str) -> N
 def test_methods_of_torchs_that_are_not_there_are_known() -> None:
     missing = {n for n in dir(torch.Tensor) if not n.startswith("_") and not hasattr(minitorch.Tensor, n)}
     assert missing <= set(absent.NAMES)
+
+
+@pytest.mark.parametrize("cls", [minitorch.Tensor, minitorch.nn.Parameter, *minitorch.Tensor.__mro__[1:-1]])
+def test_editors_do_not_offer_them(cls: type) -> None:
+    """`dir` of the class and of its bases, completion and what `help` reads list only what is there."""
+    names = {*dir(cls), *rlcompleter.get_class_members(cls)}
+    assert [name for name in absent.NAMES if name in names and not hasattr(cls, name)] == []
+    assert [name for name in names if not hasattr(cls, name) and name != "__abstractmethods__"] == []
+    assert "unique" not in {name for name, *_ in inspect.classify_class_attrs(cls)}
 
 
 def test_they_are_in_nobodys_way() -> None:

@@ -6,6 +6,7 @@ left out, checks of batch sizes, and functions made of several ops.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -43,12 +44,13 @@ from minitorch.tensor import Tensor
 
 __all__ = [
     "alpha_dropout", "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "celu",
-    "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "embedding",
-    "feature_alpha_dropout", "gelu", "glu", "group_norm", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish",
-    "hardtanh", "huber_loss", "instance_norm", "kl_div", "l1_loss", "layer_norm", "leaky_relu", "linear",
-    "log_softmax", "logsigmoid", "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad", "pairwise_distance",
-    "prelu", "relu", "relu6", "rms_norm", "selu", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin",
-    "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
+    "celu_", "cosine_similarity", "cross_entropy", "dropout", "dropout1d", "dropout2d", "dropout3d", "elu", "elu_",
+    "embedding", "feature_alpha_dropout", "gelu", "glu", "group_norm", "gumbel_softmax", "hardshrink", "hardsigmoid",
+    "hardswish", "hardtanh", "hardtanh_", "huber_loss", "instance_norm", "kl_div", "l1_loss", "layer_norm", "leaky_relu",
+    "leaky_relu_", "linear", "log_softmax", "logsigmoid", "mish", "mse_loss", "nll_loss", "normalize", "one_hot", "pad",
+    "pairwise_distance", "prelu", "relu", "relu6", "relu_", "rms_norm", "selu", "selu_", "sigmoid", "silu",
+    "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
+    "threshold_",
 ]  # fmt: skip
 
 # ---- activations with `inplace` ------------------------------------------------------------------------------------
@@ -135,6 +137,24 @@ def hardsigmoid(input: Tensor, inplace: Flag = False) -> Tensor:
 def hardswish(input: Tensor, inplace: Flag = False) -> Tensor:
     """x · min(max(x + 3, 0), 6) / 6"""
     return _in_place(_activation.hardswish, input) if inplace else _activation.hardswish(input)
+
+
+def _writing(function: Callable) -> Callable:
+    """`relu_(x)` is `relu(x, inplace=True)`."""
+
+    def call(*args: Any, **kwargs: Any) -> Tensor:
+        return function(*args, **kwargs, inplace=True)
+
+    made: Any = call
+    signature = inspect.signature(function)
+    made.__signature__ = signature.replace(parameters=[p for p in signature.parameters.values() if p.name != "inplace"])
+    made.__name__ = made.__qualname__ = f"{function.__name__}_"
+    made.__doc__ = f"{function.__doc__}, written into x"
+    return made
+
+
+celu_, elu_, hardtanh_, leaky_relu_ = _writing(celu), _writing(elu), _writing(hardtanh), _writing(leaky_relu)
+relu_, selu_, threshold_ = _writing(relu), _writing(selu), _writing(threshold)
 
 
 # ---- along a dimension ---------------------------------------------------------------------------------------------

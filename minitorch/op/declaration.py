@@ -65,6 +65,7 @@ class Declaration:
     forward: Callable
     parameters: tuple[Parameter, ...]  # forward's, after xp
     variadic: bool = False  # the first parameter stands for any number of inputs, which come as a list
+    if_empty: type[Exception] = RuntimeError  # what such a list raises if it holds nothing
     outputs: tuple[str, ...] = ("out",)  # their names; none if forward returns a list of arrays
     doc: str | None = None  # its first line is the formula
 

@@ -58,8 +58,8 @@ def op(
             forward,
             parameters,
             variadic,
-            () if outputs is list else tuple(outputs),
-            forward.__doc__,
+            outputs=() if outputs is list else tuple(outputs),
+            doc=forward.__doc__,
             **_split(same_dtype=same_dtype, exact=exact, by_keyword=by_keyword, named=named),
             **words,
         )

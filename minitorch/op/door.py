@@ -121,7 +121,7 @@ class Op:
                 return self(*args, **kwargs) if out is None else write_out(self, out, self.out_dtype, args, kwargs)
             args = self.declaration.bind(args, kwargs)
         if self.declaration.variadic:
-            args = (*tensor_list(self.__name__, args[0]), *args[1:])
+            args = (*tensor_list(self.__name__, args[0], self.declaration.if_empty), *args[1:])
         recipe = self.recipes.get(tuple(map(kind_on_arrays if grad_mode.on_arrays else kind_of, args)))
         if recipe is None:
             args, recipe = self._resolve(args)

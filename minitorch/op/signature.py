@@ -225,15 +225,15 @@ class Signature:
         )
 
 
-def tensor_list(name: str, tensors: Any) -> tuple:
-    """The tensors of a list as a tuple; TypeError if it is none or holds something else."""
+def tensor_list(name: str, tensors: Any, if_empty: type[Exception] = RuntimeError) -> tuple:
+    """The tensors of a list as a tuple; TypeError if it is none or holds something else, `if_empty` if it holds nothing."""
     if not isinstance(tensors, (list, tuple)):
         raise TypeError(
             f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
             f"{'; put it in a list' if _is_tensor(tensors) else ''}"
         )
     if not tensors:
-        raise (ValueError if name == "cat" else RuntimeError)(f"{name}(): expected a non-empty list of Tensors")
+        raise if_empty(f"{name}(): expected a non-empty list of Tensors")
     for i, x in enumerate(tensors):
         if not _is_tensor(x):
             raise TypeError(

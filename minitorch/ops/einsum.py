@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @composite
-def einsum(equation: Any, *operands: Any) -> Tensor:
+def einsum(equation: Any = "", *operands: Any) -> Tensor:
     """Einstein's sum: `einsum("ij,jk->ik", a, b)` multiplies, and sums over the letters missing on the right.
 
     Or with a list of numbers after each operand, and one for the result: `einsum(a, [0, 1], b, [1, 2], [0, 2])`.
@@ -27,17 +27,16 @@ def einsum(equation: Any, *operands: Any) -> Tensor:
     Without `->` the letters that occur once, in alphabetical order, are the result. `...` broadcasts.
     Several operands are multiplied from left to right, as in torch (unless the package opt_einsum is installed beside it).
     """
-    if hasattr(equation, "_array"):
+    if hasattr(equation, "_array") and operands:
         equation, operands = _in_letters(equation, *operands)
-    if not isinstance(equation, str):
-        raise TypeError(f"einsum(): the equation must be a string, got {type(equation).__name__}")
     tensors = tuple(operands[0]) if len(operands) == 1 and isinstance(operands[0], (list, tuple)) else operands
-    if tensors:
-        tensors = tensor_list("einsum", tensors)
     if not tensors:
         raise ValueError(
             "einsum(): must specify the equation string and at least one operand, or operands and their subscripts"
         )
+    if not isinstance(equation, str):
+        raise TypeError(f"einsum(): the equation must be a string, got {type(equation).__name__}")
+    tensors = tensor_list("einsum", tensors)
     terms, result = _parsed(equation.replace(" ", ""), tensors)
     total, letters = _diagonals(tensors[0], terms[0])
     for k in range(1, len(tensors)):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # ---- joining ----
 
 
-@op(out_dtype="cast")
+@op(out_dtype="cast", if_empty=ValueError)
 def cat(xp: Any, *xs: Array, dim: int = 0) -> Array:
     """The tensors one after the other along `dim`. Empty 1-d tensors are skipped, as ever in torch.
 
@@ -133,7 +133,7 @@ def _each(name: str, change: Any, tensors: tuple) -> Any:
     if not tensors:
         return ()
     if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
-        return tuple(map(change, tensor_list(name, tensors[0])))
+        return tuple(map(change, tensor_list(name, tensors[0]))) if tensors[0] else ()
     changed = tuple(map(change, tensor_list(name, tensors)))
     return changed[0] if len(changed) == 1 else changed
 
@@ -141,7 +141,7 @@ def _each(name: str, change: Any, tensors: tuple) -> Any:
 @composite
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Each tensor expanded to the shape they have together; one that has it comes back itself."""
-    shape = broadcast_shapes(*(x.shape for x in tensor_list("broadcast_tensors", tensors)))
+    shape = broadcast_shapes(*(x.shape for x in tensor_list("broadcast_tensors", tensors))) if tensors else ()
     return tuple(x if x.shape == shape else expand(x, shape) for x in tensors)
 
 
@@ -174,8 +174,6 @@ def broadcast_shapes(*shapes: Any) -> Any:
 def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     """Grids from vectors: the k-th varies along dimension k only ("ij"); "xy" exchanges the first two dimensions."""
     vectors = tensors[0] if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)) else tensors
-    if not vectors:
-        raise ValueError("meshgrid expects a non-empty TensorList")
     vectors = tensor_list("meshgrid", vectors)
     if any(v.dtype is not vectors[0].dtype for v in vectors):
         raise RuntimeError(
