@@ -415,3 +415,13 @@ failing("no_submodule", lambda lib: {"no.weight": lib.ones(2)}, one)
 def test_scenario(scenario: Any) -> None:
     theirs = agree(scenario)
     assert getattr(theirs, "kind", "") != "NameError"
+
+
+def test_a_view_whose_base_no_longer_requires_grad_is_differentiated_twice() -> None:
+    def scenario(lib: Any) -> Any:
+        base = leaf(lib, 0.5)
+        view = base.squeeze()
+        base.requires_grad_(False)
+        return lib.func.hessian(lambda x: (x**3).sum())(view)
+
+    assert_same(scenario)

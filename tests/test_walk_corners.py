@@ -25,6 +25,34 @@ scenario = SCENARIOS.add
 
 
 @scenario
+def hooks_of_roots_that_lead_to_no_input(lib):
+    seen = []
+    for roots in (1, 2):
+        for call in ("grad", "backward"):
+            x, elsewhere = leaf(lib, 1.0, 2.0), leaf(lib, 3.0)
+            y = x * 2
+            y.register_hook(lambda g: seen.append("y"))
+            x.register_hook(lambda g: seen.append("x"))
+            y.grad_fn.register_hook(lambda given, got: seen.append("node"))
+            y.retain_grad()
+            asked, gradients = [y, x][:roots], [lib.ones_like(y)] * roots
+            if call == "grad":
+                seen.append(lib.autograd.grad(asked, elsewhere, gradients, allow_unused=True))
+            else:
+                lib.autograd.backward(asked, gradients, inputs=[elsewhere])
+            seen.append((y.grad, x.grad, elsewhere.grad))
+    return seen
+
+
+@scenario
+def a_gradient_comes_as_it_was_given(lib):
+    x, g = leaf(lib, 1.0, 2.0), leaf(lib, 3.0, 4.0)
+    (same,) = lib.autograd.grad(x, x, g)
+    (twice,) = lib.autograd.grad(x * 1, x, g)
+    return same is g, same.requires_grad, twice.requires_grad
+
+
+@scenario
 def an_upstream_gradient_that_meets_itself(lib):
     found = []
     for create_graph in (False, True):

@@ -44,7 +44,7 @@ class AccumulateGrad(Node):
         return "torch::autograd::AccumulateGrad"
 
     @property
-    def is_hooked(self) -> bool:
+    def is_hooked(self) -> bool:  # type: ignore[override]
         """Whether users can tell when its turn is."""
         return self.hooks is not None or bool(self.variable._post_accumulate_hooks)
 

@@ -61,6 +61,7 @@ class Node:
 
     __slots__ = ("__weakref__", "_metadata", "saved", "versions")
     runs_on_nothing = False  # whether it runs though no gradient has arrived: a user's Function gets zeros then
+    is_hooked = False  # for leaves: whether users can tell when its turn is
     may_share = False  # whether a derivative may hand out memory that is not its own (a user's Function may)
 
     edges: Sequence  # for each input that wants a gradient: (node, output number) it goes to, or None

@@ -214,7 +214,11 @@ class _Level:
         return [self.given[id(x)][1] if id(x) in self.given else self._left(x) for x in tensors]
 
     def _left(self, x: Tensor) -> Tensor:
-        return x if self.outer and x.requires_grad and _leads_outside(_nodes([x])) else x.detach()
+        if not (self.outer and x.requires_grad):
+            return x.detach()
+        nodes = _nodes([x])
+        outside = {gradient_edge(given)[0] for _, given in self.given.values() if given.requires_grad}  # type: ignore[index]
+        return x if outside & nodes or _leads_outside(nodes) else x.detach()
 
     def leave_tree(self, tree: Any) -> Any:
         for x in leaves(tree):

@@ -181,7 +181,8 @@ def _truth(x: Array, found: Array) -> Array:
 @op(promote=None, in_float32=True, takes_out=False, discrete=True)
 def count_nonzero(xp: Any, x: Array, dim: Dims | None = None) -> Array:
     """How many over `dim` are not 0."""
-    return (x != 0).sum(canonical_dims(dim, x.ndim)) if x.ndim else (x != 0).astype("int64")
+    dims = canonical_dims(dim, x.ndim)
+    return (x != 0).sum(dims) if x.ndim else (x != 0).astype("int64")
 
 
 # ---- variance ----

@@ -1,36 +1,20 @@
-"""Differences that have an explanation, each in words; a script ends there, and they are counted."""
+"""Differences that have an explanation, each in words; a script ends there, and they are counted.
+
+`EXPLAINED` lists the words, each with the question that a difference must answer with yes. First those that torch's or our own message
+tells (`TORCHS_OWN`, `ONE_SIDED`), then those that take a look at the statement and at what it names.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .compare import Difference, array_of
-
-# What turns a difference in a last bit into another result.
-DECIDES = re.compile(
-    r"[<>=!]=|[<>]|//|%|floor|ceil|round|trunc|frac|sign|arg|sort|max|min|median|kthvalue|topk|where|masked|mask|relu|thresh|hard"
-    r"|shrink|clamp|clip|int|long|bool|uint8|unique|nonzero|eq|ne|lt|le|gt|ge|equal|any|all|remainder|fmod|abs|elu|dropout|l1_|huber|heaviside|norm|dist|std|var|cosine"
-)
-
-
-# What these give lies in memory as each library happened to compute it.
-OWN_LAYOUT = re.compile(r"autograd\.|func\.|einsum|kron|outer|tensordot|baddbmm|addmm|matmul| @ |norm\(|\[|np\.")
-
-
-# What an error is about. A call with mistakes of two kinds is refused for the one that a library looks at first.
-TOPICS = {
-    "a range": r"upper bound|step must be nonzero",
-    "how a call is written": r"argument|positional|invalid combination|unexpected keyword|assign a|missing",
-    "dtypes": r"not implemented for|dtype|scalar type|type .* can.t be cast|does not support|not supported for|inputs not supported|Long|bool",
-    "where memory lies": r"memory location|setStorage|view size is not compatible|storage",
-    "gradients": r"leaf|requires? grad|does not require|backward|derivative|inplace|in-place|Inference",
-    "indices": r"index|indices|out of bounds|select\(\)|out of range",
-    "shapes": r"shape|size|dim|broadcast|element|1D|2D|matrix|matrices|channels|numel",
-}
-
+from .compare import Difference, array_of, precision
 
 # What torch says where it stumbles over itself, or over how it happens to store things: the other library cannot but differ.
 TORCHS_OWN = {
@@ -38,28 +22,56 @@ TORCHS_OWN = {
     "nested_tensorlist": "clip_grad_value_ of parameters without gradients fails in torch",
     "ZeroTensors are immutable": "zeros that torch does not materialize",
     "resize storage that is not resizable": "memory of NumPy's grows here and not in torch",
-    "index_select(): self indexing axis dim should be positive": "indices into nothing",
+    "functions with out=... arguments don't support": "a mean of inference tensors stumbles in torch",
+    "self indexing axis dim should be positive": "indices into nothing",
     "setStorage": "indices into nothing",
+    "Index to scalar can have only 1 value": "indices into nothing",
     "out of DATA bounds": "index_select of matrices has a check of its own in torch",
     "slice shapes": "of the complaints about one source either may come first",
     "out of bounds of the source tensor": "of the complaints about one source either may come first",
-    "Index to scalar can have only 1 value": "indices into nothing",
     "but tensor has no dimensions": "a tensor without dimensions, of which torch asks the size first",
     "with a bool tensor is not supported": "torch's own derivative stumbles over a bool operand",
 }
-# What is refused on one side only, on purpose.
+# What one side alone refuses.
 ONE_SIDED = {
-    "Can't detach views in-place": "einsum of nothing to sum is a view here",
-    "through the graph a second time": "derivatives that are zero save something in torch",
-    "(int, stable=bool)": "stable= beside a positional dim is taken here",
-    "A view was created in no_grad mode": "whether a gradient is a view is each library's own affair",
-    "Inplace update to inference tensor": "the data of a parameter made in inference mode",
-    "view size is not compatible": "kron of what is not contiguous computes here",
-    "Setting requires_grad=True on inference tensor": "transforms of inference tensors",
-    "the derivative for set_ is not implemented": "set_ of what has a history",
+    "modified by an inplace operation": "which operands a derivative keeps is each library's own affair",
     "Inference tensors cannot be saved": "which operands a derivative keeps is each library's own affair",
+    "through the graph a second time": "derivatives that are zero save something in torch",
+    "derivative for aten::remainder is not implemented": "number % tensor has its derivative here",
+    "the derivative for set_ is not implemented": "set_ of what has a history",
+    "A view was created in no_grad mode": "whether a gradient is a view is each library's own affair",
     "a function that returns multiple views": "what a transform gives is a view in torch",
+    "Can't detach views in-place": "einsum of nothing to sum is a view here",
+    "view size is not compatible": "kron of what is not contiguous computes here",
+    "Inplace update to inference tensor": "the data of a parameter made in inference mode",
+    "Setting requires_grad=True on inference tensor": "transforms of inference tensors",
+    "Integer division with addcdiv": "addcdiv of whole numbers beside a float computes here",
+    "source tensor shape must match self tensor shape": "index_add to a tensor without dimensions",
+    "more than one element of the written-to tensor": "what changes no number may be written to what is expanded in torch",
+    "(int, stable=bool)": "stable= beside a positional dim is taken here",
+    '"lerp" not implemented': "lerp of integers by a number without dimensions",
+    '"kthvalue" not implemented': "kthvalue of one bool",
 }
+# What an error is about. A call with mistakes of two kinds is refused for the one that a library looks at first.
+TOPICS = {
+    "a range": r"upper bound|step must be nonzero",
+    "how a call is written": r"argument|positional|invalid combination|unexpected keyword|assign a|missing",
+    "dtypes": r"not implemented for|dtype|scalar type|type .* can.t be cast|does not support|not supported|Long|bool",
+    "where memory lies": r"memory location|setStorage|view size is not compatible|storage",
+    "gradients": r"leaf|requires? grad|does not require|backward|derivative|inplace|in-place|Inference",
+    "two shapes": r"shape mismatch|broadcast",
+    "indices": r"index|indices|out of bounds|select\(\)|out of range",
+    "shapes": r"shape|size|dim|element|1D|2D|matrix|matrices|channels|numel",
+}
+# What turns a difference in a last bit into another result.
+DECIDES = re.compile(
+    r"[<>=!]=|[<>]|//|%|floor|ceil|round|trunc|frac|sign|arg|sort|max|min|median|kthvalue|topk|where|mask|relu|thresh|hard|shrink"
+    r"|clamp|clip|int|long|bool|uint8|unique|nonzero|eq|ne|lt|le|gt|ge|equal|any|all|remainder|fmod|abs|elu|dropout|l1_|huber"
+    r"|heaviside|norm|dist|std|var|cosine|logical"
+)
+# What these give lies in memory as each library happened to compute it.
+OWN_LAYOUT = re.compile(r"autograd\.|func\.|einsum|kron|outer|tensordot|baddbmm|addmm|matmul| @ |norm\(|\[|np\.")
+FLAGS = ("requires_grad", "is_leaf")
 
 
 def topic(error: Any) -> str:
@@ -68,90 +80,150 @@ def topic(error: Any) -> str:
 
 
 class Before(NamedTuple):
-    """A tensor that a statement names, as it was before: ours, the bytes of both, the order of its dimensions in memory."""
+    """A tensor that a statement names, as it was before: ours and its array, the bytes of both, the order of its dimensions."""
 
     ours: Any
+    array: np.ndarray
+    dtype: str
     our_bytes: bytes
     torchs_bytes: bytes
     order: list[int]
     expanded: bool
 
 
+@dataclass
+class Case:
+    """A difference after a statement: its text, what each side raised, and the tensors that it names, as they were before."""
+
+    text: str
+    difference: Difference
+    errors: list[Any]
+    before: list[Before]
+
+    def says(self, words: str) -> bool:
+        return re.search(words, self.text) is not None
+
+    @property
+    def what(self) -> str:
+        return self.difference.what
+
+    @property
+    def computed(self) -> bool:
+        """Whether nobody raised."""
+        return self.errors == [None, None]
+
+    @property
+    def both_raised(self) -> bool:
+        return None not in self.errors
+
+    @property
+    def words(self) -> str:
+        """What either said."""
+        return f"{self.errors[0]}{self.errors[1]}"
+
+    @property
+    def topics(self) -> list[str]:
+        return [topic(error) for error in self.errors]
+
+    @property
+    def same_bits(self) -> bool:
+        return all(each.our_bytes == each.torchs_bytes for each in self.before)
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether ours is as it was before."""
+        return all(array_of(each.ours).tobytes() == each.our_bytes for each in self.before)
+
+    @property
+    def finite(self) -> bool:
+        return all(np.isfinite(np.asarray(each.array, float)).all() for each in self.before)
+
+    @property
+    def several_dtypes(self) -> bool:
+        return len({each.dtype for each in self.before}) > 1
+
+    @property
+    def mixed_layouts(self) -> bool:
+        return len({str(each.order) for each in self.before}) > 1 or any(each.expanded for each in self.before)
+
+    @cached_property
+    def overlapping(self) -> bool:
+        """Whether a tensor is named twice, or two of those named share memory."""
+        arrays = [each.array for each in self.before]
+        names = re.findall(r"\b[a-z]\d?\b", self.text.replace("out=", ""))
+        shared = any(np.may_share_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
+        return (
+            shared or len(names) > len(set(names)) or self.says(r"\w\[\d\]")
+        )  # (a part of a list, which is not looked into)
+
+
+def a_quotient_by_a_rounding_error(case: Case) -> bool:
+    sizes = [np.abs(np.asarray(each.array, float)) for each in case.before]
+    return "/" in case.text and any(0 < size[size > 0].min(initial=np.inf) < 1e-12 for size in sizes)
+
+
+TWO_MISTAKES = "two mistakes in one call, and each library names the one that it meets first"
+EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
+    ("decided by a last bit",
+     lambda c: not c.same_bits and c.says(DECIDES.pattern) and c.what in ("values", "value", "number", "array")),
+    ("a quotient by a rounding error", lambda c: c.what == "values" and a_quotient_by_a_rounding_error(c)),
+    ("the gradient of what is standardized is made of roundings in half precision",
+     lambda c: c.what == "values" and precision.tolerance > 1e-3 and c.says("norm|std|var")),
+    # ---- errors
+    (TWO_MISTAKES, lambda c: c.what == "raised another type" and c.topics[0] != c.topics[1]),
+    (TWO_MISTAKES, lambda c: c.what == "raised another type" and c.several_dtypes and c.topics[0] == "dtypes"),
+    (TWO_MISTAKES, lambda c: c.what == "raised another type" and "bitwise" in c.words and "result type" in c.words),
+    ("torch warns that it will refuse to write to what is expanded; here it is refused",
+     lambda c: c.errors[0] is not None and "expanded tensors is deprecated" in str(c.errors[1])),
+    ("whether a tensor may be written to beside itself",
+     lambda c: None in c.errors and "single memory location" in c.words and (c.overlapping or c.says("masked_scatter_"))),
+    ("of what is empty torch asks neither indices nor dtypes",
+     lambda c: (any(not each.our_bytes for each in c.before) or c.says(":0|1:1")) and c.errors[0] is not None
+     and c.topics[0] in ("indices", "dtypes")),
+    ("torch had changed something before it raised",
+     lambda c: c.both_raised and (c.what == "version" or (c.what in ("values", "shape", "stride()", *FLAGS) and c.unchanged))),
+    # ---- writes
+    ("out= shares memory with what is read", lambda c: c.says("out=") and c.overlapping),
+    ("memory that grows takes all its views with it in torch",
+     lambda c: c.what == "values" and c.says("out=") and not c.says(f"out={re.escape(c.difference.where)}")),
+    ("what a write beside itself leaves", lambda c: c.what == "values" and c.computed and c.says(r"_\(|[-+*/%]= ") and c.overlapping),
+    ("memory beside what is expanded", lambda c: c.says(r"\.resize_\(") and any(each.expanded for each in c.before)),
+    ("a refused backward has come to other nodes", lambda c: c.what in ("grad", "values") and c.both_raised and c.says("backward|grad")),
+    ("a gradient that is given becomes .grad itself in torch", lambda c: c.what == "version" and c.says("backward")),
+    ("how many writes a step is", lambda c: c.what == "version" and c.says(r"\.step\(")),
+    ("whether what comes of an inference tensor counts its writes",
+     lambda c: c.what == "version" and "not tracked" in (c.difference.ours, c.difference.theirs)),
+    # ---- flags
+    ("torch records a comparison in place, or a number written into integers, as a node that sends zeros",
+     lambda c: c.what in FLAGS and c.computed and c.says(r"(gt|lt|ge|le|eq|ne|fill)_\(|gt\(|\] = ")),
+    ("a gradient that is the given one, a view of it, or a number's: whether it requires grad",
+     lambda c: c.what in FLAGS and c.says(r"autograd\.grad")),
+    ("whether what a transform or a gradient gives is a view is each library's own affair",
+     lambda c: c.what in FLAGS and c.says("requires_grad") and (c.says(r"\]\.requires_grad") or not c.says(f"^{re.escape(c.difference.where)}"))),
+    ("what a transform gives is a view in torch", lambda c: c.what == "is_leaf" and c.difference.theirs == "lost"),
+    # ---- transforms, hooks
+    ("transforms: torch's batch them with vmap, and mark each part that depends on the input",
+     lambda c: c.says(r"func\.") and c.what in (*FLAGS, "raised")),
+    ("0 · nan inside a transform: each library multiplies by other zeros",
+     lambda c: c.what == "values" and not c.finite and c.says(r"func\.|functional\.")),
+    ("an index of several kinds is several nodes in torch and one here: its hooks see other gradients",
+     lambda c: c.difference.where.startswith("seen") and c.what == "shape"),
+    # ---- extremes
+    ("gelu of infinity in float32 is nan in torch", lambda c: c.what == "values" and c.says("gelu|GELU") and not c.finite),
+    ("the mean beside a variance of infinities is inf here and nan in torch",
+     lambda c: c.what == "values" and c.says("(var|std)_mean") and not np.isfinite(np.asarray(c.difference.theirs, float)).all()),
+    ("xlogy by a Python nan sends 0 where x is 0", lambda c: c.what == "values" and not c.finite and c.says("backward")),
+    # ---- memory
+    ("a number to the power of a tensor lies in row-major order in torch",
+     lambda c: c.what == "stride()" and c.says(r"= (True|[-\d.e()a-z']+) \*\* ")),
+    ("operands of several layouts, or a composition: which layout comes of them is each library's own affair",
+     lambda c: c.what == "stride()" and (c.mixed_layouts or c.says(OWN_LAYOUT.pattern))),
+]  # fmt: skip
+
+
 def explanation(text: str, difference: Difference, errors: list[Any], before: list[Before]) -> str:
     """The words for a difference that is nobody's fault; "" for one that is."""
-    same_bits = all(each.our_bytes == each.torchs_bytes for each in before)
-    if not same_bits and DECIDES.search(text) and difference.what in ("values", "value", "number", "array"):
-        return "decided by a last bit"
-    if errors[0] is not None and "expanded tensors is deprecated" in str(errors[1]):
-        return "torch warns that it will refuse to write to what is expanded; here it is refused"
-    if "masked_scatter_" in text and "single memory location" in str(errors[0]):
-        return "masked_scatter_ of what it writes to is refused here; torch does not look"
-    if difference.what == "raised another type" and topic(errors[0]) != topic(errors[1]):
-        return "two mistakes in one call, and each library names the one that it meets first"
-    if None in errors:
-        for words, why in ONE_SIDED.items():
-            if words in f"{errors[0]}{errors[1]}":
-                return why
-    if errors[1] is not None:
-        for words, why in TORCHS_OWN.items():
-            if words in str(errors[1]):
-                return why
-    if any(not each.our_bytes for each in before) and errors[0] is not None and topic(errors[0]) in ("indices", "dtypes"):
-        return "of what is empty torch asks neither indices nor dtypes"
-    if "func." in text and difference.what in ("requires_grad", "raised"):
-        return "transforms: torch's batch them with vmap, and mark each part that depends on the input"
-    if difference.what == "version" and ".step(" in text:
-        return "how many writes a step is"
-    if "autograd.grad" in text and difference.what in ("requires_grad", "is_leaf") and difference.where != "seen":
-        return "a gradient that is the given one, a view of it, or a number's: whether it requires grad"
-    if "allow_unused" in text and (difference.where == "seen" or "hook" in str(errors[1])):
-        return "hooks of a root that leads to no input"
-    if difference.what == "version" and "not tracked" in (difference.ours, difference.theirs):
-        return "whether what comes of an inference tensor counts its writes"
-    if difference.what == "values" and errors == [None, None] and re.search(r"_\(|out=", text) and overlapping(text, before):
-        return "what a write beside itself leaves"
-    if difference.what == "values" and "out=" in text and f"out={difference.where}" not in text:
-        return "memory that grows takes all its views with it in torch"
-    if re.match(r"\w+ = (1|True) \*\*", text) and difference.what == "stride()":
-        return "1 ** x is filled in row-major order in torch"
-    words = str(errors[0])
-    if "not implemented for 'Bool'" in words and re.search("dtype|floating point", str(errors[1])):
-        return "two mistakes in one call, and each library names the one that it meets first"
-    if "bitwise" in words and "result type" in str(errors[1]):
-        return "two mistakes in one call, and each library names the one that it meets first"
-    if None in errors and "single memory location" in f"{errors[0]}{errors[1]}" and overlapping(text, before):
-        return "whether a tensor may be written to beside itself"
-    unchanged = all(array_of(each.ours).tobytes() == each.our_bytes for each in before)
-    written = difference.what in ("values", "shape", "stride()", "requires_grad") and unchanged
-    if None not in errors and (written or difference.what == "version"):
-        return "torch had changed something before it raised"
-    finite = all(np.isfinite(array_of(each.ours)).all() for each in before if each.ours.is_floating_point())
-    if not finite and difference.what == "values" and re.search(r"func\.|functional\.", text):
-        return "0 · nan inside a transform: each library multiplies by other zeros"
-    if (
-        text.count("var_mean")
-        and difference.what == "values"
-        and not np.isfinite(np.asarray(difference.theirs, float)).all()
-    ):
-        return "the mean beside a variance of infinities is inf here and nan in torch"
-    if re.search(r"out=(\w+)", text) and overlapping(text, before):
-        return "out= shares memory with what is read"
-    if difference.where.startswith("seen") and difference.what == "shape":
-        return "an index of several kinds is several nodes in torch and one here: its hooks see other gradients"
-    if difference.what in ("requires_grad", "is_leaf") and re.search(r"\[\d\]\.requires_grad", text):
-        return "whether a gradient is a view is each library's own affair"
-    gave = difference.what in ("requires_grad", "is_leaf") and re.search(r"(gt|lt|ge|le|eq|ne|fill)_\(|gt\(|\] = ", text)
-    if gave and difference.theirs in (True, False) and errors == [None, None]:
-        return "torch records a comparison in place, or a number written into integers, as a node that sends zeros"
-    mixed = len({str(each.order) for each in before}) > 1 or any(each.expanded for each in before)
-    if difference.what == "stride()" and (mixed or OWN_LAYOUT.search(text)):
-        return "operands of several layouts, or a composition: which layout comes of them is each library's own affair"
-    return ""
-
-
-def overlapping(text: str, before: list[Before]) -> bool:
-    """Whether a tensor is named twice, or two of those named share memory."""
-    arrays = [each.ours.detach()._array for each in before]
-    names = re.findall(r"\b[a-z]\d?\b", text.replace("out=", ""))
-    shared = any(np.may_share_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
-    return shared or len(names) > len(set(names))
+    case = Case(text, difference, errors, before)
+    told = [why for words, why in ONE_SIDED.items() if None in errors and words in case.words]
+    told += [why for words, why in TORCHS_OWN.items() if words in str(errors[1])]
+    return told[0] if told else next((why for why, holds in EXPLAINED if holds(case)), "")

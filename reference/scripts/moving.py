@@ -20,7 +20,7 @@ def to_python(pen: Pen) -> str:
     t = pen.tensor()
     return f"{pen.new()} = " + pen.one(
         [f"{t}.item()", f"{t}.tolist()", f"float({t})", f"int({t})", f"bool({t})", f"len({t})", f"list({t})", f"{t}.shape", f"{t}.size(0)", f"{t}.dtype", f"{t}.is_contiguous()", f"{t}.numel()",
-         f"({t} > 0.123).any().item()", f"{t}.ndim", f"str({t}.dtype)", f"1.5 in {t}", f"{t}.storage_offset()", f"{t}.dim()", f"[x.sum() for x in {t}]", f"{t}.nbytes", f"hash({t}) == id({t})", f"{t}.device",
+         f"({t} > 0.123).any().item()", f"{t}.ndim", f"str({t}.dtype)", f"1.5 in {t}", f"{t}.dim()", f"[x.sum() for x in {t}]", f"{t}.nbytes", f"hash({t}) == id({t})", f"{t}.device",
          f"{t} is {t}.contiguous()", f"repr({t})", f"f'{{{t}}}'", f"{t}.grad_fn is None", f"{t}.grad_fn.name()", f"range({t})[0:1]"]
     )  # fmt: skip
 

@@ -116,7 +116,17 @@ class Sides:
             ours, theirs = (names.get(name) for names in self.names)
             if is_tensor(theirs):
                 a, b = array_of(ours), array_of(theirs)
-                found.append(Before(ours, a.tobytes(), b.tobytes(), memory_order(b), 0 in theirs.stride() and b.size > 1))
+                found.append(
+                    Before(
+                        ours,
+                        ours.detach()._array,
+                        str(theirs.dtype),
+                        a.tobytes(),
+                        b.tobytes(),
+                        memory_order(b),
+                        0 in theirs.stride() and b.size > 1,
+                    )
+                )
         return found
 
     def large(self) -> bool:

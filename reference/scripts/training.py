@@ -204,6 +204,8 @@ def mode(pen: Pen) -> str:
     u, name = pen.fitting(t), pen.new()
     inside = pen.one([f"{name} = {t} * 2", f"{name} = {t}[0]", f"{t}.mul_(2)", f"{name} = {t} + {u}", f"{name} = {t}.view(-1)", f"{t}.requires_grad_()", f"{name} = {t}.detach()", f"{name} = torch.ones(3)", f"{t}.sum().backward()",
                       f"{name} = {t}.numpy()", f"{name} = Cube.apply({t})", f"{name} = nn.Linear(3, 2)"])  # fmt: skip
+    if "nn." in inside:
+        return f"with torch.no_grad(): {inside}"
     return f"with torch.{pen.one(['no_grad()', 'no_grad()', 'inference_mode()', 'enable_grad()', 'set_grad_enabled(False)'])}: {inside}"
 
 
@@ -277,5 +279,5 @@ def transform(pen: Pen) -> str:
     )
     return f"{pen.new()} = torch." + pen.one(
         [f"func.grad({f})({t})", f"func.grad_and_value({f})({t})", f"func.vjp({g}, {t})[0]", f"func.jacrev({g})({t})", f"func.jacfwd({g})({t})", f"func.hessian({f})({t})", f"autograd.functional.jacobian({g}, {t})",
-         f"autograd.functional.hessian({f}, {t})", f"autograd.functional.vjp({g}, {t}, {t})", f"func.jvp({g}, ({t},), ({t},))", f"autograd.functional.vhp({f}, {t}, {t})", f"autograd.functional.hvp({f}, {t}, {t})"]
+         f"autograd.functional.hessian({f}, {t})", f"autograd.functional.vjp({g}, {t}, {t})", f"func.jvp({g}, ({t},), ({t},))[0]", f"autograd.functional.vhp({f}, {t}, {t})", f"autograd.functional.hvp({f}, {t}, {t})"]
     )  # fmt: skip
