@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import minitorch
-from both import Scenarios, affine, agree
+from both import Scenarios, affine, agree, assert_same, leaf
 
 SHAPES = [(), (1,), (3,), (2, 2), (0,)]
 
