@@ -13,6 +13,7 @@ Number: TypeAlias = float | Tensor  # a tensor of one element and no dimensions 
 Dims: TypeAlias = int | Sequence[int]
 Sizes: TypeAlias = Sequence[int]
 Flag: TypeAlias = bool
+FlagByPosition: TypeAlias = bool
 Reduction: TypeAlias = str
 
 __all__ = [
@@ -913,10 +914,10 @@ def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The tensors, of one shape, side by side along a new dimension."""
 
-def std(input: Tensor, dim: Dims | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None, out: Tensor | None = None) -> Tensor:
+def std(input: Tensor, dim: Dims | FlagByPosition | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None, out: Tensor | None = None) -> Tensor:
     """√var over `dim`; its derivative for constant x is 0."""
 
-def std_mean(input: Tensor, dim: Dims | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None) -> tuple[Tensor, Tensor]:
+def std_mean(input: Tensor, dim: Dims | FlagByPosition | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None) -> tuple[Tensor, Tensor]:
     """(std, mean) over `dim`."""
 
 def sub(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
@@ -1004,10 +1005,10 @@ def unflatten(input: Tensor, dim: int, sizes: Sizes) -> Tensor:
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """x with a new dimension of size 1 at `dim`."""
 
-def var(input: Tensor, dim: Dims | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None, out: Tensor | None = None) -> Tensor:
+def var(input: Tensor, dim: Dims | FlagByPosition | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None, out: Tensor | None = None) -> Tensor:
     """Σ (x − x̄)² / (n − correction) over `dim`; correction is 1 unless given (the unbiased estimate)."""
 
-def var_mean(input: Tensor, dim: Dims | bool | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None) -> tuple[Tensor, Tensor]:
+def var_mean(input: Tensor, dim: Dims | FlagByPosition | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None) -> tuple[Tensor, Tensor]:
     """(var, mean) over `dim`."""
 
 def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:

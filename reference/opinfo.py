@@ -295,12 +295,12 @@ def _shapes(mine: Any, theirs: Any, exact: Any = None) -> str:
 
 
 def _numbers(mine: Any, theirs: torch.Tensor, exact: Any) -> str:
-    a, b = mine.detach().numpy(), as_numpy(theirs)
+    b = as_numpy(theirs)
     if b.dtype.name not in HALF:
-        error = worst_error(a, b, b.dtype.type)
+        error = worst_error(mine.detach().numpy(), b, b.dtype.type)
     else:
         exact = exact if isinstance(exact, torch.Tensor) and exact.dtype is torch.float64 else None
-        error = error_in_half(a.astype(np.float64), b.astype(np.float64), exact, b.dtype)
+        error = error_in_half(mine.detach().double().numpy(), b.astype(np.float64), exact, b.dtype)
     return "" if error <= 1 else f"{_told(mine)}; torch's: {_told(theirs)}; {error:.3g} times what is allowed"
 
 

@@ -34,6 +34,7 @@ Number: TypeAlias = float | Tensor  # a tensor of one element and no dimensions 
 Dims: TypeAlias = int | Sequence[int]
 Sizes: TypeAlias = Sequence[int]
 Flag: TypeAlias = bool
+FlagByPosition: TypeAlias = bool
 Reduction: TypeAlias = str
 
 '''

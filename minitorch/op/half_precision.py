@@ -39,7 +39,7 @@ def forward_in_float32(declaration: Declaration) -> Callable:
         half = kinds.pop() if len(kinds) == 1 else FLOAT32
         if half.itemsize != 2:
             return forward(xp, *args, **options)
-        given = [_as(FLOAT32, a) if getattr(a, "dtype", None) == half else a for a in args]
+        given = [_wide(xp, a) if getattr(a, "dtype", None) == half else a for a in args]
         for i in factors:
             if i < len(given):  # else it is the default
                 fitting(given[i], half)
@@ -54,6 +54,14 @@ def forward_in_float32(declaration: Declaration) -> Callable:
         return type(out)(made) if several else made[0]
 
     return in_float32
+
+
+def _wide(xp: Any, array: Any) -> Any:
+    """The array in float32, expanded where it is: `sort` leaves equal elements in another order there."""
+    if 0 not in array.strides:
+        return _as(FLOAT32, array)
+    once = array[tuple(slice(1) if stride == 0 else slice(None) for stride in array.strides)]
+    return xp.broadcast_to(_as(FLOAT32, once), array.shape)
 
 
 def _as(dtype: np.dtype, array: Any) -> Any:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Sizes = Any
     Device = Any
     Flag = bool
+    FlagByPosition = bool
     Reduction = str
 else:
 
@@ -45,6 +46,9 @@ else:
 
     class Flag:
         """Looked at for its truth only: anything may come."""
+
+    class FlagByPosition:
+        """A bool that may not come by keyword: `x.var(False)` has ever been said for `x.var(unbiased=False)`."""
 
     class Reduction:
         """The name of a reduction, which is looked up when the rest has been looked at."""
@@ -95,7 +99,7 @@ def _plain_number(x: Any) -> Any:
 
 TENSOR, NUMBER = Kind("Tensor", _is_tensor), Kind("Number", _is_number, _plain_number)
 INT, SEQUENCE = Kind("int", _is_int, operator.index), Kind("tuple of ints", _is_sequence)
-BOOL = Kind("bool", lambda x: isinstance(x, bool))
+BOOL, BOOL_BY_POSITION = (Kind(words, lambda x: isinstance(x, bool)) for words in ("bool", "bool by position"))
 DIMS = Kind(
     "int or tuple of ints", lambda x: _is_sequence(x) or _is_int(x), lambda x: x if _is_sequence(x) else operator.index(x)
 )
@@ -107,6 +111,7 @@ KINDS: dict[Any, tuple[Kind, ...]] = {
     TensorLater: (TENSOR,),
     Operand: (TENSOR, NUMBER),
     bool: (BOOL,),
+    FlagByPosition: (BOOL_BY_POSITION,),
     int: (INT,),
     float: (NUMBER,),
     Number: (NUMBER,),
@@ -190,7 +195,7 @@ class Signature:
         if not kinds:
             return value
         for kind in kinds:
-            if kind.holds(value):
+            if kind.holds(value) and (position or kind is not BOOL_BY_POSITION):
                 return kind.read(value)
         if _is_tensor(value) and value.ndim == 0 and not value.requires_grad:  # it may stand for a number
             number = value.item()

@@ -405,7 +405,7 @@ def embedding_grad(
 @op(promote=None, public=False, grad_fn="EmbeddingDenseBackward0")
 def embedding_backward(xp: Any, x: Array, shape: tuple, indices: Index, padding_idx: int, scale: bool) -> Array:
     """Zeros of that shape with the rows of x added at the indices, but where they are padding_idx."""
-    rows, row = indices.reshape(-1), x.reshape(-1, shape[1])
+    rows, row = indices.reshape(-1), x.reshape(indices.size, shape[1])
     if padding_idx >= 0:
         row = xp.where((rows == padding_idx)[:, None], xp.zeros((), x.dtype), row)
     out = xp.zeros(shape, x.dtype)

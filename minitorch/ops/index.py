@@ -24,6 +24,7 @@ from .shape import zeros
 if TYPE_CHECKING:
     from ..tensor import Tensor
 
+MOST_PARTS = 31  # a longer list is never taken for a tuple
 
 # ---- x[key] and x[key] = value ----
 
@@ -145,10 +146,14 @@ def _parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
 
 
 def _as_tuple(key: Any) -> tuple:
-    """The entries of a key. A list that holds more than numbers means a tuple, as ever in torch."""
+    """The entries of a key. A list that holds more than numbers (tensors, lists, slices …) means a tuple, as ever in torch."""
     if isinstance(key, tuple):
         return key
-    if isinstance(key, list) and any(k is None or k is Ellipsis or isinstance(k, (list, tuple, slice)) for k in key):
+    if (
+        isinstance(key, list)
+        and len(key) <= MOST_PARTS
+        and any(k is None or k is Ellipsis or isinstance(k, slice) or hasattr(k, "__len__") for k in key)
+    ):
         warn(
             "Using a non-tuple sequence for multidimensional indexing is deprecated and will be changed in pytorch 2.9; use "
             "x[tuple(seq)] instead of x[seq]. In pytorch 2.9 this will be interpreted as tensor index, x[torch.tensor(seq)], which "
@@ -188,7 +193,7 @@ def _part(xp: Any, k: Any) -> Any:
     if a.dtype.name not in ("int64", "int32", "uint8", "bool"):
         raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors, got {a.dtype}; use .long()")
     if a.ndim == 0:
-        return bool(a) if a.dtype == "bool" else int(a)
+        return bool(a) if a.dtype.name in ("bool", "uint8") else int(a)
     if a.dtype == "uint8":
         warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
     return a

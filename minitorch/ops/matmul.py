@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from ..arrays import blas, dtypes
 from ..arrays.numbers import fitting
 from ..op import Array, composite, named, op
-from ..op.half_precision import in_float32
+from ..op.half_precision import derivative_in_float32, in_float32
 from ..op.signature import Number
+from .reduce import sum_
 from .shape import reshape, t, transpose, unsqueeze
 
 if TYPE_CHECKING:
@@ -209,15 +210,26 @@ def batched(xp: Any, a: Array, b: Array) -> Array:
 
 
 @batched.grad("a")
-def batched_grad_a(g: Tensor, b: Tensor) -> Tensor:
-    """∂L/∂a = g bᵀ, summed by the engine over what was broadcast"""
-    return batched(g, transpose(b, -1, -2))
+def batched_grad_a(g: Tensor, a_shape: tuple, b: Tensor) -> Tensor:
+    """∂L/∂a = g bᵀ, summed over what was broadcast"""
+    b = transpose(b, -1, -2)
+    return batched(g, b) if a_shape[:-2] == g.shape[:-2] else _summed(g, b, a_shape)
 
 
 @batched.grad("b")
-def batched_grad_b(g: Tensor, a: Tensor) -> Tensor:
-    """∂L/∂b = aᵀ g, summed by the engine over what was broadcast"""
-    return batched(transpose(a, -1, -2), g)
+def batched_grad_b(g: Tensor, a: Tensor, b_shape: tuple) -> Tensor:
+    """∂L/∂b = aᵀ g, summed over what was broadcast"""
+    a = transpose(a, -1, -2)
+    return batched(a, g) if b_shape[:-2] == g.shape[:-2] else _summed(a, g, b_shape)
+
+
+@derivative_in_float32
+def _summed(a: Tensor, b: Tensor, shape: tuple) -> Tensor:
+    """a b, summed over the copies of a tensor of that shape: here and not by the engine, so that half precision is rounded once."""
+    product = batched(a, b)
+    extra = product.ndim - len(shape)
+    copies = (extra + d for d, n in enumerate(shape[:-2]) if n == 1 != product.shape[extra + d])
+    return reshape(sum_(product, (*range(extra), *copies)), shape)
 
 
 @composite

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.layout import copied
 from ..arrays.numbers import fitting
 from ..op import Array, op
 from ..op.signature import Number, Sizes
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-@op(promote=None)
+@op(promote=None, keeps_layout=True)
 def constant_pad_nd(xp: Any, x: Array, pad: Sizes, value: Number = 0) -> Array:
     """`value` around x
 
@@ -30,13 +31,14 @@ def constant_pad_nd(xp: Any, x: Array, pad: Sizes, value: Number = 0) -> Array:
             [0, 0, 0]])
     """
     around, shape = _around(x.shape, pad), _padded_shape(x.shape, pad)
-    out = xp.empty(shape, x.dtype)
-    if any(n > 0 for n in pad):
-        out[...] = fitting(value, x.dtype)
     # A negative size cuts x, a positive one moves it.
+    kept = x[tuple(slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in zip(x.shape, around))]
+    if all(n <= 0 for n in pad):
+        return copied(xp, kept)  # nothing is added: it lies in memory as x does
     inner = tuple(slice(max(before, 0), n - max(after, 0)) for n, (before, after) in zip(shape, around))
-    kept = tuple(slice(max(-before, 0), n - max(-after, 0)) for n, (before, after) in zip(x.shape, around))
-    out[inner] = x[kept]
+    out = xp.empty(shape, x.dtype)
+    out[...] = fitting(value, x.dtype)
+    out[inner] = kept
     return out
 
 

@@ -15,7 +15,7 @@ from ..arrays import dtypes
 from ..arrays.warning import warn
 from ..autograd.grad_mode import grad_mode
 from ..op import Array, composite, op
-from ..op.signature import Dims, Number
+from ..op.signature import Dims, FlagByPosition, Number
 from .compare import isnan
 from .dims import canonical_dim, canonical_dims
 from .elementwise import abs_ as absolute
@@ -223,7 +223,7 @@ def variance_grad(g: Tensor, x: Tensor, dim: Any, correction: Any, keepdim: bool
 @composite(out="cast")
 def var(
     input: Tensor,
-    dim: Dims | bool | None = None,
+    dim: Dims | FlagByPosition | None = None,
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,
@@ -270,7 +270,7 @@ def _of_variance(g: Tensor, std: Tensor) -> Tensor:
 @composite(out="cast")
 def std(
     input: Tensor,
-    dim: Dims | bool | None = None,
+    dim: Dims | FlagByPosition | None = None,
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,
@@ -318,7 +318,7 @@ def deviation_and_mean_grad(
 @composite
 def var_mean(
     input: Tensor,
-    dim: Dims | bool | None = None,
+    dim: Dims | FlagByPosition | None = None,
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,
@@ -331,7 +331,7 @@ def var_mean(
 @composite
 def std_mean(
     input: Tensor,
-    dim: Dims | bool | None = None,
+    dim: Dims | FlagByPosition | None = None,
     unbiased: bool | None = None,
     keepdim: bool = False,
     *,

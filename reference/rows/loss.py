@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch.nn import functional as TF
@@ -86,13 +88,19 @@ for shape in ("3", "N 3", "N 3 L"):
 
 # ---- probabilities ----
 
+
+def inside(pattern: str) -> dict[str, Any]:
+    """Both so far inside [0, 1] that a step of a difference does not leave it: there the loss is refused."""
+    return {"x": floats(pattern, 0.1, 0.9), "target": floats(pattern, 0.1, 0.9)}
+
+
 # Second derivatives: torch adds 1e-12 to p and to 1 − p there, which shows beyond 1e-9 where p is below 1e-3.
 unit = floats("N C", 0.02, 0.98, specials=False)
 pair("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=unit, target=floats("N C", 0, 1, specials=False),
-    reduction=reduction, smooth={"x": floats("N C", 0.1, 0.9)})  # fmt: skip
+    reduction=reduction, smooth=inside("N C"))  # fmt: skip
 pair("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=floats("N", 0, 1, ties=True),
     target=floats("N", 0, 1, ties=True), reduction=reduction, second_order=False,
-    smooth={"x": floats("N", 0.1, 0.9)})  # fmt: skip
+    smooth=inside("N"))  # fmt: skip
 
 
 def slope_by_torch(p: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
