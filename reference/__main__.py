@@ -7,6 +7,7 @@ import argparse
 import importlib
 import sys
 import warnings
+from typing import Any
 
 INSTALL = "pip install -e '.[test]'"
 RUNS = {  # a command: the file and the function that do it
@@ -23,19 +24,18 @@ RUNS = {  # a command: the file and the function that do it
     "stubs": ("stubs", "write"),
 }
 
-try:
-    from minitorch.cli.ends import Parser, ending_well
-except ModuleNotFoundError as error:
-    sys.exit(f"python -m reference: error: {error.name} is not installed: {INSTALL}")
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; the exit code is 0 if everything held."""
-    return ending_well("python -m reference", lambda: _run(arguments))
-
-
-def _run(arguments: list[str] | None) -> int:
+    try:
+        from minitorch.cli.ends import Parser, ending_well  # not above: whoever imports this file may want no library yet
+    except ModuleNotFoundError as error:
+        sys.exit(f"python -m reference: error: {error.name} is not installed: {INSTALL}")
     parser = Parser(prog="python -m reference", description="minitorch beside torch: numbers, speed, tests.")
+    return ending_well("python -m reference", lambda: _run(parser, arguments))
+
+
+def _run(parser: Any, arguments: list[str] | None) -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
     report = commands.add_parser("report", help="how far from torch each op is: value, gradient, second derivative")

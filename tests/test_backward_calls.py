@@ -23,6 +23,19 @@ def x_of(lib: Any) -> Any:
     return leaf(lib, 1.0, 2.0)
 
 
+# ---- what comes back ----
+
+
+@scenario
+def what_comes_down_as_it_was_given_is_that_tensor(lib):
+    x = x_of(lib)
+    y, g, found = x * 2, lib.ones(2, dtype=lib.float64), []
+    for recorded in (False, True):
+        for out, end in ((y, y), (x, x), (y.view(2), y), (y, x)):
+            found.append(lib.autograd.grad(out, end, g, create_graph=recorded, retain_graph=True)[0] is g)
+    return found
+
+
 # ---- anything in the place of any argument ----
 
 ANYTHING: dict[str, Callable[[Any], Any]] = {

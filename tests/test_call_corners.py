@@ -287,6 +287,27 @@ def numbers_that_a_dtype_cannot_hold(lib):
     return [refused(call) for call in calls]
 
 
+@scenario
+def where_by_a_condition_of_bytes(lib):
+    x, condition, found = leaf(lib, 1.0, 2.0, 3.0), lib.tensor([0, 1, 2], dtype=lib.uint8), []
+    for out in (
+        lib.where(condition, x, x * 3),
+        x.where(condition, 0.0),
+        lib.where(condition, 1, 2),
+        lib.where(condition[2], x, 5),
+    ):
+        found += [out, *(lib.autograd.grad(out.sum(), x, create_graph=k) for k in (False, True) if out.requires_grad)]
+    return found, refused(lambda: lib.where(condition.long(), x, x))
+
+
+@scenario
+def whole_numbers_of_what_requires_grad(lib):
+    x, n = leaf(lib, 1.5, 2.5), lib.zeros(2, dtype=lib.int64)
+    calls = (lambda: x.sum(dtype=lib.int64), lambda: x.cumsum(0, dtype=lib.int32), lambda: x.prod(dtype=lib.int64))
+    converted = x.to(lib.int64), x.long(), n.copy_(x), x.argmax()
+    return [refused(call) for call in calls], converted, [c.requires_grad for c in converted]
+
+
 @SCENARIOS.parametrize
 def test_same_as_torch(scenario: Any) -> None:
     agree(scenario)

@@ -17,6 +17,7 @@ from test_trace import text
 import minitorch
 from minitorch.autograd.tracing import number
 from minitorch.examples import explain as examples
+from minitorch.utils.source import lambda_body
 
 ONE = "import minitorch\nx = minitorch.tensor([1.0], requires_grad=True)\n"
 
@@ -171,6 +172,12 @@ def test_explain_says_in_one_line_what_is_wrong(
 def test_explain_needs_a_file_or_an_example(name: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("explain", name) == 1
     assert one_line_of_error(capsys).startswith(f"minitorch explain: error: {says}")
+
+
+def test_a_lambda_is_told_in_its_own_words() -> None:
+    lambdas = [lambda g, x: g * x, lambda g: [g * k for k in (1, 2)], (lambda n: lambda g: g * n)(2)]
+    assert [lambda_body(f) for f in lambdas] == ["g * x", "[g * k for k in (1, 2)]", "g * n"]
+    assert lambda_body(eval("lambda g: g")) == ""  # there is no file
 
 
 def test_explain_on_a_terminal_without_greek() -> None:

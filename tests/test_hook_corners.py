@@ -216,6 +216,15 @@ def returned(lib: Any, place_and_value: Any) -> Any:
 
 each({f"{v} from {p}": (PLACES[p], RETURNED[v]) for p in PLACES for v in RETURNED}, returned)
 
+
+@scenario
+def a_leaf_that_its_hook_gives_back(lib):
+    x = leaf(lib, 1.0, 2.0)
+    x.register_post_accumulate_grad_hook(lambda p: p)
+    (x * 2).sum().backward()
+    return x.grad
+
+
 GIVEN_BY_NODES: dict[str, Callable[[Any], Any]] = {
     "none": lambda gs: None,
     "empty": lambda gs: (),
@@ -350,6 +359,7 @@ ORDERS: dict[str, Callable[[Any, Any, Any, Any], Any]] = {
     "layer_norm": lambda lib, a, b, c: lib.nn.functional.layer_norm(a * 1, (2,), b, c),
     "linear": lambda lib, a, b, c: lib.nn.functional.linear(a.view(1, 2) * 1, b.view(1, 2) * 1, c[:1]),
     "through nothing": lambda lib, a, b, c: (kept.append(c * a), (silent(lib).apply(a) + b).exp() * a * c)[1],
+    "through nothing at last": lambda lib, a, b, c: (kept.append(a * b), c * 5 + a * 2 + silent(lib).apply(a))[1],
     "used before": lambda lib, a, b, c: (kept.append(c * a), a * b * c)[1],
     "used by what nobody asks for": lambda lib, a, b, c: (c.sum(), a * b)[1] + c,
 }

@@ -118,10 +118,32 @@ def changed_in_place(lib: Any, how: str) -> Any:
     return x.grad, x, old
 
 
+USED: dict[str, Callable[[list], Any]] = {
+    "by one call": lambda leaves: leaves[0] + leaves[1],
+    "the other way round": lambda leaves: leaves[1] - leaves[0],
+    "one after the other": lambda leaves: leaves[0] * 2 + leaves[1] * 3,
+}
+
+
+def moved_into_the_graph(lib: Any, how: str, which: int) -> Any:
+    """One of two leaves is none any more: backward fails there, and the gradient of the other tells which had its turn first."""
+    leaves = [lib.ones(2, requires_grad=True) for _ in range(2)]
+    out = USED[how](leaves).sum()
+    leaves[which].requires_grad_(False)
+    leaves[which].copy_(lib.ones(2, requires_grad=True) * 2)
+    failed = False
+    try:
+        out.backward()
+    except RuntimeError:
+        failed = True
+    return failed, leaves[1 - which].grad
+
+
 for body, columns in (
     (replaced, [(new, use) for new in REPLACED for use in USES]),
     (module_converted, [(how, graph, gradient) for how in HOW for graph in (False, True) for gradient in (False, True)]),
     (changed_in_place, [(how,) for how in IN_PLACE]),
+    (moved_into_the_graph, [(how, which) for how in USED for which in (0, 1)]),
 ):
     for row in columns:
         made = functools.partial(lambda body, row, lib: body(lib, *row), body, row)

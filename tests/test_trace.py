@@ -381,6 +381,7 @@ def test_a_list_of_inputs_is_kept_one_by_one(monkeypatch: pytest.MonkeyPatch) ->
 
     a, b, c = leaf(2.0), leaf(3.0), leaf(5.0)
     first, *ends = trace(product([a, b, c]), {"a": a, "b": b, "c": c}, run=True)
+    assert (first.op, first.formula) == ("product", "")
     assert [(kept.name, kept.tensor) for kept in first.saved] == [("xs[0]", "a"), ("xs[1]", "b"), ("xs[2]", "c")]
     assert {sent.input: sent.value for sent in first.sends} == {"xs[0]": 15, "xs[1]": 10, "xs[2]": 6}
     assert {end.leaf: end.arrivals[0].value for end in ends} == {"a": 15, "b": 10, "c": 6}

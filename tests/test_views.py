@@ -260,6 +260,21 @@ def second_derivative_through_strides(lib):
 
 
 @scenario
+def views_of_a_base_that_is_detached_in_place(lib):
+    """A view without history of its own requires grad as long as its base does."""
+    told = []
+    for base in (leaf(lib, 1.0, 2.0), leaf(lib, 1.0, 2.0) * 2, lib.ones(2)):
+        with lib.no_grad():
+            early = base[1:]
+        late = base[1:]
+        base.requires_grad_()
+        before = early.requires_grad, late.requires_grad
+        base.detach_()
+        told.append((before, [(v.requires_grad, v.grad_fn is None, v.is_leaf) for v in (base, early, late)]))
+    return told
+
+
+@scenario
 def memory_that_a_view_shows(lib):
     x = lib.arange(24.0).view(2, 3, 4)
     views = [

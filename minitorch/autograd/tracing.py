@@ -262,8 +262,9 @@ def _op_name(node: Any) -> tuple[str, str]:
     """The op's name and what it computes."""
     if isinstance(node, AccumulateGrad):
         return "", ""
-    function = node.function if isinstance(node, FunctionNode) else node.op
-    return function.__name__, (inspect.getdoc(function) or "").partition("\n")[0]
+    if isinstance(node, FunctionNode):
+        return node.function.__name__, (inspect.getdoc(node.function) or "").partition("\n")[0]
+    return node.op.__name__, (node.op.declaration.doc or "").strip().partition("\n")[0]
 
 
 def _gradient_name(node: Any, nr: int) -> str:

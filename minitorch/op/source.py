@@ -40,15 +40,15 @@ def page_of(op: Op) -> ModuleType | None:
 
 
 def derivatives_told(op: Op, lambdas: bool = True) -> str:
-    """A line for each derivative: its docstring's first, or what its lambda computes, which is read in its file."""
+    """A line for each derivative: its docstring's first, or its call; of a lambda what it computes, which is read in its file."""
     lines = []
     for derivative in op.derivatives:
         if derivative.function.__doc__:
             lines.append(derivative.function.__doc__.strip().partition("\n")[0])
         elif lambdas:
-            from ..utils.source import lambda_body
+            from ..utils.source import call
 
-            lines.append(f"∂L/∂{', ∂L/∂'.join(derivative.of)} = {lambda_body(derivative.function)}")
+            lines.append(f"∂L/∂{', ∂L/∂'.join(derivative.of)} = {call(derivative.function)}")
     return "\n".join(dict.fromkeys(lines))
 
 

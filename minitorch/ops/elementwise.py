@@ -396,7 +396,9 @@ def pow_grad_exponent(g: Tensor, a: Any, b: Tensor, out: Tensor) -> Tensor:
 @elementwise(name="where", public=False, numbers_by={"a": filling, "b": filling})
 def choose(xp: Any, a: Operand, b: Operand, condition: Index) -> Array:
     """a where the condition holds, b elsewhere."""
-    if condition.dtype != bool:
+    if condition.dtype == np.uint8:
+        warn_once("where received a uint8 condition tensor. This behavior is deprecated: give a bool, condition != 0")
+    elif condition.dtype != bool:
         raise RuntimeError(
             f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}; compare it with "
             "something first, e.g. condition > 0"
@@ -429,9 +431,6 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         from .masked import nonzero  # which is made of ops that are made of these
 
         return nonzero(condition, as_tuple=True)
-    if condition.dtype is dtypes.uint8:
-        warn_once("where received a uint8 condition tensor. This behavior is deprecated: give a bool, condition != 0")
-        condition = condition != 0
     return choose(input, other, condition)
 
 

@@ -124,12 +124,6 @@ def scatter_multiply(xp: Any, x: Array, dim: int, index: Index, src: Array) -> A
     return out
 
 
-@scatter_multiply.grad("x", "src")
-def scatter_multiply_grad(g: Tensor) -> Tensor:
-    """torch has none."""
-    raise RuntimeError('derivative for scatter(reduce="multiply") is not implemented; use gather and a product')
-
-
 SCATTERING = {None: scattered, "add": scatter_add, "multiply": scatter_multiply}
 
 

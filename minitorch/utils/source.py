@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import linecache
 import textwrap
 from collections.abc import Callable
 from typing import Any
@@ -16,21 +17,20 @@ def is_lambda(function: Any) -> bool:
 
 
 def lambda_body(function: Callable) -> str:
-    """What a lambda computes, in its own words: the expression in its file from which all its instructions came."""
-    path = inspect.getsourcefile(function)
-    assert path is not None
-    _, *places = dict.fromkeys(function.__code__.co_positions())  # the first is the lambda's beginning, not its body
+    """What a lambda computes, in its own words: the expression in its file from which all its instructions came, or "" without one."""
+    path = function.__code__.co_filename
+    written = (place for place in function.__code__.co_positions() if None not in place)
+    _, *places = dict.fromkeys(written)  # the first is the lambda's beginning, not its body
     spans = [((line, column), (end, end_column)) for line, end, column, end_column in places]
     first, last = min(start for start, _ in spans), max(end for _, end in spans)
-    (body,) = [b for b in _bodies(path) if (b.lineno, b.col_offset) <= first and last <= (b.end_lineno, b.end_col_offset)]
-    return ast.unparse(body)
+    around = [b for b in _bodies(path) if (b.lineno, b.col_offset) <= first and last <= (b.end_lineno, b.end_col_offset)]
+    return ast.unparse(around[-1]) if around else ""  # the innermost
 
 
 @functools.cache
 def _bodies(path: str) -> list[Any]:
-    """The body of every lambda in a file."""
-    with open(path, encoding="utf-8") as file:
-        tree = ast.parse(file.read())
+    """The body of every lambda in a file, or in what was typed at a prompt; those inside others after them."""
+    tree = ast.parse("".join(linecache.getlines(path)))
     return [node.body for node in ast.walk(tree) if isinstance(node, ast.Lambda)]
 
 
