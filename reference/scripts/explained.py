@@ -30,10 +30,13 @@ TORCHS_OWN = {
     "slice shapes": "of the complaints about one source either may come first",
     "out of bounds of the source tensor": "of the complaints about one source either may come first",
     "but tensor has no dimensions": "a tensor without dimensions, of which torch asks the size first",
+    "addmv input tensors must have the same dtype": "torch's own derivative stumbles over a bool operand",
+    "on a bool tensor is not supported": "torch's own derivative stumbles over a bool operand",
     "with a bool tensor is not supported": "torch's own derivative stumbles over a bool operand",
 }
 # What one side alone refuses.
 ONE_SIDED = {
+    "Index put requires the source and destination dtypes match": "one number put under a mask without dimensions",
     "modified by an inplace operation": "which operands a derivative keeps is each library's own affair",
     "Inference tensors cannot be saved": "which operands a derivative keeps is each library's own affair",
     "through the graph a second time": "derivatives that are zero save something in torch",
@@ -70,7 +73,7 @@ DECIDES = re.compile(
     r"|heaviside|norm|dist|std|var|cosine|logical"
 )
 # What these give lies in memory as each library happened to compute it.
-OWN_LAYOUT = re.compile(r"autograd\.|func\.|einsum|kron|outer|tensordot|baddbmm|addmm|matmul| @ |norm\(|\[|np\.")
+OWN_LAYOUT = re.compile(r"autograd\.|func\.|einsum|kron|outer|tensordot|baddbmm|addmm|matmul| @ |norm\(|normalize|\[|np\.")
 FLAGS = ("requires_grad", "is_leaf")
 
 
@@ -178,8 +181,8 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
     ("whether a tensor may be written to beside itself",
      lambda c: None in c.errors and "single memory location" in c.words and (c.overlapping or c.says("masked_scatter_"))),
     ("of what is empty torch asks neither indices nor dtypes",
-     lambda c: (any(not each.our_bytes for each in c.before) or c.says(":0|1:1")) and c.errors[0] is not None
-     and c.topics[0] in ("indices", "dtypes")),
+     lambda c: (any(not each.our_bytes for each in c.before) or c.says(":0|1:1")) and not c.computed
+     and {*c.topics} & {"indices", "dtypes", "shapes"} and c.what.startswith("raised")),
     ("torch had changed something before it raised",
      lambda c: c.both_raised and (c.what == "version" or (c.what in ("values", "shape", "stride()", *FLAGS) and c.unchanged))),
     # ---- writes
