@@ -8,6 +8,7 @@ from . import (
     about,
     activation,
     compare,
+    division,
     dropout,
     einsum,
     elementwise,
@@ -18,6 +19,7 @@ from . import (
     loss,
     masked,
     matmul,
+    mixing,
     normalize,
     pad,
     rearrange,
@@ -34,6 +36,6 @@ from . import (
 tell_derivatives()
 
 __all__ = [
-    "about", "activation", "compare", "dropout", "einsum", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul",
+    "about", "activation", "compare", "division", "dropout", "einsum", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul", "mixing",
     "normalize", "pad", "rearrange", "reduce", "repeat", "sampling", "scan", "shape", "sort", "special", "strided",
 ]  # fmt: skip

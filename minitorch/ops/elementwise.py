@@ -2,7 +2,8 @@
 
 A derivative names what it needs — inputs, options or `out` — and only that is kept for backward. Broadcasting is undone by
 the engine. Where a function has a kink or a pole, the derivative says what torch says there.
-Read next: `compare.py` for comparisons and logic, `special.py` for erf and kin, `reduce.py` for the first ops with `dim`.
+Read next: `division.py` and `mixing.py`, which go on here; `compare.py` for comparisons and logic, `special.py` for erf and kin;
+`reduce.py` for the first ops with `dim`.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.device import as_array, moved, must_hold
+from ..arrays.device import as_array, moved
 from ..arrays.memory import order_of_a_copy
-from ..arrays.numbers import computing, filling, fitting, read, wrapping
+from ..arrays.numbers import filling, fitting, read, wrapping
 from ..arrays.warning import warn_once
 from ..op import Array, Index, Operand, composite, elementwise, row
 from ..op.signature import Number
@@ -125,7 +126,7 @@ hypot = row("hypot", "√(a² + b²)", lambda xp, a, b: xp.hypot(a, b),
 # ---- steps: derivative 0 wherever there is one ----
 
 
-def _zero(g: Tensor) -> Tensor:
+def constant(g: Tensor) -> Tensor:
     """∂L/∂x = 0: the function is constant between its steps."""
     return zeros(g, g.shape)
 
@@ -139,11 +140,11 @@ def _steps(function: str) -> Any:
     return lambda xp, x: getattr(xp, function)(x) if x.dtype.kind == "f" else x.copy("K")
 
 
-sign = row("sign", "−1, 0 or 1", _sign, _zero)
-sgn = row("sgn", "−1, 0 or 1", _sign, _zero)
-floor = row("floor", "⌊x⌋", _steps("floor"), _zero, only="numbers")
-ceil = row("ceil", "⌈x⌉", _steps("ceil"), _zero, only="numbers")
-trunc = row("trunc", "x without its fraction", _steps("trunc"), _zero, only="numbers")
+sign = row("sign", "−1, 0 or 1", _sign, constant)
+sgn = row("sgn", "−1, 0 or 1", _sign, constant)
+floor = row("floor", "⌊x⌋", _steps("floor"), constant, only="numbers")
+ceil = row("ceil", "⌈x⌉", _steps("ceil"), constant, only="numbers")
+trunc = row("trunc", "x without its fraction", _steps("trunc"), constant, only="numbers")
 frac = row("frac", "x − trunc(x)", lambda xp, x: x - xp.trunc(x), lambda g: g, only="floats")
 
 
@@ -160,7 +161,7 @@ def round_(xp: Any, x: Array, decimals: int = 0) -> Array:
     return xp.rint(x * scale) / scale if decimals else xp.rint(x)
 
 
-round_.grad(_zero)
+round_.grad(constant)
 
 # ---- kinks ----
 
@@ -245,86 +246,6 @@ def clamp_max(input: Tensor, max: Tensor | float) -> Tensor:
     return clamp(input, None, max)
 
 
-# ---- division with remainder ----
-
-
-def _no_zero_divisor(xp: Any, a: Array, b: Array) -> None:
-    integers = all(getattr(x, "dtype", None) is None or x.dtype.kind in "iub" for x in (a, b))
-    if not integers or isinstance(b, float) or not getattr(a, "size", 1):
-        return
-    words = "ZeroDivisionError: an integer was divided by zero; use floats for an inf"
-    if xp is not np and hasattr(b, "dtype"):
-        must_hold((b != 0).all(), RuntimeError, words)
-    elif not np.all(b):
-        raise RuntimeError(words)
-
-
-def _floor_divide(xp: Any, a: Array, b: Array) -> Array:
-    _no_zero_divisor(xp, a, b)
-    return a // b
-
-
-def _trunc_divide(xp: Any, a: Array, b: Array) -> Array:
-    _no_zero_divisor(xp, a, b)
-    if xp.result_type(a, b).kind == "f":
-        return xp.trunc(xp.true_divide(a, b))
-    a, b = (x if hasattr(x, "dtype") else xp.asarray(x, xp.result_type(a, b)) for x in (a, b))
-    down = a // b
-    return down + ((down * b != a) & ((a < 0) != (b < 0)))
-
-
-def _remainder(xp: Any, a: Array, b: Array) -> Array:
-    _no_zero_divisor(xp, a, b)
-    rest = xp.fmod(a, b)  # with the sign of a, zeros too
-    if rest.dtype.kind in "iub":
-        return xp.remainder(a, b)
-    return xp.where((rest != 0) & ((rest < 0) != (b < 0)), rest + b, rest)
-
-
-def _fmod(xp: Any, a: Array, b: Array) -> Array:
-    _no_zero_divisor(xp, a, b)
-    return xp.fmod(a, b)
-
-
-# torch has no derivative of floor_divide, and none is made up here; the rounded quotients of `div` have the derivative 0.
-floor_divide = row("floor_divide", "⌊a / b⌋", _floor_divide, only="numbers", exact="b")
-trunc_divide = row(
-    "trunc_divide",
-    "trunc(a / b)",
-    _trunc_divide,
-    _zero,
-    _zero,
-    only="numbers",
-    exact="b",
-    grad_fn="DivBackward2",
-    takes_out=False,
-)
-
-
-@elementwise(name="div", public=False, only="numbers", exact="b", grad_fn="DivBackward2")
-def floored_quotient(xp: Any, a: Operand, b: Operand) -> Array:
-    """⌊a / b⌋"""
-    return _floor_divide(xp, a, b)
-
-
-floored_quotient.grad("a")(_zero)
-floored_quotient.grad("b")(_zero)
-remainder = row("remainder", "a − b·⌊a / b⌋, with the sign of b", _remainder,
-                lambda g: g, lambda g, a, b: -g * floored_quotient(a, b), only="numbers")  # fmt: skip
-fmod = row("fmod", "a − b·trunc(a / b), with the sign of a", _fmod,
-           lambda g: g, lambda g, a, b: -g * trunc_divide(a, b), numbers="b", only="numbers")  # fmt: skip
-
-
-@composite(out="cast")
-def div(input: Tensor | float, other: Tensor | float, *, rounding_mode: str | None = None) -> Tensor:
-    """a / b; rounded down with rounding_mode="floor", towards zero with "trunc". Integers divide to floats."""
-    if rounding_mode is None:
-        return true_div(input, other)
-    if rounding_mode not in ("floor", "trunc"):
-        raise RuntimeError(f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {rounding_mode!r}")
-    return floored_quotient(input, other) if rounding_mode == "floor" else trunc_divide(input, other)
-
-
 # ---- powers ----
 
 
@@ -376,7 +297,7 @@ _IN_STEPS: dict[float, Any] = {
 def pow_grad_base(g: Tensor, a: Tensor, b: Any) -> Tensor:
     """∂L/∂a = g · b·aᵇ⁻¹, and 0 where b = 0 (at a = 0 too)"""
     if not hasattr(b, "shape"):  # a number
-        return _zero(g) if b == 0 else g * (b * pow_(a, b - 1))
+        return constant(g) if b == 0 else g * (b * pow_(a, b - 1))
     return where(b == 0, 0.0, g * (b * pow_(a, b - 1)))
 
 
@@ -390,7 +311,7 @@ def pow_grad_exponent(g: Tensor, a: Any, b: Tensor, out: Tensor) -> Tensor:
     return g * where((a == 0) & (b >= 0), 0.0, out * log(a))
 
 
-# ---- choosing and mixing ----
+# ---- choosing ----
 
 
 @elementwise(name="where", public=False, numbers_by={"a": filling, "b": filling})
@@ -434,93 +355,6 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return choose(input, other, condition)
 
 
-@elementwise(
-    promote=None,
-    only="floats",
-    same_dtype="start end",
-    exact="weight",
-    numbers_by={"weight": computing},
-    out_dtype="same",
-    named="start=input",
-)
-def lerp(xp: Any, start: Array, end: Array, weight: Operand) -> Array:
-    """start + weight · (end − start), computed from the nearer end."""
-    if getattr(weight, "ndim", 0) and weight.dtype != start.dtype:
-        raise RuntimeError(
-            f"expected dtype {start.dtype} for `weight` but got dtype {weight.dtype}; convert it with .to(dtype)"
-        )
-    difference = end - start
-    return xp.where(xp.abs(weight) < 0.5, start + weight * difference, end - difference * (1 - weight)).astype(start.dtype)
-
-
-@lerp.grad("start")
-def lerp_grad_start(g: Tensor, weight: Any) -> Tensor:
-    """∂L/∂start = g · (1 − weight)"""
-    return g * (1 - weight)
-
-
-@lerp.grad("end")
-def lerp_grad_end(g: Tensor, weight: Any) -> Tensor:
-    """∂L/∂end = g · weight"""
-    return g * weight
-
-
-@lerp.grad("weight")
-def lerp_grad_weight(g: Tensor, start: Tensor, end: Tensor) -> Tensor:
-    """∂L/∂weight = g · (end − start)"""
-    return g * (end - start)
-
-
-@elementwise(only="numbers", numbers_by={"value": computing}, by_keyword="value")
-def addcmul(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Number = 1) -> Array:
-    """input + value · tensor1 · tensor2"""
-    return (input + value * tensor1 * tensor2).astype(input.dtype)
-
-
-@addcmul.grad("input")
-def addcmul_grad_input(g: Tensor) -> Tensor:
-    """∂L/∂input = g"""
-    return g
-
-
-@addcmul.grad("tensor1")
-def addcmul_grad_1(g: Tensor, tensor2: Tensor, value: Any) -> Tensor:
-    """∂L/∂tensor1 = g · value · tensor2"""
-    return g * (tensor2 * value)
-
-
-@addcmul.grad("tensor2")
-def addcmul_grad_2(g: Tensor, tensor1: Tensor, value: Any) -> Tensor:
-    """∂L/∂tensor2 = g · value · tensor1"""
-    return g * (tensor1 * value)
-
-
-@elementwise(numbers_by={"value": computing}, by_keyword="value")
-def addcdiv(xp: Any, input: Array, tensor1: Array, tensor2: Array, value: Number = 1) -> Array:
-    """input + value · tensor1 / tensor2"""
-    if input.dtype.kind in "iub":
-        raise RuntimeError("Integer division with addcdiv is no longer supported; convert one of the tensors with .float()")
-    return input + value * tensor1 / tensor2
-
-
-@addcdiv.grad("input")
-def addcdiv_grad_input(g: Tensor) -> Tensor:
-    """∂L/∂input = g"""
-    return g
-
-
-@addcdiv.grad("tensor1")
-def addcdiv_grad_1(g: Tensor, tensor2: Tensor, value: Any) -> Tensor:
-    """∂L/∂tensor1 = g · value / tensor2"""
-    return g * (value / tensor2)
-
-
-@addcdiv.grad("tensor2")
-def addcdiv_grad_2(g: Tensor, tensor1: Tensor, tensor2: Tensor, value: Any) -> Tensor:
-    """∂L/∂tensor2 = −g · value · tensor1 / tensor2²"""
-    return -g * (tensor1 * value / (tensor2 * tensor2))
-
-
 @elementwise(promote="float")
 def copysign(xp: Any, a: Array, b: Operand) -> Array:
     """|a| with the sign of b (of −0 too)."""
@@ -533,7 +367,7 @@ def copysign_grad(g: Tensor, a: Tensor, out: Tensor) -> Tensor:
     return g * where(a == 0, 0.0, out / a)
 
 
-copysign.grad("b")(_zero)
+copysign.grad("b")(constant)
 heaviside = row(
     "heaviside",
     "0 below 0, 1 above 0, and b at a = 0",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...arrays import dtypes
 from ...op.signature import checked
-from ...ops import activation, elementwise, matmul, special
+from ...ops import activation, division, elementwise, matmul, mixing, special
 from ...ops import index as indexing
 from .operators import operator, reflected
 
@@ -39,10 +39,10 @@ class Arithmetic:
     __rmul__ = operator(elementwise.mul.binary)
     __truediv__ = operator(elementwise.true_div.binary)
     __rtruediv__ = operator(lambda self, other: elementwise.reciprocal(self) * other)  # in torch's two steps
-    __floordiv__ = operator(elementwise.floor_divide)
-    __rfloordiv__ = reflected(elementwise.floor_divide)
-    __mod__ = operator(elementwise.remainder)
-    __rmod__ = reflected(elementwise.remainder)
+    __floordiv__ = operator(division.floor_divide)
+    __rfloordiv__ = reflected(division.floor_divide)
+    __mod__ = operator(division.remainder)
+    __rmod__ = reflected(division.remainder)
     __pow__ = operator(elementwise.pow_)
     __rpow__ = reflected(elementwise.pow_)
 
@@ -219,19 +219,19 @@ class Arithmetic:
         return elementwise.true_div(self, other)
 
     def div(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-        return elementwise.div(self, other, rounding_mode=rounding_mode)
+        return division.div(self, other, rounding_mode=rounding_mode)
 
     def pow(self, exponent: Any) -> Tensor:
         return elementwise.pow_(self, exponent)
 
     def fmod(self, other: Any) -> Tensor:
-        return elementwise.fmod(self, other)
+        return division.fmod(self, other)
 
     def remainder(self, other: Any) -> Tensor:
-        return elementwise.remainder(self, other)
+        return division.remainder(self, other)
 
     def floor_divide(self, other: Any) -> Tensor:
-        return elementwise.floor_divide(self, other)
+        return division.floor_divide(self, other)
 
     def maximum(self, other: Any) -> Tensor:
         return elementwise.maximum(self, other)
@@ -279,13 +279,13 @@ class Arithmetic:
         return elementwise.where(condition, self, other)
 
     def lerp(self, end: Tensor, weight: Any) -> Tensor:
-        return elementwise.lerp(self, end, weight)
+        return mixing.lerp(self, end, weight)
 
     def addcmul(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-        return elementwise.addcmul(self, tensor1, tensor2, value=value)
+        return mixing.addcmul(self, tensor1, tensor2, value=value)
 
     def addcdiv(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-        return elementwise.addcdiv(self, tensor1, tensor2, value=value)
+        return mixing.addcdiv(self, tensor1, tensor2, value=value)
 
     # torch's second names
     absolute, negative, fix, clip = abs, neg, trunc, clamp

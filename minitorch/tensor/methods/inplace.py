@@ -10,7 +10,7 @@ from numbers import Integral, Number
 from typing import TYPE_CHECKING, Any
 
 from ...arrays import dtypes
-from ...ops import activation, compare, elementwise, inplace, masked, matmul, scan, special, strided
+from ...ops import activation, compare, division, elementwise, inplace, masked, matmul, mixing, scan, special, strided
 from ...ops import gather as gathering
 from ...ops import index as indexing
 from ...ops import shape as shaping
@@ -157,7 +157,7 @@ class InPlace:
         return self._update(elementwise.mul, other)
 
     def div_(self, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-        return self._update(elementwise.div, other, rounding_mode=rounding_mode)
+        return self._update(division.div, other, rounding_mode=rounding_mode)
 
     def true_divide_(self, other: Any) -> Tensor:
         return self._update(elementwise.true_div, other)
@@ -166,25 +166,25 @@ class InPlace:
         return self._update(elementwise.pow_, exponent)
 
     def fmod_(self, other: Any) -> Tensor:
-        return self._update(elementwise.fmod, other)
+        return self._update(division.fmod, other)
 
     def remainder_(self, other: Any) -> Tensor:
-        return self._update(elementwise.remainder, other)
+        return self._update(division.remainder, other)
 
     def floor_divide_(self, other: Any) -> Tensor:
-        return self._update(elementwise.floor_divide, other)
+        return self._update(division.floor_divide, other)
 
     def clamp_(self, min: Any = None, max: Any = None) -> Tensor:
         return self._update(elementwise.clamp, min, max)
 
     def lerp_(self, end: Tensor, weight: Any) -> Tensor:
-        return self._update(elementwise.lerp, end, weight)
+        return self._update(mixing.lerp, end, weight)
 
     def addcmul_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-        return self._update(elementwise.addcmul, tensor1, tensor2, value=value)
+        return self._update(mixing.addcmul, tensor1, tensor2, value=value)
 
     def addcdiv_(self, tensor1: Tensor, tensor2: Tensor, *, value: Any = 1) -> Tensor:
-        return self._update(elementwise.addcdiv, tensor1, tensor2, value=value)
+        return self._update(mixing.addcdiv, tensor1, tensor2, value=value)
 
     def copy_(self, src: Tensor | Number, non_blocking: bool = False) -> Tensor:
         if isinstance(src, Number):
