@@ -106,12 +106,12 @@ def grad(
     if not inputs:
         raise RuntimeError("`inputs` argument to `grad()` cannot be empty: name the tensors whose gradients are wanted.")
     unused = index(materialize_grads) or index(False if allow_unused is None else allow_unused)
-    edges = [_edge_of_input(x) for x in inputs]
     gradients = _gradients(grad_outputs, len(outputs))
     retain, create = _retain_and_create(retain_graph, create_graph)
 
     def once(gradients: tuple, retain: bool) -> list:
         roots = _roots(outputs, gradients)
+        edges = [_edge_of_input(x) for x in inputs]
         arrived = engine.start(roots, retain_graph=retain, create_graph=create, inputs=edges, accumulate=False)
         return [arrived.get(edge) for edge in edges]
 
@@ -160,8 +160,6 @@ def _for_each_of_a_batch(once: Callable, outputs: tuple, gradients: tuple, retai
 
 def _roots(tensors: tuple, gradients: tuple) -> list:
     """Where the walk starts: the edge of each tensor with its v."""
-    if len(gradients) < len(tensors):
-        raise RuntimeError(f"got {len(tensors)} tensors and {len(gradients)} gradients; give one for each, or None")
     for i, (tensor, v) in enumerate(zip(tensors, gradients)):
         if v is not None and not hasattr(v, "_array"):
             raise TypeError(f"gradients can be either Tensors or None, but got {type(v).__name__}")
@@ -174,6 +172,8 @@ def _roots(tensors: tuple, gradients: tuple) -> list:
                 f"Mismatch in shape: grad_output[{i}] has a shape of {v.shape} and output[{i}] has a shape of "
                 f"{type(v.shape)(shape)}."
             )
+    if len(gradients) < len(tensors):
+        raise RuntimeError(f"got {len(tensors)} tensors and {len(gradients)} gradients; give one for each, or None")
     roots = []
     for i, (tensor, v) in enumerate(zip(tensors, gradients)):
         edge = tensor[:2] if isinstance(tensor, GradientEdge) else gradient_edge(tensor)

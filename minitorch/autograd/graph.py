@@ -36,7 +36,7 @@ class GradientEdge(NamedTuple):
 
 def get_gradient_edge(tensor: Any) -> GradientEdge:
     """Where the gradient of this tensor goes; holding it does not hold the tensor's memory."""
-    edge = gradient_edge(tensor)
+    edge = gradient_edge(tensor) if tensor.requires_grad else None
     if edge is None:
         raise RuntimeError(
             "It is not possible to get the gradient edge of a Tensor that does not require gradients: call requires_grad_() "

@@ -253,6 +253,8 @@ def _batched_dropout(input: Tensor, batched: int, p: float, training: bool, inpl
 def _check_probability(p: float) -> None:
     if p < 0.0 or p > 1.0:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
+    if p != p:
+        raise RuntimeError("dropout probability has to be between 0 and 1, but got nan")
 
 
 @checked
@@ -323,7 +325,9 @@ def group_norm(
 
 
 def _more_than_one_value(size: Sequence[int]) -> None:
-    if math.prod(size[2:]) * (size[0] if size else 1) == 1:
+    if not size:
+        raise IndexError("Expected an input of shape (N, C, …), got one without dimensions")
+    if math.prod(size[2:]) * size[0] == 1:
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {minitorch.Size(size)}: the variance "
             "of one value is 0; use a larger batch, or eval()"
@@ -339,7 +343,7 @@ def embedding(
     weight: Tensor,
     padding_idx: int | None = None,
     max_norm: float | None = None,
-    norm_type: Any = 2.0,
+    norm_type: float = 2.0,
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:

@@ -283,10 +283,10 @@ def checked(
         types = (*map(type, args), *kwargs, *map(type, kwargs.values())) if kwargs else tuple(map(type, args))
         if types not in known:
             args, kwargs = check(args, kwargs, types)
-        if refused_kinds and args and (dtype := getattr(args[0], "_array", args[0]).dtype).kind in refused_kinds:
-            signature.refuse_dtype(dtype)
         if same_dtype:
             signature.check_same_dtype(args, kwargs)
+        if refused_kinds and args and (dtype := getattr(args[0], "_array", args[0]).dtype).kind in refused_kinds:
+            signature.refuse_dtype(dtype)
         return function(*args, **kwargs)
 
     @functools.wraps(function)

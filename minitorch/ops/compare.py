@@ -93,7 +93,7 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8
     """|input − other| ≤ atol + rtol·|other|, elementwise; infinities are close to themselves only."""
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{input.dtype!r} did not match {other.dtype!r}: isclose compares tensors of one dtype")
-    if rtol < 0 or atol < 0:
+    if not (rtol >= 0 and atol >= 0):
         raise RuntimeError(f"rtol and atol must be greater than or equal to zero, but got {rtol} and {atol}")
     x, y = input.detach(), other.detach()
     close = x == y

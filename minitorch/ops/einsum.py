@@ -162,7 +162,11 @@ def _arranged(x: Tensor, letters: str, result: str) -> Tensor:
 @composite(out=True)
 def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     """Σ over pairs of dimensions: the last `dims` of a with the first of b, or the two lists in `dims`."""
-    if not (isinstance(dims, int) or (isinstance(dims, (tuple, list)) and len(dims) == 2)):
+    if hasattr(dims, "_array"):
+        dims = int(dims.item()) if dims.numel() == 1 else dims.tolist()
+    if isinstance(dims, (tuple, list)) and len(dims) != 2:
+        raise ValueError(f"tensordot(): dims must be two lists of ints, one for each tensor, but got {len(dims)}: {dims}")
+    if not isinstance(dims, (int, tuple, list)):
         raise RuntimeError(
             f"tensordot expects dims to be int or tuple[list[int], list[int]] or list[list[int]] containing two lists, but got "
             f"dims={dims}"
@@ -177,6 +181,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
                 f"tensordot expects dims <= {min(a.ndim, b.ndim)}, which both tensors have, but got dims={dims}"
             )
         dims = (list(range(a.ndim - dims, a.ndim)), list(range(dims)))
+    if a.dtype is not b.dtype:
+        raise RuntimeError(f"tensordot(): both inputs should have same dtype, got {a.dtype!r} and {b.dtype!r}")
     of_a = [canonical_dim(d, a.ndim) for d in as_ints(dims[0])]
     of_b = [canonical_dim(d, b.ndim) for d in as_ints(dims[1])]
     if (of_a and not a.ndim) or (of_b and not b.ndim):
@@ -219,7 +225,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 @composite(same_dtype="input1 input2 weight bias")
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """y_k = x₁ᵀ W_k x₂ + b_k: x₁ (…, I), x₂ (…, J), W (K, I, J), y (…, K)."""
-    if input1.shape[:-1] != input2.shape[:-1]:
+    if input1.ndim != input2.ndim or input1.shape[:-1] != input2.shape[:-1]:
         raise RuntimeError(f"bilinear(): batch dimensions do not match: got {list(input1.shape)} and {list(input2.shape)}")
     if (input1.shape[-1], input2.shape[-1]) != tuple(weight.shape[1:]):
         raise RuntimeError(

@@ -175,7 +175,11 @@ def _part(xp: Any, k: Any) -> Any:
     if isinstance(k, (list, tuple, range)):
         entries: Any = k
         k = xp.asarray([v.item() if hasattr(v, "_array") and not v.ndim else v for v in entries])
-        k = k if k.size else k.astype("int64")
+        if k.dtype.kind in "US":
+            raise TypeError(f"a list of indices must hold ints or bools, got {type(entries[0]).__name__}")
+        k = k if k.size and k.dtype.kind != "f" else k.astype("int64")  # of floats in a list, torch takes the whole part
+    elif isinstance(k, np.ndarray) and k.dtype.kind == "f":
+        k = k.astype("int64")
     a = xp.asarray(k) if isinstance(k, (np.ndarray, np.bool_)) else getattr(k, "_array", k)
     if hasattr(k, "_array") and a.ndim and type(a) is np.ndarray and xp is not np:
         a = xp.asarray(a)  # indices may stay on the CPU, as in torch
@@ -183,7 +187,7 @@ def _part(xp: Any, k: Any) -> Any:
         raise RuntimeError(
             f"indices should be either on cpu or on the same device as the indexed tensor (cpu), got {device_of(a)}"
         )
-    if not hasattr(a, "dtype") or isinstance(a, np.generic):
+    if not hasattr(a, "dtype") or isinstance(a, (np.generic, type)):
         if not hasattr(k, "__index__") or isinstance(k, (type, np.bool_)):
             raise (TypeError if isinstance(k, str) else IndexError)(
                 "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "

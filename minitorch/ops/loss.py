@@ -288,6 +288,10 @@ def cross_entropy(
     label_smoothing = label_smoothing if label_smoothing > 0.0 else 0.0  # as in torch, less than 0 and nan count as 0
     if input.shape == target.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
+    if not input.ndim:
+        raise IndexError("Dimension out of range: the input has a score for each class, (C) or (N, C, …), but got shape ()")
+    if not input.is_floating_point():
+        nll_of_logits.signature.refuse_dtype(input._array.dtype)
     rows, classes, shape = _rows(input, target, weight)
     _check_class_weight(weight, rows.shape[1], rows.dtype)
     loss = nll_of_logits(rows, classes, weight, reduction, ignore_index, label_smoothing)[0]
@@ -374,7 +378,7 @@ def _soft_cross_entropy(
 # ---- probabilities ----
 
 
-@composite(only="floats", grad_fn="BinaryCrossEntropyBackward0")
+@composite(grad_fn="BinaryCrossEntropyBackward0")
 def binary_cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -392,6 +396,8 @@ def binary_cross_entropy(
         )
     if input.dtype is not target.dtype:
         raise RuntimeError(f"Found dtype {target.dtype!r} but expected {input.dtype!r}: convert the targets with .to(dtype)")
+    if not input.is_floating_point():
+        bernoulli_loss.signature.refuse_dtype(input._array.dtype)
     _probabilities(
         input,
         "all elements of input should be between 0 and 1, and not nan; for logits use binary_cross_entropy_with_logits",
@@ -450,7 +456,7 @@ def bernoulli_loss_grad_y(g: Tensor, p: Tensor) -> Tensor:
     return g * (log(1 - p) - log(p))
 
 
-@composite(only="floats", grad_fn="BinaryCrossEntropyWithLogitsBackward0")
+@composite(grad_fn="BinaryCrossEntropyWithLogitsBackward0")
 def binary_cross_entropy_with_logits(
     input: Tensor,
     target: Tensor,
@@ -462,13 +468,15 @@ def binary_cross_entropy_with_logits(
 ) -> Tensor:
     """−w (v y ln σ(x) + (1 − y) ln(1 − σ(x))) for logits x, without computing σ: finite for every finite x."""
     reduction = reduction_of(size_average, reduce, reduction)
+    if input.shape != target.shape:
+        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
+    if not input.is_floating_point():
+        logits_loss.signature.refuse_dtype(input._array.dtype)
     if not target.is_floating_point():
         raise RuntimeError(
             f"result type {input.dtype!r} can't be cast to the desired output type {target.dtype!r}: the targets are "
             "probabilities; convert them with .float()"
         )
-    if input.shape != target.shape:
-        raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
     if pos_weight is None:
         losses = logits_loss(input, target)
     else:

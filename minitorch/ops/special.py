@@ -70,7 +70,7 @@ def polygamma(n: int, input: Tensor) -> Tensor:
 def logit(xp: Any, x: Array, eps: float | None = None) -> Array:
     """ln(x / (1 − x)), of x clamped to [eps, 1 − eps] if eps is given."""
     if eps is not None:
-        x = xp.minimum(xp.maximum(x, eps), 1 - eps)
+        x = xp.where(x < eps, eps, xp.where(x > 1 - eps, 1 - eps, x)).astype(x.dtype)
     return xp.log(x / (1 - x))
 
 

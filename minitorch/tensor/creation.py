@@ -123,9 +123,10 @@ def full(
     requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of shape `size` filled with `fill_value`, whose type gives the dtype."""
+    if isinstance(fill_value, Tensor) and fill_value.ndim:
+        raise TypeError("full(): argument 'fill_value' (position 2) must be Number, not Tensor")
     value = read(fill_value.item() if isinstance(fill_value, Tensor) else fill_value)
-    inferred = fill_value.dtype if isinstance(fill_value, Tensor) else dtypes.scalar_dtype(value)
-    wanted = (dtype or inferred).numpy
+    wanted = (dtype or dtypes.scalar_dtype(value)).numpy
     array = as_device(device).xp.full(_size((size,)), fitting(value, wanted), dtype=wanted)
     return _finish(array, requires_grad)
 

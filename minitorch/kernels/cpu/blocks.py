@@ -110,11 +110,11 @@ def get_num_threads() -> int:
 def set_num_threads(number: int) -> None:
     """Compute large arrays by that many threads from now on. Matrix products do not change: BLAS looks at the environment, once."""
     global _threads
-    if isinstance(number, bool) or not isinstance(number, int):
+    if isinstance(number, bool) or not isinstance(number, (int, np.integer)):
         raise RuntimeError(f"set_num_threads expects an int, but got {type(number).__name__}")
     if number < 1:
         raise RuntimeError(f"set_num_threads expects a positive integer, got {number}")
-    _threads = number
+    _threads = int(number)
 
 
 def _threads_at_first() -> int:

@@ -171,7 +171,7 @@ class Module(ModuleHooks, ModuleState):
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
         """`(path, parameter)`; a parameter shared by two modules comes once, under its first path."""
-        return self._named_members(lambda module: module._parameters, prefix, recurse, remove_duplicate)
+        yield from self._named_members(lambda module: module._parameters, prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         for _, buffer in self.named_buffers(recurse=recurse):
@@ -180,7 +180,7 @@ class Module(ModuleHooks, ModuleState):
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
-        return self._named_members(lambda module: module._buffers, prefix, recurse, remove_duplicate)
+        yield from self._named_members(lambda module: module._buffers, prefix, recurse, remove_duplicate)
 
     def _named_members(
         self, register: Callable[[Module], dict[str, Any]], prefix: str, recurse: bool, remove_duplicate: bool
