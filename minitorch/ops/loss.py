@@ -43,9 +43,9 @@ def mse_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """w (x − y)²; the mean divides by Σ w."""
-    input, target = in_one_shape(input, target)
+    x, y = in_one_shape(input, target)
     reduction = reduction_of(size_average, reduce, reduction)
-    return weighted(squared_error(input, target), weight, input, reduction)
+    return weighted(squared_error(x, y), weight, input, reduction)
 
 
 @elementwise(name="mse_loss", public=False, only="floats")
@@ -77,9 +77,9 @@ def l1_loss(
     weight: Tensor | None = None,
 ) -> Tensor:
     """w |x − y|; the mean divides by Σ w."""
-    input, target = in_one_shape(input, target)
+    x, y = in_one_shape(input, target)
     reduction = reduction_of(size_average, reduce, reduction)
-    return weighted(absolute(input - target), weight, input, reduction)
+    return weighted(absolute(x - y), weight, input, reduction)
 
 
 @composite(grad_fn="SmoothL1LossBackward0")
@@ -106,10 +106,10 @@ def huber_loss(
     input: Tensor, target: Tensor, reduction: Reduction = "mean", delta: float = 1.0, weight: Tensor | None = None
 ) -> Tensor:
     """w · (d² / 2 where d = |x − y| ≤ δ, and δ (d − δ/2) beyond) (Huber, 1964); the mean divides by the number of losses."""
-    input, target = in_one_shape(input, target)
+    x, y = in_one_shape(input, target)
     if not delta > 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
-    losses = quadratic_then_linear(_difference("huber_loss", input, target), delta, 1.0)
+    losses = quadratic_then_linear(_difference("huber_loss", x, y), delta, 1.0)
     if not input.is_floating_point():
         raise RuntimeError(
             f"result type {losses.dtype!r} can't be cast to the desired output type {input.dtype!r}; convert the input with .float()"
