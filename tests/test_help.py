@@ -169,7 +169,7 @@ def test_out_is_in_the_signature_if_a_call_takes_it(name: str) -> None:
 
 def test_source_of_a_row() -> None:
     assert inspect.getsource(minitorch.mul) == (
-        'mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a, exact="a b")\n'
+        'mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a, exact="a b", wraps_numbers=True)\n'
     )
 
 

@@ -292,7 +292,7 @@ FAULTS = [
     Fault(AccumulateGrad.run, "leaf._grad._accumulate(g)", "leaf._grad = g"),
     Fault(AccumulateGrad.run, "elif recorded:", "elif False:"),
     Fault(AccumulateGrad.run, "if not leaf.is_leaf:", "if False:"),
-    Fault(AccumulateGrad.run, "if not leaf._requires_grad:", "if False:"),
+    Fault(AccumulateGrad.run, "or not leaf._requires_grad", ""),
     Fault(AccumulateGrad.run, "as_tensor(g if", "(g if"),
     Fault(AccumulateGrad.run, "_in_the_shape_of(leaf, g)", "g"),
     Fault(Tensor.data.fset, "self._accumulator = None", "pass"),

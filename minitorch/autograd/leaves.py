@@ -56,9 +56,7 @@ class AccumulateGrad(Node):
                 f"leaf variable has been moved into the graph interior: a tensor of shape {tuple(leaf.shape)} was used as a leaf, "
                 f"then written to, and {leaf.grad_fn.name()} has made it since; write into a clone() instead"
             )
-        if not leaf._requires_grad:
-            return []
-        if g is None:
+        if g is None or not leaf._requires_grad:
             pass  # the hooks are called all the same
         elif leaf._grad is None:
             leaf._grad = as_tensor(g if g.ndim == leaf._array.ndim else _in_the_shape_of(leaf, g))

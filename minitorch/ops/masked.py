@@ -36,8 +36,7 @@ def masked_fill(xp: Any, x: Array, mask: Index, value: Operand) -> Array:
         raise RuntimeError(
             f"masked_fill only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
-    dtype = getattr(value, "dtype", x.dtype)
-    if dtype.kind == "f" and (x.dtype.kind in "iu" or x.dtype.itemsize < dtype.itemsize):
+    if getattr(value, "dtype", x.dtype) != x.dtype:
         fitting(value.item(), x.dtype)  # a tensor's number must be one of the dtype too
     return moving(xp, lambda value, x: xp.where(mask, value, x), as_array(xp, value, x.dtype), x)
 

@@ -54,11 +54,14 @@ def check_reduction(reduction: str) -> None:
 
 
 def in_one_shape(input: Tensor, target: Tensor) -> tuple[Tensor, ...]:
-    """Both in the shape they have together. With a warning: a loss of mismatched shapes is the commonest mistake nobody hears of."""
+    """The two, with a warning if they differ in shape: the commonest mistake that nobody hears of.
+
+    If they differ in dtype too, they come in the shape they have together: then one without dimensions has its say in the dtype.
+    """
     if input.shape == target.shape:
         return input, target
     warn(
         f"Using a target size ({target.shape}) that is different to the input size ({input.shape}). This will likely lead "
         "to incorrect results due to broadcasting. Please ensure they have the same size."
     )
-    return broadcast_tensors(input, target)
+    return (input, target) if input.dtype is target.dtype else broadcast_tensors(input, target)

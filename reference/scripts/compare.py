@@ -31,6 +31,9 @@ class Difference(AssertionError):
 LARGE = 1e4  # numbers beyond end a script: what is left of a difference of such says nothing
 
 
+NUMBER = r"-?\d+\.\d*(?:e[-+]?\d+)?"
+
+
 class Precision:
     """The coarsest dtype that the script has met: the last bits of all that it computes from then on are the libraries' own affair."""
 
@@ -90,10 +93,11 @@ def compare(ours: Any, theirs: Any, where: str) -> None:
 
 def alike(ours: Any, theirs: Any) -> bool:
     """One text, or one number as text."""
-    try:
-        return close(np.asarray(float(ours)), np.asarray(float(theirs)))
-    except (TypeError, ValueError):
-        return nameless(ours).replace("minitorch", "torch") == nameless(theirs)
+    texts = nameless(ours).replace("minitorch", "torch"), nameless(theirs)
+    if texts[0] == texts[1]:
+        return True
+    numbers = [np.array(re.findall(NUMBER, text), float) for text in texts]
+    return re.sub(NUMBER, "", texts[0]).split() == re.sub(NUMBER, "", texts[1]).split() and close(*numbers)
 
 
 def nameless(value: Any) -> str:

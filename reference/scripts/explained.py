@@ -31,6 +31,8 @@ TORCHS_OWN = {
     "out of bounds of the source tensor": "of the complaints about one source either may come first",
     "but tensor has no dimensions": "a tensor without dimensions, of which torch asks the size first",
     "addmv input tensors must have the same dtype": "torch's own derivative stumbles over a bool operand",
+    "but expected": "torch's own derivative wants its operands in one dtype",
+    "vector + matrix @ vector expected": "the data of what a derivative has kept was put in another shape",
     "on a bool tensor is not supported": "torch's own derivative stumbles over a bool operand",
     "with a bool tensor is not supported": "torch's own derivative stumbles over a bool operand",
 }
@@ -162,11 +164,14 @@ class Case:
 
 def a_quotient_by_a_rounding_error(case: Case) -> bool:
     sizes = [np.abs(np.asarray(each.array, float)) for each in case.before]
-    return "/" in case.text and any(0 < size[size > 0].min(initial=np.inf) < 1e-12 for size in sizes)
+    return case.says("/|div") and any(0 < size[size > 0].min(initial=np.inf) < 1e-12 for size in sizes)
 
 
 TWO_MISTAKES = "two mistakes in one call, and each library names the one that it meets first"
 EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
+    ("a number beyond half precision", lambda c: precision.tolerance > 1e-3 and c.says(r"2\*\*40")),
+    ("a derivative of torch's that is off by 1e-10 goes through an exponential", lambda c: c.what == "values" and c.says("exp_")),
+    ("what is kept of what is empty", lambda c: c.difference.where == "seen" and any(not each.our_bytes for each in c.before)),
     ("decided by a last bit",
      lambda c: not c.same_bits and c.says(DECIDES.pattern) and c.what in ("values", "value", "number", "array")),
     ("a quotient by a rounding error", lambda c: c.what == "values" and a_quotient_by_a_rounding_error(c)),
