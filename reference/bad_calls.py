@@ -25,6 +25,20 @@ import torch
 
 import minitorch
 
+from .excuses import (
+    ACCEPTED,
+    CHANGED,
+    DIFFERENT,
+    EQUAL,
+    EXCUSES,
+    NEAR_TYPE,
+    NOT_IN_WORDS,
+    OTHER_TYPE,
+    OUTCOMES,
+    REFUSED,
+    SAME_TYPE,
+    Excuse,
+)
 from .good_calls import Code, Line, evaluated, lines
 from .spoiling import NotATensor, recount, spoil
 from .strategies import Source
@@ -47,8 +61,7 @@ class Call(NamedTuple):
         positional = [_tensors(v, library, self.grad) for v in self.positional]
         keywords: dict[str, Any] = {n: _tensors(v, library, self.grad) for n, v in self.keywords.items()}
         given = [t for v in (*positional, *keywords.values()) for t in _flat(v, library)]
-        # Of ours only: torch never resizes memory that was once seen by NumPy.
-        before = [] if library is torch else [state(t) for t in given]
+        before = [state(t) for t in given]  # (of torch's too: then it leaves no tensor without memory behind)
         with steadied(library):
             try:
                 result = function(*positional, **keywords)
@@ -82,139 +95,6 @@ def state(tensor: Any) -> Any:
 
 # ---- what both make of it ----
 
-# Where torch does not agree with itself, or says it too late: rows (in place too), their mistake, both as patterns, and why.
-EXCUSED = {
-    ("broadcast_shapes", "in place of"): "the type of the error depends on which of the shapes comes first",
-    (
-        "index_add",
-        "in place of",
-    ): "IndexError or RuntimeError for an index out of range: it depends on the number of dimensions",
-    ("round", "in place of float"): "round(x) takes integers, round(x, decimals=0) does not",
-    ("lerp", "position 2"): "a weight of another dtype is refused unless it is 0-d",
-    (
-        r"(torch\.|x\.|u\.)?(var(_mean)?|std(_mean)?|max|min|median|repeat_interleave|squeeze|count_nonzero|clamp_min|clamp_max|prod|eye|"
-        "bernoulli|random_|randint|randint_like|normal|scatter)",
-        r"None\]? in place of|one argument too many|options by position",
-    ): "None stands for the default in ours",
-    ("prod", "keepdim|dim: None"): "without a dim, keepdim is ignored, whatever it is",
-    ("b?addbmm|norm", "shape"): "the size of a dimension that is not there is read first, or that it is empty",
-    ("tensordot", "dims"): "lists of other than two dims fail in unpacking",
-    (
-        "setitem",
-        "position [02]",
-    ): "a write of a value that requires grad is refused late, by autograd; so is a mask of uint8",
-    ("kron", "shape"): "what cannot be viewed is refused, whether or not it could be copied",
-    (
-        "index_fill|index_select|index_put.*",
-        "shape",
-    ): "what is wrong with an empty tensor, or a matrix of indices, is found deep inside",
-    ("scatter|scatter_add", "shape"): "a size of src is read before its number of dimensions is looked at",
-    ("batch_norm|instance_norm", r"shape \((1, \d+)?\) in place of"): "ranks are looked at by accident, deep inside",
-    (
-        "nll_loss|cross_entropy|NLLLoss|CrossEntropyLoss",
-        "uint8",
-    ): "targets of uint8 are taken for (N, C) and refused for (N, C, d)",
-    ("linear", "position 2"): "a bias of another dtype is taken or refused by the number of dimensions of x",
-    ("clamp", "1.5|2|True"): "a bound that is a number beside one that is a tensor is refused",
-    (r"\w+\.__\w+", "argument|keyword|twice"): "Python calls an operator with one operand, and by position",
-    (r"x\.to|net\.to", "."): "a number counts as a tensor whose dtype and device are taken",
-    (
-        r"torch\.(add|div|pow|mul)",
-        ".",
-    ): "two numbers are taken for tensors; a number for out= is not looked at, nor an empty tensor resized",
-    (
-        r"x\.(add|sub|sub_|add_)",
-        "one argument too many|options by position",
-    ): "an old form has alpha before the other operand",
-    (r"torch\.einsum", "float32|bool|dtype|int"): "operands of two dtypes are refused where a product of matrices is taken",
-    (
-        r"nn\.\w+",
-        "tensor|dtype|np\\.|NumPy|type",
-    ): "layers do not look at their options before forward; what they hold prints in another way",
-    (r"nn\.Unflatten", "."): "torch looks at dim when forward is called",
-    (r"nn\.init\.\w+", "."): "a gain of another kind is multiplied with, by NumPy or by torch",
-    (r"net\.(state_dict|get_submodule)", "."): "a name that is no text ends in whatever Python does with it",
-    (r"nn\.(Sequential|ParameterList).*", "."): "containers print what they hold in another way, and take what list takes",
-    (
-        r"torch\.autograd\.graph\.get_gradient_edge",
-        ".",
-    ): "what is no tensor has no requires_grad: an AttributeError in torch",
-    (
-        r"torch\.(tensor|as_tensor|asarray|Tensor)|x\.new_tensor",
-        ".",
-    ): "what is wrong with data is told by the first element that is looked at",
-    (
-        r"torch\.(zeros|ones|rand|randn|full|linspace|empty|randperm)",
-        "tensor",
-    ): "a tensor stands for a size or a number in some of torch's parsers",
-    (
-        "(x\\.|n\\.|torch\\.)?(clamp_?|clip|max|min)",
-        ".",
-    ): "bounds of two kinds, and a dim that is a tensor, are told apart by torch's parser alone",
-    ("logit_?|x\\.logit|var|std", "eps|nan|correction"): "an eps or a correction that is no number between 0 and 1",
-    ("logsumexp|x\\.logsumexp", "\\(\\)|\\[\\]|without"): "no dims at all is refused by torch for a shape of its own",
-    (
-        "cosine_similarity|kl_div|binary_cross_entropy.*|F\\.(cosine_similarity|kl_div|binary_cross_entropy.*|mse_loss)|nn\\.BCE.*",
-        "float32|bool|dtype",
-    ): "of two dtypes the result has another than promotion gives",
-    (
-        "F\\.(dropout\\d?|group_norm|batch_norm|embedding|gumbel_softmax|feature_alpha_dropout|alpha_dropout)|dropout\\dd|group_norm|batch_norm|dropout.*",
-        ".",
-    ): "where torch is written in Python, values are looked at before kinds",
-    ("topk|heaviside|addmv|addmm|scatter_add|gather", "."): "ties, empty sums and the order of refusals differ",
-    (
-        "cross_entropy|nll_loss|F\\.cross_entropy|F\\.nll_loss|F\\.binary_cross.*",
-        ".",
-    ): "of two mistakes, the one that is told first is no promise",
-    (r"(x\.|b\.)?(all|any)", r"without|\(\)|\[\]"): "no dims at all: as many as there are, or none",
-    (r"x\.split|split", "np|axis"): "torch's Python function hands an int of NumPy's on for a list",
-    (r"norm|F\.normalize|split", "an unknown keyword"): "torch writes it in Python, and takes no name of NumPy's",
-    (
-        r"(torch\.)?(full|normal|flip|view|expand|broadcast_to|x\.\w+)|x\.(view|expand|broadcast_to|flip|permute|reshape|tile|repeat|roll)",
-        r"tensor|torch\.(zeros|ones)",
-    ): "a tensor that stands for an int, or for several, is taken or refused by the parser's form",
-    (r"torch\.device", "np"): "there is no such GPU",
-    (r"torch\.exp", "bool|int|dtype"): "of integers the result is computed in the default dtype, before it goes to out=",
-    (r"F\.instance_norm", "float32|dtype"): "the mean of few numbers in float32",
-    (r"nn\.utils\.\w+", "."): "what is no list of tensors, or lists one twice, is found when part of the work is done",
-    (r"data\.\w+.*", "."): "data sets and samplers hand on what they are given",
-    (
-        "index_put.*|addbmm|baddbmm|bilinear|unflatten|mean",
-        ".",
-    ): "of two mistakes, or dtype and shape, the one that is told first is no promise",
-    (
-        r"tensor_split|repeat_interleave|x\.(tensor_split|repeat_interleave)",
-        ".",
-    ): "forms of the parser: with sections, with indices, with repeats",
-    (
-        r"x\.(squeeze|stride|size|unsqueeze|softmax|\w+)",
-        "an unknown keyword",
-    ): "axis stands for dim in every method of torch's, here in reductions",
-    (r"torch\.(linspace|logspace)", "inf|nan"): "no numbers between infinities",
-    (r"torch\.autograd\.grad|p\.sum\(\)\.backward|torch\.autograd\.backward", "."): "flags are read as bytes of C",
-    (r"torch\.optim\.\w+", "tensor|torch"): "a learning rate of several elements is refused in other words",
-    (
-        r"nn\.\w+\(.*\)",
-        "dtype|tensor|swapped|bool|int",
-    ): "in a layer too, dtype and shape: the one that is told first is no promise",
-    (r"tensordot|torch\.tensordot", "."): "lists of other than two dims fail in unpacking",
-    (r"x\.__(get|set)item", "np"): "a bool of NumPy's counts as a bool",
-    (
-        r"(sum|prod|cumsum|cumprod) \(dtype\)",
-        "float(16|32|64) in place of",
-    ): "a sum of floats to integers cannot be recorded",
-}
-
-# The same for all functions: patterns of the mistake with torch's words after it.
-EVERYWHERE = {
-    "INTERNAL ASSERT|to be true, but got false": "an assertion of torch's own fails",
-    "Boolean value of Tensor|truth value of an array": "where torch is written in Python, the truth of a value is looked at before its kind",
-    "Autograd not support dtype": "a result that can have no gradient is refused late, when the call is recorded",
-    r"\b1j\b": "there are no complex numbers here",
-    r"torch\.tensor\((\[1\]|True)\)|NumPy\(\)": "one element that is no number stands for an int in some of torch's parsers, not in others",
-    r"\d{19}": "an int beyond 64 bits may be told to be out of range, and a number beyond them may be taken",
-}
-
 
 class Verdict(NamedTuple):
     """What comparing the two outcomes of a call showed."""
@@ -222,20 +102,12 @@ class Verdict(NamedTuple):
     outcome: str  # one of OUTCOMES
     told: str = ""  # the difference in words, "" if there is none
     signature: str = ""  # the kind of difference, to be counted
-    excuse: Any = None  # the key in EXCUSED that explains the difference
+    excuse: Excuse | None = None  # that explains the difference
 
     @property
     def raised(self) -> bool:
         """Whether both refused."""
         return self.outcome in (SAME_TYPE, NEAR_TYPE, OTHER_TYPE)
-
-
-SAME_TYPE, OTHER_TYPE = "both raised, the same type", "both raised, another type"
-NEAR_TYPE = "both raised, a subclass of torch's, or our TypeError where torch trips"
-ACCEPTED, REFUSED = "accepted only here", "refused only here"
-EQUAL, DIFFERENT = "both accepted, equal", "both accepted, different values"
-CHANGED, NOT_IN_WORDS = "raised here, but arguments changed", "raised here, in NumPy's or Python's words"
-OUTCOMES = (SAME_TYPE, EQUAL, NEAR_TYPE, OTHER_TYPE, ACCEPTED, REFUSED, DIFFERENT, CHANGED, NOT_IN_WORDS)
 
 
 def compare(row: Any, call: Call) -> Verdict:
@@ -246,10 +118,12 @@ def compare(row: Any, call: Call) -> Verdict:
         return Verdict(outcome)
     told_by = f"{outcome}: {row.name}{call!r}\n    torch: {told(theirs)}\n    ours:  {told(ours)}"
     signature = f"{row.name:30} {call.kind:22} {_type_told(theirs)} | {_type_told(ours)}"
-    excuse: Any = next(
-        (k for k in EXCUSED if re.fullmatch(k[0], row.name.rstrip("_")) and re.search(k[1], call.mistake)), None
+    words = f"{call!r} torch: {told(theirs)} ours: {told(ours)}"
+    name = row.name.rstrip("_")
+    excuse = next(
+        (e for e in EXCUSES if e.outcome in (None, outcome) and re.fullmatch(e.rows, name) and re.search(e.words, words)),
+        None,
     )
-    excuse = excuse or next((k for k in EVERYWHERE if re.search(k, f"{call!r} {told(theirs)}")), None)
     return Verdict(outcome, told_by, signature, excuse)
 
 
@@ -291,7 +165,9 @@ def alike(ours: Any, theirs: Any, values: bool = True) -> bool:
         return not values or bool(np.allclose(mine, their, tolerance, tolerance, equal_nan=True))
     if isinstance(theirs, (list, tuple)) and not isinstance(theirs, str):
         return isinstance(ours, (list, tuple)) and len(ours) == len(theirs) and all(map(alike, ours, theirs))
-    if isinstance(theirs, (bool, int, float, str)) or theirs is None:
+    if isinstance(theirs, str):
+        return bool(ours == theirs)
+    if isinstance(theirs, (bool, int, float)) or theirs is None:
         return type(ours) is type(theirs) and (ours == theirs or ours != ours or bool(np.isclose(ours, theirs)))
     if isinstance(theirs, torch.nn.Module):
         return _text(ours) == _text(theirs)
@@ -479,9 +355,7 @@ def bad_calls(calls: int = 10000, seed: int = 0, only: str = "", show: int = 40)
     unexplained = sum(signatures.values())
     print(f"{counts.total():7,}  calls; {excused.total():,} differences are explained, {unexplained:,} are not")
     if calls >= MANY and not only:
-        print(
-            *(f"nothing needs it any more: {excuse}" for excuse in (*EXCUSED, *EVERYWHERE) if not excused[excuse]), sep="\n"
-        )
+        print(*(f"nothing needs it any more: {excuse}" for excuse in EXCUSES if not excused[excuse]), sep="\n")
     for signature, count in signatures.most_common(show):
         told_by = examples[signature].replace("\n", "\n        ")
         print(f"{count:5} × {signature}\n        {told_by}")

@@ -23,11 +23,6 @@ import torch
 import minitorch
 import minitorch.op
 from reference.bad_calls import (
-    ACCEPTED,
-    DIFFERENT,
-    EQUAL,
-    OTHER_TYPE,
-    REFUSED,
     Call,
     compare,
     kinds_of,
@@ -35,6 +30,7 @@ from reference.bad_calls import (
     public,
     spoiled,
 )
+from reference.excuses import ACCEPTED, DIFFERENT, EQUAL, OTHER_TYPE, REFUSED
 from reference.good_calls import lines
 from reference.strategies import Source
 from reference.table import Row, tensors
