@@ -38,8 +38,8 @@ def assigned_through_view(x: Any, value: Any, key: Any) -> Any:
 
 def _key(x: Any, key: Any) -> Any:
     library = torch if isinstance(x, torch.Tensor) else minitorch
-    if isinstance(key, tuple):
-        return tuple(_key(x, k) for k in key)
+    if isinstance(key, (tuple, list)):
+        return type(key)(_key(x, k) for k in key)
     return library.from_numpy(np.array(key)) if isinstance(key, np.ndarray) else key
 
 
@@ -57,7 +57,9 @@ keys: list[Any] = [
     (Ellipsis, i), (i.astype(np.int32),), np.array([3]), (slice(None), np.array([0, -3])), (i, np.array([0, 1])), 1.5,
     np.array([1.0]), (slice(1, None), i), mask, mask2, (slice(None), np.array([True, False])), (mask, 1),
     (mask, slice(None), i[:2]), np.array([True, False]), True, False, (True, 0), np.array(True), (0, mask2[0]),
-    np.zeros(3, bool), (mask, [0, 1, 0]),
+    np.zeros(3, bool), (mask, [0, 1, 0]), [i, j], [np.array(1), 0], [mask], [slice(1, None), i],
+    # masks of no dimensions, in the dtype that was torch's bool
+    np.array(1, np.uint8), (np.array(0, np.uint8), i), (0, np.array(2, np.uint8)),
 ]  # fmt: skip
 
 once = of(*keys[:16], mask, mask2, [0, 2])  # which of the values a repeated index keeps has no derivative
