@@ -98,8 +98,8 @@ def gradient_edge(x: Any) -> tuple[Any, int] | None:
         return accumulator(x), 0
     if node is STALE:
         node = x.grad_fn  # a view whose base was written to: made anew
-        if node is None:
-            return None
+        if node is None:  # none was recorded: nothing flows there, unless it was asked for itself
+            return (accumulator(x), 0) if x._asked else None
     return node, x._output_nr
 
 

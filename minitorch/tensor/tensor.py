@@ -73,6 +73,7 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
     _accumulator: Any = None
     _detached_at = -1  # when `detach_` cut it off: nodes born before have saved it with its history
     _retains_grad = False
+    _asked = False  # whether it was itself asked to require grad: an unrecorded view of what does is a leaf only then
     _leaf_hooks: Any = None
     _hooks: Any = None  # of what is no leaf: the hooks on its node that are this tensor's
     _post_accumulate_hooks: dict = {}
@@ -381,6 +382,7 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
                 "you can only change requires_grad flags of leaf variables. If you want to use a computed variable in a "
                 "subgraph that doesn't require differentiation use var_no_grad = var.detach()."
             )
+        self._asked = requires_grad
         if not requires_grad and self._base is not None and self._base._requires_grad:
             return self  # a view requires grad as long as its base does
         if self._views and requires_grad != self._requires_grad:
