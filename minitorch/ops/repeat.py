@@ -5,6 +5,7 @@ What is repeated is used several times, so its gradient is the sum over the repe
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from ..op import Array, Index, composite, op
@@ -28,6 +29,9 @@ def repeat(xp: Any, x: Array, repeats: Dims) -> Array:
         )
     if any(r < 0 for r in repeats):
         raise RuntimeError(f"Trying to create tensor with negative dimension: repeats {list(repeats)}")
+    sizes = [r * n for r, n in zip(repeats, (1,) * (len(repeats) - x.ndim) + x.shape)]
+    if math.prod(sizes) * x.itemsize >= 2**63:  # NumPy would look for the memory at a wrapped address
+        raise RuntimeError(f"Storage size calculation overflowed with sizes={sizes}")
     return xp.tile(x, repeats)
 
 

@@ -197,6 +197,7 @@ by_method(
     "repeat", x=floats(), repeats=given(lambda case, source: tuple(source.integer(1, 2) for _ in range(case["x"].ndim)))
 )
 pair("tile", torch.tile, x=floats("N M"), dims=of((2,), (2, 3), (2, 1, 2), ()))
+by_method("repeat", x=floats("1"), repeats=of((2**62,), (2**32, 2**32), (1, 1)))  # more than any memory
 pair("repeat_interleave", torch.repeat_interleave, x=floats(), repeats=of(0, 1, 3), positional=("repeats",))
 pair("repeat_interleave", torch.repeat_interleave, x=floats(), repeats=of(2), dim=dim_of("x"), positional=("repeats",))
 pair("repeat_interleave", torch.repeat_interleave, x=floats("N 3"), repeats=ints("3", 0, 3), dim=of(1, -1))
