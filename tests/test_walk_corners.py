@@ -45,6 +45,45 @@ def hooks_of_roots_that_lead_to_no_input(lib):
 
 
 @scenario
+def what_a_product_by_a_number_saves_is_freed(lib):
+    def twice(function):
+        y = function(leaf(lib, 1.0, 2.0))
+        y.sum().backward()
+        try:
+            y.sum().backward()
+        except RuntimeError:
+            return "freed"
+        return "again"
+
+    return [
+        twice(f)
+        for f in (
+            lambda x: x * 2,
+            lambda x: 2 * x,
+            lambda x: x / 2,
+            lambda x: 2 / x,
+            lambda x: x + 2,
+            lambda x: 2 - x,
+            lambda x: -x,
+        )
+    ]
+
+
+@scenario
+def an_unrecorded_view_is_a_leaf_if_it_is_asked_to_require_grad(lib):
+    found = []
+    for ask in (False, True):
+        x = leaf(lib, 1.0, 2.0)
+        with lib.no_grad():
+            view = x[:1]
+        if ask:
+            view.requires_grad_()
+        (view * view).sum().backward()
+        found.append((view.requires_grad, view.is_leaf, view.grad, x.grad))
+    return found
+
+
+@scenario
 def a_gradient_comes_as_it_was_given(lib):
     x, g = leaf(lib, 1.0, 2.0), leaf(lib, 3.0, 4.0)
     (same,) = lib.autograd.grad(x, x, g)
