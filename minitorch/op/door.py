@@ -128,7 +128,7 @@ class Op:
         arrays = recipe.arrays(args)
         try:
             out = quiet(recipe.forward, recipe.xp, *arrays)
-        except (ValueError, TypeError, IndexError) as error:
+        except (ValueError, TypeError, IndexError, MemoryError) as error:
             raise in_torchs_words(error, arrays) from None
         except RuntimeError as error:
             out = quiet_again(error, recipe.forward, recipe.xp, *arrays)
@@ -271,6 +271,8 @@ def in_torchs_words(error: Exception, arrays: list) -> Exception:
     arrays = [a for a in arrays if hasattr(a, "strides") and not isinstance(a, (np.generic, type))]  # (options too are here)
     if mixed := mixed_devices(arrays):
         return mixed
+    if isinstance(error, MemoryError):
+        return RuntimeError(f"can't allocate memory: {error}")
     if "be broadcast" not in str(error):
         return error
     shapes = [a.shape for a in arrays]

@@ -236,7 +236,8 @@ def mish(input: Tensor) -> Tensor:
 def softplus(xp: Any, x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """ln(1 + e^(β x)) / β, and x itself where β x > threshold"""
     scaled = x * beta
-    return xp.where(scaled > threshold, x, xp.log1p(xp.exp(xp.minimum(scaled, threshold))) / beta)
+    above = scaled > threshold
+    return xp.where(above, x, xp.log1p(xp.exp(xp.where(above, scaled.dtype.type(0), scaled))) / beta)
 
 
 @softplus.grad

@@ -406,7 +406,9 @@ def embedding_backward(xp: Any, x: Array, shape: tuple, indices: Index, padding_
     add_slices(xp, out, 0, rows, row)
     if not scale:
         return out
-    return out / xp.bincount(rows, minlength=shape[0]).clip(1)[:, None].astype(x.dtype)
+    counts = xp.zeros(shape[0], x.dtype)  # (bincount would make the host wait for a GPU)
+    add_slices(xp, counts, 0, rows, xp.ones(rows.size, x.dtype))
+    return out / xp.maximum(counts, counts.dtype.type(1))[:, None]
 
 
 @embedding_backward.grad

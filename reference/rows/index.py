@@ -397,7 +397,7 @@ pair(
     gpu="another order",
 )
 pair("topk", torch.topk, x=ints("300", 0, 9), k=of(3, 4, 5, 299), largest=booleans, sorted=booleans, gpu="another order")
-pair("kthvalue", torch.kthvalue, x=floats("N 4"), k=of(1, 2, 4, 5, 0), dim=of(1, -1), keepdim=booleans)
+pair("kthvalue", torch.kthvalue, x=floats("N 4"), k=of(1, 2, 4, 5, 0), dim=of(1, -1), keepdim=booleans, gpu="another order")
 pair(
     "kthvalue",
     torch.kthvalue,
