@@ -63,7 +63,6 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ): "there are three names",
     ("SGD._begin", "return (True, ())"): "without momentum, the first step is as any other",
     ("nll_loss/x", "classes = where(keep, target, 1)"): "any class will do where the weight is 0",
-    ("atan2/a:_recip_norm", "return where((a == 0) & (b == 0), 1.0, reciprocal(a * a + b * b))"): _UNREAD,
     ("linalg_vector_norm/x", "if p <= 1:"): "p = 1 has returned before",
     (
         "linalg_vector_norm/x",
