@@ -57,20 +57,6 @@ def _steps(array: Any) -> list[tuple[int, int]]:
     return [(stride, n) for stride, n in zip(array.strides, array.shape) if n > 1]
 
 
-def resized(xp: Any, array: Any, new: Any) -> Any:
-    """An array shaped and laid out as `new`, in the memory that `array` begins in if there is enough behind its first element.
-
-    Otherwise it is `new` itself, which then begins with the elements that there were.
-    """
-    owner = array
-    while getattr(owner, "base", None) is not None:  # (as_strided puts an object of its own between)
-        owner = owner.base
-    if type(owner) is type(array) and address(array) + new.nbytes <= address(owner) + owner.nbytes:
-        return xp.lib.stride_tricks.as_strided(array, new.shape, new.strides)
-    new.ravel("K")[: array.size] = array.ravel("K")
-    return new
-
-
 def address(array: Any) -> int:
     """The address of the first element."""
     return array.ctypes.data if hasattr(array, "ctypes") else array.data.ptr
@@ -98,6 +84,18 @@ def flat(array: Any) -> Any:
 def strided(array: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     """A view that starts where `array` does; strides in bytes. Nothing checks that it stays within the memory."""
     return xp_of(array).lib.stride_tricks.as_strided(array, shape, strides)
+
+
+def resized(array: Any, new: Any) -> Any:
+    """An array shaped and laid out as `new`, in the memory that `array` begins in if there is enough behind its first element.
+
+    Otherwise it is `new` itself, which then begins with the elements that there were.
+    """
+    whole = owner(array)
+    if address(array) + new.nbytes <= address(whole) + whole.nbytes:
+        return strided(array, new.shape, new.strides)
+    new.ravel("K")[: array.size] = array.ravel("K")
+    return new
 
 
 # ---- views by strides ----

@@ -100,8 +100,7 @@ def _put(target: Any, value: Any) -> None:
                 f"An output with one or more elements was resized since it had shape {list(target.shape)}, which does not match "
                 f"the required output shape {list(value.shape)}. Give out= a tensor of that shape, or an empty one."
             )
-        xp = xp_of(array)
-        target._array = resized(xp, array, empty_like(xp, value._array, array.dtype))
+        target._array = resized(array, empty_like(xp_of(array), value._array, array.dtype))
     target._array[...] = value._array
     target._bump()
 

@@ -163,8 +163,7 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
         if min(shape, default=0) < 0:
             raise RuntimeError(f"resize_ expects sizes of 0 or more, got {shape}")
         if shape != self.shape:
-            xp = self.device.xp
-            self._array = resized(xp, self._array, xp.zeros(shape, self._array.dtype))
+            self._array = resized(self._array, self.device.xp.zeros(shape, self._array.dtype))
             self._bump()
         return self
 
