@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,14 +86,6 @@ def parameters(thing: Any) -> dict[str, inspect.Parameter]:
         return {}
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return {n: p for n, p in found.items() if n != "self" and p.kind not in variable}
-
-
-def test_every_layer_has_a_row() -> None:
-    layers = pytest.importorskip("reference.layers", reason="the layers have no table yet: reference/layers.py")
-    text = Path(layers.__file__).read_text(encoding="utf-8")
-    modules = [n for n, c in vars(minitorch.nn).items() if isinstance(c, type) and issubclass(c, minitorch.nn.Module)]
-    missing = {n for n in modules if not re.search(rf"\b{n}\b", text)}
-    assert missing - {"Module", "Sequential", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict"} == set()
 
 
 @pytest.mark.parametrize(("place", "methods"), [("", minitorch.Tensor), ("nn.functional", minitorch.nn.functional)])

@@ -5,9 +5,11 @@ Read `modules/module.py` (registration, state dicts), then `modules/linear.py` a
 
 from __future__ import annotations
 
-from minitorch.nn import functional, init, utils
+from typing import TYPE_CHECKING
+
+from minitorch.nn import functional, init, modules, utils
 from minitorch.nn.modules import *
-from minitorch.nn.modules import __all__ as _modules
 from minitorch.nn.parameter import Buffer, Parameter
 
-__all__ = ["Buffer", "Parameter", "functional", "init", "utils", *_modules]
+if not TYPE_CHECKING:
+    __all__ = ["Buffer", "Parameter", "functional", "init", "utils", *modules.__all__]

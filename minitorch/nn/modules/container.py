@@ -16,6 +16,8 @@ from minitorch.nn.modules.module import Module, indent
 from minitorch.nn.parameter import Parameter
 from minitorch.tensor import Tensor
 
+__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+
 Self = TypeVar("Self", bound="ModuleSequence")
 List = TypeVar("List", bound="ParameterList")
 

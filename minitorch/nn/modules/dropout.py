@@ -11,6 +11,8 @@ from minitorch.nn import functional as F
 from minitorch.nn.modules.module import Module
 from minitorch.tensor import Tensor
 
+__all__ = ["AlphaDropout", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "FeatureAlphaDropout"]
+
 
 class _Dropout(Module):
     """What the dropouts share; subclasses name their function."""

@@ -8,6 +8,8 @@ from minitorch.nn.modules.module import Module
 from minitorch.tensor import Tensor
 from minitorch.utils.names import typename
 
+__all__ = ["Flatten", "Unflatten"]
+
 
 class Flatten(Module):
     """Dimensions start_dim … end_dim as one; by default all but the first.

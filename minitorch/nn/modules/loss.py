@@ -10,6 +10,11 @@ from minitorch.nn.modules.module import Module
 from minitorch.ops.reducing import reduction_of
 from minitorch.tensor import Tensor
 
+__all__ = [
+    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "NLLLoss",
+    "SmoothL1Loss",
+]  # fmt: skip
+
 
 class _Loss(Module):
     """A loss with a reduction. `size_average` and `reduce` are its old names, which torch still accepts."""

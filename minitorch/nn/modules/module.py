@@ -21,6 +21,8 @@ from minitorch.tensor import Tensor
 from minitorch.tensor.methods.conversion import parse_to
 from minitorch.utils.names import typename
 
+__all__ = ["Module"]
+
 Self = TypeVar("Self", bound="Module")
 Named = TypeVar("Named")
 

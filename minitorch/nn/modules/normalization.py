@@ -15,6 +15,8 @@ from minitorch.nn.modules.module import Module
 from minitorch.nn.parameter import Parameter
 from minitorch.tensor import Tensor
 
+__all__ = ["GroupNorm", "LayerNorm", "RMSNorm"]
+
 
 class _Affine(Module):
     """A module with a weight that starts at 1 and a bias that starts at 0; either may be missing."""

@@ -12,6 +12,8 @@ from minitorch.nn.modules.module import Module
 from minitorch.nn.parameter import Parameter
 from minitorch.tensor import Tensor
 
+__all__ = ["Embedding"]
+
 
 class Embedding(Module):
     """Row i of the weight (num_embeddings, embedding_dim) for each index i; drawn from N(0, 1).

@@ -1,0 +1,18 @@
+"""The layers and losses beside torch's: a file of rows a family, and `run.py`, which compares.
+
+A row names a layer, draws its options and its inputs; `drawing.py` has what they are drawn with.
+"""
+
+from __future__ import annotations
+
+from . import activation, dropout, linear, loss, norms, tables
+from .run import Row, worst_error
+
+ROWS = [
+    *linear.ROWS,
+    *tables.ROWS,
+    *norms.ROWS,
+    *dropout.ROWS,
+    *activation.ROWS,
+    *loss.ROWS,
+]

@@ -1,0 +1,33 @@
+"""Rows of normalisations."""
+
+from __future__ import annotations
+
+from .drawing import flags, one_of, required, shaped
+from .run import Row
+
+affine = {"eps": one_of([1e-5, 1e-3]), "bias": flags}
+batch_norm = required(
+    {"num_features": 4}, momentum=one_of([0.1, 0.5, None]), affine=flags, track_running_stats=flags, **affine
+)
+
+
+ROWS = [
+    Row("BatchNorm1d", batch_norm, shaped((5, 4), (3, 4, 2), (1, 4), (1, 4, 3), (4,), (5, 3))),
+    Row("BatchNorm2d", batch_norm, shaped((3, 4, 2, 2), (1, 4, 1, 1), (5, 4))),
+    Row("BatchNorm3d", batch_norm, shaped((2, 4, 2, 1, 2), (5, 4))),
+    Row(
+        "LayerNorm",
+        required({"normalized_shape": one_of([4, (3, 4)])}, elementwise_affine=flags, **affine),
+        shaped((2, 3, 4), (3, 4), (2, 4), (5,)),
+    ),
+    Row(
+        "GroupNorm",
+        required({"num_groups": one_of([1, 2, 4, 3]), "num_channels": 4}, affine=flags, **affine),
+        shaped((2, 4, 3), (3, 4, 2, 2), (5, 3, 2)),
+    ),
+    Row(
+        "RMSNorm",
+        required({"normalized_shape": one_of([4, (3, 4)])}, elementwise_affine=flags, eps=one_of([None, 1e-3])),
+        shaped((2, 3, 4), (3, 4), (5,)),
+    ),
+]
