@@ -1,5 +1,5 @@
-"""The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | badcalls | scripts | train |
-derivatives | stubs`."""
+"""The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | badcalls | scripts | modules |
+train | derivatives | stubs`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ RUNS = {  # a command: the file and the function that do it
     "badcalls": ("bad_calls", "bad_calls"),
     "scripts": ("scripts.run", "scripts"),
     "opinfo": ("opinfo", "opinfo"),
+    "modules": ("module_samples", "modules"),
     "derivatives": ("derivatives", "write"),
     "stubs": ("stubs", "write"),
 }
@@ -47,6 +48,9 @@ def _run(parser: Any, arguments: list[str] | None) -> int:
     opinfo.add_argument("--only", metavar="TEXT", help="only entries whose name contains this")
     opinfo.add_argument("--dtype", metavar="NAME", help="only samples of this dtype, e.g. float64 (six dtypes)")
     opinfo.add_argument("--most", type=positive, metavar="N", help="samples of each entry and dtype, at most (all)")
+
+    modules = commands.add_parser("modules", help="torch's own samples of every layer and loss, run on both libraries")
+    modules.add_argument("--only", metavar="TEXT", help="only layers whose name contains this")
 
     bench = commands.add_parser("bench", help="how fast and how large beside torch, with the targets")
     bench.add_argument("--rounds", type=positive, default=25, metavar="N", help="turns of each library (25)")

@@ -319,19 +319,19 @@ def _told(value: Any) -> str:
 # ---- the report ----
 
 
-def lines(tallies: list[Tally]) -> list[str]:
+def lines(tallies: list[Tally], suites: tuple[str, ...] = SUITES) -> list[str]:
     """Every entry that was run, the totals, what was left out and what stays."""
     run_ones = [tally for tally in tallies if tally.total]
     width = max((len(tally.name) for tally in run_ones), default=4)
-    text = [f"{'entry':<{width}}  " + "  ".join(f"{suite:>11}" for suite in SUITES)]
+    text = [f"{'entry':<{width}}  " + "  ".join(f"{suite:>11}" for suite in suites)]
     for tally in run_ones:
-        counts = "  ".join(f"{_share(tally.passed[s], tally.total[s]):>11}" for s in SUITES)
+        counts = "  ".join(f"{_share(tally.passed[s], tally.total[s]):>11}" for s in suites)
         told = [f"{suite}: {difference}" for suite, difference in tally.first.items()]
         text.append(f"{tally.name:<{width}}  {counts}" + "".join(f"\n    {line}" for line in told))
     passed, total = (sum((getattr(t, of) for t in tallies), Counter()) for of in ("passed", "total"))
     text += [
         "",
-        "passed of total: " + ", ".join(f"{suite} {passed[suite]}/{total[suite]}" for suite in SUITES if total[suite]),
+        "passed of total: " + ", ".join(f"{suite} {passed[suite]}/{total[suite]}" for suite in suites if total[suite]),
     ]
     text += ["", *_left_out(tallies)]
     known = [(tally.name, suite, tally.why_it_stays(suite)) for tally in tallies for suite in tally.first]

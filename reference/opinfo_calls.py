@@ -37,13 +37,13 @@ class Call(NamedTuple):
 
 
 @functools.cache
-def entries() -> list[Any]:
-    """torch's list of ops."""
+def entries(module: str = "common_methods_invocations", name: str = "op_db") -> list[Any]:
+    """One of torch's lists: of ops, of modules."""
     if "expecttest" not in sys.modules and importlib.util.find_spec("expecttest") is None:
         stub = types.ModuleType("expecttest")  # torch's test classes build on it; the samples do not
         stub.TestCase = unittest.TestCase  # type: ignore[attr-defined]
         sys.modules["expecttest"] = stub
-    return importlib.import_module(f"{TESTING}.common_methods_invocations").op_db
+    return getattr(importlib.import_module(f"{TESTING}.{module}"), name)
 
 
 def name_of(entry: Any) -> str:
