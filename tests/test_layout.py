@@ -16,6 +16,7 @@ from reference.table import Row, flat, table, tensors
 # Where the layout is another than torch's, and why.
 OURS = {
     "pow": "with inputs of different layouts each library's loop chooses one",
+    "local_response_norm": "the same",
     "einsum": "it comes as its product left it",
     "getitem": "with indices torch reorders the dimensions of its loop",
     "to": "the same: the row calls the op, which copies; the method does not",

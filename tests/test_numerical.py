@@ -19,6 +19,8 @@ BY_OP = {name: list(rows) for name, rows in itertools.groupby(ROWS, key=lambda r
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("op", BY_OP)
 def test_derivative(op: str, order: int) -> None:
+    if order == 2 and not any(row.second_order for row in BY_OP[op]):
+        pytest.skip("torch has no second derivative of it either")
     assert sum(checked(row, order) for row in BY_OP[op]) >= CASES, "too few cases are small enough to be checked"
 
 

@@ -8,6 +8,7 @@ from . import (
     about,
     activation,
     compare,
+    distance,
     division,
     dropout,
     einsum,
@@ -36,6 +37,6 @@ from . import (
 tell_derivatives()
 
 __all__ = [
-    "about", "activation", "compare", "division", "dropout", "einsum", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul", "mixing",
+    "about", "activation", "compare", "distance", "division", "dropout", "einsum", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul", "mixing",
     "normalize", "pad", "rearrange", "reduce", "repeat", "sampling", "scan", "shape", "sort", "special", "strided",
 ]  # fmt: skip

@@ -14,9 +14,11 @@ from ..arrays import dtypes
 from ..arrays.device import has_kernels
 from ..autograd.grad_mode import no_grad
 from ..op import Array, Index, composite, op
-from ..op.signature import Dims, Sizes
+from ..op.signature import Dims, Sizes, checked
 from .dims import as_ints
 from .elementwise import clamp_min, rsqrt
+from .index import narrow
+from .pad import constant_pad_nd
 from .reduce import count, total
 from .reduce import mean as average
 from .shape import reshape
@@ -332,6 +334,39 @@ def _per_channel(name: str, channels: int, must_be_vectors: bool, **parameters: 
                 f"{what} should contain {channels} elements not {v.numel()}: {name} wants a vector with one element for each of "
                 f"the {channels} channels (dimension 1) of the input, got shape {tuple(v.shape)}"
             )
+
+
+# ---- over neighbouring channels ----
+
+
+@checked
+def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
+    """x_c / (k + α · mean of x²_j over the `size` channels j around c)^β (Krizhevsky et al., 2012)
+
+    x is (N, C, …); beyond the first and the last channel stand zeros, which count as channels.
+    """
+    if input.ndim < 3:
+        raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
+    if not input.numel():
+        return input
+    if input.dtype is dtypes.bool_:
+        raise NotImplementedError(
+            "local_response_norm is not implemented for 'Bool'; convert the input first, e.g. x.float()"
+        )
+    if size < 1:
+        raise RuntimeError(f"local_response_norm: size should be greater than zero, but got {size}")
+    sums = windows(input * input, size // 2, (size - 1) // 2)
+    means = sums / size if input.is_floating_point() else sums // size
+    return input / (means * alpha + k) ** beta
+
+
+def windows(x: Tensor, before: int, after: int) -> Tensor:
+    """Σ_j x_j over the channels j from c − before to c + after, for each channel c (dimension 1); zeros stand beyond the ends."""
+    padded = constant_pad_nd(x, (*[0, 0] * (x.ndim - 2), before, after))
+    sums = narrow(padded, 1, 0, x.shape[1])
+    for start in range(1, before + after + 1):
+        sums = sums + narrow(padded, 1, start, x.shape[1])
+    return sums
 
 
 # ---- vectors of length one ----

@@ -125,6 +125,32 @@ pair("instance_norm", lambda x, w, b, **o: F.instance_norm(x, weight=w, bias=b, 
     lambda x, w, b, **o: ours.instance_norm(x, weight=w, bias=b, **o),
     x=floats("N C L"), weight=floats("C"), bias=floats("C"), eps=epsilons, empty=False, special=False, keeps_more=COPIES)  # fmt: skip
 
+pair(
+    "instance_norm",
+    lambda x, m, v, **o: F.instance_norm(x, m.to(x.dtype, copy=True), v.to(x.dtype, copy=True), **o),
+    lambda x, m, v, **o: ours.instance_norm(x, m.to(x.dtype, copy=True), v.to(x.dtype, copy=True), **o),
+    x=floats("N C L M"),
+    m=floats("C"),
+    v=positive("C"),
+    use_input_stats=of(True, False),
+    momentum=of(0.1, 0.5),
+    eps=epsilons,
+    empty=False,
+    special=False,
+    differentiable=False,
+)
+for shape in ("N C L", "N C L M", "2 C 2 1 2"):
+    pair("local_response_norm", F.local_response_norm, ours.local_response_norm, x=floats(shape), size=of(1, 2, 3, 4, 7),
+        alpha=of(1e-4, 1.0), beta=of(0.75, 2.0), k=of(1.0, 0.5), positional=("size",), special=False)  # fmt: skip
+pair(
+    "local_response_norm",
+    F.local_response_norm,
+    ours.local_response_norm,
+    x=ints("N C L"),
+    size=of(1, 2, 3, 0),
+    positional=("size",),
+)
+
 # ---- vectors ----
 
 pair(
@@ -145,18 +171,6 @@ pair(
     dim=of(0, 1),
     second_order=False,
     smooth={"x": floats("N 5", away_from=0)},
-)
-# half: its gradient is a difference of two larger ones.
-pair("cosine_similarity", F.cosine_similarity, ours.cosine_similarity, a=floats("N 5"), b=floats("N 5"), dim=of(0, 1, -1),
-    eps=of(1e-8, 0.5), empty=False, smooth={"eps": of(1e-8)}, half=8)  # fmt: skip
-pair(
-    "pairwise_distance",
-    F.pairwise_distance,
-    ours.pairwise_distance,
-    a=floats("N 5"),
-    b=floats("N 5"),
-    p=of(2, 1),
-    eps=of(1e-6, 0.1),
 )
 pair(
     "pad",

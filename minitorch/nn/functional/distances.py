@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from minitorch.arrays.dtypes import promote_types
 from minitorch.op.signature import checked
+from minitorch.ops.distance import pdist
 from minitorch.ops.elementwise import clamp_min
 from minitorch.ops.rearrange import broadcast_tensors
 from minitorch.tensor import Tensor
 
-__all__ = ["cosine_similarity", "pairwise_distance"]
+__all__ = ["cosine_similarity", "pairwise_distance", "pdist"]
 
 
 @checked

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import minitorch
 from minitorch.op.signature import checked
 from minitorch.ops import normalize as _normalize
-from minitorch.ops.normalize import layer_norm, normalize, rms_norm
+from minitorch.ops.normalize import layer_norm, local_response_norm, normalize, rms_norm
 from minitorch.tensor import Tensor
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "normalize", "rms_norm"]
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize", "rms_norm"]
 
 
 @checked

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from .activation import *
 from .batchnorm import *
 from .container import *
+from .distance import *
 from .dropout import *
 from .flatten import *
+from .instancenorm import *
 from .linear import *
 from .loss import *
 from .module import *

@@ -15,11 +15,14 @@ from minitorch.nn.modules.module import Module
 from minitorch.nn.parameter import Parameter
 from minitorch.tensor import Tensor
 
-__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "BatchNorm3d", "SyncBatchNorm"]
 
 
-class _BatchNorm(Module):
-    """The state of a batch norm; subclasses say which inputs they accept (`dims`)."""
+class _NormBase(Module):
+    """The state of a batch or instance norm: an affine map and running statistics, either of which may be missing.
+
+    Subclasses say which inputs they accept: `dims`, the numbers of dimensions.
+    """
 
     dims: tuple[int, ...] = ()
     _version = 2  # the first layout had no num_batches_tracked
@@ -43,15 +46,21 @@ class _BatchNorm(Module):
         self.affine = affine
         self.track_running_stats = track_running_stats
 
-        def per_channel(make: Any) -> Tensor:
-            return make(num_features, device=device, dtype=dtype)
+        def per_channel() -> Tensor:
+            return minitorch.empty(num_features, device=device, dtype=dtype)
 
-        self.register_parameter("weight", Parameter(per_channel(minitorch.ones)) if affine else None)
-        self.register_parameter("bias", Parameter(per_channel(minitorch.zeros)) if affine and bias else None)
-        self.register_buffer("running_mean", per_channel(minitorch.zeros) if track_running_stats else None)
-        self.register_buffer("running_var", per_channel(minitorch.ones) if track_running_stats else None)
+        self.register_parameter("weight", Parameter(per_channel()) if affine else None)
+        self.register_parameter("bias", Parameter(per_channel()) if affine and bias else None)
+        self.register_buffer("running_mean", per_channel() if track_running_stats else None)
+        self.register_buffer("running_var", per_channel() if track_running_stats else None)
         count = minitorch.tensor(0, dtype=minitorch.int64, device=device)
         self.register_buffer("num_batches_tracked", count if track_running_stats else None)
+        self.reset_parameters()
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.ndim not in self.dims:
+            expected = " or ".join(f"{d}D" for d in self.dims)
+            raise ValueError(f"expected {expected} input (got {input.ndim}D input)")
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, local_metadata: dict[str, Any], *lists: Any) -> None:
         """A state of version 1, or of none, keeps the number of batches that is here."""
@@ -69,15 +78,23 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Forget the batches seen, and make the affine map the identity."""
         self.reset_running_stats()
-        if self.weight is not None:
+        if self.affine:
             init.ones_(self.weight)
-        if self.bias is not None:
-            init.zeros_(self.bias)
+            if self.bias is not None:
+                init.zeros_(self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
+            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class _BatchNorm(_NormBase):
+    """What a batch norm does; subclasses say which inputs they accept."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in self.dims:
-            expected = " or ".join(f"{d}D" for d in self.dims)
-            raise ValueError(f"expected {expected} input (got {input.ndim}D input)")
+        self._check_input_dim(input)
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.track_running_stats and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
@@ -94,12 +111,6 @@ class _BatchNorm(Module):
             by_batch,
             momentum,
             self.eps,
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, affine={self.affine}, "
-            f"bias={self.bias is not None}, track_running_stats={self.track_running_stats}"
         )
 
 
@@ -126,3 +137,50 @@ class BatchNorm3d(_BatchNorm):
     """`BatchNorm1d` for volumes x (N, C, D, H, W)."""
 
     dims = (5,)
+
+
+class SyncBatchNorm(_BatchNorm):
+    """`BatchNorm1d` for x (N, C, …), with the statistics of all processes' batches together.
+
+    There are no process groups here, so that the batch at hand is all there is, as in torch where none was started.
+    """
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        process_group: Any = None,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype, bias=bias)
+        self.process_group = process_group
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.ndim < 2:
+            raise ValueError(f"expected at least 2D input (got {input.ndim}D input)")
+        if input.shape[1] == 0:
+            raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:
+        """`module` with every batch norm in it made a SyncBatchNorm that has the same tensors."""
+        converted = cls._holding_the_same(module, process_group) if isinstance(module, _BatchNorm) else module
+        for name, child in module.named_children():
+            converted.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return converted
+
+    @staticmethod
+    def _holding_the_same(norm: _BatchNorm, process_group: Any) -> SyncBatchNorm:
+        options = norm.num_features, norm.eps, norm.momentum, norm.affine, norm.track_running_stats
+        made = SyncBatchNorm(*options, process_group, bias=norm.bias is not None)
+        if norm.affine:
+            made.weight, made.bias = norm.weight, norm.bias
+        for name in ("running_mean", "running_var", "num_batches_tracked", "training"):
+            setattr(made, name, getattr(norm, name))
+        return made

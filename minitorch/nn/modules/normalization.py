@@ -1,4 +1,4 @@
-"""Layer, group and RMS normalisation: no running statistics, so training and evaluation are the same.
+"""Layer, group, RMS and local response normalisation: no running statistics, so training and evaluation are the same.
 
 The formulas are in `minitorch/ops/normalize.py`.
 """
@@ -11,11 +11,12 @@ from typing import Any
 import minitorch
 from minitorch.nn import functional as F
 from minitorch.nn import init
+from minitorch.nn.modules import _functions
 from minitorch.nn.modules.module import Module
 from minitorch.nn.parameter import Parameter
 from minitorch.tensor import Tensor
 
-__all__ = ["GroupNorm", "LayerNorm", "RMSNorm"]
+__all__ = ["CrossMapLRN2d", "GroupNorm", "LayerNorm", "LocalResponseNorm", "RMSNorm"]
 
 
 class _Affine(Module):
@@ -124,6 +125,36 @@ class RMSNorm(Module):
 
     def extra_repr(self) -> str:
         return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+
+
+class LocalResponseNorm(Module):
+    """y_c = x_c / (k + α · mean of x²_j over the `size` channels j around c)^β, x (N, C, …) (Krizhevsky et al., 2012)
+
+    Beyond the first and the last channel stand zeros, which count as channels.
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__()
+        self.size = size
+        self.alpha = alpha
+        self.beta = beta
+        self.k = k
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class CrossMapLRN2d(LocalResponseNorm):
+    """`LocalResponseNorm` of images x (N, C, H, W) as Lua Torch had it, with its faults: see `_functions.py`."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__(size, alpha, beta, k)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return _functions.CrossMapLRN2d.apply(input, self.size, self.alpha, self.beta, self.k)
 
 
 def _as_shape(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:

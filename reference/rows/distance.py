@@ -1,0 +1,34 @@
+"""Rows of distances between vectors."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+
+import minitorch
+from minitorch.nn import functional as ours
+
+from ..strategies import floats, ints, of
+from ..table import pair
+
+# half: its gradient is a difference of two larger ones.
+pair("cosine_similarity", F.cosine_similarity, ours.cosine_similarity, a=floats("N 5"), b=floats("N 5"), dim=of(0, 1, -1),
+    eps=of(1e-8, 0.5), empty=False, smooth={"eps": of(1e-8)}, half=8)  # fmt: skip
+pair(
+    "pairwise_distance",
+    F.pairwise_distance,
+    ours.pairwise_distance,
+    a=floats("N 5"),
+    b=floats("N 5"),
+    p=of(2, 1),
+    eps=of(1e-6, 0.1),
+)
+# Rows that are equal or share numbers, in which distances and differences are 0. torch's backward of no rows ends the process.
+for some in ({}, {"ties": True, "low": -1, "high": 1}):
+    pair("pdist", torch.pdist, minitorch.pdist, x=floats("N 3", **some), p=of(2.0, 1.0, 0.0, 0.5, 1.5, 3.0, math.inf), second_order=False,
+        empty=False, special=False, smooth={"x": floats("N 3"), "p": of(2.0, 1.5, 3.0)})  # fmt: skip
+pair("pdist", torch.pdist, minitorch.pdist, x=floats("N D"), p=of(2.0, -1.0), differentiable=False, special=False)
+pair("pdist", torch.pdist, minitorch.pdist, x=ints("N D"))
+pair("pdist", torch.pdist, minitorch.pdist, x=floats("N"), differentiable=False)
