@@ -40,8 +40,8 @@ __all__ = [
     "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean", "median",
     "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multiply", "mv",
     "nan_to_num", "nan_to_num_", "nanmean", "nansum", "narrow", "ne", "neg", "neg_", "negative", "negative_", "nll_loss",
-    "nonzero", "norm", "normalize", "not_equal", "numel", "one_hot", "outer", "permute", "polygamma", "positive", "pow",
-    "prelu", "prod", "put", "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "repeat",
+    "nonzero", "norm", "normalize", "not_equal", "numel", "one_hot", "outer", "pdist", "permute", "polygamma", "positive",
+    "pow", "prelu", "prod", "put", "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "repeat",
     "repeat_interleave", "reshape", "resize_as_", "rms_norm", "roll", "rot90", "round", "round_", "row_stack", "rsqrt",
     "rsqrt_", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin",
     "sin_", "sinh", "sinh_", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split",
@@ -750,6 +750,9 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 
 def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """C_ij = a_i b_j of two vectors."""
+
+def pdist(input: Tensor, p: float = 2.0, *, out: Tensor | None = None) -> Tensor:
+    """‖x_i − x_j‖_p of every two rows i < j of x (N, D): N (N − 1) / 2 numbers, those of the first row first."""
 
 def permute(input: Tensor, dims: Sizes) -> Tensor:
     """x with its dimensions in the order `dims`."""
