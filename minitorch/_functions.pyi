@@ -43,12 +43,13 @@ __all__ = [
     "nonzero", "norm", "normalize", "not_equal", "numel", "one_hot", "outer", "pdist", "permute", "polygamma", "positive",
     "pow", "prelu", "prod", "put", "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "repeat",
     "repeat_interleave", "reshape", "resize_as_", "rms_norm", "roll", "rot90", "round", "round_", "row_stack", "rsqrt",
-    "rsqrt_", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin",
-    "sin_", "sinh", "sinh_", "smooth_l1_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split",
-    "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes",
-    "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot",
-    "threshold", "tile", "topk", "trace", "transpose", "tril", "triu", "true_divide", "trunc", "trunc_", "trunc_divide",
-    "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy", "xlogy_", "zero_"
+    "rsqrt_", "scaled_dot_product_attention", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sigmoid_",
+    "sign", "signbit", "silu", "sin", "sin_", "sinh", "sinh_", "smooth_l1_loss", "softmax", "softmin", "softplus",
+    "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std", "std_mean",
+    "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_",
+    "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril", "triu",
+    "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view",
+    "vstack", "where", "xlogy", "xlogy_", "zero_"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -828,6 +829,9 @@ def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def rsqrt_(input: Tensor) -> Tensor:
     """1 / √x"""
+
+def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0, is_causal: bool = False, *, scale: float | None = None, enable_gqa: bool = False) -> Tensor:
+    """softmax(s · Q Kᵀ + M) V: each query's mean of the values, weighted by its products with the keys; s = 1/√E unless given."""
 
 def scatter(input: Tensor, dim: int, index: Tensor, src: Tensor | float | None = None, *, value: float | None = None, reduce: str | None = None, out: Tensor | None = None) -> Tensor:
     """x with src[i][j] (or a number) put at x[index[i][j]][j] for dim = 0, and so on; or added or multiplied there."""

@@ -131,7 +131,7 @@ LEAST = 2.0**-126 / 2.0**-23  # what is computed from smaller float32 numbers ha
 OVERFLOW_ON_THE_WAY = {
     "matmul", "mm", "bmm", "mv", "inner", "tensordot", "linear", "bilinear", "addmm", "addmv", "addr", "baddbmm", "addbmm",
     "einsum", "layer_norm", "group_norm", "batch_norm", "instance_norm", "prod", "cumprod", "gelu", "cross_entropy",
-    "rsqrt", "bernoulli_slope",
+    "rsqrt", "bernoulli_slope", "scaled_dot_product_attention", "attention",
 }  # fmt: skip
 
 
@@ -388,6 +388,7 @@ def keeps_only_what_it_names(row: Row, source: Source) -> None:
         if node is None or not hasattr(node, "plan"):
             continue
         named = {n for d in (*node.op.derivatives, *itertools.chain(*node.op.twin_derivatives.values())) for n in d.names}
+        named |= {*node.op.grad_fn_asks}  # what the node's name depends on
         assert set(node.plan.names) <= named, f"{row} keeps {set(node.plan.names) - named} without being asked"
         if not node.op.declaration.variadic:
             assert len(node.saved) == len(node.plan.names), f"{row}: {len(node.saved)} values for {node.plan.names}"

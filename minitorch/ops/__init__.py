@@ -7,6 +7,7 @@ from ..op.declaring import tell_derivatives
 from . import (
     about,
     activation,
+    attention,
     compare,
     distance,
     division,
@@ -37,6 +38,6 @@ from . import (
 tell_derivatives()
 
 __all__ = [
-    "about", "activation", "compare", "distance", "division", "dropout", "einsum", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul", "mixing",
+    "about", "activation", "attention", "compare", "distance", "division", "dropout", "einsum", "elementwise", "extremes", "gather", "index", "inplace", "loss", "masked", "matmul", "mixing",
     "normalize", "pad", "rearrange", "reduce", "repeat", "sampling", "scan", "shape", "sort", "special", "strided",
 ]  # fmt: skip

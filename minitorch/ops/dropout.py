@@ -111,6 +111,12 @@ def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     return _saturated(input, _channels(input, p, train), p, train)
 
 
+def noise_of(input: Tensor, shape: tuple[int, ...], p: float) -> Tensor:
+    """What dropout would multiply a tensor of this shape, and of the input's dtype, by: 0 or 1/(1 − p)."""
+    like = input.new_empty(shape)
+    return dropout_noise(like, p) if not _certain(like, p, True) else input.new_zeros(()) if p else input.new_ones(())
+
+
 def _dropped(input: Tensor, like: Tensor, p: float, train: bool) -> Tensor:
     """input · noise, one noise for each element of `like`."""
     if _certain(input, p, train):

@@ -7,6 +7,7 @@ may be left out, checks of batch sizes, and functions made of several ops.
 from __future__ import annotations
 
 from minitorch.nn.functional.activations import *
+from minitorch.nn.functional.attention import *
 from minitorch.nn.functional.distances import *
 from minitorch.nn.functional.dropouts import *
 from minitorch.nn.functional.losses import *
