@@ -26,30 +26,33 @@ __all__ = [
     "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_shapes", "broadcast_tensors",
     "broadcast_to", "cat", "ceil", "ceil_", "celu", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min",
     "clamp_min_", "clip", "clip_", "clone", "column_stack", "concat", "concatenate", "constant_pad_nd", "contiguous",
-    "copysign", "cos", "cos_", "cosh", "cosh_", "count_nonzero", "cross_entropy", "cummax", "cummin", "cumprod", "cumsum",
-    "detach_", "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide", "dot", "dropout", "dstack", "einsum",
-    "elu", "embedding", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp", "exp2", "exp2_", "exp_", "expand",
-    "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_", "flatten", "flip", "fliplr",
-    "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_", "gather", "ge", "gelu", "ger",
-    "glu", "greater", "greater_equal", "group_norm", "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside",
-    "hstack", "huber_loss", "hypot", "index_add", "index_copy", "index_fill", "index_put", "index_put_", "index_select",
-    "inner", "instance_norm", "is_complex", "is_floating_point", "is_inference", "isclose", "isfinite", "isinf", "isnan",
-    "isneginf", "isposinf", "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm", "le", "leaky_relu", "lerp", "less",
-    "less_equal", "lgamma", "linear", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax",
-    "logaddexp", "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logit_", "logsigmoid",
-    "logsumexp", "lt", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean", "median",
-    "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multiply", "mv",
-    "nan_to_num", "nan_to_num_", "nanmean", "nansum", "narrow", "ne", "neg", "neg_", "negative", "negative_", "nll_loss",
-    "nonzero", "norm", "normalize", "not_equal", "numel", "one_hot", "outer", "pdist", "permute", "polygamma", "positive",
-    "pow", "prelu", "prod", "put", "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "repeat",
-    "repeat_interleave", "reshape", "resize_as_", "rms_norm", "roll", "rot90", "round", "round_", "row_stack", "rsqrt",
-    "rsqrt_", "scaled_dot_product_attention", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sigmoid_",
-    "sign", "signbit", "silu", "sin", "sin_", "sinh", "sinh_", "smooth_l1_loss", "softmax", "softmin", "softplus",
-    "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std", "std_mean",
-    "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_",
-    "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril", "triu",
-    "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view",
-    "vstack", "where", "xlogy", "xlogy_", "zero_"
+    "copysign", "cos", "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero",
+    "cross_entropy", "cummax", "cummin", "cumprod", "cumsum", "detach_", "diag", "diag_embed", "diagonal", "digamma", "dist",
+    "div", "divide", "dot", "dropout", "dstack", "einsum", "elu", "embedding", "eq", "equal", "erf", "erf_", "erfc", "erfc_",
+    "erfinv", "exp", "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout",
+    "fill_", "fix", "fix_", "flatten", "flip", "fliplr", "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod",
+    "frac", "frac_", "gather", "gaussian_nll_loss", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "group_norm",
+    "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "hstack", "huber_loss",
+    "hypot", "index_add", "index_copy", "index_fill", "index_put", "index_put_", "index_select", "inner", "instance_norm",
+    "is_complex", "is_floating_point", "is_inference", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
+    "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma",
+    "linear", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp",
+    "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp",
+    "lt", "margin_ranking_loss", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean",
+    "median", "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul",
+    "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num",
+    "nan_to_num_", "nanmean", "nansum", "narrow", "ne", "neg", "neg_", "negative", "negative_", "nll_loss", "nonzero",
+    "norm", "normalize", "not_equal", "numel", "one_hot", "outer", "pairwise_distance", "pdist", "permute",
+    "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "ravel", "reciprocal", "reciprocal_", "relu",
+    "relu6", "relu_", "remainder", "repeat", "repeat_interleave", "reshape", "resize_as_", "rms_norm", "roll", "rot90",
+    "round", "round_", "row_stack", "rsqrt", "rsqrt_", "scaled_dot_product_attention", "scatter", "scatter_add", "select",
+    "selu", "sgn", "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin", "sin_", "sinh", "sinh_", "smooth_l1_loss",
+    "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_",
+    "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t",
+    "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile",
+    "topk", "trace", "transpose", "tril", "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu", "true_divide",
+    "trunc", "trunc_", "trunc_divide", "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack",
+    "where", "xlogy", "xlogy_", "zero_"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -305,6 +308,12 @@ def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def cosh_(input: Tensor) -> Tensor:
     """cosh x"""
 
+def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
+    """1 − cos(x₁, x₂) where y is 1, max(0, cos(x₁, x₂) − margin) where it is −1, for rows (N, D) and y (N), or (D) and y ()."""
+
+def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-08) -> Tensor:
+    """⟨x₁, x₂⟩ / (max(‖x₁‖, ε) max(‖x₂‖, ε)) along `dim`"""
+
 def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
     """How many over `dim` are not 0."""
 
@@ -463,6 +472,9 @@ def frac_(input: Tensor) -> Tensor:
 def gather(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """out[i][j] = x[index[i][j]][j] for dim = 0, and so on: one element of x per element of index."""
 
+def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: Flag = False, eps: float = 1e-06, reduction: Reduction = 'mean') -> Tensor:
+    """½ (ln v + (x − y)² / v) for a normal distribution with mean x and variance v (Nix and Weigend, 1994); `full` adds ½ ln 2π."""
+
 def ge(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a ≥ b"""
 
@@ -495,6 +507,9 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tens
 
 def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Tensor:
     """0 below 0, 1 above 0, and b at a = 0"""
+
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
+    """x where y is 1, max(0, margin − x) where it is −1, and their sum elsewhere."""
 
 def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """The tensors beside each other: along dimension 1, or 0 for vectors."""
@@ -650,6 +665,9 @@ def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False, *, out: Tensor | 
 def lt(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a < b"""
 
+def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
+    """max(0, −y (x₁ − x₂) + margin): x₁ should be larger where y is 1, x₂ where it is −1."""
+
 def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
     """x with `value` (a number or 0-d tensor) where the mask is True; x and mask broadcast."""
 
@@ -700,6 +718,15 @@ def msort(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def mul(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a · b"""
+
+def multi_margin_loss(input: Tensor, target: Tensor, p: Any = 1, margin: float = 1.0, weight: Tensor | None = None, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
+    """w_y Σ_{c≠y} max(0, margin − x_y + x_c)^p / C for scores x (N, C) or (C) and classes y (N); p is 1 or 2."""
+
+def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
+    """Σ_y Σ_c max(0, 1 − x_y + x_c) / C over the classes y that are right and all c that are not, for scores x (N, C) or (C)."""
+
+def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
+    """−Σ_c w_c (y_c ln σ(x_c) + (1 − y_c) ln σ(−x_c)) / C along the last dimension: a mean of binary cross-entropies of logits."""
 
 def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
     """a v for a matrix (N, K) and a vector (K)."""
@@ -752,11 +779,17 @@ def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
 def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """C_ij = a_i b_j of two vectors."""
 
+def pairwise_distance(x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-06, keepdim: bool = False) -> Tensor:
+    """‖x₁ − x₂ + ε‖_p along the last dimension"""
+
 def pdist(input: Tensor, p: float = 2.0, *, out: Tensor | None = None) -> Tensor:
     """‖x_i − x_j‖_p of every two rows i < j of x (N, D): N (N − 1) / 2 numbers, those of the first row first."""
 
 def permute(input: Tensor, dims: Sizes) -> Tensor:
     """x with its dimensions in the order `dims`."""
+
+def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: Flag | None = None, eps: float = 1e-08, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
+    """eˣ − y x for the logarithm x of an expected count, or x − y ln(x + ε) for the count itself (`log_input=False`)."""
 
 def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """ψ⁽ⁿ⁾(x), the n-th derivative of digamma."""
@@ -878,6 +911,9 @@ def sinh_(input: Tensor) -> Tensor:
 def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', beta: float = 1.0) -> Tensor:
     """d² / 2β where d = |x − y| < β, and d − β/2 beyond: quadratic near 0, linear far away."""
 
+def soft_margin_loss(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
+    """ln(1 + e^(−y x)) for scores x and targets y of −1 or 1, which broadcast to x's shape."""
+
 def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tensor:
     """p_i = exp(x_i) / Σ_j exp(x_j) along `dim`: positive numbers that sum to 1."""
 
@@ -987,6 +1023,12 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The lower triangle of x: elements above the `diagonal`-th diagonal become 0."""
+
+def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-06, swap: bool = False, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
+    """max(0, d(a, p) − d(a, n) + margin) for rows (N, D) or (D) and d(x, y) = ‖x − y + ε‖_p."""
+
+def triplet_margin_with_distance_loss(anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Any = None, margin: float = 1.0, swap: bool = False, reduction: Reduction = 'mean') -> Tensor:
+    """max(0, d(a, p) − d(a, n) + margin) with a distance d that is given: a function of two Tensors."""
 
 def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The upper triangle of x: elements below the `diagonal`-th diagonal become 0."""

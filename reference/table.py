@@ -28,7 +28,10 @@ from .strategies import Source, Strategy, bools, expanded, floats, ints, several
 torch.backends.opt_einsum.enabled = False
 
 COPIES = "torch's reshape or expand happens to make a copy on the way, which is what it keeps"  # a row's `keeps_more`
-FAMILIES = ("elementwise", "reduce", "shape", "index", "matmul", "activation", "normalize", "attention", "distance", "loss")
+FAMILIES = (
+    "elementwise", "reduce", "shape", "index", "matmul", "activation", "normalize", "attention", "distance", "loss",
+    "margin_loss",
+)  # fmt: skip
 
 
 class Row:

@@ -24,7 +24,7 @@ import minitorch.nn.functional as F
 from minitorch.kernels.cpu import blocks, gelu, softmax
 from minitorch.op import Op, ops
 from minitorch.ops.activation import softmax_kernel
-from minitorch.ops.loss import nll_of_logits
+from minitorch.ops.class_loss import nll_of_logits
 from minitorch.ops.normalize import norm
 
 TWINS = [op for op in ops if "cpu" in op.twins or "cpu" in op.twin_derivatives]

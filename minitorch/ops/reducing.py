@@ -1,13 +1,17 @@
 """What all losses share: how the losses of the elements become one, and the warnings and refusals about that.
 
-Read next: `loss.py`.
+Read next: `regression_loss.py`.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import TYPE_CHECKING, Any
 
+from ..arrays.device import must_hold
 from ..arrays.warning import warn
+from ..autograd.grad_mode import is_grad_enabled
 from .rearrange import broadcast_tensors
 
 if TYPE_CHECKING:
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
 def reduced(loss: Tensor, reduction: str) -> Tensor:
     """The mean or sum of the elements' losses, or the losses themselves."""
-    check_reduction(reduction)
+    reduction = check_reduction(reduction)
     if reduction == "none":
         return loss
     return loss.mean() if reduction == "mean" else loss.sum()
@@ -27,6 +31,7 @@ def weighted(loss: Tensor, weight: Tensor | None, input: Tensor, reduction: str)
     if weight is None:
         return reduced(loss, reduction)
     check_weight(weight, input)
+    reduction = check_reduction(reduction)
     total = reduced(loss * weight, "sum" if reduction == "mean" else reduction)
     return total / weight.sum() if reduction == "mean" else total
 
@@ -37,20 +42,75 @@ def check_weight(weight: Tensor, input: Tensor) -> None:
         raise ValueError(f"Weights and input must have the same size, got {tuple(weight.shape)} and {tuple(input.shape)}.")
 
 
-def reduction_of(size_average: Any, reduce: Any, reduction: str) -> str:
-    """`reduction`, or what the deprecated size_average and reduce mean if one is given."""
-    if size_average is None and reduce is None:
-        return reduction
+def no_gradient(function: str, **constants: Tensor | None) -> None:
+    """RuntimeError if somebody wants a gradient where torch has none: for the weights of classes, for one."""
+    for name, x in constants.items():
+        if x is not None and x.requires_grad and is_grad_enabled():
+            raise RuntimeError(
+                f"The function '{function}' is not differentiable with respect to argument '{name}'. This input cannot have "
+                "requires_grad True: detach() it."
+            )
+
+
+def all_must_hold(condition: Tensor, words: str) -> None:
+    """RuntimeError in those words unless it is True everywhere; on a GPU that is noticed later, so that nobody waits for it."""
+    everywhere = condition.all()
+    if condition.is_cuda:
+        must_hold(everywhere._array, RuntimeError, words)
+    elif not bool(everywhere):
+        raise RuntimeError(words)
+
+
+def takes_size_average(function: Any = None, *, before: str = "reduce") -> Any:
+    """A function with a `reduction` that also takes its old names, `size_average` and `reduce`, at torch's places.
+
+    `reduce` has its place before `reduction`, and size_average has its own before that one, or before another parameter.
+    """
+    if function is None:
+        return functools.partial(takes_size_average, before=before)
+    signature = _with_old_names(inspect.signature(function), before)
+    first = list(signature.parameters).index("size_average")
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if len(args) > first or "size_average" in kwargs or "reduce" in kwargs:
+            kwargs, args = signature.bind(*args, **kwargs).arguments, ()
+            size_average, reduce = kwargs.pop("size_average", None), kwargs.pop("reduce", None)
+            if size_average is not None or reduce is not None:
+                kwargs["reduction"] = _meant(size_average, reduce)
+        return function(*args, **kwargs)
+
+    made: Any = call
+    made.__signature__ = signature
+    return made
+
+
+def _with_old_names(signature: inspect.Signature, before: str) -> inspect.Signature:
+    """The signature with the two parameters at their places."""
+    parameters = list(signature.parameters.values())
+    for name, follower in (("reduce", "reduction"), ("size_average", before)):
+        place = [p.name for p in parameters].index(follower)
+        old = inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation="Flag | None")
+        parameters.insert(place, old)
+    return signature.replace(parameters=parameters)
+
+
+def _meant(size_average: Any, reduce: Any) -> str:
+    """The reduction that the two say; what is not given counts as True."""
     average, reduces = size_average is None or bool(size_average), reduce is None or bool(reduce)
     meant = "none" if not reduces else "mean" if average else "sum"
     warn(f"size_average and reduce args will be deprecated, please use reduction='{meant}' instead.")
     return meant
 
 
-def check_reduction(reduction: str) -> None:
-    """ValueError unless it is one of the three."""
+def check_reduction(reduction: str) -> str:
+    """The reduction; ValueError unless it is one of the three. "elementwise_mean" is an old name of the mean."""
+    if reduction == "elementwise_mean":
+        warn("reduction='elementwise_mean' is deprecated. Please use reduction='mean' instead.")
+        return "mean"
     if not isinstance(reduction, str) or reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction; it is 'none', 'mean' or 'sum'")
+    return reduction
 
 
 def in_one_shape(input: Tensor, target: Tensor) -> tuple[Tensor, ...]:

@@ -58,7 +58,73 @@ def log_probabilities(choose: Any, rng: np.random.Generator, options: dict[str, 
     return [np.log(p), np.log(q) if options.get("log_target") else np.where(rng.random(q.shape) < 0.2, 0, q)]
 
 
+# Predictions and targets of other kinds; ties at the hinges, and targets that are none of those asked for.
+
+
+def signs(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """−1 and 1, and 0 now and then."""
+    return np.asarray(rng.choice([-1.0, 1.0, 1.0, -1.0, 0.0], shape))
+
+
+def halves(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Multiples of ½."""
+    return np.asarray(np.round(rng.standard_normal(shape) * 2) / 2)
+
+
+def signed(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
+    """Scores or distances, and −1 or 1 for each."""
+    shape = choose(one_of([(5, 3), (4,), (0, 3)]))
+    return [halves(rng, shape), signs(rng, shape).astype(choose(one_of([np.float64, np.int64])))]
+
+
+def ranked(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
+    """Two scores, and which of them should be larger; sometimes of another number of dimensions."""
+    shape = choose(one_of([(5, 3), (4,)]))
+    return [halves(rng, shape), halves(rng, shape), signs(rng, choose(one_of([shape, shape, (1,)])))]
+
+
+def embedded(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
+    """Two vectors, or two rows of them, and whether they are alike; sometimes of a shape that will not do."""
+    shape = choose(one_of([(5, 3), (3,), (0, 3), (2, 2, 3)]))
+    return [rng.standard_normal(shape), halves(rng, shape), signs(rng, shape[:-1])]
+
+
+def triplets(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
+    """Anchor, positive and negative; sometimes one has too few dimensions."""
+    shape = choose(one_of([(5, 3), (3,), (2, 2, 3)]))
+    return [
+        rng.standard_normal(shape),
+        halves(rng, shape),
+        halves(rng, choose(one_of([shape, shape, shape[:-1] or (1, 3)]))),
+    ]
+
+
+def one_class(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
+    """Scores and the class that should lead; sometimes one that is not there."""
+    shape = choose(one_of([(5, 4), (4,)]))
+    return [halves(rng, shape), rng.integers(0, choose(one_of([4, 4, 6])), shape[:-1])]
+
+
+def several_classes(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
+    """Scores and the classes that should lead, before −1; sometimes one that is not there."""
+    shape = choose(one_of([(5, 4), (4,)]))
+    return [halves(rng, shape), rng.integers(-1, choose(one_of([4, 4, 5])), shape)]
+
+
+def normals(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
+    """Means, targets and variances, of fewer sizes sometimes; a float; and some that are wrong."""
+    x, y = rng.standard_normal((2, 4, 3))
+    shape = choose(one_of([(4, 3), (4,), (4, 1), (1, 3), (3,), (4, 2), ()]))
+    return [x, y, choose(one_of([0.5, rng.random(shape), rng.random(shape), rng.random(shape) - 0.1]))]
+
+
+def counts(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
+    """Expected counts, or their logarithms, and counts."""
+    return [rng.random((5, 3)) * 2, rng.integers(0, 4, (5, 3)).astype(np.float64)]
+
+
 known = one_of(["mean", "sum", "none"])
+margins = one_of([0.5, 2.0, 1])
 
 
 def reduced(**options: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
@@ -91,4 +157,19 @@ ROWS = [
         logits,
     ),
     Row("KLDivLoss", optional(reduction=one_of(["mean", "sum", "none", "batchmean"]), log_target=flags), log_probabilities),
+    Row("NLLLoss2d", reduced(weight=class_weight, ignore_index=one_of([-100, 1])), classes),
+    Row("PoissonNLLLoss", reduced(log_input=flags, full=flags, eps=one_of([1e-3])), counts),
+    Row("GaussianNLLLoss", reduced(full=flags, eps=one_of([1e-3, 0.5])), normals),
+    Row("SoftMarginLoss", reduced(), signed),
+    Row("MultiLabelSoftMarginLoss", reduced(weight=st.just(np.array([0.5, 2.0, 1.0]))), logits),
+    Row("HingeEmbeddingLoss", reduced(margin=margins), signed),
+    Row("MarginRankingLoss", reduced(margin=margins), ranked),
+    Row("CosineEmbeddingLoss", reduced(margin=one_of([0.5, -0.5])), embedded),
+    Row("MultiMarginLoss", reduced(p=one_of([1, 2, 3]), margin=margins, weight=class_weight), one_class),
+    Row("MultiLabelMarginLoss", reduced(), several_classes),
+    Row(
+        "TripletMarginLoss",
+        reduced(margin=one_of([0.5, 2.0, 0.0]), p=one_of([1, 2.0, 3.0]), eps=one_of([1e-3]), swap=flags),
+        triplets,
+    ),
 ]

@@ -1,4 +1,4 @@
-"""Rows of `ops/loss.py`: every reduction, weights, ignored classes, smoothing, probabilities; equal inputs and knees drawn."""
+"""Rows of losses: every reduction, weights, ignored classes, smoothing, probabilities; equal inputs and knees drawn."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as TF
 
 from minitorch.nn import functional as F
-from minitorch.ops.loss import bernoulli_slope
+from minitorch.ops.probability_loss import bernoulli_slope
 
 from ..strategies import Source, floats, given, laid_out, of, positive
 from ..table import pair

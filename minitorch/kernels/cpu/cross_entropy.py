@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...ops.activation import log_softmax_kernel
-from ...ops.loss import nll_of_logits
+from ...ops.class_loss import nll_of_logits
 from .blocks import in_blocks, served
 from .softmax import log_softmax
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...arrays.device import must_hold
-from ...ops.loss import nll_of_logits, out_of_bounds
+from ...ops.class_loss import nll_of_logits, out_of_bounds
 from . import TYPES, Kernel, computed, threads_for
 from .softmax import LOG_SOFTMAX
 from .softmax import forward as rows_forward

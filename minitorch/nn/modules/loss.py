@@ -1,44 +1,44 @@
 """Losses as layers: a function of `minitorch.nn.functional` with its options, and `reduction` "mean", "sum" or "none".
 
-The formulas and derivatives are in `minitorch/ops/loss.py`.
+The formulas and derivatives are in `minitorch/ops/regression_loss.py` and the files beside it that it names.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
+from minitorch.arrays.warning import warn
 from minitorch.nn import functional as F
 from minitorch.nn.modules.module import Module
-from minitorch.ops.reducing import reduction_of
+from minitorch.ops.reducing import takes_size_average
 from minitorch.tensor import Tensor
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "NLLLoss",
-    "SmoothL1Loss",
+    "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss", "HingeEmbeddingLoss",
+    "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss",
+    "MultiMarginLoss", "NLLLoss", "NLLLoss2d", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss", "TripletMarginLoss",
 ]  # fmt: skip
 
 
 class _Loss(Module):
-    """A loss with a reduction. `size_average` and `reduce` are its old names, which torch still accepts."""
+    """A loss with a reduction."""
 
-    def __init__(self, size_average: bool | None = None, reduce: bool | None = None, reduction: str = "mean") -> None:
+    @takes_size_average
+    def __init__(self, reduction: str = "mean") -> None:
         super().__init__()
-        self.reduction = reduction_of(size_average, reduce, reduction)
+        self.reduction = reduction
 
 
 class _WeightedLoss(_Loss):
     """A loss with a weight per class or element, a buffer."""
 
-    def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
+    @takes_size_average
+    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
 
 
-# ---- distances -----------------------------------------------------------------------------------------------------
+# ---- predicted numbers ---------------------------------------------------------------------------------------------
 
 
 class MSELoss(_Loss):
@@ -62,14 +62,9 @@ class L1Loss(_Loss):
 class SmoothL1Loss(_Loss):
     """d² / 2β for d = |x − y| < β, d − β/2 beyond"""
 
-    def __init__(
-        self,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-        beta: float = 1.0,
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
+    @takes_size_average
+    def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
+        super().__init__(reduction=reduction)
         self.beta = beta
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -80,6 +75,8 @@ class HuberLoss(_Loss):
     """d² / 2 for d = |x − y| ≤ δ, δ (d − δ/2) beyond (Huber, 1964)"""
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+        if not isinstance(delta, (float, int)):
+            raise TypeError(f"delta must be a float or int, got: {type(delta)}")
         super().__init__(reduction=reduction)
         self.delta = delta
 
@@ -87,7 +84,41 @@ class HuberLoss(_Loss):
         return F.huber_loss(input, target, reduction=self.reduction, delta=self.delta)
 
 
-# ---- classes -------------------------------------------------------------------------------------------------------
+class GaussianNLLLoss(_Loss):
+    """½ (ln v + (x − y)² / v), minus the logarithm of a normal density with mean x and variance v at least `eps`
+
+    (Nix and Weigend, 1994). The variance is the third input, of x's shape, or without its last dimension, or a float; `full` adds
+    the constant ½ ln 2π.
+    """
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.full = full
+        self.eps = eps
+
+    def forward(self, input: Tensor, target: Tensor, var: Tensor | float) -> Tensor:
+        return F.gaussian_nll_loss(input, target, var, full=self.full, eps=self.eps, reduction=self.reduction)
+
+
+class PoissonNLLLoss(_Loss):
+    """eˣ − y x for the logarithm x of an expected count, or λ − y ln(λ + ε) for the count λ itself (`log_input=False`)
+
+    `full` adds Stirling's approximation of ln y!, where y > 1.
+    """
+
+    @takes_size_average(before="eps")
+    def __init__(self, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.log_input = log_input
+        self.full = full
+        self.eps = eps
+
+    def forward(self, log_input: Tensor, target: Tensor) -> Tensor:
+        options = {"log_input": self.log_input, "full": self.full, "eps": self.eps}
+        return F.poisson_nll_loss(log_input, target, **options, reduction=self.reduction)
+
+
+# ---- predicted classes ---------------------------------------------------------------------------------------------
 
 
 class CrossEntropyLoss(_WeightedLoss):
@@ -100,16 +131,15 @@ class CrossEntropyLoss(_WeightedLoss):
     tensor(2.3026)
     """
 
+    @takes_size_average(before="ignore_index")
     def __init__(
         self,
         weight: Tensor | None = None,
-        size_average: bool | None = None,
         ignore_index: int = -100,
-        reduce: bool | None = None,
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(weight, size_average, reduce, reduction)
+        super().__init__(weight, reduction=reduction)
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
 
@@ -127,22 +157,53 @@ class CrossEntropyLoss(_WeightedLoss):
 class NLLLoss(_WeightedLoss):
     """−w_y x_y for log-probabilities x (N, C, …) and classes y (N, …)"""
 
-    def __init__(
-        self,
-        weight: Tensor | None = None,
-        size_average: bool | None = None,
-        ignore_index: int = -100,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-    ) -> None:
-        super().__init__(weight, size_average, reduce, reduction)
+    @takes_size_average(before="ignore_index")
+    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
+        super().__init__(weight, reduction=reduction)
         self.ignore_index = ignore_index
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.nll_loss(input, target, weight=self.weight, ignore_index=self.ignore_index, reduction=self.reduction)
 
 
-# ---- probabilities -------------------------------------------------------------------------------------------------
+class NLLLoss2d(NLLLoss):
+    """The old name of `NLLLoss`, which takes images as well."""
+
+    @takes_size_average(before="ignore_index")
+    def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean") -> None:
+        warn("`NLLLoss2d` has been deprecated. Please use `NLLLoss` instead as a drop-in replacement.", FutureWarning)
+        super().__init__(weight, ignore_index=ignore_index, reduction=reduction)
+
+
+class MultiMarginLoss(_WeightedLoss):
+    """Σ_{c≠y} max(0, margin − x_y + x_c)^p / C, times w_y: the class y should lead by the margin (Crammer and Singer, 2001)"""
+
+    @takes_size_average
+    def __init__(self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, reduction: str = "mean") -> None:
+        super().__init__(weight, reduction=reduction)
+        if p not in (1, 2):
+            raise ValueError("only p == 1 and p == 2 supported")
+        if weight is not None and weight.dim() != 1:
+            raise ValueError(f"MultiMarginLoss: expected weight to be None or 1D tensor, got {weight.dim()}D instead")
+        self.p = p
+        self.margin = margin
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        options = {"p": self.p, "margin": self.margin, "weight": self.weight}
+        return F.multi_margin_loss(input, target, **options, reduction=self.reduction)
+
+
+class MultiLabelMarginLoss(_Loss):
+    """Σ_y Σ_c max(0, 1 − x_y + x_c) / C over the classes y that are right and all c that are not
+
+    The target (N, C) holds the numbers of the right classes, from the left, up to the first −1.
+    """
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.multilabel_margin_loss(input, target, reduction=self.reduction)
+
+
+# ---- predicted probabilities ---------------------------------------------------------------------------------------
 
 
 class BCELoss(_WeightedLoss):
@@ -152,18 +213,18 @@ class BCELoss(_WeightedLoss):
         return F.binary_cross_entropy(input, target, weight=self.weight, reduction=self.reduction)
 
 
-class BCEWithLogitsLoss(_WeightedLoss):
+class BCEWithLogitsLoss(_Loss):
     """BCELoss of σ(x), computed from the logits x; `pos_weight` multiplies the term of the positive targets."""
 
+    @takes_size_average
     def __init__(
         self,
         weight: Tensor | None = None,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
         reduction: str = "mean",
         pos_weight: Tensor | None = None,
     ) -> None:
-        super().__init__(weight, size_average, reduce, reduction)
+        super().__init__(reduction=reduction)
+        self.register_buffer("weight", weight)
         self.register_buffer("pos_weight", pos_weight)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -172,21 +233,96 @@ class BCEWithLogitsLoss(_WeightedLoss):
         )
 
 
+class SoftMarginLoss(_Loss):
+    """ln(1 + e^(−y x)) for scores x and targets y of −1 or 1: BCEWithLogitsLoss with other targets"""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.soft_margin_loss(input, target, reduction=self.reduction)
+
+
+class MultiLabelSoftMarginLoss(_WeightedLoss):
+    """−Σ_c (y_c ln σ(x_c) + (1 − y_c) ln σ(−x_c)) / C: the mean over the classes of BCEWithLogitsLoss, for each sample"""
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.multilabel_soft_margin_loss(input, target, weight=self.weight, reduction=self.reduction)
+
+
 class KLDivLoss(_Loss):
     """q (ln q − x) for log-probabilities x and probabilities q (or their logarithms, with `log_target`).
 
     "batchmean" is the sum divided by the batch size: the Kullback–Leibler divergence proper.
     """
 
-    def __init__(
-        self,
-        size_average: bool | None = None,
-        reduce: bool | None = None,
-        reduction: str = "mean",
-        log_target: bool = False,
-    ) -> None:
-        super().__init__(size_average, reduce, reduction)
+    @takes_size_average
+    def __init__(self, reduction: str = "mean", log_target: bool = False) -> None:
+        super().__init__(reduction=reduction)
         self.log_target = log_target
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+
+
+# ---- orders and distances ------------------------------------------------------------------------------------------
+
+
+class MarginRankingLoss(_Loss):
+    """max(0, −y (x₁ − x₂) + margin): x₁ should be larger where y is 1, x₂ where it is −1"""
+
+    @takes_size_average
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin = margin
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        return F.margin_ranking_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
+
+
+class HingeEmbeddingLoss(_Loss):
+    """x where y is 1, max(0, margin − x) where it is −1: distances x of like things should be small, of others large"""
+
+    @takes_size_average
+    def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin = margin
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        return F.hinge_embedding_loss(input, target, margin=self.margin, reduction=self.reduction)
+
+
+class CosineEmbeddingLoss(_Loss):
+    """1 − cos(x₁, x₂) where y is 1, max(0, cos(x₁, x₂) − margin) where it is −1"""
+
+    @takes_size_average
+    def __init__(self, margin: float = 0.0, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.margin = margin
+
+    def forward(self, input1: Tensor, input2: Tensor, target: Tensor) -> Tensor:
+        return F.cosine_embedding_loss(input1, input2, target, margin=self.margin, reduction=self.reduction)
+
+
+class TripletMarginLoss(_Loss):
+    """max(0, d(a, p) − d(a, n) + margin) with d = ‖·‖_p: the anchor should be nearer to the positive than to the negative
+
+    `swap`: d(p, n) in place of d(a, n) where it is smaller (Balntas et al., 2016).
+    """
+
+    @takes_size_average
+    def __init__(
+        self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, reduction: str = "mean"
+    ) -> None:
+        super().__init__(reduction=reduction)
+        _positive("TripletMarginLoss", margin)
+        self.margin = margin
+        self.p = p
+        self.eps = eps
+        self.swap = swap
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        options: dict[str, Any] = {"margin": self.margin, "p": self.p, "eps": self.eps, "swap": self.swap}
+        return F.triplet_margin_loss(anchor, positive, negative, **options, reduction=self.reduction)
+
+
+def _positive(name: str, margin: float) -> None:
+    if margin <= 0:
+        raise ValueError(f"{name}: expected margin to be greater than 0, got {margin} instead")
