@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..arrays.dtypes import int64
 from ..op import composite
 from ..op.half_precision import in_float32
@@ -122,6 +124,8 @@ def positive_part(x: Tensor) -> Tensor:
 
 # ---- of similarities and distances ----
 
+TINY = float(np.float32(1e-12))  # torch's, a float32 everywhere: with it a vector of zeros has the cosine 0 with any other
+
 
 @composite
 @takes_size_average
@@ -148,8 +152,7 @@ def cosine_embedding_loss(
             f"{dim}D target tensor expects {dim + 1}D input tensors, but found inputs with sizes {list(input1.shape)} and "
             f"{list(input2.shape)}."
         )
-    tiny = 1e-12  # under the root: as in torch, two zero vectors have the cosine 0
-    squares1, squares2 = ((x * x).sum(dim) + tiny for x in (input1, input2))
+    squares1, squares2 = ((x * x).sum(dim) + TINY for x in (input1, input2))
     cosine = (input1 * input2).sum(dim) / (squares1 * squares2).sqrt()
     zero = cosine.new_zeros(())
     like = where(target == 1, 1 - cosine, zero)
