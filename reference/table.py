@@ -29,7 +29,7 @@ torch.backends.opt_einsum.enabled = False
 
 COPIES = "torch's reshape or expand happens to make a copy on the way, which is what it keeps"  # a row's `keeps_more`
 FAMILIES = (
-    "elementwise", "reduce", "shape", "index", "matmul", "activation", "normalize", "attention", "distance", "loss",
+    "elementwise", "reduce", "shape", "index", "matmul", "activation", "normalize", "pooling", "attention", "distance", "loss",
     "margin_loss",
 )  # fmt: skip
 

@@ -25,6 +25,7 @@ from . import (
     mixing,
     normalize,
     pad,
+    pooling,
     probability_loss,
     rearrange,
     reduce,
@@ -44,6 +45,6 @@ tell_derivatives()
 __all__ = [
     "about", "activation", "attention", "class_loss", "compare", "distance", "division", "dropout", "einsum",
     "elementwise", "extremes", "gather", "index", "inplace", "margin_loss", "masked", "matmul", "mixing", "normalize",
-    "pad", "probability_loss", "rearrange", "reduce", "regression_loss", "repeat", "sampling", "scan", "shape",
+    "pad", "pooling", "probability_loss", "rearrange", "reduce", "regression_loss", "repeat", "sampling", "scan", "shape",
     "similarity", "sort", "special", "strided",
 ]  # fmt: skip

@@ -5,13 +5,14 @@ A row names a layer, draws its options and its inputs; `drawing.py` has what the
 
 from __future__ import annotations
 
-from . import activation, distance, dropout, linear, loss, norms, tables
+from . import activation, distance, dropout, linear, loss, norms, pooling, tables
 from .run import Row, worst_error
 
 ROWS = [
     *linear.ROWS,
     *tables.ROWS,
     *norms.ROWS,
+    *pooling.ROWS,
     *distance.ROWS,
     *dropout.ROWS,
     *activation.ROWS,

@@ -13,5 +13,6 @@ from minitorch.nn.functional.dropouts import *
 from minitorch.nn.functional.losses import *
 from minitorch.nn.functional.normalization import *
 from minitorch.nn.functional.padding import *
+from minitorch.nn.functional.pooling import *
 from minitorch.nn.functional.products import *
 from minitorch.nn.functional.tables import *

@@ -15,6 +15,7 @@ from .linear import *
 from .loss import *
 from .module import *
 from .normalization import *
+from .pooling import *
 from .sparse import *
 
 if not TYPE_CHECKING:  # type checkers follow the imports

@@ -1,0 +1,416 @@
+"""Pooling: the largest or the mean of each window of the last one, two or three dimensions.
+
+A window is a product of intervals, so all poolings go one dimension at a time: the largest of a rectangle is the largest of its rows'
+largest, and its sum the sum of its rows' sums. A `Windows` says for one dimension which window has which element at which of its places;
+how windows are laid (sliding, adaptive, at random) changes nothing else. Read next: `nn/functional/pooling.py`.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import types
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..op import Array, composite, op
+from ..op.signature import Dims
+from .dims import as_ints
+from .gather import scatter_add
+from .index import add_slices
+from .reduce import mean
+from .shape import reshape, squeeze, unsqueeze, zeros
+
+if TYPE_CHECKING:
+    from ..tensor import Tensor
+
+
+class Windows(NamedTuple):
+    """The windows of a pooling along one dimension."""
+
+    laid: str  # how: "" as they slide, "Adaptive" or "Fractional"
+    first: np.ndarray  # the first element of each
+    # For each place in a window: the windows that have an element there, and which element it is; slices, or index arrays.
+    places: Sequence[tuple[Any, Any]]
+    sizes: np.ndarray  # how many elements the mean of each divides by
+
+
+@lru_cache(256)
+def sliding(
+    n: int, kernel: int, stride: int, padding: int, dilation: int = 1, ceil_mode: bool = False, pad_counts: bool = False
+) -> Windows:
+    """Windows of `kernel` elements, `dilation` apart, that begin every `stride` elements, over n with `padding` on both sides.
+
+    ceil_mode: the last one may reach over the end, if it begins before it. pad_counts: whether padding counts in the mean.
+    """
+    begin = stride * np.arange(how_many(n, kernel, stride, padding, dilation, ceil_mode)) - padding
+    elements = begin[:, None] + dilation * np.arange(kernel)
+    sizes = np.minimum(begin + kernel, n + padding) - begin if pad_counts else None
+    return _windows("", elements, (elements >= 0) & (elements < n), sizes)
+
+
+def how_many(n: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
+    """The number of sliding windows: ⌊(n + 2 padding − reach) / stride⌋ + 1, where a window reaches dilation (kernel − 1) + 1 far."""
+    left = n + 2 * padding - dilation * (kernel - 1) - 1
+    if not ceil_mode:
+        return left // stride + 1
+    count = -(-left // stride) + 1
+    return count - 1 if (count - 1) * stride >= n + padding else count  # it would begin in the padding at the end
+
+
+@lru_cache(256)
+def adaptive(n: int, count: int) -> Windows:
+    """`count` windows that cover n elements: the o-th from ⌊o n / count⌋ to before ⌈(o + 1) n / count⌉."""
+    o = np.arange(count)
+    begin, end = o * n // max(count, 1), -(-(o + 1) * n // max(count, 1))
+    elements = begin[:, None] + np.arange((end - begin).max(initial=0))
+    return _windows("Adaptive", elements, elements < end[:, None])
+
+
+def _windows(laid: str, elements: np.ndarray, inside: np.ndarray, sizes: np.ndarray | None = None) -> Windows:
+    """Of the elements of each window (windows, places), those that are inside the input."""
+    first = np.take_along_axis(elements, inside.argmax(1)[:, None], 1)[:, 0] if elements.size else elements[:, :0].sum(1)
+    places = [(_key(np.flatnonzero(i)), _key(e[i])) for e, i in zip(elements.T, inside.T)]
+    return Windows(laid, first, places, inside.sum(1) if sizes is None else sizes)
+
+
+def _key(index: np.ndarray) -> Any:
+    """Ascending numbers as a slice, if they are evenly spaced; else as they are."""
+    steps = set(np.diff(index).tolist()) or {1}
+    if index.size == 0:
+        return slice(0)
+    if len(steps) == 1 and (step := steps.pop()) > 0:
+        return slice(int(index[0]), int(index[-1]) + 1, step)
+    return index
+
+
+def _at(xp: Any, axis: int, key: Any) -> tuple:
+    """The key of those elements along one dimension."""
+    return (*(slice(None),) * axis, key if isinstance(key, slice) else xp.asarray(key))
+
+
+# ---- the largest ----
+
+
+def _max_name(windows: Sequence[Windows]) -> str:
+    laid = windows[-1].laid
+    return f"{laid}MaxPool{len(windows)}D{'' if laid else 'WithIndices'}Backward0"
+
+
+@op(only="numbers", public=False, outputs=("out", "indices"), in_float32=True, flat=True, grad_fn=_max_name)
+def max_pool(xp: Any, x: Array, windows: Any) -> tuple[Array, Array]:
+    """The largest element of each window, and its number in the plane, counted row by row: of equal ones the first, of nans the last."""
+    plane = x.shape[x.ndim - len(windows) :]
+    number = xp.broadcast_to(xp.arange(math.prod(plane)).reshape(plane), x.shape)
+    for axis in reversed(range(x.ndim - len(windows), x.ndim)):
+        x, number = _largest_along(xp, x, number, axis, windows[axis - x.ndim])
+    return x, number
+
+
+def _largest_along(xp: Any, x: Array, number: Array, axis: int, windows: Windows) -> tuple[Array, Array]:
+    """The largest of each window along one dimension, and the number that it brings along."""
+    first = xp.asarray(windows.first)
+    largest, its_number = x.take(first, axis), number.take(first, axis)
+    for which, elements in windows.places:
+        which, elements = _at(xp, axis, which), _at(xp, axis, elements)
+        value = x[elements]
+        larger = (value > largest[which]) | (value != value)
+        largest[which] = xp.where(larger, value, largest[which])
+        its_number[which] = xp.where(larger, number[elements], its_number[which])
+    return largest, its_number
+
+
+@max_pool.grad
+def max_pool_grad(g: Tensor, x: Tensor, indices: Tensor, windows: Any) -> Tensor:
+    """∂L/∂x = g at the largest of each window, 0 elsewhere; an element that is the largest of several gets their sum"""
+    n = len(windows)
+    planes = scatter_add(zeros(g, _flat(x.shape, n)), -1, in_row(indices, n), in_row(g, n))
+    return reshape(planes, x.shape)
+
+
+def in_row(x: Tensor, n: int) -> Tensor:
+    """x with its last n dimensions as one."""
+    return reshape(x, _flat(x.shape, n))
+
+
+def _flat(shape: Sequence[int], n: int) -> tuple[int, ...]:
+    return (*shape[: len(shape) - n], math.prod(shape[len(shape) - n :]))
+
+
+# ---- the mean ----
+
+
+@op(
+    only="numbers",
+    public=False,
+    in_float32=True,
+    flat=True,
+    grad_fn=lambda windows: f"{windows[-1].laid}AvgPool{len(windows)}DBackward0",
+)
+def avg_pool(xp: Any, x: Array, windows: Any, divisor: int | None = None) -> Array:
+    """The sum of each window, divided by its size, or by `divisor`"""
+    if x.dtype.kind in "iu" and (x.dtype != "int64" or windows[-1].laid == "Adaptive"):
+        raise NotImplementedError(f"\"avg_pool\" not implemented for '{x.dtype}'; convert the input first, e.g. x.float()")
+    dtype = x.dtype
+    for axis in range(x.ndim - len(windows), x.ndim):
+        x = _sums_along(xp, x, axis, windows[axis - x.ndim])
+    sizes = _divisors(xp, windows, divisor)
+    if dtype.kind == "i":  # as C divides: towards 0
+        return xp.sign(x) * xp.sign(sizes) * (abs(x) // abs(sizes))
+    return x / sizes.astype(dtype)
+
+
+@op(promote=None, public=False, in_float32=True)
+def avg_pool_backward(xp: Any, x: Array, shape: tuple, windows: Any, divisor: int | None) -> Array:
+    """Each element of x, divided as by `avg_pool`, added to all elements of its window, in a tensor of that shape."""
+    x = x / _divisors(xp, windows, divisor).astype(x.dtype)
+    for axis in range(x.ndim - len(windows), x.ndim):
+        x = _spread_along(xp, x, axis, windows[axis - x.ndim], shape[axis])
+    return x
+
+
+@avg_pool.grad
+def avg_pool_grad(g: Tensor, x: Tensor, windows: Any, divisor: int | None) -> Tensor:
+    """∂L/∂x = Σ g / size over the windows that hold the element"""
+    return avg_pool_backward(g, x.shape, windows, divisor)
+
+
+@avg_pool_backward.grad
+def avg_pool_backward_grad(g: Tensor, windows: Any, divisor: int | None) -> Tensor:
+    """∂L/∂x = the mean of g over the window"""
+    return avg_pool(g, windows, divisor)
+
+
+def _sums_along(xp: Any, x: Array, axis: int, windows: Windows) -> Array:
+    """The sum of each window along one dimension."""
+    sums = xp.zeros((*x.shape[:axis], len(windows.sizes), *x.shape[axis + 1 :]), x.dtype)
+    for which, elements in windows.places:
+        sums[_at(xp, axis, which)] += x[_at(xp, axis, elements)]
+    return sums
+
+
+def _spread_along(xp: Any, x: Array, axis: int, windows: Windows, n: int) -> Array:
+    """Element o of x added to all of the n elements that window o holds: the transpose of `_sums_along`."""
+    out = xp.zeros((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype)
+    for which, elements in windows.places:
+        share = x[_at(xp, axis, which)]
+        if isinstance(elements, slice):
+            out[_at(xp, axis, elements)] += share
+        else:
+            add_slices(xp, out, axis, xp.asarray(elements), share)
+    return out
+
+
+def _divisors(xp: Any, windows: Sequence[Windows], divisor: int | None) -> Array:
+    """What the sum of each window is divided by."""
+    if divisor is not None:
+        return xp.asarray(divisor)
+    sizes: Any = np.ones((), "int64")
+    for w in windows:
+        sizes = sizes[..., None] * w.sizes
+    return xp.asarray(sizes)
+
+
+# ---- what users call: the arguments checked, and the windows that they mean ----
+
+
+def in_dimensions(function: Callable, finish: Callable, *ns: int) -> list[Any]:
+    """`pool_nd(n, …)` as a function for each number of dimensions: `pool1d(…)`, `pool2d(…)`, `pool3d(…)`."""
+    signature = inspect.signature(function)
+
+    def of(n: int) -> Any:
+        name = function.__name__.replace("_nd", f"{n}d")
+        own = types.FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
+        own.__qualname__ = name  # Python's errors about arguments use it
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return own(n, *args, **kwargs)
+
+        made: Any = call
+        made.__name__ = made.__qualname__ = name
+        made.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
+        return finish(made)
+
+    return [of(n) for n in ns]
+
+
+def pooled(pool: Callable, x: Tensor, windows: Sequence[Windows], *options: Any) -> Any:
+    """pool(x, windows). What has one dimension is pooled as a plane of one row, as in torch, where it shows in the graph."""
+    if len(windows) > 1:
+        return pool(x, windows, *options)
+    found = pool(unsqueeze(x, -2), (ONE, *windows), *options)
+    return squeeze(found, -2) if pool is avg_pool else tuple(squeeze(each, -2) for each in found)
+
+
+Sizes = tuple[int, int, int, int]  # of windows in one dimension: kernel, stride, padding, dilation
+ONE = sliding(1, 1, 1, 0)  # the window of a dimension of size 1
+
+
+def max_pool_nd_with_indices(
+    n: int,
+    input: Tensor,
+    kernel_size: Dims,
+    stride: Dims | None = (),
+    padding: Dims = 0,
+    dilation: Dims = 1,
+    ceil_mode: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """The largest of each window of `kernel_size` elements, and its number in the plane: (out, indices).
+
+    x (N, C, …) or (C, …). Windows begin every `stride` elements, by default one beside the other; padding is never the largest.
+    """
+    name = f"max_pool{n}d"
+    sizes = sizes_of_windows(name, n, kernel_size, stride, padding, dilation)
+    out, indices = pooled(max_pool, input, all_sliding(name, input.shape, sizes, ceil_mode))
+    return out, indices
+
+
+def max_pool_nd(
+    n: int,
+    input: Tensor,
+    kernel_size: Dims,
+    stride: Dims | None = (),
+    padding: Dims = 0,
+    dilation: Dims = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The largest of each window of `kernel_size` elements; the first of equal ones gets the gradient.
+
+    x (N, C, …) or (C, …). Windows begin every `stride` elements, by default one beside the other; padding is never the largest.
+    """
+    return max_pool_nd_with_indices(n, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
+
+
+def avg_pool_nd(
+    n: int,
+    input: Tensor,
+    kernel_size: Dims,
+    stride: Dims | None = (),
+    padding: Dims = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Tensor:
+    """The mean of each window of `kernel_size` elements: Σ x / (how many), where padding counts unless told, or / divisor_override.
+
+    x (N, C, …) or (C, …). Windows begin every `stride` elements, by default one beside the other.
+    """
+    name = f"avg_pool{n}d"
+    if divisor_override == 0:
+        raise RuntimeError(f"{name}(): divisor must be not zero")
+    sizes = sizes_of_windows(name, n, kernel_size, stride, padding)
+    return pooled(avg_pool, input, all_sliding(name, input.shape, sizes, ceil_mode, count_include_pad), divisor_override)
+
+
+def adaptive_max_pool_nd(n: int, input: Tensor, output_size: Any) -> tuple[Tensor, Tensor]:
+    """The largest of each of `output_size` windows that cover x, and its number in the plane: (out, indices).
+
+    x (N, C, …) or (C, …). Window o of m over a dimension of n: from ⌊o n / m⌋ to before ⌈(o + 1) n / m⌉.
+    """
+    name = f"adaptive_max_pool{n}d"
+    counts = counts_of_windows(name, n, input.shape, output_size)
+    out, indices = pooled(max_pool, input, all_adaptive(name, input.shape, counts, input.shape[1:]))
+    return out, indices
+
+
+def adaptive_avg_pool_nd(n: int, input: Tensor, output_size: Any) -> Tensor:
+    """The mean of each of `output_size` windows that cover x; of one alone, the mean.
+
+    x (N, C, …) or (C, …). Window o of m over a dimension of n: from ⌊o n / m⌋ to before ⌈(o + 1) n / m⌉.
+    """
+    name = f"adaptive_avg_pool{n}d"
+    counts = counts_of_windows(name, n, input.shape, output_size)
+    if set(counts) == {1} and (n > 1 or input.ndim in (2, 3)):
+        return mean(input, tuple(range(-n, 0)), True) if n > 1 else squeeze(mean(unsqueeze(input, -2), (-2, -1), True), -2)
+    return pooled(avg_pool, input, all_adaptive(name, input.shape, counts, input.shape[1 if n == 3 else -n :]))
+
+
+(max_pool1d,) = in_dimensions(max_pool_nd, functools.partial(composite, only="floats"), 1)
+max_pool2d, max_pool3d = in_dimensions(max_pool_nd, composite, 2, 3)
+(max_pool1d_with_indices,) = in_dimensions(max_pool_nd_with_indices, composite, 1)
+(adaptive_max_pool1d,) = in_dimensions(adaptive_max_pool_nd, functools.partial(composite, only="floats"), 1)
+(adaptive_avg_pool1d,) = in_dimensions(adaptive_avg_pool_nd, composite, 1)
+
+
+@composite
+def avg_pool1d(
+    input: Tensor,
+    kernel_size: Dims,
+    stride: Dims | None = (),
+    padding: Dims = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+) -> Tensor:
+    """The mean of each window of `kernel_size` elements of x (N, C, L) or (C, L); padding counts as zeros unless told otherwise."""
+    return avg_pool_nd(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def sizes_of_windows(name: str, n: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1) -> list[Sizes]:
+    """(kernel, stride, padding, dilation) for each dimension; each may come as one number for all."""
+    kernel = as_ints(kernel_size)
+    given = {"kernel_size": kernel, "stride": as_ints(() if stride is None else stride) or kernel}
+    given |= {"padding": as_ints(padding), "dilation": as_ints(dilation)}
+    for what, sizes in given.items():
+        if len(sizes) not in (1, n):
+            raise RuntimeError(f"{name}: {what} must be an int or a tuple of {n}, one for each dimension, got {sizes}")
+    found = list(zip(*(sizes * n if len(sizes) == 1 else sizes for sizes in given.values())))
+    for k, s, p, d in found:
+        if min(k, s, d) <= 0:
+            raise RuntimeError(f"{name}: kernel_size, stride and dilation must be greater than zero, got {k}, {s} and {d}")
+        if not 0 <= p <= k // 2:
+            raise RuntimeError(f"{name}: padding must be at least 0 and at most half of kernel size {k}, but got {p}")
+    return found
+
+
+def all_sliding(
+    name: str, shape: Sequence[int], sizes: list[Sizes], ceil_mode: bool, pad_counts: bool = False
+) -> tuple[Windows, ...]:
+    """The sliding windows of each dimension of a plane."""
+    n = len(sizes)
+    if len(shape) not in (n + 1, n + 2) or 0 in shape[-n - 1 :]:
+        raise (IndexError if name == "avg_pool2d" and len(shape) < 3 else RuntimeError)(
+            f"{name}: Expected {n + 1}D or {n + 2}D (batch mode) tensor with optional 0 dim batch size for input, but got: "
+            f"{list(shape)}"
+        )
+    too_small = any(how_many(size, *each, ceil_mode) < 1 for size, each in zip(shape[-n:], sizes))
+    if too_small or (name == "avg_pool3d" and any(size < each[0] for size, each in zip(shape[-n:], sizes))):
+        raise RuntimeError(
+            f"{name}: no window of kernel_size {[k for k, *_ in sizes]} fits into {list(shape[-n:])}. Output size is too small; "
+            "give a smaller kernel or a larger input"
+        )
+    windows = tuple(sliding(size, *each, ceil_mode, pad_counts) for size, each in zip(shape[-n:], sizes))
+    if any(0 in w.sizes for w in windows):
+        raise RuntimeError(
+            f"{name}: a window of {sizes} (kernel_size, stride, padding, dilation) lies in the padding altogether"
+        )
+    return windows
+
+
+def counts_of_windows(name: str, n: int, shape: Sequence[int], output_size: Any) -> tuple[int, ...]:
+    """How many adaptive windows each dimension of a plane has; where the output size is None, as many as elements."""
+    if n > 1 and isinstance(output_size, (tuple, list)):
+        if len(shape) <= len(output_size):
+            raise ValueError(f"{name}: Input dimension should be at least {len(output_size) + 1}, got {list(shape)}")
+        output_size = [size if o is None else o for o, size in zip(output_size, shape[len(shape) - len(output_size) :])]
+    counts = as_ints(output_size)
+    counts = counts * n if isinstance(output_size, int) else counts
+    if len(counts) != n or min(counts) < 0:
+        raise RuntimeError(f"{name}: output_size must be an int or {n} of them, not negative, got {output_size}")
+    return counts
+
+
+def all_adaptive(name: str, shape: Sequence[int], counts: tuple[int, ...], must_hold: Sequence[int]) -> tuple[Windows, ...]:
+    """The adaptive windows of each dimension of a plane. must_hold: the sizes that may not be 0."""
+    n = len(counts)
+    if len(shape) not in (n + 1, n + 2):
+        raise RuntimeError(f"{name}(): Expected {n + 1}D or {n + 2}D tensor, but got {list(shape)}")
+    if 0 in must_hold:
+        raise RuntimeError(
+            f"{name}(): Expected input to have non-zero size for non-batch dimensions, but input has sizes {list(shape)}"
+        )
+    return tuple(map(adaptive, shape[-n:], counts))
