@@ -17,42 +17,43 @@ FlagByPosition: TypeAlias = bool
 Reduction: TypeAlias = str
 
 __all__ = [
-    "abs", "abs_", "absolute", "acos", "acos_", "acosh", "acosh_", "add", "addbmm", "addcdiv", "addcmul", "addmm", "addmv",
-    "addmv_", "addr", "adjoint", "all", "allclose", "alpha_dropout", "amax", "amin", "aminmax", "any", "arccos", "arccos_",
-    "arccosh", "arccosh_", "arcsin", "arcsin_", "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan_", "arctanh", "arctanh_",
-    "argmax", "argmin", "argsort", "argwhere", "as_strided", "as_strided_", "asin", "asin_", "asinh", "asinh_", "atan",
-    "atan2", "atan_", "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "baddbmm", "batch_norm", "bilinear",
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift",
-    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_shapes", "broadcast_tensors",
-    "broadcast_to", "cat", "ceil", "ceil_", "celu", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min",
-    "clamp_min_", "clip", "clip_", "clone", "column_stack", "concat", "concatenate", "constant_pad_nd", "contiguous",
-    "copysign", "cos", "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero",
-    "cross_entropy", "cummax", "cummin", "cumprod", "cumsum", "detach_", "diag", "diag_embed", "diagonal", "digamma", "dist",
-    "div", "divide", "dot", "dropout", "dstack", "einsum", "elu", "embedding", "eq", "equal", "erf", "erf_", "erfc", "erfc_",
-    "erfinv", "exp", "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout",
-    "fill_", "fix", "fix_", "flatten", "flip", "fliplr", "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod",
-    "frac", "frac_", "gather", "gaussian_nll_loss", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "group_norm",
-    "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "hstack", "huber_loss",
-    "hypot", "index_add", "index_copy", "index_fill", "index_put", "index_put_", "index_select", "inner", "instance_norm",
+    "abs", "abs_", "absolute", "acos", "acos_", "acosh", "acosh_", "adaptive_avg_pool1d", "adaptive_max_pool1d", "add",
+    "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addmv_", "addr", "adjoint", "all", "allclose", "alpha_dropout",
+    "amax", "amin", "aminmax", "any", "arccos", "arccos_", "arccosh", "arccosh_", "arcsin", "arcsin_", "arcsinh", "arcsinh_",
+    "arctan", "arctan2", "arctan_", "arctanh", "arctanh_", "argmax", "argmin", "argsort", "argwhere", "as_strided",
+    "as_strided_", "asin", "asin_", "asinh", "asinh_", "atan", "atan2", "atan_", "atanh", "atanh_", "atleast_1d",
+    "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "batch_norm", "bilinear", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
+    "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "ceil",
+    "ceil_", "celu", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_",
+    "clone", "column_stack", "concat", "concatenate", "constant_pad_nd", "contiguous", "copysign", "cos", "cos_", "cosh",
+    "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cross_entropy", "cummax", "cummin", "cumprod",
+    "cumsum", "detach_", "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide", "dot", "dropout", "dstack",
+    "einsum", "elu", "embedding", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp", "exp2", "exp2_", "exp_",
+    "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_", "flatten", "flip",
+    "fliplr", "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_", "gather",
+    "gaussian_nll_loss", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "group_norm", "gt", "hardshrink",
+    "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "hstack", "huber_loss", "hypot",
+    "index_add", "index_copy", "index_fill", "index_put", "index_put_", "index_select", "inner", "instance_norm",
     "is_complex", "is_floating_point", "is_inference", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
     "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma",
     "linear", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp",
     "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp",
-    "lt", "margin_ranking_loss", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "maximum", "mean",
-    "median", "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul",
-    "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num",
-    "nan_to_num_", "nanmean", "nansum", "narrow", "ne", "neg", "neg_", "negative", "negative_", "nll_loss", "nonzero",
-    "norm", "normalize", "not_equal", "numel", "one_hot", "outer", "pairwise_distance", "pdist", "permute",
-    "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "ravel", "reciprocal", "reciprocal_", "relu",
-    "relu6", "relu_", "remainder", "repeat", "repeat_interleave", "reshape", "resize_as_", "rms_norm", "roll", "rot90",
-    "round", "round_", "row_stack", "rsqrt", "rsqrt_", "scaled_dot_product_attention", "scatter", "scatter_add", "select",
-    "selu", "sgn", "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin", "sin_", "sinh", "sinh_", "smooth_l1_loss",
-    "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_",
-    "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t",
-    "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile",
-    "topk", "trace", "transpose", "tril", "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu", "true_divide",
-    "trunc", "trunc_", "trunc_divide", "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack",
-    "where", "xlogy", "xlogy_", "zero_"
+    "lt", "margin_ranking_loss", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "max_pool1d",
+    "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish",
+    "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multi_margin_loss", "multilabel_margin_loss",
+    "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num", "nan_to_num_", "nanmean", "nansum", "narrow", "ne", "neg",
+    "neg_", "negative", "negative_", "nll_loss", "nonzero", "norm", "normalize", "not_equal", "numel", "one_hot", "outer",
+    "pairwise_distance", "pdist", "permute", "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put",
+    "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "repeat", "repeat_interleave", "reshape",
+    "resize_as_", "rms_norm", "roll", "rot90", "round", "round_", "row_stack", "rsqrt", "rsqrt_",
+    "scaled_dot_product_attention", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sigmoid_", "sign",
+    "signbit", "silu", "sin", "sin_", "sinh", "sinh_", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin",
+    "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std",
+    "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh",
+    "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril",
+    "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_", "trunc_divide",
+    "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy", "xlogy_", "zero_"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -72,6 +73,12 @@ def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def acosh_(input: Tensor) -> Tensor:
     """arcosh x"""
+
+def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
+    """The mean of each of `output_size` windows that cover x; of one alone, the mean."""
+
+def adaptive_max_pool1d(input: Tensor, output_size: Any) -> tuple[Tensor, Tensor]:
+    """The largest of each of `output_size` windows that cover x, and its number in the plane: (out, indices)."""
 
 def add(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
     """a + α·b"""
@@ -196,6 +203,9 @@ def atleast_2d(*tensors: Tensor) -> Any:
 
 def atleast_3d(*tensors: Tensor) -> Any:
     """As `atleast_2d`, and matrices get a last dimension of size 1."""
+
+def avg_pool1d(input: Tensor, kernel_size: Dims, stride: Dims | None = (), padding: Dims = 0, ceil_mode: bool = False, count_include_pad: bool = True) -> Tensor:
+    """The mean of each window of `kernel_size` elements of x (N, C, L) or (C, L); padding counts as zeros unless told otherwise."""
 
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
     """β · input + α · batch1_n batch2_n"""
@@ -682,6 +692,18 @@ def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor
 
 def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any | None = None) -> Any:
     """The largest: `max(x)` of all, `max(x, dim)` as (values, indices), `max(x, other)` elementwise."""
+
+def max_pool1d(input: Tensor, kernel_size: Dims, stride: Dims | None = (), padding: Dims = 0, dilation: Dims = 1, ceil_mode: bool = False) -> Tensor:
+    """The largest of each window of `kernel_size` elements; the first of equal ones gets the gradient."""
+
+def max_pool1d_with_indices(input: Tensor, kernel_size: Dims, stride: Dims | None = (), padding: Dims = 0, dilation: Dims = 1, ceil_mode: bool = False) -> tuple[Tensor, Tensor]:
+    """The largest of each window of `kernel_size` elements, and its number in the plane: (out, indices)."""
+
+def max_pool2d(input: Tensor, kernel_size: Dims, stride: Dims | None = (), padding: Dims = 0, dilation: Dims = 1, ceil_mode: bool = False) -> Tensor:
+    """The largest of each window of `kernel_size` elements; the first of equal ones gets the gradient."""
+
+def max_pool3d(input: Tensor, kernel_size: Dims, stride: Dims | None = (), padding: Dims = 0, dilation: Dims = 1, ceil_mode: bool = False) -> Tensor:
+    """The largest of each window of `kernel_size` elements; the first of equal ones gets the gradient."""
 
 def maximum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """the larger of a and b"""

@@ -7,10 +7,7 @@ how windows are laid (sliding, adaptive, at random) changes nothing else. Read n
 
 from __future__ import annotations
 
-import functools
-import inspect
 import math
-import types
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -218,27 +215,6 @@ def _divisors(xp: Any, windows: Sequence[Windows], divisor: int | None) -> Array
 # ---- what users call: the arguments checked, and the windows that they mean ----
 
 
-def in_dimensions(function: Callable, finish: Callable, *ns: int) -> list[Any]:
-    """`pool_nd(n, …)` as a function for each number of dimensions: `pool1d(…)`, `pool2d(…)`, `pool3d(…)`."""
-    signature = inspect.signature(function)
-
-    def of(n: int) -> Any:
-        name = function.__name__.replace("_nd", f"{n}d")
-        own = types.FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
-        own.__qualname__ = name  # Python's errors about arguments use it
-
-        @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return own(n, *args, **kwargs)
-
-        made: Any = call
-        made.__name__ = made.__qualname__ = name
-        made.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
-        return finish(made)
-
-    return [of(n) for n in ns]
-
-
 def pooled(pool: Callable, x: Tensor, windows: Sequence[Windows], *options: Any) -> Any:
     """pool(x, windows). What has one dimension is pooled as a plane of one row, as in torch, where it shows in the graph."""
     if len(windows) > 1:
@@ -251,7 +227,7 @@ Sizes = tuple[int, int, int, int]  # of windows in one dimension: kernel, stride
 ONE = sliding(1, 1, 1, 0)  # the window of a dimension of size 1
 
 
-def max_pool_nd_with_indices(
+def max_pool_nd(
     n: int,
     input: Tensor,
     kernel_size: Dims,
@@ -268,22 +244,6 @@ def max_pool_nd_with_indices(
     sizes = sizes_of_windows(name, n, kernel_size, stride, padding, dilation)
     out, indices = pooled(max_pool, input, all_sliding(name, input.shape, sizes, ceil_mode))
     return out, indices
-
-
-def max_pool_nd(
-    n: int,
-    input: Tensor,
-    kernel_size: Dims,
-    stride: Dims | None = (),
-    padding: Dims = 0,
-    dilation: Dims = 1,
-    ceil_mode: bool = False,
-) -> Tensor:
-    """The largest of each window of `kernel_size` elements; the first of equal ones gets the gradient.
-
-    x (N, C, …) or (C, …). Windows begin every `stride` elements, by default one beside the other; padding is never the largest.
-    """
-    return max_pool_nd_with_indices(n, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
 
 
 def avg_pool_nd(
@@ -330,11 +290,73 @@ def adaptive_avg_pool_nd(n: int, input: Tensor, output_size: Any) -> Tensor:
     return pooled(avg_pool, input, all_adaptive(name, input.shape, counts, input.shape[1 if n == 3 else -n :]))
 
 
-(max_pool1d,) = in_dimensions(max_pool_nd, functools.partial(composite, only="floats"), 1)
-max_pool2d, max_pool3d = in_dimensions(max_pool_nd, composite, 2, 3)
-(max_pool1d_with_indices,) = in_dimensions(max_pool_nd_with_indices, composite, 1)
-(adaptive_max_pool1d,) = in_dimensions(adaptive_max_pool_nd, functools.partial(composite, only="floats"), 1)
-(adaptive_avg_pool1d,) = in_dimensions(adaptive_avg_pool_nd, composite, 1)
+@composite(only="floats")
+def max_pool1d(
+    input: Tensor,
+    kernel_size: Dims,
+    stride: Dims | None = (),
+    padding: Dims = 0,
+    dilation: Dims = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The largest of each window of `kernel_size` elements of x (N, C, L) or (C, L), every `stride` elements."""
+    return max_pool_nd(1, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
+
+
+@composite
+def max_pool2d(
+    input: Tensor,
+    kernel_size: Dims,
+    stride: Dims | None = (),
+    padding: Dims = 0,
+    dilation: Dims = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The largest of each window of `kernel_size` elements of x (N, C, H, W) or (C, H, W), every `stride` elements.
+
+    >>> minitorch.max_pool2d(minitorch.arange(16.0).reshape(1, 4, 4), 2)
+    tensor([[[ 5.,  7.],
+             [13., 15.]]])
+    """
+    return max_pool_nd(2, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
+
+
+@composite
+def max_pool3d(
+    input: Tensor,
+    kernel_size: Dims,
+    stride: Dims | None = (),
+    padding: Dims = 0,
+    dilation: Dims = 1,
+    ceil_mode: bool = False,
+) -> Tensor:
+    """The largest of each window of `kernel_size` elements of x (N, C, D, H, W) or (C, D, H, W), every `stride` elements."""
+    return max_pool_nd(3, input, kernel_size, stride, padding, dilation, ceil_mode)[0]
+
+
+@composite
+def max_pool1d_with_indices(
+    input: Tensor,
+    kernel_size: Dims,
+    stride: Dims | None = (),
+    padding: Dims = 0,
+    dilation: Dims = 1,
+    ceil_mode: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """(out, indices): the largest of each window of x (N, C, L) or (C, L), and its number in L."""
+    return max_pool_nd(1, input, kernel_size, stride, padding, dilation, ceil_mode)
+
+
+@composite(only="floats")
+def adaptive_max_pool1d(input: Tensor, output_size: Dims) -> tuple[Tensor, Tensor]:
+    """(out, indices): the largest of each of `output_size` windows that cover x (N, C, L) or (C, L), and its number in L."""
+    return adaptive_max_pool_nd(1, input, output_size)
+
+
+@composite
+def adaptive_avg_pool1d(input: Tensor, output_size: Dims) -> Tensor:
+    """The mean of each of `output_size` windows that cover x (N, C, L) or (C, L)."""
+    return adaptive_avg_pool_nd(1, input, output_size)
 
 
 @composite

@@ -5,8 +5,11 @@ The mathematics, and the functions that torch has at its top level too, are in `
 
 from __future__ import annotations
 
+import functools
+import inspect
 import math
-from collections.abc import Sequence
+import types
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,7 +20,7 @@ from minitorch.ops.activation import relu
 from minitorch.ops.dims import as_ints
 from minitorch.ops.elementwise import sign
 from minitorch.ops.gather import scattered
-from minitorch.ops.pooling import adaptive_avg_pool1d, avg_pool1d, in_dimensions
+from minitorch.ops.pooling import adaptive_avg_pool1d, avg_pool1d
 from minitorch.ops.shape import reshape, squeeze, unsqueeze, zeros
 from minitorch.tensor import Tensor
 
@@ -28,6 +31,28 @@ __all__ = [
     "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool2d_with_indices", "max_pool3d",
     "max_pool3d_with_indices", "max_unpool1d", "max_unpool2d", "max_unpool3d",
 ]  # fmt: skip
+
+
+def in_dimensions(function: Callable, finish: Callable, *ns: int) -> list[Any]:
+    """`pool_nd(n, …)` as a function for each number of dimensions: `pool1d(…)`, `pool2d(…)`, `pool3d(…)`."""
+    signature = inspect.signature(function)
+
+    def of(n: int) -> Any:
+        name = function.__name__.replace("_nd", f"{n}d")
+        own = types.FunctionType(function.__code__, function.__globals__, name, function.__defaults__)
+        own.__qualname__ = name  # Python's errors about arguments use it
+
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return own(n, *args, **kwargs)
+
+        made: Any = call
+        made.__name__ = made.__qualname__ = name
+        made.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
+        return finish(made)
+
+    return [of(n) for n in ns]
+
 
 floats = partial(checked, only="floats")
 
@@ -75,7 +100,7 @@ def max_pool_nd_with_indices(
     return_indices: Flag = False,
 ) -> tuple[Tensor, Tensor]:
     """(out, indices): the largest of each window of x, and its number in the plane, from which `max_unpool` restores x."""
-    return _pooling.max_pool_nd_with_indices(n, input, kernel_size, stride, padding, dilation, ceil_mode)
+    return _pooling.max_pool_nd(n, input, kernel_size, stride, padding, dilation, ceil_mode)
 
 
 def max_pool_nd(
