@@ -74,11 +74,11 @@ def acosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def acosh_(input: Tensor) -> Tensor:
     """arcosh x"""
 
-def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
-    """The mean of each of `output_size` windows that cover x; of one alone, the mean."""
+def adaptive_avg_pool1d(input: Tensor, output_size: Dims) -> Tensor:
+    """The mean of each of `output_size` windows that cover x (N, C, L) or (C, L)."""
 
-def adaptive_max_pool1d(input: Tensor, output_size: Any) -> tuple[Tensor, Tensor]:
-    """The largest of each of `output_size` windows that cover x, and its number in the plane: (out, indices)."""
+def adaptive_max_pool1d(input: Tensor, output_size: Dims) -> tuple[Tensor, Tensor]:
+    """(out, indices): the largest of each of `output_size` windows that cover x (N, C, L) or (C, L), and its number in L."""
 
 def add(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
     """a + α·b"""
@@ -694,16 +694,16 @@ def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *
     """The largest: `max(x)` of all, `max(x, dim)` as (values, indices), `max(x, other)` elementwise."""
 
 def max_pool1d(input: Tensor, kernel_size: Dims, stride: Dims | None = (), padding: Dims = 0, dilation: Dims = 1, ceil_mode: bool = False) -> Tensor:
-    """The largest of each window of `kernel_size` elements; the first of equal ones gets the gradient."""
+    """The largest of each window of `kernel_size` elements of x (N, C, L) or (C, L), every `stride` elements."""
 
 def max_pool1d_with_indices(input: Tensor, kernel_size: Dims, stride: Dims | None = (), padding: Dims = 0, dilation: Dims = 1, ceil_mode: bool = False) -> tuple[Tensor, Tensor]:
-    """The largest of each window of `kernel_size` elements, and its number in the plane: (out, indices)."""
+    """(out, indices): the largest of each window of x (N, C, L) or (C, L), and its number in L."""
 
 def max_pool2d(input: Tensor, kernel_size: Dims, stride: Dims | None = (), padding: Dims = 0, dilation: Dims = 1, ceil_mode: bool = False) -> Tensor:
-    """The largest of each window of `kernel_size` elements; the first of equal ones gets the gradient."""
+    """The largest of each window of `kernel_size` elements of x (N, C, H, W) or (C, H, W), every `stride` elements."""
 
 def max_pool3d(input: Tensor, kernel_size: Dims, stride: Dims | None = (), padding: Dims = 0, dilation: Dims = 1, ceil_mode: bool = False) -> Tensor:
-    """The largest of each window of `kernel_size` elements; the first of equal ones gets the gradient."""
+    """The largest of each window of `kernel_size` elements of x (N, C, D, H, W) or (C, D, H, W), every `stride` elements."""
 
 def maximum(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """the larger of a and b"""
