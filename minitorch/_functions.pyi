@@ -32,28 +32,29 @@ __all__ = [
     "einsum", "elu", "embedding", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp", "exp2", "exp2_", "exp_",
     "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_", "flatten", "flip",
     "fliplr", "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_", "gather",
-    "gaussian_nll_loss", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "group_norm", "gt", "hardshrink",
-    "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "hstack", "huber_loss", "hypot",
-    "index_add", "index_copy", "index_fill", "index_put", "index_put_", "index_select", "inner", "instance_norm",
+    "gaussian_nll_loss", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "group_norm", "gru", "gru_cell", "gt",
+    "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "hstack", "huber_loss",
+    "hypot", "index_add", "index_copy", "index_fill", "index_put", "index_put_", "index_select", "inner", "instance_norm",
     "is_complex", "is_floating_point", "is_inference", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
     "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma",
     "linear", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp",
     "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp",
-    "lt", "margin_ranking_loss", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "max_pool1d",
-    "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish",
-    "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multi_margin_loss", "multilabel_margin_loss",
-    "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num", "nan_to_num_", "nanmean", "nansum", "narrow", "ne", "neg",
-    "neg_", "negative", "negative_", "nll_loss", "nonzero", "norm", "normalize", "not_equal", "numel", "one_hot", "outer",
-    "pairwise_distance", "pdist", "permute", "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put",
-    "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "repeat", "repeat_interleave", "reshape",
-    "resize_as_", "rms_norm", "roll", "rot90", "round", "round_", "row_stack", "rsqrt", "rsqrt_",
-    "scaled_dot_product_attention", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sigmoid_", "sign",
-    "signbit", "silu", "sin", "sin_", "sinh", "sinh_", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin",
-    "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std",
-    "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh",
-    "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril",
-    "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_", "trunc_divide",
-    "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy", "xlogy_", "zero_"
+    "lstm", "lstm_cell", "lt", "margin_ranking_loss", "masked_fill", "masked_scatter", "masked_select", "matmul", "max",
+    "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "meshgrid", "min",
+    "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multi_margin_loss",
+    "multilabel_margin_loss", "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num", "nan_to_num_", "nanmean",
+    "nansum", "narrow", "ne", "neg", "neg_", "negative", "negative_", "nll_loss", "nonzero", "norm", "normalize",
+    "not_equal", "numel", "one_hot", "outer", "pairwise_distance", "pdist", "permute", "poisson_nll_loss", "polygamma",
+    "positive", "pow", "prelu", "prod", "put", "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder",
+    "repeat", "repeat_interleave", "reshape", "resize_as_", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh",
+    "rnn_tanh_cell", "roll", "rot90", "round", "round_", "row_stack", "rsqrt", "rsqrt_", "scaled_dot_product_attention",
+    "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin", "sin_",
+    "sinh", "sinh_", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign",
+    "sort", "split", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum",
+    "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split",
+    "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unflatten",
+    "unsqueeze", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy", "xlogy_", "zero_"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -500,6 +501,12 @@ def glu(input: Tensor, dim: int = -1) -> Tensor:
 def group_norm(input: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05) -> Tensor:
     """Each sample's channels (dimension 1) in `num_groups` groups, each standardized (Wu and He, 2018); w, b per channel."""
 
+def gru(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    """Layers of `gru_cell` over a sequence: (output, h_n). Arguments as of `lstm`, but hx is one tensor (layers · directions, N, H)."""
+
+def gru_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Tensor:
+    """h′ = (1 − z) u + z h with r, z = σ(a + m), u = tanh(a + r m), where a = x W_ihᵀ + b_ih and m = h W_hhᵀ + b_hh (Cho et al., 2014)."""
+
 def gt(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a > b"""
 
@@ -671,6 +678,12 @@ def logsigmoid(input: Tensor) -> Tensor:
 
 def logsumexp(input: Tensor, dim: Dims, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """ln Σ eˣ over `dim`, shifted by the largest x so that nothing overflows."""
+
+def lstm(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Layers of `lstm_cell` over a sequence: (output, h_n, c_n). `nn.LSTM` keeps the weights, and explains the arguments."""
+
+def lstm_cell(input: Tensor, hx: Sequence[Tensor], w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """c′ = f c + i u, h′ = o tanh c′, with i, f, u, o = σ, σ, tanh, σ of x W_ihᵀ + b_ih + h W_hhᵀ + b_hh (Hochreiter and Schmidhuber, 1997)."""
 
 def lt(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a < b"""
@@ -866,6 +879,18 @@ def resize_as_(input: Tensor, other: Tensor) -> Tensor:
 
 def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """x / √(⟨x²⟩ + ε) · w over the last dimensions (Zhang and Sennrich, 2019); ε is the dtype's epsilon unless given."""
+
+def rnn_relu(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    """Layers of `rnn_relu_cell` over a sequence: (output, h_n). Arguments as of `gru`."""
+
+def rnn_relu_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Tensor:
+    """h′ = max(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh, 0). x (N, in), h (N, H)."""
+
+def rnn_tanh(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+    """Layers of `rnn_tanh_cell` over a sequence: (output, h_n). Arguments as of `gru`."""
+
+def rnn_tanh_cell(input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None) -> Tensor:
+    """h′ = tanh(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh) (Elman, 1990). x (N, in), h (N, H)."""
 
 def roll(input: Tensor, shifts: Dims, dims: Dims | None = None) -> Tensor:
     """x moved on by `shifts` along `dims`; what leaves at the end comes in at the start. Without dims, x is one row."""

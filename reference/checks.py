@@ -131,7 +131,7 @@ LEAST = 2.0**-126 / 2.0**-23  # what is computed from smaller float32 numbers ha
 OVERFLOW_ON_THE_WAY = {
     "matmul", "mm", "bmm", "mv", "inner", "tensordot", "linear", "bilinear", "addmm", "addmv", "addr", "baddbmm", "addbmm",
     "einsum", "layer_norm", "group_norm", "batch_norm", "instance_norm", "prod", "cumprod", "gelu", "cross_entropy",
-    "rsqrt", "bernoulli_slope", "scaled_dot_product_attention", "attention", "multi_margin_loss",
+    "rnn_relu", "rsqrt", "bernoulli_slope", "scaled_dot_product_attention", "attention", "multi_margin_loss",
     "cosine_embedding_loss", "gaussian_nll_loss",
 }  # fmt: skip
 

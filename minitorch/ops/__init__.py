@@ -28,6 +28,7 @@ from . import (
     pooling,
     probability_loss,
     rearrange,
+    recurrent,
     reduce,
     regression_loss,
     repeat,
@@ -38,6 +39,7 @@ from . import (
     sort,
     special,
     strided,
+    through_time,
 )
 
 tell_derivatives()
@@ -45,6 +47,6 @@ tell_derivatives()
 __all__ = [
     "about", "activation", "attention", "class_loss", "compare", "distance", "division", "dropout", "einsum",
     "elementwise", "extremes", "gather", "index", "inplace", "margin_loss", "masked", "matmul", "mixing", "normalize",
-    "pad", "pooling", "probability_loss", "rearrange", "reduce", "regression_loss", "repeat", "sampling", "scan", "shape",
-    "similarity", "sort", "special", "strided",
+    "pad", "pooling", "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss", "repeat", "sampling", "scan", "shape",
+    "similarity", "sort", "special", "strided", "through_time",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ A row names a layer, draws its options and its inputs; `drawing.py` has what the
 
 from __future__ import annotations
 
-from . import activation, distance, dropout, linear, loss, norms, pooling, tables
+from . import activation, distance, dropout, linear, loss, norms, pooling, recurrent, tables
 from .run import Row, worst_error
 
 ROWS = [
@@ -17,4 +17,5 @@ ROWS = [
     *dropout.ROWS,
     *activation.ROWS,
     *loss.ROWS,
+    *recurrent.ROWS,
 ]

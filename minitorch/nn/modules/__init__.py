@@ -16,6 +16,7 @@ from .loss import *
 from .module import *
 from .normalization import *
 from .pooling import *
+from .rnn import *
 from .sparse import *
 
 if not TYPE_CHECKING:  # type checkers follow the imports
