@@ -27,11 +27,11 @@ __all__ = [
     "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "ceil",
     "ceil_", "celu", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_",
     "clone", "column_stack", "concat", "concatenate", "constant_pad_nd", "contiguous", "copysign", "cos", "cos_", "cosh",
-    "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cross_entropy", "cummax", "cummin", "cumprod",
-    "cumsum", "detach_", "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide", "dot", "dropout", "dstack",
-    "einsum", "elu", "embedding", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp", "exp2", "exp2_", "exp_",
-    "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_", "flatten", "flip",
-    "fliplr", "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_", "gather",
+    "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cross_entropy", "ctc_loss", "cummax", "cummin",
+    "cumprod", "cumsum", "detach_", "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide", "dot", "dropout",
+    "dstack", "einsum", "elu", "embedding", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp", "exp2", "exp2_",
+    "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_", "flatten",
+    "flip", "fliplr", "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_", "gather",
     "gaussian_nll_loss", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "group_norm", "gru", "gru_cell", "gt",
     "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "hstack", "huber_loss",
     "hypot", "index_add", "index_copy", "index_fill", "index_put", "index_put_", "index_select", "inner", "instance_norm",
@@ -330,6 +330,9 @@ def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
 
 def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, ignore_index: int = -100, reduce: Flag | None = None, reduction: Reduction = 'mean', label_smoothing: float = 0.0) -> Tensor:
     """−ln softmax(x)_y of logits x (N, C, …) at classes y (N, …) (int64), or −Σ_c q_c ln p_c for probabilities q like x."""
+
+def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sizes, target_lengths: Tensor | Sizes, blank: int = 0, reduction: Reduction = 'mean', zero_infinity: bool = False) -> Tensor:
+    """−ln Σ of the probabilities of all alignments of each target with its input (Graves et al., 2006); `log_probs` (T, N, C) or (T, C)."""
 
 class _cummax(NamedTuple):
     values: Tensor

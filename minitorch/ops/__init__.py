@@ -10,6 +10,7 @@ from . import (
     attention,
     class_loss,
     compare,
+    ctc,
     distance,
     division,
     dropout,
@@ -45,7 +46,7 @@ from . import (
 tell_derivatives()
 
 __all__ = [
-    "about", "activation", "attention", "class_loss", "compare", "distance", "division", "dropout", "einsum",
+    "about", "activation", "attention", "class_loss", "compare", "ctc", "distance", "division", "dropout", "einsum",
     "elementwise", "extremes", "gather", "index", "inplace", "margin_loss", "masked", "matmul", "mixing", "normalize",
     "pad", "pooling", "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss", "repeat", "sampling", "scan", "shape",
     "similarity", "sort", "special", "strided", "through_time",

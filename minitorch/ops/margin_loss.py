@@ -1,6 +1,6 @@
 """Losses that ask for a margin: a score, a similarity or a distance should lead another by it; what leads enough costs nothing.
 
-All are made of other ops, with max(0, ·) at their heart: its derivative says what counts at the hinge. Read next: `similarity.py`.
+All are made of other ops, with max(0, ·) at their heart: its derivative says what counts at the hinge. Read next: `similarity.py`, `ctc.py`.
 """
 
 from __future__ import annotations

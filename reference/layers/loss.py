@@ -99,6 +99,11 @@ def triplets(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> 
     ]
 
 
+def squared_distance(x: Any, y: Any) -> Any:
+    """Σ (x − y)²"""
+    return ((x - y) * (x - y)).sum(-1)
+
+
 def one_class(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
     """Scores and the class that should lead; sometimes one that is not there."""
     shape = choose(one_of([(5, 4), (4,)]))
@@ -121,6 +126,16 @@ def normals(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> A
 def counts(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
     """Expected counts, or their logarithms, and counts."""
     return [rng.random((5, 3)) * 2, rng.integers(0, 4, (5, 3)).astype(np.float64)]
+
+
+def spoken(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
+    """Scores, labels and lengths; now and then one length is too large, or the target holds too few."""
+    scores, lengths = rng.standard_normal((5, 3, 4)), rng.integers(1, choose(one_of([4, 4, 5])), 3)
+    labels = 1 + rng.integers(0, 2, choose(one_of([(3, 3), (3, 3), int(lengths.sum())])))
+    inputs = rng.integers(0, choose(one_of([6, 6, 7])), 3)
+    if choose(flags):
+        return [scores, labels, tuple(map(int, inputs)), tuple(map(int, lengths))]
+    return [scores, labels, inputs, lengths]
 
 
 known = one_of(["mean", "sum", "none"])
@@ -172,4 +187,10 @@ ROWS = [
         reduced(margin=one_of([0.5, 2.0, 0.0]), p=one_of([1, 2.0, 3.0]), eps=one_of([1e-3]), swap=flags),
         triplets,
     ),
+    Row(
+        "TripletMarginWithDistanceLoss",
+        reduced(margin=one_of([0.5, 2.0, 0.0]), swap=flags, distance_function=st.just(squared_distance)),
+        triplets,
+    ),
+    Row("CTCLoss", reduced(blank=one_of([0, 3, 4]), zero_infinity=flags), spoken),
 ]

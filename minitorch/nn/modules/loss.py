@@ -5,18 +5,21 @@ The formulas and derivatives are in `minitorch/ops/regression_loss.py` and the f
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from minitorch.arrays.warning import warn
 from minitorch.nn import functional as F
+from minitorch.nn.modules.distance import PairwiseDistance
 from minitorch.nn.modules.module import Module
 from minitorch.ops.reducing import takes_size_average
 from minitorch.tensor import Tensor
 
 __all__ = [
-    "BCELoss", "BCEWithLogitsLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss", "HingeEmbeddingLoss",
+    "BCELoss", "BCEWithLogitsLoss", "CTCLoss", "CosineEmbeddingLoss", "CrossEntropyLoss", "GaussianNLLLoss", "HingeEmbeddingLoss",
     "HuberLoss", "KLDivLoss", "L1Loss", "MSELoss", "MarginRankingLoss", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss",
     "MultiMarginLoss", "NLLLoss", "NLLLoss2d", "PoissonNLLLoss", "SmoothL1Loss", "SoftMarginLoss", "TripletMarginLoss",
+    "TripletMarginWithDistanceLoss",
 ]  # fmt: skip
 
 
@@ -323,6 +326,48 @@ class TripletMarginLoss(_Loss):
         return F.triplet_margin_loss(anchor, positive, negative, **options, reduction=self.reduction)
 
 
+class TripletMarginWithDistanceLoss(_Loss):
+    """max(0, d(a, p) − d(a, n) + margin) with any distance d, a function of two Tensors or a layer; `PairwiseDistance()` unless given"""
+
+    def __init__(
+        self,
+        *,
+        distance_function: Callable[[Tensor, Tensor], Tensor] | None = None,
+        margin: float = 1.0,
+        swap: bool = False,
+        reduction: str = "mean",
+    ) -> None:
+        super().__init__(reduction=reduction)
+        _positive("TripletMarginWithDistanceLoss", margin)
+        self.distance_function = PairwiseDistance() if distance_function is None else distance_function
+        self.margin = margin
+        self.swap = swap
+
+    def forward(self, anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
+        options: dict[str, Any] = {"distance_function": self.distance_function, "margin": self.margin, "swap": self.swap}
+        return F.triplet_margin_with_distance_loss(anchor, positive, negative, **options, reduction=self.reduction)
+
+
 def _positive(name: str, margin: float) -> None:
     if margin <= 0:
         raise ValueError(f"{name}: expected margin to be greater than 0, got {margin} instead")
+
+
+# ---- sequences -----------------------------------------------------------------------------------------------------
+
+
+class CTCLoss(_Loss):
+    """−ln Σ of the probabilities of all alignments of a target with a longer input (Graves et al., 2006)
+
+    Log-probabilities (T, N, C) or (T, C), targets (N, S) or one after the other, (Σ lengths), lengths of the inputs and of the targets.
+    "mean" divides each loss by its target's length first. `zero_infinity`: an input that is too short for its target counts for nothing.
+    """
+
+    def __init__(self, blank: int = 0, reduction: str = "mean", zero_infinity: bool = False) -> None:
+        super().__init__(reduction=reduction)
+        self.blank = blank
+        self.zero_infinity = zero_infinity
+
+    def forward(self, log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor) -> Tensor:
+        options: dict[str, Any] = {"blank": self.blank, "reduction": self.reduction, "zero_infinity": self.zero_infinity}
+        return F.ctc_loss(log_probs, targets, input_lengths, target_lengths, **options)
