@@ -58,10 +58,9 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("linear/weight", "if g.ndim == 3 and x.ndim == 2:"): _SHORTCUT,
     ("linear/weight", "if g.ndim == 2 and x.ndim == 3:"): _SHORTCUT,
     (
-        "Adam._start",
-        "for name in ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq')[:4 if group['amsgrad'] else 2]:",
+        "Adam._remembers",
+        "return ('exp_avg', 'exp_avg_sq', 'max_exp_avg_sq')[:4 if group['amsgrad'] else 2]",
     ): "there are three names",
-    ("SGD._begin", "return (True, ())"): "without momentum, the first step is as any other",
     ("nll_loss/x", "classes = where(keep, target, 1)"): "any class will do where the weight is 0",
     ("linalg_vector_norm/x", "if p <= 1:"): "p = 1 has returned before",
     (
@@ -235,7 +234,8 @@ def update_rules(optimizer: type) -> list[tuple[str, types.FunctionType]]:
     if not compiler():
         return own
     importlib.import_module("minitorch.kernels.cuda.twins")  # which registers it, as when a GPU is first met
-    return [*own, (ON_GPU, optimizer._twins["cuda"])]
+    on_gpu = optimizer._twins.get("cuda")
+    return [*own, (ON_GPU, on_gpu)] if on_gpu else own
 
 
 # ---- the edits ----

@@ -33,7 +33,7 @@ def test_every_optimizer_has_a_row() -> None:
     classes = {
         n for n, c in vars(minitorch.optim).items() if isinstance(c, type) and issubclass(c, minitorch.optim.Optimizer)
     }
-    assert classes - {"Optimizer"} == {row.name for row in optimizers.ROWS}
+    assert classes - {"Optimizer", "LBFGS"} == {row.name for row in optimizers.ROWS}  # (LBFGS: test_lbfgs.py)
 
 
 @pytest.mark.parametrize("name", sorted(registry))

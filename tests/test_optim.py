@@ -23,14 +23,14 @@ from reference.optimizers import ROWS, worst_error
 @settings(deadline=None)
 def test_steps_equal_torchs(row, twins, data):
     with mock.patch.object(shortcuts, "enabled", twins):
-        assert worst_error(row, data.draw) <= 1e-11
+        assert worst_error(row, data.draw) <= row.allowed
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 @given(data=st.data())
 @settings(deadline=None, max_examples=20)
 def test_steps_equal_torchs_in_float32(row, data):
-    assert worst_error(row, data.draw, "float32") <= 1e-4
+    assert worst_error(row, data.draw, "float32") <= max(1e-4, row.allowed)
 
 
 def test_every_optimizer_has_a_row():
@@ -39,7 +39,7 @@ def test_every_optimizer_has_a_row():
         for name, value in vars(minitorch.optim).items()
         if isinstance(value, type) and issubclass(value, minitorch.optim.Optimizer)
     }
-    assert public - {"Optimizer"} == {row.name for row in ROWS}
+    assert public - {"Optimizer", "LBFGS"} == {row.name for row in ROWS}  # (LBFGS: test_lbfgs.py)
 
 
 # ---- scenarios: each runs on both libraries --------------------------------------------------------------------
@@ -85,6 +85,25 @@ BAD_CALLS = {
     "duplicate": lambda lib, x: lib.optim.SGD([x, x], lr=0.1),
     "some names missing": lambda lib, x: lib.optim.SGD([("a", x), leaf(lib)], lr=0.1),
     "group without names": lambda lib, x: lib.optim.SGD([("a", x)], lr=0.1).add_param_group({"params": leaf(lib)}),
+    "nadam momentum decay": lambda lib, x: lib.optim.NAdam([x], momentum_decay=-1),
+    "nadam beta": lambda lib, x: lib.optim.NAdam([x], betas=(0.9, 1.0)),
+    "radam eps": lambda lib, x: lib.optim.RAdam([x], eps=-1),
+    "adamax lr": lambda lib, x: lib.optim.Adamax([x], lr=-1),
+    "adagrad lr decay": lambda lib, x: lib.optim.Adagrad([x], lr_decay=-1),
+    "adagrad start": lambda lib, x: lib.optim.Adagrad([x], initial_accumulator_value=-1),
+    "adagrad fused and foreach": lambda lib, x: lib.optim.Adagrad([x], fused=True, foreach=True),
+    "adadelta rho": lambda lib, x: lib.optim.Adadelta([x], rho=1.5),
+    "rmsprop alpha": lambda lib, x: lib.optim.RMSprop([x], alpha=-0.1),
+    "rmsprop momentum": lambda lib, x: lib.optim.RMSprop([x], momentum=-0.1),
+    "rprop etas": lambda lib, x: lib.optim.Rprop([x], etas=(0.5, 0.9)),
+    "asgd decay": lambda lib, x: lib.optim.ASGD([x], weight_decay=-1),
+    "adafactor lr": lambda lib, x: lib.optim.Adafactor([x], lr=-1),
+    "adafactor beta2": lambda lib, x: lib.optim.Adafactor([x], beta2_decay=0.1),
+    "adafactor eps": lambda lib, x: lib.optim.Adafactor([x], eps=(None, -1)),
+    "adafactor d": lambda lib, x: lib.optim.Adafactor([x], d=0.5),
+    "muon of a vector": lambda lib, x: lib.optim.Muon([x]),
+    "muon momentum": lambda lib, x: lib.optim.Muon([x], momentum=-1),
+    "lr of nan": lambda lib, x: lib.optim.Adamax([x], lr=0 * 1e999),
     "not an optimizer": lambda lib, x: lib.optim.lr_scheduler.StepLR(x, 2),
 }
 
@@ -303,10 +322,85 @@ def test_repr_lists_the_options():
     assert repr(optimizer) == repr(torch.optim.SGD([leaf(torch)], lr=0.1))
 
 
-@pytest.mark.parametrize("options", [{"differentiable": True}, {"capturable": True}])
-def test_steps_that_would_be_recorded_are_refused(options):
-    with pytest.raises(NotImplementedError, match="steps are not recorded"):
-        minitorch.optim.AdamW([leaf(minitorch)], **options)
+# ---- differentiable steps ----------------------------------------------------------------------------------------
+
+DIFFERENTIABLE = {
+    "SGD": {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+    "Adam": {"amsgrad": True, "weight_decay": 0.1},
+    "AdamW": {"maximize": True},
+    "NAdam": {"weight_decay": 0.1},
+    "RAdam": {"betas": (0.5, 0.6), "decoupled_weight_decay": True, "weight_decay": 0.1},
+    "Adamax": {},
+    "Adagrad": {"initial_accumulator_value": 0.3},
+    "Adadelta": {},
+    "RMSprop": {"centered": True, "momentum": 0.5},
+    "Rprop": {},
+    "ASGD": {},
+    "LAMB": {},
+}
+
+
+def stepped(lib, name, values, steps, **options):
+    """⟨parameters after some steps, 1⟩ for a start and gradients; all of them are tensors that may require grad."""
+    start, *grads = values
+    param = start.clone()
+    optimizer = getattr(lib.optim, name)([param], **{**DIFFERENTIABLE[name], **options}, lr=0.1, differentiable=True)
+    for g in grads[:steps]:
+        param.grad = g
+        optimizer.step()
+    return param
+
+
+@pytest.mark.parametrize("name", [name for name in DIFFERENTIABLE if name != "LAMB"])
+def test_a_differentiable_step_has_torchs_gradient(name):
+    """To a few roundings of float32, in which torch has the number of the step there."""
+    options = {"momentum": 0.0, "nesterov": False} if name == "SGD" else {}  # (torch detaches the first velocity)
+    results = []
+    for lib in (minitorch, torch):
+        values = [lib.tensor(v, dtype=lib.float64, requires_grad=True) for v in ([1.0, -2.0, 0.5], [0.3, 0.7, -1.1])]
+        param = stepped(lib, name, values, 1, **options)
+        (param * param).sum().backward()
+        results.append([param.tolist(), *(v.grad.tolist() for v in values)])
+    for mine, theirs in zip(*results, strict=True):
+        assert mine == pytest.approx(theirs, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", DIFFERENTIABLE)
+def test_several_differentiable_steps_have_the_right_gradient(name):
+    values = [
+        minitorch.tensor(v, dtype=minitorch.float64, requires_grad=True)
+        for v in ([1.0, -2.0, 0.5], [0.3, 0.7, -1.1], [0.4, -0.2, 0.6], [-0.5, 0.1, 0.9])
+    ]
+    assert minitorch.autograd.gradcheck(lambda *values: stepped(minitorch, name, values, 3), values)
+
+
+def test_a_learning_rate_has_a_gradient():
+    found = []
+    for lib in (minitorch, torch):
+        lr, start = lib.tensor(0.1, dtype=lib.float64, requires_grad=True), lib.tensor([1.0, 2.0], dtype=lib.float64)
+        param = start.clone().requires_grad_() * 1
+        param.grad = lib.tensor([0.5, -1.0], dtype=lib.float64)
+        lib.optim.Adam([param], lr=lr, differentiable=True).step()
+        (param * param).sum().backward()
+        found.append(lr.grad.item())
+    assert found[0] == pytest.approx(found[1], rel=1e-5)
+
+
+def test_what_came_is_said():
+    x = minitorch.ones(2, 2, requires_grad=True)
+    with pytest.raises(ValueError, match=r"Tensor lr must be 1-element, got shape \(2,\)"):
+        minitorch.optim.RMSprop([x], lr=minitorch.ones(2))
+    with pytest.raises(ValueError, match="Adjust learning rate function mine is not supported; there are original"):
+        minitorch.optim.Muon([x], adjust_lr_fn="mine")
+
+
+def test_capturable_is_for_a_gpu():
+    for lib in (minitorch, torch):
+        for name in ("Adam", "RMSprop", "ASGD"):
+            x = leaf(lib)
+            x.grad = lib.ones(2)
+            with pytest.raises(AssertionError, match="capturable=True"):
+                getattr(lib.optim, name)([x], capturable=True).step()
 
 
 # ---- schedules -------------------------------------------------------------------------------------------------

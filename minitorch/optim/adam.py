@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from minitorch.arrays import dtypes
-from minitorch.arrays.device import xp_of
-from minitorch.optim.optimizer import Group, Optimizer, check_choice
+from minitorch.optim.optimizer import Group, Optimizer, check_betas, check_choice, check_not_negative, number, xp_for
 from minitorch.tensor import Tensor
 
 
@@ -48,12 +45,8 @@ class Adam(Optimizer):
                 raise ValueError(f"{name} as a Tensor is not supported for capturable=False and foreach=True")
             if isinstance(value, Tensor) and value.numel() != 1:
                 raise ValueError(f"Tensor {name} must be 1-element, got shape {tuple(value.shape)}")
-        for name, value in {"learning rate": lr, "epsilon value": eps, "weight_decay value": weight_decay}.items():
-            if not value >= 0.0:  # NaN fails too
-                raise ValueError(f"Invalid {name}: {value}")
-        for i in (0, 1):
-            if not 0.0 <= betas[i] < 1.0:
-                raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+        check_not_negative(lr=lr, eps=eps, weight_decay=weight_decay)
+        check_betas(betas)
         if not any(all(isinstance(beta, kind) for beta in betas) for kind in (float, Tensor)):
             raise ValueError("betas must be either both floats or both Tensors")
         betas = tuple(beta.squeeze() if isinstance(beta, Tensor) else beta for beta in betas)  # type: ignore[assignment]
@@ -61,43 +54,32 @@ class Adam(Optimizer):
         choice = {"foreach": foreach, "capturable": capturable, "differentiable": differentiable, "fused": fused}
         flags = {"maximize": maximize, **choice, "decoupled_weight_decay": decoupled_weight_decay}
         super().__init__(params, {**options, **flags})
-        check_choice(foreach, fused, differentiable, capturable)
+        check_choice(foreach, fused, differentiable)
 
     def _rule(self, group: Group, t: float, θ: Any, g: Any, m: Any, v: Any, largest: Any = None) -> None:
         # (What follows from lr and the betas alone is computed in their dtype, if they are tensors.)
-        (β1, β2), ε, lr, λ, xp = group["betas"], group["eps"], group["lr"], group["weight_decay"], xp_of(θ)
+        (β1, β2), ε, lr, λ, xp = group["betas"], group["eps"], group["lr"], group["weight_decay"], xp_for(θ)
         if group["maximize"]:
             g = -g
         if λ and group["decoupled_weight_decay"]:
-            θ *= float(1 - lr * λ)
+            θ *= number(group, 1 - lr * λ)
         elif λ:
             g = g + λ * θ
-        m *= float(β1)
-        m += (1 - float(β1)) * g
-        v *= float(β2)
-        v += float(1 - β2) * g * g
+        m *= number(group, β1)
+        m += (1 - number(group, β1)) * g
+        v *= number(group, β2)
+        v += number(group, 1 - β2) * g * g
         if largest is not None:
-            v = xp.maximum(largest, v, out=largest)
+            v = xp.maximum(largest * 1, v)  # (× 1: of what is written to, backward needs a copy)
+            largest[...] = v
         # θ ← θ − lr · m̂ / (√v̂ + ε), in one piece of memory: a new one for each operation would cost as much again.
-        change = xp.sqrt(v, out=xp.empty_like(v))  # √v
-        change /= float((1 - β2**t) ** 0.5)  # √v̂
-        change += ε  # √v̂ + ε
-        xp.divide(m, change, out=change)  # m / (√v̂ + ε)
-        change *= float(lr / (1 - β1**t))  # lr · m̂ / (√v̂ + ε)
+        room = None if group["differentiable"] else xp.empty_like(v)
+        change = xp.sqrt(v, out=room)  # √v
+        change = xp.divide(change, number(group, (1 - β2**t) ** 0.5), out=room)  # √v̂
+        change = xp.add(change, ε, out=room)  # √v̂ + ε
+        change = xp.divide(m, change, out=room)  # m / (√v̂ + ε)
+        change = xp.multiply(change, number(group, lr / (1 - β1**t)), out=room)  # lr · m̂ / (√v̂ + ε)
         θ -= change
 
-    def _begin(self, param: Tensor, group: Group) -> tuple[float, tuple]:
-        """The number t of this step; m, v and, for amsgrad, the largest v so far."""
-        state = self.state[param] or self._start(param, group)
-        step, m, v = state["step"]._array, state["exp_avg"]._array, state["exp_avg_sq"]._array
-        step.fill(step.item() + 1)
-        return step.item(), (m, v, state["max_exp_avg_sq"]._array) if group["amsgrad"] else (m, v)
-
-    def _start(self, param: Tensor, group: Group) -> dict[str, Tensor]:
-        """The state before the first step: t = 0, m = v = 0."""
-        double = dtypes.get_default_dtype() is dtypes.float64 and not group["fused"]
-        state = self.state[param]
-        state["step"] = Tensor._wrap(np.zeros((), "float64" if double else "float32"))  # on the CPU, as in torch
-        for name in ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]:
-            state[name] = Tensor._wrap(xp_of(param._array).zeros_like(param._array))
-        return state
+    def _remembers(self, group: Group) -> Sequence[str]:
+        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq")[: 3 if group["amsgrad"] else 2]

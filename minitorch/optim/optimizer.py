@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import functools
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from typing import Any
 
 import numpy as np
 
-from minitorch.arrays.device import shortcuts
+import minitorch
+from minitorch.arrays import dtypes
+from minitorch.arrays.device import shortcuts, xp_of
 from minitorch.arrays.warning import warn
-from minitorch.autograd import enable_grad, no_grad
+from minitorch.autograd import enable_grad, set_grad_enabled
 from minitorch.nn.modules.module import clear_grad
 from minitorch.tensor import Tensor
 from minitorch.utils.hooks import RemovableHandle, add_hook
@@ -103,28 +105,55 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        with no_grad(), np.errstate(all="ignore"):
+        with set_grad_enabled(bool(self.defaults.get("differentiable"))), np.errstate(all="ignore"):
             for group in self.param_groups:
                 params = [param for param in group["params"] if param.grad is not None]
+                if group.get("capturable"):
+                    _check_capturable(params)
                 for param in self._left_by_twins(params, group):
                     self._update(param, group)
         return loss
 
     def _update(self, param: Tensor, group: Group) -> None:
-        """The update rule: change `param` in place from `param.grad`, `self.state[param]` and the options."""
-        now, memory = self._begin(param, group)
-        self._rule(group, now, param._array, param.grad._array, *memory)
-        param._bump()
+        """The update rule: change `param` in place from `param.grad`, `self.state[param]` and the options.
 
-    # A rule that treats each number by itself is written on arrays, apart from the state: then several parameters may go together.
+        A differentiable step is the same rule on Tensors: autograd records it.
+        """
+        now, names = self._begin(param, group), self._remembers(group)
+        if group.get("differentiable"):
+            for name in names:  # the tensors of the step before stay as they are: backward may need them
+                self.state[param][name] = self.state[param][name].clone()
+            self._rule(group, now, param, param.grad, *[self.state[param][name] for name in names])
+        else:
+            self._rule(group, now, param._array, param.grad._array, *self._memory(param, group))  # type: ignore[union-attr]
+            param._bump()
 
-    def _begin(self, param: Tensor, group: Group) -> tuple[Any, tuple]:
-        """Begin a step of `param`: (what is the same for parameters that go together, such as the step's number; the arrays
-        that are remembered)."""
-        return None, ()
+    def _memory(self, param: Tensor, group: Group) -> list[Any]:
+        """The arrays of what is remembered of a parameter."""
+        return [self.state[param][name]._array for name in self._remembers(group)]
+
+    # A rule is written on arrays (or Tensors), apart from the state: if it treats each number by itself, several parameters may go
+    # together.
+
+    def _begin(self, param: Tensor, group: Group) -> Any:
+        """Begin a step of `param`: what is the same for parameters that go together, here the number of the step."""
+        state = self.state[param]
+        if not state:
+            state.update(self._start(param, group))
+        step = state["step"]._array
+        step.fill(step.item() + 1)
+        return step.item()
+
+    def _start(self, param: Tensor, group: Group) -> dict[str, Tensor]:
+        """The state before the first step: t = 0, and zeros for all that is remembered."""
+        return {"step": scalar(0.0, group), **{name: zeros_like(param) for name in self._remembers(group)}}
+
+    def _remembers(self, group: Group) -> Sequence[str]:
+        """The names, in the state, of what the rule gets after g."""
+        return ()
 
     def _no_rule(self, group: Group, now: Any, θ: Any, g: Any, *memory: Any) -> None:
-        """Change θ and `memory` in place; g stays as it is."""
+        """Change θ and `memory` in place; g stays as it is. They are arrays, or Tensors in a differentiable step."""
         raise NotImplementedError(f"{type(self).__name__} has no update rule: write _update(param, group)")
 
     _rule: Callable[..., None] = _no_rule  # an attribute, so that each rule names its memory as it likes
@@ -148,9 +177,9 @@ class Optimizer:
         """Update what a twin serves, unless a form was chosen that takes one parameter after another; return the others."""
         if not self._twins or not params:
             return params
-        if fused := group["fused"]:
+        if fused := group.get("fused"):
             _check_fused(params)
-        chosen = fused or (fused is None and group["foreach"] is None)
+        chosen = fused or (fused is None and group.get("foreach") is None and not group.get("differentiable"))
         twin = self._twins.get("cpu" if isinstance(params[0]._array, np.ndarray) else "cuda")
         return twin(self, params, group) if twin and chosen and shortcuts.enabled else params
 
@@ -180,7 +209,7 @@ class Optimizer:
         if names:
             param_group["param_names"] = names
         for param in params:
-            _check_can_optimize(param)
+            _check_can_optimize(param, bool(self.defaults.get("differentiable")))
         for option, default in self.defaults.items():
             param_group.setdefault(option, default)
         self._check_not_shared(param_group)
@@ -292,8 +321,61 @@ class Optimizer:
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
 
 
-def check_choice(foreach: bool | None, fused: bool | None, differentiable: bool, capturable: bool = False) -> None:
-    """Refuse contradictory options of those that choose an implementation in torch, and those not implemented.
+# ---- for the rules ----
+
+
+def xp_for(θ: Any) -> Any:
+    """The library that a rule computes with: NumPy, CuPy, or minitorch itself in a differentiable step."""
+    return minitorch if isinstance(θ, Tensor) else xp_of(θ)
+
+
+def number(group: Group, value: Any) -> Any:
+    """A number made of options that may be tensors: a Python number, but in a differentiable step, which has a gradient for it too."""
+    return value if group["differentiable"] else float(value)
+
+
+def descent(group: Group, θ: Any, g: Any, decays: bool = True) -> Any:
+    """g, or −g to ascend (`maximize`), and, if it `decays` so, the gradient λθ of a penalty ½λ‖θ‖² (`weight_decay`)."""
+    if group["maximize"]:
+        g = -g
+    λ = group["weight_decay"]
+    return g + λ * θ if λ and decays else g
+
+
+def scalar(value: float, group: Group) -> Tensor:
+    """A number of the state: a float32 on the CPU, as in torch, or a float64 where that is the default dtype."""
+    double = dtypes.get_default_dtype() is dtypes.float64 and not group.get("fused")
+    return Tensor._wrap(np.full((), value, "float64" if double else "float32"))
+
+
+def zeros_like(param: Tensor) -> Tensor:
+    """Zeros in memory as the parameter's."""
+    return Tensor._wrap(xp_of(param._array).zeros_like(param._array))
+
+
+# ---- for the options ----
+
+
+def check_not_negative(**options: Any) -> None:
+    """ValueError for an option below 0, or nan. The learning rate may be a tensor, of one element."""
+    lr = options.get("lr")
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError(f"Tensor lr must be 1-element, got shape {tuple(lr.shape)}")
+    names = {"lr": "learning rate", "eps": "epsilon value"}
+    for name, value in options.items():
+        if not value >= 0.0:
+            raise ValueError(f"Invalid {names.get(name, f'{name} value')}: {value}")
+
+
+def check_betas(betas: Sequence[Any]) -> None:
+    """ValueError for a factor of a running average that is not in [0, 1)."""
+    for i in (0, 1):
+        if not 0.0 <= betas[i] < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+
+
+def check_choice(foreach: bool | None, fused: bool | None, differentiable: bool) -> None:
+    """Refuse contradictory options of those that choose an implementation in torch.
 
     `fused`: one launch for all parameters; None, the default, is True for floats on a GPU unless `foreach` is given. That is
     torch's third form, which launches each operation once for all parameters; here it is the loop over parameters.
@@ -302,10 +384,13 @@ def check_choice(foreach: bool | None, fused: bool | None, differentiable: bool,
         raise RuntimeError("`fused` does not support `differentiable`")
     if fused and foreach:
         raise RuntimeError("`fused` and `foreach` cannot be `True` together.")
-    if differentiable or capturable:
-        name = "differentiable" if differentiable else "capturable"
-        raise NotImplementedError(
-            f"{name}=True: steps are not recorded, in the autograd graph or a CUDA graph; leave it False"
+
+
+def _check_capturable(params: list[Tensor]) -> None:
+    """AssertionError for parameters on the CPU: `capturable` is for CUDA graphs."""
+    if any(not param.is_cuda for param in params):
+        raise AssertionError(
+            "If capturable=True, params and state_steps must be on supported devices: ['cuda']; leave it False"
         )
 
 
@@ -319,10 +404,10 @@ def _check_fused(params: list[Tensor]) -> None:
             )
 
 
-def _check_can_optimize(param: Any) -> None:
+def _check_can_optimize(param: Any, differentiable: bool) -> None:
     if not isinstance(param, Tensor):
         raise TypeError(f"optimizer can only optimize Tensors, but one of the params is {typename(param)}")
-    if not (param.is_leaf or param.retains_grad):
+    if not (differentiable or param.is_leaf or param.retains_grad):
         raise ValueError("can't optimize a non-leaf Tensor")
 
 

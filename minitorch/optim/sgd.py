@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from minitorch.arrays.device import xp_of
-from minitorch.optim.optimizer import Group, Optimizer, check_choice
+from minitorch.optim.optimizer import Group, Optimizer, check_choice, check_not_negative, descent, number, zeros_like
 from minitorch.tensor import Tensor
 
 
@@ -36,14 +36,7 @@ class SGD(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        if isinstance(lr, Tensor) and lr.numel() != 1:
-            raise ValueError(f"Tensor lr must be 1-element, got shape {tuple(lr.shape)}")
-        if lr < 0.0:
-            raise ValueError(f"Invalid learning rate: {lr}")
-        if momentum < 0.0:
-            raise ValueError(f"Invalid momentum value: {momentum}")
-        if weight_decay < 0.0:
-            raise ValueError(f"Invalid weight_decay value: {weight_decay}")
+        check_not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}
@@ -52,11 +45,8 @@ class SGD(Optimizer):
         check_choice(foreach, fused, differentiable)
 
     def _rule(self, group: Group, first: bool, θ: Any, g: Any, b: Any = None) -> None:
-        μ, τ, λ = group["momentum"], group["dampening"], group["weight_decay"]
-        if group["maximize"]:
-            g = -g
-        if λ:
-            g = g + λ * θ
+        μ, τ, lr = group["momentum"], group["dampening"], number(group, group["lr"])
+        g = descent(group, θ, g)
         if μ:
             if first:
                 b[...] = g
@@ -64,14 +54,15 @@ class SGD(Optimizer):
                 b *= μ
                 b += (1 - τ) * g
             g = g + μ * b if group["nesterov"] else b
-        θ -= float(group["lr"]) * g
+        θ -= lr * g
 
-    def _begin(self, param: Tensor, group: Group) -> tuple[bool, tuple]:
-        """Whether this is the first step, and the velocity b, which the first step fills."""
-        if not group["momentum"]:
-            return False, ()
-        state = self.state[param]
-        first = state.get("momentum_buffer") is None
-        if first:
-            state["momentum_buffer"] = Tensor._wrap(xp_of(param._array).zeros_like(param._array))
-        return first, (state["momentum_buffer"]._array,)
+    def _remembers(self, group: Group) -> Sequence[str]:
+        return ["momentum_buffer"] if group["momentum"] else []
+
+    def _begin(self, param: Tensor, group: Group) -> bool:
+        """Whether this is the first step, which fills the velocity b."""
+        state = self.state[param] if group["momentum"] else {}
+        if not group["momentum"] or state.get("momentum_buffer") is not None:
+            return False
+        state["momentum_buffer"] = zeros_like(param)
+        return True

@@ -18,9 +18,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ...arrays.memory import address
-from ...optim.adam import Adam
-from ...optim.optimizer import Optimizer
-from ...optim.sgd import SGD
+from ...optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, NAdam, Optimizer, RAdam, RMSprop, Rprop
 
 FEW = 3  # so many parameters are as fast one by one
 SMALL = 16384  # bytes: a parameter that has as many goes alone
@@ -35,14 +33,13 @@ def sgd(optimizer: Optimizer, params: list[Any], group: dict[str, Any]) -> list[
     return side_by_side(optimizer, params, group) if group["momentum"] else params
 
 
-@Adam.twin("cpu")
 def side_by_side(optimizer: Optimizer, params: list[Any], group: dict[str, Any]) -> list[Any]:
     """Update the parameters if all are on the CPU: together the small ones that are in the same step and of one dtype."""
     if len(params) <= FEW or any(type(param._array) is not np.ndarray for param in params):
         return params
     known = len(optimizer.state)
-    nows, memories = zip(*[optimizer._begin(param, group) for param in params])
-    rows = [(*memory, param._array) for memory, param in zip(memories, params)]
+    nows = [optimizer._begin(param, group) for param in params]
+    rows = [(*optimizer._memory(param, group), param._array) for param in params]
     gs = [param.grad._array for param in params]
     trays, alone = _seating_of(optimizer, params, rows, nows).in_step_with(gs)
     for places, tray in trays:
@@ -57,6 +54,9 @@ def side_by_side(optimizer: Optimizer, params: list[Any], group: dict[str, Any])
             _lay_side_by_side([optimizer.state[params[k]] for k in places], [rows[k] for k in places])
     return []
 
+
+for _each in (ASGD, Adadelta, Adagrad, Adam, Adamax, NAdam, RAdam, RMSprop, Rprop):
+    _each.twin("cpu")(side_by_side)
 
 _seatings: WeakKeyDictionary[Optimizer, dict[int, Seating]] = WeakKeyDictionary()  # by the id of the first parameter
 

@@ -136,7 +136,8 @@ def gathered(optimizer: Optimizer, params: list[Any], group: dict[str, Any]) -> 
             left.append(param)
             continue
         seen.add(id(param))
-        now, memory = optimizer._begin(param, group)
+        now = optimizer._begin(param, group)
+        memory = optimizer._memory(param, group)
         if all(a.dtype == x.dtype and a.shape == x.shape and a.flags.c_contiguous for a in memory):
             row = (param, (x, xp_of(x).ascontiguousarray(g), *memory))
             launches.setdefault((x.dtype.name, now), []).append(row)
