@@ -27,7 +27,7 @@ F = minitorch.nn.functional
         (minitorch.nn, "relu", "ReLU"),
         (F, "scaled_dot_product_atention", ""),
         (F, "crossentropy", "cross_entropy"),
-        (minitorch.optim, "RMSprop", "AdamW"),
+        (minitorch.optim, "SparseAdam", "Adam"),
         (minitorch.optim.lr_scheduler, "StepLr", "StepLR"),
         (minitorch.utils.data, "Dataloader", "DataLoader"),
         (minitorch.Tensor, "unique", "unsqueeze"),
