@@ -45,7 +45,7 @@ from .autograd.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
-from .nn.functional import celu_, selu_, threshold_
+from .nn.functional import celu_, rrelu_, selu_, threshold_
 from .op import registry as _registry
 from .ops.about import detach, is_nonzero, is_tensor, result_type
 from .random import (

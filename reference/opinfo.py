@@ -124,7 +124,7 @@ def _of_dtype(tally: Tally, entry: Any, function: Callable, dtype: torch.dtype, 
             continue
         if differentiated and entry.supports_autograd:
             with noting(tally):
-                _count_gradients(tally, entry.op, function, call, dtype is torch.float64)
+                _count_gradients(tally, entry.op, function, call, dtype is torch.float64 and entry.supports_gradgrad)
         if entry.supports_out and entry.name not in UNSPECIFIED:
             with noting(tally):
                 tally.count("out", _out(entry.op, function, call, k == 0))

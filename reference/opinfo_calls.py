@@ -84,12 +84,21 @@ def ours(theirs: Callable) -> Callable:
         return _rebound(theirs)
     if getattr(operator, name, None) is theirs:
         return theirs
-    for place in PLACES:
-        if getattr(_look_up(torch, place), name, None) is theirs:
-            found = getattr(_look_up(minitorch, place), name, None)
-            if found is not None:
-                return found
+    for place, known in _places_of(theirs, name):
+        found = getattr(_look_up(minitorch, place), known, None)
+        if found is not None:
+            return found
     raise LeftOut(f"no {getattr(theirs, '__qualname__', name)}")
+
+
+def _places_of(theirs: Callable, name: str) -> Iterator[tuple[str, str]]:
+    """(place, name) wherever torch has the function; some are made under another name than they are known by."""
+    for place in PLACES:
+        there = _look_up(torch, place)
+        if getattr(there, name, None) is theirs:
+            yield place, name
+        if place == "nn.functional":
+            yield from ((place, known) for known, thing in vars(there).items() if thing is theirs)
 
 
 def _look_up(library: Any, path: str) -> Any:

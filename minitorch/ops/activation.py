@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.device import as_array
+from ..arrays.device import as_array, device_of, to_numpy
 from ..arrays.numbers import computing, fitting
 from ..op import Array, Index, composite, elementwise, op, row
 from ..op.half_precision import in_float32
+from ..random.generator import Generator, chosen
+from ..random.uniform import uniform_in_double
 from .dims import canonical_dim
 from .elementwise import exp, tanh, where
 from .reduce import sum_
@@ -86,6 +88,44 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     if weight.ndim and input.ndim > 1:
         weight = weight.reshape([-1 if d == 1 else 1 for d in range(input.ndim)])
     return prelu_kernel(input, weight.reshape(()) if input.ndim == 0 else weight)
+
+
+@op(promote=None, name="rrelu_with_noise", public=False, only="floats", outputs=("out", "slopes"), grad_fn="RreluWithNoiseBackward0",
+    flat=True, in_float32=True)  # fmt: skip
+def rrelu_kernel(xp: Any, x: Array, lower: float, upper: float, generator: Generator | None) -> tuple[Array, Array]:
+    """a · x, and a: drawn from U(lower, upper) for each x ≤ 0 in row-major order, 1 elsewhere"""
+    below = to_numpy(x) <= 0
+    slopes = np.ones(x.shape, x.dtype)
+    slopes[below] = uniform_in_double(chosen(generator, device_of(x)), int(below.sum()), lower, upper)
+    slopes = xp.asarray(slopes)
+    return xp.ascontiguousarray(x * slopes).reshape(x.shape), slopes
+
+
+@rrelu_kernel.grad("x")
+def rrelu_grad(g: Tensor, x: Tensor, slopes: Tensor) -> Tensor:
+    """∂L/∂x = g for x > 0, g · a otherwise"""
+    return where(x > 0, g, g * slopes)
+
+
+@composite(grad_fn="RreluWithNoiseBackward0")
+def rrelu(
+    input: Tensor,
+    lower: float = 1 / 8,
+    upper: float = 1 / 3,
+    training: bool = False,
+    generator: Generator | None = None,
+) -> Tensor:
+    """x for x > 0, a · x otherwise; in training each a is drawn from U(lower, upper), else it is their mean (Xu et al., 2015)"""
+    for name, bound in (("lower", lower), ("upper", upper)):
+        if not math.isfinite(bound):
+            raise RuntimeError(f"rrelu: {name} bound must be finite, got {bound}")
+    if lower > upper:
+        raise RuntimeError(f"Lower bound should be less than or equal to the upper bound, got {lower} and {upper}")
+    if not training:
+        return leaky_relu(input.contiguous(), (lower + upper) / 2)
+    if input.dtype is dtypes.float16:
+        raise NotImplementedError("rrelu: training is not implemented for 'Half'; convert the input first, e.g. x.float()")
+    return rrelu_kernel(input, lower, upper, generator)[0]
 
 
 def _limit(value: Any, dtype: Any) -> Any:

@@ -31,6 +31,12 @@ def uniform(g: Generator, n: int, dtype: Any, a: float, b: float) -> Array:
 
 
 @at_once
+def uniform_in_double(g: Generator, n: int, a: float, b: float) -> Array:
+    """a + (b − a) u in float64, whatever the numbers are for"""
+    return g.uniform64(n) * (b - a) + a
+
+
+@at_once
 def exponential(g: Generator, n: int, dtype: Any, rate: float) -> Array:
     """−ln(1 − u) / λ"""
     return rounded((-1 / rate) * library_for(dtype).log1p(-g.uniform64(n)), dtype)

@@ -18,6 +18,8 @@ ROWS = [
         for name in ["Softmax", "LogSoftmax", "Softmin"]
     ],
     Row("LeakyReLU", optional(negative_slope=one_of([0.01, 0.5]), inplace=flags), anything),
+    Row("RReLU", optional(lower=one_of([-0.25, 0.1, 0.5]), upper=one_of([0.1, 0.3]), inplace=flags), anything),
+    Row("Softmax2d", st.just({}), shaped((2, 3, 4), (2, 3, 1, 2), (3, 4))),
     Row("PReLU", optional(num_parameters=one_of([1, 3]), init=one_of([0.25, -0.5])), shaped((4,), (5, 3), (2, 3, 4))),
     Row("ELU", optional(alpha=alphas, inplace=flags), anything),
     Row("CELU", optional(alpha=alphas, inplace=flags), anything),

@@ -82,6 +82,8 @@ drawn("dropout1d", "C L", p=probability)
 drawn("dropout2d", "N C H W", covers="feature_dropout", p=probability)
 drawn("dropout3d", "N C D H W", p=probability)
 drawn("dropout3d", "C D H W", p=probability)
+for bounds in ({}, {"lower": of(0.1, -0.5, 0.4), "upper": of(0.3, 0.9)}):
+    drawn("rrelu", training=of(True, True, False), special=False, smooth={"x": floats(away_from=0)}, gpu="waits", **bounds)
 drawn("gumbel_softmax", "* N", tau=of(1.0, 0.3), dim=dim_of("x"))
 
 

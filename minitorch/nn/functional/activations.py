@@ -11,6 +11,7 @@ from typing import Any
 
 import minitorch
 from minitorch.arrays.warning import warn
+from minitorch.op import named
 from minitorch.op.signature import Flag, checked
 from minitorch.ops import activation as _activation
 from minitorch.ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
@@ -20,17 +21,21 @@ from minitorch.tensor import Tensor
 
 __all__ = [
     "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
-    "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu6", "relu_", "selu",
-    "selu_", "sigmoid", "silu", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink",
+    "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid", "mish", "prelu", "relu", "relu6", "relu_", "rrelu",
+    "rrelu_", "selu", "selu_", "sigmoid", "silu", "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink",
     "threshold", "threshold_",
 ]  # fmt: skip
 
 # ---- with `inplace` ----
 
 
-def _in_place(function: Callable, input: Tensor, *options: Any) -> Tensor:
+def _in_place(function: Callable, input: Tensor, *options: Any, grad_fn: str = "") -> Tensor:
     """Write function(input) into input's memory; backward keeps a copy of what was there."""
-    return input._update(lambda x: function(x.clone(), *options))
+
+    def written(x: Tensor) -> Tensor:
+        return function(x.clone(), *options)
+
+    return input._update(named(written, grad_fn) if grad_fn else written)
 
 
 @checked
@@ -57,34 +62,48 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0, inplace
 def leaky_relu(input: Tensor, negative_slope: float = 0.01, inplace: Flag = False) -> Tensor:
     """x for x > 0, negative_slope · x otherwise"""
     if inplace:
-        return _in_place(_activation.leaky_relu, input, negative_slope)
+        return _in_place(_activation.leaky_relu, input, negative_slope, grad_fn="LeakyReluBackward1")
     return _activation.leaky_relu(input, negative_slope)
+
+
+@checked
+def rrelu(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: Flag = False
+) -> Tensor:
+    """x for x > 0, a · x otherwise; in training each a is drawn from U(lower, upper), else it is their mean"""
+    if inplace:
+        return _in_place(_activation.rrelu, input, lower, upper, training, grad_fn="RreluWithNoiseBackward1")
+    return _activation.rrelu(input, lower, upper, training)
 
 
 @checked
 def threshold(input: Tensor, threshold: float, value: float, inplace: Flag = False) -> Tensor:
     """x for x > threshold, `value` otherwise"""
     if inplace:
-        return _in_place(_activation.threshold, input, threshold, value)
+        return _in_place(_activation.threshold, input, threshold, value, grad_fn="ThresholdBackward1")
     return _activation.threshold(input, threshold, value)
 
 
 @checked
 def elu(input: Tensor, alpha: float = 1.0, inplace: Flag = False) -> Tensor:
     """x for x > 0, α (eˣ − 1) otherwise"""
-    return _in_place(_activation.elu, input, alpha) if inplace else _activation.elu(input, alpha)
+    if inplace:
+        return _in_place(_activation.elu, input, alpha, grad_fn="EluBackward1")
+    return _activation.elu(input, alpha)
 
 
 @checked
 def celu(input: Tensor, alpha: float = 1.0, inplace: Flag = False) -> Tensor:
     """x for x > 0, α (e^(x/α) − 1) otherwise"""
-    return _in_place(_activation.celu, input, alpha) if inplace else _activation.celu(input, alpha)
+    if inplace:
+        return _in_place(_activation.celu, input, alpha, grad_fn="CeluBackward1")
+    return _activation.celu(input, alpha)
 
 
 @checked
 def selu(input: Tensor, inplace: Flag = False) -> Tensor:
     """A scaled ELU that keeps mean 0 and variance 1"""
-    return _in_place(_activation.selu, input) if inplace else _activation.selu(input)
+    return _in_place(_activation.selu, input, grad_fn="EluBackward1") if inplace else _activation.selu(input)
 
 
 @checked
@@ -126,7 +145,7 @@ def _writing(function: Callable) -> Callable:
 
 
 celu_, elu_, hardtanh_, leaky_relu_ = _writing(celu), _writing(elu), _writing(hardtanh), _writing(leaky_relu)
-relu_, selu_, threshold_ = _writing(relu), _writing(selu), _writing(threshold)
+relu_, rrelu_, selu_, threshold_ = _writing(relu), _writing(rrelu), _writing(selu), _writing(threshold)
 
 
 # ---- along a dimension ----
