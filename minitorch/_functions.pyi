@@ -47,14 +47,14 @@ __all__ = [
     "not_equal", "numel", "one_hot", "outer", "pairwise_distance", "pdist", "permute", "poisson_nll_loss", "polygamma",
     "positive", "pow", "prelu", "prod", "put", "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder",
     "repeat", "repeat_interleave", "reshape", "resize_as_", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh",
-    "rnn_tanh_cell", "roll", "rot90", "round", "round_", "row_stack", "rsqrt", "rsqrt_", "scaled_dot_product_attention",
-    "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin", "sin_",
-    "sinh", "sinh_", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign",
-    "sort", "split", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum",
-    "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split",
-    "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril", "triplet_margin_loss",
-    "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unflatten",
-    "unsqueeze", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy", "xlogy_", "zero_"
+    "rnn_tanh_cell", "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_",
+    "scaled_dot_product_attention", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sigmoid_", "sign",
+    "signbit", "silu", "sin", "sin_", "sinh", "sinh_", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin",
+    "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std",
+    "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh",
+    "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril",
+    "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_", "trunc_divide",
+    "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy", "xlogy_", "zero_"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -906,6 +906,9 @@ def round(input: Tensor, *, decimals: int = 0, out: Tensor | None = None) -> Ten
 
 def round_(input: Tensor, *, decimals: int = 0) -> Tensor:
     """x to the nearest number of `decimals` digits, halves to even."""
+
+def rrelu(input: Tensor, lower: float = 0.125, upper: float = 0.3333333333333333, training: bool = False, generator: Generator | None = None) -> Tensor:
+    """x for x > 0, a · x otherwise; in training each a is drawn from U(lower, upper), else it is their mean (Xu et al., 2015)"""
 
 def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """1 / √x"""
