@@ -28,6 +28,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from .arrays import dtypes
+from .random import Generator
 from .tensor import Tensor
 
 Number: TypeAlias = float | Tensor  # a tensor of one element and no dimensions stands for a number
