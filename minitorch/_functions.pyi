@@ -27,7 +27,8 @@ __all__ = [
     "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "ceil",
     "ceil_", "celu", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_",
-    "clone", "column_stack", "concat", "concatenate", "constant_pad_nd", "contiguous", "copysign", "cos", "cos_", "cosh",
+    "clone", "column_stack", "concat", "concatenate", "constant_pad_nd", "contiguous", "conv1d", "conv2d", "conv3d",
+    "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "cos", "cos_", "cosh",
     "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cross_entropy", "ctc_loss", "cummax", "cummin",
     "cumprod", "cumsum", "detach_", "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide", "dot", "dropout",
     "dstack", "einsum", "elu", "embedding", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp", "exp2", "exp2_",
@@ -304,6 +305,30 @@ def constant_pad_nd(input: Tensor, pad: Sizes, value: Number = 0, *, out: Tensor
 
 def contiguous(input: Tensor) -> Tensor:
     """x itself if it lies in memory in row-major order, else a copy that does."""
+
+def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims | str = 0, dilation: Dims = 1, groups: int = 1) -> Tensor:
+    """y_o = Σ_c w_oc ⋆ x_c + b_o, a kernel that slides over x (N, C, L), or (C, L); w (O, C / groups, *kernel)."""
+
+def conv2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims | str = 0, dilation: Dims = 1, groups: int = 1) -> Tensor:
+    """y_o = Σ_c w_oc ⋆ x_c + b_o, a kernel that slides over x (N, C, H, W), or (C, H, W); w (O, C / groups, *kernel)."""
+
+def conv3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims | str = 0, dilation: Dims = 1, groups: int = 1) -> Tensor:
+    """y_o = Σ_c w_oc ⋆ x_c + b_o, a kernel that slides over x (N, C, D, H, W), or (C, D, H, W); w (O, C / groups, *kernel)."""
+
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """`conv1d` of x (time, batch, channels) with w (kernel, in, out) and b: the time comes first."""
+
+def conv_transpose1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims = 0, output_padding: Dims = 0, groups: int = 1, dilation: Dims = 1) -> Tensor:
+    """The derivative of `conv1d` by its input: each pixel of x lays down w (C, O / groups, *kernel) times itself; they add up."""
+
+def conv_transpose2d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims = 0, output_padding: Dims = 0, groups: int = 1, dilation: Dims = 1) -> Tensor:
+    """The derivative of `conv2d` by its input: each pixel of x lays down w (C, O / groups, *kernel) times itself; they add up."""
+
+def conv_transpose3d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims = 0, output_padding: Dims = 0, groups: int = 1, dilation: Dims = 1) -> Tensor:
+    """The derivative of `conv3d` by its input: each pixel of x lays down w (C, O / groups, *kernel) times itself; they add up."""
+
+def convolution(input: Tensor, weight: Tensor, bias: Tensor | None, stride: Sizes, padding: Sizes, dilation: Sizes, transposed: bool, output_padding: Sizes, groups: int) -> Tensor:
+    """x (N, C, *size) with w (O, C / groups, *kernel), or transposed with w (C, O / groups, *kernel) → (N, O, *size'), plus b."""
 
 def copysign(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """|a| with the sign of b (of −0 too)."""

@@ -29,8 +29,8 @@ torch.backends.opt_einsum.enabled = False
 
 COPIES = "torch's reshape or expand happens to make a copy on the way, which is what it keeps"  # a row's `keeps_more`
 FAMILIES = (
-    "elementwise", "reduce", "shape", "index", "matmul", "activation", "normalize", "pooling", "attention", "distance",
-    "loss", "margin_loss", "recurrent", "ctc",
+    "activation", "attention", "convolution", "ctc", "distance", "elementwise", "index", "loss", "margin_loss", "matmul",
+    "normalize", "pooling", "recurrent", "reduce", "shape",
 )  # fmt: skip
 
 

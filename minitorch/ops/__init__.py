@@ -10,6 +10,7 @@ from . import (
     attention,
     class_loss,
     compare,
+    convolution,
     ctc,
     distance,
     division,
@@ -17,6 +18,7 @@ from . import (
     einsum,
     elementwise,
     extremes,
+    fold,
     gather,
     index,
     inplace,
@@ -46,8 +48,8 @@ from . import (
 tell_derivatives()
 
 __all__ = [
-    "about", "activation", "attention", "class_loss", "compare", "ctc", "distance", "division", "dropout", "einsum",
-    "elementwise", "extremes", "gather", "index", "inplace", "margin_loss", "masked", "matmul", "mixing", "normalize",
-    "pad", "pooling", "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss", "repeat", "sampling", "scan", "shape",
-    "similarity", "sort", "special", "strided", "through_time",
+    "about", "activation", "attention", "class_loss", "compare", "convolution", "ctc", "distance", "division", "dropout",
+    "einsum", "elementwise", "extremes", "fold", "gather", "index", "inplace", "loss", "margin_loss", "masked", "matmul",
+    "mixing", "normalize", "pad", "pooling", "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss",
+    "repeat", "sampling", "scan", "shape", "similarity", "sort", "special", "strided", "through_time",
 ]  # fmt: skip

@@ -5,11 +5,12 @@ A row names a layer, draws its options and its inputs; `drawing.py` has what the
 
 from __future__ import annotations
 
-from . import activation, distance, dropout, linear, loss, norms, pooling, recurrent, tables
+from . import activation, convolution, distance, dropout, linear, loss, norms, pooling, recurrent, tables
 from .run import Row, worst_error
 
 ROWS = [
     *linear.ROWS,
+    *convolution.ROWS,
     *tables.ROWS,
     *norms.ROWS,
     *pooling.ROWS,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from minitorch.nn.functional.activations import *
 from minitorch.nn.functional.attention import *
+from minitorch.nn.functional.convolutions import *
 from minitorch.nn.functional.distances import *
 from minitorch.nn.functional.dropouts import *
 from minitorch.nn.functional.losses import *
