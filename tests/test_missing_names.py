@@ -22,7 +22,7 @@ F = minitorch.nn.functional
         (minitorch, "linalg", "linear"),
         (minitorch, "stft", ""),
         (minitorch, "sigmoyd", "sigmoid"),
-        (minitorch.nn, "LSTM", "LogSoftmax"),
+        (minitorch.nn, "Conv2D", "Conv2d"),
         (minitorch.nn, "Liner", "Linear"),
         (minitorch.nn, "relu", "ReLU"),
         (F, "scaled_dot_product_atention", ""),
