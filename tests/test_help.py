@@ -218,7 +218,7 @@ def test_source_is_the_ops_own(thing: Op) -> None:
 
 @pytest.mark.parametrize("name", [n for n in NAMES if not isinstance(registry[n], Op)])
 def test_source_of_a_composite(name: str) -> None:
-    assert inspect.getsource(registry[name]).startswith("@composite")
+    assert inspect.getsource(registry[name]).lstrip().startswith("@composite")  # one may be made by a function
 
 
 METHODS = [n for family in TensorMethods.__mro__[1:-1] for n, f in vars(family).items() if inspect.isfunction(f)]
