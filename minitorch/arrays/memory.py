@@ -24,7 +24,7 @@ def order_of_a_copy(array: Any) -> str:
 
     (With "K" NumPy would put a repeated dimension innermost, and `view` could not flatten the copy.)
     """
-    return "C" if 0 in array.strides else "K"
+    return "C" if repeats(array) else "K"
 
 
 def overlap(a: Any, b: Any) -> str:

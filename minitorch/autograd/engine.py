@@ -188,7 +188,7 @@ def reduced(g: Any, shape: tuple, dtype: Any) -> Any:
     from ..ops.shape import reshape
 
     new = max(g.ndim - len(shape), 0)  # dimensions that broadcasting put in front
-    ones = [i + new for i, n in enumerate(shape) if n == 1 and g.shape[i + new] != 1]
+    ones = [i + new for i, n in enumerate(shape) if n == 1 and i + new < g.ndim and g.shape[i + new] != 1]
     if new or ones:
         g = sum_(g, (*range(new), *ones), keepdim=bool(ones))
     if tuple(g.shape) != shape:

@@ -308,6 +308,7 @@ class Function(metaclass=FunctionMeta):
             if out._base is not None:
                 out._counter.watch(out)
             if written:  # a view hands the change on to its base
+                outputs[nr]._grad = None  # which was that of what it has been
                 outputs[nr]._take_history(out)
 
     @classmethod
@@ -322,6 +323,7 @@ class Function(metaclass=FunctionMeta):
             elif record and t._base is not None and t.requires_grad:
                 t._check_history()
             elif record and t.requires_grad and t.is_leaf:
+                t._bump()  # it has been written to, whatever comes of it
                 raise RuntimeError(
                     "a leaf Variable that requires grad has been used in an in-place operation: "
                     f"{cls.__name__}.forward marked it dirty; give it a clone()"

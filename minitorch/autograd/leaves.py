@@ -59,7 +59,7 @@ class AccumulateGrad(Node):
         if g is None or not leaf._requires_grad:
             pass  # the hooks are called all the same
         elif leaf._grad is None:
-            leaf._grad = as_tensor(g if g.ndim == leaf._array.ndim else _in_the_shape_of(leaf, g))
+            leaf._grad = as_tensor(g if g.shape == leaf._array.shape else _in_the_shape_of(leaf, g))
         elif recorded:
             leaf._grad = leaf._grad + g
         else:
@@ -78,12 +78,13 @@ class AccumulateGrad(Node):
 
 
 def _in_the_shape_of(leaf: Any, g: Any) -> Any:
-    """The gradient of a leaf that has got dimensions in front since it was used (by `.data`, or in place)."""
+    """The gradient of a leaf that has got another shape since it was used (by `.data`, or in place): copied to fill it, if it can."""
     from ..ops.elementwise import clone
     from ..ops.shape import expand
 
-    shape, fewer = leaf._array.shape, tuple(g.shape)
-    return clone(expand(g, shape)) if shape[len(shape) - len(fewer) :] == fewer else g
+    shape, old = leaf._array.shape, tuple(g.shape)
+    fits = len(old) <= len(shape) and all(n in (1, m) for n, m in zip(old[::-1], shape[::-1]))
+    return clone(expand(g, shape)) if fits else g
 
 
 # ---- edges ----

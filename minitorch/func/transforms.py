@@ -200,7 +200,7 @@ class _Level:
             raise ValueError(
                 f"what is differentiated by must be a Tensor, got {type(x).__name__}; choose others with argnums"
             )
-        fresh = x.view_as(x) if self.outer and x.requires_grad else self.leaf(x.detach())
+        fresh = x.view_as(x) if self.outer and gradient_edge(x) is not None else self.leaf(x.detach())
         self.given[id(fresh)] = fresh, x
         return fresh
 
@@ -217,7 +217,7 @@ class _Level:
         if not (self.outer and x.requires_grad):
             return x.detach()
         nodes = _nodes([x])
-        outside = {gradient_edge(given)[0] for _, given in self.given.values() if given.requires_grad}  # type: ignore[index]
+        outside = {edge[0] for _, given in self.given.values() if (edge := gradient_edge(given)) is not None}
         return x if outside & nodes or _leads_outside(nodes) else x.detach()
 
     def leave_tree(self, tree: Any) -> Any:

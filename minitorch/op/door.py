@@ -140,7 +140,7 @@ class Op:
         """The first call of a kind: the recipe for it, and the arguments as it wants them."""
         try:
             return resolve(self, args)
-        except TypeError as error:
+        except (TypeError, ValueError) as error:
             raise in_torchs_words(error, [getattr(x, "_array", x) for x in args]) from None
 
     def record(self, args: tuple, out: Any) -> Any:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.memory import order_of_a_copy
+from ..arrays.memory import order_of_a_copy, repeats
 from ..arrays.numbers import fitting
 from .declaration import Declaration
 
@@ -58,7 +58,7 @@ def forward_in_float32(declaration: Declaration) -> Callable:
 
 def _wide(xp: Any, array: Any) -> Any:
     """The array in float32, expanded where it is: `sort` leaves equal elements in another order there."""
-    if 0 not in array.strides:
+    if not repeats(array):
         return _as(FLOAT32, array)
     once = array[tuple(slice(1) if stride == 0 else slice(None) for stride in array.strides)]
     return xp.broadcast_to(_as(FLOAT32, once), array.shape)

@@ -128,7 +128,30 @@ def _refuse_dtype(op: Op, arrays: list, tensors: list, changes: Sequence) -> Non
         for i, cast in changes:
             first = cast(first) if i == tensors[0] else first
         if first.dtype.kind in refused:
+            _refuse_shapes(op, arrays, first.dtype)
             op.signature.refuse_dtype(first.dtype)
+
+
+def _refuse_shapes(op: Op, arrays: list, dtype: Any) -> None:
+    """Refuse what forward would refuse in floats: torch's kernels, which know no such dtype, run when the shapes have been looked at."""
+    declaration = op.declaration
+    if declaration.refusal is not NotImplementedError or declaration.variadic:
+        return
+    asked = list(arrays)
+    for i, a in enumerate(arrays):
+        if hasattr(a, "dtype") and i < len(op.roles):  # (zeros are indices that most shapes have)
+            number = np.float32(1) if a.dtype == dtype and op.roles[i] in (Array, Operand) else a.dtype.type(0)
+            asked[i] = np.broadcast_to(number, a.shape)
+    try:
+        with np.errstate(all="ignore"):
+            declaration.forward(np, *asked)
+    except (IndexError, RuntimeError):
+        raise
+    except ValueError as error:
+        if "broadcast" in str(error):
+            raise
+    except Exception:  # numbers that do not suit the formula, or a GPU's arrays: nothing about shapes
+        return
 
 
 def _library(arrays: list) -> Any:

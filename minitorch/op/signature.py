@@ -304,7 +304,9 @@ def checked(
         return function(*again[0], **again[1])
 
     function.__qualname__ = name  # Python's own errors about missing and unknown arguments use it
-    return call if check_first or only or same_dtype else call_first  # type: ignore[return-value]
+    made: Any = call if check_first or only or same_dtype else call_first
+    made.signature = signature
+    return made
 
 
 def parameters_of_function(function: Callable) -> list[Parameter]:

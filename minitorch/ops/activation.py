@@ -358,8 +358,8 @@ def _inner(x: Any) -> Any:
 @op(promote=None, name="softmax", public=False, in_float32=True)
 def softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     """p_i = exp(x_i) / Σ_j exp(x_j) along `dim`, shifted by the largest x: exp cannot overflow."""
-    _floating("softmax", x)
     axis = canonical_dim(dim, x.ndim)
+    _floating("softmax", x)
     if not x.size:
         return x.copy()
     if not x.ndim:
@@ -388,8 +388,8 @@ def softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tenso
 @op(promote=None, name="log_softmax", public=False, in_float32=True)
 def log_softmax_kernel(xp: Any, x: Array, dim: int) -> Array:
     """ln p_i = x_i − ln Σ_j exp(x_j) along `dim`, shifted by the largest x."""
-    _floating("log_softmax", x)
     axis = canonical_dim(dim, x.ndim)
+    _floating("log_softmax", x)
     if not x.size:
         return x.copy()
     if not x.ndim:
@@ -420,6 +420,6 @@ def softmin(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> Tenso
 
 
 def _floating(name: str, x: Array) -> None:
-    if x.dtype.kind == "b" or (x.dtype.kind in "iu" and x.size):
+    if x.dtype.kind in "iub" and x.size:
         kind = dtypes.SCALAR_NAMES[dtypes.from_numpy_dtype(x.dtype).name]
         raise NotImplementedError(f"\"{name}\" not implemented for '{kind}'; convert the input first, e.g. x.float()")

@@ -40,7 +40,8 @@ def picked(xp: Any, x: Array, target: Index, weight: Array | None, reduction: st
     total = w.sum()
     if reduction == "none":
         return losses, total
-    return losses.sum() / total if reduction == "mean" else losses.sum(), total
+    out = losses.sum() + 0.0  # torch's sum begins at 0: no −0 comes of it
+    return out / total if reduction == "mean" else out, total
 
 
 def out_of_bounds(x: Array) -> str:
@@ -74,8 +75,13 @@ def nll_loss(
     rows, classes, shape = _rows(input, target, weight)
     _check_class_weight(weight, rows.shape[1], rows.dtype)
     reduction = check_reduction(reduction)
-    loss = picked(rows, classes, weight, reduction, ignore_index)[0]
+    loss = picked(rows, classes, weight, _of_one(input, reduction), ignore_index)[0]
     return loss if reduction != "none" or loss.shape == shape else loss.reshape(shape)
+
+
+def _of_one(input: Tensor, reduction: str) -> str:
+    """The reduction of the losses of several samples; a single one (C) has none to leave as they are, and is summed."""
+    return "sum" if reduction == "none" and input.ndim == 1 else reduction
 
 
 def _check_class_weight(weight: Tensor | None, classes: int, dtype: Any = None) -> None:
@@ -102,12 +108,13 @@ def _rows(input: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor,
     if input.ndim == 1:
         if target.ndim > 1:
             raise RuntimeError(f"0D or 1D target tensor expected, multi-target not supported: got shape {shape}")
+        classes = _class_numbers(target)
         if target.numel() != 1:
             raise ValueError(
                 f"For 1D input, 1D target must have size 1, but got target size: {list(target.shape)}; scores of N samples have "
                 "shape (N, C)"
             )
-        return input.unsqueeze(0), _class_numbers(target).reshape(1), ()
+        return input.unsqueeze(0), classes.reshape(1), ()
     if input.ndim == 2 and len(shape) == 1:
         return input, _class_numbers(target), shape
     if tuple(input.shape[2:]) != shape[1:]:
@@ -160,7 +167,7 @@ def cross_entropy(
         nll_of_logits.signature.refuse_dtype(input._array.dtype)
     rows, classes, shape = _rows(input, target, weight)
     _check_class_weight(weight, rows.shape[1], rows.dtype)
-    loss = nll_of_logits(rows, classes, weight, reduction, ignore_index, label_smoothing)[0]
+    loss = nll_of_logits(rows, classes, weight, _of_one(input, reduction), ignore_index, label_smoothing)[0]
     return loss if reduction != "none" or loss.shape == shape else loss.reshape(shape)
 
 

@@ -9,6 +9,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..op import Array, composite, row
 
 if TYPE_CHECKING:
@@ -45,10 +47,11 @@ logical_xor = test("logical_xor", "either a or b", lambda xp, a, b: xp.logical_x
 
 
 def _of_bits(name: str, function: Callable) -> Callable:
-    """`function` on the bits of integers and bools; floats are refused as torch does."""
+    """`function` on the bits of integers and bools; floats are refused, once their shapes fit."""
 
     def forward(xp: Any, a: Array, b: Array) -> Array:
         if "f" in (getattr(getattr(x, "dtype", None), "kind", "f" if isinstance(x, float) else "") for x in (a, b)):
+            np.broadcast_shapes(np.shape(a), np.shape(b))
             raise NotImplementedError(f'"{name}_cpu" not implemented for floats: bits are those of integer and bool tensors')
         return function(xp, a, b)
 
@@ -74,6 +77,7 @@ def _shift(name: str, function: Callable) -> Callable:
 
     def forward(xp: Any, a: Array, b: Array) -> Array:
         if xp.result_type(a, b).kind not in "iu":
+            np.broadcast_shapes(np.shape(a), np.shape(b))
             raise NotImplementedError(
                 f'"{name}_cpu" not implemented for {xp.result_type(a, b)}: shifts move the bits of integers'
             )

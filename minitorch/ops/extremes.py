@@ -13,7 +13,7 @@ from ..op import Array, composite, op
 from ..op.signature import Dims
 from .compare import isnan
 from .dims import canonical_dim, canonical_dims
-from .elementwise import maximum, minimum, true_div
+from .elementwise import maximum, minimum, true_div, where
 from .gather import scattered
 from .reduce import count, spread, sum_
 from .shape import zeros
@@ -132,7 +132,7 @@ def min_all(xp: Any, x: Array) -> Array:
 def shared_by_all(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
     """∂L/∂x_i = g / (how many attain the extreme) if x_i does, else 0; a nan is attained by nans"""
     attain = (x == out) | (isnan(x) & isnan(out))
-    return true_div(g * attain, sum_(attain))
+    return where(attain, g / sum_(attain), 0.0)
 
 
 max_all.grad(shared_by_all)

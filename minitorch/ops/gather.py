@@ -207,9 +207,10 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 @op(promote=None)
 def index_select(xp: Any, x: Array, dim: int, index: Index) -> Array:
     """The slices of `dim` that the vector `index` names."""
-    axis, index = _slices("index_select", x, dim, index, IndexError)
+    axis, index = _slices("index_select", x, dim, index)
     if not x.ndim and index.size != 1:
         raise RuntimeError(f"index_select(): Index to scalar can have only 1 value, got {index.size} value(s)")
+    _check_slices(x, axis, index)
     return x[(slice(None),) * axis + (index,)] if x.ndim else x.copy()
 
 
@@ -222,8 +223,20 @@ def index_select_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Ten
 @op(promote=None, numbers_by={"alpha": fitting}, by_keyword="alpha")
 def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, alpha: Number = 1) -> Array:
     """x with alpha · (slice k of source) added to slice index[k] of `dim`; repeated indices add up."""
-    axis, index = _slices("index_add", x, dim, index, IndexError if x.ndim <= 1 else RuntimeError)
-    _same("index_add", x, source, axis, index, RuntimeError)
+    axis, index = _slices("index_add", x, dim, index)
+    _same_dtype("index_add", x, source)
+    if axis and axis >= source.ndim:
+        raise RuntimeError(
+            f"index_add(): dimension {axis} is out of bounds of the source tensor with {source.ndim} dimensions"
+        )
+    if index.size != (source.shape[axis] if source.ndim else 1):
+        raise (RuntimeError if source.ndim else IndexError)(_one_each("index_add", source, axis, index))
+    if _others(x, axis, source.ndim) != _others(source, axis, x.ndim):
+        raise RuntimeError(
+            f"source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = {list(x.shape)} "
+            f"source.shape = {list(source.shape)}"
+        )
+    _check_slices(x, axis, index, IndexError if x.ndim <= 1 else RuntimeError)
     out = x.copy()
     added = source if alpha == 1 else source * as_array(xp, alpha, x.dtype)
     add_slices(xp, _at_least_1d(out), axis, index, _at_least_1d(added))
@@ -245,8 +258,23 @@ def index_add_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tupl
 @op(promote=None)
 def index_copy(xp: Any, x: Array, dim: int, index: Index, source: Array) -> Array:
     """x with slice index[k] of `dim` replaced by slice k of source."""
-    axis, index = _slices("index_copy", x, dim, index, IndexError, long=True)
-    _same("index_copy", x, source, axis, index, IndexError)
+    axis, index = _slices("index_copy", x, dim, index, long=True)
+    if not source.ndim and index.size != 1:
+        raise IndexError(f"index_copy_(): When source is scalar, index should have one element (got {index.size})")
+    if x.ndim != source.ndim and x.ndim and source.ndim:
+        raise IndexError(
+            "index_copy_(): When source and destination are not scalars, their dimensionality must match. Source dimensionality "
+            f"({source.ndim}), destination dimensionality ({x.ndim})"
+        )
+    _same_dtype("index_copy", x, source)
+    if _others(x, axis) != _others(source, axis):
+        raise RuntimeError(
+            "index_copy_(): Source/destination tensor must have same slice shapes. Destination slice shape: "
+            f"{_others(x, axis)} at dimension {axis} and source slice shape: {_others(source, axis)} at dimension 0."
+        )
+    if source.ndim and index.size != source.shape[axis]:
+        raise IndexError(_one_each("index_copy", source, axis, index))
+    _check_slices(x, axis, index)
     out = x.copy()
     _at_least_1d(out)[(slice(None),) * axis + (index,)] = _at_least_1d(source)
     return out
@@ -267,7 +295,8 @@ def index_copy_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tup
 @op(promote=None, keeps_layout=True, numbers_by={"value": fitting}, takes_out=False)
 def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Array:
     """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
-    axis, index = _slices("index_fill", x, dim, index, IndexError, lowest=None, of_dtype=IndexError, long=True)
+    axis, index = _slices("index_fill", x, dim, index, of_dtype=IndexError, long=True)
+    _check_slices(x, axis, index, lowest=None)
     if getattr(value, "ndim", 0):
         raise RuntimeError(
             f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
@@ -294,45 +323,38 @@ def index_fill_grad_value(g: Tensor, dim: int, index: Tensor) -> Tensor:
 
 
 def _slices(
-    name: str,
-    x: Array,
-    dim: int,
-    index: Array,
-    error: type,
-    lowest: int | None = 0,
-    of_dtype: type = RuntimeError,
-    long: bool = False,
+    name: str, x: Array, dim: int, index: Array, of_dtype: type = RuntimeError, long: bool = False
 ) -> tuple[int, Array]:
-    """The axis and the index as a vector; refuses what does not fit: `error` for its numbers, `of_dtype` for its dtype.
-
-    long: whether the index must be int64; else it may be int32.
-    """
+    """The axis and the index as a vector, or `of_dtype` for its dtype: it must be int64 (long), or may be int32 too."""
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector, got {index.ndim} dimensions")
     if index.dtype != "int64" and (long or index.dtype != "int32"):
         wanted = "int64" if long else "int32 or int64"
         raise of_dtype(f"{name}(): Expected dtype {wanted} for index, got {index.dtype}; convert with .long()")
-    axis = canonical_dim(dim, x.ndim)
+    return canonical_dim(dim, x.ndim), index.reshape(-1)
+
+
+def _check_slices(x: Array, axis: int, index: Array, error: type = IndexError, lowest: int | None = 0) -> None:
+    """Refuse numbers of slices that x does not have."""
     check_bounds(index, x.shape[axis] if x.ndim else 1, axis, error, lowest)
-    return axis, index.reshape(-1)
 
 
-def _same(name: str, x: Array, source: Array, axis: int, index: Array, error: type) -> None:
-    """Refuse a source of another dtype, or of other than one slice per index."""
+def _same_dtype(name: str, x: Array, source: Array) -> None:
     if x.dtype != source.dtype:
         raise RuntimeError(
             f"{name}(): self and source expected to have the same dtype, but got {x.dtype} and {source.dtype}"
         )
-    if x.ndim and not source.ndim and (x.ndim > 1 or name != "index_copy"):
-        raise IndexError(f"Dimension specified as {axis} but tensor has no dimensions ({name}(): source)")
-    size = source.shape[axis] if source.ndim > axis else 1
-    if size != index.size:
-        raise error(
-            f"{name}(): Number of indices ({index.size}) should be equal to source.size(dim) ({size}), for dim: {axis}"
-        )
-    if x.ndim and source.ndim and x.shape[:axis] + x.shape[axis + 1 :] != source.shape[:axis] + source.shape[axis + 1 :]:
-        wrong = error if x.ndim != source.ndim else RuntimeError
-        raise wrong(f"{name}(): slices of source {list(source.shape)} and of self {list(x.shape)} differ in shape")
+
+
+def _one_each(name: str, source: Array, axis: int, index: Array) -> str:
+    """What is wrong if the source has not one slice for each index."""
+    size = source.shape[axis] if source.ndim else 1
+    return f"{name}(): Number of indices ({index.size}) should be equal to source.size(dim): ({size}), for dim: {axis}"
+
+
+def _others(x: Array, axis: int, beside: int = 1) -> list[int]:
+    """The shape of one slice; beside what has no dimensions, that of the whole."""
+    return [n for d, n in enumerate(x.shape) if d != axis or not beside]
 
 
 # ---- classes and tables ----

@@ -7,6 +7,7 @@ Read next: `gather.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,33 +51,31 @@ def getitem(x: Any, key: Any) -> Tensor:
 
 def setitem(x: Any, key: Any, value: Any) -> None:
     """x[key] = value, in place; `value` is a number or a tensor that broadcasts, and may require grad."""
-    if key is False:
-        return  # no element is meant, whatever the value
-    basic, arrays = _parse(x, key)
-    view = basic_index(x, basic) if basic else x
-    if not hasattr(value, "_array"):
+    given = hasattr(value, "_array")
+    if not given:
         value = x.new_tensor(assigned(value, x._array.dtype))
-    elif (
-        arrays is not None
-        and value.dtype is not x.dtype
-        and key is not True
-        and (value.numel() != 1 or not _is_one_mask(key))
-    ):
-        raise RuntimeError(
-            f"Index put requires the source and destination dtypes match, got {x.dtype!r} for the destination and "
-            f"{value.dtype!r} for the source; convert it with .to(dtype)"
-        )
+    if key is False:
+        return  # no element is meant
+    basic, arrays = _parse(x, key, lambda: (x._check_writable(value), x._apart_from(value)))
+    view = basic_index(x, basic) if basic else x
     ndim = view.ndim if arrays is None else _result_ndim(view, arrays)
     while value.ndim > ndim and value.shape[0] == 1:
         value = value.squeeze(0)
     if arrays is None:
         view = x if key is Ellipsis else view
         view.copy_(value if value.shape == view.shape else value.expand(view.shape))
-    else:
-        view._check_writable(value)
+        return
+    view._check_writable(value)
+    if key is not True and not (value.numel() == 1 and _is_one_mask(key)):  # those are filled as they are read
         view._apart_from(value)
-        _check_arrays(view, arrays)
-        view._update(put_at, value.to(x.dtype), _kept(value if value.requires_grad else view, arrays))
+    _check_dimensions(view, arrays)
+    if given and value.dtype is not x.dtype and key is not True and (value.numel() != 1 or not _is_one_mask(key)):
+        raise RuntimeError(
+            f"Index put requires the source and destination dtypes match, got {x.dtype!r} for the destination and "
+            f"{value.dtype!r} for the source; convert it with .to(dtype)"
+        )
+    _check_arrays(view, arrays)
+    view._update(put_at, value.to(x.dtype), _kept(value if value.requires_grad else view, arrays))
 
 
 def _is_one_mask(key: Any) -> bool:
@@ -98,10 +97,11 @@ def _kept(x: Tensor, arrays: tuple) -> tuple:
     return tuple(a.copy() if hasattr(a, "copy") else a for a in arrays) if x.requires_grad else arrays
 
 
-def _parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
+def _parse(x: Tensor, key: Any, before: Callable = lambda: None) -> tuple[tuple, tuple | None]:
     """A key in its two steps: (ints, slices, None …), and the index arrays and full slices for the view these give.
 
-    The first is empty if it would change nothing, the second None if there are no index arrays.
+    The first is empty if it would change nothing, the second None if there are no index arrays. before: what is refused before
+    arrays that do not fit x or one another.
     """
     xp = xp_of(x._array)
     if not x.ndim and any(isinstance(k, (int, float, str, slice)) and not isinstance(k, bool) for k in _as_tuple(key)):
@@ -133,15 +133,20 @@ def _parse(x: Tensor, key: Any) -> tuple[tuple, tuple | None]:
             arrays.append(slice(None))
             dim += 1
         else:
-            index_arrays = _index_arrays(k, shape, dim)
-            basic.extend([slice(None)] * len(index_arrays))
-            arrays.extend(index_arrays)
-            dim += len(index_arrays)
+            n = _consumes(k)
+            basic.extend([slice(None)] * n)
+            arrays.append((k, dim))  # a mask will be several
+            dim += n
     while arrays and isinstance(arrays[-1], slice):
         arrays.pop()
     if not arrays:
         return tuple(basic) or (Ellipsis,), None
-    _check_broadcast(arrays)
+    try:
+        arrays = [a for k in arrays for a in (_index_arrays(k[0], k[1], shape) if isinstance(k, tuple) else [k])]
+        _check_broadcast(arrays)
+    except IndexError:
+        before()
+        raise
     return () if all(b == slice(None) for b in basic) else tuple(basic), tuple(arrays)
 
 
@@ -216,7 +221,7 @@ def _in_range(k: int, size: int, dim: int) -> int:
     return k
 
 
-def _index_arrays(a: Array, shape: tuple, dim: int) -> tuple:
+def _index_arrays(a: Array, dim: int, shape: tuple) -> tuple:
     """The index arrays that an entry stands for: itself, or where a mask is True."""
     if a.dtype.name in ("bool", "uint8"):
         for i, n in enumerate(a.shape):
@@ -227,6 +232,13 @@ def _index_arrays(a: Array, shape: tuple, dim: int) -> tuple:
                 )
         return a.nonzero()
     return (a,)
+
+
+def _check_dimensions(view: Tensor, arrays: tuple) -> None:
+    """IndexError for an index into a dimension that holds nothing: that is looked for before the dtypes are."""
+    for dim, a in enumerate(arrays):
+        if not isinstance(a, slice) and not view._array.shape[dim]:
+            check_bounds(a, 0, dim)
 
 
 def _check_arrays(view: Tensor, arrays: tuple) -> None:
@@ -392,12 +404,13 @@ def put_at_grad_values(g: Tensor, key: tuple) -> Tensor:
 @composite
 def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """x with `values` at `indices` (one index tensor a dimension), or, to accumulate, added there."""
+    tensor_list("index_put", indices)
+    _, arrays = _parse(input, tuple(i.reshape((1,)) if i.ndim == 0 else i for i in indices))
+    _check_dimensions(input, arrays or ())
     if input.dtype is not values.dtype:
         raise RuntimeError(
             f"Index put requires the source and destination dtypes match, got {input.dtype!r} for the destination and "
             f"{values.dtype!r} for the source."
         )
-    tensor_list("index_put", indices)
-    _, arrays = _parse(input, tuple(i.reshape((1,)) if i.ndim == 0 else i for i in indices))
     _check_arrays(input, arrays or ())
     return put_at(input, values, _kept(values if values.requires_grad else input, arrays or ()), accumulate)

@@ -151,6 +151,11 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
     """x with the elements of `source` at the indices into the flattened x, or, to accumulate, added there."""
     if index.dtype is not dtypes.int64:
         raise RuntimeError(f"put_(): Expected a long tensor for index, but got {index.dtype!r}; convert with .long()")
+    if input.dtype is not source.dtype:
+        raise RuntimeError(
+            f"put_(): self and source expected to have the same dtype, but got self.dtype = {input.dtype!r} and source.dtype = "
+            f"{source.dtype!r}"
+        )
     if index.numel() and not input.numel():
         raise IndexError("put_(): Tried to put elements into an empty tensor")
     if index.numel() != source.numel():

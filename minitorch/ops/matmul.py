@@ -32,6 +32,13 @@ def _same_dtype(a: Array, b: Array) -> None:
         )
 
 
+def _numbers_of_one_dtype(a: Array, b: Array) -> None:
+    """What the kernel of batches refuses, which looks at the dtype of a alone before it compares."""
+    if a.dtype == bool:
+        raise NotImplementedError("\"bmm\" not implemented for 'Bool'; convert the input first, e.g. x.float()")
+    _same_dtype(a, b)
+
+
 def _rank(name: str, argument: str, x: Array, ndim: int) -> None:
     if x.ndim != ndim:
         raise RuntimeError(f"{name}: {argument} must be a {ndim}-D tensor, got shape {tuple(x.shape)}")
@@ -63,17 +70,17 @@ def mm_grad_b(g: Tensor, a: Tensor) -> Tensor:
     return mm(t(a), g)
 
 
-@op(promote=None, only="numbers", named="b=mat2")
+@op(promote=None, named="b=mat2")
 def bmm(xp: Any, a: Array, b: Array) -> Array:
     """C_n = a_n b_n for batches of matrices a (B, N, K) and b (B, K, M)."""
     _rank("bmm", "batch1", a, 3)
     _rank("bmm", "batch2", b, 3)
-    _same_dtype(a, b)
     if a.shape[0] != b.shape[0] or a.shape[2] != b.shape[1]:
         raise RuntimeError(
             f"Expected size for first two dimensions of batch2 tensor to be: [{a.shape[0]}, {a.shape[2]}] but got: "
             f"[{b.shape[0]}, {b.shape[1]}]."
         )
+    _numbers_of_one_dtype(a, b)
     return blas.matmul(xp, a, b)
 
 
@@ -92,6 +99,8 @@ def bmm_grad_b(g: Tensor, a: Tensor) -> Tensor:
 @op(promote=None, only="numbers", named="v=vec")
 def mv(xp: Any, a: Array, v: Array) -> Array:
     """a v for a matrix (N, K) and a vector (K)."""
+    if not a.ndim:
+        raise IndexError("Dimension specified as 0 but tensor has no dimensions (mv(): self)")
     _rank("mv", "self", a, 2)
     _rank("mv", "vec", v, 1)
     _same_dtype(a, v)
@@ -193,13 +202,13 @@ _as_batch = named(lambda rows, shape: rows.reshape(shape), "UnsafeViewBackward0"
 @op(name="matmul", promote=None, public=False, grad_fn="UnsafeViewBackward0")
 def batched(xp: Any, a: Array, b: Array) -> Array:
     """C = a b for matrices in the last two dimensions; the others broadcast."""
-    _same_dtype(a, b)
     if a.shape[-1] != b.shape[-2]:
         raise RuntimeError(
             f"Expected size for first two dimensions of batch2 tensor to be: [{b.shape[0]}, {a.shape[-1]}] but got: "
             f"[{b.shape[0]}, {b.shape[-2]}]: the last dimension of {tuple(a.shape)} meets the last but one of "
             f"{tuple(b.shape)}"
         )
+    _numbers_of_one_dtype(a, b)
     try:
         return blas.matmul(xp, a, b)
     except ValueError:
@@ -350,18 +359,29 @@ def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: 
     return _plus(input, product, beta, alpha)
 
 
-@composite(out=True, same_dtype="input batch1", grad_fn="BaddbmmBackward0")
+@composite(out=True, grad_fn="BaddbmmBackward0")
 @on_cpu_in_float32
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · batch1_n batch2_n"""
-    return _plus(input, bmm(batch1, batch2), beta, alpha)
+    return _plus(input, _batches(input, batch1, batch2), beta, alpha)
 
 
-@composite(out=True, same_dtype="input batch1", grad_fn="AddbmmBackward0")
+@composite(out=True, grad_fn="AddbmmBackward0")
 @on_cpu_in_float32
 def addbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · Σ_n batch1_n batch2_n"""
-    return _plus(input, bmm(batch1, batch2).sum(0, dtype=batch1.dtype), beta, alpha)
+    return _plus(input, _batches(input, batch1, batch2).sum(0, dtype=batch1.dtype), beta, alpha)
+
+
+def _batches(input: Tensor, batch1: Tensor, batch2: Tensor) -> Tensor:
+    """batch1_n batch2_n, refused for the first thing that torch would look at: the sizes, then what bmm refuses, then the dtypes."""
+    batch1.size(1), batch2.size(2)
+    product = bmm(batch1, batch2)
+    if input.dtype is not batch1.dtype:
+        raise RuntimeError(
+            f"Input dtypes must be the same, got: input {input.dtype!r}, batch1: {batch1.dtype!r}; convert one with .to(dtype)"
+        )
+    return product
 
 
 def _plus(x: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:

@@ -157,12 +157,13 @@ def layer_norm(
     return norm(x, w, b, tuple(range(x.ndim - len(shape), x.ndim)), eps)[0].to(input.dtype)
 
 
-@composite(only="floats")
+@composite
 def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """x / √(⟨x²⟩ + ε) · w over the last dimensions (Zhang and Sennrich, 2019); ε is the dtype's epsilon unless given."""
     if input.ndim < len(as_ints(normalized_shape)):
         raise ValueError(f"Input tensor must have at least {len(as_ints(normalized_shape))} dimensions, got {input.ndim}")
     shape = _trailing("rms_norm", input, normalized_shape, weight)
+    _check_floating(input)
     dims = tuple(range(input.ndim - len(shape), input.ndim))
     x = _wide(input.contiguous())
     eps = dtypes.finfo(x.dtype).eps if eps is None else eps
@@ -268,13 +269,13 @@ def _check_batch_norm(
     training: bool,
 ) -> None:
     """What batch_norm refuses, in words."""
-    _check_floating(x)
-    if x.ndim < 2:
-        raise RuntimeError(f"batch_norm expects (N, C, …), got {x.ndim} dimensions")
-    C = x.shape[1]
+    C = x.shape[1] if x.ndim > 1 else 0
     _per_channel("batch_norm", C, False, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     if not training and (running_mean is None or running_var is None):
         raise RuntimeError("running_mean and running_var must be defined in evaluation mode")
+    if x.ndim < 2:
+        raise IndexError(f"batch_norm expects (N, C, …), with channels in dimension 1, got {x.ndim} dimensions")
+    _check_floating(x)
     kinds = {v.dtype for v in (weight, bias, running_mean, running_var) if v is not None}
     if kinds - {x.dtype} and not (kinds == {dtypes.float32} and x.dtype.itemsize == 2):
         raise RuntimeError(

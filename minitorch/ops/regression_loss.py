@@ -43,14 +43,14 @@ def squared_error(xp: Any, x: Array, y: Array) -> Array:
 
 @squared_error.grad("x")
 def squared_error_grad_x(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """∂L/∂x = g · 2 (x − y)"""
-    return g * (2 * (x - y))
+    """∂L/∂x = g · 2 (x − y), where one may be bools, which do not subtract"""
+    return g * (2 * (x + -1 * y))
 
 
 @squared_error.grad("y")
 def squared_error_grad_y(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """∂L/∂y = −g · 2 (x − y)"""
-    return g * (2 * (y - x))
+    return g * (2 * (y + -1 * x))
 
 
 @composite

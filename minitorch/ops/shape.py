@@ -461,9 +461,11 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     return diag_embed(input, diagonal) if input.ndim == 1 else input.diagonal(diagonal).clone()
 
 
-@op(promote=None, only="numbers", takes_out=False)
+@op(promote=None, takes_out=False)
 def trace(xp: Any, x: Array) -> Array:
     """Σᵢ x[i, i]"""
+    if x.dtype == bool:
+        raise NotImplementedError("\"trace\" not implemented for 'Bool'; convert the input first, e.g. x.int()")
     if x.ndim != 2:
         raise RuntimeError(f"trace: expected a matrix, but got tensor with dim {x.ndim}")
     return xp.trace(x, dtype=x.dtype if x.dtype.kind in "fV" else "int64")

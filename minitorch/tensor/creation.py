@@ -220,12 +220,14 @@ def arange(
     # Steps are counted and taken in a wider dtype, so that numbers too large for `wanted` wrap only at the end.
     wide = np.dtype("int64" if wanted.kind in "iu" else "float32" if wanted.itemsize == 2 else "float64")
     first, stride = fitting(start, wide), fitting(step, wide)
-    if step == 0 or (stride == 0 and wanted == "int64"):  # (the other integers all come out as the first, as in torch)
-        raise (RuntimeError if step == 0 else ValueError)("step must be nonzero")
+    if step == 0:
+        raise RuntimeError("step must be nonzero")
     if any(isinstance(x, float) and not math.isfinite(x) for x in (start, end)):
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) / step < 0:
         raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: start={start}, end={end}, step={step}")
+    if stride == 0 and wanted == "int64":  # (the other integers all come out as the first, as in torch)
+        raise ValueError(f"step must be nonzero: {step} is 0 as an int64")
     if wanted == "int64":
         n = -((first - fitting(end, wide)) // stride)
     else:

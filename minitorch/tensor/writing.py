@@ -23,6 +23,7 @@ from ..autograd import graph, leaves, node
 from ..autograd.grad_mode import grad_mode, no_grad
 from ..autograd.hooks import hooks_of
 from ..op import Op
+from ..ops.about import result_type
 from ..ops.inplace import copy, fill, zero
 from ..ops.strided import strided, write_view
 
@@ -206,7 +207,12 @@ class Writing:
 
     def _update(self, op: Callable, *args: Any, **kwargs: Any) -> Any:
         """The in-place form of any op: write op(self, …) into this memory, and take over its history."""
-        self._check_writable(*args, *kwargs.values())
+        try:
+            self._check_writable(*args, *kwargs.values())
+        except RuntimeError:
+            if (signature := getattr(op, "signature", None)) is not None:
+                signature.check((self, *args), kwargs, ())  # what cannot be read as an argument is refused before all else
+            raise
         if repeats(self._array) and not _writes_the_same_everywhere(self, op, args):
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
@@ -224,17 +230,18 @@ class Writing:
         """The write itself, which nothing forbids."""
         followed = grad_mode.enabled and self._base is not None and self._base._requires_grad
         before = self._before_write(apart) if apart or followed else self
-        out = op(before, *args, **kwargs)
-        if out._array.shape != self._array.shape:
-            raise RuntimeError(
-                f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(out.shape)}: an in-place "
-                "operation cannot grow its tensor; use the out-of-place form"
-            )
-        if not dtypes.can_cast(out.dtype, self.dtype):
-            raise RuntimeError(
-                f"result type {dtypes.SCALAR_NAMES[out.dtype.name]} can't be cast to the desired output type "
-                f"{dtypes.SCALAR_NAMES[self.dtype.name]}; convert the tensor first, or use the out-of-place form"
-            )
+        try:
+            out = op(before, *args, **kwargs)
+        except (
+            NotImplementedError
+        ):  # there is no formula for the dtype; but before that torch looks whether a result would fit
+            if isinstance(op, Op) and op.declaration.elementwise and len(op.inputs) > 1:
+                self._check_holds(
+                    np.broadcast_shapes(*(x.shape for x in (self, *args) if isinstance(x, Writing))), self.dtype
+                )
+                self._check_holds(self.shape, result_type(self, args[0]))
+            raise
+        self._check_holds(out._array.shape, out.dtype)
         if type(out._array) is not type(self._array) and (mixed := mixed_devices([out._array, self._array])):
             raise mixed
         if self._requires_grad and grad_mode.enabled and not out._requires_grad:  # a comparison, say: its gradient is 0
@@ -251,6 +258,30 @@ class Writing:
             out._grad_fn.show_output(out._output_nr, self)
             self._take_history(out)
         return self
+
+    def _check_holds(self, shape: tuple, dtype: Any) -> None:
+        """RuntimeError unless a result of that shape and dtype can be written here."""
+        if shape != self._array.shape:
+            raise RuntimeError(
+                f"output with shape {list(self.shape)} doesn't match the broadcast shape {list(shape)}: an in-place "
+                "operation cannot grow its tensor; use the out-of-place form"
+            )
+        if not dtypes.can_cast(dtype, self.dtype):
+            raise RuntimeError(
+                f"result type {dtypes.SCALAR_NAMES[dtype.name]} can't be cast to the desired output type "
+                f"{dtypes.SCALAR_NAMES[self.dtype.name]}; convert the tensor first, or use the out-of-place form"
+            )
+
+    def _update_apart(self, other: Any, op: Callable, *args: Any, **kwargs: Any) -> Any:
+        """`_update` by an op whose result may not lie where `other` is read. What the op itself refuses is refused first."""
+        try:
+            self._apart_from(other)
+        except RuntimeError:
+            self._check_writable(*args, *kwargs.values())
+            with no_grad():
+                op(self, *args, **kwargs)
+            raise
+        return self._update(op, *args, **kwargs)
 
     def _update_unrecorded(self, op: Callable, *args: Any) -> Any:
         """`_update` by an op that torch calls not differentiable: the history stays as it is, a leaf may be written to."""

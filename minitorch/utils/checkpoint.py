@@ -60,7 +60,7 @@ def checkpoint(
             raise ValueError(f"Unexpected keyword arguments: {','.join(kwargs)}; use_reentrant=False passes them on")
         if context_fn is not noop_context_fn:
             raise ValueError("Passing `context_fn` is only supported when use_reentrant=False.")
-        return _Reentrant.apply(function, preserve_rng_state, *args)
+        return CheckpointFunction.apply(function, preserve_rng_state, *args)
     if determinism_check not in ("default", "none"):
         raise ValueError(f"determinism_check should be one of ['default', 'none'], but got {determinism_check}")
     first, second = context_fn()
@@ -221,7 +221,7 @@ def _random_numbers_from(state: Any) -> Iterator[None]:
 # ---- with reentry ----
 
 
-class _Reentrant(Function):
+class CheckpointFunction(Function):
     """The function as one node: backward runs it again, recorded, and walks that graph."""
 
     @staticmethod

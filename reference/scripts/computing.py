@@ -171,7 +171,9 @@ def along(pen: Pen) -> str:
         return f"{name} = {t}.flip({pen.dims(t)})"
     if op == "glu":
         return f"{name} = F.glu({t}, {pen.dim(t)})"
-    extra = pen.one(["", ", descending=True", ", stable=True"]) if op in ("sort", "argsort") else ""
+    if op in ("sort", "argsort") and pen.often(0.3):
+        return f"{name} = {t}.{op}(dim={pen.dim(t)}, stable=True)"
+    extra = pen.one(["", ", descending=True"]) if op in ("sort", "argsort") else ""
     extra = ", dtype=torch.float64" if op in ("softmax", "cumsum") and pen.often(0.2) else extra
     return f"{name} = {t}.{op}({pen.maybe('dim=')}{pen.dim(t)}{extra})"
 

@@ -13,8 +13,9 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
-from .compare import Difference, array_of, precision
+from .compare import LIBRARIES, Difference, array_of, compare, gradient, precision
 
 # What torch says where it stumbles over itself, or over how it happens to store things: the other library cannot but differ.
 TORCHS_OWN = {
@@ -25,11 +26,7 @@ TORCHS_OWN = {
     "functions with out=... arguments don't support": "a mean of inference tensors stumbles in torch",
     "self indexing axis dim should be positive": "indices into nothing",
     "setStorage": "indices into nothing",
-    "Index to scalar can have only 1 value": "indices into nothing",
     "out of DATA bounds": "index_select of matrices has a check of its own in torch",
-    "slice shapes": "of the complaints about one source either may come first",
-    "out of bounds of the source tensor": "of the complaints about one source either may come first",
-    "but tensor has no dimensions": "a tensor without dimensions, of which torch asks the size first",
     "addmv input tensors must have the same dtype": "torch's own derivative stumbles over a bool operand",
     "Found dtype": "torch's own derivative wants its operands in one dtype",
     "vector + matrix @ vector expected": "the data of what a derivative has kept was put in another shape",
@@ -54,62 +51,70 @@ ONE_SIDED = {
     "Inplace update to inference tensor": "the data of a parameter made in inference mode",
     "Setting requires_grad=True on inference tensor": "transforms of inference tensors",
     "Integer division with addcdiv": "addcdiv of whole numbers beside a float computes here",
-    "source tensor shape must match self tensor shape": "index_add to a tensor without dimensions",
     "more than one element of the written-to tensor": "what changes no number may be written to what is expanded in torch",
     "(int, stable=bool)": "stable= beside a positional dim is taken here",
     '"lerp" not implemented': "lerp of integers by a number without dimensions",
     '"kthvalue" not implemented': "kthvalue of one bool",
 }
-# What an error is about. A call with mistakes of two kinds is refused for the one that a library looks at first.
-TOPICS = {
-    "a range": r"upper bound|step must be nonzero|without overflow",
-    "how a call is written": r"argument|positional|invalid combination|unexpected keyword|assign a|missing",
-    "dtypes": r"not implemented for|dtype|scalar type|type .* can.t be cast|does not support|not supported|Long|bool",
-    "where memory lies": r"memory location|setStorage|view size is not compatible|storage",
-    "gradients": r"leaf|requires? grad|does not require|backward|derivative|inplace|in-place|Inference",
-    "two shapes": r"shape mismatch|broadcast",
-    "indices": r"index|indices|out of bounds|select\(\)|out of range",
-    "shapes": r"shape|size|dim|element|1D|2D|matrix|matrices|channels|numel",
-}
-# What turns a difference in a last bit into another result.
-DECIDES = re.compile(
-    r"[<>=!]=|[<>]|//|%|floor|ceil|round|trunc|frac|sign|arg|sort|max|min|median|kthvalue|topk|where|mask|relu|thresh|hard|shrink"
-    r"|clamp|clip|int|long|bool|uint8|unique|nonzero|eq|ne|lt|le|gt|ge|equal|any|all|remainder|fmod|abs|elu|dropout|l1_|huber"
-    r"|heaviside|norm|dist|std|var|cosine|logical|log|sqrt"
-)
-# What these give lies in memory as each library happened to compute it.
+# What turns memory's layout into each library's own affair: what these give lies as it happened to be computed.
 OWN_LAYOUT = re.compile(r"autograd\.|func\.|einsum|kron|outer|tensordot|baddbmm|addmm|matmul| @ |norm\(|normalize|\[|np\.")
 FLAGS = ("requires_grad", "is_leaf")
-
-
-def topic(error: Any) -> str:
-    """The first topic whose words the error uses."""
-    return next((name for name, words in TOPICS.items() if re.search(words, str(error), re.IGNORECASE)), "something else")
+NUMBERS = ("values", "value", "number", "array")
+# Two mistakes in one call: what we say, and what torch does, which looks at the other one first.
+TWO_MISTAKES = [
+    ("not implemented for", "dtype|can't be cast"),  # of two operands that are both of a wrong dtype
+    ("not implemented for", "out of range|has no dimensions|Expected target size|resize|index \\d|normalized_shape"),
+    ("leaf Variable|created in|Inference|inference", "unsupported operand|must be Tensor|invalid combination|can't assign"),
+    ("Inplace update to inference tensor", "out of bounds|out of range|not implemented for|many indices"),
+    ("refers to a single memory location", "unsupported operand|must be Tensor|not implemented for|can't assign"),
+    ("memory location", "Dimension out of range|too many indices|scalar type|shape"),
+    ("index \\d+ is out of bounds|must match|number of dimensions|dtype", "source tensor shape must match|same scalar type"),
+    ("same number of dimensions", "can't be cast"),
+    ("Dimension out of range|out of bounds", "invalid combination"),  # a positional dim beside stable=
+    ("division by zero", "second time|inplace operation"),  # which node of a backward comes first
+]
+# Where a gradient of the user's own begins its way: whatever hands it on unchanged makes it the memory of some `.grad` in torch.
+GIVEN = re.compile(r"backward\((?!\)|retain|create|inputs)|register_|autograd\.grad\(|checkpoint|\.apply\(")
 
 
 class Before(NamedTuple):
-    """A tensor that a statement names, as it was before: ours and its array, the bytes of both, the order of its dimensions."""
+    """A tensor that a statement names, as it was before: ours and torch's, the numbers of both, the order of its dimensions."""
 
+    expression: str
     ours: Any
+    theirs: Any
     array: np.ndarray
     dtype: str
+    shape: tuple[int, ...]
     our_bytes: bytes
     torchs_bytes: bytes
     order: list[int]
     expanded: bool
 
+    def again(self) -> torch.Tensor:
+        """Torch's tensor of our numbers."""
+        stored = "float32" if self.dtype.endswith("bfloat16") else self.dtype.split(".")[1]
+        array = np.frombuffer(self.our_bytes, stored).reshape(self.shape).copy()
+        return torch.from_numpy(array).to(getattr(torch, self.dtype.split(".")[1]))
+
 
 @dataclass
 class Case:
-    """A difference after a statement: its text, what each side raised, and the tensors that it names, as they were before."""
+    """A difference after a statement: its text and the script before it, what each side raised, and the tensors that it names."""
 
     text: str
     difference: Difference
     errors: list[Any]
     before: list[Before]
+    earlier: list[str]
+    names: tuple[dict[str, Any], dict[str, Any]]  # what each side has bound
 
     def says(self, words: str) -> bool:
         return re.search(words, self.text) is not None
+
+    def said(self, words: str) -> bool:
+        """Whether this statement or one before it says so."""
+        return any(re.search(words, text) for text in (*self.earlier, self.text))
 
     @property
     def what(self) -> str:
@@ -123,15 +128,6 @@ class Case:
     @property
     def both_raised(self) -> bool:
         return None not in self.errors
-
-    @property
-    def words(self) -> str:
-        """What either said."""
-        return f"{self.errors[0]}{self.errors[1]}"
-
-    @property
-    def topics(self) -> list[str]:
-        return [topic(error) for error in self.errors]
 
     @property
     def same_bits(self) -> bool:
@@ -151,79 +147,190 @@ class Case:
         return len({each.dtype for each in self.before}) > 1
 
     @property
+    def empty(self) -> bool:
+        return any(not each.our_bytes for each in self.before) or self.says(":0|1:1")
+
+    @property
     def mixed_layouts(self) -> bool:
         return len({str(each.order) for each in self.before}) > 1 or any(each.expanded for each in self.before)
 
     @cached_property
-    def overlapping(self) -> bool:
-        """Whether a tensor is named twice, or two of those named share memory."""
-        arrays = [each.array for each in self.before]
-        names = re.findall(r"\b[a-z]\d?\b", self.text.replace("out=", ""))
-        shared = any(np.may_share_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
-        return (
-            shared or len(names) > len(set(names)) or self.says(r"\w\[\d\]")
-        )  # (a part of a list, which is not looked into)
+    def where(self) -> tuple[Any, Any]:
+        """What differs, on both sides; None where it has no name."""
+        return at(self.difference.where, self.names[0]), at(self.difference.where, self.names[1])
+
+    @cached_property
+    def shared(self) -> bool:
+        """Whether the statement names one memory twice."""
+        expressions = re.findall(
+            r"(?<![.\w])[a-z]\d?(?:\.grad|\.weight|\.bias|\[\d\])*(?![\w(])", self.text.replace("out=", "")
+        )
+        memories = [memory(each.theirs) for each in self.before for _ in range(expressions.count(each.expression))]
+        return len(memories) > len(set(memories))
+
+    @cached_property
+    def shows_another(self) -> bool:
+        """Whether what differs shows, in torch, memory of another tensor of the script."""
+        theirs = self.where[1]
+        if not isinstance(theirs, torch.Tensor):
+            return False
+        others = {name: value for name, value in self.names[1].items() if name != re.match(r"\w*", self.difference.where)[0]}
+        return any(memory(each) == memory(theirs) for each in tensors_of(others))
 
 
-def a_quotient_by_a_rounding_error(case: Case) -> bool:
-    sizes = [np.abs(np.asarray(each.array, float)) for each in case.before]
-    return case.says("/|div") and any(0 < size[size > 0].min(initial=np.inf) < 1e-12 for size in sizes)
+def at(where: str, names: dict[str, Any]) -> Any:
+    try:
+        return eval(where, {}, names)
+    except Exception:
+        return None
 
 
-TWO_MISTAKES = "two mistakes in one call, and each library names the one that it meets first"
+def memory(t: torch.Tensor) -> int:
+    """The identity of the memory that torch's tensor shows."""
+    return t.untyped_storage()._cdata
+
+
+def tensors_of(names: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors of a script, in lists and the gradients of leaves too."""
+    found = []
+    for value in names.values():
+        for t in value if isinstance(value, (tuple, list)) else [value]:
+            if isinstance(t, torch.Tensor):
+                found += [t] if (g := gradient(t)) is None else [t, g]
+    return found
+
+
+def comes_of_ours(case: Case) -> bool:
+    """Whether torch, given our numbers, makes what we have made: the numbers differed before, by no more than roundings."""
+    if case.same_bits or case.says("backward|grad"):
+        return False
+    names = {**case.names[1], **{each.expression: each.again() for each in case.before if each.expression.isidentifier()}}
+    for name, index, each in (
+        (*re.fullmatch(r"(\w+)\[(\d)\]", e.expression).groups(), e) for e in case.before if "[" in e.expression
+    ):
+        names[name] = [each.again() if i == int(index) else t for i, t in enumerate(names[name])]
+    try:
+        exec(case.text, names)
+        compare(numbers_of(case.where[0]), numbers_of(at(case.difference.where, names)), "")
+    except Exception:
+        return False
+    return True
+
+
+def numbers_of(value: Any) -> Any:
+    """A value of either library, its tensors without history."""
+    return (
+        [t.detach() for t in value]
+        if isinstance(value, (tuple, list))
+        else value.detach()
+        if hasattr(value, "detach")
+        else value
+    )
+
+
+def rounding_made_large(case: Case) -> bool:
+    """Whether both are what is left of equal numbers, less their mean, over √ε: roundings, made larger by that."""
+    ours, theirs = (np.asarray(x, float) for x in (case.difference.ours, case.difference.theirs))
+    largest = max([np.abs(np.nan_to_num(np.asarray(each.array, float))).max(initial=1.0) for each in case.before] or [1.0])
+    rounding = 2.0**-24 if precision.tolerance > 1e-6 else 2.0**-53
+    return ours.shape == theirs.shape and bool((np.abs(ours - theirs) <= 16 * rounding * largest / 1e-5**0.5).all())
+
+
+def sends_zeros(case: Case) -> bool:
+    """Whether what requires grad on one side only has a derivative there that is 0 wherever it leads, or one that nobody can ask for."""
+    side = 0 if case.difference.ours is True else 1
+    library, t = LIBRARIES[side], case.where[side]
+    if getattr(t, "grad_fn", None) is None or not t.is_floating_point():
+        return False
+    leaves, waiting, seen = [], [t.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting += [following for following, _ in node.next_functions]
+            leaves += [node.variable] if hasattr(node, "variable") else []
+    try:
+        found = (
+            library.autograd.grad(t, leaves, library.ones_like(t), retain_graph=True, allow_unused=True) if leaves else ()
+        )
+    except Exception as error:
+        return "modified by an inplace operation" in str(error) or "second time" in str(error)
+    return all(g is None or not bool(g.any()) for g in found)
+
+
+def signed_zeros(case: Case) -> bool:
+    """Whether operands differ in nothing but the sign of a zero."""
+    pairs = [(np.frombuffer(e.our_bytes, np.uint8), np.frombuffer(e.torchs_bytes, np.uint8)) for e in case.before]
+    return not case.same_bits and all((a == b).all() or set(a[a != b] ^ b[a != b]) == {128} for a, b in pairs)
+
+
+def two_mistakes(case: Case) -> bool:
+    ours, theirs = (str(error) for error in case.errors)
+    return any(re.search(a, ours) and re.search(b, theirs) for a, b in TWO_MISTAKES)
+
+
 EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
-    ("a number beyond half precision", lambda c: precision.tolerance > 1e-3 and c.says(r"2\*\*40")),
-    ("what is kept of an unrecorded view of what requires grad", lambda c: c.difference.where == "seen" and c.says("saved_tensors_hooks")),
-    ("median of what is expanded is sorted in place by torch", lambda c: c.says("median") and any(each.expanded for each in c.before)),
-    ("decided by a last bit",
-     lambda c: (not c.same_bits or c.says(r"\w\[\d\]")) and c.says(DECIDES.pattern) and c.what in ("values", "value", "number", "array")),
-    ("a quotient by a rounding error", lambda c: c.what == "values" and a_quotient_by_a_rounding_error(c)),
+    # ---- numbers
+    ("torch makes the same of our numbers: those before differed by roundings", lambda c: c.what in NUMBERS and comes_of_ours(c)),
     ("what is standardized, and was equal but for roundings, is made of roundings",
-     lambda c: c.what == "values" and precision.tolerance > 1e-6 and c.says("norm|std|var|softmax")),
+     lambda c: c.what == "values" and c.said("_norm|Norm") and rounding_made_large(c)),
+    ("the sign of a zero that softshrink gives depends in torch on its place", lambda c: c.said("shrink") and signed_zeros(c)),
+    ("float32 cannot tell whether so large an exponent is odd", lambda c: c.what == "values" and c.said(r"pow.*2\*\*40|\*\* 2\*\*40")),
+    ("median of what is expanded is sorted in place by torch",
+     lambda c: c.what in NUMBERS and c.says("median") and any(each.expanded for each in c.before)),
+    ("gelu of infinity in float32 is nan in torch", lambda c: c.what == "values" and c.says("gelu|GELU") and not c.finite),
+    ("the mean beside a variance of infinities is inf here and nan in torch",
+     lambda c: c.what == "values" and c.says("(var|std)_mean") and not c.finite),
+    ("0 · nan inside a transform: each library multiplies by other zeros",
+     lambda c: c.what == "values" and not c.finite and c.says(r"func\.|functional\.")),
+    ("lerp of what has no dimensions comes to the dtype of its weight in torch",
+     lambda c: c.what == "dtype" and c.says("lerp") and all(each.shape == () for each in c.before)),
     # ---- errors
-    (TWO_MISTAKES, lambda c: c.what == "raised another type" and c.topics[0] != c.topics[1]),
-    (TWO_MISTAKES, lambda c: c.what == "raised another type" and c.several_dtypes and c.topics[0] == "dtypes"),
-    (TWO_MISTAKES, lambda c: c.what == "raised another type" and "bitwise" in c.words and "result type" in c.words),
     ("torch warns that it will refuse to write to what is expanded; here it is refused",
      lambda c: c.errors[0] is not None and "expanded tensors is deprecated" in str(c.errors[1])),
-    ("whether a tensor may be written to beside itself",
-     lambda c: None in c.errors and "single memory location" in c.words and (c.overlapping or c.says("masked_scatter_"))),
+    ("two mistakes in one call, and each library names the one that it meets first",
+     lambda c: c.what == "raised another type" and two_mistakes(c)),
+    ("masked_scatter_ of a tensor to itself is refused here, and in torch reads what it has written",
+     lambda c: c.errors[1] is None and "memory location" in str(c.errors[0]) and c.says("masked_scatter_")),
+    ("torch refuses to write to memory that is read; where the result is not written before all is read it is done here",
+     lambda c: c.errors[0] is None and "memory location" in str(c.errors[1]) and c.shared),
     ("of what is empty torch asks neither indices nor dtypes",
-     lambda c: (any(not each.our_bytes for each in c.before) or c.says(":0|1:1")) and not c.computed
-     and {*c.topics} & {"indices", "dtypes", "shapes", "a range"} and c.what.startswith("raised")),
+     lambda c: c.empty and c.errors[0] is not None and c.what.startswith("raised")
+     and re.search("not implemented for|out of bounds|out of range|dtype", str(c.errors[0])) is not None),
     ("torch had changed something before it raised",
      lambda c: c.both_raised and (c.what == "version" or (c.what in ("values", "shape", "stride()", *FLAGS) and c.unchanged))),
+    ("torch's own derivative of addcdiv comes to the dtype of what is divided by",
+     lambda c: c.errors[0] is None and c.says("backward|grad") and c.said("addcdiv") and "can't be cast" in str(c.errors[1])),
+    ("torch's vmap asks for the dimensions of what has none",
+     lambda c: c.errors[0] is None and c.says(r"func\.(jac|hess)") and "Dimension" in str(c.errors[1]) and any(e.shape == () for e in c.before)),
     # ---- writes
-    ("out= shares memory with what is read", lambda c: c.says("out=") and c.overlapping),
+    ("out= is an operand too: torch gives it its new shape before it reads",
+     lambda c: c.says("out=") and c.shared and c.what in ("values", "shape", "raised", "raised another type", "stride()")),
     ("memory that grows takes all its views with it in torch",
-     lambda c: c.what == "values" and c.says("out=") and not c.says(f"out={re.escape(c.difference.where)}")),
-    ("what a write beside itself leaves", lambda c: c.what == "values" and c.computed and c.says(r"_\(|[-+*/%]= |\] = ") and c.overlapping),
+     lambda c: c.what == "values" and c.says(r"out=|resize_") and c.shows_another and not c.says(f"out={re.escape(c.difference.where)}$")),
     ("memory beside what is expanded", lambda c: c.says(r"\.resize_\(") and any(each.expanded for each in c.before)),
-    ("a refused backward has come to other nodes", lambda c: c.what in ("grad", "values") and c.both_raised and c.says("backward|grad")),
+    ("a refused backward has come to other nodes",
+     lambda c: c.both_raised and c.says("backward|grad") and (c.what == "grad" or c.difference.where.endswith(".grad"))),
     ("a gradient that is given becomes .grad itself in torch, with the memory that it shares",
-     lambda c: c.what in ("version", "values") and c.computed and c.says("backward") and not c.difference.where.endswith(".grad")),
+     lambda c: c.what in ("version", "values") and c.computed and c.says("backward") and c.said(GIVEN.pattern) and c.shows_another),
     ("how many writes a step is", lambda c: c.what == "version" and c.says(r"\.step\(")),
+    ("how many writes a product into out= is", lambda c: c.what == "version" and c.says(r"matmul\(.*out=")),
     ("whether what comes of an inference tensor counts its writes",
      lambda c: c.what == "version" and "not tracked" in (c.difference.ours, c.difference.theirs)),
     # ---- flags
     ("torch records a comparison in place, or a number written into integers, as a node that sends zeros",
-     lambda c: c.what in FLAGS and c.computed and c.says(r"(gt|lt|ge|le|eq|ne|fill)_\(|gt\(|\] = ")),
-    ("a gradient that is the given one, a view of it, or a number's: whether it requires grad",
-     lambda c: c.what in FLAGS and c.says(r"autograd\.grad")),
-    ("whether what a transform or a gradient gives is a view is each library's own affair",
-     lambda c: c.what in FLAGS and c.says("requires_grad") and (c.says(r"\]\.requires_grad") or not c.says(f"^{re.escape(c.difference.where)}"))),
-    ("what a transform gives is a view in torch", lambda c: c.what == "is_leaf" and c.difference.theirs == "lost"),
-    # ---- transforms, hooks
-    ("transforms: torch's batch them with vmap, and mark each part that depends on the input",
-     lambda c: c.says(r"func\.") and c.what in (*FLAGS, "raised")),
-    ("0 · nan inside a transform: each library multiplies by other zeros",
-     lambda c: c.what == "values" and not c.finite and c.says(r"func\.|functional\.")),
+     lambda c: c.what in FLAGS and c.computed and c.says(r"(gt|lt|ge|le|eq|ne|fill)_\(|gt\(|\] = ") and c.difference.theirs is not c.difference.ours
+     and (sends_zeros(c) or not getattr(c.where[1], "is_floating_point", lambda: True)())),
+    ("a derivative that is 0 is recorded by one and not by the other", lambda c: c.what in FLAGS and sends_zeros(c)),
+    ("a gradient that is the given one, or shows its memory, requires grad as that does", lambda c: c.what in FLAGS and c.shows_another),
+    ("what a transform gives is a view in torch", lambda c: c.what == "is_leaf" and c.difference.theirs == "lost" and c.said(r"func\.")),
+    # ---- hooks
+    ("what is kept of an unrecorded view of what requires grad",
+     lambda c: c.difference.where == "seen" and c.what == "items" and c.says("saved_tensors_hooks") and c.said("no_grad|inference|set_grad_enabled")),
     ("an index of several kinds is several nodes in torch and one here: its hooks see other gradients",
-     lambda c: c.difference.where.startswith("seen") and c.what == "shape"),
-    # ---- extremes
-    ("gelu of infinity in float32 is nan in torch", lambda c: c.what == "values" and c.says("gelu|GELU") and not c.finite),
-    ("the mean beside a variance of infinities is inf here and nan in torch",
-     lambda c: c.what == "values" and c.says("(var|std)_mean") and not np.isfinite(np.asarray(c.difference.theirs, float)).all()),
+     lambda c: c.difference.where.startswith("seen") and c.what == "shape" and c.said(r"\[.*\[|\[.*tensor") and c.said("grad_fn.register")),
+    ("the derivative of a derivative has more inputs in torch: its hooks see a None for each",
+     lambda c: c.difference.where == "seen" and c.what == "items" and c.said("create_graph") and c.said("grad_fn.register")),
     # ---- memory
     ("a number to the power of a tensor lies in row-major order in torch",
      lambda c: c.what == "stride()" and c.says(r"= (True|[-\d.e()a-z']+) \*\* ")),
@@ -232,9 +339,17 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
 ]  # fmt: skip
 
 
-def explanation(text: str, difference: Difference, errors: list[Any], before: list[Before]) -> str:
+def explanation(
+    text: str,
+    difference: Difference,
+    errors: list[Any],
+    before: list[Before],
+    earlier: list[str],
+    names: tuple[dict[str, Any], dict[str, Any]],
+) -> str:
     """The words for a difference that is nobody's fault; "" for one that is."""
-    case = Case(text, difference, errors, before)
-    told = [why for words, why in ONE_SIDED.items() if None in errors and words in case.words]
+    case = Case(text, difference, errors, before, earlier, names)
+    said = [str(error) for error in errors if error is not None]
+    told = [why for words, why in ONE_SIDED.items() if len(said) == 1 and words in said[0]]
     told += [why for words, why in TORCHS_OWN.items() if words in str(errors[1])]
     return told[0] if told else next((why for why, holds in EXPLAINED if holds(case)), "")

@@ -24,7 +24,7 @@ import minitorch
 from minitorch.arrays.layout import memory_order
 
 from .compare import LARGE, LIBRARIES, TOLERANCE, Difference, array_of, compare, precision, version
-from .explained import Before, explanation
+from .explained import Before, at, explanation
 from .grammar import PRELUDE, statement
 from .pen import MOST, Pen, is_tensor
 
@@ -62,6 +62,7 @@ class Sides:
             library.manual_seed(0)
             library.set_grad_enabled(True)
         self.known = set(self.names[1]) - {"seen"}
+        self.texts: list[str] = []
         self.born: dict[str, tuple[Any, int, int]] = {}  # what a name was first seen bound to, and the versions it had
 
     def mine(self, side: int) -> dict[str, Any]:
@@ -71,7 +72,8 @@ class Sides:
     def do(self, text: str) -> str:
         """Run one statement on both and compare: "same", "raised" on both, or "undecided"; else Difference."""
         code = compile(text, "<script>", "exec")
-        before = self.named(text)
+        before, earlier = self.named(text), [*self.texts]
+        self.texts.append(text)
         errors = [self.attempt(code, side) for side in (0, 1)]
         ours, theirs = (self.mine(side) for side in (0, 1))
         try:
@@ -84,7 +86,7 @@ class Sides:
             if (a := objects(ours)) != (b := objects(theirs)):
                 raise Difference("the script", "which names are one object", a, b)
         except Difference as difference:
-            if why := explanation(text, difference, errors, before):
+            if why := explanation(text, difference, errors, before, earlier, self.names):
                 return why
             raise
         return "same" if errors[1] is None else "raised"
@@ -112,21 +114,16 @@ class Sides:
     def named(self, text: str) -> list[Before]:
         """The tensors that the statement names, as they are before it."""
         found = []
-        for name in set(re.findall(r"[A-Za-z_]\w*", text)):
-            ours, theirs = (names.get(name) for names in self.names)
+        for expression in set(re.findall(r"(?<![.\w])[A-Za-z_]\w*(?:\.grad\b|\.weight\b|\.bias\b|\[\d\])?", text)):
+            ours, theirs = (at(expression, names) for names in self.names)
             if is_tensor(theirs):
                 a, b = array_of(ours), array_of(theirs)
                 found.append(
                     Before(
-                        ours,
-                        ours.detach()._array,
-                        str(theirs.dtype),
-                        a.tobytes(),
-                        b.tobytes(),
-                        memory_order(b),
-                        0 in theirs.stride() and b.size > 1,
+                        expression, ours, theirs, ours.detach()._array, str(theirs.dtype), tuple(theirs.shape), a.tobytes(), b.tobytes(),
+                        memory_order(b), 0 in theirs.stride() and b.size > 1,
                     )
-                )
+                )  # fmt: skip
         return found
 
     def large(self) -> bool:
@@ -216,7 +213,11 @@ def scripts(count: int, seed: int, length: int = 12, most: int = 1) -> int:
             if len(kinds) >= most:
                 break
     torch.set_grad_enabled(True), minitorch.set_grad_enabled(True)
-    print(f"{count} scripts: " + ", ".join(f"{n} statements {what}" for what, n in counts.most_common()))
+    print(
+        f"{count} scripts: {counts.pop('same', 0)} statements did the same, {counts.pop('raised', 0)} raised the same type of error"
+    )
+    print(f"{counts.total()} scripts end at a difference that is explained:")
+    print("\n".join(f"{n:8} {why}" for why, n in counts.most_common()))
     if kinds:
         print(f"{sum(map(len, kinds.values()))} differ, in {len(kinds)} kinds")
     return int(bool(kinds))

@@ -180,8 +180,8 @@ def hook(pen: Pen) -> str:
     t = pen.tensor(lambda t: t.requires_grad)
     return pen.one(
         [f"{t}.register_hook(see)", f"{t}.register_hook(see_and_double)", f"{t}.register_hook(lambda g: g + 1)", f"{t}.register_hook(lambda g: None)", f"{pen.new()} = {t}.register_hook(see)",
-         f"{t}.register_post_accumulate_grad_hook(lambda t: see(t.grad))", f"{t}.grad_fn.register_hook(lambda gi, go: [see(g) for g in go] and None)",
-         f"{t}.grad_fn.register_prehook(lambda go: [see(g) for g in go] and None)", f"{t}.grad_fn.register_prehook(lambda go: tuple(None if g is None else g * 2 for g in go))", f"{t}.register_hook(lambda g: g.float())",
+         f"{t}.register_post_accumulate_grad_hook(lambda t: see(t.grad))", f"{t}.grad_fn.register_hook(lambda gi, go: [see(g) for g in go if g is not None] and None)",
+         f"{t}.grad_fn.register_prehook(lambda go: [see(g) for g in go if g is not None] and None)", f"{t}.grad_fn.register_prehook(lambda go: tuple(None if g is None else g * 2 for g in go))", f"{t}.register_hook(lambda g: g.float())",
          f"{t}.register_hook(lambda g: g.sum())", f"{t}.register_post_accumulate_grad_hook(lambda t: t.mul_(2))", f"{t}.grad_fn.register_hook(lambda gi, go: tuple(None if g is None else g * 3 for g in gi))",
          f"{t}.register_hook(lambda g: 1 / 0)"]
     )  # fmt: skip

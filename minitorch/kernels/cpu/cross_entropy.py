@@ -30,7 +30,8 @@ def forward(xp: Any, x: Any, target: Any, weight: Any, reduction: str, ignore_in
     out, total = log_p[np.arange(n), target], np.asarray(n, x.dtype)
     if reduction == "none":
         return -out, log_p, total
-    return out.sum() / -total if reduction == "mean" else -out.sum(), log_p, total
+    loss = 0 - out.sum()  # never −0
+    return loss / total if reduction == "mean" else loss, log_p, total
 
 
 @nll_of_logits.twin_grad("cpu")

@@ -41,7 +41,7 @@ class InPlace:
     device: Any
     _update: Callable[..., Tensor]
     _update_unrecorded: Callable[..., Tensor]
-    _apart_from: Callable[..., Tensor]
+    _update_apart: Callable[..., Tensor]
     _turn: Callable[..., Tensor]
     new_tensor: Callable[..., Tensor]
 
@@ -203,25 +203,25 @@ class InPlace:
         return self._update(masked.masked_fill, mask, value)
 
     def scatter_(self, dim: int, index: Tensor, src: Any = None, *, value: Any = None, reduce: str | None = None) -> Tensor:
-        return self._apart_from(src)._update(gathering.scatter, dim, index, src, value=value, reduce=reduce)
+        return self._update_apart(src, gathering.scatter, dim, index, src, value=value, reduce=reduce)
 
     def scatter_add_(self, dim: int, index: Tensor, src: Tensor) -> Tensor:
-        return self._apart_from(src)._update(gathering.scatter_add, dim, index, src)
+        return self._update_apart(src, gathering.scatter_add, dim, index, src)
 
     def index_add_(self, dim: int, index: Tensor, source: Tensor, *, alpha: Any = 1) -> Tensor:
-        return self._apart_from(source)._update(gathering.index_add, dim, index, source, alpha=alpha)
+        return self._update_apart(source, gathering.index_add, dim, index, source, alpha=alpha)
 
     def index_fill_(self, dim: int, index: Tensor, value: Any) -> Tensor:
         return self._update(gathering.index_fill, dim, index, value)
 
     def index_put_(self, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
-        return self._apart_from(values)._update(indexing.index_put, indices, values, accumulate)
+        return self._update_apart(values, indexing.index_put, indices, values, accumulate)
 
     def masked_scatter_(self, mask: Tensor, source: Tensor) -> Tensor:
-        return self._apart_from(source)._update(masked.masked_scatter, mask, source)
+        return self._update_apart(source, masked.masked_scatter, mask, source)
 
     def index_copy_(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
-        return self._apart_from(source)._update(gathering.index_copy, dim, index, source)
+        return self._update_apart(source, gathering.index_copy, dim, index, source)
 
     def tril_(self, diagonal: int = 0) -> Tensor:
         return self._update(shaping.tril, diagonal)
@@ -329,7 +329,7 @@ class InPlace:
         return self._update(_in_its_dtype(scan.cumprod), dim, dtype)
 
     def put_(self, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
-        return self._apart_from(source)._update(masked.put, index, source, accumulate)
+        return self._update_apart(source, masked.put, index, source, accumulate)
 
     def addmm_(self, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         return self._update(matmul.addmm, mat1, mat2, beta=beta, alpha=alpha)

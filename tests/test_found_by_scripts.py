@@ -1,0 +1,265 @@
+"""What random scripts have found, a scenario for each kind: run on both libraries, they give the same or raise the same type of error.
+
+The machine that writes such scripts: `reference/scripts/`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+
+import minitorch
+from both import Scenarios, agree
+
+SCENARIOS = Scenarios()
+scenario = SCENARIOS.add
+
+# ---- numbers, dtypes, layouts ----
+
+
+@scenario
+def a_dimension_put_in_front_changes_no_layout_of_what_is_converted(lib):
+    lies = []
+    for dtype in (lib.float16, lib.bfloat16, lib.bool, lib.int8):
+        x = lib.arange(6).reshape(2, 3).to(dtype).t()
+        for t in (x[None], x[:, None], x[None].permute(1, 0, 2), x[:, :, None]):
+            lies += [(n, s) for y in (t.float().relu(), t.erf()) for n, s in zip(y.shape, y.stride()) if n > 1]
+    return lies
+
+
+@scenario
+def a_loss_of_nothing_is_no_minus_zero(lib):
+    F, losses = lib.nn.functional, []
+    for reduction in ("sum", "mean", "none"):
+        for rows in (lib.full((2, 1), 3.0), lib.full((1,), 3.0)):
+            classes = lib.tensor([0] * len(rows)) if rows.ndim == 2 else lib.tensor(0)
+            losses += [
+                F.cross_entropy(rows, classes, reduction=reduction),
+                F.nll_loss(rows - 3, classes, reduction=reduction),
+            ]
+    return [1 / loss for loss in losses]
+
+
+@scenario
+def nobody_attains_an_extreme_that_was_overwritten(lib):
+    grads = []
+    for values in ([3.0, 3.0, float("nan")], [1.0, 2.0]):
+        for extreme in (lib.min, lib.max, lib.median):
+            x = lib.tensor(values, requires_grad=True)
+            y = extreme(x)
+            y.detach().numpy()[...] = 7
+            y.backward()
+            grads.append(x.grad)
+    return grads
+
+
+@scenario
+def second_derivative_of_mse_beside_bools(lib):
+    x, mask = lib.ones(2, requires_grad=True), lib.tensor([True, False])
+    loss = lib.nn.MSELoss()
+    firsts = [lib.autograd.grad(loss(*pair), x, create_graph=True)[0] for pair in ((x, mask), (mask, x))]
+    return [lib.autograd.grad(first.sum(), x)[0] for first in firsts], firsts
+
+
+# ---- the graph ----
+
+
+@scenario
+def a_leaf_that_grew_is_given_what_its_old_shape_gets(lib):
+    grads = []
+    for new in ((2, 2), (3, 2, 1), (2, 1)):
+        x = lib.ones(2, 1, requires_grad=True)
+        used = x * 2  # noqa: F841 — it keeps the leaf's node, which knows the old shape
+        x.data = lib.ones(new)
+        (x * 3).sum().backward()
+        grads.append(x.grad)
+    return grads
+
+
+@scenario
+def a_leaf_that_out_has_resized_is_refused_its_gradient(lib):
+    x = lib.ones(2, 1, requires_grad=True)
+    (x * 2).sum().backward()
+    used = x * 2  # noqa: F841
+    lib.gt(lib.ones(1), 0, out=x)
+    x.backward(lib.ones(1))
+
+
+@scenario
+def a_function_that_writes_drops_the_gradient_of_what_was(lib):
+    x = lib.ones(2, requires_grad=True)
+    y = x.exp()
+    y.retain_grad()
+    y.sum().backward(retain_graph=True)
+    doubled(lib).apply(y)
+    return y.grad, y.retains_grad
+
+
+@scenario
+def a_leaf_that_a_function_has_written_to_has_counted(lib):
+    x = lib.ones(2, requires_grad=True)
+    try:
+        doubled(lib).apply(x)
+    except RuntimeError:
+        return x._version
+
+
+def doubled(lib: Any) -> Any:
+    class Doubled(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x.mul_(2)
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    return Doubled
+
+
+@scenario
+def transforms_at_an_unrecorded_view_of_what_requires_grad(lib):
+    x = lib.ones(3, requires_grad=True)
+    with lib.no_grad():
+        v = x[1:]
+    return (
+        lib.func.vjp(lambda t: t * 2, v)[0].detach(),
+        lib.func.grad(lambda t: (t**2).sum())(v).detach(),
+        lib.func.jacrev(lambda t: t.sin())(v).detach(),
+        lib.func.jvp(lambda t: t * t, (v,), (v,))[1].detach(),
+    )
+
+
+@scenario
+def the_name_of_a_reentrant_checkpoint(lib):
+    from importlib import import_module
+
+    checkpoint = import_module(f"{lib.__name__}.utils.checkpoint").checkpoint
+    x = lib.ones(2, requires_grad=True)
+    return checkpoint(lambda t: t * 2, x, use_reentrant=True).grad_fn.name()
+
+
+# ---- of two mistakes, the one that torch looks at first ----
+
+
+@scenario
+def a_value_that_is_none_before_an_index_that_is_none(lib):
+    told = []
+    for key, value in (((0, 0), [1.0]), ("a", "b"), (0.5, [1.0]), (False, "a"), ((0, 0), 1.0), ([True], 1.0)):
+        try:
+            lib.ones(3)[key] = value
+        except Exception as error:
+            told.append(type(error).__name__)
+    return told
+
+
+@scenario
+def an_argument_of_a_wrong_type_before_a_leaf(lib):
+    told = []
+    for call in (
+        lambda x: x.hypot_(-1),
+        lambda x: x.atan2_(2.0),
+        lambda x: x.div_([1.0]),
+        lambda x: x.__isub__([1.0]),
+        lambda x: x.__itruediv__(None),
+        lambda x: x.add_(1),
+    ):
+        try:
+            told.append(call(lib.ones(3, requires_grad=True)) is NotImplemented)
+        except Exception as error:
+            told.append(type(error).__name__)
+    return told
+
+
+@scenario
+def a_leaf_before_a_mask_that_does_not_fit(lib):
+    lib.ones(1, 3, requires_grad=True)[[True, False]] = 1.0
+
+
+@scenario
+def indices_before_dtypes(lib):
+    told = []
+    for call in (
+        lambda: lib.ones(()).index_put_((lib.tensor([0, 0]),), lib.tensor([1, 2])),
+        lambda: lib.ones(0).index_put_((lib.tensor([0, 0]),), lib.tensor([1, 2])),
+        lambda: lib.ones(3).index_put_((lib.tensor([5, 0]),), lib.tensor([1, 2])),
+        lambda: lib.ones(3).put(lib.tensor([0, 1]), lib.tensor([1])),
+        lambda: lib.nn.functional.nll_loss(lib.ones(2), lib.tensor([])),
+        lambda: lib.nn.functional.batch_norm(lib.ones(2, dtype=lib.int64), None, None, training=True),
+        lambda: lib.baddbmm(lib.ones(1), lib.ones(1), lib.ones(1, dtype=lib.float64)),
+        lambda: lib.addbmm(lib.ones(1), lib.ones(1, 1), lib.ones(1, 1, dtype=lib.bool)),
+        lambda: lib.arange(3, 2, 0.5, dtype=lib.int64),
+        lambda: lib.tensor([[True]]).softmax(5),
+        lambda: lib.nn.functional.rms_norm(lib.tensor(True), ()),
+        lambda: lib.tensor([[[True]]]) @ lib.tensor([[[True]]]),
+    ):
+        try:
+            told.append(list(call().shape))
+        except Exception as error:
+            told.append(type(error).__name__)
+    return told
+
+
+@SCENARIOS.parametrize
+def test_same_as_torch(scenario: Any) -> None:
+    agree(scenario)
+
+
+def raised(call: Any, lib: Any) -> str:
+    try:
+        call(lib)
+    except Exception as error:
+        return type(error).__name__
+    return "nothing"
+
+
+def both_raise(call: Any) -> None:
+    """Both raise the same type of error, or neither one."""
+    ours, theirs = raised(call, minitorch), raised(call, torch)
+    assert ours == theirs, (ours, theirs)
+
+
+CALLS = {
+    "a & b": lambda lib, a, b: a & b,
+    "a |= b": lambda lib, a, b: a.__ior__(b),
+    "a << b": lambda lib, a, b: a << b,
+    "a.hypot_(b)": lambda lib, a, b: a.hypot_(b),
+    "a.fmod_(b)": lambda lib, a, b: a.fmod_(b),
+    "a.floor_divide_(b)": lambda lib, a, b: a.floor_divide_(b),
+    "lerp": lambda lib, a, b: lib.lerp(a, b, 0.5),
+    "a.lerp_(b)": lambda lib, a, b: a.lerp_(b, 0.5),
+    "mm": lambda lib, a, b: lib.mm(a, b),
+    "mv": lambda lib, a, b: lib.mv(a, b),
+    "bmm": lambda lib, a, b: lib.bmm(a, b),
+    "atan2": lambda lib, a, b: lib.atan2(a, b),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_shapes_are_refused_before_dtypes(call: str) -> None:
+    """A kernel refuses a dtype when all shapes have been looked at; an in-place form looks before that whether its result fits."""
+    for a, b in itertools.product(("float64", "int64", "bool", "bfloat16"), repeat=2):
+        for shapes in itertools.product(((2,), (3,), (1,), (), (2, 2), (0,), (1, 2, 2)), repeat=2):
+            both_raise(partial(applied, CALLS[call], shapes=shapes, dtypes=(a, b)))
+
+
+def applied(call: Any, lib: Any, shapes: tuple, dtypes: tuple) -> None:
+    call(lib, *(lib.ones(shape, dtype=getattr(lib, dtype)) for shape, dtype in zip(shapes, dtypes)))
+
+
+@pytest.mark.parametrize("call", ["index_add", "index_copy", "index_add_", "index_copy_"])
+def test_slices_that_do_not_fit(call: str) -> None:
+    """Which error a source of a wrong shape, number or dtype raises, in torch's order."""
+    shapes = [(), (1,), (2,), (3,), (1, 2), (2, 1), (2, 3), (2, 3, 2)]
+    for x, source, dim, n, dtype in itertools.product(shapes, shapes, (0, -1, 1), (0, 1, 2), ("float32", "float64")):
+        both_raise(partial(placed, call, x=x, source=source, dim=dim, n=n, dtype=dtype))
+
+
+def placed(call: str, lib: Any, x: tuple, source: tuple, dim: int, n: int, dtype: str) -> None:
+    slices = lib.ones(source, dtype=getattr(lib, dtype))
+    getattr(lib.zeros(x), call)(dim, lib.zeros(n, dtype=lib.int64), slices)
