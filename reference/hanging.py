@@ -21,7 +21,8 @@ from .table import Row, flat, tensors
 OTHERWISE = {
     **dict.fromkeys(
         ("layer_norm", "group_norm", "batch_norm", "instance_norm", "convolution", "conv1d", "conv2d", "conv3d")
-        + ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"),
+        + ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
+        + ("grid_sample", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d"),
         "torch has one op for the gradients of all inputs, so each requires grad if one does, and is undefined",
     ),
     "nll_loss": "torch keeps the logarithms, with which its gradient does not change",

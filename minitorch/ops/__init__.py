@@ -20,6 +20,7 @@ from . import (
     extremes,
     fold,
     gather,
+    grid,
     index,
     inplace,
     margin_loss,
@@ -35,6 +36,7 @@ from . import (
     reduce,
     regression_loss,
     repeat,
+    resample,
     sampling,
     scan,
     shape,
@@ -49,7 +51,7 @@ tell_derivatives()
 
 __all__ = [
     "about", "activation", "attention", "class_loss", "compare", "convolution", "ctc", "distance", "division", "dropout",
-    "einsum", "elementwise", "extremes", "fold", "gather", "index", "inplace", "loss", "margin_loss", "masked", "matmul",
+    "einsum", "elementwise", "extremes", "fold", "gather", "grid", "index", "inplace", "loss", "margin_loss", "masked", "matmul",
     "mixing", "normalize", "pad", "pooling", "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss",
-    "repeat", "sampling", "scan", "shape", "similarity", "sort", "special", "strided", "through_time",
+    "repeat", "resample", "sampling", "scan", "shape", "similarity", "sort", "special", "strided", "through_time",
 ]  # fmt: skip

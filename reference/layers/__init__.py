@@ -5,7 +5,7 @@ A row names a layer, draws its options and its inputs; `drawing.py` has what the
 
 from __future__ import annotations
 
-from . import activation, convolution, distance, dropout, linear, loss, norms, pooling, recurrent, tables
+from . import activation, convolution, distance, dropout, linear, loss, norms, pooling, recurrent, tables, upsampling
 from .run import Row, worst_error
 
 ROWS = [
@@ -19,4 +19,5 @@ ROWS = [
     *activation.ROWS,
     *loss.ROWS,
     *recurrent.ROWS,
+    *upsampling.ROWS,
 ]

@@ -16,4 +16,5 @@ from minitorch.nn.functional.normalization import *
 from minitorch.nn.functional.padding import *
 from minitorch.nn.functional.pooling import *
 from minitorch.nn.functional.products import *
+from minitorch.nn.functional.resampling import *
 from minitorch.nn.functional.tables import *

@@ -20,6 +20,7 @@ from .normalization import *
 from .pooling import *
 from .rnn import *
 from .sparse import *
+from .upsampling import *
 
 if not TYPE_CHECKING:  # type checkers follow the imports
     __all__ = [name for name, thing in globals().items() if isinstance(thing, type)]
