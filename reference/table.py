@@ -31,6 +31,7 @@ COPIES = "torch's reshape or expand happens to make a copy on the way, which is 
 FAMILIES = (
     "activation", "attention", "convolution", "ctc", "distance", "elementwise", "index", "loss", "margin_loss", "matmul",
     "normalize", "pooling", "recurrent", "reduce", "shape",
+    "resample", "grid",
 )  # fmt: skip
 
 

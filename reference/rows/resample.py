@@ -47,6 +47,13 @@ resized(x=floats("N C 2 4 3"), size=of((3, 2, 5), (2, 4, 3), 2), mode=nearest)
 resized(x=floats("N C 2 4 3"), scale_factor=of((1, 0.5, 1.7), 1.5), mode=of("nearest", "nearest-exact", "trilinear"))
 resized(x=floats("N C 2 4 3"), size=of((3, 2, 5), (2, 4, 3), 1), mode="trilinear", align_corners=whether)
 
+# ---- the means of what lies within ----
+
+resized(x=floats("N C 5"), size=of(1, 3, 5, 8), mode="area", align_corners=of(None, True))
+resized(x=floats("N C 4 3"), size=of((2, 5), (4, 3), 1), mode="area")
+resized(x=floats("N C 4 3"), scale_factor=of((0.5, 1.7), 2.5), mode="area", recompute_scale_factor=whether)
+resized(x=floats("N C 2 4 3"), size=of((3, 2, 5), (2, 4, 3), 2), mode="area")
+
 # ---- mistakes, and other dtypes ----
 
 resized(x=floats("N C 3 3"), size=of(None, 2, (2,)), scale_factor=of(None, 2.0, (1, 2, 3)), mode=of("nearest", "trilinear"),

@@ -60,7 +60,7 @@ def interpolate(
         )
     _check_mode(input, mode, align_corners, antialias)
     if mode == "area":
-        return getattr(F, f"adaptive_avg_pool{input.ndim - 2}d")(input, sizes)
+        return (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d, F.adaptive_avg_pool3d)[input.ndim - 3](input, sizes)
     along_one = (ANTIALIASED if antialias else ALONG_ONE).get(mode, mode)
     how = Resizing(along_one, sizes, bool(align_corners), None if recompute_scale_factor else factors)
     _check(input, how)
