@@ -113,8 +113,11 @@ def _check(input: Tensor, how: Resizing) -> None:
         )
     if input.shape[1] == 0:
         raise RuntimeError(f"Non-empty {input.ndim}D data tensor expected but got a tensor with sizes {list(input.shape)}")
+    by_filter = how.mode in FILTERS
+    if by_filter and how.size == tuple(input.shape[2:]):
+        return  # a copy, of any dtype
     if input.dtype.is_floating_point:
-        takes = input.dtype.itemsize > 2 or how.mode not in FILTERS or input.is_cuda
+        takes = input.dtype.itemsize > 2 or not by_filter or input.is_cuda
     else:
         takes = input.dtype.name == "uint8" and (how.mode.startswith("nearest") or input.ndim == 4)
     if not takes:
