@@ -207,9 +207,8 @@ def _along(xp: Any, grid: Array, n: int, how: Sampling, order: int) -> list[Tap]
     left = xp.floor(where)
     if order > 1:
         return []  # straight lines
-    slope = direction * scale
-    weights = (1 - (where - left), where - left) if order == 0 else (-slope, slope)
-    return [_tap(xp, left + k, weight, n) for k, weight in enumerate(weights)]
+    pair = (1 - (where - left), where - left) if order == 0 else (-direction * scale, direction * scale)
+    return [_tap(xp, left + k, weight, n) for k, weight in enumerate(pair)]
 
 
 def _tap(xp: Any, place: Array, weight: Array, n: int) -> Tap:
