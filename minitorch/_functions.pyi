@@ -39,24 +39,25 @@ __all__ = [
     "heaviside", "hinge_embedding_loss", "hstack", "huber_loss", "hypot", "index_add", "index_copy", "index_fill",
     "index_put", "index_put_", "index_select", "inner", "instance_norm", "is_complex", "is_floating_point", "is_inference",
     "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm",
-    "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "log", "log10", "log10_", "log1p", "log1p_",
-    "log2", "log2_", "log_", "log_softmax", "logaddexp", "logcumsumexp", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt", "margin_ranking_loss",
-    "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "max_pool1d", "max_pool1d_with_indices", "max_pool2d",
-    "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss",
-    "msort", "mul", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "multiply", "mv",
-    "nan_to_num", "nan_to_num_", "nanmean", "nansum", "narrow", "ne", "neg", "neg_", "negative", "negative_", "nll_loss",
-    "nonzero", "norm", "normalize", "not_equal", "numel", "one_hot", "outer", "pairwise_distance", "pdist", "permute",
-    "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "ravel", "reciprocal", "reciprocal_", "relu",
-    "relu6", "relu_", "remainder", "repeat", "repeat_interleave", "reshape", "resize_as_", "rms_norm", "rnn_relu",
-    "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt",
-    "rsqrt_", "scaled_dot_product_attention", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sigmoid_",
-    "sign", "signbit", "silu", "sin", "sin_", "sinh", "sinh_", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin",
-    "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std",
-    "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh",
-    "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril",
-    "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_", "trunc_divide",
-    "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy", "xlogy_", "zero_"
+    "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "linear_cross_entropy", "log", "log10", "log10_",
+    "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp", "logcumsumexp", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt",
+    "margin_ranking_loss", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "max_pool1d",
+    "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish",
+    "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multi_margin_loss", "multilabel_margin_loss",
+    "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num", "nan_to_num_", "nanmean", "nansum", "narrow", "ne", "neg",
+    "neg_", "negative", "negative_", "nll_loss", "nonzero", "norm", "normalize", "not_equal", "numel", "one_hot", "outer",
+    "pairwise_distance", "pdist", "permute", "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put",
+    "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "repeat", "repeat_interleave", "reshape",
+    "resize_as_", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "roll", "rot90", "round", "round_",
+    "row_stack", "rrelu", "rsqrt", "rsqrt_", "scaled_dot_product_attention", "scatter", "scatter_add", "select", "selu",
+    "sgn", "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin", "sin_", "sinh", "sinh_", "smooth_l1_loss",
+    "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_",
+    "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t",
+    "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile",
+    "topk", "trace", "transpose", "tril", "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu", "true_divide",
+    "trunc", "trunc_", "trunc_divide", "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack",
+    "where", "xlogy", "xlogy_", "zero_"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -662,6 +663,9 @@ def lgamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
     """y = x Wᵀ + b: x (…, in), W (out, in), b (out), y (…, out)."""
+
+def linear_cross_entropy(input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Tensor | None = None, weight: Tensor | None = None, reduction: Reduction = 'mean', ignore_index: int | None = None, label_smoothing: float = 0.0, options: Any = None) -> Tensor:
+    """cross_entropy of x Wᵀ + b, for x (N, F) or (F), W (C, F) or (C, d₁, …, F), b and the scores of a sample of W's other sizes."""
 
 def log(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """ln x"""

@@ -23,6 +23,7 @@ from . import (
     grid,
     index,
     inplace,
+    linear_cross_entropy,
     margin_loss,
     masked,
     matmul,
@@ -50,8 +51,9 @@ from . import (
 tell_derivatives()
 
 __all__ = [
-    "about", "activation", "attention", "class_loss", "compare", "convolution", "ctc", "distance", "division", "dropout",
-    "einsum", "elementwise", "extremes", "fold", "gather", "grid", "index", "inplace", "loss", "margin_loss", "masked", "matmul",
-    "mixing", "normalize", "pad", "pooling", "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss",
-    "repeat", "resample", "sampling", "scan", "shape", "similarity", "sort", "special", "strided", "through_time",
+    "about", "activation", "attention", "class_loss", "compare", "convolution", "ctc", "distance", "division",
+    "dropout", "einsum", "elementwise", "extremes", "fold", "gather", "grid", "index", "inplace",
+    "linear_cross_entropy", "margin_loss", "masked", "matmul", "mixing", "normalize", "pad", "pooling",
+    "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss", "repeat", "resample", "sampling", "scan",
+    "shape", "similarity", "sort", "special", "strided", "through_time",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from .drawing import Arrays, flags, one_of, optional
+from .drawing import Arrays, flags, one_of, optional, required
 from .run import Row
 
 
@@ -128,6 +128,18 @@ def counts(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Ar
     return [rng.random((5, 3)) * 2, rng.integers(0, 4, (5, 3)).astype(np.float64)]
 
 
+def rows_of_classes(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
+    """Inputs of 3 features, or of 2 by mistake, and a class of 4 for each position; or one sample alone."""
+    count, positions = choose(one_of([(5,), (1,), ()])), options.get("out_features", ())
+    return [rng.standard_normal((*count, choose(one_of([3, 3, 3, 2])))), rng.integers(0, 4, (*count, *positions))]
+
+
+def frequent_and_rare(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
+    """Inputs of 8 features and a class of 10 for each; or one alone; or one that is not there."""
+    count = choose(one_of([(6,), (1,), ()]))
+    return [rng.standard_normal((*count, 8)), rng.integers(0, choose(one_of([3, 10, 10, 12])), count)]
+
+
 def spoken(choose: Any, rng: np.random.Generator, options: dict[str, Any]) -> Arrays:
     """Scores, labels and lengths; now and then one length is too large, or the target holds too few."""
     scores, lengths = rng.standard_normal((5, 3, 4)), rng.integers(1, choose(one_of([4, 4, 5])), 3)
@@ -193,4 +205,26 @@ ROWS = [
         triplets,
     ),
     Row("CTCLoss", reduced(blank=one_of([0, 3, 4]), zero_infinity=flags), spoken),
+    Row(
+        "LinearCrossEntropyLoss",
+        required(
+            {"in_features": 3, "num_classes": 4},
+            out_features=one_of([(), (2,), (2, 3)]),
+            bias=flags,
+            reduction=known,
+            weight=class_weight,
+            ignore_index=one_of([1, None]),
+            label_smoothing=one_of([0.1, 2.0]),
+        ),
+        rows_of_classes,
+    ),
+    Row(
+        "AdaptiveLogSoftmaxWithLoss",
+        required(
+            {"in_features": 8, "n_classes": 10, "cutoffs": one_of([[3], [2, 5], (4, 6, 9), [], [5, 3], [0, 3], [4, 10]])},
+            div_value=one_of([2.0, 1.5]),
+            head_bias=flags,
+        ),
+        frequent_and_rare,
+    ),
 ]

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional as TF
 
+import minitorch
 from minitorch.nn import functional as F
 from minitorch.ops.probability_loss import bernoulli_slope
 
@@ -85,6 +86,49 @@ pair("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats("N 3"), target
 for shape in ("3", "N 3", "N 3 L"):
     pair("cross_entropy", TF.cross_entropy, F.cross_entropy, x=floats(shape), target=classes(), reduction=reduction,
         ignore_index=of(-100, 1), special=False)  # fmt: skip
+
+
+def by_rows(library: Any) -> Any:
+    """linear_cross_entropy with all its inputs by position, and in chunks of so many rows."""
+
+    def call(x: Any, linear_weight: Any, target: Any, bias: Any, rows: int | None, **options: Any) -> Any:
+        chosen = None if rows is None else library.nn.LinearCrossEntropyOptions(batch_chunk_size=rows)
+        function = library.nn.functional.linear_cross_entropy
+        return function(x, linear_weight, target, linear_bias=bias, options=chosen, **options)
+
+    return call
+
+
+class classes_of_rows:
+    """A class of W (C, F) for each row of x, some of them the ignored −100."""
+
+    is_array = True
+
+    def __call__(self, source: Source, case: dict) -> np.ndarray:
+        y = np.asarray(source.rng.integers(0, case["linear_weight"].shape[0], case["x"].shape[:-1]))
+        return np.where(source.rng.random(y.shape) < 0.2, -100, y)
+
+
+KEPT = "torch keeps the gradients that it has computed beforehand, ours the inputs, to compute the scores again"
+for rows in (None, 1, 2, 10):
+    pair(
+        "linear_cross_entropy",
+        by_rows(torch),
+        by_rows(minitorch),
+        x=floats("N F"),
+        linear_weight=floats("5 F"),
+        target=classes_of_rows(),
+        bias=floats("5"),
+        rows=of(rows),
+        weight=given(lambda case, source: class_weight({"x": case["linear_weight"].T}, source)),
+        reduction=reduction,
+        special=False,
+        empty=False,
+        half=2.0,
+        second_order=rows is None,
+        keeps_more="" if rows is None else KEPT,
+        positional=("rows",),
+    )
 
 # ---- probabilities ----
 

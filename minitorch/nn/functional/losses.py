@@ -2,6 +2,7 @@
 
 from minitorch.ops.class_loss import cross_entropy, nll_loss
 from minitorch.ops.ctc import ctc_loss
+from minitorch.ops.linear_cross_entropy import linear_cross_entropy
 from minitorch.ops.margin_loss import (
     cosine_embedding_loss,
     hinge_embedding_loss,
@@ -29,7 +30,7 @@ from minitorch.ops.regression_loss import (
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss", "cross_entropy", "ctc_loss", "gaussian_nll_loss",
-    "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss", "margin_ranking_loss", "mse_loss", "multi_margin_loss",
+    "hinge_embedding_loss", "huber_loss", "kl_div", "l1_loss", "linear_cross_entropy", "margin_ranking_loss", "mse_loss", "multi_margin_loss",
     "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss",
     "soft_margin_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss",
 ]  # fmt: skip
