@@ -6,7 +6,9 @@ how many inputs an output sums, `fan_out` how many outputs an input reaches; `ga
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -201,12 +203,13 @@ def _redraw_uniform(tensor: Tensor, mean: float, std: float, a: float, b: float,
     peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
     pending = minitorch.ones(tensor.shape, dtype=minitorch.bool, device=tensor.device)
     candidates, coin = minitorch.empty_like(tensor), minitorch.empty_like(tensor)
-    while bool(pending.any()):
+    while True:
         candidates.uniform_(a, b, generator=generator)
         tensor.copy_(candidates.where(pending, tensor))
         log_density = ((candidates - mean) / std) ** 2 * -0.5 - peak
         pending = pending & (coin.uniform_(generator=generator).log_() > log_density)
-    return tensor
+        if not bool(pending.any()):
+            return tensor
 
 
 @no_grad()
@@ -221,11 +224,17 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
         return tensor
     rows = tensor.shape[0]
     columns = tensor.numel() // rows
-    matrix = minitorch.empty(rows, columns, dtype=tensor.dtype).normal_(generator=generator).numpy()
+    drawn = minitorch.empty(rows, columns, dtype=tensor.dtype).normal_(generator=generator)
+    if tensor.dtype.itemsize == 2:
+        raise NotImplementedError(
+            f"orthogonal_: there is no QR decomposition of {tensor.dtype!r}; fill a float32 and convert it"
+        )
+    matrix = drawn.numpy()
     q, r = np.linalg.qr(matrix.T if rows < columns else matrix)
     q = q * np.sign(np.diag(r))
-    q = np.ascontiguousarray(q.T if rows < columns else q).reshape(tensor.shape)
-    return tensor.copy_(minitorch.from_numpy(q * gain))
+    q = np.ascontiguousarray(q.T if rows < columns else q)
+    tensor.view(rows, columns).copy_(minitorch.from_numpy(q * gain))
+    return tensor
 
 
 @no_grad()
@@ -239,3 +248,26 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     for column in range(columns):
         tensor[randperm(rows)[:zeros], column] = 0
     return tensor
+
+
+# ---- the names of old, without the underscore ----
+
+
+def _of_old(function: Callable) -> Callable:
+    """The function under its name of old, which warns."""
+    new = function.__name__
+    old = new.removesuffix("_")
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Tensor:
+        warn(f"`nn.init.{old}` is now deprecated in favor of `nn.init.{new}`.", FutureWarning)
+        return function(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = old
+    call.__doc__ = f"The name of old for `{new}`; it warns."
+    return call
+
+
+uniform, normal, constant, eye, dirac, sparse = map(_of_old, (uniform_, normal_, constant_, eye_, dirac_, sparse_))
+xavier_uniform, xavier_normal = _of_old(xavier_uniform_), _of_old(xavier_normal_)
+kaiming_uniform, kaiming_normal, orthogonal = _of_old(kaiming_uniform_), _of_old(kaiming_normal_), _of_old(orthogonal_)
