@@ -41,6 +41,7 @@ from . import (
     sampling,
     scan,
     shape,
+    shuffle,
     similarity,
     sort,
     special,
@@ -54,6 +55,6 @@ __all__ = [
     "about", "activation", "attention", "class_loss", "compare", "convolution", "ctc", "distance", "division",
     "dropout", "einsum", "elementwise", "extremes", "fold", "gather", "grid", "index", "inplace",
     "linear_cross_entropy", "margin_loss", "masked", "matmul", "mixing", "normalize", "pad", "pooling",
-    "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss", "repeat", "resample", "sampling", "scan",
-    "shape", "similarity", "sort", "special", "strided", "through_time",
+    "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss", "repeat", "resample", "sampling",
+    "scan", "shape", "shuffle", "similarity", "sort", "special", "strided", "through_time",
 ]  # fmt: skip

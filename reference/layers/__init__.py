@@ -5,7 +5,20 @@ A row names a layer, draws its options and its inputs; `drawing.py` has what the
 
 from __future__ import annotations
 
-from . import activation, convolution, distance, dropout, linear, loss, norms, pooling, recurrent, tables, upsampling
+from . import (
+    activation,
+    convolution,
+    distance,
+    dropout,
+    linear,
+    loss,
+    norms,
+    padding,
+    pooling,
+    recurrent,
+    tables,
+    upsampling,
+)
 from .run import Row, worst_error
 
 ROWS = [
@@ -13,6 +26,7 @@ ROWS = [
     *convolution.ROWS,
     *tables.ROWS,
     *norms.ROWS,
+    *padding.ROWS,
     *pooling.ROWS,
     *distance.ROWS,
     *dropout.ROWS,

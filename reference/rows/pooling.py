@@ -1,4 +1,4 @@
-"""Rows of `ops/pooling.py`: ties, windows that begin in the padding or reach over the end, planes smaller than a window."""
+"""Rows of `ops/pooling.py` and `ops/shuffle.py`: ties, windows that begin in the padding or reach over the end, planes smaller than a window."""
 
 from __future__ import annotations
 
@@ -60,3 +60,13 @@ for n in (1, 2, 3):
     pair(f"adaptive_avg_pool{n}d", *both(f"adaptive_avg_pool{n}d"), x=planes(n), output_size=COUNTS[n])
     pair(f"lp_pool{n}d", *both(f"lp_pool{n}d"), x=planes(n, ties=True), norm_type=of(1.0, 2.0, 3.0, np.inf, -np.inf),
         kernel_size=of(2, 3), stride=of(1, 2, None), ceil_mode=booleans, smooth={"x": floats(PLANES[n][1], 0.1, 2.0)})  # fmt: skip
+
+# ---- shuffles ----
+
+pair("pixel_shuffle", torch.pixel_shuffle, minitorch.pixel_shuffle, x=floats("* 4 H W"), upscale_factor=of(1, 2, 3, 0))
+pair("pixel_unshuffle", torch.pixel_unshuffle, minitorch.pixel_unshuffle, x=floats("* C 4 2"), downscale_factor=of(1, 2, 4, -1),
+    empty=False)  # fmt: skip
+pair("pixel_unshuffle", torch.pixel_unshuffle, minitorch.pixel_unshuffle, x=floats("N 0 4 2"), downscale_factor=of(2),
+    differentiable=False)  # fmt: skip
+for name in ("channel_shuffle", "native_channel_shuffle"):
+    pair(name, *both(name), x=floats("N 6 * W"), groups=of(1, 2, 3, 6, 4, 0), differentiable=name == "channel_shuffle")

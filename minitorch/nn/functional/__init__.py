@@ -17,4 +17,5 @@ from minitorch.nn.functional.padding import *
 from minitorch.nn.functional.pooling import *
 from minitorch.nn.functional.products import *
 from minitorch.nn.functional.resampling import *
+from minitorch.nn.functional.shuffles import *
 from minitorch.nn.functional.tables import *

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .activation import *
 from .adaptive import *
 from .batchnorm import *
+from .channelshuffle import *
 from .container import *
 from .conv import *
 from .distance import *
@@ -19,6 +20,8 @@ from .linear_cross_entropy_options import *
 from .loss import *
 from .module import *
 from .normalization import *
+from .padding import *
+from .pixelshuffle import *
 from .pooling import *
 from .rnn import *
 from .sparse import *
