@@ -26,15 +26,15 @@ __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "batch_norm", "bilinear", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
     "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "ceil",
-    "ceil_", "celu", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_",
-    "clone", "column_stack", "concat", "concatenate", "constant_pad_nd", "contiguous", "conv1d", "conv2d", "conv3d",
-    "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "cos", "cos_", "cosh",
-    "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cross_entropy", "ctc_loss", "cummax", "cummin",
-    "cumprod", "cumsum", "detach_", "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide", "dot", "dropout",
-    "dstack", "einsum", "elu", "embedding", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp", "exp2", "exp2_",
-    "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_", "flatten",
-    "flip", "fliplr", "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_", "gather",
-    "gaussian_nll_loss", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "grid_sampler", "grid_sampler_2d",
+    "ceil_", "celu", "channel_shuffle", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_",
+    "clip", "clip_", "clone", "column_stack", "concat", "concatenate", "constant_pad_nd", "contiguous", "conv1d", "conv2d",
+    "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "cos",
+    "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cross_entropy", "ctc_loss",
+    "cummax", "cummin", "cumprod", "cumsum", "detach_", "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide",
+    "dot", "dropout", "dstack", "einsum", "elu", "embedding", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp",
+    "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_",
+    "flatten", "flip", "fliplr", "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_",
+    "gather", "gaussian_nll_loss", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "grid_sampler", "grid_sampler_2d",
     "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
     "heaviside", "hinge_embedding_loss", "hstack", "huber_loss", "hypot", "index_add", "index_copy", "index_fill",
     "index_put", "index_put_", "index_select", "inner", "instance_norm", "is_complex", "is_floating_point", "is_inference",
@@ -45,19 +45,19 @@ __all__ = [
     "margin_ranking_loss", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "max_pool1d",
     "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish",
     "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multi_margin_loss", "multilabel_margin_loss",
-    "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num", "nan_to_num_", "nanmean", "nansum", "narrow", "ne", "neg",
-    "neg_", "negative", "negative_", "nll_loss", "nonzero", "norm", "normalize", "not_equal", "numel", "one_hot", "outer",
-    "pairwise_distance", "pdist", "permute", "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put",
-    "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "repeat", "repeat_interleave", "reshape",
-    "resize_as_", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "roll", "rot90", "round", "round_",
-    "row_stack", "rrelu", "rsqrt", "rsqrt_", "scaled_dot_product_attention", "scatter", "scatter_add", "select", "selu",
-    "sgn", "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin", "sin_", "sinh", "sinh_", "smooth_l1_loss",
-    "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_",
-    "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t",
-    "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile",
-    "topk", "trace", "transpose", "tril", "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu", "true_divide",
-    "trunc", "trunc_", "trunc_divide", "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack",
-    "where", "xlogy", "xlogy_", "zero_"
+    "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num", "nan_to_num_", "nanmean", "nansum", "narrow",
+    "native_channel_shuffle", "ne", "neg", "neg_", "negative", "negative_", "nll_loss", "nonzero", "norm", "normalize",
+    "not_equal", "numel", "one_hot", "outer", "pairwise_distance", "pdist", "permute", "pixel_shuffle", "pixel_unshuffle",
+    "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "ravel", "reciprocal", "reciprocal_", "relu",
+    "relu6", "relu_", "remainder", "repeat", "repeat_interleave", "reshape", "resize_as_", "rms_norm", "rnn_relu",
+    "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt",
+    "rsqrt_", "scaled_dot_product_attention", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid", "sigmoid_",
+    "sign", "signbit", "silu", "sin", "sin_", "sinh", "sinh_", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin",
+    "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std",
+    "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh",
+    "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose", "tril",
+    "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_", "trunc_divide",
+    "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy", "xlogy_", "zero_"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -273,6 +273,9 @@ def ceil_(input: Tensor) -> Tensor:
 
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x for x > 0, α (e^(x/α) − 1) otherwise"""
+
+def channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """out[:, k groups + i] = x[:, i C / groups + k]: the channels of x (N, C, …) dealt from groups in turn (Zhang et al., 2018)"""
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal size along `dim`; the last may be smaller."""
@@ -826,6 +829,9 @@ def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dty
 def narrow(input: Tensor, dim: int, start: Tensor | int, length: int) -> Tensor:
     """`length` slices of `dim`, from `start`: a view."""
 
+def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
+    """`channel_shuffle` without a derivative, as torch has it"""
+
 def ne(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a ≠ b"""
 
@@ -867,6 +873,12 @@ def pdist(input: Tensor, p: float = 2.0, *, out: Tensor | None = None) -> Tensor
 
 def permute(input: Tensor, dims: Sizes) -> Tensor:
     """x with its dimensions in the order `dims`."""
+
+def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+    """out[c, h r + i, w r + j] = x[c r² + i r + j, h, w]: (…, C r², H, W) → (…, C, H r, W r), r = upscale_factor (Shi et al., 2016)"""
+
+def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+    """out[c r² + i r + j, h, w] = x[c, h r + i, w r + j]: (…, C, H r, W r) → (…, C r², H, W), r = downscale_factor"""
 
 def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: Flag | None = None, eps: float = 1e-08, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
     """eˣ − y x for the logarithm x of an expected count, or x − y ln(x + ε) for the count itself (`log_input=False`)."""
