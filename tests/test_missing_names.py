@@ -25,7 +25,7 @@ F = minitorch.nn.functional
         (minitorch.nn, "Conv2D", "Conv2d"),
         (minitorch.nn, "Liner", "Linear"),
         (minitorch.nn, "relu", "ReLU"),
-        (F, "scaled_dot_product_atention", ""),
+        (F, "scaled_dot_product_atention", "scaled_dot_product_attention"),
         (F, "crossentropy", "cross_entropy"),
         (minitorch.optim, "SparseAdam", "Adam"),
         (minitorch.optim.lr_scheduler, "StepLr", "StepLR"),

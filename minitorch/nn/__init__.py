@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from minitorch.nn import functional, grad, init, modules, utils
+from minitorch.nn import attention, functional, grad, init, modules, utils
 from minitorch.nn.modules import *
 from minitorch.nn.parameter import Buffer, Parameter
 
 if not TYPE_CHECKING:
-    __all__ = ["Buffer", "Parameter", "functional", "grad", "init", "utils", *modules.__all__]
+    __all__ = ["Buffer", "Parameter", "attention", "functional", "grad", "init", "utils", *modules.__all__]

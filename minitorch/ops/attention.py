@@ -121,6 +121,8 @@ def attention_grad_mask(
 
 # ---- as users call it ----
 
+kernels = frozenset(("MATH", "FLASH_ATTENTION"))  # by torch's names, those that may be used: see `minitorch/nn/attention/`
+
 
 @composite
 def scaled_dot_product_attention(
@@ -146,7 +148,11 @@ def scaled_dot_product_attention(
             [0.3302, 0.6698]])
     """
     _check(query, key, value, attn_mask, is_causal)
-    fused = _is_fused(query, key, value, attn_mask, dropout_p, enable_gqa)
+    fused = "FLASH_ATTENTION" in kernels and _is_fused(query, key, value, attn_mask, dropout_p, enable_gqa)
+    if not fused and "MATH" not in kernels:
+        raise RuntimeError(
+            f"No viable backend for scaled_dot_product_attention was found: sdpa_kernel allows {sorted(kernels)} alone"
+        )
     if enable_gqa:
         key, value = _for_every_head(key, query), _for_every_head(value, query)
     shape = _shape_of_scores(query, key, value, attn_mask)

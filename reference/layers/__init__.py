@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from . import (
     activation,
+    attention,
     convolution,
     distance,
     dropout,
@@ -31,6 +32,7 @@ ROWS = [
     *distance.ROWS,
     *dropout.ROWS,
     *activation.ROWS,
+    *attention.ROWS,
     *loss.ROWS,
     *recurrent.ROWS,
     *upsampling.ROWS,

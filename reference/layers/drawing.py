@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 
 Arrays = list[Any]  # arrays; tuples of them and None, where a layer takes such
+
+
+class Inner(NamedTuple):
+    """A layer by its name in `nn` and its options, which may hold arrays, and layers that are to be built first."""
+
+    name: str
+    options: dict[str, Any]
+
+    def build(self, lib: Any) -> Any:
+        def made(value: Any) -> Any:
+            if isinstance(value, Inner):
+                return value.build(lib)
+            return lib.tensor(value.tolist()) if isinstance(value, np.ndarray) else value
+
+        return getattr(lib.nn, self.name)(**{name: made(value) for name, value in self.options.items()})
 
 
 def optional(**options: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:

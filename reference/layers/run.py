@@ -2,7 +2,7 @@
 
 A row names a layer, draws its options and its inputs. Both libraries build it after the same seed, which must give the same weights,
 bit by bit. Then: the repr and the state dict's keys, the output of some training steps, the gradients of inputs and parameters in
-each, the buffers after them, and the output in evaluation. An error counts as an outcome: its type must be torch's.
+each, the buffers after them, and the output in evaluation, recorded or not. An error counts as an outcome: its type must be torch's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import minitorch
 
-from .drawing import Arrays
+from .drawing import Arrays, Inner
 
 
 class Row(NamedTuple):
@@ -32,8 +32,7 @@ class Row(NamedTuple):
     inputs: Callable[[Any, np.random.Generator, dict[str, Any]], Arrays]
 
     def build(self, lib: Any, options: dict[str, Any], dtype: str) -> Any:
-        given = {k: lib.tensor(v.tolist()) if isinstance(v, np.ndarray) else v for k, v in options.items()}
-        return getattr(lib.nn, self.name)(**given).to(getattr(lib, dtype))
+        return Inner(self.name, options).build(lib).to(getattr(lib, dtype))
 
 
 STEPS = 3
@@ -109,6 +108,8 @@ class Run:
             yield name, self.plain(value)  # a copy: evaluation may still change it (Embedding with max_norm does)
         self.layer.eval()
         yield from self.seen("evaluation", self.output(self.tensors()))
+        with self.lib.no_grad():  # torch has other kernels where nothing is recorded
+            yield from self.seen("inference", self.output(self.tensors()))
 
     def training_step(self, when: str, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
         leaves = self.tensors()
@@ -136,10 +137,10 @@ class Run:
 
     def output(self, inputs: list[Any]) -> Any:
         """What the layer returns or raises; on a GPU a bad index is raised once somebody looks at the numbers."""
-        named = inputs[-1] if inputs and isinstance(inputs[-1], dict) else {}
+        *first, named = inputs if inputs and isinstance(inputs[-1], dict) else (*inputs, {})
 
         def looked_at() -> Any:
-            out = self.layer(*(inputs[:-1] if named else inputs), **named)
+            out = self.layer(*first, **named)
             list(self.seen("", out))
             return out
 

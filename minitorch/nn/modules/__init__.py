@@ -25,6 +25,7 @@ from .pixelshuffle import *
 from .pooling import *
 from .rnn import *
 from .sparse import *
+from .transformer import *
 from .upsampling import *
 
 if not TYPE_CHECKING:  # type checkers follow the imports

@@ -61,6 +61,10 @@ class Linear(Module):
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """A `Linear` by another name, which torch gave MultiheadAttention's last map."""
+
+
 class Bilinear(Module):
     """y_k = x₁ᵀ W_k x₂ + b_k, with W (out, in1, in2), all from U(−1/√in1, 1/√in1)."""
 
