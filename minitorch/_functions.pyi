@@ -31,17 +31,17 @@ __all__ = [
     "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "cos",
     "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cross_entropy", "ctc_loss",
     "cummax", "cummin", "cumprod", "cumsum", "detach_", "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide",
-    "dot", "dropout", "dstack", "einsum", "elu", "embedding", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp",
-    "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_",
-    "flatten", "flip", "fliplr", "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_",
-    "gather", "gaussian_nll_loss", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "grid_sampler", "grid_sampler_2d",
-    "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh",
-    "heaviside", "hinge_embedding_loss", "hstack", "huber_loss", "hypot", "index_add", "index_copy", "index_fill",
-    "index_put", "index_put_", "index_select", "inner", "instance_norm", "is_complex", "is_floating_point", "is_inference",
-    "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm",
-    "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "linear_cross_entropy", "log", "log10", "log10_",
-    "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp", "logcumsumexp", "logical_and", "logical_not",
-    "logical_or", "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt",
+    "dot", "dropout", "dstack", "einsum", "elu", "embedding", "embedding_bag", "eq", "equal", "erf", "erf_", "erfc", "erfc_",
+    "erfinv", "exp", "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout",
+    "fill_", "fix", "fix_", "flatten", "flip", "fliplr", "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod",
+    "frac", "frac_", "gather", "gaussian_nll_loss", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "grid_sampler",
+    "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt", "hardshrink", "hardsigmoid", "hardswish",
+    "hardtanh", "heaviside", "hinge_embedding_loss", "hstack", "huber_loss", "hypot", "index_add", "index_copy",
+    "index_fill", "index_put", "index_put_", "index_select", "inner", "instance_norm", "is_complex", "is_floating_point",
+    "is_inference", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "kl_div", "kron", "kthvalue", "l1_loss",
+    "layer_norm", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "linear_cross_entropy", "log",
+    "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp", "logcumsumexp", "logical_and",
+    "logical_not", "logical_or", "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt",
     "margin_ranking_loss", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "max_pool1d",
     "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish",
     "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multi_margin_loss", "multilabel_margin_loss",
@@ -425,6 +425,9 @@ def elu(input: Tensor, alpha: float = 1.0) -> Tensor:
 
 def embedding(weight: Tensor, indices: Tensor, padding_idx: int = -1, scale_grad_by_freq: bool = False, sparse: bool = False) -> Tensor:
     """The rows of `weight` that `indices` name: (*indices, D). The row padding_idx gets no gradient."""
+
+def embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq: bool = False, mode: int = 0, sparse: bool = False, per_sample_weights: Tensor | None = None, include_last_offset: bool = False, padding_idx: int | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The sum (mode 0), mean (1) or maximum (2) of the rows of `weight` (V, D) in each bag: (B, D). Empty bags give 0."""
 
 def eq(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a = b"""

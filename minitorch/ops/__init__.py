@@ -17,6 +17,7 @@ from . import (
     dropout,
     einsum,
     elementwise,
+    embedding_bag,
     extremes,
     fold,
     gather,
@@ -53,7 +54,7 @@ tell_derivatives()
 
 __all__ = [
     "about", "activation", "attention", "class_loss", "compare", "convolution", "ctc", "distance", "division",
-    "dropout", "einsum", "elementwise", "extremes", "fold", "gather", "grid", "index", "inplace",
+    "dropout", "einsum", "elementwise", "embedding_bag", "extremes", "fold", "gather", "grid", "index", "inplace",
     "linear_cross_entropy", "margin_loss", "masked", "matmul", "mixing", "normalize", "pad", "pooling",
     "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss", "repeat", "resample", "sampling",
     "scan", "shape", "shuffle", "similarity", "sort", "special", "strided", "through_time",

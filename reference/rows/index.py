@@ -329,6 +329,46 @@ pair(
 )
 pair("embedding", torch.embedding, weight=floats("4 D"), index=ints("2", -1, 6), empty=False)
 
+
+def bag_of(library: Any) -> Any:
+    """The sums, means or maxima alone: what else comes out, torch leaves empty where its kernels do without."""
+    return lambda *inputs, **options: library.embedding_bag(*inputs, **options)[0]
+
+
+bags = {
+    "weight": floats("4 D"),
+    "index": ints("6", 0, 4),
+    "offsets": as_array(of(np.array([0, 2]), np.array([0, 0, 3, 6]), np.array([0, 6]))),
+}
+options = {
+    "include_last_offset": given(  # torch reads beyond its arrays where the last offset is not the end
+        lambda case, source: bool(case["offsets"][-1] == 6 and source.integer(0, 1))
+    ),
+    "padding_idx": of(None, 1, -1),
+}
+each = {
+    "smooth": {"scale_grad_by_freq": of(False), "padding_idx": of(None)},
+    "special": False,
+}
+plain = {"scale_grad_by_freq": of(False), "sparse": of(False), "per_sample_weights": of(None)}
+for mode in range(3):
+    pair("embedding_bag", bag_of(torch), bag_of(minitorch), **bags, **plain, **options, mode=of(mode), **each)
+# Each index as often as the others: torch's CPU divides by how often another one comes.
+equal = as_array(given(lambda case, source: source.rng.permutation([0, 0, 1, 1, 3, 3])))
+pair("embedding_bag", bag_of(torch), bag_of(minitorch), **bags | {"index": equal}, **plain | {"scale_grad_by_freq": booleans}, **options,
+    mode=of(0, 1), **each)  # fmt: skip
+pair("embedding_bag", bag_of(torch), bag_of(minitorch), **bags, scale_grad_by_freq=of(False), mode=of(0, 0, 0, 1, 3), sparse=of(False),
+    per_sample_weights=floats("6"), **options, **each)  # fmt: skip
+pair(
+    "embedding_bag",
+    bag_of(torch),
+    bag_of(minitorch),
+    weight=floats("4 D"),
+    index=ints("5", -1, 6),
+    offsets=as_array(of(np.array([0, 2]), np.array([1, 2]), np.array([0, 9]))),
+    mode=of(0, 2),
+)
+
 # ---- masks and flat indices ----
 
 pair("masked_fill", torch.masked_fill, x=floats(), mask=bools(), value=of(0, -1.5), broadcast=True, positional=("value",))
