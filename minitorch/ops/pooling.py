@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..op import Array, composite, op
+from ..op import Array, Index, composite, op
 from ..op.signature import Dims
 from .dims import as_ints
 from .gather import scatter_add
@@ -30,10 +30,11 @@ class Windows(NamedTuple):
     """The windows of a pooling along one dimension."""
 
     laid: str  # how: "" as they slide, "Adaptive" or "Fractional"
-    first: np.ndarray  # the first element of each
-    # For each place in a window: the windows that have an element there, and which element it is; slices, or index arrays.
+    first: Any  # the first element of each
+    # For each place in a window: the windows that have an element there, and which element it is; slices, or index arrays. Where
+    # windows differ from plane to plane, the elements are (N, C, windows).
     places: Sequence[tuple[Any, Any]]
-    sizes: np.ndarray  # how many elements the mean of each divides by
+    sizes: Any  # how many elements the mean of each divides by
 
 
 @lru_cache(256)
@@ -68,6 +69,11 @@ def adaptive(n: int, count: int) -> Windows:
     return _windows("Adaptive", elements, elements < end[:, None])
 
 
+def fractional(begin: Any, kernel: int) -> Windows:
+    """Windows of `kernel` elements that begin where `begin` (N, C, windows) says: in each plane elsewhere."""
+    return Windows("Fractional", begin, [(slice(None), begin + k) for k in range(kernel)], kernel)
+
+
 def _windows(laid: str, elements: np.ndarray, inside: np.ndarray, sizes: np.ndarray | None = None) -> Windows:
     """Of the elements of each window (windows, places), those that are inside the input."""
     first = np.take_along_axis(elements, inside.argmax(1)[:, None], 1)[:, 0] if elements.size else elements[:, :0].sum(1)
@@ -90,6 +96,16 @@ def _at(xp: Any, axis: int, key: Any) -> tuple:
     return (*(slice(None),) * axis, key if isinstance(key, slice) else xp.asarray(key))
 
 
+def _seen(xp: Any, x: Array, axis: int, elements: Any) -> Array:
+    """Those elements along one dimension; in each plane its own, if they are (N, C, windows)."""
+    if isinstance(elements, slice) or elements.ndim == 1:
+        return x[_at(xp, axis, elements)]
+    *planes, count = elements.shape
+    ones = (1,) * (x.ndim - len(planes) - 1)
+    k = axis - len(planes)
+    return xp.take_along_axis(x, elements.reshape((*planes, *ones[:k], count, *ones[k:])), axis)
+
+
 # ---- the largest ----
 
 
@@ -110,15 +126,29 @@ def max_pool(xp: Any, x: Array, windows: Any) -> tuple[Array, Array]:
 
 def _largest_along(xp: Any, x: Array, number: Array, axis: int, windows: Windows) -> tuple[Array, Array]:
     """The largest of each window along one dimension, and the number that it brings along."""
-    first = xp.asarray(windows.first)
-    largest, its_number = x.take(first, axis), number.take(first, axis)
+    largest, its_number = _seen(xp, x, axis, windows.first), _seen(xp, number, axis, windows.first)
     for which, elements in windows.places:
-        which, elements = _at(xp, axis, which), _at(xp, axis, elements)
-        value = x[elements]
+        which = _at(xp, axis, which)
+        value = _seen(xp, x, axis, elements)
         larger = (value > largest[which]) | (value != value)
         largest[which] = xp.where(larger, value, largest[which])
-        its_number[which] = xp.where(larger, number[elements], its_number[which])
+        its_number[which] = xp.where(larger, _seen(xp, number, axis, elements), its_number[which])
     return largest, its_number
+
+
+@op(promote=None, public=False, discrete=True)
+def beginnings(xp: Any, samples: Index, n: int, count: int, kernel: int) -> Array:
+    """Where `count` windows of `kernel` elements begin over n: window i at ⌊(i + u) a⌋ − ⌊u a⌋, a = (n − kernel) / (count − 1).
+
+    u are the samples, in [0, 1); the last window ends where the input does. Rounded as the samples are.
+    """
+    begin = xp.full((*samples.shape, count), n - kernel, "int64")
+    if count > 1:
+        dtype = samples.dtype.type
+        u, a = samples[..., None], dtype(n - kernel) / dtype(count - 1)
+        steps = xp.arange(count - 1).astype(samples.dtype)
+        begin[..., :-1] = ((steps + u) * a).astype("int64") - (u * a).astype("int64")
+    return begin
 
 
 @max_pool.grad
@@ -372,15 +402,19 @@ def avg_pool1d(
     return avg_pool_nd(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
+def each(name: str, n: int, what: str, value: Any) -> tuple[int, ...]:
+    """A size for each of n dimensions, given as n of them or as one for all."""
+    sizes = as_ints(value)
+    if len(sizes) not in (1, n):
+        raise RuntimeError(f"{name}: {what} must be an int or a tuple of {n}, one for each dimension, got {value}")
+    return sizes * n if len(sizes) == 1 else sizes
+
+
 def sizes_of_windows(name: str, n: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any = 1) -> list[Sizes]:
     """(kernel, stride, padding, dilation) for each dimension; each may come as one number for all."""
-    kernel = as_ints(kernel_size)
-    given = {"kernel_size": kernel, "stride": as_ints(() if stride is None else stride) or kernel}
-    given |= {"padding": as_ints(padding), "dilation": as_ints(dilation)}
-    for what, sizes in given.items():
-        if len(sizes) not in (1, n):
-            raise RuntimeError(f"{name}: {what} must be an int or a tuple of {n}, one for each dimension, got {sizes}")
-    found = list(zip(*(sizes * n if len(sizes) == 1 else sizes for sizes in given.values())))
+    stride = kernel_size if stride is None or (not isinstance(stride, int) and len(stride) == 0) else stride
+    given = {"kernel_size": kernel_size, "stride": stride, "padding": padding, "dilation": dilation}
+    found = list(zip(*(each(name, n, what, value) for what, value in given.items())))
     for k, s, p, d in found:
         if min(k, s, d) <= 0:
             raise RuntimeError(f"{name}: kernel_size, stride and dilation must be greater than zero, got {k}, {s} and {d}")

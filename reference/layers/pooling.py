@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from hypothesis import strategies as st
 
 from .drawing import Arrays, flags, one_of, required, shaped
 from .run import Row
@@ -48,4 +49,12 @@ def of_dimension(n: int) -> list[Row]:
     ]
 
 
-ROWS = [row for n in (1, 2, 3) for row in of_dimension(n)]
+def fractional(n: int) -> Row:
+    """The row of windows at random, whose number is given or is a part of the input's; once both, once none."""
+    size, ratio = {"output_size": one_of([1, 2, (2, 3, 1)[:n]])}, {"output_ratio": one_of([0.5, (0.6, 0.4, 0.3)[:n], 1.5])}
+    kernel = {"kernel_size": one_of([1, 2, (2, 1, 2)[:n]])}
+    options = [required(kernel | given, return_indices=flags) for given in (size, ratio, size | ratio, {})]
+    return Row(f"FractionalMaxPool{n}d", st.one_of(options), shaped(*PLANES[n]))
+
+
+ROWS = [*(row for n in (1, 2, 3) for row in of_dimension(n)), fractional(2), fractional(3)]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import minitorch
 from minitorch.op import named
 from minitorch.op.signature import Dims, Flag, checked
 from minitorch.ops import pooling as _pooling
@@ -27,7 +28,8 @@ from minitorch.tensor import Tensor
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
     "adaptive_max_pool1d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices", "adaptive_max_pool3d",
-    "adaptive_max_pool3d_with_indices", "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d",
+    "adaptive_max_pool3d_with_indices", "avg_pool1d", "avg_pool2d", "avg_pool3d", "fractional_max_pool2d", "fractional_max_pool2d_with_indices",
+    "fractional_max_pool3d", "fractional_max_pool3d_with_indices", "lp_pool1d", "lp_pool2d", "lp_pool3d",
     "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool2d_with_indices", "max_pool3d",
     "max_pool3d_with_indices", "max_unpool1d", "max_unpool2d", "max_unpool3d",
 ]  # fmt: skip
@@ -145,6 +147,83 @@ def adaptive_max_pool_nd(n: int, input: Tensor, output_size: Any, return_indices
 adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = in_dimensions(adaptive_max_pool_nd, floats, 1, 2, 3)
 adaptive_max_pool1d_with_indices, adaptive_max_pool2d_with_indices, adaptive_max_pool3d_with_indices = in_dimensions(
     adaptive_max_pool_nd_with_indices, floats, 1, 2, 3
+)
+
+
+def fractional_max_pool_nd_with_indices(
+    n: int,
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: Flag = False,
+    _random_samples: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:
+    """(out, indices): the largest of each of output_size windows of kernel_size, laid at random (Graham, 2014).
+
+    Distances between windows are ⌊a⌋ or ⌈a⌉ with a = (size − kernel) / (output − 1), each plane's by a number drawn in [0, 1).
+    """
+    name = f"fractional_max_pool{n}d"
+    if output_size is None and output_ratio is None:
+        raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
+    if output_size is None:
+        ratio = _for_each(output_ratio, n)
+        if len(ratio) != n:
+            raise ValueError(f"{name} requires output_ratio to be a number or {n} of them, got {output_ratio}")
+        output_size = [int(size * r) for size, r in zip(input.shape[-n:], ratio)]
+    if _random_samples is None:
+        batch = 1 if input.ndim == n + 1 else input.shape[0]
+        _random_samples = minitorch.rand(batch, input.shape[-n - 1], n, dtype=input.dtype, device=input.device)
+    kernel, count = (
+        _pooling.each(name, n, what, s) for what, s in (("kernel_size", kernel_size), ("output_size", output_size))
+    )
+    _refuse_fractional(name, tuple(input.shape), kernel, count, _random_samples)
+    samples = _random_samples[0] if input.ndim == n + 1 else _random_samples[: input.shape[0]]
+    columns = range(n) if n == 3 else (1, 0)  # of two samples the first is for the width
+    windows = [
+        _pooling.fractional(_pooling.beginnings(samples[..., c].detach(), size, m, k)._array, k)
+        for c, size, m, k in zip(columns, input.shape[-n:], count, kernel)
+    ]
+    out, indices = _pooling.max_pool(input, windows)
+    return out, indices
+
+
+def _refuse_fractional(name: str, shape: tuple, kernel: tuple, count: tuple, samples: Tensor) -> None:
+    """RuntimeError where windows do not fit into the planes, or the samples are of other planes."""
+    n = len(kernel)
+    if len(shape) not in (n + 1, n + 2) or 0 in shape[-n - 1 :]:
+        raise RuntimeError(f"{name}: expected a {n + 1}D or {n + 2}D input that is not empty, but got {list(shape)}")
+    room = [size - (n == 3) for size in shape[-n:]]  # torch wants more of it in three dimensions
+    if min(kernel) < 1 or any(m + k - 1 > size for size, m, k in zip(room, count, kernel)):
+        raise RuntimeError(f"{name}: output size {count} with windows of {kernel} is too large for {list(shape[-n:])}")
+    planes = (1 if len(shape) == n + 1 else shape[0], shape[-n - 1], n)
+    found = tuple(samples.shape)
+    if len(found) != 3 or found[0] < planes[0] or found[1:] != planes[1:]:
+        raise RuntimeError(
+            f"{name}: Expect _random_samples of shape {planes}, one number for each plane and dimension, got {found}"
+        )
+
+
+def fractional_max_pool_nd(
+    n: int,
+    input: Tensor,
+    kernel_size: Any,
+    output_size: Any = None,
+    output_ratio: Any = None,
+    return_indices: Flag = False,
+    _random_samples: Tensor | None = None,
+) -> Any:
+    """The largest of each of output_size windows of kernel_size, laid at random; (out, indices) with return_indices.
+
+    output_ratio: output_size as a part of the input's, between 0 and 1.
+    """
+    found = fractional_max_pool_nd_with_indices(n, input, kernel_size, output_size, output_ratio, False, _random_samples)
+    return found if return_indices else found[0]
+
+
+fractional_max_pool2d, fractional_max_pool3d = in_dimensions(fractional_max_pool_nd, checked, 2, 3)
+fractional_max_pool2d_with_indices, fractional_max_pool3d_with_indices = in_dimensions(
+    fractional_max_pool_nd_with_indices, checked, 2, 3
 )
 
 # ---- back to where the largest stood ----

@@ -15,7 +15,7 @@ from minitorch.tensor import Tensor
 
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
-    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d",
+    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "FractionalMaxPool2d", "FractionalMaxPool3d", "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d",
     "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
 ]  # fmt: skip
 
@@ -126,6 +126,63 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
     """The largest of each of output_size windows, as for `AdaptiveMaxPool1d` in D, H and W; None: as many as x has"""
 
     function = F.adaptive_max_pool3d
+
+
+class FractionalMaxPool2d(_Pool):
+    """The largest of each of output_size windows of kernel_size, which lie at random in every call (Graham, 2014)
+
+    x (N, C, H, W) or (C, H, W); output_ratio, in (0, 1): output_size as a part of the input's. Distances between windows are ⌊a⌋
+    or ⌈a⌉, a = (size − kernel) / (output − 1). _random_samples (N, C, 2) in [0, 1) say where, instead of numbers drawn.
+    """
+
+    shown = ()
+    dimensions = 2
+    function = F.fractional_max_pool2d
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        output_size: Size | None = None,
+        output_ratio: float | tuple[float, ...] | None = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
+        super().__init__()
+        n = self.dimensions
+        self.kernel_size = for_each(kernel_size, n)
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = for_each(output_size, n) if output_size is not None else None
+        self.output_ratio = for_each(output_ratio, n) if output_ratio is not None else None
+        if (output_size is None) == (output_ratio is None):
+            raise ValueError(
+                f"{type(self).__name__} wants one of output_size and output_ratio, got {output_size} and {output_ratio}"
+            )
+        if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
+            raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+
+    def forward(self, input: Tensor) -> Any:
+        sizes = self.kernel_size, self.output_size, self.output_ratio
+        return type(self).function(input, *sizes, self.return_indices, _random_samples=self._random_samples)
+
+
+class FractionalMaxPool3d(FractionalMaxPool2d):
+    """The largest of each of output_size windows at random, as `FractionalMaxPool2d`: x (N, C, D, H, W) or (C, D, H, W)"""
+
+    dimensions = 3
+    function = F.fractional_max_pool3d
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        output_size: Size | None = None,
+        output_ratio: float | tuple[float, ...] | None = None,
+        return_indices: bool = False,
+        _random_samples: Tensor | None = None,
+    ) -> None:
+        if min(for_each(kernel_size, 3)) <= 0:
+            raise ValueError(f"kernel_size must be greater than 0, but got {kernel_size}")
+        super().__init__(kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
 class _MaxUnpool(_Pool):
