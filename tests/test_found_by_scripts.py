@@ -58,6 +58,13 @@ def nobody_attains_an_extreme_that_was_overwritten(lib):
 
 
 @scenario
+def logit_at_minus_zero(lib):
+    x = lib.tensor([-0.0, 0.0, 1.0, 0.5], requires_grad=True)
+    x.logit().sum().backward()
+    return x.grad
+
+
+@scenario
 def second_derivative_of_mse_beside_bools(lib):
     x, mask = lib.ones(2, requires_grad=True), lib.tensor([True, False])
     loss = lib.nn.MSELoss()
@@ -136,6 +143,31 @@ def transforms_at_an_unrecorded_view_of_what_requires_grad(lib):
 
 
 @scenario
+def a_view_whose_history_is_lost_is_shown_and_pickled(lib):
+    import copy
+    import pickle
+
+    x = lib.tensor([1.0, 2.0], requires_grad=True)
+    with lib.no_grad():
+        v, w = x.view(-1), x.view(2)
+        w /= 2
+    return repr(v), repr(pickle.loads(pickle.dumps(v))), repr(copy.copy(v))
+
+
+@scenario
+def set_of_what_has_a_history_has_no_derivative(lib):
+    told, x = [], lib.ones(2, 3, requires_grad=True)
+    for shown, source in ((x * 2, x), (x * 2, lib.ones(3)), (lib.ones(2), x), (lib.ones(2), x * 3), (x * 2, None)):
+        shown.set_(*(() if source is None else (source,)))
+        told.append((shown.requires_grad, shown.is_leaf, tuple(shown.shape), shown._version))
+        try:
+            shown.sum().backward()
+        except RuntimeError:
+            told.append("no derivative")
+    return told
+
+
+@scenario
 def the_name_of_a_reentrant_checkpoint(lib):
     from importlib import import_module
 
@@ -167,6 +199,7 @@ def an_argument_of_a_wrong_type_before_a_leaf(lib):
         lambda x: x.div_([1.0]),
         lambda x: x.__isub__([1.0]),
         lambda x: x.__itruediv__(None),
+        lambda x: x.detach()[:1].expand(2).remainder_(None),
         lambda x: x.add_(1),
     ):
         try:
@@ -195,6 +228,9 @@ def indices_before_dtypes(lib):
         lambda: lib.addbmm(lib.ones(1), lib.ones(1, 1), lib.ones(1, 1, dtype=lib.bool)),
         lambda: lib.arange(3, 2, 0.5, dtype=lib.int64),
         lambda: lib.tensor([[True]]).softmax(5),
+        lambda: lib.arange(3).index_select(5, lib.tensor([0], dtype=lib.int16)),
+        lambda: lib.arange(3).index_fill(5, lib.tensor([0]), float("inf")),
+        lambda: lib.ones(3, dtype=lib.uint8).index_fill(0, lib.tensor([0]), -1.5),
         lambda: lib.nn.functional.rms_norm(lib.tensor(True), ()),
         lambda: lib.tensor([[[True]]]) @ lib.tensor([[[True]]]),
     ):
@@ -236,6 +272,8 @@ CALLS = {
     "mm": lambda lib, a, b: lib.mm(a, b),
     "mv": lambda lib, a, b: lib.mv(a, b),
     "bmm": lambda lib, a, b: lib.bmm(a, b),
+    "dot": lambda lib, a, b: lib.dot(a, b),
+    "matmul": lambda lib, a, b: a @ b,
     "atan2": lambda lib, a, b: lib.atan2(a, b),
 }
 
@@ -263,3 +301,17 @@ def test_slices_that_do_not_fit(call: str) -> None:
 def placed(call: str, lib: Any, x: tuple, source: tuple, dim: int, n: int, dtype: str) -> None:
     slices = lib.ones(source, dtype=getattr(lib, dtype))
     getattr(lib.zeros(x), call)(dim, lib.zeros(n, dtype=lib.int64), slices)
+
+
+@pytest.mark.parametrize("call", ["gather", "scatter", "scatter_add", "take_along_dim"])
+def test_indices_that_do_not_fit(call: str) -> None:
+    """Which error an index of a wrong dimension, shape, dtype or number raises, in torch's order."""
+    shapes, dtypes = [(2, 2), (), (2,), (0, 2), (3, 2)], ("int16", "bool", "float32", "int32", "int64")
+    for x, index, dim, dtype, number in itertools.product(shapes, shapes, (0, 1, 5), dtypes, (0, 7)):
+        both_raise(partial(indexed, call, x=x, index=index, dim=dim, dtype=dtype, number=number))
+
+
+def indexed(call: str, lib: Any, x: tuple, index: tuple, dim: int, dtype: str, number: int) -> None:
+    places, numbers = lib.full(index, number).to(getattr(lib, dtype)), lib.ones(index, dtype=lib.float64)
+    arguments = {"take_along_dim": (places, dim), "gather": (dim, places)}.get(call, (dim, places, numbers))
+    getattr(lib.ones(x), call)(*arguments)

@@ -93,7 +93,10 @@ def as_carried(grads: Sequence) -> list:
 
 def warn_if_has_hooks(tensor: Any) -> None:
     """Say that a tensor's hooks stay behind when it is pickled, but for those marked by `unserializable_hook`."""
-    hooks = tensor._leaf_hooks if tensor.is_leaf else hooks_of(tensor.grad_fn).tensor.get(tensor._output_nr)
+    try:
+        hooks = tensor._leaf_hooks if tensor.is_leaf else hooks_of(tensor.grad_fn).tensor.get(tensor._output_nr)
+    except RuntimeError:  # a view whose history is lost
+        return
     for hook in (hooks or {}).values():
         if not hasattr(hook, "__torch_unserializable__"):
             warnings.warn(

@@ -129,11 +129,12 @@ SCATTERING = {None: scattered, "add": scatter_add, "multiply": scatter_multiply}
 
 def _places(xp: Any, name: str, x: Array, dim: int, index: Array, src: Array | None = None) -> tuple:
     """The full index of each element of `index`: its own place, but index[…] along `dim`. Refuses what does not fit."""
+    axis = canonical_dim(dim, x.ndim)
     if index.size and (index.dtype.kind != "i" or index.dtype.itemsize < 4):
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index, got {index.dtype}; convert with .long()")
     if src is not None and x.dtype != src.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype, got {x.dtype} and {src.dtype}")
-    axis, x, index = canonical_dim(dim, x.ndim), _at_least_1d(x), _at_least_1d(index)
+    x, index = _at_least_1d(x), _at_least_1d(index)
     if not index.size:
         return (xp.zeros(index.shape, "int64"),) * x.ndim
     if x.ndim != index.ndim:
@@ -292,7 +293,7 @@ def index_copy_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tup
     return reshape(index_select(g, dim, index), source_shape)
 
 
-@op(promote=None, keeps_layout=True, numbers_by={"value": fitting}, takes_out=False)
+@op(promote=None, keeps_layout=True, takes_out=False)
 def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Array:
     """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
     axis, index = _slices("index_fill", x, dim, index, of_dtype=IndexError, long=True)
@@ -302,6 +303,7 @@ def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Arr
             f"index_fill_ only supports a 0-dimensional value tensor, but got tensor with {value.ndim} dimension(s)."
         )
     out = copied(xp, x)
+    value = value if hasattr(value, "dtype") else fitting(value, x.dtype)
     _at_least_1d(out)[(slice(None),) * axis + (index,)] = as_array(xp, value, x.dtype)
     return out
 
@@ -326,12 +328,13 @@ def _slices(
     name: str, x: Array, dim: int, index: Array, of_dtype: type = RuntimeError, long: bool = False
 ) -> tuple[int, Array]:
     """The axis and the index as a vector, or `of_dtype` for its dtype: it must be int64 (long), or may be int32 too."""
+    axis = canonical_dim(dim, x.ndim)
     if index.ndim > 1:
         raise IndexError(f"{name}(): Index is supposed to be a vector, got {index.ndim} dimensions")
     if index.dtype != "int64" and (long or index.dtype != "int32"):
         wanted = "int64" if long else "int32 or int64"
         raise of_dtype(f"{name}(): Expected dtype {wanted} for index, got {index.dtype}; convert with .long()")
-    return canonical_dim(dim, x.ndim), index.reshape(-1)
+    return axis, index.reshape(-1)
 
 
 def _check_slices(x: Array, axis: int, index: Array, error: type = IndexError, lowest: int | None = 0) -> None:

@@ -44,7 +44,7 @@ def _rank(name: str, argument: str, x: Array, ndim: int) -> None:
         raise RuntimeError(f"{name}: {argument} must be a {ndim}-D tensor, got shape {tuple(x.shape)}")
 
 
-@op(promote=None, only="numbers", named="b=mat2")
+@op(promote=None, named="b=mat2")
 def mm(xp: Any, a: Array, b: Array) -> Array:
     """C_ij = Σ_k a_ik b_kj for matrices a (N, K) and b (K, M)."""
     _rank("mm", "self", a, 2)
@@ -55,6 +55,8 @@ def mm(xp: Any, a: Array, b: Array) -> Array:
             f"mat1 and mat2 shapes cannot be multiplied ({a.shape[0]}x{a.shape[1]} and {b.shape[0]}x{b.shape[1]}): "
             "the first must have as many columns as the second has rows"
         )
+    if a.dtype == bool:
+        raise NotImplementedError("\"mm\" not implemented for 'Bool'; convert the input first, e.g. x.float()")
     return blas.matmul(xp, a, b)
 
 
@@ -121,7 +123,7 @@ def mv_grad_v(g: Tensor, a: Tensor) -> Tensor:
     return mv(t(a), g)
 
 
-@op(promote=None, only="numbers", named="b=tensor")
+@op(promote=None, named="b=tensor")
 def dot(xp: Any, a: Array, b: Array) -> Array:
     """Σ a_i b_i of two vectors."""
     if a.ndim != 1 or b.ndim != 1:
@@ -133,6 +135,8 @@ def dot(xp: Any, a: Array, b: Array) -> Array:
         )
     if a.dtype != b.dtype:
         raise RuntimeError(f"dot : expected both vectors to have same dtype, but found {a.dtype} and {b.dtype}")
+    if a.dtype == bool:
+        raise NotImplementedError("\"dot\" not implemented for 'Bool'; convert the input first, e.g. x.float()")
     return blas.dot(xp, a, b)
 
 

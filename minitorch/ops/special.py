@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..arrays.device import as_array, special_functions
 from ..arrays.numbers import computing
 from ..op import Array, Operand, composite, elementwise, row
+from .elementwise import abs_ as absolute
 from .elementwise import exp, square, where
 
 if TYPE_CHECKING:
@@ -76,10 +77,10 @@ def logit(xp: Any, x: Array, eps: float | None = None) -> Array:
 
 @logit.grad
 def logit_grad(g: Tensor, x: Tensor, eps: float | None) -> Tensor:
-    """∂L/∂x = g / (x (1 − x)), nan outside [0, 1]; where x was clamped, 0"""
+    """∂L/∂x = g / (x (1 − x)), ∞ at 0 (at −0 too), nan outside [0, 1]; where x was clamped, 0"""
     if eps is not None:
         return where((x < eps) | (x > 1 - eps), 0.0, g / (x * (1 - x)))
-    return where((x < 0) | (x > 1), math.nan, g / (x * (1 - x)))
+    return where((x < 0) | (x > 1), math.nan, g / (absolute(x) * (1 - x)))
 
 
 @elementwise(promote="float")

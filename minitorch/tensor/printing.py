@@ -83,9 +83,12 @@ def tensor_repr(tensor: Tensor) -> str:
         notes.append(f"size={tuple(array.shape)}")
     if tensor.dtype not in _obvious_dtypes(array.size):
         notes.append(f"dtype={tensor.dtype}")
-    if tensor.grad_fn is not None:
-        name = tensor.grad_fn.name().rpartition("::")[2]  # some have their namespace in their name
-        notes.append(f"grad_fn=<{name}>")
+    try:
+        made_by = tensor.grad_fn and tensor.grad_fn.name().rpartition("::")[2]  # some have their namespace in their name
+    except RuntimeError:  # a view whose history is lost
+        made_by = "Invalid"
+    if made_by:
+        notes.append(f"grad_fn=<{made_by}>")
     elif tensor.requires_grad:
         notes.append("requires_grad=True")
     return _with_notes(prefix + body, notes, indent=len(prefix)) + ")"

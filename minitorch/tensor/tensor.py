@@ -24,6 +24,7 @@ from ..autograd.grad_mode import grad_mode, inference_blocks
 from ..autograd.hooks import Hooks, hooks_of
 from ..op import door, lanes, recipe, signature
 from ..op.door import new
+from ..ops import inplace
 from ..ops.dims import as_ints, canonical_dim
 from .absent import NotThereYet
 from .copying import Copying
@@ -196,12 +197,17 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
         array = self._array[:0].ravel() if source is None else source._array
         if array.dtype != self._array.dtype:
             raise RuntimeError(f"Could not set tensor of type {array.dtype} to a tensor of type {self._array.dtype}")
+        shown = None
         if grad_mode.enabled and (self._requires_grad or (source is not None and source._requires_grad)):
             self._check_history()
-            raise RuntimeError("the derivative for set_ is not implemented: write under no_grad(), or assign to .data")
+            if self._base is not None:
+                raise RuntimeError("the derivative for set_ is not implemented: write under no_grad(), or assign to .data")
+            shown = inplace.set_(self, self if source is None else source)
         self._check_not_inference()
         self._array = array
         self._bump()
+        if shown is not None:
+            self._succeed(shown)
         return self
 
     def is_floating_point(self) -> bool:

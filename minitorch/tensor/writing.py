@@ -210,10 +210,10 @@ class Writing:
         try:
             self._check_writable(*args, *kwargs.values())
         except RuntimeError:
-            if (signature := getattr(op, "signature", None)) is not None:
-                signature.check((self, *args), kwargs, ())  # what cannot be read as an argument is refused before all else
+            self._check_arguments(op, args, kwargs)
             raise
         if repeats(self._array) and not _writes_the_same_everywhere(self, op, args):
+            self._check_arguments(op, args, kwargs)
             raise RuntimeError(
                 "unsupported operation: more than one element of the written-to tensor refers to a single memory location. "
                 "Please clone() the tensor before performing the operation."
@@ -258,6 +258,11 @@ class Writing:
             out._grad_fn.show_output(out._output_nr, self)
             self._take_history(out)
         return self
+
+    def _check_arguments(self, op: Callable, args: tuple, kwargs: dict) -> None:
+        """What cannot be read as an argument is refused before all else."""
+        if (signature := getattr(op, "signature", None)) is not None:
+            signature.check((self, *args), kwargs, ())
 
     def _check_holds(self, shape: tuple, dtype: Any) -> None:
         """RuntimeError unless a result of that shape and dtype can be written here."""

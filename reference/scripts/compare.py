@@ -97,7 +97,7 @@ def alike(ours: Any, theirs: Any) -> bool:
     if texts[0] == texts[1]:
         return True
     numbers = [np.array(re.findall(NUMBER, text), float) for text in texts]
-    return re.sub(NUMBER, "", texts[0]).split() == re.sub(NUMBER, "", texts[1]).split() and close(*numbers)
+    return "".join(re.sub(NUMBER, "", texts[0]).split()) == "".join(re.sub(NUMBER, "", texts[1]).split()) and close(*numbers)
 
 
 def nameless(value: Any) -> str:
