@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 from minitorch.nn import attention, functional, grad, init, modules, utils
 from minitorch.nn.modules import *
-from minitorch.nn.parameter import Buffer, Parameter
+from minitorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 if not TYPE_CHECKING:
-    __all__ = ["Buffer", "Parameter", "attention", "functional", "grad", "init", "utils", *modules.__all__]
+    (
+        "Buffer",
+        "Parameter",
+        "UninitializedBuffer",
+        "UninitializedParameter",
+        "attention",
+        "functional",
+        "grad",
+        "init",
+    )
+    ("utils",)

@@ -1,13 +1,17 @@
 """`Parameter` and `Buffer`: tensors that register themselves when assigned to a module.
 
 A Parameter is trained (`requires_grad=True`); a Buffer is state that moves and is saved with the module but is not
-trained, such as batch norm's running mean. Read next: `Module.__setattr__` in `minitorch/nn/modules/module.py`.
+trained, such as batch norm's running mean. What is uninitialized has a dtype and a device but no shape yet: a lazy module
+gives it one (`minitorch/nn/modules/lazy.py`). Read next: `Module.__setattr__` in `minitorch/nn/modules/module.py`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
+import minitorch
+from minitorch.arrays import dtypes
+from minitorch.arrays.device import device
 from minitorch.tensor import Tensor
 from minitorch.tensor.copying import attributes
 
@@ -65,3 +69,97 @@ def _share_memory(new: Tensor, data: Tensor | None) -> None:
     """Make `new` a tensor on the memory of `data`, with the same version counter and no history."""
     source = Tensor(()) if data is None else data.detach()
     new._array, new._counter = source._array, source._counter
+
+
+# ---- tensors whose shape is not known yet ----
+
+
+class UninitializedTensorMixin:
+    """A dtype and a device, and no numbers: `materialize` makes it a tensor. Until then it can be moved, and nothing else."""
+
+    cls_to_become: type
+    _blank: Tensor  # empty, of its dtype, where it is to be
+
+    @property
+    def _array(self) -> NoReturn:  # what every op looks at first
+        raise ValueError(
+            f"Attempted to use an uninitialized parameter: this {type(self).__name__} of a lazy module has no shape yet; call the "
+            "module with a dummy batch first"
+        )
+
+    @property
+    def shape(self) -> NoReturn:
+        raise RuntimeError(
+            "Can't access the shape of an uninitialized parameter or buffer: call the lazy module with a dummy batch first. "
+            "(It happens too where an uninitialized state is loaded into an initialized module.)"
+        )
+
+    @property
+    def data(self) -> Tensor:
+        return self._blank
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        self._blank = value.data
+
+    @property
+    def dtype(self) -> dtypes.dtype:
+        return self._blank.dtype
+
+    @property
+    def device(self) -> device:
+        return self._blank.device
+
+    def is_floating_point(self) -> bool:
+        return self._blank.is_floating_point()
+
+    def to(self, *args: Any, **kwargs: Any) -> Any:
+        """One that will be elsewhere, or of another dtype."""
+        moved = self._blank.to(*args, **kwargs)
+        return self if moved is self._blank else self._again(moved.device, moved.dtype)
+
+    def _again(self, device: Any, dtype: Any) -> Any:
+        return type(self)(self.requires_grad, device, dtype)  # type: ignore[call-arg, attr-defined]
+
+    def materialize(self, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        """Become a tensor of that shape, in place: its numbers are undefined."""
+        made = minitorch.empty(shape, device=device or self.device, dtype=dtype or self.dtype)
+        self.__class__ = self.cls_to_become
+        self._array = made._array  # type: ignore[misc]
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return type(self), (self.requires_grad,)  # type: ignore[attr-defined]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if id(self) not in memo:
+            memo[id(self)] = self._again(self.device, self.dtype)
+        return memo[id(self)]
+
+
+class UninitializedParameter(UninitializedTensorMixin, Parameter):  # type: ignore[misc]
+    """A Parameter whose shape is not known yet; `materialize(shape)` makes it one."""
+
+    cls_to_become = Parameter
+
+    def __init__(self, requires_grad: bool = True, device: Any = None, dtype: Any = None) -> None:
+        self._blank = minitorch.empty(0, device=device, dtype=dtype)
+        self.requires_grad_(requires_grad)
+
+
+class UninitializedBuffer(UninitializedTensorMixin, Tensor):  # type: ignore[misc]
+    """A buffer whose shape is not known yet; `materialize(shape)` makes it a Tensor."""
+
+    cls_to_become = Tensor
+
+    def __init__(self, requires_grad: bool = False, device: Any = None, dtype: Any = None, persistent: bool = True) -> None:
+        self._blank = minitorch.empty(0, device=device, dtype=dtype)
+        self.persistent = persistent
+        self.requires_grad_(requires_grad)
+
+
+def is_lazy(param: Any) -> bool:
+    """Whether it is an UninitializedParameter or UninitializedBuffer."""
+    return isinstance(param, UninitializedTensorMixin)

@@ -62,12 +62,23 @@ def transposed(n: int) -> Row:
     return Row(f"ConvTranspose{n}d", options, inputs)
 
 
+def lazy(row: Row) -> Row:
+    """The same without in_channels, which are read off the input."""
+    return Row(f"Lazy{row.name}", row.options.map(without_channels), row.inputs)
+
+
+def without_channels(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != "in_channels"}
+
+
 blocks = {"dilation": one_of([1, (2, 1)]), "padding": one_of([0, (1, 0)]), "stride": one_of([1, 2, (1, 2)])}
 
 
 ROWS = [
     *(convolution(n) for n in SIZES),
     *(transposed(n) for n in SIZES),
+    *(lazy(convolution(n)) for n in SIZES),
+    *(lazy(transposed(n)) for n in SIZES),
     Row("Unfold", required({"kernel_size": one_of([2, (1, 3), 9])}, **blocks), shaped((2, 3, 4, 5), (3, 4, 5), (4, 5))),
     Row(
         "Fold",

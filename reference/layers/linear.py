@@ -14,6 +14,11 @@ ROWS = [
         shaped((3,), (6, 3), (2, 4, 3), (0, 3), (6, 2)),
     ),
     Row(
+        "LazyLinear",
+        required({"out_features": one_of([1, 5])}, bias=flags),
+        shaped((3,), (6, 3), (2, 4, 3), (0, 3)),
+    ),
+    Row(
         "Bilinear",
         required({"in1_features": 3, "in2_features": 2, "out_features": 4}, bias=flags),
         lambda choose, rng, options: [rng.standard_normal((5, 3)), rng.standard_normal((5, choose(one_of([2, 2, 3]))))],

@@ -89,9 +89,11 @@ class Run:
         """Take the other's parameters and buffers."""
         if not isinstance(self.layer, Exception) and not isinstance(other.layer, Exception):
             state = {
-                name: self.lib.from_numpy(np.array(other.plain(value))) for name, value in other.layer.state_dict().items()
+                name: self.lib.from_numpy(np.array(other.plain(value)))
+                for name, value in other.layer.state_dict().items()
+                if not other.lib.nn.parameter.is_lazy(value)
             }
-            self.layer.load_state_dict(state)
+            self.layer.load_state_dict(state, strict=False)
 
     def story(self, seed: Any) -> Iterator[tuple[str, Any]]:
         """What can be seen from outside, in order, as (what, value) pairs; the seed is for all that is drawn."""
@@ -165,6 +167,8 @@ class Run:
         return function(tree) if isinstance(tree, (np.ndarray, self.lib.Tensor)) else tree
 
     def plain(self, value: Any) -> Any:
+        if self.lib.nn.parameter.is_lazy(value):
+            return repr(value)
         return value.detach().cpu().numpy().copy() if isinstance(value, self.lib.Tensor) else value
 
 

@@ -9,10 +9,12 @@ from typing import Any
 
 from minitorch.arrays.warning import warn
 from minitorch.nn import functional as F
-from minitorch.nn.modules.batchnorm import _NormBase
+from minitorch.nn.modules.batchnorm import _LazyNormBase, _NormBase
 from minitorch.tensor import Tensor
 
-__all__ = ["InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"]
+__all__ = [
+    "InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d", "LazyInstanceNorm1d", "LazyInstanceNorm2d", "LazyInstanceNorm3d",
+]  # fmt: skip
 
 
 class _InstanceNorm(_NormBase):
@@ -114,3 +116,24 @@ class InstanceNorm3d(_InstanceNorm):
     """`InstanceNorm1d` for volumes x (N, C, D, H, W) or (C, D, H, W)."""
 
     dims = (4, 5)
+
+
+class LazyInstanceNorm1d(_LazyNormBase, _InstanceNorm):
+    """An `InstanceNorm1d` whose num_features is the size of dimension 1 of its first input; from then on it is one."""
+
+    cls_to_become = InstanceNorm1d
+    dims = InstanceNorm1d.dims
+
+
+class LazyInstanceNorm2d(_LazyNormBase, _InstanceNorm):
+    """An `InstanceNorm2d` whose num_features is the size of dimension 1 of its first input."""
+
+    cls_to_become = InstanceNorm2d
+    dims = InstanceNorm2d.dims
+
+
+class LazyInstanceNorm3d(_LazyNormBase, _InstanceNorm):
+    """An `InstanceNorm3d` whose num_features is the size of dimension 1 of its first input."""
+
+    cls_to_become = InstanceNorm3d
+    dims = InstanceNorm3d.dims

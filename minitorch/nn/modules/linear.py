@@ -1,4 +1,4 @@
-"""`Linear`, `Bilinear`, `Identity`. The product itself is `linear` in `minitorch/ops/matmul.py`.
+"""`Linear`, `LazyLinear`, `Bilinear`, `Identity`. The product itself is `linear` in `minitorch/ops/matmul.py`.
 
 Read next: `batchnorm.py`, a layer with state besides its parameters.
 """
@@ -11,11 +11,12 @@ from typing import Any
 import minitorch
 from minitorch.nn import functional as F
 from minitorch.nn import init
+from minitorch.nn.modules.lazy import LazyModuleMixin
 from minitorch.nn.modules.module import Module
-from minitorch.nn.parameter import Parameter
+from minitorch.nn.parameter import Parameter, UninitializedParameter
 from minitorch.tensor import Tensor
 
-__all__ = ["Bilinear", "Identity", "Linear"]
+__all__ = ["Bilinear", "Identity", "LazyLinear", "Linear"]
 
 
 class Identity(Module):
@@ -63,6 +64,40 @@ class Linear(Module):
 
 class NonDynamicallyQuantizableLinear(Linear):
     """A `Linear` by another name, which torch gave MultiheadAttention's last map."""
+
+
+class LazyLinear(LazyModuleMixin, Linear):
+    """A `Linear` whose in_features is the last size of its first input; from then on it is a `Linear`."""
+
+    cls_to_become = Linear
+    weight: UninitializedParameter
+
+    def __init__(self, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
+        super().__init__(0, 0, False)
+        self.weight = UninitializedParameter(device=device, dtype=dtype)
+        self.out_features = out_features
+        if bias:
+            self.bias = UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draw them, once they have a shape."""
+        if not self.has_uninitialized_params() and self.in_features != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Tensor) -> None:  # type: ignore[override]
+        if self.has_uninitialized_params():
+            self.in_features = input.shape[-1]
+            self.weight.materialize((self.out_features, self.in_features))
+            if self.bias is not None:
+                self.bias.materialize((self.out_features,))
+            self.reset_parameters()
+        if self.in_features == 0:  # the weight was loaded
+            if input.shape[-1] != self.weight.shape[-1]:
+                raise AssertionError(
+                    f"The in_features inferred from input: {input.shape[-1]} is not equal to in_features from self.weight: "
+                    f"{self.weight.shape[-1]}"
+                )
+            self.in_features = input.shape[-1]
 
 
 class Bilinear(Module):
