@@ -12,14 +12,7 @@ from minitorch.nn.modules import *
 from minitorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 
 if not TYPE_CHECKING:
-    (
-        "Buffer",
-        "Parameter",
-        "UninitializedBuffer",
-        "UninitializedParameter",
-        "attention",
-        "functional",
-        "grad",
-        "init",
-    )
-    ("utils",)
+    __all__ = [
+        "Buffer", "Parameter", "UninitializedBuffer", "UninitializedParameter", "attention", "functional", "grad", "init", "utils",
+        *modules.__all__,
+    ]  # fmt: skip
