@@ -31,14 +31,17 @@ class RemovableHandle:
 
     next_id: int = 0
 
-    def __init__(self, hooks_dict: dict[int, Any]) -> None:
+    def __init__(self, hooks_dict: dict[int, Any], *, extra_dict: Any = None) -> None:
+        """extra_dict: another dictionary, or a list of them, that forgets the id together with `hooks_dict`."""
         # A dictionary that was unpickled may hold ids this process has not given out yet.
         self.id = max(RemovableHandle.next_id, 1 + max(hooks_dict, default=-1))
         self.hooks_dict = hooks_dict
+        self.extra_dicts = [extra_dict] if isinstance(extra_dict, dict) else extra_dict or []
         RemovableHandle.next_id = self.id + 1
 
     def remove(self) -> None:
-        self.hooks_dict.pop(self.id, None)
+        for hooks in (self.hooks_dict, *self.extra_dicts):
+            hooks.pop(self.id, None)
 
     def __enter__(self) -> RemovableHandle:
         return self
@@ -47,10 +50,17 @@ class RemovableHandle:
         self.remove()
 
 
-def add_hook(hooks: OrderedDict[int, Any], hook: Any, *, prepend: bool = False) -> RemovableHandle:
-    """Put `hook` into `hooks`, last (or first, with `prepend`), and return the handle that removes it."""
-    handle = RemovableHandle(hooks)
+def add_hook(
+    hooks: OrderedDict[int, Any], hook: Any, *, prepend: bool = False, marks: Sequence[dict[int, bool]] = ()
+) -> RemovableHandle:
+    """Put `hook` into `hooks`, last (or first, with `prepend`), and return the handle that removes it.
+
+    marks: dictionaries in which the hook's id says something about it, as `with_kwargs`; it is entered there too.
+    """
+    handle = RemovableHandle(hooks, extra_dict=list(marks))
     hooks[handle.id] = hook
+    for mark in marks:
+        mark[handle.id] = True
     if prepend:
         hooks.move_to_end(handle.id, last=False)
     return handle

@@ -12,11 +12,12 @@ from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, Va
 from itertools import chain, groupby
 from typing import Any, TypeVar
 
+from minitorch.arrays.warning import warn
 from minitorch.nn.modules.module import Module, indent
 from minitorch.nn.parameter import Parameter
 from minitorch.tensor import Tensor
 
-__all__ = ["ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
+__all__ = ["Container", "ModuleDict", "ModuleList", "ParameterDict", "ParameterList", "Sequential"]
 
 Self = TypeVar("Self", bound="ModuleSequence")
 List = TypeVar("List", bound="ParameterList")
@@ -62,6 +63,19 @@ class ModuleSequence(Module):
     def _key(self, idx: int) -> str:
         """The name of the child at position `idx`."""
         return list(self._modules)[checked_index(idx, len(self))]
+
+
+class Container(Module):
+    """A module with the given children: the name of old for a `Module` to which they are added."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__()
+        warn(
+            "`nn.Container` is deprecated. All of its functionality is now implemented in `nn.Module`. Subclass that instead.",
+            FutureWarning,
+        )
+        for key, value in kwargs.items():
+            self.add_module(key, value)
 
 
 class Sequential(ModuleSequence):

@@ -12,9 +12,20 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
+import minitorch
 from minitorch.arrays import dtypes
 from minitorch.autograd import no_grad
-from minitorch.nn.modules.hooks import ModuleHooks
+from minitorch.nn.modules.hooks import ModuleHooks, as_registered
+from minitorch.nn.modules.hooks import register_module_backward_hook as register_module_backward_hook
+from minitorch.nn.modules.hooks import register_module_buffer_registration_hook as register_module_buffer_registration_hook
+from minitorch.nn.modules.hooks import register_module_forward_hook as register_module_forward_hook
+from minitorch.nn.modules.hooks import register_module_forward_pre_hook as register_module_forward_pre_hook
+from minitorch.nn.modules.hooks import register_module_full_backward_hook as register_module_full_backward_hook
+from minitorch.nn.modules.hooks import register_module_full_backward_pre_hook as register_module_full_backward_pre_hook
+from minitorch.nn.modules.hooks import register_module_module_registration_hook as register_module_module_registration_hook
+from minitorch.nn.modules.hooks import (
+    register_module_parameter_registration_hook as register_module_parameter_registration_hook,
+)
 from minitorch.nn.modules.state_dict import ModuleState
 from minitorch.nn.parameter import Buffer, Parameter
 from minitorch.tensor import Tensor
@@ -24,6 +35,7 @@ from minitorch.utils.names import typename
 __all__ = ["Module"]
 
 Self = TypeVar("Self", bound="Module")
+T_destination = TypeVar("T_destination", bound=dict[str, Any])
 Named = TypeVar("Named")
 
 
@@ -41,16 +53,33 @@ class Module(ModuleHooks, ModuleState):
     """
 
     training: bool
+    call_super_init: bool = False  # whether Module.__init__ calls the next class's: for classes with several bases
+    dump_patches: bool = False  # looked at by nothing
+    T_destination = T_destination
 
-    def __init__(self) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if not self.call_super_init and (args or kwargs):
+            unexpected = (
+                f"got an unexpected keyword argument '{next(iter(kwargs))}'"
+                if kwargs
+                else f"takes 1 positional argument but {len(args) + 1} were given"
+            )
+            raise TypeError(f"{type(self).__name__}.__init__() {unexpected}")
         for register in ("_parameters", "_buffers", "_modules"):
             object.__setattr__(self, register, {})
-        for hooks in ("_forward_pre_hooks", "_forward_hooks", "_backward_pre_hooks", "_backward_hooks"):
-            object.__setattr__(self, hooks, OrderedDict())
+        self._without_hooks()
         for moment in ("_state_dict_pre", "_state_dict", "_load_state_dict_pre", "_load_state_dict_post"):
             object.__setattr__(self, f"{moment}_hooks", OrderedDict())
         object.__setattr__(self, "_non_persistent_buffers_set", set())
         object.__setattr__(self, "training", True)
+        if self.call_super_init:
+            super().__init__(*args, **kwargs)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take back a pickled module; what it did not have when it was pickled is empty."""
+        fresh = Module.__new__(Module)
+        Module.__init__(fresh)
+        self.__dict__.update({**fresh.__dict__, **state})
 
     # ---- registration ------------------------------------------------------------------------------------------
 
@@ -69,13 +98,13 @@ class Module(ModuleHooks, ModuleState):
         elif isinstance(value, Module):
             self._require_init("module")
             self._unregister(name, keep="_modules")
-            self._modules[name] = value
+            self._modules[name] = as_registered("module", self, name, value)
         elif name in registers.get("_modules", ()):
             if value is not None:
                 raise TypeError(
                     f"cannot assign '{typename(value)}' as child module '{name}' (minitorch.nn.Module or None expected)"
                 )
-            self._modules[name] = None
+            self._modules[name] = as_registered("module", self, name, None)
         elif isinstance(value, Buffer) or name in registers.get("_buffers", ()):
             if not isinstance(value, Tensor | None):
                 raise TypeError(
@@ -116,7 +145,7 @@ class Module(ModuleHooks, ModuleState):
                 f"Cannot assign non-leaf Tensor to parameter '{name}'. Model parameters must be created explicitly. To "
                 f"express '{name}' as a function of another Tensor, compute the value in the forward() method."
             )
-        self._parameters[name] = param
+        self._parameters[name] = None if param is None else as_registered("parameter", self, name, param)
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
         """Make `tensor` this module's buffer `name`: moved and (if `persistent`) saved with it, but not trained."""
@@ -126,7 +155,7 @@ class Module(ModuleHooks, ModuleState):
             raise TypeError(
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' (minitorch Tensor or None required)"
             )
-        self._buffers[name] = tensor
+        self._buffers[name] = as_registered("buffer", self, name, tensor)
         if persistent:
             self._non_persistent_buffers_set.discard(name)
         else:
@@ -137,7 +166,7 @@ class Module(ModuleHooks, ModuleState):
         if not isinstance(module, Module | None):
             raise TypeError(f"{typename(module)} is not a Module subclass")
         self._check_name("module", name, self._modules)
-        self._modules[name] = module
+        self._modules[name] = as_registered("module", self, name, module)
 
     register_module = add_module
 
@@ -236,6 +265,20 @@ class Module(ModuleHooks, ModuleState):
                 raise AttributeError(f"`{name}` is not an nn.Module")
         return module
 
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put `module` at the dotted path `target`, in the place of a module or, unless `strict`, where nothing was."""
+        if target == "":
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if strict and not hasattr(parent, name):
+            raise AttributeError(f"{parent._get_name()} has no attribute `{name}`")
+        if not isinstance(getattr(parent, name, module), Module):
+            raise AttributeError(f"`{name}` is not an nn.Module")
+        setattr(parent, name, module)
+
     def get_parameter(self, target: str) -> Parameter:
         """The parameter at the dotted path `target`."""
         owner, name = self._owner_of(target)
@@ -267,10 +310,10 @@ class Module(ModuleHooks, ModuleState):
         fn(self)
         return self
 
-    def _apply(self: Self, fn: Callable[[Tensor], Tensor]) -> Self:
+    def _apply(self: Self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Replace the data of every parameter, its gradient and every buffer by `fn` of it; parameters stay the same
         objects, so an optimizer that holds them keeps working."""
-        for child in self.children():
+        for child in self.children() if recurse else ():
             child._apply(fn)
         with no_grad():
             for param in self._parameters.values():
@@ -311,6 +354,30 @@ class Module(ModuleHooks, ModuleState):
 
     def cuda(self: Self, device: Any = None) -> Self:
         return self.to("cuda" if device is None else device)
+
+    def to_empty(self: Self, *, device: Any, recurse: bool = True) -> Self:
+        """New memory for all parameters and buffers, on `device`: what stands in it is arbitrary."""
+        return self._apply(lambda t: minitorch.empty_like(t, device=device), recurse)
+
+    def xpu(self: Self, device: Any = None) -> Self:
+        """Refused, as there are no such devices here."""
+        return self._apply(_without_device(AssertionError("minitorch not compiled with XPU enabled")))
+
+    def ipu(self: Self, device: Any = None) -> Self:
+        """Refused, as there are no such devices here."""
+        return self._apply(_without_device(RuntimeError("minitorch is not linked with support for ipu devices")))
+
+    def mtia(self: Self, device: Any = None) -> Self:
+        """Refused, as there are no such devices here."""
+        return self._apply(_without_device(AssertionError("minitorch not compiled with MTIA enabled")))
+
+    def share_memory(self: Self) -> Self:
+        """Refused: arrays lie in their own process, and there are no processes beside it that could share them."""
+        return self._apply(_without_device(NotImplementedError("share_memory: tensors in shared memory are not there yet")))
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Refused: nothing compiles modules yet; called as it is, a module computes the same."""
+        raise NotImplementedError("Module.compile is not there yet: call the module without it, it computes the same")
 
     def train(self: Self, mode: bool = True) -> Self:
         """Switch to training mode: dropout drops, batch norm uses the batch."""
@@ -362,6 +429,15 @@ def indent(text: str) -> str:
     """`text` with two spaces before every line but the first; blank lines stay empty."""
     first, *rest = text.split("\n")
     return "\n".join([first, *(f"  {line}" if line.strip() else "" for line in rest)])
+
+
+def _without_device(error: Exception) -> Callable[[Tensor], Tensor]:
+    """What a module without tensors never meets."""
+
+    def refuse(tensor: Tensor) -> Tensor:
+        raise error
+
+    return refuse
 
 
 def clear_grad(param: Tensor, set_to_none: bool) -> None:
