@@ -168,6 +168,25 @@ def set_of_what_has_a_history_has_no_derivative(lib):
 
 
 @scenario
+def a_comparison_in_place_is_a_node_that_sends_zeros(lib):
+    x, y = lib.ones(2, 3, requires_grad=True), lib.ones(3, requires_grad=True)
+    told = []
+    for compare in (
+        lambda: (x * 1).eq_(y),
+        lambda: (x * 1).gt_(0.5),
+        lambda: lib.ones(2, 3).lt_(y),
+        lambda: lib.ones(2, 3)[:1].ne_(y),
+        lambda: (x * 1).normal_(),
+        lambda: lib.ones(3).eq_(2),
+    ):
+        z = compare()
+        told += [z.requires_grad, z.is_leaf]
+        if z.requires_grad:
+            told += [z.grad_fn.name(), lib.autograd.grad(z.sum(), (x, y), allow_unused=True)]
+    return told
+
+
+@scenario
 def the_name_of_a_reentrant_checkpoint(lib):
     from importlib import import_module
 

@@ -45,6 +45,12 @@ def zero(xp: Any, x: Array) -> Array:
     return xp.zeros_like(x)
 
 
+@op(promote=None, public=False)
+def compared(xp: Any, x: Array, other: Array, result: Array) -> Array:
+    """x ← result, which no change of x or other moves: that of a comparison."""
+    return result.astype(x.dtype)
+
+
 def nothing(g: Tensor) -> Tensor:
     """∂L/∂x = 0: what was there before is gone."""
     return zeros(g, g.shape)
@@ -55,7 +61,8 @@ def everything(g: Tensor) -> Tensor:
     return g
 
 
-for written in (copy, fill, zero):
+for written in (copy, fill, zero, compared):
     written.grad("x")(nothing)
+compared.grad("other")(nothing)
 copy.grad("src")(everything)
 fill.grad("value")(everything)

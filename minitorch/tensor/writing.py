@@ -24,7 +24,7 @@ from ..autograd.grad_mode import grad_mode, no_grad
 from ..autograd.hooks import hooks_of
 from ..op import Op
 from ..ops.about import result_type
-from ..ops.inplace import copy, fill, zero
+from ..ops.inplace import compared, copy, fill, zero
 from ..ops.strided import strided, write_view
 
 if TYPE_CHECKING:
@@ -244,8 +244,8 @@ class Writing:
         self._check_holds(out._array.shape, out.dtype)
         if type(out._array) is not type(self._array) and (mixed := mixed_devices([out._array, self._array])):
             raise mixed
-        if self._requires_grad and grad_mode.enabled and not out._requires_grad:  # a comparison, say: its gradient is 0
-            out = copy(self, out)
+        if grad_mode.enabled and not out._requires_grad:
+            out = self._with_history(out, op, args)
         if isinstance(out._grad_fn, node.OpNode):
             out._grad_fn.keep_copy(before)
         if out._array.dtype == self._array.dtype:
@@ -258,6 +258,16 @@ class Writing:
             out._grad_fn.show_output(out._output_nr, self)
             self._take_history(out)
         return self
+
+    def _with_history(self, out: Any, op: Any, args: tuple) -> Any:
+        """What an op without a derivative gives, a comparison say, as the result of a node that sends zeros, if anybody wants them."""
+        other = args[0] if args and isinstance(args[0], Writing) else self
+        if not (self._requires_grad or other._requires_grad) or not self.dtype.is_floating_point:
+            return out
+        out = compared(self, other, out)
+        if isinstance(name := getattr(op, "grad_fn", None), str):  # torch numbers the form that compares with a tensor 1
+            out._grad_fn.metadata["name"] = name if other is self else f"{name[:-1]}1"
+        return out
 
     def _check_arguments(self, op: Callable, args: tuple, kwargs: dict) -> None:
         """What cannot be read as an argument is refused before all else."""

@@ -70,6 +70,9 @@ TWO_MISTAKES = [
     ("memory location", "Dimension out of range|too many indices|scalar type|shape"),
     ("index \\d+ is out of bounds|must match|number of dimensions|dtype", "source tensor shape must match|same scalar type"),
     ("same number of dimensions|must match except in dimension", "can't be cast"),
+    ("appears multiple times", "non-zero size"),
+    ("normalisation divides", "could not infer output dtype"),
+    ("put_", "created in (no_grad|inference) mode"),
     ("'weight' must be 2-D", "has no dimensions"),  # torch's derivative, if one is wanted, asks for the sizes first
     ("Dimension out of range|out of bounds", "invalid combination"),  # a positional dim beside stable=
     ("division by zero", "second time|inplace operation"),  # which node of a backward comes first
@@ -286,6 +289,8 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
      lambda c: c.what == "values" and not c.finite and c.says(r"func\.|functional\.")),
     ("lerp of what has no dimensions comes to the dtype of its weight in torch",
      lambda c: c.what == "dtype" and c.says("lerp") and all(each.shape == () for each in c.before)),
+    ("what hooks keep of an output that is turned in place is turned with it in torch",
+     lambda c: c.what == "values" and c.says("backward|grad") and c.said("saved_tensors_hooks|save_on_cpu") and c.said(r"(\bt|transpose|swapaxes|squeeze)_\(")),
     # ---- errors
     ("torch warns that it will refuse to write to what is expanded; here it is refused",
      lambda c: c.errors[0] is not None and "expanded tensors is deprecated" in str(c.errors[1])),
@@ -319,9 +324,8 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
     ("whether what comes of an inference tensor counts its writes",
      lambda c: c.what == "version" and "not tracked" in (c.difference.ours, c.difference.theirs)),
     # ---- flags
-    ("torch records a comparison in place, or a number written into integers, as a node that sends zeros",
-     lambda c: c.what in FLAGS and c.computed and c.says(r"(gt|lt|ge|le|eq|ne|fill)_\(|gt\(|\] = ") and c.difference.theirs is not c.difference.ours
-     and (sends_zeros(c) or not getattr(c.where[1], "is_floating_point", lambda: True)())),
+    ("torch lets integers and bools require grad where something that does is written into them or compared in place",
+     lambda c: c.what in FLAGS and c.computed and c.says(r"(gt|lt|ge|le|eq|ne|fill)_\(|gt\(|\] = ") and not getattr(c.where[1], "is_floating_point", lambda: True)()),
     ("a derivative that is 0 is recorded by one and not by the other", lambda c: c.what in FLAGS and sends_zeros(c)),
     ("a gradient that is the given one, or shows its memory, requires grad as that does", lambda c: c.what in FLAGS and c.shows_another),
     ("what a transform gives is a view in torch", lambda c: c.what == "is_leaf" and c.difference.theirs == "lost" and c.said(r"func\.")),
