@@ -8,6 +8,7 @@ import pytest
 import minitorch
 from minitorch.nn import functional as F
 from reference.definitions import convolution as plain
+from reference.definitions import pooling
 
 SIZES, KERNELS = {1: (6,), 2: (5, 4), 3: (3, 4, 3)}, {1: (3,), 2: (2, 3), 3: (2, 1, 2)}
 STEPS = [(1, 0, 1), (2, 1, 1), (1, 1, 2), (3, 2, 1)]  # stride, padding, dilation
@@ -46,3 +47,51 @@ def test_unfold(steps: tuple[int, int, int]) -> None:
     padding = (1, 1) if dilation == (2, 2) else padding
     out = F.unfold(minitorch.from_numpy(x), KERNELS[2], dilation, padding, stride)
     assert np.array_equal(out.numpy(), plain.unfold(x, KERNELS[2], stride, padding, dilation))
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+@pytest.mark.parametrize("steps", STEPS, ids=str)
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_pooling(n: int, steps: tuple[int, int, int], ceil_mode: bool) -> None:
+    size, kernel = tuple(k + 4 for k in SIZES[n]), tuple(k + 1 for k in KERNELS[n])
+    x = np.round(np.random.default_rng(0).standard_normal((2, 3, *size)))
+    given, (stride, padding, dilation) = minitorch.from_numpy(x), ((k,) * n for k in steps)
+    padding = tuple(min(pad, k // 2) for pad, k in zip(padding, kernel))
+
+    def windows(dilation: tuple) -> tuple:
+        """How many there are, and which pixels each holds."""
+        sizes = zip(size, kernel, stride, padding, dilation)
+        places = tuple(pooling.how_many(*each, ceil_mode) for each in sizes)
+        return places, lambda p: pooling.sliding(p, size, kernel, stride, padding, dilation)
+
+    out, indices = getattr(F, f"max_pool{n}d")(given, kernel, stride, padding, dilation, ceil_mode, return_indices=True)
+    expected, numbers = pooling.max_pool(x, *windows(dilation))
+    assert np.array_equal(out.numpy(), expected)
+    assert np.array_equal(indices.numpy(), numbers)
+
+    places, window = windows((1,) * n)
+    counted = {True: lambda p: pooling.with_padding(p, size, kernel, stride, padding), False: lambda p: len(window(p))}
+    for count_include_pad, divisor in counted.items():
+        out = getattr(F, f"avg_pool{n}d")(given, kernel, stride, padding, ceil_mode, count_include_pad)
+        assert np.allclose(out.numpy(), pooling.avg_pool(x, places, window, divisor), atol=1e-12)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_adaptive_pooling(n: int, count: int) -> None:
+    x, places = np.round(np.random.default_rng(0).standard_normal((2, 3, *SIZES[n]))), (count,) * n
+    window = lambda p: pooling.adaptive(p, places, SIZES[n])
+    out, indices = getattr(F, f"adaptive_max_pool{n}d")(minitorch.from_numpy(x), count, return_indices=True)
+    expected, numbers = pooling.max_pool(x, places, window)
+    assert np.array_equal(out.numpy(), expected)
+    assert np.array_equal(indices.numpy(), numbers)
+    mean = getattr(F, f"adaptive_avg_pool{n}d")(minitorch.from_numpy(x), count)
+    assert np.allclose(mean.numpy(), pooling.avg_pool(x, places, window, lambda p: len(window(p))), atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_unpooling(n: int) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, *(2 * k for k in SIZES[n])))
+    out, indices = getattr(F, f"max_pool{n}d")(minitorch.from_numpy(x), 2, return_indices=True)
+    back = getattr(F, f"max_unpool{n}d")(out, indices, 2)
+    assert np.array_equal(back.numpy(), pooling.max_unpool(out.numpy(), indices.numpy(), x.shape[2:]))

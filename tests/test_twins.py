@@ -23,6 +23,7 @@ import minitorch
 import minitorch.nn.functional as F
 from minitorch.kernels.cpu import blocks, gelu, softmax
 from minitorch.op import Op, ops
+from minitorch.ops import pooling
 from minitorch.ops.activation import softmax_kernel
 from minitorch.ops.class_loss import nll_of_logits
 from minitorch.ops.normalize import norm
@@ -106,10 +107,25 @@ def classified(draw: Draw) -> dict:
             "smoothing": smoothing}  # fmt: skip
 
 
+def pooled(draw: Draw) -> dict:
+    """Planes of one to three dimensions; windows beside each other, over each other, with gaps, over the edges, adaptive ones."""
+    n = draw.one_of(1, 2, 2, 3)
+    x = draw.numbers(*(draw.size() for _ in range(draw.one_of(1, 2))), *(draw.size() for _ in range(n)))
+    windows = []
+    for size in x.shape[-n:]:
+        kernel, stride, dilation = (draw.one_of(*sizes) for sizes in ((1, 2, 3), (1, 2, 3), (1, 1, 2)))
+        padding, ceil_mode = draw.one_of(0, kernel // 2), draw.one_of(False, True)
+        given = (size, kernel, stride, padding, dilation, ceil_mode)
+        fits = pooling.how_many(*given) > 0 and 0 not in pooling.sliding(*given).sizes
+        windows.append(pooling.sliding(*given) if fits and draw.rng.random() < 0.9 else pooling.adaptive(size, draw.size()))
+    return {"x": x, "windows": tuple(windows)}
+
+
 CALLS: dict[str, Callable[[Draw], dict]] = {
     "softmax": in_rows,
     "log_softmax": in_rows,
     "gelu": lambda draw: {"x": draw.numbers(*draw.shape()), "approximate": draw.one_of("none", "tanh")},
+    "max_pool": pooled,
     "relu": lambda draw: {"x": draw.numbers(*draw.shape())},
     "norm": normalised,
     "linear": joined,
