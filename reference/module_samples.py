@@ -14,12 +14,11 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 
 import minitorch
 
-from .checks import derivatives
+from .checks import derivatives_there_are
 from .opinfo import Tally, difference, lines, noting
 from .opinfo_calls import Call, LeftOut, Side, entries, ours
 from .table import flat
@@ -111,7 +110,7 @@ def _outcome(module: Any, library: Any, call: Call, second: bool = False) -> tup
         if not outputs or not leaves:
             return result, None
         try:
-            return result, derivatives(outputs, leaves, library, np.random.default_rng(0), second)
+            return result, derivatives_there_are(outputs, leaves, library, 0, second)
         except Exception as error:
             return result, error
 

@@ -21,7 +21,7 @@ import torch
 
 import minitorch
 
-from .checks import HALF, derivatives, error_in_half, worst_error
+from .checks import HALF, derivatives_there_are, error_in_half, worst_error
 from .opinfo_calls import Call, LeftOut, Side, as_numpy, entries, mistakes, name_of, ours, samples, spread_over
 from .table import flat
 
@@ -48,6 +48,7 @@ STAYS = {
     ("index_*", "errors"): "out= that is an input: ours is computed first, and right",
     ("take", "errors"): "out= that is an input: ours is computed first, and right",
     ("gather", "errors"): "out= that is an input: ours is computed first, and right",
+    ("*inear*ross*ntropy*", "second"): "in chunks, torch takes the gradients for constants, which gives zeros; ours refuses",
     ("linspace*", "values"): "torch cuts integers and halves in the middle of a vector register: it depends on the CPU",
 }
 
@@ -205,7 +206,7 @@ def _count_gradients(tally: Tally, theirs: Callable, mine: Callable, call: Call,
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 try:
-                    made = derivatives(outputs, side.leaves, library, np.random.default_rng(0), second)
+                    made = derivatives_there_are(outputs, side.leaves, library, 0, second)
                 except Exception as error:
                     made = error
         found.append((len(outputs), made))

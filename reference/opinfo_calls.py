@@ -6,6 +6,7 @@ samples for a dtype. An entry names its function as torch has it; ours is what s
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import operator
@@ -163,6 +164,11 @@ class Side:
             return self._of_ours(value, str(value).removeprefix("torch."))
         if isinstance(value, torch.device):
             return self.library.device(value.type)
+        if isinstance(value, torch.nn.Module):  # a distance, made without options
+            return getattr(self.library.nn, type(value).__name__)()
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):  # options of a layer
+            options = {each.name: self._converted(getattr(value, each.name)) for each in dataclasses.fields(value)}
+            return getattr(self.library.nn, type(value).__name__)(**options)
         if isinstance(value, (torch.memory_format, torch.layout, torch.Generator)):
             return self._of_ours(value, str(value).removeprefix("torch."))
         return value

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays.device import scatter_add as add_at
 from ..arrays.dtypes import SCALAR_NAMES, bool_, int64
 from ..op import Array, Index, composite, op
 from ..op.signature import Reduction, Sizes
@@ -133,23 +132,24 @@ def ctc_backward(
     loss: Index,
     log_alpha: Index,
 ) -> Array:
-    """g · (p_t(k) − Σ_{s: l'_s = k} α_t(s) β_t(s) / (p_t(k) p(target))), 0 after the input's end.
+    """g · (p_t(k) − Σ_{s: l'_s = k} α_t(s) β_t(s) / (p_t(k) p(target))), 0 after the input's end; both α and β count p_t(k).
 
     As in torch, this is no gradient by log_probs themselves but what log_softmax hands on unchanged; so it has no derivative either.
+    It is nan where the target has no alignment (without zero_infinity), and for labels that have no probability.
     """
     labels = _with_blanks(xp, targets, blank)
     emitted = _of_labels(xp, log_probs, labels)
-    log_beta = _ends(xp, emitted, labels, input_lengths, target_lengths)
-    in_state = xp.exp(log_alpha + log_beta - emitted + loss[:, None])  # both α and β count what is said at t
-    said = xp.zeros(log_probs.shape, log_probs.dtype)
-    add_at(xp, said, _places(xp, log_probs, labels), in_state)
-    grad = g[:, None] * (xp.exp(log_probs) - said)
-    # Where nothing can be told, as in torch: a label that has no probability, a target that has no alignment.
-    grad = xp.where(log_probs == -np.inf, np.nan, grad)
-    untold = xp.where((loss == np.inf) & zero_infinity, 0.0, np.nan).astype(grad.dtype)
-    grad = xp.where(xp.isfinite(loss)[:, None], grad, untold[:, None])
-    within = xp.arange(len(grad))[:, None, None] < input_lengths[:, None]
-    return xp.where(within, grad, xp.zeros((), grad.dtype)).astype(log_probs.dtype)
+    log_both = log_alpha + _ends(xp, emitted, labels, input_lengths, target_lengths)
+    said = xp.full(log_probs.shape, -np.inf, log_probs.dtype)
+    times, samples, _ = _places(xp, log_probs, labels)
+    for s in reversed(range(labels.shape[1])):  # state by state, as several say the same label
+        place = times[..., 0], samples[..., 0], labels[:, s]
+        said[place] = _log_sum(xp, said[place], log_both[..., s])
+    grad = g[:, None] * (xp.exp(log_probs) - xp.exp(said + loss[:, None] - log_probs))
+    counts = xp.arange(len(grad))[:, None] < input_lengths
+    if zero_infinity:
+        counts = counts & (loss != np.inf)
+    return xp.where(counts[..., None], grad, xp.zeros((), grad.dtype)).astype(log_probs.dtype)
 
 
 def _ends(xp: Any, emitted: Array, labels: Array, input_lengths: Array, target_lengths: Array) -> Array:

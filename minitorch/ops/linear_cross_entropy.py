@@ -49,8 +49,7 @@ def linear_cross_entropy(
             rows, y = (input, target) if input.ndim == 2 else (input.unsqueeze(0), target.unsqueeze(0))
             _check_classes(rows, y, classes, ignore_index)
             size = options._rows_at_a_time(*rows.shape, classes, rows)
-            bias, weight = (None if v is None else v.to(rows.dtype) for v in (linear_bias, weight))
-            loss = in_chunks(rows, linear_weight, y, bias, weight, reduction, ignore_index, size)[0]
+            loss = _by_chunks(rows, linear_weight, y, linear_bias, weight, reduction, ignore_index, size)
             return loss.squeeze(0) if input.ndim == 1 and reduction == "none" else loss
         warn(
             "linear_cross_entropy: ``options`` ignored; chunked path needs reduction in {'mean','sum','none'}, label_smoothing == 0, "
@@ -94,6 +93,15 @@ def _check_classes(rows: Tensor, target: Tensor, classes: int, ignore_index: int
         raise RuntimeError(f"expected one class for each of {len(rows)} rows, got a target of shape {tuple(target.shape)}")
     are_there = (target == ignore_index) | ((target >= 0) & (target < classes))
     all_must_hold(are_there, f"Target is out of bounds: {classes} classes are numbered 0 … {classes - 1}")
+
+
+def _by_chunks(x: Tensor, w: Tensor, target: Tensor, b: Tensor | None, weight: Tensor | None, *options: Any) -> Tensor:
+    """`in_chunks` in x's dtype, whatever b and weight have; half precision beside another dtype of W in float32."""
+    dtype = x.dtype
+    if dtype.itemsize == 2 and w.dtype is not dtype:
+        x, w = x.float(), w.float()
+    b, weight = (None if v is None else v.to(x.dtype) for v in (b, weight))
+    return in_chunks(x, w, target, b, weight, *options)[0].to(dtype)
 
 
 @op(
