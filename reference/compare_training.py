@@ -1,6 +1,6 @@
 """The torch side of `minitorch train --compare`: the same script, run in real torch from the same seed.
 
-Nothing is handed over but the images: initial weights, the order of the images and the dropout masks are each library's own
+Nothing is handed over but the data: initial weights, the order of the samples and the dropout masks are each library's own
 draws. So a loss curve that is the same shows that the draws are, and what still differs is rounding.
 """
 
@@ -14,13 +14,12 @@ from typing import Any
 import torch
 
 import minitorch
-from minitorch.examples import digits
 
 
-def training(inputs: minitorch.Tensor, labels: minitorch.Tensor, **settings: Any) -> Any:
-    """`digits.Training` of the same arguments, in torch on the CPU."""
-    arrays = (tensor.cpu().numpy() for tensor in (inputs, labels))
-    return in_torch(digits).Training(*map(torch.from_numpy, arrays), **settings)
+def training(script: ModuleType, inputs: minitorch.Tensor, targets: minitorch.Tensor, **settings: Any) -> Any:
+    """The script's `Training` of the same arguments, in torch on the CPU."""
+    arrays = (tensor.cpu().numpy() for tensor in (inputs, targets))
+    return in_torch(script).Training(*map(torch.from_numpy, arrays), **settings)
 
 
 def in_torch(script: ModuleType) -> ModuleType:

@@ -81,6 +81,37 @@ def test_compare_trains_the_same_in_torch(optimizer: str, capsys: pytest.Capture
     assert 0 <= largest < 1e-4
 
 
+@pytest.mark.parametrize("model", ["cnn", "lstm", "gpt"])
+def test_compare_trains_each_model_the_same_in_torch(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", "--compare", "--epochs", "1", "--model", model, "--hidden", "16", "--dropout", "0.1") == 0
+    out = capsys.readouterr().out
+    largest = float(re.search(r"largest difference between the losses of minitorch and torch: (\S+)", out)[1])
+    assert 0 <= largest < 1e-4
+
+
+def test_the_cnn_reads_more_than_98_5_percent(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", "--model", "cnn") == 0
+    *_, last, _ = capsys.readouterr().out.splitlines()
+    assert float(re.fullmatch(r"epoch 12/12  loss 0\.\d{4}  test accuracy (\d\d\.\d\d) %", last)[1]) > 98.5
+    assert run("evaluate", "digits.pt") == 0
+    assert capsys.readouterr().out.startswith("test accuracy 9")
+
+
+@pytest.mark.parametrize("model", ["lstm", "gpt"])
+def test_names_are_learnt_and_made_up(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("train", "--model", model, "--epochs", "2", "--data", "names") == 0
+    first, second, made_up, saved = capsys.readouterr().out.splitlines()
+    losses = [float(re.search(r"test loss (\S+)", line)[1]) for line in (first, second)]
+    assert losses[1] < losses[0] < 2.4, "guessing is 3.3"
+    names = made_up.removeprefix("names that it made up: ").split(", ")
+    assert len(names) == 12 and all(re.fullmatch("[a-z]{3,12}", name) for name in names)
+    assert not set(names) & set(minitorch.datasets.load_names())
+    assert saved == "saved names.pt; test it again with: minitorch evaluate names.pt"
+
+    assert run("evaluate", "names.pt") == 0
+    assert capsys.readouterr().out.splitlines() == [f"test loss {losses[1]:.4f} (516 names)", made_up]
+
+
 def test_the_steps_shrink_to_nothing() -> None:
     images, labels = minitorch.datasets.load_digits("test")
     training = digits.Training(digits.pixels(images), labels, lr=0.02, epochs=2)
@@ -141,6 +172,11 @@ def test_compare_without_torch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         ("--out missing/x.pt", "missing"),
         ("--out .", "folder"),
         ("--bogus 1", "--bogus"),
+        ("--model rnn", "'mlp', 'cnn', 'lstm', 'gpt'"),
+        ("--data faces", "'digits', 'names'"),
+        ("--model cnn --data names", "--model cnn learns from digits, not from names; for names try --model lstm or gpt"),
+        ("--model gpt --data digits", "for digits try --model mlp or cnn"),
+        ("--model gpt --hidden 30", "a multiple of 4"),
     ],
 )
 def test_bad_option_gets_one_line(options: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -177,7 +213,7 @@ def test_a_disk_that_fills_up(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 def test_evaluate_says_what_is_wrong_with_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     Path("text.pt").write_text("hello")
     minitorch.save([1], "list.pt")
-    minitorch.save({"kind": "minitorch digits", "settings": {"hidden": 2}, "model": {}}, "empty.pt")
+    minitorch.save({"kind": "minitorch digits", "settings": {"model": "mlp", "hidden": 2}, "model": {}}, "empty.pt")
     for name, says in [
         ("text.pt", "is not a checkpoint"),
         ("list.pt", "not one of minitorch train"),
@@ -192,9 +228,34 @@ def test_evaluate_says_what_is_wrong_with_a_file(capsys: pytest.CaptureFixture[s
 def test_help_names_every_option_and_default(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("train", "--help") == 0
     text = " ".join(capsys.readouterr().out.split())
-    for option in ["epochs", "lr", "batch-size", "optimizer", "hidden", "dropout", "seed", "device", "out", "compare"]:
+    for option in [
+        "model",
+        "data",
+        "epochs",
+        "lr",
+        "batch-size",
+        "optimizer",
+        "hidden",
+        "dropout",
+        "seed",
+        "device",
+        "out",
+        "compare",
+    ]:
         assert f"--{option}" in text
-    for default in ["20", "0.01; 0.1 for sgd", "64", "adam", "128", "0.2", "0", "cpu", "digits.pt"]:
+    for default in [
+        "mlp",
+        "digits; names for lstm and gpt",
+        "20; 12 for cnn, 8 for lstm, 12 for gpt",
+        "64",
+        "adam",
+        "0",
+        "cpu",
+        "0.01; 0.005 for lstm, 0.003 for gpt; ten times that for sgd",
+        "128; 32 for cnn, 64 for gpt",
+        "0.2; 0 for lstm, 0 for gpt",
+        "digits.pt; names.pt for names",
+    ]:
         assert f"(default: {default})" in text
     assert "(default: False)" not in text
 

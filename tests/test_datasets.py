@@ -1,4 +1,4 @@
-"""The digits that ship with the package are the ones of UCI, to the byte, and can be read by nothing that runs code."""
+"""The data that ships with the package is what its source has, to the byte, and can be read by nothing that runs code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import minitorch
-from minitorch.datasets import load_digits
+from minitorch.datasets import load_digits, load_names
 
 FOLDER = Path(minitorch.datasets.__file__).parent
 
@@ -60,3 +60,29 @@ def test_small_and_with_its_licence() -> None:
     text = (FOLDER / "digits_LICENSE.txt").read_text()
     assert "10.24432/C50P49" in text
     assert "CC BY 4.0" in text
+
+
+# ---- names ----
+
+
+def test_the_names_are_those_of_the_census() -> None:
+    names = load_names()
+    assert (len(names), names[0], names[-1]) == (5163, "aaron", "zulma")
+    assert (
+        hashlib.sha256("\n".join(names).encode()).hexdigest()
+        == "9323f70f58aca13b8f04cd2f85c9c84384de118a16b28b978971f1ce5aec5126"
+    )
+    assert names == sorted(set(names)) and all(name.isalpha() and name.islower() for name in names)
+
+
+def test_every_tenth_name_is_held_out() -> None:
+    train, test = load_names("train"), load_names("test")
+    assert (len(train), len(test)) == (4647, 516)
+    assert sorted(train + test) == load_names()
+    with pytest.raises(ValueError, match="'train' or 'test', got 'valid'"):
+        load_names("valid")
+
+
+def test_names_are_small_and_say_where_they_come_from() -> None:
+    assert (FOLDER / "names.txt.xz").stat().st_size < 11_000
+    assert "public domain" in (FOLDER / "names_SOURCE.txt").read_text()

@@ -1,8 +1,8 @@
-"""The command line: `minitorch train` trains on real digits, `evaluate` reads a checkpoint back, `explain` shows backward.
+"""The command line: `minitorch train` trains on real data, `evaluate` reads a checkpoint back, `explain` shows backward.
 
-Here are only options, checks and printing; the training itself is `minitorch/examples/digits.py`, the showing is
-`minitorch/cli/explain.py`. The rule for errors:
-whatever the user can get wrong is found before training starts and answered in one line, with nothing written.
+Here are only options, checks and printing; what can be trained is in `tasks.py`, the training itself in `minitorch/examples/`, the
+showing in `explain.py`. The rule for errors: whatever the user can get wrong is found before training starts and answered in one
+line, with nothing written.
 """
 
 from __future__ import annotations
@@ -13,18 +13,16 @@ import os
 import shlex
 import sys
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import minitorch
 from minitorch.arrays.device import as_device
-from minitorch.datasets import load_digits
-from minitorch.examples import digits
 
 from .ends import Parser, as_typed, ending_well
+from .tasks import MODELS, TASKS, Task, Usual
 
-DEFAULT_LR = {"adam": 0.01, "adamw": 0.01, "sgd": 0.1}
+OPTIMIZERS = ("adam", "adamw", "sgd")
 
 
 class UserError(Exception):
@@ -64,38 +62,39 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"minitorch {minitorch.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
 
-    train = commands.add_parser("train", help="train a network to read handwritten digits")
+    train = commands.add_parser("train", help="train a network: to read digits, or to make up names")
     train.description = (
-        "Train Linear, BatchNorm1d, ReLU, Dropout, Linear on 1,438 real handwritten digits, test it on 359 others after "
-        "each epoch, and save a checkpoint."
+        "Train an MLP or a CNN on 1,438 real handwritten digits, or an LSTM or a GPT on 4,647 first names, test it after each epoch on "
+        "others that were held out, and save a checkpoint."
     )
-    train.add_argument("--epochs", type=_whole(1), default=20, help="passes over the training images (default: %(default)s)")
+    train.add_argument("--model", choices=list(MODELS), default="mlp", help="what to train (default: %(default)s)")
+    train.add_argument("--data", choices=list(TASKS), default=argparse.SUPPRESS,
+                       help="what to learn (default: digits; names for lstm and gpt)")  # fmt: skip
+    train.add_argument("--epochs", type=_whole(1), default=argparse.SUPPRESS,
+                       help=f"passes over the training data (default: {_usually('epochs')})")  # fmt: skip
     train.add_argument("--lr", type=_positive, metavar="LR", default=argparse.SUPPRESS,
-                       help="learning rate at the start; it falls to 0 (default: 0.01; 0.1 for sgd)")  # fmt: skip
-    train.add_argument("--batch-size", type=_whole(2), default=64, help="images in a step (default: %(default)s)")
-    train.add_argument(
-        "--optimizer", choices=list(DEFAULT_LR), default="adam", help="the update rule (default: %(default)s)"
-    )
-    train.add_argument("--hidden", type=_whole(1), default=128, help="features in the hidden layer (default: %(default)s)")
-    train.add_argument(
-        "--dropout", type=_share, default=0.2, help="share of features to drop in training (default: %(default)s)"
-    )
+                       help=f"learning rate at the start; it falls to 0 (default: {_usually('lr')}; ten times that for sgd)")  # fmt: skip
+    train.add_argument("--batch-size", type=_whole(2), default=64, help="images or names in a step (default: %(default)s)")
+    train.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="the update rule (default: %(default)s)")
+    train.add_argument("--hidden", type=_whole(1), default=argparse.SUPPRESS,
+                       help=f"features in the hidden layers (default: {_usually('hidden')})")  # fmt: skip
+    train.add_argument("--dropout", type=_share, default=argparse.SUPPRESS,
+                       help=f"share of features to drop in training (default: {_usually('dropout')})")  # fmt: skip
     train.add_argument(
         "--seed", type=_whole(0), default=0, help="same seed: same weights, batches and result (default: %(default)s)"
     )
     train.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
-    train.add_argument(
-        "--out",
-        metavar="FILE",
-        default="digits.pt",
-        help="where to save the checkpoint (default: %(default)s)",
-    )
+    train.add_argument("--out", metavar="FILE", default=argparse.SUPPRESS,
+                       help="where to save the checkpoint (default: digits.pt; names.pt for names)")  # fmt: skip
     train.add_argument("--compare", action="store_true",
                        help="run the same script from the same seed in real torch beside it and print how far the losses differ")  # fmt: skip
     train.set_defaults(run=_train, parser=train)
 
-    evaluate = commands.add_parser("evaluate", help="test a saved checkpoint on the held-out digits")
-    evaluate.description = "Test a checkpoint of `minitorch train` on the held-out digits and list what it misreads."
+    evaluate = commands.add_parser("evaluate", help="test a saved checkpoint on what was held out")
+    evaluate.description = (
+        "Test a checkpoint of `minitorch train` on the held-out digits and list what it misreads, or on the held-out names and let it make "
+        "up others."
+    )
     evaluate.add_argument("checkpoint", metavar="FILE", help="the file that minitorch train saved")
     evaluate.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     evaluate.set_defaults(run=_evaluate, parser=evaluate)
@@ -113,6 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     explain.set_defaults(run=_explain, parser=explain)
     return parser
+
+
+def _usually(option: str) -> str:
+    """An option's default, and the models where it is another: "20; 12 for cnn"."""
+    first, *others = ((name, getattr(usual, option)) for name, usual in MODELS.items())
+    different = [f"{value:g} for {name}" for name, value in others if value != first[1]]
+    return "; ".join([f"{first[1]:g}", *([", ".join(different)] if different else [])])
 
 
 def _whole(least: int) -> Callable[[str], int]:
@@ -145,42 +151,63 @@ def _share(text: str) -> float:
 
 
 def _train(args: argparse.Namespace) -> None:
+    usual = MODELS[args.model]
+    task = _task(args, usual)
+    settings = _settings(args, usual)
     device = _device(args.device)
-    if args.compare and args.dropout and device.type == "cuda":
+    if args.compare and settings["dropout"] and device.type == "cuda":
         raise UserError("--compare on a GPU needs --dropout 0: the numbers that dropout draws there are not torch's")
+    args.out = getattr(args, "out", f"{task.name}.pt")
     _check_out(args.out)
-    lr = getattr(args, "lr", DEFAULT_LR[args.optimizer])
 
-    settings = {
-        "seed": args.seed, "hidden": args.hidden, "dropout": args.dropout, "optimizer": args.optimizer, "lr": lr,
-        "batch_size": args.batch_size, "epochs": args.epochs,
-    }  # fmt: skip
-    images = _data("train", device)
-    training = digits.Training(*images, **settings)
-    twin = _in_torch(images, settings) if args.compare else None
-    test_images = _data("test", device)
+    data = task.data("train", device)
+    training = task.script.Training(*data, **settings)
+    twin = _in_torch(task, data, settings) if args.compare else None
+    held_out = task.data("test", device)
 
     from tqdm import tqdm
 
-    differences = []
-    with tqdm(total=args.epochs * len(training.batches), unit="batch", leave=False, disable=None) as bar:
-        for epoch in range(1, args.epochs + 1):
+    epochs, differences = settings["epochs"], []
+    with tqdm(total=epochs * len(training.batches), unit="batch", leave=False, disable=None) as bar:
+        for epoch in range(1, epochs + 1):
             loss = training.epoch(bar.update)
-            accuracy = digits.accuracy(training.model, *test_images)
-            line = f"epoch {epoch:{len(str(args.epochs))}}/{args.epochs}  loss {loss:.4f}"
+            value = task.measure(training.model, *held_out)
+            line = f"epoch {epoch:{len(str(epochs))}}/{epochs}  loss {loss:.4f}"
             if twin is not None:
                 torch_loss = twin.epoch()
                 differences.append(abs(loss - torch_loss))
                 line += f"  torch's loss {torch_loss:.4f}  difference {differences[-1]:.1e}"
-            bar.write(f"{line}  test accuracy {accuracy:.2f} %")
+            bar.write(f"{line}  {task.told(value)}")
             if not math.isfinite(loss):
                 break
     if not math.isfinite(loss):
-        raise UserError(f"the loss became {loss} in epoch {epoch}; nothing was saved; try a --lr below {lr:g}")
+        raise UserError(f"the loss became {loss} in epoch {epoch}; nothing was saved; try a --lr below {settings['lr']:g}")
     if differences:
         print(f"largest difference between the losses of minitorch and torch: {max(differences):.1e}")
-    _save(args, training.model, accuracy)
+    for line in task.afterwards(training.model, args.seed):
+        print(line)
+    _save(args.out, task, settings, training.model, value)
     print(f"saved {args.out}; test it again with: {args.program} evaluate {shlex.quote(args.out)}")
+
+
+def _task(args: argparse.Namespace, usual: Usual) -> Task:
+    """What the model is to learn; a model and data that do not go together are refused."""
+    if getattr(args, "data", usual.data) != usual.data:
+        fitting = " or ".join(name for name, other in MODELS.items() if other.data == args.data)
+        raise UserError(
+            f"--model {args.model} learns from {usual.data}, not from {args.data}; for {args.data} try --model {fitting}"
+        )
+    return TASKS[usual.data]
+
+
+def _settings(args: argparse.Namespace, usual: Usual) -> dict[str, Any]:
+    """What the script's Training takes."""
+    settings = {option: getattr(args, option, getattr(usual, option)) for option in ("epochs", "hidden", "dropout")}
+    if args.model == "gpt" and settings["hidden"] % 4:
+        raise UserError(f"--hidden {settings['hidden']}: a gpt has 4 heads, so choose a multiple of 4")
+    lr = getattr(args, "lr", usual.lr * (10 if args.optimizer == "sgd" else 1))
+    same = {option: getattr(args, option) for option in ("model", "seed", "optimizer", "batch_size")}
+    return {**same, **settings, "lr": lr}
 
 
 def _device(name: str) -> minitorch.device:
@@ -190,19 +217,14 @@ def _device(name: str) -> minitorch.device:
         raise UserError(f"--device {name}: {error}") from None
 
 
-def _data(split: str, device: minitorch.device) -> tuple[minitorch.Tensor, minitorch.Tensor]:
-    images, labels = load_digits(split)
-    return digits.pixels(images).to(device), labels.to(device)
-
-
-def _in_torch(images: tuple[minitorch.Tensor, minitorch.Tensor], settings: dict[str, Any]) -> Any:
+def _in_torch(task: Task, data: tuple[minitorch.Tensor, minitorch.Tensor], settings: dict[str, Any]) -> Any:
     try:
         from reference.compare_training import training
     except ImportError as error:
         if error.name == "reference":
             raise UserError("--compare needs the project's checkout: run pip install -e . in it") from None
         raise UserError(f"--compare trains in real torch as well: pip install torch==2.13.0 ({error})") from None
-    return training(*images, **settings)
+    return training(task.script, *data, **settings)
 
 
 def _check_out(path: str) -> None:
@@ -224,18 +246,12 @@ def _check_out(path: str) -> None:
         raise UserError(f"--out {path}: cannot write in {folder}: {error.strerror}") from None
 
 
-def _save(args: argparse.Namespace, model: minitorch.nn.Module, accuracy: float) -> None:
-    settings = {"hidden": args.hidden, "dropout": args.dropout, "epochs": args.epochs, "seed": args.seed}
-    checkpoint = {
-        "kind": "minitorch digits",
-        "settings": settings,
-        "accuracy": accuracy,
-        "model": model.state_dict(),
-    }
+def _save(path: str, task: Task, settings: dict[str, Any], model: minitorch.nn.Module, value: float) -> None:
+    checkpoint = {"kind": task.kind, "settings": settings, task.measured: value, "model": model.state_dict()}
     try:
-        minitorch.save(checkpoint, args.out)
+        minitorch.save(checkpoint, path)
     except (OSError, RuntimeError) as error:
-        raise UserError(f"--out {args.out}: could not save: {getattr(error, 'strerror', error)}") from None
+        raise UserError(f"--out {path}: could not save: {getattr(error, 'strerror', error)}") from None
 
 
 # ---- evaluate ----
@@ -244,19 +260,14 @@ def _save(args: argparse.Namespace, model: minitorch.nn.Module, accuracy: float)
 def _evaluate(args: argparse.Namespace) -> None:
     device = _device(args.device)
     checkpoint = _load(args.checkpoint)
+    task = next(task for task in TASKS.values() if task.kind == checkpoint["kind"])
     try:
-        model = digits.build_model(checkpoint["settings"]["hidden"])
+        settings = checkpoint["settings"]
+        model = task.script.MODELS[settings["model"]](settings["hidden"], settings["dropout"])
         model.load_state_dict(checkpoint["model"])
     except (KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"{args.checkpoint}: does not fit the model of minitorch train: {error}") from None
-    model.to(device)
-    inputs, labels = _data("test", device)
-    read = digits.predict(model, inputs).tolist()
-    mistakes = Counter((true, got) for true, got in zip(labels.tolist(), read, strict=True) if true != got)
-    right = len(read) - mistakes.total()
-    print(f"test accuracy {100 * right / len(read):.2f} % ({right} of {len(read)})")
-    for (true, got), times in mistakes.most_common():
-        print(f"  {true} read as {got}: {times}×")
+    print("\n".join(task.report(model.to(device), settings["seed"], *task.data("test", device))))
 
 
 def _load(path: str) -> dict[str, Any]:
@@ -266,7 +277,7 @@ def _load(path: str) -> dict[str, Any]:
         raise UserError(f"{path}: {error.strerror}") from None
     except RuntimeError as error:
         raise UserError(str(error)) from None
-    if not isinstance(checkpoint, dict) or checkpoint.get("kind") != "minitorch digits":
+    if not isinstance(checkpoint, dict) or checkpoint.get("kind") not in {task.kind for task in TASKS.values()}:
         raise UserError(f"{path}: is a checkpoint, but not one of minitorch train")
     return checkpoint
 

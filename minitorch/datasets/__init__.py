@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .digits import load_digits
+from .names import load_names
 
-__all__ = ["load_digits"]
+__all__ = ["load_digits", "load_names"]

@@ -1,4 +1,4 @@
-"""A network that learns to read digits: all of the training, without the command line around it.
+"""Two networks that learn to read digits, an MLP and a CNN: all of the training, without the command line around it.
 
 The idea of every training loop: predict, measure the loss, let autograd find how each weight changed it, step. Every word is
 torch's, too: `minitorch train --compare` runs this very text there, with "torch" where it says "minitorch".
@@ -24,6 +24,7 @@ class Training:
         inputs: Tensor,
         labels: Tensor,
         *,
+        model: str = "mlp",
         seed: int = 0,
         hidden: int = 128,
         dropout: float = 0.2,
@@ -33,7 +34,7 @@ class Training:
         epochs: int = 20,
     ) -> None:
         minitorch.manual_seed(seed)
-        self.model = build_model(hidden, dropout).to(inputs.device)
+        self.model = MODELS[model](hidden, dropout).to(inputs.device)
         self.optimizer, self.schedule = build_optimizer(optimizer, self.model, lr, epochs)
         # Batch norm takes its mean and variance over the batch: of one image there is no variance.
         alone = len(labels) % batch_size == 1
@@ -55,7 +56,7 @@ class Training:
         return total / count
 
 
-def build_model(hidden: int = 128, dropout: float = 0.2) -> nn.Sequential:
+def build_mlp(hidden: int = 128, dropout: float = 0.2) -> nn.Sequential:
     """64 pixels → `hidden` features → 10 scores, one for each digit."""
     layers = OrderedDict(
         hidden=nn.Linear(64, hidden),
@@ -65,6 +66,25 @@ def build_model(hidden: int = 128, dropout: float = 0.2) -> nn.Sequential:
         scores=nn.Linear(hidden, 10),
     )
     return nn.Sequential(layers)
+
+
+def build_cnn(hidden: int = 32, dropout: float = 0.2) -> nn.Sequential:
+    """8×8 pixels → `hidden` pictures of 4×4 → twice as many of 2×2 → 10 scores; each picture shows where one pattern is."""
+
+    def patterns(channels: int, out: int) -> list[nn.Module]:
+        return [nn.Conv2d(channels, out, 3, padding=1), nn.BatchNorm2d(out), nn.ReLU(), nn.MaxPool2d(2)]
+
+    return nn.Sequential(
+        nn.Unflatten(1, (1, 8, 8)),
+        *patterns(1, hidden),
+        *patterns(hidden, 2 * hidden),
+        nn.Flatten(),
+        nn.Dropout(dropout),
+        nn.Linear(2 * hidden * 2 * 2, 10),
+    )
+
+
+MODELS: dict[str, Callable[[int, float], nn.Sequential]] = {"mlp": build_mlp, "cnn": build_cnn}
 
 
 def build_optimizer(

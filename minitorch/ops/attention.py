@@ -1,8 +1,8 @@
 """Attention: for each query a mean of the values, weighted by how well their keys fit (Vaswani et al., 2017).
 
 One op with a derivative of its own: the scores need not stay in memory, and a query that may see no key gets 0, not nan. What is
-kept for backward are the weights, a number for each pair of query and key.
-Read next: `nn/functional/attention.py`, several heads.
+kept for backward are the weights, a number for each pair of query and key. A faster form: `kernels/cpu/attention.py`.
+Read next: `nn/functional/attention.py`, several heads; `docs/attention.md`, where the derivative comes from.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The transformer of "Attention Is All You Need" (Vaswani et al., 2017): layers of attention and a small network, and stacks of them.
 
 A layer is x + block(x), a few times over, with a LayerNorm behind each sum, or before each block if `norm_first` (Xiong et al., 2020).
-Read next: `attention.py`, what the layers are made of.
+Read next: `attention.py`, what the layers are made of; `minitorch/examples/names.py`, a small GPT.
 """
 
 from __future__ import annotations
