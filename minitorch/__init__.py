@@ -35,6 +35,7 @@ from .arrays.dtypes import (
 from .arrays.dtypes import bool_ as bool
 from .arrays.dtypes import float_ as float
 from .arrays.dtypes import int_ as int
+from .arrays.layout import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
 from .autograd import functional as _autograd_functional
 from .autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
 from .autograd.grad_mode import (

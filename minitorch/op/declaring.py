@@ -98,7 +98,7 @@ def row(
     """
     operands = None if numbers is None else numbers.split()
     parameters = tuple(
-        replace(p, role=None, annotation=Number)
+        replace(p, role=None, annotation=Number if p.annotation is REQUIRED else p.annotation)
         if p.default is not REQUIRED
         else replace(p, role=(role := Operand if operands is None or p.name in operands else Array), annotation=role)
         for p in parameters_of(forward)[0]

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.device import as_array, moved
+from ..arrays.layout import formatted, memory_format
 from ..arrays.memory import order_of_a_copy
 from ..arrays.numbers import filling, fitting, read, wrapping
 from ..arrays.warning import warn_once
@@ -401,13 +402,18 @@ def nan_to_num(input: Tensor, nan: float | None = 0.0, posinf: float | None = No
 
 # ---- copies and conversions ----
 
-clone = row("clone", "x, in memory of its own", lambda xp, x: x.copy(order=order_of_a_copy(x)), lambda g: g, takes_out=False)
+
+def _copy(xp: Any, x: Array, memory_format: memory_format | None = None) -> Array:
+    return formatted(xp, x, x.dtype, memory_format)
+
+
+clone = row("clone", "x, in memory of its own", _copy, lambda g: g, takes_out=False, by_keyword="memory_format")
 
 
 @elementwise(promote=None, public=False, grad_fn="ToCopyBackward0", ends_history=True)
-def to(xp: Any, x: Array, dtype: dtypes.dtype) -> Array:
+def to(xp: Any, x: Array, dtype: dtypes.dtype, memory_format: memory_format | None = None) -> Array:
     """x converted to `dtype`, in memory of its own."""
-    return x.astype(dtype.numpy, order=order_of_a_copy(x))
+    return formatted(xp, x, dtype.numpy, memory_format)
 
 
 @to.grad

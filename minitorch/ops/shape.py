@@ -11,6 +11,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..arrays.device import expanded, moving
+from ..arrays.layout import contiguous_format, memory_format, preserve_format
 from ..arrays.warning import warn, warn_once
 from ..op import Array, Index, composite, op, register
 from ..op.signature import Dims, Sizes
@@ -214,9 +215,13 @@ def broadcast_to(input: Tensor, size: Sizes) -> Tensor:
 
 
 @composite
-def contiguous(input: Tensor) -> Tensor:
-    """x itself if it lies in memory in row-major order, else a copy that does."""
-    return input if input.is_contiguous() else row_major(input)
+def contiguous(input: Tensor, *, memory_format: memory_format = contiguous_format) -> Tensor:
+    """x itself if it lies in memory in row-major order, or in the format that is told, else a copy that does."""
+    if input.is_contiguous(memory_format=memory_format):
+        return input
+    if memory_format is preserve_format:
+        raise RuntimeError("preserve memory format is unsupported by the contiguous operator; say in which it should be")
+    return row_major(input) if memory_format is contiguous_format else input.clone(memory_format=memory_format)
 
 
 @op(promote=None, public=False, grad_fn="CloneBackward0")

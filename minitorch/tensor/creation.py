@@ -16,6 +16,7 @@ from ..arrays import dtypes
 from ..arrays import layout as _layout
 from ..arrays.device import adopted, as_array, as_device
 from ..arrays.dtypes import dtype as DType
+from ..arrays.layout import contiguous_format, memory_format, preserve_format
 from ..arrays.numbers import WIDEST, fitting, read
 from ..arrays.quiet import silent
 from ..arrays.warning import warn, warn_once
@@ -146,10 +147,16 @@ def ones(*size: Any, dtype: DType | None = None, device: Device | None = None, r
 
 
 @makes
-def empty(*size: Any, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False) -> Tensor:
+def empty(
+    *size: Any,
+    dtype: DType | None = None,
+    device: Device | None = None,
+    requires_grad: bool = False,
+    memory_format: memory_format = contiguous_format,
+) -> Tensor:
     """A tensor with whatever was in memory."""
-    array = as_device(device).xp.empty(_size(size), dtype=(dtype or dtypes.get_default_dtype()).numpy)
-    return _finish(array, requires_grad)
+    numpy_dtype = (dtype or dtypes.get_default_dtype()).numpy
+    return _finish(_layout.empty(as_device(device).xp, _size(size), numpy_dtype, memory_format), requires_grad)
 
 
 @checked
@@ -160,36 +167,55 @@ def full_like(
     dtype: DType | None = None,
     device: Device | None = None,
     requires_grad: bool = False,
+    memory_format: memory_format = preserve_format,
 ) -> Tensor:
     """A tensor of input's shape, dtype, device and memory order, filled with `fill_value`."""
-    made = empty_like(input, dtype=dtype, device=device)
+    made = empty_like(input, dtype=dtype, device=device, memory_format=memory_format)
     made._array[...] = fitting(fill_value.item() if isinstance(fill_value, Tensor) else fill_value, made._array.dtype)
     return made.requires_grad_() if requires_grad else made
 
 
 @checked
 def zeros_like(
-    input: Tensor, *, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: Device | None = None,
+    requires_grad: bool = False,
+    memory_format: memory_format = preserve_format,
 ) -> Tensor:
     """Zeros of input's shape, dtype and device."""
-    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad)
+    return full_like(input, 0, dtype=dtype, device=device, requires_grad=requires_grad, memory_format=memory_format)
 
 
 @checked
 def ones_like(
-    input: Tensor, *, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: Device | None = None,
+    requires_grad: bool = False,
+    memory_format: memory_format = preserve_format,
 ) -> Tensor:
     """Ones of input's shape, dtype and device."""
-    return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad)
+    return full_like(input, 1, dtype=dtype, device=device, requires_grad=requires_grad, memory_format=memory_format)
 
 
 @checked
 def empty_like(
-    input: Tensor, *, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False
+    input: Tensor,
+    *,
+    dtype: DType | None = None,
+    device: Device | None = None,
+    requires_grad: bool = False,
+    memory_format: memory_format = preserve_format,
 ) -> Tensor:
     """Whatever was in memory, in input's shape, dtype, device and memory order."""
     xp = as_device(input.device if device is None else device).xp
-    return _finish(_layout.empty_like(xp, input._array, (dtype or input.dtype).numpy), requires_grad)
+    numpy_dtype = (dtype or input.dtype).numpy
+    if memory_format is preserve_format:
+        return _finish(_layout.empty_like(xp, input._array, numpy_dtype), requires_grad)
+    return _finish(_layout.empty(xp, input._array.shape, numpy_dtype, memory_format), requires_grad)
 
 
 # ---- sequences and matrices ----

@@ -12,6 +12,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import as_device
 from ..arrays.dtypes import dtype as DType
+from ..arrays.layout import memory_format, preserve_format
 from ..op.signature import Device, checked
 from ..ops import sampling
 from ..random import Generator, discrete
@@ -57,9 +58,12 @@ def rand_like(
     dtype: DType | None = None,
     device: Device | None = None,
     requires_grad: bool = False,
+    memory_format: memory_format = preserve_format,
 ) -> Tensor:
     """Uniform numbers in [0, 1), in input's shape, dtype and memory order."""
-    made = sampling.uniform_(creation.empty_like(input, dtype=dtype, device=device), 0.0, 1.0, generator)
+    made = sampling.uniform_(
+        creation.empty_like(input, dtype=dtype, device=device, memory_format=memory_format), 0.0, 1.0, generator
+    )
     return made.requires_grad_() if requires_grad else made
 
 
@@ -71,9 +75,12 @@ def randn_like(
     dtype: DType | None = None,
     device: Device | None = None,
     requires_grad: bool = False,
+    memory_format: memory_format = preserve_format,
 ) -> Tensor:
     """Standard normal numbers, in input's shape, dtype and memory order."""
-    made = sampling.normal_(creation.empty_like(input, dtype=dtype, device=device), 0.0, 1.0, generator)
+    made = sampling.normal_(
+        creation.empty_like(input, dtype=dtype, device=device, memory_format=memory_format), 0.0, 1.0, generator
+    )
     return made.requires_grad_() if requires_grad else made
 
 
@@ -138,10 +145,13 @@ def randint_like(
     dtype: DType | None = None,
     device: Device | None = None,
     requires_grad: bool = False,
+    memory_format: memory_format = preserve_format,
 ) -> Tensor:
     """Integers low ≤ k < high (`randint_like(x, high)`: from 0), in input's shape, dtype and memory order."""
     limits = sampling.limits(*((low,) if high is None else (low, high)))
-    made = sampling.random_(creation.empty_like(input, dtype=dtype, device=device), *limits, generator)
+    made = sampling.random_(
+        creation.empty_like(input, dtype=dtype, device=device, memory_format=memory_format), *limits, generator
+    )
     return made.requires_grad_() if requires_grad else made
 
 

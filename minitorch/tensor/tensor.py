@@ -17,13 +17,15 @@ import numpy as np
 
 from ..arrays import dtypes, memory
 from ..arrays.device import device, device_of
-from ..arrays.memory import resized
+from ..arrays.layout import contiguous_format, lies_in, memory_format, preserve_format, strides_of, suggested
+from ..arrays.memory import resized, strided
 from ..arrays.warning import warn
 from ..autograd import hooks, leaves, node
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from ..autograd.hooks import Hooks, hooks_of
 from ..op import door, lanes, recipe, signature
 from ..op.door import new
+from ..op.signature import checked
 from ..ops import inplace
 from ..ops.dims import as_ints, canonical_dim
 from .absent import NotThereYet
@@ -156,25 +158,36 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
             strides = memory.element_strides(array)
         return strides if dim is None else strides[self._dim(dim)]
 
-    def resize_(self, *size: int) -> Tensor:
-        """Another shape in the same memory, row by row; new memory, which begins with the old numbers, if there is too little."""
+    def resize_(self, *size: int, memory_format: memory_format | None = None) -> Tensor:
+        """Another shape in the same memory, row by row; new memory, which begins with the old numbers, if there is too little.
+
+        memory_format: in which the numbers are read from then on, of whatever shape they were.
+        """
         shape = as_ints(size[0] if len(size) == 1 and not isinstance(size[0], int) else size)
         if self.requires_grad:
             raise RuntimeError("cannot resize variables that require grad: resize .detach(), or use reshape()")
         if min(shape, default=0) < 0:
             raise RuntimeError(f"resize_ expects sizes of 0 or more, got {shape}")
+        if memory_format is preserve_format:
+            raise RuntimeError("Unsupported memory format Preserve: say in which the numbers are to be read")
+        strides = strides_of(shape, memory_format or contiguous_format, self._array.itemsize)
         if shape != self.shape:
             self._array = resized(self._array, self.device.xp.zeros(shape, self._array.dtype))
             self._bump()
+        if memory_format is not None:
+            self._array = strided(self._array, shape, strides)
         return self
 
-    def resize_as_(self, other: Tensor) -> Tensor:
-        """`resize_` to the shape of another tensor."""
-        return self.resize_(*other.shape)
+    def resize_as_(self, other: Tensor, *, memory_format: memory_format | None = None) -> Tensor:
+        """`resize_` to the shape of another tensor; preserve_format: and to its format."""
+        return self.resize_(
+            *other.shape, memory_format=suggested(other._array) if memory_format is preserve_format else memory_format
+        )
 
-    def is_contiguous(self) -> bool:
-        """Whether the elements lie in memory in row-major order without gaps."""
-        return self._array.flags.c_contiguous
+    @checked
+    def is_contiguous(self, *, memory_format: memory_format = contiguous_format) -> bool:
+        """Whether the elements lie in memory in row-major order, or in the format that is told, without gaps."""
+        return lies_in(self._array, memory_format)
 
     def element_size(self) -> int:
         """Bytes per element."""

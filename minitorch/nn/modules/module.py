@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import minitorch
 from minitorch.arrays import dtypes
+from minitorch.arrays.layout import preserve_format
 from minitorch.autograd import no_grad
 from minitorch.nn.modules.hooks import ModuleHooks, as_registered
 from minitorch.nn.modules.hooks import register_module_backward_hook as register_module_backward_hook
@@ -327,11 +328,20 @@ class Module(ModuleHooks, ModuleState):
         return self
 
     def to(self: Self, *args: Any, **kwargs: Any) -> Self:
-        """`to(device)`, `to(dtype)`, `to(device, dtype)` or `to(tensor)`, in place. Integer buffers keep their dtype."""
-        device, dtype, _ = parse_to(*args, **kwargs)
+        """`to(device)`, `to(dtype)`, `to(device, dtype)` or `to(tensor)`, in place. Integer buffers keep their dtype.
+
+        memory_format: of what has four or five dimensions.
+        """
+        device, dtype, _, form = parse_to(*args, **kwargs)
         if dtype is not None and not dtype.is_floating_point:
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
-        return self._apply(lambda t: t.to(device, dtype if t.is_floating_point() else None))
+        return self._apply(
+            lambda t: t.to(
+                device,
+                dtype if t.is_floating_point() else None,
+                memory_format=form if t.ndim in (4, 5) else preserve_format,
+            )
+        )
 
     def double(self: Self) -> Self:
         return self.to(dtypes.float64)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...arrays import dtypes
+from ...arrays.layout import memory_format, preserve_format
 from ...op.signature import checked
 from ...ops import activation, division, elementwise, matmul, mixing, special
 from ...ops import index as indexing
@@ -295,45 +296,47 @@ class Arithmetic:
 
     # ---- copies and conversions ----
 
-    def clone(self) -> Tensor:
-        return elementwise.clone(self)
+    def clone(self, *, memory_format: memory_format | None = None) -> Tensor:
+        return elementwise.clone(self) if memory_format is None else elementwise.clone(self, memory_format=memory_format)
 
     @checked
     def type_as(self, other: Tensor) -> Tensor:
         return self.to(other.dtype)
 
-    def float(self) -> Tensor:
-        return self.to(dtypes.float32)
+    def float(self, *, memory_format: memory_format = preserve_format) -> Tensor:
+        return self.to(dtypes.float32, memory_format=memory_format)
 
-    def double(self) -> Tensor:
-        return self.to(dtypes.float64)
+    def double(self, *, memory_format: memory_format = preserve_format) -> Tensor:
+        return self.to(dtypes.float64, memory_format=memory_format)
 
-    def half(self) -> Tensor:
-        return self.to(dtypes.float16)
+    def half(self, *, memory_format: memory_format = preserve_format) -> Tensor:
+        return self.to(dtypes.float16, memory_format=memory_format)
 
-    def bfloat16(self) -> Tensor:
-        return self.to(dtypes.bfloat16)
+    def bfloat16(self, *, memory_format: memory_format = preserve_format) -> Tensor:
+        return self.to(dtypes.bfloat16, memory_format=memory_format)
 
-    def int(self) -> Tensor:
-        return self.to(dtypes.int32)
+    def int(self, *, memory_format: memory_format = preserve_format) -> Tensor:
+        return self.to(dtypes.int32, memory_format=memory_format)
 
-    def long(self) -> Tensor:
-        return self.to(dtypes.int64)
+    def long(self, *, memory_format: memory_format = preserve_format) -> Tensor:
+        return self.to(dtypes.int64, memory_format=memory_format)
 
-    def char(self) -> Tensor:
-        return self.to(dtypes.int8)
+    def char(self, *, memory_format: memory_format = preserve_format) -> Tensor:
+        return self.to(dtypes.int8, memory_format=memory_format)
 
-    def byte(self) -> Tensor:
-        return self.to(dtypes.uint8)
+    def byte(self, *, memory_format: memory_format = preserve_format) -> Tensor:
+        return self.to(dtypes.uint8, memory_format=memory_format)
 
-    def short(self) -> Tensor:
-        return self.to(dtypes.int16)
+    def short(self, *, memory_format: memory_format = preserve_format) -> Tensor:
+        return self.to(dtypes.int16, memory_format=memory_format)
 
-    def bool(self) -> Tensor:
-        return self.to(dtypes.bool_)
+    def bool(self, *, memory_format: memory_format = preserve_format) -> Tensor:
+        return self.to(dtypes.bool_, memory_format=memory_format)
 
-    def cpu(self) -> Tensor:
-        return self.to("cpu")
+    def cpu(self, *, memory_format: memory_format = preserve_format) -> Tensor:
+        return self.to("cpu", memory_format=memory_format)
 
-    def cuda(self, device: Any = None, non_blocking: Any = False) -> Tensor:
-        return self.to("cuda" if device is None else device)
+    def cuda(
+        self, device: Any = None, non_blocking: Any = False, *, memory_format: memory_format = preserve_format
+    ) -> Tensor:
+        return self.to("cuda" if device is None else device, memory_format=memory_format)

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...arrays import dtypes
 from ...arrays.device import as_device, to_numpy
+from ...arrays.layout import memory_format, preserve_format, suggested
 from ...autograd.grad_mode import grad_mode
 from ...op.signature import Device, checked
 
@@ -37,17 +38,18 @@ class Conversion:
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
         """`to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`: this tensor itself if nothing changes."""
-        target, dtype, copy = parse_to(*args, **kwargs)
+        target, dtype, copy, form = parse_to(*args, **kwargs)
         out: Any = self
         if target is not None and as_device(target) != self.device:
             from ...ops.elementwise import to_device
 
             out = to_device(out, as_device(target), self.device)
-        if dtype is not None and dtype is not out.dtype:
+        another_form = form is not preserve_format and form is not suggested(self._array)
+        if (dtype is not None and dtype is not out.dtype) or another_form or (copy and out is self):
             from ...ops.elementwise import to
 
-            out = to(out, dtype)
-        return out.clone() if copy and out is self else out
+            out = to(out, dtype or out.dtype, None if form is preserve_format else form)
+        return out
 
     def _like_this(self, dtype: Any, device: Any) -> dict[str, Any]:
         """What was given, else this tensor's own."""
@@ -204,8 +206,8 @@ FORMS = {
 }
 
 
-def parse_to(*args: Any, **kwargs: Any) -> tuple:
-    """(device, dtype, copy) from any of the forms of `Tensor.to`."""
+def parse_to(*args: Any, memory_format: Any = preserve_format, **kwargs: Any) -> tuple:
+    """(device, dtype, copy, memory format) from any of the forms of `Tensor.to`."""
     first = args[0] if args else kwargs.get("other")
     form = FORMS["other" if hasattr(first, "_array") else "dtype" if args and _is_dtype(first) else "device"]
     given = dict(zip(form, args))
@@ -215,15 +217,21 @@ def parse_to(*args: Any, **kwargs: Any) -> tuple:
         )
     given |= kwargs
     if "other" in given:
-        return given["other"].device, given["other"].dtype, given.get("copy", False)
-    return _to(**given)
+        given = {"device": given["other"].device, "dtype": given["other"].dtype} | {
+            n: given[n] for n in given if n != "other"
+        }
+    return _to(**given, memory_format=memory_format)
 
 
 @functools.partial(checked, name="to")
 def _to(
-    device: Device | None = None, dtype: dtypes.dtype | None = None, non_blocking: bool = False, copy: bool = False
+    device: Device | None = None,
+    dtype: dtypes.dtype | None = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    memory_format: memory_format | None = None,
 ) -> tuple:
-    return device, dtype, copy
+    return device, dtype, copy, preserve_format if memory_format is None else memory_format
 
 
 def _is_dtype(x: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...arrays import dtypes
+from ...arrays.layout import contiguous_format, memory_format
 from ...op.signature import checked
 from ...ops import einsum, extremes, masked, matmul, rearrange, reduce, scan, sort, strided
 from ...ops import gather as gathering
@@ -253,8 +254,8 @@ class Structure:
     def trace(self) -> Tensor:
         return shaping.trace(self)
 
-    def contiguous(self) -> Tensor:
-        return shaping.contiguous(self)
+    def contiguous(self, *, memory_format: memory_format = contiguous_format) -> Tensor:
+        return shaping.contiguous(self, memory_format=memory_format)
 
     # ---- indexing and sorting ----
 
