@@ -301,7 +301,7 @@ def clamp_min_(input: Tensor, min: Any) -> Tensor:
 def clip_(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     """min(max(x, lower), upper): x moved into [lower, upper]; each bound is a number, a tensor or None."""
 
-def clone(input: Tensor) -> Tensor:
+def clone(input: Tensor, *, memory_format: memory_format | None = None) -> Tensor:
     """x, in memory of its own"""
 
 def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
@@ -310,8 +310,8 @@ def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Ten
 def constant_pad_nd(input: Tensor, pad: Sizes, value: Number = 0, *, out: Tensor | None = None) -> Tensor:
     """`value` around x"""
 
-def contiguous(input: Tensor) -> Tensor:
-    """x itself if it lies in memory in row-major order, else a copy that does."""
+def contiguous(input: Tensor, *, memory_format: memory_format = ...) -> Tensor:
+    """x itself if it lies in memory in row-major order, or in the format that is told, else a copy that does."""
 
 def conv1d(input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Dims = 1, padding: Dims | str = 0, dilation: Dims = 1, groups: int = 1) -> Tensor:
     """y_o = Σ_c w_oc ⋆ x_c + b_o, a kernel that slides over x (N, C, L), or (C, L); w (O, C / groups, *kernel)."""
@@ -934,8 +934,8 @@ def repeat_interleave(input: Tensor, repeats: Tensor | int | None = None, dim: i
 def reshape(input: Tensor, shape: Sizes) -> Tensor:
     """x with another shape: a view where the strides allow it, else a copy. One size may be −1."""
 
-def resize_as_(input: Tensor, other: Tensor) -> Tensor:
-    """`resize_` to the shape of another tensor."""
+def resize_as_(input: Tensor, other: Tensor, *, memory_format: memory_format | None = None) -> Tensor:
+    """`resize_` to the shape of another tensor; preserve_format: and to its format."""
 
 def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """x / √(⟨x²⟩ + ε) · w over the last dimensions (Zhang and Sennrich, 2019); ε is the dtype's epsilon unless given."""
