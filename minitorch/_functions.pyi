@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from .arrays import dtypes
+from .arrays.layout import memory_format
 from .random import Generator
 from .tensor import Tensor
 
