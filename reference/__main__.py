@@ -1,5 +1,5 @@
 """The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | badcalls | scripts | modules |
-train | derivatives | stubs`."""
+train | derivatives | schedules | stubs`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ RUNS = {  # a command: the file and the function that do it
     "opinfo": ("opinfo", "opinfo"),
     "modules": ("module_samples", "modules"),
     "derivatives": ("derivatives", "write"),
+    "schedules": ("schedules", "write"),
     "stubs": ("stubs", "write"),
 }
 
@@ -91,6 +92,7 @@ def _run(parser: Any, arguments: list[str] | None) -> int:
     typed.add_argument("--most", type=positive, default=1, metavar="N", help="stop after so many kinds of differences (1)")
 
     commands.add_parser("derivatives", help="write docs/derivatives.md from the registry")
+    commands.add_parser("schedules", help="write docs/schedules.md and its picture, how each learning-rate schedule moves")
     commands.add_parser("stubs", help="write minitorch/_functions.pyi, the types of the public functions, from the registry")
 
     for command in commands.choices.values():
