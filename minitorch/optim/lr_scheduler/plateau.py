@@ -44,10 +44,11 @@ class ReduceLROnPlateau(LRScheduler):
         self.optimizer = optimizer
         groups = len(optimizer.param_groups)
         several = isinstance(min_lr, (list, tuple))
-        if several and len(min_lr) != groups:  # type: ignore[arg-type]
-            raise ValueError(f"expected {groups} min_lrs, got {len(min_lr)}")  # type: ignore[arg-type]
+        least: Any = list(min_lr) if isinstance(min_lr, (list, tuple)) else [min_lr] * groups
+        if len(least) != groups:
+            raise ValueError(f"expected {groups} min_lrs, got {len(least)}")
         self.default_min_lr = None if several else min_lr
-        self.min_lrs = list(min_lr) if several else [min_lr] * groups  # type: ignore[arg-type]
+        self.min_lrs = least
         self.patience = patience
         self.cooldown = cooldown
         self.eps = eps
