@@ -73,7 +73,7 @@ def page() -> str:
 <!-- written by `python -m reference schedules` -->
 
 Each panel shows the rate over {EPOCHS} epochs, of an optimizer whose `lr` is 1. The code is in
-[`minitorch/optim/lr_scheduler/`](../minitorch/optim/lr_scheduler/) and [`swa_utils.py`](../minitorch/optim/swa_utils.py).
+[`minitorch/optim/lr_scheduler/`](../minitorch/optim/lr_scheduler/) and [`minitorch/optim/swa_utils.py`](../minitorch/optim/swa_utils.py).
 
 ![How each schedule moves](schedules.svg)
 
