@@ -77,6 +77,21 @@ Each panel shows the rate over {EPOCHS} epochs, of an optimizer whose `lr` is 1.
 
 ![How each schedule moves](schedules.svg)
 
+A schedule steps after the optimizer, once an epoch (or, `CyclicLR` and `OneCycleLR`, once a batch). A warm-up and then half a cosine:
+
+```python
+>>> import minitorch
+>>> from minitorch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
+>>> optimizer = minitorch.optim.SGD([minitorch.zeros(1, requires_grad=True)], lr=1.0)
+>>> warm_up, down = LinearLR(optimizer, start_factor=0.25, total_iters=3), CosineAnnealingLR(optimizer, T_max=4)
+>>> schedule = SequentialLR(optimizer, [warm_up, down], milestones=[3])
+>>> for epoch in range(7):
+...     print(f"{schedule.get_last_lr()[0]:.3f}", end=" ")
+...     optimizer.step()
+...     schedule.step()
+0.250 0.500 0.750 1.000 0.854 0.500 0.146
+```
+
 | schedule | what it does |
 |---|---|
 {rows}
