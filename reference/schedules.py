@@ -73,7 +73,7 @@ def page() -> str:
 <!-- written by `python -m reference schedules` -->
 
 Each panel shows the rate over {EPOCHS} epochs, of an optimizer whose `lr` is 1. The code is in
-[`minitorch/optim/lr_scheduler/`](../minitorch/optim/lr_scheduler/) and [`minitorch/optim/swa_utils.py`](../minitorch/optim/swa_utils.py).
+[`minitorch/optim/lr_scheduler/`] and [`minitorch/optim/swa_utils.py`].
 
 ![How each schedule moves](schedules.svg)
 
@@ -85,16 +85,21 @@ A schedule steps after the optimizer, once an epoch (or, `CyclicLR` and `OneCycl
 >>> optimizer = minitorch.optim.SGD([minitorch.zeros(1, requires_grad=True)], lr=1.0)
 >>> warm_up, down = LinearLR(optimizer, start_factor=0.25, total_iters=3), CosineAnnealingLR(optimizer, T_max=4)
 >>> schedule = SequentialLR(optimizer, [warm_up, down], milestones=[3])
+>>> rates = []
 >>> for epoch in range(7):
-...     print(f"{schedule.get_last_lr()[0]:.3f}", end=" ")
+...     rates.append(round(schedule.get_last_lr()[0], 3))
 ...     optimizer.step()
 ...     schedule.step()
-0.250 0.500 0.750 1.000 0.854 0.500 0.146
+>>> rates
+[0.25, 0.5, 0.75, 1.0, 0.854, 0.5, 0.146]
 ```
 
 | schedule | what it does |
 |---|---|
 {rows}
+
+[`minitorch/optim/lr_scheduler/`]: ../minitorch/optim/lr_scheduler/
+[`minitorch/optim/swa_utils.py`]: ../minitorch/optim/swa_utils.py
 """
 
 
