@@ -152,7 +152,8 @@ EXCUSES = [
         "of two mistakes the dtype of the target is told first",
     ),
     Excuse(
-        "(F.)?(cross_entropy|kl_div|cosine_similarity|instance_norm)|nn.(BCE|CrossEntropy|KL).*|einsum",
+        "(F.)?(cross_entropy|kl_div|cosine_similarity|instance_norm|poisson_nll_loss|multilabel_soft_margin_loss)|"
+        "nn.(BCE|CrossEntropy|KL|Poisson|MultiLabelSoft).*|einsum",
         DIFFERENT,
         r"float32|torch\.(ones|tensor)",
         "of two dtypes the result has another than promotion gives",
@@ -257,5 +258,27 @@ EXCUSES = [
         None,
         "in place of|too many|missing",
         "forms that one parser takes and another refuses",
+    ),
+    Excuse(
+        "(F.)?linear_cross_entropy",
+        None,
+        "_linear_cross_entropy_batch_chunked|acc_dtype|expected (linear_|one class)|in place of a tensor|unhashable|weight has one",
+        "in chunks, torch's parser of custom ops tells of mistakes, or nobody does",
+    ),
+    Excuse(
+        "(F.)?(triplet_margin_with_distance_loss|multi_margin_loss|gaussian_nll_loss)|"
+        "nn.(TripletMarginWithDistance|GaussianNLL|AdaptiveLogSoftmax|LinearCrossEntropy).*",
+        OTHER_TYPE,
+        "in place of",
+        "losses that torch writes in Python look at types last, if at all",
+    ),
+    Excuse(
+        "(F.)?gaussian_nll_loss|nn.GaussianNLLLoss.*",
+        REFUSED,
+        r"NumPy\(",
+        "a target that is NumPy's goes through torch's operators",
+    ),
+    Excuse(
+        "(F.)?poisson_nll_loss", DIFFERENT, "in place of float64", "beside the exponential of integers, of the default dtype"
     ),
 ]

@@ -123,6 +123,8 @@ def _rows(input: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor,
             f"{says}: for an input of shape {tuple(input.shape)} the target has shape {(input.shape[0], *input.shape[2:])}, got "
             f"{shape}"
         )
+    if target.dtype is uint8:
+        raise RuntimeError("expected scalar type Long but found Byte: convert the class numbers with .long()")
     return input.movedim(1, -1).reshape(-1, input.shape[1]), _class_numbers(target).reshape(-1), shape
 
 

@@ -185,11 +185,11 @@ def ctc_loss(
     Where an input is too short for its target the loss is infinite, or with `zero_infinity` 0, and so is its gradient.
     """
     reduction = check_reduction(reduction)
+    if hasattr(input_lengths, "_array") != hasattr(target_lengths, "_array"):
+        raise TypeError("ctc_loss(): input_lengths and target_lengths must both be Tensors or both be tuples of ints")
     batched = log_probs.unsqueeze(1) if log_probs.ndim == 2 else log_probs
     _check(batched, blank)
     lengths = [_lengths(n, x) for n, x in (("input_lengths", input_lengths), ("target_lengths", target_lengths))]
-    if hasattr(input_lengths, "_array") != hasattr(target_lengths, "_array"):
-        raise TypeError("ctc_loss(): input_lengths and target_lengths must both be Tensors or both be tuples of ints")
     _check_lengths(batched, *lengths)
     padded = _padded(targets.to(int64), lengths[1], blank)
     all_must_hold(

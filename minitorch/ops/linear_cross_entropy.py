@@ -48,6 +48,8 @@ def linear_cross_entropy(
         if known and label_smoothing == 0.0 and target.dtype is int64 and not positions:
             rows, y = (input, target) if input.ndim == 2 else (input.unsqueeze(0), target.unsqueeze(0))
             _check_classes(rows, y, classes, ignore_index)
+            if weight is not None and weight.shape != (classes,):
+                raise IndexError(f"weight has one number for each of {classes} classes, got shape {tuple(weight.shape)}")
             size = options._rows_at_a_time(*rows.shape, classes, rows)
             loss = _by_chunks(rows, linear_weight, y, linear_bias, weight, reduction, ignore_index, size)
             return loss.squeeze(0) if input.ndim == 1 and reduction == "none" else loss

@@ -13,7 +13,7 @@ import numpy as np
 from ..arrays.dtypes import int64
 from ..op import composite
 from ..op.half_precision import in_float32
-from ..op.signature import Reduction
+from ..op.signature import Flag, Reduction
 from .elementwise import clamp_min, minimum, where
 from .reducing import all_must_hold, check_reduction, no_gradient, reduced, takes_size_average
 from .similarity import pairwise_distance
@@ -70,7 +70,7 @@ def multi_margin_loss(
     if weight is not None and weight.dtype is not scores.dtype:
         raise RuntimeError(f"expected scalar type {scores.dtype!r} but found {weight.dtype!r}; convert it with .to(dtype)")
     classes = classes.unsqueeze(1)
-    excess = positive_part(margin - scores.gather(1, classes) + scores)
+    excess = positive_part(float(margin) - scores.gather(1, classes) + scores)
     excess = (excess if p == 1 else excess * excess).scatter(1, classes, 0.0)
     losses = (excess if weight is None else excess * weight[classes]).sum(1) / scores.shape[1]
     return reduced(losses.reshape(target.shape) if input.ndim < 2 else losses, reduction)
@@ -190,11 +190,12 @@ def triplet_margin_with_distance_loss(
     *,
     distance_function: Any = None,
     margin: float = 1.0,
-    swap: bool = False,
+    swap: Flag = False,
     reduction: Reduction = "mean",
 ) -> Tensor:
     """max(0, d(a, p) − d(a, n) + margin) with a distance d that is given: a function of two Tensors."""
-    return _triplet_loss(distance_function or pairwise_distance, anchor, positive, negative, margin, swap, reduction)
+    distance = pairwise_distance if distance_function is None else distance_function
+    return _triplet_loss(distance, anchor, positive, negative, margin, swap, reduction)
 
 
 def _triplet_loss(

@@ -14,7 +14,7 @@ from ..op import Array, Index, composite, elementwise
 from ..op.signature import Reduction
 from .activation import logsigmoid
 from .elementwise import clamp_min, exp, log, square
-from .reducing import all_must_hold, check_reduction, no_gradient, reduced, takes_size_average
+from .reducing import all_must_hold, check_reduction, check_reduction_name, no_gradient, reduced, takes_size_average
 from .special import sigmoid, xlogy
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def binary_cross_entropy(
     reduction: Reduction = "mean",
 ) -> Tensor:
     """−w (y ln p + (1 − y) ln(1 − p)), with each logarithm at least −100, so that no loss is infinite."""
+    no_gradient("binary_cross_entropy", weight=weight)
     if input.shape != target.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is deprecated. Please "
@@ -103,6 +104,7 @@ def binary_cross_entropy_with_logits(
     pos_weight: Tensor | None = None,
 ) -> Tensor:
     """−w (v y ln σ(x) + (1 − y) ln(1 − σ(x))) for logits x, without computing σ: finite for every finite x."""
+    no_gradient("binary_cross_entropy_with_logits", weight=weight, pos_weight=pos_weight)
     if input.shape != target.shape:
         raise ValueError(f"Target size ({target.shape}) must be the same as input size ({input.shape})")
     if not input.is_floating_point():
@@ -112,11 +114,7 @@ def binary_cross_entropy_with_logits(
             f"result type {input.dtype!r} can't be cast to the desired output type {target.dtype!r}: the targets are "
             "probabilities; convert them with .float()"
         )
-    if pos_weight is None:
-        losses = logits_loss(input, target)
-    else:
-        positive = 1 + (pos_weight - 1) * target
-        losses = (1 - target) * input + positive * -logsigmoid(input)
+    losses = logits_loss(input, target) if pos_weight is None else weighted_logits_loss(input, target, pos_weight)
     losses = losses if weight is None else losses * weight
     return reduced(losses.to(target.dtype), reduction)
 
@@ -137,6 +135,24 @@ def logits_loss_grad_x(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
 def logits_loss_grad_y(g: Tensor, x: Tensor) -> Tensor:
     """∂L/∂y = −g x"""
     return -g * x
+
+
+@elementwise(name="binary_cross_entropy_with_logits", public=False, grad_fn="BinaryCrossEntropyWithLogitsBackward0")
+def weighted_logits_loss(xp: Any, x: Array, y: Array, v: Index) -> Array:
+    """−v y ln σ(x) − (1 − y) ln σ(−x) = (1 − y) x + (1 + (v − 1) y) ln(1 + e^−x)"""
+    return (1 - y) * x + (1 + (v - 1) * y) * (xp.maximum(-x, 0) + xp.log1p(xp.exp(-xp.abs(x))))
+
+
+@weighted_logits_loss.grad("x")
+def weighted_logits_loss_grad_x(g: Tensor, x: Tensor, y: Tensor, v: Tensor) -> Tensor:
+    """∂L/∂x = g ((v y + 1 − y) σ(x) − v y)"""
+    return g * ((v * y + 1 - y) * sigmoid(x) - v * y)
+
+
+@weighted_logits_loss.grad("y")
+def weighted_logits_loss_grad_y(g: Tensor, x: Tensor, v: Tensor) -> Tensor:
+    """∂L/∂y = g (ln σ(−x) − v ln σ(x))"""
+    return g * (logsigmoid(-x) - v * logsigmoid(x))
 
 
 @composite(grad_fn="SoftMarginLossBackward0")
@@ -168,14 +184,14 @@ def logistic_loss_grad(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
 @composite
 @takes_size_average
 def multilabel_soft_margin_loss(
-    input: Tensor, target: Tensor, weight: Tensor | None = None, reduction: Reduction = "mean"
+    input: Tensor, target: Tensor | float, weight: Tensor | float | None = None, reduction: Reduction = "mean"
 ) -> Tensor:
     """−Σ_c w_c (y_c ln σ(x_c) + (1 − y_c) ln σ(−x_c)) / C along the last dimension: a mean of binary cross-entropies of logits."""
     losses = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     losses = losses if weight is None else losses * weight
     if not input.ndim:
         raise IndexError("Dimension specified as -1 but tensor has no dimensions: the last one is that of the labels")
-    return reduced(losses.sum(input.ndim - 1) / input.shape[-1], reduction)
+    return reduced(losses.sum(input.ndim - 1) / input.shape[-1], check_reduction_name(reduction))
 
 
 @composite

@@ -74,7 +74,7 @@ def takes_size_average(function: Any = None, *, before: str = "reduce") -> Any:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if len(args) > first or "size_average" in kwargs or "reduce" in kwargs:
-            kwargs, args = signature.bind(*args, **kwargs).arguments, ()
+            kwargs, args = _bound(function, signature, args, kwargs), ()
             size_average, reduce = kwargs.pop("size_average", None), kwargs.pop("reduce", None)
             if size_average is not None or reduce is not None:
                 kwargs["reduction"] = _meant(size_average, reduce)
@@ -83,6 +83,14 @@ def takes_size_average(function: Any = None, *, before: str = "reduce") -> Any:
     made: Any = call
     made.__signature__ = signature
     return made
+
+
+def _bound(function: Any, signature: inspect.Signature, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """All arguments by name."""
+    try:
+        return signature.bind(*args, **kwargs).arguments
+    except TypeError as error:
+        raise TypeError(f"{function.__name__}(): {error}; it takes {', '.join(signature.parameters)}") from None
 
 
 def _with_old_names(signature: inspect.Signature, before: str) -> inspect.Signature:
@@ -111,6 +119,13 @@ def check_reduction(reduction: str) -> str:
     if not isinstance(reduction, str) or reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction; it is 'none', 'mean' or 'sum'")
     return reduction
+
+
+def check_reduction_name(reduction: str) -> str:
+    """As `check_reduction`, in functions that torch writes in Python: what is no text at all is a TypeError there."""
+    if not isinstance(reduction, str):
+        raise TypeError(f"reduction must be the text 'none', 'mean' or 'sum', not {type(reduction).__name__}")
+    return check_reduction(reduction)
 
 
 def in_one_shape(input: Tensor, target: Tensor) -> tuple[Tensor, ...]:

@@ -15,7 +15,7 @@ from ..op.signature import Flag, Reduction
 from .activation import hardtanh
 from .elementwise import abs_ as absolute
 from .elementwise import exp, log, square
-from .reducing import check_reduction, check_weight, in_one_shape, reduced, takes_size_average, weighted
+from .reducing import check_reduction_name, check_weight, in_one_shape, reduced, takes_size_average, weighted
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -31,7 +31,9 @@ def mse_loss(
 ) -> Tensor:
     """w (x − y)²; the mean divides by Σ w."""
     x, y = in_one_shape(input, target)
-    return weighted(squared_error(x, y), weight, input, reduction)
+    if weight is None:
+        return reduced(squared_error(x, y), reduction)
+    return weighted(square(x - y), weight, input, reduction)
 
 
 @elementwise(name="mse_loss", public=False, only="floats")
@@ -130,7 +132,12 @@ def quadratic_then_linear_grad(g: Tensor, x: Tensor, knee: float, scale: float) 
 
 @composite
 def gaussian_nll_loss(
-    input: Tensor, target: Tensor, var: Tensor | float, full: Flag = False, eps: float = 1e-6, reduction: Reduction = "mean"
+    input: Tensor,
+    target: Tensor | float,
+    var: Tensor | float,
+    full: Flag = False,
+    eps: float = 1e-6,
+    reduction: Reduction = "mean",
 ) -> Tensor:
     """½ (ln v + (x − y)² / v) for a normal distribution with mean x and variance v (Nix and Weigend, 1994); `full` adds ½ ln 2π.
 
@@ -138,7 +145,7 @@ def gaussian_nll_loss(
     does not notice.
     """
     v = _variance(var, input)
-    check_reduction(reduction)
+    reduction = check_reduction_name(reduction)
     v = v.clone()
     with no_grad():
         v.clamp_(min=eps)
@@ -182,9 +189,9 @@ def poisson_nll_loss(
 
     `full` adds Stirling's approximation of ln y!, y ln y − y + ½ ln 2πy, where y > 1.
     """
-    reduction = check_reduction(reduction)
+    reduction = check_reduction_name(reduction)
     losses = exp(input) - target * input if log_input else input - target * log(input + eps)
     if full:
         stirling = target * log(target) - target + 0.5 * log(2 * math.pi * target)
-        losses = losses + stirling.masked_fill(target <= 1, 0)
+        losses += stirling.masked_fill(target <= 1, 0)  # in place: the dtype stays
     return reduced(losses, reduction)

@@ -133,6 +133,18 @@ for rows in (None, 1, 2, 10):
 # ---- probabilities ----
 
 
+class weights:
+    """Positive numbers, which get no gradient."""
+
+    is_array = True
+
+    def __init__(self, pattern: str):
+        self.pattern = pattern
+
+    def __call__(self, source: Source, case: dict) -> np.ndarray:
+        return source.rng.uniform(0.1, 3.0, source.shape(self.pattern))
+
+
 def inside(pattern: str) -> dict[str, Any]:
     """Both so far inside [0, 1] that a step of a difference does not leave it: there the loss is refused."""
     return {"x": floats(pattern, 0.1, 0.9), "target": floats(pattern, 0.1, 0.9)}
@@ -158,10 +170,12 @@ pair("bernoulli_slope", slope_by_torch, bernoulli_slope, p=floats("N", among=(1e
 pair("binary_cross_entropy_with_logits", TF.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits,
     x=floats("N C", -40, 40), target=floats("N C", 0, 1), reduction=reduction, smooth={"x": floats("N C")})  # fmt: skip
 pair("binary_cross_entropy_with_logits", TF.binary_cross_entropy_with_logits, F.binary_cross_entropy_with_logits,
-    x=floats("N C"), target=floats("N C", 0, 1), weight=positive("C"), reduction=reduction)  # fmt: skip
+    x=floats("N C"), target=floats("N C", 0, 1), weight=weights("C"), reduction=reduction)  # fmt: skip
+pair("binary_cross_entropy", TF.binary_cross_entropy, F.binary_cross_entropy, x=floats("N C", 0.1, 0.9, specials=False),
+    target=floats("N C", 0.1, 0.9, specials=False), weight=weights("C"), reduction=reduction, smooth=inside("N C"))  # fmt: skip
 pair("binary_cross_entropy_with_logits", lambda x, y, v, **o: TF.binary_cross_entropy_with_logits(x, y, pos_weight=v, **o),
     lambda x, y, v, **o: F.binary_cross_entropy_with_logits(x, y, pos_weight=v, **o),
-    x=floats("N C"), target=floats("N C", 0, 1), pos_weight=positive("C"), reduction=reduction)  # fmt: skip
+    x=floats("N C"), target=floats("N C", 0, 1), pos_weight=weights("C"), reduction=reduction)  # fmt: skip
 pair("kl_div", TF.kl_div, F.kl_div, x=floats("N C", -5, 0), target=floats("N C", 0, 1, ties=True), special=False,
     reduction=of("none", "sum", "mean", "batchmean"), smooth={"target": positive("N C", 1.0)})  # fmt: skip
 pair("kl_div", TF.kl_div, F.kl_div, x=floats("N C", -5, 0), target=floats("N C", -5, 0), special=False,
