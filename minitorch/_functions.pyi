@@ -523,7 +523,7 @@ def frac_(input: Tensor) -> Tensor:
 def gather(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """out[i][j] = x[index[i][j]][j] for dim = 0, and so on: one element of x per element of index."""
 
-def gaussian_nll_loss(input: Tensor, target: Tensor, var: Tensor | float, full: Flag = False, eps: float = 1e-06, reduction: Reduction = 'mean') -> Tensor:
+def gaussian_nll_loss(input: Tensor, target: Tensor | float, var: Tensor | float, full: Flag = False, eps: float = 1e-06, reduction: Reduction = 'mean') -> Tensor:
     """½ (ln v + (x − y)² / v) for a normal distribution with mean x and variance v (Nix and Weigend, 1994); `full` adds ½ ln 2π."""
 
 def ge(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
@@ -812,7 +812,7 @@ def multi_margin_loss(input: Tensor, target: Tensor, p: Any = 1, margin: float =
 def multilabel_margin_loss(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
     """Σ_y Σ_c max(0, 1 − x_y + x_c) / C over the classes y that are right and all c that are not, for scores x (N, C) or (C)."""
 
-def multilabel_soft_margin_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
+def multilabel_soft_margin_loss(input: Tensor, target: Tensor | float, weight: Tensor | float | None = None, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
     """−Σ_c w_c (y_c ln σ(x_c) + (1 − y_c) ln σ(−x_c)) / C along the last dimension: a mean of binary cross-entropies of logits."""
 
 def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -1138,7 +1138,7 @@ def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-06, swap: bool = False, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
     """max(0, d(a, p) − d(a, n) + margin) for rows (N, D) or (D) and d(x, y) = ‖x − y + ε‖_p."""
 
-def triplet_margin_with_distance_loss(anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Any = None, margin: float = 1.0, swap: bool = False, reduction: Reduction = 'mean') -> Tensor:
+def triplet_margin_with_distance_loss(anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Any = None, margin: float = 1.0, swap: Flag = False, reduction: Reduction = 'mean') -> Tensor:
     """max(0, d(a, p) − d(a, n) + margin) with a distance d that is given: a function of two Tensors."""
 
 def triu(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
