@@ -58,6 +58,44 @@ def nobody_attains_an_extreme_that_was_overwritten(lib):
 
 
 @scenario
+def evenly_spaced_numbers_of_half_precision(lib):
+    return [
+        lib.linspace(first, last, n, dtype=dtype)
+        for dtype in (lib.float16, lib.bfloat16)
+        for first, last, n in ((0, 1, 5), (-3, 7, 10), (1e-3, 1e3, 7), (5, -5, 11), (2, 3, 1), (0, 9, 0))
+    ]
+
+
+@scenario
+def a_number_beyond_half_precision_is_infinite(lib):
+    return lib.arange(4).half().xlogy(2**40), lib.ones(2, dtype=lib.bfloat16).xlogy(300)
+
+
+@scenario
+def no_memory_holds_so_many(lib):
+    told, x = [], lib.ones(3)
+    for make in (
+        lambda: lib.zeros(2**45),
+        lambda: lib.ones(2**62),
+        lambda: lib.full((2**45,), 1.0),
+        lambda: lib.arange(2**45),
+        lambda: lib.linspace(0, 1, 2**45),
+        lambda: lib.eye(2**30),
+        lambda: lib.zeros(2**40, 2**40),
+        lambda: x.new_zeros(2**45),
+        lambda: lib.rand(2**45),
+        lambda: lib.randperm(2**45),
+        lambda: x.expand(2**61, 3).contiguous(),
+        lambda: x.repeat(2**61),
+    ):
+        try:
+            make()
+        except Exception as error:
+            told.append(type(error).__name__)
+    return told
+
+
+@scenario
 def logit_at_minus_zero(lib):
     x = lib.tensor([-0.0, 0.0, 1.0, 0.5], requires_grad=True)
     x.logit().sum().backward()
@@ -247,6 +285,8 @@ def indices_before_dtypes(lib):
         lambda: lib.addbmm(lib.ones(1), lib.ones(1, 1), lib.ones(1, 1, dtype=lib.bool)),
         lambda: lib.arange(3, 2, 0.5, dtype=lib.int64),
         lambda: lib.tensor([[True]]).softmax(5),
+        lambda: lib.zeros(0, dtype=lib.bool).median(0),
+        lambda: lib.nn.functional.huber_loss(lib.tensor([1, 2]), lib.tensor([1, 2, 3])),
         lambda: lib.arange(3).index_select(5, lib.tensor([0], dtype=lib.int16)),
         lambda: lib.arange(3).index_fill(5, lib.tensor([0]), float("inf")),
         lambda: lib.ones(3, dtype=lib.uint8).index_fill(0, lib.tensor([0]), -1.5),

@@ -41,6 +41,7 @@ class device:
         name, colon, number = str(type).partition(":")
         if name not in ("cpu", "cuda") or (colon and not number.isdecimal()):
             hint = f"; a dtype has no quotes: minitorch.{name}" if name in dtypes.SCALAR_NAMES else ""
+            hint = "; a GPU is called 'cuda'" if name.lower() in ("gpu", "cuda", "nvidia", "cdua") else hint
             raise RuntimeError(f"Expected one of cpu, cuda device type at start of device string: {type!r}{hint}")
         if colon and index is not None:
             raise RuntimeError(f"type (string) must not include an index because index was passed explicitly: {type}")

@@ -7,6 +7,8 @@ result, so in-place ops refuse it, as torch does. And what a view shows of its b
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from .device import xp_of
@@ -17,6 +19,19 @@ def repeats(array: Any) -> bool:
     if 0 not in array.strides or not array.size:
         return False
     return any(stride == 0 and n > 1 for stride, n in zip(array.strides, array.shape))
+
+
+@contextlib.contextmanager
+def enough_memory() -> Iterator[None]:
+    """What NumPy says of arrays that no memory holds, as the RuntimeError that torch raises."""
+    try:
+        yield
+    except MemoryError as error:
+        raise RuntimeError(f"can't allocate memory: {error}") from None
+    except ValueError as error:
+        if "too big" not in str(error) and "Maximum allowed" not in str(error):
+            raise
+        raise RuntimeError(f"Storage size calculation overflowed: {error}") from None
 
 
 def order_of_a_copy(array: Any) -> str:

@@ -273,7 +273,9 @@ def in_torchs_words(error: Exception, arrays: list) -> Exception:
         return mixed
     if isinstance(error, MemoryError):
         return RuntimeError(f"can't allocate memory: {error}")
-    if "be broadcast" not in str(error):
+    if "too big" in str(error) or "Maximum allowed" in str(error):
+        return RuntimeError(f"Storage size calculation overflowed: {error}")
+    if "be broadcast" not in str(error) or not arrays:
         return error
     shapes = [a.shape for a in arrays]
     for dim in range(max(map(len, shapes))):

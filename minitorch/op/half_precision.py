@@ -20,6 +20,7 @@ from ..arrays.numbers import fitting
 from .declaration import Declaration
 
 FLOAT32 = np.dtype(np.float32)
+EXACT = 256  # integers up to it are numbers of half precision
 
 
 def forward_in_float32(declaration: Declaration) -> Callable:
@@ -44,7 +45,7 @@ def forward_in_float32(declaration: Declaration) -> Callable:
             if i < len(given):  # else it is the default
                 fitting(given[i], half)
         for i in rounded:
-            if i < len(given) and type(given[i]) is float:
+            if i < len(given) and (type(given[i]) is float or (type(given[i]) is int and abs(given[i]) > EXACT)):
                 given[i] = float(half.type(given[i]))
         out = forward(xp, *given, **options)
         if asked is not None and args[asked] is not None:

@@ -108,6 +108,7 @@ def huber_loss(
 def _difference(name: str, x: Tensor, y: Tensor) -> Tensor:
     """x − y, where a bool beside numbers counts as 0 or 1; of floats, one of the two at least."""
     if not (x.is_floating_point() or y.is_floating_point()):
+        x.float() - y.float()  # shapes that do not fit are refused first
         raise NotImplementedError(f'"{name}" not implemented for {x.dtype!r}; convert the input first, e.g. x.float()')
     if x.dtype is not y.dtype and bool_ in (x.dtype, y.dtype):
         return x.to(y.dtype) - y if x.dtype is bool_ else x - y.to(x.dtype)

@@ -190,7 +190,9 @@ def _cannot_expand(old: tuple[int, ...], new: tuple[int, ...]) -> RuntimeError:
             f"expand: the number of sizes provided ({len(new)}) must be greater or equal to the number of dimensions in the "
             f"tensor ({len(old)}).{sizes}"
         )
-    dim = max(d for d in range(-len(old), 0) if old[d] not in (1, new[d]))
+    dim = max((d for d in range(-len(old), 0) if old[d] not in (1, new[d])), default=None)
+    if dim is None:
+        return RuntimeError(f"Storage size calculation overflowed with sizes={list(new)}")
     return RuntimeError(
         f"The expanded size of the tensor ({new[dim]}) must match the existing size ({old[dim]}) at non-singleton dimension "
         f"{len(new) + dim}.{sizes}"

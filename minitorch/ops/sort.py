@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import dtypes
 from ..arrays.layout import copied
 from ..op import Array, composite, op
 from . import ties
@@ -144,8 +143,14 @@ def _at_place(
 def median_along(xp: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     """The lower of the two middle elements along `dim`, and its index; the first nan if there is one."""
     n, axis = _not_empty("median", x, dim), canonical_dim(dim, x.ndim)
+    _no_bools(x)
     nans = (x != x).sum(axis, keepdims=True) if x.ndim else xp.asarray(0)
     return _at_place(xp, x, xp.where(nans > 0, n - nans, (n - 1) // 2), dim, keepdim)
+
+
+def _no_bools(x: Array) -> None:
+    if x.dtype == bool:
+        raise NotImplementedError("\"median\" not implemented for 'Bool'; convert the input first, e.g. x.float()")
 
 
 median_along.grad(to_chosen)
@@ -157,6 +162,7 @@ def median_all(xp: Any, x: Array) -> Array:
     flat = xp.sort(x.reshape(-1))
     if not flat.size:
         return xp.full((), float("nan"), x.dtype)
+    _no_bools(x)
     return xp.where(flat[-1] != flat[-1], flat[-1], flat[(flat.size - 1) // 2])  # nan is the last, and not itself
 
 
@@ -166,8 +172,6 @@ median_all.grad(shared_by_all)
 @composite(out=True)
 def median(input: Tensor, dim: int | None = None, keepdim: bool = False) -> Any:
     """The lower of the two middle elements, of all or along `dim` (with its index)."""
-    if input.dtype is dtypes.bool_ and input.numel():
-        raise NotImplementedError("\"median\" not implemented for 'Bool'; convert the input first, e.g. x.float()")
     if dim is None:
         return median_all(input)
     return median_along(input, dim, keepdim)

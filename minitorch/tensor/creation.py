@@ -310,9 +310,24 @@ def _evenly(name: str, start: Any, end: Any, steps: int, dtype: DType | None, de
         raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'; make it of floats and compare")
     first, last = (float(fitting(x.item() if isinstance(x, Tensor) else x, wanted)) for x in (start, end))
     xp = as_device(device).xp
+    if name == "linspace" and wanted.itemsize == 2 and wanted.kind in "fV" and steps > 1:
+        return wanted, _step_by_step(xp, first, last, steps, wanted)
     if math.isfinite(first) and math.isfinite(last):
         return wanted, xp.linspace(first, last, steps)
     return wanted, xp.full(steps, first if steps == 1 else math.nan)  # ∞ − ∞ wherever one begins to count
+
+
+def _step_by_step(xp: Any, first: float, last: float, steps: int, half: np.dtype) -> Any:
+    """Evenly spaced numbers, each step rounded to half precision, as torch goes: from the first to the middle, from the last back."""
+
+    def rounded(x: Any) -> Any:
+        return xp.asarray(x).astype(half).astype("float64")
+
+    step = rounded(rounded(last - first) / rounded(float(steps - 1)))
+    places = xp.arange(steps, dtype="float64")
+    forth = rounded(first + rounded(step * rounded(places)))
+    back = rounded(last - rounded(step * rounded(steps - 1 - places)))
+    return xp.where(places < steps // 2, forth, back)
 
 
 @makes

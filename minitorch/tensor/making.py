@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from ..arrays.memory import enough_memory
 from ..op.declaration import with_out
 from ..op.out import write_out
 from ..op.signature import checked
@@ -35,7 +36,8 @@ def makes(function: Function) -> Function:
             args = (kwargs.pop("size"),)
         if pin_memory:
             raise RuntimeError(f"{function.__name__}(): there is no page-locked memory here; leave pin_memory away")
-        return made(*args, **kwargs) if out is None else write_out(made, out, "computes", args, kwargs)
+        with enough_memory():
+            return made(*args, **kwargs) if out is None else write_out(made, out, "computes", args, kwargs)
 
     call.__signature__ = with_out(inspect.signature(function))  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]

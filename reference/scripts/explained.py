@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from .compare import LIBRARIES, Difference, array_of, compare, gradient, precision
+from .compare import LIBRARIES, Difference, array_of, compare, gradient, leaf, precision
 
 # What torch says where it stumbles over itself, or over how it happens to store things: the other library cannot but differ.
 TORCHS_OWN = {
@@ -72,7 +72,8 @@ TWO_MISTAKES = [
     ("same number of dimensions|must match except in dimension", "can't be cast"),
     ("appears multiple times", "non-zero size"),
     ("normalisation divides", "could not infer output dtype"),
-    ("put_", "created in (no_grad|inference) mode"),
+    ("index \\d+ is out of bounds", "shape mismatch: value tensor"),
+    (".", "^A view was created in (no_grad|inference) mode and its base"),  # whose history torch asks for first
     ("'weight' must be 2-D", "has no dimensions"),  # torch's derivative, if one is wanted, asks for the sizes first
     ("Dimension out of range|out of bounds", "invalid combination"),  # a positional dim beside stable=
     ("division by zero", "second time|inplace operation"),  # which node of a backward comes first
@@ -252,7 +253,7 @@ def sends_zeros(case: Case) -> bool:
     """Whether what requires grad on one side only has a derivative there that is 0 wherever it leads, or one that nobody can ask for."""
     side = 0 if case.difference.ours is True else 1
     library, t = LIBRARIES[side], case.where[side]
-    if getattr(t, "grad_fn", None) is None or not t.is_floating_point():
+    if not hasattr(t, "is_floating_point") or leaf(t) is not False or not t.is_floating_point():
         return False
     leaves, waiting, seen = [], [t.grad_fn], set()
     while waiting:
@@ -320,6 +321,10 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
     ("torch's vmap asks for the dimensions of what has none",
      lambda c: c.errors[0] is None and c.says(r"func\.(jac|hess)") and "Dimension" in str(c.errors[1]) and any(e.shape == () for e in c.before)),
     # ---- writes
+    ("torch reads what it has written where an operand lies in the memory that is written to; here all is read before",
+     lambda c: c.what == "values" and c.computed and c.says(r"_\(|[-+*/%&|]= |\] = ") and c.shared),
+    ("torch takes an array of NumPy's for memory that no other tensor shares",
+     lambda c: c.errors[1] is None and "memory location" in str(c.errors[0]) and c.said("numpy")),
     ("out= is an operand too: torch gives it its new shape before it reads",
      lambda c: c.says("out=") and c.shared and c.what in ("values", "shape", "raised", "raised another type", "stride()")),
     ("memory that grows takes all its views with it in torch",
