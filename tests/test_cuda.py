@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from test_layers import INITS
+from test_init import OF_A_MATRIX
 
 import minitorch
 from minitorch import nn
@@ -227,7 +227,7 @@ def test_copies_cross_devices() -> None:
     assert fresh.running_mean.is_cuda and np.array_equal(fresh.running_mean.cpu().numpy(), trained.running_mean.numpy())
 
 
-@pytest.mark.parametrize(("name", "options"), INITS)
+@pytest.mark.parametrize(("name", "options"), OF_A_MATRIX)
 def test_initialisations(name: str, options: dict[str, Any]) -> None:
     made = []
     for device in ("cpu", "cuda"):

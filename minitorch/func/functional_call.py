@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ..nn import Module
+from ..nn import DataParallel, Module
 from ..tensor import Tensor
 
 
@@ -26,25 +26,26 @@ def functional_call(
 
     parameter_and_buffer_dicts: a dict or several with different keys. args: a tuple, or one argument.
     tie_weights: a tensor that the module holds under several names is replaced under all of them.
-    strict: every name must be given, and no other.
+    strict: every name must be given, and no other. A buffer that the module assigns anew is the new one in the dict afterwards.
 
     >>> lin = minitorch.nn.Linear(2, 1)
     >>> functional_call(lin, {"weight": minitorch.ones(1, 2), "bias": minitorch.zeros(1)}, minitorch.ones(2))
     tensor([2.])
     """
-    tensors = _one_dict(parameter_and_buffer_dicts)
-    if tie_weights:
-        tensors = _tied(module, tensors)
+    if isinstance(module, DataParallel):
+        raise RuntimeError("The stateless API can't be used with nn.DataParallel module: call it on the `.module` inside")
+    given = _one_dict(parameter_and_buffer_dicts)
+    tensors = _tied(module, given) if tie_weights else given
     if strict:
         _check_keys(module, tensors)
     args = () if args is None else args if isinstance(args, tuple) else (args,)
-    with _holding(module, tensors):
+    with _holding(module, tensors, given):
         return module(*args, **(kwargs or {}))
 
 
 def _one_dict(dicts: Any) -> dict[str, Any]:
     if isinstance(dicts, dict):
-        return dict(dicts)
+        return dicts
     if not isinstance(dicts, Sequence):
         raise ValueError(
             f"Expected parameter_and_buffer_dicts to be a dict, or a list/tuple of dicts, but got {type(dicts).__name__}"
@@ -95,20 +96,24 @@ def _check_keys(module: Module, tensors: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
-def _holding(module: Module, tensors: dict[str, Any]) -> Iterator[None]:
-    """In this block, `tensors` are in the registers; what the module writes to its buffers is written to them."""
-    changed: list[tuple[dict, str, Any]] = []
+def _holding(module: Module, tensors: dict[str, Any], given: dict[str, Any]) -> Iterator[None]:
+    """In this block, `tensors` are in the registers; what the module writes to its buffers is written to them.
+
+    What it assigns in their place is in `given` afterwards.
+    """
+    changed: list[tuple[dict, str, str, Any]] = []
     try:
         for path, tensor in tensors.items():
             if tensor is not None and not isinstance(tensor, Tensor):
                 raise TypeError(f"{path}: {tensor!r} is not an instance of minitorch.Tensor")
             owner_path, _, name = path.rpartition(".")
             register = _register(module.get_submodule(owner_path), name)
-            changed.append((register, name, register.get(name, _ABSENT)))
+            changed.append((register, name, path, register.get(name, _ABSENT)))
             register[name] = tensor
         yield
     finally:
-        for register, name, before in reversed(changed):
+        given.update({path: register[name] for register, name, path, _ in changed if path in given and name in register})
+        for register, name, _, before in reversed(changed):
             if before is _ABSENT:
                 register.pop(name, None)
             else:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from ..arrays import dtypes
 from ..arrays.device import has_kernels
 from ..autograd.grad_mode import no_grad
-from ..op import Array, Index, composite, op
+from ..op import Array, Index, composite, named, op
 from ..op.signature import Dims, Sizes, checked
-from .dims import as_ints
+from .dims import as_ints, canonical_dim
 from .elementwise import clamp_min, rsqrt
 from .index import narrow
 from .pad import constant_pad_nd
@@ -377,3 +377,35 @@ def windows(x: Tensor, before: int, after: int) -> Tensor:
 def normalize(input: Tensor, p: float | str | None = 2.0, dim: Dims | None = 1, eps: float = 1e-12) -> Tensor:
     """x / max(‖x‖_p, ε) along `dim`."""
     return input / clamp_min(input.norm(p, dim, keepdim=True), eps)
+
+
+# ---- weights of a given length ----
+
+
+@composite
+def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
+    """The norms ‖v‖ over all dimensions but `dim`, which are kept with size 1; one norm of all if `dim` is −1
+
+    >>> minitorch.norm_except_dim(minitorch.tensor([[3.0, 4.0], [0.0, 1.0]]))
+    tensor([[5.],
+            [1.]])
+    """
+    if dim == -1:
+        return v.norm(pow)
+    if not v.ndim:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    dim = canonical_dim(dim, v.ndim)
+    size = v.shape[dim]
+    return v.transpose(0, dim).reshape(size, -1).norm(pow, 1).view([size if d == dim else 1 for d in range(v.ndim)])
+
+
+def weight_norm_by(v: Tensor, g: Tensor, dim: int = 0) -> Tensor:
+    """g · v / ‖v‖, the norms over all dimensions but `dim` (Salimans and Kingma, 2016)"""
+    return (_as_one_op if dim in (0, v.ndim - 1) else _scaled_to)(v, g, dim)
+
+
+def _scaled_to(v: Tensor, g: Tensor, dim: int) -> Tensor:
+    return v * (g / norm_except_dim(v, 2, dim))
+
+
+_as_one_op = named(_scaled_to, "WeightNormInterfaceBackward0")
