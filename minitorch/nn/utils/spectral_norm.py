@@ -183,7 +183,7 @@ def remove_spectral_norm(module: T_module, name: str = "weight") -> T_module:
     return module
 
 
-def _key_of(hooks: dict[int, Any], kind: type, name: str) -> int | None:
+def _key_of(hooks: dict[int, Any], kind: Any, name: str) -> int | None:
     """The key of the hook of that kind for the parameter `name`, or None."""
     for key, hook in hooks.items():
         hook = hook.hook if isinstance(hook, WithoutModule) else hook
