@@ -91,6 +91,23 @@ def parameters_of(sizes: tuple[int, ...]) -> list[np.ndarray]:
     return [p for w in weights for p in (w, np.zeros(len(w), np.float32))]
 
 
+def lstm_step(library: Any) -> Work:
+    """A training step of an LSTM(32 → 64) on 32 sequences of 32 steps, with SGD."""
+    library.manual_seed(0)
+    net = library.nn.LSTM(32, 64)
+    optimizer = library.optim.SGD(net.parameters(), lr=0.1)
+    x, target = library.randn(32, 32, 32), library.randn(32, 32, 64)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = library.nn.functional.mse_loss(net(x)[0], target)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
 def numpy_step(sizes: tuple[int, ...], batch: int) -> Work:
     """The same step by hand: no graph, no tensors, the derivative written out."""
     parameters = parameters_of(sizes)
@@ -257,6 +274,7 @@ ROWS = [
     step_row((4, 16, 16, 3), 16, 0.6),
     step_row((64, 128, 128, 10), 64, 0.8),
     step_row(LARGE, 128, 1.0),
+    Row("training step LSTM 32-64, 32 steps, batch 32, SGD", lstm_step, 1.2),
     Row("softmax(gelu(layer_norm(x))), 4096 × 1024", softmax_gelu_norm, 1.5),
     Row("matrix product, 512 × 512", matmul),
     Row("a million uniform numbers", partial(draws, function="rand"), 3.0),

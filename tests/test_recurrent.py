@@ -160,6 +160,19 @@ def test_nets_on_packed_sequences(nr: int, is_sorted: bool, given: bool) -> None
     assert_same(run)
 
 
+@scenarios.add
+def gradients_of_some_outputs_alone(lib):
+    """Of the last states, or of the output: what the others send back is nothing, not zeros."""
+    found = []
+    for net in nets(lib):
+        x = rows(lib, 3, 2, 2).requires_grad_()
+        lib.manual_seed(1)
+        out, hidden = net(x)
+        for root in (out, *(hidden if isinstance(hidden, tuple) else (hidden,))):
+            found.append(lib.autograd.grad((root**2).sum(), [x, *net.parameters()], retain_graph=True, allow_unused=True))
+    return found
+
+
 # ---- weights ----
 
 

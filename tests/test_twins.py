@@ -134,6 +134,15 @@ def attending(draw: Draw) -> dict:
             "fused": fused}  # fmt: skip
 
 
+def in_steps(draw: Draw) -> dict:
+    """A packed sequence, forward or backward in time."""
+    sizes = sorted((draw.size() for _ in range(draw.size())), reverse=True)
+    N, H = sizes[0], draw.size()
+    states = {state: draw.numbers(N, H, special=False) for state in "hc"}
+    return {"pre": draw.numbers(sum(sizes), 4 * H), **states, "w_hh": draw.numbers(4 * H, H, special=False), "w_hr": None,
+            "sizes": tuple(sizes), "reverse": draw.one_of(False, True)}  # fmt: skip
+
+
 CALLS: dict[str, Callable[[Draw], dict]] = {
     "softmax": in_rows,
     "log_softmax": in_rows,
@@ -144,6 +153,7 @@ CALLS: dict[str, Callable[[Draw], dict]] = {
     "linear": joined,
     "cross_entropy": classified,
     "attention": attending,
+    "lstm_layer": in_steps,
 }
 
 

@@ -95,9 +95,12 @@ def by_twin(
     picks = [twin.of.index(n) for n in wanted]
 
     def run(grads: list, saved: Sequence) -> list | None:
-        if grads[0] is None or not shortcuts.enabled:
+        if not shortcuts.enabled:
             return None
-        found = call(xp_of(grads[0]), grads, saved)
+        g = grads[0]
+        if g is None:  # of several outputs, another one has a gradient
+            g = next(each for each in grads if each is not None)
+        found = call(xp_of(g), grads, saved)
         if found is None:
             return None
         several = found if isinstance(found, tuple) else (found,)

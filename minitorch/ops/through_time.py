@@ -67,8 +67,14 @@ def _either(g: Tensor | None, like: Tensor) -> Tensor:
 
 
 def _sum(*gradients: Tensor | None) -> Any:
-    """The sum of the gradients that came; 0 if none did."""
-    return sum(g for g in gradients if g is not None)
+    """The sum of the gradients that came; None if none did."""
+    came = [g for g in gradients if g is not None]
+    return sum(came[1:], came[0]) if came else None
+
+
+def _at(g: Tensor | None, rows: slice) -> Any:
+    """Some rows of a gradient, 0 where none came."""
+    return 0 if g is None else g[rows]
 
 
 # ---- LSTM ----
@@ -101,9 +107,9 @@ def lstm_layer(
         _activate(xp, gate, half, rest)
         xp.multiply(f[rows], c[:n], out=cell)
         cell += i[rows] * u[rows]
-        state = o[rows] * xp.tanh(cell)
-        states[rows] = state if w_hr is None else blas.matmul(xp, state, w_hr.T)
-        h, c = _stays(xp, states[rows], h), _stays(xp, cell, c)
+        new = o[rows] * xp.tanh(cell)
+        states[rows] = new = new if w_hr is None else blas.matmul(xp, new, w_hr.T)
+        h, c = _stays(xp, new, h), _stays(xp, cell, c)
     return _shaped(states, pre), h.copy(), c.copy(), states, cells, gates
 
 
@@ -139,12 +145,12 @@ def lstm_layer_grad(
     dh, dc = _either(g_h_n, h), _either(g_c_n, c)
     of_pre, of_h = [], []
     for rows, n in steps[::-1]:
-        dh_t = dh[:n] + (g if isinstance(g, int) else g[rows])
+        dh_t = dh[:n] + _at(g, rows)
         of_h.append(dh_t)
         do = dh_t if w_hr is None else mm(dh_t, w_hr)
-        dc_t = dc[:n] + do * by_c[rows] + (0 if g_cells is None else g_cells[rows])
+        dc_t = dc[:n] + do * by_c[rows] + _at(g_cells, rows)
         d = cat([dc_t * u[rows], dc_t * c_before[rows], dc_t * i[rows], do * tanh_c[rows]], 1)
-        d = (d if g_gates is None else d + g_gates[rows]) * slopes[rows]
+        d = (d + _at(g_gates, rows)) * slopes[rows]
         of_pre.append(d)
         dh, dc = _with(mm(d, w_hh), dh), _with(dc_t * f[rows], dc)
     d = _in_rows(of_pre[::-1], steps)
@@ -214,22 +220,17 @@ def gru_layer_grad(
     before = _before(h, states, steps)
     r, z, u = (gates[:, k * H : (k + 1) * H] for k in range(3))
     r_slope, z_slope, u_slope = r * (1 - r), z * (1 - z), 1 - u * u
-    if g_gates is not None:
-        g_r, g_z, g_u = (g_gates[:, k * H : (k + 1) * H] for k in range(3))
+    g_r, g_z, g_u = (None if g_gates is None else g_gates[:, k * H : (k + 1) * H] for k in range(3))
     g = _sum(None if g is None else reshape(g, states.shape), g_states)
     dh = _either(g_h_n, h)
     of_pre, of_m = [], []
     for rows, n in steps[::-1]:
-        dh_t = dh[:n] + (g if isinstance(g, int) else g[rows])
-        dz, du = dh_t * (before[rows] - u[rows]), dh_t * (1 - z[rows])
-        if g_gates is not None:
-            dz, du = dz + g_z[rows], du + g_u[rows]
-        du = du * u_slope[rows]
-        dr = du * inner[rows] + (0 if g_gates is None else g_r[rows])
-        dm = du * r[rows] + (0 if g_inner is None else g_inner[rows])
-        dr, dz = dr * r_slope[rows], dz * z_slope[rows]
+        dh_t = dh[:n] + _at(g, rows)
+        dz = (dh_t * (before[rows] - u[rows]) + _at(g_z, rows)) * z_slope[rows]
+        du = (dh_t * (1 - z[rows]) + _at(g_u, rows)) * u_slope[rows]
+        dr = (du * inner[rows] + _at(g_r, rows)) * r_slope[rows]
         of_pre.append(cat([dr, dz, du], 1))
-        of_m.append(cat([dr, dz, dm], 1))
+        of_m.append(cat([dr, dz, du * r[rows] + _at(g_inner, rows)], 1))
         dh = _with(mm(of_m[-1], w_hh) + dh_t * z[rows], dh)
     dm = _in_rows(of_m[::-1], steps)
     return reshape(_in_rows(of_pre[::-1], steps), pre_shape), dh, mm(t(dm), before), sum_(dm, 0)
@@ -284,7 +285,7 @@ def rnn_layer_grad(
     g = _sum(None if g is None else reshape(g, states.shape), g_states)
     dh, of_pre = _either(g_h_n, h), []
     for rows, n in steps[::-1]:
-        dh_t, state = dh[:n] + (g if isinstance(g, int) else g[rows]), states[rows]
+        dh_t, state = dh[:n] + _at(g, rows), states[rows]
         of_pre.append(relu_grad(dh_t, state) if relu else dh_t * (1 - state * state))
         dh = _with(mm(of_pre[-1], w_hh), dh)
     d = _in_rows(of_pre[::-1], steps)

@@ -4,6 +4,6 @@ Large arrays are taken in blocks by several threads (`blocks.py`), small ones in
 the op, or the optimizer, that it stands in for. Read next: `softmax.py`.
 """
 
-from . import attention, cross_entropy, gelu, linear, norm, optim, pooling, relu, softmax
+from . import attention, cross_entropy, gelu, linear, norm, optim, pooling, recurrent, relu, softmax
 
-__all__ = ["attention", "cross_entropy", "gelu", "linear", "norm", "optim", "pooling", "relu", "softmax"]
+__all__ = ["attention", "cross_entropy", "gelu", "linear", "norm", "optim", "pooling", "recurrent", "relu", "softmax"]
