@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from ..arrays import dtypes
+from ..arrays.device import must_hold
 from ..op import Array, Index, composite, op
 from .elementwise import clamp_min, where
 from .gather import embedding, gather, index_add
@@ -120,14 +123,20 @@ def _check_bags(
             f"padding_idx must be within the number of embeddings, {-len(weight)} through {len(weight) - 1}, but got {padding_idx}"
         )
     check_bounds(indices._array, len(weight), 0, RuntimeError, lowest=0)
-    if not len(offsets) or offsets.is_cuda:  # a look at them would make the host wait; torch does not look either
-        return
-    if int(offsets[0]) != 0:
-        raise RuntimeError(f"offsets[0] has to be 0, where the first bag begins; got {int(offsets[0])}")
-    if int(offsets[-1]) > len(indices):
-        raise RuntimeError(
-            f"offsets[-1] can not be greater than input's length {len(indices)} but got offsets[-1] of {int(offsets[-1])}"
-        )
+    if len(offsets):
+        _check_offsets(offsets._array, len(indices))
+
+
+def _check_offsets(offsets: Array, n: int) -> None:
+    first = "offsets[0] has to be 0, where the first bag begins"
+    last = f"offsets[-1] can not be greater than input's length {n}"
+    if type(offsets) is not np.ndarray:  # noted, and raised when the host waits for the GPU
+        must_hold(offsets[0] == 0, RuntimeError, first)
+        must_hold(offsets[-1] <= n, RuntimeError, last)
+    elif offsets[0] != 0:
+        raise RuntimeError(f"{first}; got {offsets[0]}")
+    elif offsets[-1] > n:
+        raise RuntimeError(f"{last}, but got {offsets[-1]}")
 
 
 def _check_factors(weight: Tensor, indices: Tensor, mode: int, factors: Tensor) -> None:

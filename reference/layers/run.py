@@ -47,6 +47,8 @@ def worst_error(row: Row, draw: Any, dtype: str = "float64", libraries: tuple[An
     seed = draw(st.integers(0, 2**32 - 1), label="seed")
     rng = np.random.default_rng(seed)
     options = draw(row.options, label="options")
+    if libraries[0] is not minitorch and 0 < options.get("dropout", 0) < 1:  # a GPU draws other numbers
+        options = {**options, "dropout": 0.0}
     inputs = row.inputs(draw, rng, options)
     ours, theirs = (Run(row, lib, options, inputs, dtype, seed) for lib in libraries)
     about = f"{row.name}({options}) on {[getattr(x, 'shape', x) for x in inputs]}"

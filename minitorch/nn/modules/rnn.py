@@ -445,6 +445,7 @@ class RNNCell(RNNCellBase):
         self.nonlinearity = nonlinearity
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
+        self._check_dims(input, hx)
         cells = {"tanh": minitorch.rnn_tanh_cell, "relu": minitorch.rnn_relu_cell}  # type: ignore[attr-defined]
         if self.nonlinearity not in cells:
             raise RuntimeError(f"Unknown nonlinearity: {self.nonlinearity}; there are tanh and relu")
