@@ -145,3 +145,38 @@ def schemas(name: str) -> list[Any]:
     packet = getattr(torch.ops.aten, name)
     forms = [getattr(packet, form)._schema.arguments for form in packet.overloads() if not form.endswith("out")]
     return [form for form in forms if not any(a.name in ("out", "names") for a in form)]
+
+
+# ---- torch has no public name in these places that is not here, but for some that are listed ----
+
+NOT_HERE = {
+    "nn": {},
+    "nn.functional": {
+        "what that file keeps for itself": """BroadcastingList1 BroadcastingList2 BroadcastingList3
+            GRID_SAMPLE_INTERPOLATION_MODES GRID_SAMPLE_PADDING_MODES assert_int_or_pair boolean_dispatch handle_torch_function
+            has_torch_function has_torch_function_unary has_torch_function_variadic reproducibility_notes sparse_support_notes
+            tf32_notes Tensor""",
+        "products of tensors of 8 bits, or of ragged groups, for GPUs alone": """ScalingType SwizzleType grouped_mm scaled_grouped_mm
+            scaled_mm""",
+    },
+    "nn.init": {},
+    "nn.parameter": {},
+    "nn.utils": {},
+    "nn.utils.rnn": {"what that file keeps for itself": "bind copy_method_params"},
+    "optim": {"there are no sparse tensors": "SparseAdam", "for torch's exporter": "swap_in_optimizer_params_and_state"},
+    "optim.lr_scheduler": {"what that file keeps for itself": "EPOCH_DEPRECATION_WARNING Optimizer Tensor inf"},
+    "optim.swa_utils": {},
+}
+
+
+@pytest.mark.parametrize("place", NOT_HERE)
+def test_every_public_name_is_here_or_said_not_to_be(place: str) -> None:
+    theirs, ours = reach(torch, place), reach(minitorch, place)
+    own = {n for n, thing in vars(theirs).items() if n[0] != "_" and n != "TYPE_CHECKING" and is_torchs_own(thing)}
+    missing = {name for name in own if not hasattr(ours, name)}
+    assert missing == {name for names in NOT_HERE[place].values() for name in names.split()}
+
+
+def is_torchs_own(thing: Any) -> bool:
+    """Whether it is no module, and nothing that a file has imported from elsewhere."""
+    return not inspect.ismodule(thing) and getattr(thing, "__module__", "torch").startswith("torch")
