@@ -49,6 +49,7 @@ from .autograd.grad_mode import (
 from .nn.functional import celu_, rrelu_, selu_, threshold_
 from .op import registry as _registry
 from .ops.about import detach, is_nonzero, is_tensor, result_type
+from .ops.by_number import BY_NUMBER as _by_number
 from .random import (
     Generator,
     default_generator,
@@ -90,6 +91,7 @@ from .tensor.random import (
 
 # Every public op and composite function, under torch's name: `minitorch.exp`, `minitorch.softmax`, …
 globals().update({_name: _thing for _name, _thing in _registry.items() if _name not in globals()})
+globals().update(_by_number)  # `minitorch.kl_div`: losses whose reduction is a number here
 globals().update(_functions_in_place)  # `minitorch.exp_`: the methods as functions
 
 if _typing.TYPE_CHECKING:  # they are known to type checkers and editors by a stub that `python -m reference stubs` writes

@@ -228,8 +228,8 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
 def binary_cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
     """−w (y ln p + (1 − y) ln(1 − p)), with each logarithm at least −100, so that no loss is infinite."""
 
-def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', pos_weight: Tensor | None = None) -> Tensor:
-    """−w (v y ln σ(x) + (1 − y) ln(1 − σ(x))) for logits x, without computing σ: finite for every finite x."""
+def binary_cross_entropy_with_logits(input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None, reduction: int = 0) -> Tensor:
+    """−w (v y ln σ(x) + (1 − y) ln(1 − σ(x))) for logits x, without computing σ: finite for every finite x. The reduction is a number: 0 none, 1 the mean, 2 the sum."""
 
 def bincount(input: Tensor, weights: Tensor | None = None, minlength: int = 0) -> Tensor:
     """How often each of 0, 1, 2, … occurs in a vector, or the sum of the weights there."""
@@ -354,8 +354,8 @@ def cosh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def cosh_(input: Tensor) -> Tensor:
     """cosh x"""
 
-def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
-    """1 − cos(x₁, x₂) where y is 1, max(0, cos(x₁, x₂) − margin) where it is −1, for rows (N, D) and y (N), or (D) and y ()."""
+def cosine_embedding_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, reduction: int = 0) -> Tensor:
+    """1 − cos(x₁, x₂) where y is 1, max(0, cos(x₁, x₂) − margin) where it is −1, for rows (N, D) and y (N), or (D) and y (). The reduction is a number: 0 none, 1 the mean, 2 the sum."""
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-08) -> Tensor:
     """⟨x₁, x₂⟩ / (max(‖x₁‖, ε) max(‖x₂‖, ε)) along `dim`"""
@@ -366,8 +366,8 @@ def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
 def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, ignore_index: int = -100, reduce: Flag | None = None, reduction: Reduction = 'mean', label_smoothing: float = 0.0) -> Tensor:
     """−ln softmax(x)_y of logits x (N, C, …) at classes y (N, …) (int64), or −Σ_c q_c ln p_c for probabilities q like x."""
 
-def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sizes, target_lengths: Tensor | Sizes, blank: int = 0, reduction: Reduction = 'mean', zero_infinity: bool = False) -> Tensor:
-    """−ln Σ of the probabilities of all alignments of each target with its input (Graves et al., 2006); `log_probs` (T, N, C) or (T, C)."""
+def ctc_loss(log_probs: Tensor, targets: Tensor, input_lengths: Tensor | Sizes, target_lengths: Tensor | Sizes, blank: int = 0, reduction: int = 0, zero_infinity: bool = False) -> Tensor:
+    """−ln Σ of the probabilities of all alignments of each target with its input (Graves et al., 2006); `log_probs` (T, N, C) or (T, C). The reduction is a number: 0 none, 1 the mean, 2 the sum."""
 
 class _cummax(NamedTuple):
     values: Tensor
@@ -575,8 +575,8 @@ def hardtanh(input: Tensor, min_val: float = -1.0, max_val: float = 1.0) -> Tens
 def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Tensor:
     """0 below 0, 1 above 0, and b at a = 0"""
 
-def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
-    """x where y is 1, max(0, margin − x) where it is −1, and their sum elsewhere."""
+def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 0) -> Tensor:
+    """x where y is 1, max(0, margin − x) where it is −1, and their sum elsewhere. The reduction is a number: 0 none, 1 the mean, 2 the sum."""
 
 def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """The tensors beside each other: along dimension 1, or 0 for vectors."""
@@ -638,8 +638,8 @@ def isneginf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def isposinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """x is +∞"""
 
-def kl_div(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', log_target: bool = False) -> Tensor:
-    """q (ln q − x) for log-probabilities x and probabilities q (their logarithms with log_target)."""
+def kl_div(input: Tensor, target: Tensor, reduction: int = 0, *, log_target: bool = False) -> Tensor:
+    """q (ln q − x) for log-probabilities x and probabilities q (their logarithms with log_target). The reduction is a number: 0 none, 1 the mean, 2 the sum."""
 
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """The Kronecker product: every element of a times all of b, as blocks."""
@@ -741,8 +741,8 @@ def lstm_cell(input: Tensor, hx: Sequence[Tensor], w_ih: Tensor, w_hh: Tensor, b
 def lt(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a < b"""
 
-def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
-    """max(0, −y (x₁ − x₂) + margin): x₁ should be larger where y is 1, x₂ where it is −1."""
+def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, reduction: int = 0) -> Tensor:
+    """max(0, −y (x₁ − x₂) + margin): x₁ should be larger where y is 1, x₂ where it is −1. The reduction is a number: 0 none, 1 the mean, 2 the sum."""
 
 def masked_fill(input: Tensor, mask: Tensor, value: Tensor | Number) -> Tensor:
     """x with `value` (a number or 0-d tensor) where the mask is True; x and mask broadcast."""
@@ -888,8 +888,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
 def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     """out[c r² + i r + j, h, w] = x[c, h r + i, w r + j]: (…, C, H r, W r) → (…, C r², H, W), r = downscale_factor"""
 
-def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool = True, full: bool = False, size_average: Flag | None = None, eps: float = 1e-08, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
-    """eˣ − y x for the logarithm x of an expected count, or x − y ln(x + ε) for the count itself (`log_input=False`)."""
+def poisson_nll_loss(input: Tensor, target: Tensor, log_input: bool, full: bool, eps: float, reduction: int) -> Tensor:
+    """eˣ − y x for the logarithm x of an expected count, or x − y ln(x + ε) for the count itself (`log_input=False`). The reduction is a number: 0 none, 1 the mean, 2 the sum."""
 
 def polygamma(n: int, input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """ψ⁽ⁿ⁾(x), the n-th derivative of digamma."""
@@ -1139,8 +1139,8 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The lower triangle of x: elements above the `diagonal`-th diagonal become 0."""
 
-def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-06, swap: bool = False, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
-    """max(0, d(a, p) − d(a, n) + margin) for rows (N, D) or (D) and d(x, y) = ‖x − y + ε‖_p."""
+def triplet_margin_loss(anchor: Tensor, positive: Tensor, negative: Tensor, margin: float = 1.0, p: float = 2, eps: float = 1e-06, swap: bool = False, reduction: int = 0) -> Tensor:
+    """max(0, d(a, p) − d(a, n) + margin) for rows (N, D) or (D) and d(x, y) = ‖x − y + ε‖_p. The reduction is a number: 0 none, 1 the mean, 2 the sum."""
 
 def triplet_margin_with_distance_loss(anchor: Tensor, positive: Tensor, negative: Tensor, *, distance_function: Any = None, margin: float = 1.0, swap: Flag = False, reduction: Reduction = 'mean') -> Tensor:
     """max(0, d(a, p) − d(a, n) + margin) with a distance d that is given: a function of two Tensors."""

@@ -152,7 +152,7 @@ EXCUSES = [
         "of two mistakes the dtype of the target is told first",
     ),
     Excuse(
-        "(F.)?(cross_entropy|kl_div|cosine_similarity|instance_norm|poisson_nll_loss|multilabel_soft_margin_loss)|"
+        "(F.)?(cross_entropy|kl_div|cosine_similarity|instance_norm|(poisson|gaussian)_nll_loss|multilabel_soft_margin_loss)|"
         "nn.(BCE|CrossEntropy|KL|Poisson|MultiLabelSoft).*|einsum",
         DIFFERENT,
         r"float32|torch\.(ones|tensor)",

@@ -15,6 +15,7 @@ from typing import Any
 
 import minitorch
 from minitorch.op import Op, registry
+from minitorch.ops.by_number import BY_NUMBER
 from minitorch.tensor.functions import FUNCTIONS
 
 STUB = Path(minitorch.__file__).with_name("_functions.pyi")
@@ -52,7 +53,7 @@ def stub() -> str:
 def is_from_the_registry(name: str) -> bool:
     """Whether `minitorch.<name>` is made where type checkers do not see it: by its own name or as a second one."""
     thing = getattr(minitorch, name)
-    made = name in FUNCTIONS or (callable(thing) and registry.get(first_name(thing)) is thing)
+    made = name in FUNCTIONS or name in BY_NUMBER or (callable(thing) and registry.get(first_name(thing)) is thing)
     return made and not name.startswith("_")
 
 

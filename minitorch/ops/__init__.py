@@ -8,6 +8,7 @@ from . import (
     about,
     activation,
     attention,
+    by_number,
     class_loss,
     compare,
     convolution,
@@ -53,7 +54,7 @@ from . import (
 tell_derivatives()
 
 __all__ = [
-    "about", "activation", "attention", "class_loss", "compare", "convolution", "ctc", "distance", "division",
+    "about", "activation", "attention", "by_number", "class_loss", "compare", "convolution", "ctc", "distance", "division",
     "dropout", "einsum", "elementwise", "embedding_bag", "extremes", "fold", "gather", "grid", "index", "inplace",
     "linear_cross_entropy", "margin_loss", "masked", "matmul", "mixing", "normalize", "pad", "pooling",
     "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss", "repeat", "resample", "sampling",

@@ -6,12 +6,15 @@ is compared in `tests/test_ctc.py`.
 
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import torch
 from torch.nn import functional as TF
 
+import minitorch
 from minitorch.nn import functional as F
 
 from ..strategies import Source, booleans, floats, of
@@ -57,6 +60,25 @@ def loss(functional: Any) -> Callable[..., Any]:
     return call
 
 
+def at_the_top(library: Any) -> Any:
+    """A library whose ctc_loss is that of its top level."""
+    return types.SimpleNamespace(ctc_loss=library.ctc_loss, log_softmax=library.nn.functional.log_softmax)
+
+
+pair(
+    "ctc_loss",
+    loss(at_the_top(torch)),
+    loss(at_the_top(minitorch)),
+    x=floats("5 N 4", specials=False),
+    input_lengths=lengths(lambda case: 5),
+    target_lengths=lengths(lambda case: LONGEST),
+    blank=of(0, 2),
+    targets=labels(True),
+    reduction=of(0, 1, 2),
+    zero_infinity=of(True),
+    empty=False,
+    second_order=False,
+)
 for shape, padded in (("5 N 4", True), ("5 N 4", False), ("1 N 3", True), ("5 4", True)):
     pair(
         "ctc_loss",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from torch.nn import functional as TF
 
 from minitorch.nn import functional as F
@@ -136,3 +137,33 @@ pair("poisson_nll_loss", TF.poisson_nll_loss, F.poisson_nll_loss, x=floats("N C"
     half=2.0, smooth={"y": floats("N C", 1.5, 3.0)})  # fmt: skip
 pair("poisson_nll_loss", TF.poisson_nll_loss, F.poisson_nll_loss, x=positive("N C"), y=counts, log_input=of(False), full=booleans,
     eps=of(1e-8, 0.5), reduction=reduction, half=2.0, smooth={"y": floats("N C", 1.5, 3.0)})  # fmt: skip
+
+# ---- torch's own, at its top level, where the reduction is a number ----
+
+numbers = of(0, 1, 2)
+pair(
+    "kl_div",
+    torch.kl_div,
+    x=floats("N C", -5, 0),
+    y=floats("N C", -5, 0),
+    reduction=numbers,
+    log_target=of(True),
+    special=False,
+)
+pair("margin_ranking_loss", torch.margin_ranking_loss, x=floats("N"), y=floats("N"), target=labels(-1.0, 1.0), margin=of(0.5),
+    reduction=numbers)  # fmt: skip
+pair(
+    "hinge_embedding_loss",
+    torch.hinge_embedding_loss,
+    x=floats("N"),
+    target=labels(-1.0, 1.0),
+    margin=of(1.0, 2.0),
+    reduction=numbers,
+)
+pair("cosine_embedding_loss", torch.cosine_embedding_loss, x=floats("N 3"), y=floats("N 3"),
+    target=labels(-1.0, 1.0, pattern="N"), margin=of(0.5), reduction=numbers, special=False)  # fmt: skip
+pair("triplet_margin_loss", torch.triplet_margin_loss, **rows, swap=booleans, reduction=numbers, half=2.0, smooth=smooth)
+pair("poisson_nll_loss", torch.poisson_nll_loss, x=floats("N C"), y=counts, log_input=of(True), full=booleans, eps=of(1e-8),
+    reduction=numbers, half=2.0, smooth={"y": floats("N C", 1.5, 3.0)})  # fmt: skip
+pair("binary_cross_entropy_with_logits", torch.binary_cross_entropy_with_logits, x=floats("N C"), y=floats("N C", 0, 1),
+    reduction=numbers)  # fmt: skip
