@@ -103,6 +103,13 @@ def logit_at_minus_zero(lib):
 
 
 @scenario
+def an_infinite_gradient_of_mish(lib):
+    x = lib.tensor([0.0, 1.0, 30.0], requires_grad=True)
+    lib.nn.functional.mish(x).backward(lib.full((3,), float("inf")))
+    return x.grad
+
+
+@scenario
 def second_derivative_of_mse_beside_bools(lib):
     x, mask = lib.ones(2, requires_grad=True), lib.tensor([True, False])
     loss = lib.nn.MSELoss()
@@ -114,15 +121,48 @@ def second_derivative_of_mse_beside_bools(lib):
 
 
 @scenario
-def a_leaf_that_grew_is_given_what_its_old_shape_gets(lib):
-    grads = []
-    for new in ((2, 2), (3, 2, 1), (2, 1)):
-        x = lib.ones(2, 1, requires_grad=True)
-        used = x * 2  # noqa: F841 — it keeps the leaf's node, which knows the old shape
+def a_leaf_of_another_shape_is_given_what_its_old_shape_gets(lib):
+    grads, shapes = [], [(2, 2), (3,), (3, 1), (1, 3), (2,), (1, 2), (4,), (2, 1), (), (3, 2, 1)]
+    for old, new in itertools.product(shapes, repeat=2):
+        x = lib.ones(old, requires_grad=True)
+        used = x * 2
         x.data = lib.ones(new)
-        (x * 3).sum().backward()
-        grads.append(x.grad)
+        if len(new) < len(old):
+            continue  # torch looks for strides beyond the last
+        try:
+            used.sum().backward(create_graph=old == (3, 1))
+            grads.append((tuple(x.grad.shape), x.grad))
+        except RuntimeError:
+            grads.append("refused")
     return grads
+
+
+@scenario
+def a_function_may_use_what_was_detached_since(lib):
+    class Square(lib.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2 * ctx.saved_tensors[0]
+
+    x = lib.ones(2, requires_grad=True)
+    y = x * 3
+    z = Square.apply(y)
+    y.detach_()
+    z.sum().backward()
+    return x.grad
+
+
+@scenario
+def a_part_written_to_all(lib):
+    x = lib.arange(3)
+    x[True] = x[-1]
+    x[True] = x
+    return x, x._version
 
 
 @scenario

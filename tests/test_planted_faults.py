@@ -297,7 +297,7 @@ FAULTS = [
     Fault(AccumulateGrad.run, "if not leaf.is_leaf:", "if False:"),
     Fault(AccumulateGrad.run, "or not leaf._requires_grad", ""),
     Fault(AccumulateGrad.run, "as_tensor(g if", "(g if"),
-    Fault(AccumulateGrad.run, "_in_the_shape_of(leaf, g)", "g"),
+    Fault(AccumulateGrad.run, "_in_the_shape_of(leaf, g, recorded)", "g"),
     Fault(Tensor.data.fset, "self._accumulator = None", "pass"),
     Fault(Tensor.data.fset, "if not isinstance(value, Tensor):", "if False:"),
     Fault(Tensor.data.fset, "if self._requires_grad and", "if False and"),

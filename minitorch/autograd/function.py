@@ -131,6 +131,9 @@ class FunctionNode(Node):
             raise AttributeError(name)
         return getattr(self.ctx, name)
 
+    def _check_detached(self, values: Any) -> None:
+        """What was saved and has been detached since is the user's own affair."""
+
     def run(self, grads: list, recorded: bool) -> list:
         """Call the user's backward, and keep the gradients that somebody wants."""
         grads = as_tensors(grads)

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
+from ..arrays.memory import element_strides
 from .grad_mode import users_code
 from .hooks import as_tensor, checked, hooks_of
 from .node import Node, announce, birth, watchers
@@ -59,7 +60,7 @@ class AccumulateGrad(Node):
         if g is None or not leaf._requires_grad:
             pass  # the hooks are called all the same
         elif leaf._grad is None:
-            leaf._grad = as_tensor(g if g.shape == leaf._array.shape else _in_the_shape_of(leaf, g))
+            leaf._grad = as_tensor(g if g.shape == leaf._array.shape else _in_the_shape_of(leaf, g, recorded))
         elif recorded:
             leaf._grad = leaf._grad + g
         else:
@@ -77,14 +78,24 @@ class AccumulateGrad(Node):
         """Nothing is saved here."""
 
 
-def _in_the_shape_of(leaf: Any, g: Any) -> Any:
-    """The gradient of a leaf that has got another shape since it was used (by `.data`, or in place): copied to fill it, if it can."""
+def _in_the_shape_of(leaf: Any, g: Any, recorded: bool) -> Any:
+    """The gradient of a leaf that has got another shape since it was used (by `.data`, or in place).
+
+    One that lies in memory as the leaf does is taken as it is, if nothing is recorded; any other is copied to fill the leaf.
+    """
     from ..ops.elementwise import clone
     from ..ops.shape import expand
 
     shape, old = leaf._array.shape, tuple(g.shape)
-    fits = len(old) <= len(shape) and all(n in (1, m) for n, m in zip(old[::-1], shape[::-1]))
-    return clone(expand(g, shape)) if fits else g
+    mine, its = leaf.stride(), element_strides(getattr(g, "_array", g))
+    if not recorded and len(old) <= len(shape) and all(n == 1 or its[d] == mine[d] for d, n in enumerate(old)):
+        return g
+    if len(old) > len(shape) or any(n not in (1, m) for n, m in zip(old[::-1], shape[::-1])):
+        raise RuntimeError(
+            f"output with shape {list(shape)} cannot take in a gradient of shape {list(old)}: the leaf had that shape when it was "
+            "used; has its .data been replaced since?"
+        )
+    return clone(expand(g, shape))
 
 
 # ---- edges ----

@@ -265,13 +265,6 @@ silu = row("silu", "x · σ(x)", lambda xp, x: x * special(xp, "expit", x),
            lambda g, x: g * (sigmoid(x) * (1 + x * (1 - sigmoid(x)))), only="floats", takes_out=False)  # fmt: skip
 
 
-@composite(only="floats", grad_fn="MishBackward0")
-@in_float32
-def mish(input: Tensor) -> Tensor:
-    """x · tanh(ln(1 + eˣ)) (Misra, 2019)"""
-    return input * tanh(softplus(input))
-
-
 @elementwise(only="floats", takes_out=False, numbers_by={"beta": computing, "threshold": computing})
 def softplus(xp: Any, x: Array, beta: float = 1.0, threshold: float = 20.0) -> Array:
     """ln(1 + e^(β x)) / β, and x itself where β x > threshold"""
@@ -284,6 +277,19 @@ def softplus(xp: Any, x: Array, beta: float = 1.0, threshold: float = 20.0) -> A
 def softplus_grad(g: Tensor, x: Tensor, beta: float, threshold: float) -> Tensor:
     """∂L/∂x = g · σ(β x), and g above the threshold"""
     return where(x * beta > threshold, g, g * sigmoid(x * beta))
+
+
+@elementwise(only="floats", takes_out=False)
+def mish(xp: Any, x: Array) -> Array:
+    """x · tanh(ln(1 + eˣ)) (Misra, 2019)"""
+    return x * xp.tanh(softplus.forward(xp, x))
+
+
+@mish.grad
+def mish_grad(g: Tensor, x: Tensor) -> Tensor:
+    """∂L/∂x = g · (t + x σ(x) (1 − t²)) with t = tanh(ln(1 + eˣ))"""
+    t = tanh(softplus(x))
+    return g * (t + x * sigmoid(x) * (1 - t * t))
 
 
 @elementwise(grad_fn="LogSigmoidBackward0", only="floats", takes_out=False, keeps_layout=False)

@@ -56,6 +56,8 @@ def setitem(x: Any, key: Any, value: Any) -> None:
         value = x.new_tensor(assigned(value, x._array.dtype))
     if key is False:
         return  # no element is meant
+    if key is True:
+        key = None
     basic, arrays = _parse(x, key, lambda: (x._check_writable(value), x._apart_from(value)))
     view = basic_index(x, basic) if basic else x
     ndim = view.ndim if arrays is None else _result_ndim(view, arrays)
@@ -66,10 +68,11 @@ def setitem(x: Any, key: Any, value: Any) -> None:
         view.copy_(value if value.shape == view.shape else value.expand(view.shape))
         return
     view._check_writable(value)
-    if key is not True and not (value.numel() == 1 and _is_one_mask(key)):  # those are filled as they are read
-        view._apart_from(value)
+    if value.numel() == 1 and _is_one_mask(key):  # that is read before anything is filled
+        value = value.clone()
+    view._apart_from(value)
     _check_dimensions(view, arrays)
-    if given and value.dtype is not x.dtype and key is not True and (value.numel() != 1 or not _is_one_mask(key)):
+    if given and value.dtype is not x.dtype and (value.numel() != 1 or not _is_one_mask(key)):
         raise RuntimeError(
             f"Index put requires the source and destination dtypes match, got {x.dtype!r} for the destination and "
             f"{value.dtype!r} for the source; convert it with .to(dtype)"

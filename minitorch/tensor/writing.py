@@ -345,7 +345,11 @@ class Writing:
     def _apart_from(self, *others: Any) -> Any:
         """This tensor, unless it lies where `others`, inputs of the coming write, are read."""
         for other in others:
-            if isinstance(other, Writing) and (other is self or self._overlaps(other, "partial", "full")):
+            if (
+                isinstance(other, Writing)
+                and self._array.size
+                and (other is self or self._overlaps(other, "partial", "full"))
+            ):
                 raise RuntimeError(_OVERLAP)
         return self
 
