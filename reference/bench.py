@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .clock import DISTURBED, Measure, Prepare, Turn, Work, Worker, by_turns, disturbance, quietest, times
+from .examples import example
 
 # ---- a thousand small ops ----
 
@@ -142,6 +143,23 @@ def numpy_step(sizes: tuple[int, ...], batch: int) -> Work:
             b *= 0.999
             b += 0.001 * g * g
             θ -= (1e-3 / c1) * a / (np.sqrt(b) / c2 + 1e-8)
+        return loss
+
+    return step
+
+
+def gpt_step(library: Any) -> Work:
+    """A step of the GPT of `minitorch/examples/names.py` with AdamW: 2 blocks, 64 wide, 4 heads, 16 × 64 of 65 letters."""
+    library.manual_seed(0)
+    model = example("names", library).GPT(letters=65, length=64)
+    optimizer = library.optim.AdamW(model.parameters(), lr=1e-3)
+    text = library.from_numpy(np.random.default_rng(0).integers(0, 65, (16, 65)))
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = library.nn.functional.cross_entropy(model(text[:, :-1]).flatten(0, 1), text[:, 1:].flatten())
+        loss.backward()
+        optimizer.step()
         return loss
 
     return step
@@ -275,6 +293,7 @@ ROWS = [
     step_row((64, 128, 128, 10), 64, 0.8),
     step_row(LARGE, 128, 1.0),
     Row("training step LSTM 32-64, 32 steps, batch 32, SGD", lstm_step, 1.2),
+    Row("training step of a GPT, 16 × 64 letters", gpt_step, 1.2),
     Row("softmax(gelu(layer_norm(x))), 4096 × 1024", softmax_gelu_norm, 1.5),
     Row("matrix product, 512 × 512", matmul),
     Row("a million uniform numbers", partial(draws, function="rand"), 3.0),

@@ -125,7 +125,7 @@ def inputs_and_labels() -> tuple[Any, Any]:
 def test_training_has_torchs_losses(optimizer: str) -> None:
     inputs, labels = inputs_and_labels()
     settings = {"hidden": 32, "optimizer": optimizer, "lr": 0.01, "epochs": 2, "batch_size": 100, "dropout": 0.0}
-    theirs = compare_training.training(digits, inputs, labels, **settings)
+    theirs = compare_training.training("digits", inputs, labels, **settings)
     want = [theirs.epoch() for _ in range(2)]
     ours = digits.Training(inputs.cuda(), labels.cuda(), **settings)
     have = [ours.epoch() for _ in range(2)]

@@ -224,7 +224,7 @@ def _in_torch(task: Task, data: tuple[minitorch.Tensor, minitorch.Tensor], setti
         if error.name == "reference":
             raise UserError("--compare needs the project's checkout: run pip install -e . in it") from None
         raise UserError(f"--compare trains in real torch as well: pip install torch==2.13.0 ({error})") from None
-    return training(task.script, *data, **settings)
+    return training(task.name, *data, **settings)
 
 
 def _check_out(path: str) -> None:

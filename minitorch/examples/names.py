@@ -59,7 +59,7 @@ class Block(nn.Module):
         self.projections = nn.Linear(width, 3 * width)  # queries, keys and values in one
         self.together = nn.Linear(width, width)
         self.norm2 = nn.LayerNorm(width)
-        self.network = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+        self.network = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU("tanh"), nn.Linear(4 * width, width))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -53,36 +53,28 @@ def forward(
 
 @attention.twin_grad("cpu", "query", "key", "value")
 def backward(
-    xp: Any,
-    g: Any,
-    g_weights: Any,
-    query: Any,
-    key: Any,
-    value: Any,
-    noise: Any,
-    scale: float,
-    out: Any,
-    weights: Any,
+    xp: Any, g: Any, g_weights: Any, query: Any, key: Any, value: Any, noise: Any, scale: float, weights: Any
 ) -> Any:
-    """dQ = s · dS K, dK = s · dSᵀ Q, dV = (P ∘ N)ᵀ g, with dS = P ∘ ((g Vᵀ) ∘ N − ⟨g, out⟩): ⟨H, P⟩ is ⟨g, out⟩"""
+    """dQ = s · dS K, dK = s · dSᵀ Q, dV = (P ∘ N)ᵀ g, with dS = H ∘ P − P ⟨H, P⟩, H = (g Vᵀ) ∘ N"""
     if g_weights is not None or not _serves(query, key, value, noise) or not served(query, g):
         return None
     columns = weights.swapaxes(-1, -2)
     of_query, of_key, of_value = (np.empty(x.shape, x.dtype) for x in (query, key, value))
 
-    def block(rows: slice, h: np.ndarray) -> None:
+    def block(rows: slice, of_scores: np.ndarray, mean: np.ndarray) -> None:
         p, upstream = columns[rows], g[rows]
-        np.matmul(value[rows], upstream.swapaxes(-1, -2), out=h)
+        np.matmul(value[rows], upstream.swapaxes(-1, -2), out=of_scores)
         if noise is not None:
-            h *= _turned(noise, h, rows)
-        h -= np.einsum("...i,...i->...", upstream, out[rows])[..., None, :]
-        h *= p
-        h *= h.dtype.type(scale)
-        np.matmul(h.swapaxes(-1, -2), key[rows], out=of_query[rows])
-        np.matmul(h, query[rows], out=of_key[rows])
+            of_scores *= _turned(noise, p, rows)
+        of_scores *= p
+        np.multiply(p, _along_columns(np.add, of_scores), out=mean)
+        of_scores -= mean
+        of_scores *= of_scores.dtype.type(scale)
+        np.matmul(of_scores.swapaxes(-1, -2), key[rows], out=of_query[rows])
+        np.matmul(of_scores, query[rows], out=of_key[rows])
         np.matmul(_dropped(p, noise, rows), upstream, out=of_value[rows])
 
-    in_blocks(block, columns, columns.dtype)
+    in_blocks(block, columns, columns.dtype, columns.dtype)
     return of_query, of_key, of_value
 
 
