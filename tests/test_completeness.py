@@ -15,7 +15,8 @@ from reference import optimizers
 from reference.table import table
 
 PLACES = ("", "nn.functional", "Tensor", "special", "linalg")
-MODULES = ("nn", "optim", "optim.lr_scheduler", "optim.swa_utils", "nn.functional", "nn.init", "nn.utils", "autograd", "autograd.functional",
+MODULES = ("nn", "optim", "optim.lr_scheduler", "optim.swa_utils", "nn.functional", "nn.init", "nn.utils",
+           "nn.utils.parametrize", "nn.utils.parametrizations", "autograd", "autograd.functional",
            "autograd.graph", "func", "random", "utils.checkpoint", "utils.data")  # fmt: skip
 # torch makes these with metaclasses or in C++; the default generator of random_split is each library's own; a checkpoint takes
 # preserve_rng_state out of its **kwargs

@@ -1,8 +1,8 @@
 """Pooling: the largest or the mean of each window of the last one, two or three dimensions.
 
-A window is a product of intervals, so all poolings go one dimension at a time: the largest of a rectangle is the largest of its rows'
-largest, and its sum the sum of its rows' sums. A `Windows` says for one dimension which window has which element at which of its places;
-how windows are laid (sliding, adaptive, at random) changes nothing else. Read next: `nn/functional/pooling.py`.
+A window is a product of intervals, so all poolings go one dimension at a time: the largest of a rectangle is the largest of its
+rows' largest, and its sum the sum of its rows' sums. A `Windows` says for one dimension which window has which element at which
+of its places; how windows are laid (sliding, adaptive, at random) changes nothing else. Read next: `nn/functional/pooling.py`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Windows(NamedTuple):
 
     laid: str  # how: "" as they slide, "Adaptive" or "Fractional"
     first: Any  # the first element of each
-    # For each place in a window: the windows that have an element there, and which element it is; slices, or index arrays. Where
-    # windows differ from plane to plane, the elements are (N, C, windows).
+    # For each place in a window: the windows that have an element there, and which element it is; slices, or index arrays.
+    # Where windows differ from plane to plane, the elements are (N, C, windows).
     places: Sequence[tuple[Any, Any]]
     sizes: Any  # how many elements the mean of each divides by
 
@@ -52,7 +52,7 @@ def sliding(
 
 
 def how_many(n: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
-    """The number of sliding windows: ⌊(n + 2 padding − reach) / stride⌋ + 1, where a window reaches dilation (kernel − 1) + 1 far."""
+    """The number of sliding windows: ⌊(n + 2 padding − reach) / stride⌋ + 1, reach = dilation (kernel − 1) + 1."""
     left = n + 2 * padding - dilation * (kernel - 1) - 1
     if not ceil_mode:
         return left // stride + 1
@@ -116,7 +116,7 @@ def _max_name(windows: Sequence[Windows]) -> str:
 
 @op(only="numbers", public=False, outputs=("out", "indices"), in_float32=True, flat=True, grad_fn=_max_name)
 def max_pool(xp: Any, x: Array, windows: Any) -> tuple[Array, Array]:
-    """The largest element of each window, and its number in the plane, counted row by row: of equal ones the first, of nans the last."""
+    """The largest of each window, and its number in the plane, row by row: the first of equal ones, the last of nans."""
     plane = x.shape[x.ndim - len(windows) :]
     number = xp.broadcast_to(xp.arange(math.prod(plane)).reshape(plane), x.shape)
     for axis in reversed(range(x.ndim - len(windows), x.ndim)):
@@ -286,7 +286,7 @@ def avg_pool_nd(
     count_include_pad: bool = True,
     divisor_override: int | None = None,
 ) -> Tensor:
-    """The mean of each window of `kernel_size` elements: Σ x / (how many), where padding counts unless told, or / divisor_override.
+    """The mean of each window of `kernel_size` elements: Σ x / (how many), or / divisor_override.
 
     x (N, C, …) or (C, …). Windows begin every `stride` elements, by default one beside the other.
     """
@@ -398,7 +398,7 @@ def avg_pool1d(
     ceil_mode: bool = False,
     count_include_pad: bool = True,
 ) -> Tensor:
-    """The mean of each window of `kernel_size` elements of x (N, C, L) or (C, L); padding counts as zeros unless told otherwise."""
+    """The mean of each window of `kernel_size` elements of x (N, C, L) or (C, L); padding counts as zeros, unless told."""
     return avg_pool_nd(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
@@ -436,8 +436,8 @@ def all_sliding(
     too_small = any(how_many(size, *each, ceil_mode) < 1 for size, each in zip(shape[-n:], sizes))
     if too_small or (name == "avg_pool3d" and any(size < each[0] for size, each in zip(shape[-n:], sizes))):
         raise RuntimeError(
-            f"{name}: no window of kernel_size {[k for k, *_ in sizes]} fits into {list(shape[-n:])}. Output size is too small; "
-            "give a smaller kernel or a larger input"
+            f"{name}: no window of kernel_size {[k for k, *_ in sizes]} fits into {list(shape[-n:])}. Output size is too "
+            "small; give a smaller kernel or a larger input"
         )
     windows = tuple(sliding(size, *each, ceil_mode, pad_counts) for size, each in zip(shape[-n:], sizes))
     if any(0 in w.sizes for w in windows):

@@ -55,7 +55,7 @@ def sliding(p: Numbers, size: Numbers, kernel: Numbers, stride: Numbers, padding
 
 
 def how_many(n: int, kernel: int, stride: int, padding: int, dilation: int, ceil_mode: bool) -> int:
-    """Windows are laid from left to right as long as they fit; with ceil_mode one more, if it begins before the padding at the end."""
+    """Windows are laid as long as they fit; with ceil_mode one more, if it begins before the padding at the end."""
     reach, count = dilation * (kernel - 1) + 1, 0
     while count * stride + reach <= n + 2 * padding:
         count += 1

@@ -28,7 +28,8 @@ from minitorch.tensor import Tensor
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
     "adaptive_max_pool1d_with_indices", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices", "adaptive_max_pool3d",
-    "adaptive_max_pool3d_with_indices", "avg_pool1d", "avg_pool2d", "avg_pool3d", "fractional_max_pool2d", "fractional_max_pool2d_with_indices",
+    "adaptive_max_pool3d_with_indices", "avg_pool1d", "avg_pool2d", "avg_pool3d", "fractional_max_pool2d",
+    "fractional_max_pool2d_with_indices",
     "fractional_max_pool3d", "fractional_max_pool3d_with_indices", "lp_pool1d", "lp_pool2d", "lp_pool3d",
     "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool2d_with_indices", "max_pool3d",
     "max_pool3d_with_indices", "max_unpool1d", "max_unpool2d", "max_unpool3d",
@@ -238,9 +239,9 @@ def max_unpool_nd(
     padding: Any = 0,
     output_size: Any = None,
 ) -> Tensor:
-    """Zeros with each element of x at its index in the plane: what max pooling with the same sizes began with, but for what it lost.
+    """Zeros with each element of x at its index in the plane: what max pooling of those sizes began with, but for what it lost.
 
-    output_size: of the planes; by default (size − 1) · stride + kernel_size − 2 · padding, less than a stride away from it at most.
+    output_size: of the planes; by default (size − 1) · stride + kernel_size − 2 · padding, or less than a stride away.
     """
     kernel, padding = _for_each(kernel_size, n), _for_each(padding, n)
     stride = kernel if stride is None else _for_each(stride, n)

@@ -1,6 +1,6 @@
 """Pooling layers: a function of `minitorch.nn.functional` with its sizes, and nothing else.
 
-The one idea: a base class for each kind keeps the sizes and prints them; a class names the function for its number of dimensions.
+The one idea: a base class for each kind keeps and prints the sizes, a class names the function for its number of dimensions.
 The formulas and derivatives are in `minitorch/ops/pooling.py`.
 """
 
@@ -15,7 +15,8 @@ from minitorch.tensor import Tensor
 
 __all__ = [
     "AdaptiveAvgPool1d", "AdaptiveAvgPool2d", "AdaptiveAvgPool3d", "AdaptiveMaxPool1d", "AdaptiveMaxPool2d",
-    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "FractionalMaxPool2d", "FractionalMaxPool3d", "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d",
+    "AdaptiveMaxPool3d", "AvgPool1d", "AvgPool2d", "AvgPool3d", "FractionalMaxPool2d", "FractionalMaxPool3d",
+    "LPPool1d", "LPPool2d", "LPPool3d", "MaxPool1d",
     "MaxPool2d", "MaxPool3d", "MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d",
 ]  # fmt: skip
 
@@ -131,7 +132,7 @@ class AdaptiveMaxPool3d(_AdaptiveMaxPool):
 class FractionalMaxPool2d(_Pool):
     """The largest of each of output_size windows of kernel_size, which lie at random in every call (Graham, 2014)
 
-    x (N, C, H, W) or (C, H, W); output_ratio, in (0, 1): output_size as a part of the input's. Distances between windows are ⌊a⌋
+    x (N, C, H, W) or (C, H, W); output_ratio, in (0, 1): output_size as a part of the input's. Distances of windows are ⌊a⌋
     or ⌈a⌉, a = (size − kernel) / (output − 1). _random_samples (N, C, 2) in [0, 1) say where, instead of numbers drawn.
     """
 

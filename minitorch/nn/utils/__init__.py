@@ -1,8 +1,8 @@
-"""Helpers for training: clipping gradients, parameters as one vector, sequences of different lengths (`rnn`), weights of norm 1."""
+"""Helpers for training: clipping gradients, parameters as one vector or computed from others (`parametrize`), sequences (`rnn`)."""
 
 from __future__ import annotations
 
-from minitorch.nn.utils import rnn, stateless
+from minitorch.nn.utils import parametrizations, parametrize, rnn, stateless
 from minitorch.nn.utils.clip_grad import (
     clip_grad_norm,
     clip_grad_norm_,
@@ -30,6 +30,8 @@ __all__ = [
     "fuse_linear_bn_weights",
     "get_total_norm",
     "parameters_to_vector",
+    "parametrizations",
+    "parametrize",
     "remove_spectral_norm",
     "remove_weight_norm",
     "rnn",
