@@ -214,7 +214,7 @@ def atleast_3d(*tensors: Tensor) -> Any:
     """As `atleast_2d`, and matrices get a last dimension of size 1."""
 
 def avg_pool1d(input: Tensor, kernel_size: Dims, stride: Dims | None = (), padding: Dims = 0, ceil_mode: bool = False, count_include_pad: bool = True) -> Tensor:
-    """The mean of each window of `kernel_size` elements of x (N, C, L) or (C, L); padding counts as zeros unless told otherwise."""
+    """The mean of each window of `kernel_size` elements of x (N, C, L) or (C, L); padding counts as zeros, unless told."""
 
 def baddbmm(input: Tensor, batch1: Tensor, batch2: Tensor, *, beta: Number = 1, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
     """β · input + α · batch1_n batch2_n"""
