@@ -267,6 +267,13 @@ for _kind in ("LSTM", "GRU", "RNN"):
 adds("a state that is no pair", lambda lib: lib.nn.LSTM(2, 3)(lib.ones(4, 1, 2), (lib.ones(1, 1, 3),)))
 adds("one state for an LSTM", lambda lib: lib.nn.LSTM(2, 3)(lib.ones(4, 1, 2), lib.ones(2, 1, 1, 3)))
 adds("a pair for a GRU", lambda lib: lib.nn.GRU(2, 3)(lib.ones(4, 1, 2), (lib.ones(1, 1, 3), lib.ones(1, 1, 3))))
+adds("one state for an LSTMCell", lambda lib: lib.nn.LSTMCell(2, 3)(lib.ones(2, 2), lib.ones(2, 3)))
+adds("both states of an LSTMCell in one tensor", lambda lib: lib.nn.LSTMCell(2, 3)(lib.ones(2, 2), lib.ones(2, 2, 3)))
+for _kind in ("GRUCell", "RNNCell"):
+    adds(
+        f"a pair for a {_kind}",
+        lambda lib, k=_kind: getattr(lib.nn, k)(2, 3)(lib.ones(2, 2), (lib.ones(2, 3), lib.ones(2, 3))),
+    )
 adds("an unknown mode", lambda lib: lib.nn.RNNBase("QRNN", 2, 3))
 
 WEIGHTS = ((12, 2), (12, 3), (12,), (12,))

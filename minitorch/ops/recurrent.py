@@ -40,6 +40,8 @@ def lstm_cell(
 
     x (N, in), hx = (h, c) (N, H) each, W_ih (4H, in), W_hh (4H, H). Returns (h′, c′).
     """
+    if not isinstance(hx, (list, tuple)):
+        raise TypeError(f"lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors (h, c), not {type(hx).__name__}")
     if len(hx) != 2:
         raise RuntimeError(f"lstm_cell expects two hidden states: hx = (h, c), got {len(hx)}")
     h, c = hx

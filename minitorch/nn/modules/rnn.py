@@ -409,12 +409,13 @@ class RNNCellBase(Module):
         return out if batched else _each(lambda h: h.squeeze(0), out)
 
     def _check_dims(self, input: Tensor, hx: Hidden) -> None:
-        named = {"input": input} if hx is None else {"input": input, "hidden": hx}
-        if not isinstance(hx, Tensor | None):
-            named = {"input": input} | {f"hx[{k}]": h for k, h in enumerate(hx)}
-        for what, x in named.items():
+        for what, x in {"input": input, **({} if hx is None else self._parts(hx))}.items():
             if x.dim() not in (1, 2):
                 raise ValueError(f"{type(self).__name__}: Expected {what} to be 1D or 2D, got {x.dim()}D instead")
+
+    def _parts(self, hx: Hidden) -> dict[str, Tensor]:
+        """The tensors of a hidden state, by their names in messages."""
+        return {"hidden": hx}
 
     def _zeros(self, x: Tensor) -> Hidden:
         return x.new_zeros((x.size(0), self.hidden_size))
@@ -464,6 +465,9 @@ class LSTMCell(RNNCellBase):
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None) -> None:
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
+
+    def _parts(self, hx: Hidden) -> dict[str, Tensor]:
+        return {f"hx[{k}]": h for k, h in enumerate(hx)}
 
     def _zeros(self, x: Tensor) -> Hidden:
         h = super()._zeros(x)
