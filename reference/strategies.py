@@ -114,12 +114,14 @@ class floats:
         return laid_out(source, x)
 
 
-COLUMN_MAJOR = 2
+CHANNELS_LAST, COLUMN_MAJOR = 1, 2
 
 
 def laid_out(source: Source, x: np.ndarray) -> np.ndarray:
-    """The numbers in row-major, column-major or strided memory; or a part of them, expanded along one dimension."""
+    """The numbers in row-major, channels-last, column-major or strided memory; or a part of them, expanded along one dimension."""
     layout = source.integer(0, 4 if source.expand else 3) if source.layout is None else source.layout
+    if layout == CHANNELS_LAST and x.ndim in (4, 5):
+        return np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
     if layout == COLUMN_MAJOR and x.ndim > 1:
         return np.asfortranarray(x)
     if layout == 3 and x.ndim:

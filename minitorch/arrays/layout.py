@@ -99,6 +99,17 @@ def empty(xp: Any, shape: tuple[int, ...], numpy_dtype: Any, form: memory_format
     return strided(flat, shape, strides_of(shape, form, flat.itemsize))
 
 
+def laid_out_in(xp: Any, array: Array, form: memory_format) -> Array:
+    """The array, or a copy of it that is in that format; in row-major order if it has not as many dimensions as the format."""
+    if form is contiguous_format or array.ndim != len(INNERMOST_FIRST[form]):
+        return xp.ascontiguousarray(array) if array.ndim else array
+    if array.strides == strides_of(array.shape, form, array.itemsize):
+        return array
+    out = empty(xp, array.shape, array.dtype, form)
+    out[...] = array
+    return out
+
+
 def formatted(xp: Any, array: Array, numpy_dtype: Any, form: memory_format | None) -> Array:
     """A copy of the array in that dtype and format; preserved is also what its dimensions of one element have for strides."""
     if form is not None and form is not preserve_format:

@@ -9,7 +9,9 @@ import weakref
 from collections.abc import Sequence
 from typing import Any
 
-from ..arrays.memory import element_strides
+from ..arrays.device import xp_of
+from ..arrays.layout import copied
+from ..arrays.memory import element_strides, is_dense
 from .grad_mode import users_code
 from .hooks import as_tensor, checked, hooks_of
 from .node import Node, announce, birth, watchers
@@ -61,6 +63,8 @@ class AccumulateGrad(Node):
             pass  # the hooks are called all the same
         elif leaf._grad is None:
             leaf._grad = as_tensor(g if g.shape == leaf._array.shape else _in_the_shape_of(leaf, g, recorded))
+            if leaf._grad._array.strides != leaf._array.strides:
+                _lay_out_as_its_leaf(leaf)
         elif recorded:
             leaf._grad = leaf._grad + g
         else:
@@ -76,6 +80,14 @@ class AccumulateGrad(Node):
 
     def release(self) -> None:
         """Nothing is saved here."""
+
+
+def _lay_out_as_its_leaf(leaf: Any) -> None:
+    """A first gradient that is not recorded lies in memory as its leaf does, if that has no gaps: an optimizer reads both alike."""
+    grad, like = leaf._grad, leaf._array
+    differs = any(n > 1 and have != want for n, have, want in zip(like.shape, grad._array.strides, like.strides))
+    if differs and grad._grad_fn is None and grad._array.shape == like.shape and is_dense(like):
+        leaf._grad = as_tensor(copied(xp_of(like), grad._array, like))
 
 
 def _in_the_shape_of(leaf: Any, g: Any, recorded: bool) -> Any:

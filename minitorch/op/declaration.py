@@ -84,6 +84,8 @@ class Declaration:
     keeps_layout: bool | None = (
         None  # the result lies in memory as the inputs do, else in row-major order; None: if elementwise
     )
+    # The inputs whose memory format the results take: `channels_last` if one of them is (of a list: if all are), else row-major order.
+    format_of: tuple[str, ...] = ()
     wraps_numbers: bool = False  # torch makes a tensor of a Python number beside a tensor: one that is saved is freed as one
     view: bool = False  # forward returns a view of its first input
     discrete: bool = False  # its results are bools or whole numbers: then nothing is recorded, and no derivative is missing

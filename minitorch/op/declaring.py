@@ -39,17 +39,19 @@ def op(
     exact: str = "",
     by_keyword: str = "",
     named: str = "",
+    format_of: str = "",
     **words: Any,
 ) -> Any:
     """Make a forward function `f(xp, *inputs, *options)` an op, and register it under its name if it is public.
 
     Its annotations say what its inputs are: `Array`, `Operand`, `Index`. outputs: the names of what forward returns, or `list` if it
     returns a list of arrays. same_dtype: the inputs that must come in one dtype. by_keyword: the last parameters, if they are given by
-    keyword only. named: what torch calls otherwise, as in "b=mat2". The other words are `Declaration`'s.
+    keyword only. named: what torch calls otherwise, as in "b=mat2". format_of: the inputs whose memory format the results take. The
+    other words are `Declaration`'s.
     """
     if forward is None:
         given = {"name": name, "outputs": outputs, "public": public, "same_dtype": same_dtype, "exact": exact}
-        given |= {"by_keyword": by_keyword, "named": named}
+        given |= {"by_keyword": by_keyword, "named": named, "format_of": format_of}
         return functools.partial(op, **given, **words)
     parameters, variadic = parameters_of(forward)
     made = Op(
@@ -60,7 +62,7 @@ def op(
             variadic,
             outputs=() if outputs is list else tuple(outputs),
             doc=forward.__doc__,
-            **_split(same_dtype=same_dtype, exact=exact, by_keyword=by_keyword, named=named),
+            **_split(same_dtype=same_dtype, exact=exact, by_keyword=by_keyword, named=named, format_of=format_of),
             **words,
         )
     )

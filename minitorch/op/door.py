@@ -59,7 +59,7 @@ class Op:
         self.forward = declaration.forward
         self.roles = tuple(p.role for p in declaration.parameters)
         self.positions = tuple(map(declaration.place, declaration.inputs))  # of the inputs among the arguments
-        self.keeps_layout = declaration.view or (
+        self.keeps_layout = bool(declaration.view or declaration.format_of) or (
             declaration.elementwise if declaration.keeps_layout is None else declaration.keeps_layout
         )
         several = len(declaration.inputs) > 1 or declaration.promote == "float"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays.device import shortcuts, xp_of
+from ..arrays.layout import contiguous_format, laid_out_in, suggested
 from ..autograd.grad_mode import grad_mode
 from .declaration import Array, Operand
 from .plan import Plan, make_plan
@@ -174,6 +175,8 @@ def forward_of(op: Op, xp: Any, half: bool) -> Callable:
     twin = op.twins.get(where(xp))
     if twin is not None:
         forward = _twin_first(twin, forward)
+    if op.declaration.format_of:
+        forward = _in_a_format(forward, op)
     return _with_options_by_name(forward, op.parameters[1:]) if op.declaration.variadic else forward
 
 
@@ -183,6 +186,25 @@ def _twin_first(twin: Callable, forward: Callable) -> Callable:
         return forward(xp, *args, **options) if out is None else out
 
     return either
+
+
+def _in_a_format(forward: Callable, op: Op) -> Callable:
+    """The forward, with its results in the memory format of those inputs that the declaration names."""
+    places = [op.declaration.place(name) for name in op.declaration.format_of]
+
+    def formatted(xp: Any, *args: Any, **options: Any) -> Any:
+        out = forward(xp, *args, **options)
+        if op.declaration.variadic:
+            found = {suggested(x) for x in args}
+            form = found.pop() if len(found) == 1 else contiguous_format
+        else:
+            forms = [suggested(args[place]) for place in places]
+            form = next((form for form in forms if form is not contiguous_format), contiguous_format)
+        if type(out) is tuple:
+            return tuple(laid_out_in(xp, each, form) for each in out)
+        return laid_out_in(xp, out, form)
+
+    return formatted
 
 
 def _with_options_by_name(forward: Callable, names: tuple[str, ...]) -> Callable:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 # x is an image (N, C, *size), y what a kernel made of it (N, O, *places), w (O, C / groups, *kernel).
 
 
-@op(promote=None, public=False, only="numbers", in_float32=True, grad_fn="ConvolutionBackward0")
+@op(promote=None, public=False, only="numbers", in_float32=True, format_of="x weight", grad_fn="ConvolutionBackward0")
 def conv(xp: Any, x: Array, weight: Array, bias: Array | None, how: Sliding, groups: int) -> Array:
     """W · columns(x) + b"""
     W, cols = _weight_matrix(weight, groups), _matrices(columns(xp, xp.moveaxis(x, 0, 1), how), how, groups)
@@ -61,7 +61,7 @@ def conv_grad_bias(g: Tensor) -> Tensor:
     return _per_channel(g)
 
 
-@op(promote=None, public=False, only="numbers", in_float32=True, grad_fn="ConvolutionBackward0")
+@op(promote=None, public=False, only="numbers", in_float32=True, format_of="x weight", grad_fn="ConvolutionBackward0")
 def conv_transpose(xp: Any, x: Array, weight: Array, bias: Array | None, how: Sliding, groups: int) -> Array:
     """added_up(Wᵀ · x) + b; here x is what a kernel makes, and the result is the image"""
     W, rows = _weight_matrix(weight, groups), _matrices(xp.moveaxis(x, 0, 1), how, groups)

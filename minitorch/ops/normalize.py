@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays import dtypes
 from ..arrays.device import has_kernels
+from ..arrays.layout import contiguous_format, suggested
 from ..autograd.grad_mode import no_grad
 from ..op import Array, Index, composite, named, op
 from ..op.signature import Dims, Sizes, checked
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 # ---- the core ----
 
 
-@op(promote=None, public=False, outputs=("out", "mean", "var"), grad_fn="NativeNormBackward0", in_float32=True)
+@op(
+    promote=None, public=False, outputs=("out", "mean", "var"), grad_fn="NativeNormBackward0", in_float32=True, format_of="x"
+)
 def norm(xp: Any, x: Array, weight: Array | None, bias: Array | None, dims: tuple, eps: float) -> tuple[Array, Array, Array]:
     """x̂ · w + b with x̂ = (x − mean) / √(var + ε), mean and (biased) variance over `dims`; w and b broadcast with x.
 
@@ -77,7 +80,7 @@ def norm_grad_bias(g: Tensor | None) -> Tensor | None:
     return g
 
 
-@op(promote=None, public=False, grad_fn="NativeBatchNormBackward0", in_float32=True)
+@op(promote=None, public=False, grad_fn="NativeBatchNormBackward0", in_float32=True, format_of="x")
 def norm_by(xp: Any, x: Array, mean: Index, var: Index, weight: Array | None, bias: Array | None, eps: float) -> Array:
     """(x − mean) / √(var + ε) · w + b with a given mean and variance; all broadcast with x."""
     return _times_plus((x - mean) / xp.sqrt(var + eps), weight, bias)
@@ -154,7 +157,8 @@ def layer_norm(
     shape = _trailing("layer_norm", input, normalized_shape, weight, bias)
     _check_dtypes(input, weight, bias)
     x, w, b = _all_wide(input, weight, bias)
-    return norm(x, w, b, tuple(range(x.ndim - len(shape), x.ndim)), eps)[0].to(input.dtype)
+    out = norm(x, w, b, tuple(range(x.ndim - len(shape), x.ndim)), eps)[0]
+    return out.to(input.dtype, memory_format=contiguous_format)
 
 
 @composite
@@ -211,7 +215,7 @@ def group_norm(
     group = (num_groups, C // num_groups)
     x, w, b = _all_wide(input, *(None if v is None else v.reshape(*group, 1) for v in (weight, bias)))
     out = norm(x.contiguous().reshape(N, *group, math.prod(x.shape[2:])), w, b, (2, 3), eps)[0]
-    return unsafe_view(out, input.shape).to(input.dtype)
+    return unsafe_view(out, input.shape).to(input.dtype, memory_format=suggested(input._array))
 
 
 @op(promote=None, public=False, in_float32=True)
@@ -298,7 +302,7 @@ def instance_norm(
 ) -> Tensor:
     """Each channel of each sample standardized on its own; running statistics are the samples' averages."""
     if not use_input_stats:
-        return batch_norm(input, weight, bias, running_mean, running_var, False, momentum, eps)
+        return batch_norm(input.contiguous(), weight, bias, running_mean, running_var, False, momentum, eps)
     N, C = input.shape[:2]
     _per_channel("instance_norm", C, False, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     _check_floating(input)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays.layout import copied
+from ..arrays.layout import contiguous_format, copied, empty, laid_out_in, suggested
 from ..arrays.numbers import fitting
 from ..op import Array, op
 from ..op.signature import Number, Sizes
@@ -36,7 +36,7 @@ def constant_pad_nd(xp: Any, x: Array, pad: Sizes, value: Number = 0) -> Array:
     if all(n <= 0 for n in pad):
         return copied(xp, kept)  # nothing is added: it lies in memory as x does
     inner = tuple(slice(max(before, 0), n - max(after, 0)) for n, (before, after) in zip(shape, around))
-    out = xp.empty(shape, x.dtype)
+    out = empty(xp, shape, x.dtype, suggested(x))
     out[...] = fitting(value, x.dtype)
     out[inner] = kept
     return out
@@ -52,7 +52,7 @@ def _pad_name(mode: str, pad: Any) -> str:
     return "CopySlices" if mode == "circular" else f"{MODES[mode]}Pad{len(pad) // 2}DBackward0"
 
 
-@op(name="pad", promote=None, public=False, grad_fn=_pad_name)
+@op(name="pad", promote=None, public=False, keeps_layout=True, grad_fn=_pad_name)
 def pad_from_inside(xp: Any, x: Array, pad: Sizes, mode: str) -> Array:
     """x, and around it what it holds: mirrored at its ends ("reflect"), its end again ("replicate"), or its other end ("circular")"""
     _refuse(x.shape, pad, mode)
@@ -61,7 +61,7 @@ def pad_from_inside(xp: Any, x: Array, pad: Sizes, mode: str) -> Array:
     out = x
     for axis, sources in _sources(x.shape, pad, mode):
         out = out.take(xp.asarray(sources), axis)
-    return x.copy() if out is x else out
+    return laid_out_in(xp, x.copy() if out is x else out, contiguous_format if mode == "circular" else suggested(x))
 
 
 @pad_from_inside.grad

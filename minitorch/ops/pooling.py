@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..arrays.layout import contiguous_format, laid_out_in, memory_format, suggested
 from ..op import Array, Index, composite, op
 from ..op.signature import Dims
 from .dims import as_ints
@@ -114,14 +115,29 @@ def _max_name(windows: Sequence[Windows]) -> str:
     return f"{laid}MaxPool{len(windows)}D{'' if laid else 'WithIndices'}Backward0"
 
 
-@op(only="numbers", public=False, outputs=("out", "indices"), in_float32=True, flat=True, grad_fn=_max_name)
+@op(
+    only="numbers",
+    public=False,
+    outputs=("out", "indices"),
+    in_float32=True,
+    keeps_layout=True,
+    flat=True,
+    grad_fn=_max_name,
+)
 def max_pool(xp: Any, x: Array, windows: Any) -> tuple[Array, Array]:
     """The largest of each window, and its number in the plane, row by row: the first of equal ones, the last of nans."""
     plane = x.shape[x.ndim - len(windows) :]
+    form = _format(x, windows, windows[-1].laid == "")
     number = xp.broadcast_to(xp.arange(math.prod(plane)).reshape(plane), x.shape)
     for axis in reversed(range(x.ndim - len(windows), x.ndim)):
         x, number = _largest_along(xp, x, number, axis, windows[axis - x.ndim])
-    return x, number
+    return laid_out_in(xp, x, form), laid_out_in(xp, number, form)
+
+
+def _format(x: Array, windows: Sequence[Windows], of_volumes: bool) -> memory_format:
+    """The memory format of the result: x's where torch's kernel knows it, which is not of volumes or of windows at random."""
+    unknown = windows[-1].laid == "Fractional" or (len(windows) == 3 and not of_volumes)
+    return contiguous_format if unknown else suggested(x)
 
 
 def _largest_along(xp: Any, x: Array, number: Array, axis: int, windows: Windows) -> tuple[Array, Array]:
@@ -175,6 +191,7 @@ def _flat(shape: Sequence[int], n: int) -> tuple[int, ...]:
     only="numbers",
     public=False,
     in_float32=True,
+    keeps_layout=True,
     flat=True,
     grad_fn=lambda windows: f"{windows[-1].laid}AvgPool{len(windows)}DBackward0",
 )
@@ -182,16 +199,16 @@ def avg_pool(xp: Any, x: Array, windows: Any, divisor: int | None = None) -> Arr
     """The sum of each window, divided by its size, or by `divisor`"""
     if x.dtype.kind in "iu" and (x.dtype != "int64" or windows[-1].laid == "Adaptive"):
         raise NotImplementedError(f"\"avg_pool\" not implemented for '{x.dtype}'; convert the input first, e.g. x.float()")
-    dtype = x.dtype
+    dtype, form = x.dtype, _format(x, windows, False)
     for axis in range(x.ndim - len(windows), x.ndim):
         x = _sums_along(xp, x, axis, windows[axis - x.ndim])
     sizes = _divisors(xp, windows, divisor)
     if dtype.kind == "i":  # as C divides: towards 0
-        return xp.sign(x) * xp.sign(sizes) * (abs(x) // abs(sizes))
-    return x / sizes.astype(dtype)
+        return laid_out_in(xp, xp.sign(x) * xp.sign(sizes) * (abs(x) // abs(sizes)), form)
+    return laid_out_in(xp, x / sizes.astype(dtype), form)
 
 
-@op(promote=None, public=False, in_float32=True)
+@op(promote=None, public=False, in_float32=True, format_of="x")
 def avg_pool_backward(xp: Any, x: Array, shape: tuple, windows: Any, divisor: int | None) -> Array:
     """Each element of x, divided as by `avg_pool`, added to all elements of its window, in a tensor of that shape."""
     x = x / _divisors(xp, windows, divisor).astype(x.dtype)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # ---- joining ----
 
 
-@op(out_dtype="cast", if_empty=ValueError)
+@op(out_dtype="cast", if_empty=ValueError, format_of="xs")
 def cat(xp: Any, *xs: Array, dim: int = 0) -> Array:
     """The tensors one after the other along `dim`. Empty 1-d tensors are skipped, as ever in torch.
 
@@ -354,7 +354,7 @@ def flipud(input: Tensor) -> Tensor:
     return flip(input, (0,))
 
 
-@op(promote=None, takes_out=False)
+@op(promote=None, takes_out=False, format_of="x")
 def roll(xp: Any, x: Array, shifts: Dims, dims: Dims | None = None) -> Array:
     """x moved on by `shifts` along `dims`; what leaves at the end comes in at the start. Without dims, x is one row."""
     shifts, dims = as_ints(shifts), as_ints(() if dims is None else dims)

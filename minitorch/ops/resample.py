@@ -70,7 +70,7 @@ def _node_name(how: Resizing) -> str:
     return f"Upsample{name}{dims}D{'Aa' if how.mode in FILTERS else ''}Backward0"
 
 
-@op(promote=None, public=False, in_float32=True, grad_fn=_node_name)
+@op(promote=None, public=False, in_float32=True, format_of="x", grad_fn=_node_name)
 def resize(xp: Any, x: Array, how: Resizing) -> Array:
     """x (N, C, …) with each further dimension multiplied with its matrix"""
     if x.dtype == "uint8" and not how.mode.startswith("nearest"):
@@ -87,7 +87,7 @@ def resize_grad(g: Tensor, x_shape: tuple, how: Resizing) -> Tensor:
     return resize_transposed(g, x_shape, how)
 
 
-@op(promote=None, public=False, in_float32=True)
+@op(promote=None, public=False, in_float32=True, format_of="x")
 def resize_transposed(xp: Any, x: Array, shape: Sizes, how: Resizing) -> Array:
     """Each place of x given back to those it was made of, in an array of that shape"""
     out = x

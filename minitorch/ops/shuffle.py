@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-@op(promote=None, takes_out=False)
+@op(promote=None, takes_out=False, format_of="x")
 def pixel_shuffle(xp: Any, x: Array, upscale_factor: int) -> Array:
     """out[c, h r + i, w r + j] = x[c r² + i r + j, h, w]: (…, C r², H, W) → (…, C, H r, W r), r = upscale_factor (Shi et al., 2016)
 
@@ -36,7 +36,7 @@ def pixel_shuffle(xp: Any, x: Array, upscale_factor: int) -> Array:
     return out.reshape((*before, channels // (r * r), height * r, width * r))
 
 
-@op(promote=None, takes_out=False)
+@op(promote=None, takes_out=False, format_of="x")
 def pixel_unshuffle(xp: Any, x: Array, downscale_factor: int) -> Array:
     """out[c r² + i r + j, h, w] = x[c, h r + i, w r + j]: (…, C, H r, W r) → (…, C r², H, W), r = downscale_factor
 
@@ -93,7 +93,7 @@ def _shuffled(xp: Any, x: Array, groups: int) -> Array:
     return parts.swapaxes(1, 2).copy().reshape(x.shape)
 
 
-@op(promote=None, takes_out=False)
+@op(promote=None, takes_out=False, format_of="x")
 def channel_shuffle(xp: Any, x: Array, groups: int) -> Array:
     """out[:, k groups + i] = x[:, i C / groups + k]: the channels of x (N, C, …) dealt from groups in turn (Zhang et al., 2018)
 
@@ -109,7 +109,7 @@ def channel_shuffle_grad(g: Tensor, groups: int) -> Tensor:
     return channel_shuffle(g, max(g.shape[1] // groups, 1))
 
 
-@op(promote=None, takes_out=False, grad_fn="torch::autograd::NotImplemented")
+@op(promote=None, takes_out=False, format_of="x", grad_fn="torch::autograd::NotImplemented")
 def native_channel_shuffle(xp: Any, x: Array, groups: int) -> Array:
     """`channel_shuffle` without a derivative, as torch has it"""
     return _shuffled(xp, x, groups)
