@@ -1,7 +1,7 @@
 """Losses of predicted classes: minus the logarithm of the probability that the right class gets.
 
 A primitive of the logits (`nll_of_logits`), because the softmax and its logarithm together are stable and have a short derivative.
-Read next: `probability_loss.py`; `nn/modules/loss.py`.
+Read next: `probability_loss.py`; `docs/losses.md`, where the derivative comes from.
 """
 
 from __future__ import annotations
