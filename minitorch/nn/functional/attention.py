@@ -89,8 +89,7 @@ def multi_head_attention_forward(
     mask = _merged(attn_mask, key_padding_mask, N, k.shape[2])
     p = dropout_p if training else 0.0
     if need_weights:
-        scores = (q * math.sqrt(1.0 / q.shape[-1])) @ k.transpose(-2, -1)
-        found = softmax(scores if mask is None else scores + mask, dim=-1)
+        found = softmax(_scores(q * math.sqrt(1.0 / q.shape[-1]), k, mask), dim=-1)
         found = dropout(found, p) if p > 0.0 else found
         out = found @ v
         found = found.mean(dim=1) if average_attn_weights else found
@@ -133,6 +132,15 @@ def _static(x: Tensor, N: int, num_heads: int, E: int) -> Tensor:
     _must(x.shape[0] == N * num_heads, f"expecting static_k.size(0) of {N * num_heads}, but got {x.shape[0]}")
     _must(x.shape[2] == E // num_heads, f"expecting static_k.size(2) of {E // num_heads}, but got {x.shape[2]}")
     return x.unflatten(0, (N, num_heads))
+
+
+def _scores(q: Tensor, k: Tensor, mask: Tensor | None) -> Tensor:
+    """Q Kᵀ + M, in half precision rounded once"""
+    if mask is None:
+        return q @ k.transpose(-2, -1)
+    N, heads, L, _ = q.shape
+    mask = mask.expand(N, heads, L, k.shape[2])
+    return minitorch.baddbmm(*(x.flatten(0, 1) for x in (mask, q, k.transpose(-2, -1)))).unflatten(0, (N, heads))  # type: ignore[attr-defined]
 
 
 # ---- masks ----
