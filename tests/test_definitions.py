@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import minitorch
+from minitorch.kernels.cpu import blocks
 from minitorch.nn import functional as F
+from reference.definitions import attention as one_by_one
 from reference.definitions import convolution as plain
 from reference.definitions import pooling
 
@@ -95,3 +97,19 @@ def test_unpooling(n: int) -> None:
     out, indices = getattr(F, f"max_pool{n}d")(minitorch.from_numpy(x), 2, return_indices=True)
     back = getattr(F, f"max_unpool{n}d")(out, indices, 2)
     assert np.array_equal(back.numpy(), pooling.max_unpool(out.numpy(), indices.numpy(), x.shape[2:]))
+
+
+@pytest.mark.parametrize("plainly", [True, False], ids=["by the formula", "by its twin"])
+def test_attention(plainly: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    q, k, v, g = (rng.standard_normal(shape) for shape in ((6, 3), (5, 3), (5, 4), (6, 4)))
+    sees = rng.random((6, 5)) < 0.6
+    sees[2] = False
+    out, p = one_by_one.attention(q, k, v, sees, 0.7)
+    want = one_by_one.gradients(g, q, k, v, p, 0.7)
+    leaves = [minitorch.from_numpy(x[None]).requires_grad_() for x in (q, k, v)]
+    monkeypatch.setattr(blocks, "SMALL", 10**9 if plainly else 1)
+    found = F.scaled_dot_product_attention(*leaves, attn_mask=minitorch.from_numpy(sees), scale=0.7)
+    assert np.allclose(found.detach().numpy()[0], out, atol=1e-12)
+    have = minitorch.autograd.grad(found, leaves, minitorch.from_numpy(g[None]))
+    assert all(np.allclose(a.numpy()[0], b, atol=1e-12) for a, b in zip(have, want))
