@@ -324,9 +324,13 @@ class Function(metaclass=FunctionMeta):
                     "passed to ctx.mark_dirty()."
                 )
             elif record and t._base is not None and t.requires_grad:
-                t._check_history()
+                try:
+                    t._check_history()
+                except RuntimeError:
+                    t._bump()  # it has been written to, whatever comes of it
+                    raise
             elif record and t.requires_grad and t.is_leaf:
-                t._bump()  # it has been written to, whatever comes of it
+                t._bump()
                 raise RuntimeError(
                     "a leaf Variable that requires grad has been used in an in-place operation: "
                     f"{cls.__name__}.forward marked it dirty; give it a clone()"

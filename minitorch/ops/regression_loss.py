@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..arrays.dtypes import bool_
+from ..arrays.dtypes import bool_, can_cast, promote_types
 from ..autograd.grad_mode import no_grad
 from ..op import Array, composite, elementwise
 from ..op.signature import Flag, Reduction
@@ -93,12 +93,12 @@ def huber_loss(
     x, y = in_one_shape(input, target)
     if not delta > 0:
         raise RuntimeError(f"huber_loss does not support non-positive values for delta, got {delta}")
-    losses = quadratic_then_linear(_difference("huber_loss", x, y), delta, 1.0)
-    if not input.is_floating_point():
+    result = promote_types(x.dtype, y.dtype)
+    if not can_cast(result, input.dtype):
         raise RuntimeError(
-            f"result type {losses.dtype!r} can't be cast to the desired output type {input.dtype!r}; convert the input with .float()"
+            f"result type {result!r} can't be cast to the desired output type {input.dtype!r}; convert the input with .float()"
         )
-    losses = losses.to(input.dtype)
+    losses = quadratic_then_linear(_difference("huber_loss", x, y), delta, 1.0).to(input.dtype)
     if weight is not None:
         check_weight(weight, input)
         losses = losses * weight

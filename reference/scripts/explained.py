@@ -23,21 +23,17 @@ TORCHS_OWN = {
     "nested_tensorlist": "clip_grad_value_ of parameters without gradients fails in torch",
     "ZeroTensors are immutable": "zeros that torch does not materialize",
     "resize storage that is not resizable": "memory of NumPy's grows here and not in torch",
-    "functions with out=... arguments don't support": "a mean of inference tensors stumbles in torch",
     "self indexing axis dim should be positive": "indices into nothing",
     "setStorage": "indices into nothing",
     "out of DATA bounds": "index_select of matrices has a check of its own in torch",
     "addmv input tensors must have the same dtype": "torch's own derivative stumbles over a bool operand",
     "Found dtype": "torch's own derivative wants its operands in one dtype",
-    "vector + matrix @ vector expected": "the data of what a derivative has kept was put in another shape",
-    "Type promoting not supported": "a layer of another dtype than its input",
     "desired output type Bool": "torch's own derivative stumbles over a bool operand",
     "on a bool tensor is not supported": "torch's own derivative stumbles over a bool operand",
     "with a bool tensor is not supported": "torch's own derivative stumbles over a bool operand",
 }
 # What one side alone refuses.
 ONE_SIDED = {
-    "created inside a custom Function": "what a checkpoint gives back as it came",
     "Index put requires the source and destination dtypes match": "one number put under a mask without dimensions",
     "modified by an inplace operation": "which operands a derivative keeps is each library's own affair",
     "Inference tensors cannot be saved": "which operands a derivative keeps is each library's own affair",
@@ -71,6 +67,8 @@ TWO_MISTAKES = [
     ("index \\d+ is out of bounds|must match|number of dimensions|dtype", "source tensor shape must match|same scalar type"),
     ("same number of dimensions|must match except in dimension", "can't be cast"),
     ("appears multiple times", "non-zero size"),
+    ("does not support item assignment", "A view was created in"),
+    ("index out of range in self", "Inference tensors cannot be saved"),
     ("normalisation divides", "could not infer output dtype|mixed dtype"),
     ("index \\d+ is out of bounds", "shape mismatch: value tensor"),
     (".", "^A view was created in (no_grad|inference) mode and its base"),  # whose history torch asks for first
@@ -324,7 +322,7 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
      lambda c: c.errors[0] is None and "memory location" in str(c.errors[1]) and c.shared),
     ("of what is empty torch asks neither indices nor dtypes",
      lambda c: c.empty and c.errors[0] is not None and c.what.startswith("raised")
-     and re.search("not implemented for|out of bounds|out of range|dtype", str(c.errors[0])) is not None),
+     and re.search("not implemented for|out of bounds|out of range|dtype|without overflow", str(c.errors[0])) is not None),
     ("a single number is filled in torch without a question whether it fits",
      lambda c: c.errors[1] is None and c.says("fill_") and "without overflow" in str(c.errors[0]) and c.before[0].shape in ((), (1,), (1, 1))),
     ("torch had changed something before it raised",
@@ -342,7 +340,6 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
      lambda c: c.says("out=") and c.shared and c.what in ("values", "shape", "raised", "raised another type", "stride()")),
     ("memory that grows takes all its views with it in torch",
      lambda c: c.what == "values" and c.says(r"out=|resize_") and c.shows_another and not c.says(f"out={re.escape(c.difference.where)}$")),
-    ("memory beside what is expanded", lambda c: c.says(r"\.resize_\(") and any(each.expanded for each in c.before)),
     ("a refused backward has come to other nodes",
      lambda c: c.both_raised and c.says("backward|grad") and (c.what == "grad" or c.difference.where.endswith(".grad"))),
     ("a gradient that is given becomes .grad itself in torch, with the memory that it shares",
@@ -361,18 +358,14 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
     # ---- hooks
     ("what is kept of an unrecorded view of what requires grad",
      lambda c: c.difference.where == "seen" and c.what == "items" and c.says("saved_tensors_hooks") and c.said("no_grad|inference|set_grad_enabled")),
-    ("an index of several kinds is several nodes in torch and one here: its hooks see other gradients",
-     lambda c: c.difference.where.startswith("seen") and c.what == "shape" and c.said(r"\[.*\[|\[.*tensor") and c.said("grad_fn.register")),
     ("what a gradient gives is a view in torch, whose hooks see what comes to it and not to what it shows",
      lambda c: c.difference.where.startswith("seen") and c.what == "values" and c.said("autograd.grad") and c.said(r"register_hook")
      and any(t._is_view() and t.requires_grad for t in tensors_of(c.names[1]))),
-    ("the derivative of a derivative has more inputs in torch: its hooks see a None for each",
-     lambda c: c.difference.where == "seen" and c.what == "items" and c.said("create_graph") and c.said("grad_fn.register")),
     # ---- memory
     ("a number to the power of a tensor lies in row-major order in torch",
      lambda c: c.what == "stride()" and c.says(r"= (True|[-\d.e()a-z']+) \*\* ")),
     ("operands of several layouts, or a composition: which layout comes of them is each library's own affair",
-     lambda c: c.what == "stride()" and (c.mixed_layouts or c.says(OWN_LAYOUT.pattern))),
+     lambda c: c.what == "stride()" and (c.mixed_layouts or c.says(OWN_LAYOUT.pattern) or c.difference.where.startswith("seen"))),
 ]  # fmt: skip
 
 
