@@ -304,6 +304,8 @@ def instance_norm(
     if not use_input_stats:
         return batch_norm(input.contiguous(), weight, bias, running_mean, running_var, False, momentum, eps)
     N, C = input.shape[:2]
+    if not input.numel():
+        return _instance_norm_of_nothing(input, weight, bias, running_mean, running_var)
     _per_channel("instance_norm", C, False, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias)
     _check_floating(input)
     _check_dtypes(input, weight, bias)
@@ -313,6 +315,16 @@ def instance_norm(
     _move_towards(running_mean, mean.detach().mean(0), momentum)
     _move_towards(running_var, _unbiased(var, size).mean(0), momentum)
     return out.reshape(input.shape).to(input.dtype)
+
+
+def _instance_norm_of_nothing(x: Tensor, weight: Any, bias: Any, *running: Tensor | None) -> Tensor:
+    """What torch makes of it: a batch norm of one sample with N · C channels, for each of which there is all that C channels have."""
+    N, C = x.shape[:2]
+    w, b = (None if v is None else v.repeat(N) for v in (weight, bias))
+    with no_grad():
+        for kept in [v for v in running if v is not None]:
+            kept.copy_(kept.repeat(N).view(N, C).mean(0))
+    return batch_norm(x.view(1, N * C, *x.shape[2:]), w, b, None, None, True, 0.0, 1.0).view(x.shape)
 
 
 def _along_channels(v: Tensor | None, x: Tensor) -> Tensor | None:

@@ -28,7 +28,11 @@ ROWS = [
     Row("BatchNorm2d", batch_norm, shaped((3, 4, 2, 2), (1, 4, 1, 1), (5, 4))),
     Row("BatchNorm3d", batch_norm, shaped((2, 4, 2, 1, 2), (5, 4))),
     Row("SyncBatchNorm", batch_norm, shaped((5, 4), (3, 4, 2), (2, 4, 1, 3), (4,), (5, 0), (5, 3))),
-    Row("InstanceNorm1d", instance_norm, shaped((3, 4, 5), (4, 5), (3, 4, 1), (4, 1), (3, 3, 5), (3, 5), (5,), (0, 4, 3))),
+    Row(
+        "InstanceNorm1d",
+        instance_norm,
+        shaped((3, 4, 5), (4, 5), (3, 4, 1), (4, 1), (3, 3, 5), (3, 5), (5,), (0, 4, 3), (2, 4, 0)),
+    ),
     Row("InstanceNorm2d", instance_norm, shaped((3, 4, 5, 2), (4, 5, 2), (3, 4, 1, 1), (3, 3, 5, 2), (3, 5))),
     Row("InstanceNorm3d", instance_norm, shaped((3, 4, 5, 2, 2), (4, 5, 2, 2), (3, 4, 1, 1, 1), (3, 5))),
     *(lazy(f"BatchNorm{n}d", n) for n in (1, 2, 3)),

@@ -20,11 +20,11 @@ class CrossMapLRN2d(Function):
     def forward(ctx: Any, input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> Tensor:
         if input.ndim != 4:
             raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.ndim}D instead.")
-        reach = (size + 1) // 2  # to both sides, the channel itself among them
+        share, reach = alpha / size, (size + 1) // 2  # so far to both sides, the channel itself among them
         squares = input * input
         sums = windows(squares, reach - 1, reach - 1)
         sums[:, reach:] += squares[:, :1]
-        scale = sums * (alpha / size) + k
+        scale = sums * share + k
         output = input * scale**-beta
         ctx.save_for_backward(input, output, scale)
         ctx.size, ctx.alpha, ctx.beta = size, alpha, beta
