@@ -15,6 +15,7 @@ from ..arrays.device import has_kernels
 from ..arrays.layout import contiguous_format, suggested
 from ..autograd.grad_mode import no_grad
 from ..op import Array, Index, composite, named, op
+from ..op.half_precision import in_float32
 from ..op.signature import Dims, Sizes, checked
 from .dims import as_ints, canonical_dim
 from .elementwise import clamp_min, rsqrt
@@ -366,15 +367,19 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
         raise ValueError(f"Expected 3D or higher dimensionality input (got {input.ndim} dimensions)")
     if not input.numel():
         return input
-    if input.dtype is dtypes.bool_:
-        raise NotImplementedError(
-            "local_response_norm is not implemented for 'Bool'; convert the input first, e.g. x.float()"
-        )
+    wide = input.is_floating_point() or input.dtype is dtypes.int64
+    if not wide or (input.ndim > 3 and input.dtype.itemsize == 2):
+        raise NotImplementedError(f"local_response_norm is not implemented for {input.dtype!r}; convert with .float()")
     if size < 1:
         raise RuntimeError(f"local_response_norm: size should be greater than zero, but got {size}")
-    sums = windows(input * input, size // 2, (size - 1) // 2)
-    means = sums / size if input.is_floating_point() else sums // size
-    return input / (means * alpha + k) ** beta
+    return _by_its_neighbours(input, size, alpha, beta, k)
+
+
+@in_float32
+def _by_its_neighbours(x: Tensor, size: int, alpha: float, beta: float, k: float) -> Tensor:
+    sums = windows(x * x, size // 2, (size - 1) // 2)
+    means = sums / size if x.is_floating_point() else sums // size
+    return x / (means * alpha + k) ** beta
 
 
 def windows(x: Tensor, before: int, after: int) -> Tensor:

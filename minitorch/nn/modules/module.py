@@ -335,13 +335,14 @@ class Module(ModuleHooks, ModuleState):
         device, dtype, _, form = parse_to(*args, **kwargs)
         if dtype is not None and not dtype.is_floating_point:
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
-        return self._apply(
-            lambda t: t.to(
-                device,
-                dtype if t.is_floating_point() else None,
-                memory_format=form if t.ndim in (4, 5) else preserve_format,
-            )
-        )
+
+        def moved(t: Tensor) -> Tensor:
+            kept = dtype if t.is_floating_point() else None
+            if form is preserve_format or t.ndim not in (4, 5):  # (what has no shape yet has no number of dimensions)
+                return t.to(device, kept)
+            return t.to(device, kept, memory_format=form)
+
+        return self._apply(moved)
 
     def double(self: Self) -> Self:
         return self.to(dtypes.float64)
