@@ -7,8 +7,11 @@ import pickle
 from typing import Any
 
 import pytest
+import torch
 
+import minitorch
 from both import Scenarios, agree, assert_same
+from minitorch.ops import linalg
 
 scenarios = Scenarios()
 
@@ -259,6 +262,57 @@ def weights_that_the_old_weight_norm_saved(lib):
     made = normed(lib, "weight_norm", lib.nn.Linear(2, 2))
     state = {"weight_g": lib.ones(2, 1), "weight_v": lib.ones(2, 2), "bias": lib.zeros(2)}
     return str(made.load_state_dict(state)), made.weight
+
+
+@pytest.mark.parametrize("trivial", [False, True])
+@pytest.mark.parametrize("kind", ["matrix_exp", "cayley", "householder", None, "other"])
+@pytest.mark.parametrize("sizes", [(3, 3), (2, 4), (4, 2)])
+def test_orthogonal(sizes: tuple, kind: str | None, trivial: bool) -> None:
+    def scenario(lib: Any) -> Any:
+        lib.manual_seed(0)
+        made = lib.nn.Linear(*sizes).double()
+        normed(lib, "orthogonal", made, orthogonal_map=kind, use_trivialization=trivial)
+        first = dict(made.state_dict()), made.weight, made
+        made.parametrizations.weight.original.data.add_(lib.arange(sizes[0] * sizes[1]).reshape(made.weight.shape) / 7.0)
+        (made.weight * lib.arange(sizes[0] * sizes[1]).reshape(made.weight.shape)).sum().backward()
+        return first, made.weight, made.parametrizations.weight.original.grad
+
+    def assigned(lib: Any) -> Any:
+        lib.manual_seed(0)
+        made = normed(lib, "orthogonal", lib.nn.Linear(*sizes).double(), orthogonal_map=kind, use_trivialization=trivial)
+        made.weight = lib.eye(5)[: sizes[1], : sizes[0]].double()
+        return made.weight, dict(made.state_dict())
+
+    agree(scenario)
+    agree(assigned)
+
+
+@pytest.mark.parametrize("name", ["matrix_exp", "householder_product", "solve"])
+@pytest.mark.parametrize("scale", [0.1, 1.0, 5.0])
+def test_what_orthogonal_matrices_are_made_of(name: str, scale: float) -> None:
+    """Values, gradients and gradients of gradients of one, and of a batch."""
+
+    def scenario(lib: Any) -> Any:
+        theirs = {"matrix_exp": torch.matrix_exp, "householder_product": torch.linalg.householder_product}
+        function = getattr(linalg, name) if lib is minitorch else theirs.get(name, torch.linalg.solve)
+        seen = []
+        for shape in ((3, 3), (2, 3, 3)):
+            lib.manual_seed(0)
+            size = shape if name == "solve" else shape[:-1]
+            x = (lib.randn(shape, dtype=lib.float64) * scale).requires_grad_()
+            y = () if name == "matrix_exp" else (lib.rand(size, dtype=lib.float64).requires_grad_(),)
+            out = function(x, *y)
+            first = lib.autograd.grad(out, (x, *y), lib.rand(shape, dtype=lib.float64), create_graph=True)
+            second = lib.autograd.grad(sum((g * g).sum() for g in first), (x, *y))
+            seen.append([(t / t.abs().max()) for t in (out, *first, *second)])
+        return seen
+
+    agree(scenario)
+
+
+@scenarios.add
+def orthogonal_of_a_vector(lib):
+    return normed(lib, "orthogonal", lib.nn.Linear(3, 3), name="bias")
 
 
 @scenarios.parametrize

@@ -25,6 +25,7 @@ from . import (
     grid,
     index,
     inplace,
+    linalg,
     linear_cross_entropy,
     margin_loss,
     masked,
@@ -54,9 +55,9 @@ from . import (
 tell_derivatives()
 
 __all__ = [
-    "about", "activation", "attention", "by_number", "class_loss", "compare", "convolution", "ctc", "distance", "division",
-    "dropout", "einsum", "elementwise", "embedding_bag", "extremes", "fold", "gather", "grid", "index", "inplace",
-    "linear_cross_entropy", "margin_loss", "masked", "matmul", "mixing", "normalize", "pad", "pooling",
-    "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss", "repeat", "resample", "sampling",
-    "scan", "shape", "shuffle", "similarity", "sort", "special", "strided", "through_time",
+    "about", "activation", "attention", "by_number", "class_loss", "compare", "convolution", "ctc", "distance",
+    "division", "dropout", "einsum", "elementwise", "embedding_bag", "extremes", "fold", "gather", "grid", "index",
+    "inplace", "linalg", "linear_cross_entropy", "margin_loss", "masked", "matmul", "mixing", "normalize", "pad",
+    "pooling", "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss", "repeat", "resample",
+    "sampling", "scan", "shape", "shuffle", "similarity", "sort", "special", "strided", "through_time",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ Each is a module for `parametrize.register_parametrization`, with the function t
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import Any
 
 import minitorch
@@ -12,10 +13,11 @@ from minitorch.autograd import no_grad
 from minitorch.nn import functional as F
 from minitorch.nn.modules.module import Module
 from minitorch.nn.utils import parametrize
+from minitorch.ops import linalg
 from minitorch.ops.normalize import norm_except_dim, weight_norm_by
 from minitorch.tensor import Tensor
 
-__all__ = ["spectral_norm", "weight_norm"]
+__all__ = ["orthogonal", "spectral_norm", "weight_norm"]
 
 
 # ---- length and direction ----
@@ -125,3 +127,111 @@ def spectral_norm(
         dim = 1 if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)) else 0
     parametrize.register_parametrization(module, name, _SpectralNorm(weight, n_power_iterations, dim, eps))
     return module
+
+
+# ---- orthogonal ----
+
+
+class _OrthMaps(Enum):
+    """How any matrix becomes an orthogonal one."""
+
+    matrix_exp = auto()
+    cayley = auto()
+    householder = auto()
+
+
+class _Orthogonal(Module):
+    """Q = base · f(X): e^A or (I − A/2)⁻¹ (I + A/2) with A = X − Xᵀ of X's lower triangle, or reflections at its columns."""
+
+    def __init__(self, weight: Tensor, orthogonal_map: _OrthMaps, *, use_trivialization: bool = True) -> None:
+        super().__init__()
+        self.shape = weight.shape
+        self.orthogonal_map = orthogonal_map
+        if use_trivialization:
+            self.register_buffer("base", None)  # where X = 0 is
+
+    def forward(self, X: Tensor) -> Tensor:
+        wide = X.shape[-2] < X.shape[-1]
+        X = X.mT if wide else X
+        n, k = X.shape[-2:]
+        if self.orthogonal_map is _OrthMaps.householder:
+            reflections = X.tril(-1)
+            tau = 2.0 / (1.0 + (reflections * reflections).sum(-2))
+            Q = linalg.householder_product(reflections, tau) * X.diagonal(dim1=-2, dim2=-1).int().unsqueeze(-2)
+        else:
+            lower = X.tril()
+            if n != k:
+                lower = minitorch.cat([lower, X.new_zeros(n, n - k).expand(*X.shape[:-2], -1, -1)], -1)
+            Q = self._rotation(lower - lower.mT)[..., :k]
+        if hasattr(self, "base"):
+            Q = self.base @ Q
+        return Q.mT if wide else Q
+
+    def _rotation(self, A: Tensor) -> Tensor:
+        """The orthogonal matrix of a skew-symmetric one."""
+        if self.orthogonal_map is _OrthMaps.matrix_exp:
+            return linalg.matrix_exp(A)
+        identity = minitorch.eye(A.shape[-1], dtype=A.dtype, device=A.device)
+        return linalg.solve(identity - A / 2, identity + A / 2)
+
+    @no_grad()
+    def right_inverse(self, Q: Tensor) -> Tensor:
+        """X that gives this orthogonal matrix; with a base, that becomes Q, and X what stands for the identity."""
+        if Q.shape != self.shape:
+            raise ValueError(
+                f"Expected a matrix or batch of matrices of shape {self.shape}. Got a tensor of shape {Q.shape}."
+            )
+        wide = Q.shape[-2] < Q.shape[-1]
+        tall = Q.mT if wide else Q
+        n, k = tall.shape[-2:]
+        if not hasattr(self, "base"):
+            if self.orthogonal_map is not _OrthMaps.householder:
+                raise NotImplementedError(
+                    "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
+                    "use_trivialization=False."
+                )
+            A, tau = linalg.geqrf(tall)
+            diagonal = A.diagonal(dim1=-2, dim2=-1)
+            diagonal.copy_(diagonal.sign() * minitorch.where(tau == 0.0, -1.0, 1.0))  # type: ignore[attr-defined]
+            return A.mT if wide else A
+        if n != k:  # any columns that fill it up
+            more = minitorch.randn(*tall.shape[:-2], n, n - k, dtype=Q.dtype, device=Q.device)
+            tall = _made_orthogonal(minitorch.cat([tall, more], -1))
+        else:
+            tall = tall.clone() if _is_orthogonal(tall) else _made_orthogonal(tall)
+        self.base = tall
+        start = minitorch.zeros_like(Q)  # type: ignore[attr-defined]
+        start.diagonal(dim1=-2, dim2=-1).fill_(-1.0)
+        return start
+
+
+def _is_orthogonal(Q: Tensor) -> bool:
+    identity = minitorch.eye(Q.shape[-1], dtype=Q.dtype, device=Q.device)
+    return minitorch.allclose(Q.mT @ Q, identity, atol=10.0 * Q.shape[-2] * minitorch.finfo(Q.dtype).eps)
+
+
+def _made_orthogonal(A: Tensor) -> Tensor:
+    """Q of A = Q R with a positive diagonal in R."""
+    X, tau = linalg.geqrf(A)
+    return linalg.householder_product(X, tau) * X.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)
+
+
+def orthogonal(
+    module: Module, name: str = "weight", orthogonal_map: str | None = None, *, use_trivialization: bool = True
+) -> Module:
+    """A weight with orthonormal columns, or rows if it is wider than tall: Qᵀ Q = I (Lezcano-Casado, 2019)
+
+    orthogonal_map: "matrix_exp" (square ones by default), "cayley" or "householder" (the others). use_trivialization: around a
+    base, so that any orthogonal weight can be assigned. Gives the module back.
+    """
+    weight = getattr(module, name, None)
+    if not isinstance(weight, Tensor):
+        raise ValueError(f"Module '{module}' has no parameter or buffer with name '{name}'")
+    if weight.ndim < 2:
+        raise ValueError(f"Expected a matrix or batch of matrices. Got a tensor of {weight.ndim} dimensions.")
+    if orthogonal_map is None:
+        orthogonal_map = "matrix_exp" if weight.shape[-2] == weight.shape[-1] else "householder"
+    if orthogonal_map not in _OrthMaps.__members__:
+        raise ValueError(f'orthogonal_map has to be one of "matrix_exp", "cayley", "householder". Got: {orthogonal_map}')
+    made = _Orthogonal(weight, _OrthMaps[orthogonal_map], use_trivialization=use_trivialization)
+    return parametrize.register_parametrization(module, name, made, unsafe=True)
