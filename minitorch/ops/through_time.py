@@ -57,7 +57,7 @@ def _before(first: Tensor, after: Tensor, steps: list) -> Tensor:
 
 def _in_rows(found: list, steps: list) -> Tensor:
     """What was found for each step, in the order of the rows."""
-    forward = len(steps) == 1 or steps[0][0].start == 0
+    forward = steps[0][0].start == 0
     return cat(found if forward else found[::-1])
 
 
