@@ -108,8 +108,57 @@ def classified(draw: Draw) -> dict:
             "smoothing": smoothing}  # fmt: skip
 
 
-    "bias", "causal", "fused", "groups", "hc", "how", "image", "key", "made", "mask", "noise", "pre", "query", "reverse",
-    "scale", "sizes", "value", "w_hh", "w_hr", "weight", "windows", "x", "y",
+def pooled(draw: Draw) -> dict:
+    """Planes of one to three dimensions; windows beside each other, over each other, with gaps, over the edges, adaptive ones."""
+    n = draw.one_of(1, 2, 2, 3)
+    x = draw.numbers(*(draw.size() for _ in range(draw.one_of(1, 2))), *(draw.size() for _ in range(n)))
+    windows = []
+    for size in x.shape[-n:]:
+        kernel, stride, dilation = (draw.one_of(*sizes) for sizes in ((1, 2, 3), (1, 2, 3), (1, 1, 2)))
+        padding, ceil_mode = draw.one_of(0, kernel // 2), draw.one_of(False, True)
+        given = (size, kernel, stride, padding, dilation, ceil_mode)
+        fits = pooling.how_many(*given) > 0 and 0 not in pooling.sliding(*given).sizes
+        windows.append(pooling.sliding(*given) if fits and draw.rng.random() < 0.9 else pooling.adaptive(size, draw.size()))
+    return {"x": x, "windows": tuple(windows)}
+
+
+def attending(draw: Draw) -> dict:
+    batch, L, S, E = draw.shape()[:2], draw.size(), draw.size(), draw.size()
+    scores, hidden = (*batch, L, S), draw.one_of((), (S,), (L, S), (1, *batch[1:], 1, S), (*batch, L, S))
+    seen = draw.rng.random(hidden) < 0.7
+    mask = draw.one_of(None, seen, np.where(seen, 0, -np.inf).astype(draw.dtype), draw.numbers(*hidden, special=False))
+    noise = draw.one_of(None, None, np.zeros((), draw.dtype), (2.0 * (draw.rng.random(scores) < 0.5)).astype(draw.dtype))
+    fused, causal = draw.one_of(True, False), draw.one_of(True, False)
+    query, key = draw.numbers(*batch, L, E), draw.numbers(*batch, S, E)
+    value = draw.numbers(*batch, S, E if fused else draw.size())
+    return {"query": query, "key": key, "value": value, "mask": mask, "noise": noise, "scale": draw.one_of(1.0, 0.3), "causal": causal,
+            "fused": fused}  # fmt: skip
+
+
+def in_steps(draw: Draw) -> dict:
+    """A packed sequence, forward or backward in time."""
+    sizes = sorted((draw.size() for _ in range(draw.size())), reverse=True)
+    N, H = sizes[0], draw.size()
+    states = {state: draw.numbers(N, H, special=False) for state in "hc"}
+    return {"pre": draw.numbers(sum(sizes), 4 * H), **states, "w_hh": draw.numbers(4 * H, H, special=False), "w_hr": None,
+            "sizes": tuple(sizes), "reverse": draw.one_of(False, True)}  # fmt: skip
+
+
+def convolved(draw: Draw, *operands: str) -> dict:
+    """Two of an image, what a kernel makes of it, and the kernel; with b where there is a weight."""
+    n, groups = draw.one_of(1, 2, 2, 3), draw.one_of(1, 1, 2)
+    kernel, stride, padding, dilation = (
+        tuple(draw.one_of(*sizes) for _ in range(n)) for sizes in ((1, 2, 3), (1, 1, 1, 2), (0, 1), (1, 1, 2))
+    )
+    size = tuple(d * (k - 1) + draw.one_of(1, 2, 5) for k, d in zip(kernel, dilation))
+    how = Sliding.over(size, kernel, stride, padding, dilation)
+    N, C, O = draw.one_of(1, 2, 5), groups * draw.one_of(1, 3), groups * draw.one_of(1, 2)
+    shapes = {"image": (N, C, *size), "made": (N, O, *how.places), "weight": (O, C // groups, *kernel)}
+    x, other = (draw.numbers(*shapes[each]) for each in operands)
+    if operands[1] == "made":
+        return {"x": x, "y": other, "how": how, "groups": groups}
+    bias = draw.one_of(None, draw.numbers(O if operands[0] == "image" else C, special=False))
+    return {"x": x, "weight": other, "bias": bias, "how": how, "groups": groups}
 
 
 CALLS: dict[str, Callable[[Draw], dict]] = {
@@ -121,7 +170,11 @@ CALLS: dict[str, Callable[[Draw], dict]] = {
     "norm": normalised,
     "linear": joined,
     "cross_entropy": classified,
-    "attention", "conv", "conv_transpose", "conv_weight", "image", "lstm_layer", "made", "weight",
+    "attention": attending,
+    "lstm_layer": in_steps,
+    "conv": lambda draw: convolved(draw, "image", "weight"),
+    "conv_transpose": lambda draw: convolved(draw, "made", "weight"),
+    "conv_weight": lambda draw: convolved(draw, "image", "made"),
 }
 
 

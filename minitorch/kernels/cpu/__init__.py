@@ -4,6 +4,8 @@ Large arrays are taken in blocks by several threads (`blocks.py`), small ones in
 the op, or the optimizer, that it stands in for. Read next: `softmax.py`.
 """
 
+from . import attention, convolution, cross_entropy, gelu, linear, norm, optim, pooling, recurrent, relu, softmax
+
 __all__ = [
     "attention",
     "convolution",

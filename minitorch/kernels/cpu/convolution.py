@@ -2,7 +2,7 @@
 
 The formula writes the columns of the whole batch, with all places of all samples in a row, and turns the result round. Here a sample's
 product lies as the result is to lie, (N, O, places), and no more columns are in memory than a chunk's; backward makes them again
-instead of keeping them. A kernel that moves by single pixels has its columns in long stretches (`_InStretches`). Read next: `norm.py`.
+instead of keeping them. A kernel that moves by single pixels has its columns in long stretches (`_InStretches`). Read next: `pooling.py`.
 """
 
 from __future__ import annotations
