@@ -152,7 +152,7 @@ class _InStretches(_Way):
         self.begin = [sum(k * s for k, s in zip(element, steps)) for element in np.ndindex(how.kernel)]
         # The last stretch may end after the padded image; or before its end, where `output_padding` is.
         self.size = max(max(self.begin) + self.length, math.prod(self.padded))
-        self.places = (..., *(slice(n) for n in how.places))
+        self.places: Any = (..., *(slice(n) for n in how.places))
 
     def columns(self, x: np.ndarray) -> np.ndarray:
         N, C = x.shape[:2]
@@ -175,7 +175,8 @@ class _InStretches(_Way):
     def _inside(self, image: np.ndarray) -> np.ndarray:
         """The image without its padding: a view."""
         padded = image[:, :, : math.prod(self.padded)].reshape(*image.shape[:2], *self.padded)
-        return padded[(..., *self.how.inside())]
+        inside: Any = (..., *self.how.inside())
+        return padded[inside]
 
     def among_places(self, y: np.ndarray) -> np.ndarray:
         """y (samples, channels, *places) in stretches, with zeros between the places of two rows."""
