@@ -165,6 +165,44 @@ def gpt_step(library: Any) -> Work:
     return step
 
 
+def cnn_step(library: Any) -> Work:
+    """One step of two convolutions with batch norm, relu and pooling, on 64 images of 28 × 28 pixels, with Adam."""
+    nn = library.nn
+    library.manual_seed(0)  # the same weights in both
+    blocks = [
+        layer
+        for before, after in ((1, 16), (16, 32))
+        for layer in (nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(), nn.MaxPool2d(2))
+    ]
+    model = nn.Sequential(*blocks, nn.Flatten(), nn.Linear(32 * 7 * 7, 10))
+    optimizer = library.optim.Adam(model.parameters())
+    numbers, labels = data((28 * 28, 10), 64)
+    x, t = library.from_numpy(numbers).reshape(64, 1, 28, 28), library.from_numpy(labels)
+
+    def step() -> Any:
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), t)
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    return step
+
+
+def convolution(library: Any, batch: int = 16, channels: int = 16) -> Work:
+    """A 3 × 3 convolution of `batch` images of 28 × 28 pixels, to 16 channels, forward and backward."""
+    rng = np.random.default_rng(0)
+    x = library.from_numpy(rng.standard_normal((batch, channels, 28, 28), dtype=np.float32)).requires_grad_()
+    w = library.from_numpy(rng.standard_normal((16, channels, 3, 3), dtype=np.float32)).requires_grad_()
+    upstream = library.from_numpy(rng.standard_normal((batch, 16, 28, 28), dtype=np.float32))
+
+    def run() -> None:
+        x.grad = w.grad = None
+        library.nn.functional.conv2d(x, w, padding=1).backward(upstream)
+
+    return run
+
+
 # ---- large arrays ----
 
 
@@ -294,6 +332,9 @@ ROWS = [
     step_row(LARGE, 128, 1.0),
     Row("training step LSTM 32-64, 32 steps, batch 32, SGD", lstm_step, 1.2),
     Row("training step of a GPT, 16 × 64 letters", gpt_step, 1.2),
+    Row("CNN step: 2 × Conv BN ReLU Pool, 64 × 1 × 28 × 28", cnn_step, 1.5),
+    *(Row(f"convolution, batch {n}, 16 channels", partial(convolution, batch=n)) for n in (16, 32, 64, 128)),
+    *(Row(f"convolution, batch 16, {c} channels", partial(convolution, channels=c)) for c in (32, 64, 128)),
     Row("softmax(gelu(layer_norm(x))), 4096 × 1024", softmax_gelu_norm, 1.5),
     Row("matrix product, 512 × 512", matmul),
     Row("a million uniform numbers", partial(draws, function="rand"), 3.0),
