@@ -112,7 +112,7 @@ class _Way:
 
 
 class _ByPlaces(_Way):
-    """Columns (samples, channels, elements of the kernel, places), as `fold.py` has them."""
+    """Columns (samples, channels, elements of the kernel, places), as `ops/fold.py` has them."""
 
     def __init__(self, how: Sliding):
         super().__init__(how, math.prod(how.places))
