@@ -96,6 +96,12 @@ def no_memory_holds_so_many(lib):
 
 
 @scenario
+def the_index_of_the_largest_as_an_array(lib):
+    found = lib.tensor([1.0, 3.0, 2.0]).topk(1)[1]
+    return found.stride(), lib.from_numpy(found.numpy())
+
+
+@scenario
 def logit_at_minus_zero(lib):
     x = lib.tensor([-0.0, 0.0, 1.0, 0.5], requires_grad=True)
     x.logit().sum().backward()

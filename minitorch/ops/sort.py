@@ -92,7 +92,7 @@ def topk(xp: Any, x: Array, k: int, dim: int = -1, largest: bool = True, sorted:
     indices = _order(xp, x, axis, largest)
     if k:
         indices = _with_ties(xp, x, axis, indices, lambda ranks: ties.as_topk(ranks, k, sorted), every_row=not sorted)
-    indices = indices[(slice(None),) * axis + (slice(k),)]
+    indices = indices[(slice(None),) * axis + (slice(k),)].copy()  # (which may have been backwards)
     return xp.take_along_axis(x, indices, axis), indices
 
 

@@ -68,7 +68,8 @@ TWO_MISTAKES = [
     ("same number of dimensions|must match except in dimension", "can't be cast"),
     ("appears multiple times", "non-zero size"),
     ("does not support item assignment", "A view was created in"),
-    ("index out of range in self", "Inference tensors cannot be saved"),
+    (".", "^Inference tensors cannot be saved for backward"),
+    ("does not match the shape of the indexed tensor", "single memory location"),
     ("normalisation divides", "could not infer output dtype|mixed dtype"),
     ("index \\d+ is out of bounds", "shape mismatch: value tensor"),
     (".", "^A view was created in (no_grad|inference) mode and its base"),  # whose history torch asks for first
@@ -205,7 +206,7 @@ def tensors_of(names: dict[str, Any]) -> list[torch.Tensor]:
 
 
 def comes_of_ours(case: Case) -> bool:
-    """Whether torch, given our numbers, makes what we have made: the numbers differed before, by no more than roundings."""
+    """Whether torch, given our numbers, makes what we have made, or raises as we do: before they differed by no more than roundings."""
     if case.same_bits or case.says("backward"):
         return False
     names = {**case.names[1], **{each.expression: each.again() for each in case.before if each.expression.isidentifier()}}
@@ -215,6 +216,13 @@ def comes_of_ours(case: Case) -> bool:
         names[name] = [each.again() if i == int(index) else t for i, t in enumerate(names[name])]
     try:
         exec(case.text, names)
+    except Exception as error:
+        return type(error) is type(case.errors[0])
+    try:
+        if case.errors[0] is not None:
+            return False
+        if case.errors[1] is not None:
+            return True
         if re.match(r"\w*", case.difference.where)[0] in re.findall(r"\w+", case.text):
             compare(numbers_of(case.where[0]), numbers_of(at(case.difference.where, names)), "")
         else:  # what the statement has written to is a view of that
@@ -252,6 +260,13 @@ def rounding_made_large(case: Case) -> bool:
     return ours.shape == theirs.shape and bool((np.abs(ours - theirs) <= rounding * largest / 1e-5**0.5).all())
 
 
+def equal_but_for_roundings(case: Case) -> bool:
+    """Whether all the numbers of an operand are one number, as far as roundings go."""
+    rounding = next(step for bound, step in ROUNDINGS.items() if precision.tolerance <= bound)
+    arrays = [np.asarray(each.array, float) for each in case.before if each.array.size > 1]
+    return any(np.ptp(a) <= rounding * np.abs(a).max() for a in arrays)
+
+
 def sends_zeros(case: Case) -> bool:
     """Whether what requires grad on one side only has a derivative there that is 0 wherever it leads, or one that nobody can ask for."""
     side = 0 if case.difference.ours is True else 1
@@ -287,9 +302,10 @@ def two_mistakes(case: Case) -> bool:
 
 EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
     # ---- numbers
-    ("torch makes the same of our numbers: those before differed by roundings", lambda c: c.what in NUMBERS and comes_of_ours(c)),
+    ("torch makes the same of our numbers: those before differed by roundings", lambda c: c.what in (*NUMBERS, "raised") and comes_of_ours(c)),
     ("what is standardized, and was equal but for roundings, is made of roundings",
-     lambda c: c.what == "values" and c.said("_norm|Norm") and rounding_made_large(c)),
+     lambda c: c.what == "values" and ((c.said("_norm|Norm") and rounding_made_large(c)) or (c.says("std|var|norm|Norm") and equal_but_for_roundings(c)))),
+    ("the sign of a nan is nobody's", lambda c: c.what == "values" and c.says("copysign|signbit") and not c.finite),
     ("the sign of a zero that softshrink gives depends in torch on its place", lambda c: c.said("shrink") and signed_zeros(c)),
     ("float32 cannot tell whether so large an exponent is odd", lambda c: c.what == "values" and c.said(r"pow.*2\*\*40|\*\* 2\*\*40")),
     ("median of what is expanded is sorted in place by torch",
@@ -306,7 +322,7 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
     ("the mean beside a variance of infinities is inf here and nan in torch",
      lambda c: c.what == "values" and c.says("(var|std)_mean") and not c.finite),
     ("0 · nan inside a transform: each library multiplies by other zeros",
-     lambda c: c.what == "values" and not c.finite and c.says(r"func\.|functional\.")),
+     lambda c: c.what == "values" and (not c.finite or "nan" in str(c.difference.theirs)) and c.said(r"func\.|functional\.")),
     ("lerp of what has no dimensions comes to the dtype of its weight in torch",
      lambda c: c.what == "dtype" and c.says("lerp") and all(each.shape == () for each in c.before)),
     ("what hooks keep of an output that is turned in place is turned with it in torch",
