@@ -117,10 +117,20 @@ def an_infinite_gradient_of_mish(lib):
 
 @scenario
 def second_derivative_of_mse_beside_bools(lib):
-    x, mask = lib.ones(2, requires_grad=True), lib.tensor([True, False])
-    loss = lib.nn.MSELoss()
-    firsts = [lib.autograd.grad(loss(*pair), x, create_graph=True)[0] for pair in ((x, mask), (mask, x))]
-    return [lib.autograd.grad(first.sum(), x)[0] for first in firsts], firsts
+    x, loss, grads = lib.ones(2, requires_grad=True), lib.nn.MSELoss(), []
+    for y in (lib.tensor([True, False]), lib.tensor([3, 0], dtype=lib.uint8), lib.tensor([-3, 0])):
+        for pair in ((x, y), (y, x)):
+            grads.append(lib.autograd.grad(loss(*pair), x)[0])
+            grads.append(lib.autograd.grad(loss(*pair), x, create_graph=True)[0])
+            grads.append(lib.autograd.grad(grads[-1].sum(), x)[0])
+    return grads
+
+
+@scenario
+def lerp_by_a_whole_number(lib):
+    start, end = lib.zeros(2), lib.tensor([1.0, 2.0])
+    weights = (lib.tensor(3, dtype=lib.uint8), lib.tensor(-3, dtype=lib.int8), lib.tensor(True), lib.tensor(2))
+    return [lib.lerp(start, end, weight) for weight in weights]
 
 
 # ---- the graph ----
@@ -375,6 +385,7 @@ CALLS = {
     "a & b": lambda lib, a, b: a & b,
     "a |= b": lambda lib, a, b: a.__ior__(b),
     "a << b": lambda lib, a, b: a << b,
+    "a **= b": lambda lib, a, b: a.pow_(b),
     "a.hypot_(b)": lambda lib, a, b: a.hypot_(b),
     "a.fmod_(b)": lambda lib, a, b: a.fmod_(b),
     "a.floor_divide_(b)": lambda lib, a, b: a.floor_divide_(b),

@@ -30,6 +30,7 @@ def lerp(xp: Any, start: Array, end: Array, weight: Operand) -> Array:
         raise RuntimeError(
             f"expected dtype {start.dtype} for `weight` but got dtype {weight.dtype}; convert it with .to(dtype)"
         )
+    weight = weight.astype(start.dtype) if hasattr(weight, "dtype") and weight.dtype.kind in "iub" else weight
     difference = end - start
     return xp.where(xp.abs(weight) < 0.5, start + weight * difference, end - difference * (1 - weight)).astype(start.dtype)
 

@@ -45,14 +45,19 @@ def squared_error(xp: Any, x: Array, y: Array) -> Array:
 
 @squared_error.grad("x")
 def squared_error_grad_x(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
-    """∂L/∂x = g · 2 (x − y), where one may be bools, which do not subtract"""
-    return g * (2 * (x + -1 * y))
+    """∂L/∂x = g · 2 (x − y)"""
+    return g * (2 * (_numbers(x) - _numbers(y)))
 
 
 @squared_error.grad("y")
 def squared_error_grad_y(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
     """∂L/∂y = −g · 2 (x − y)"""
-    return g * (2 * (y + -1 * x))
+    return g * (2 * (_numbers(y) - _numbers(x)))
+
+
+def _numbers(x: Tensor) -> Tensor:
+    """x, as 0 and 1 if it is bools: Tensors of those do not subtract."""
+    return x * 1 if x.dtype is bool_ else x
 
 
 @composite

@@ -23,6 +23,7 @@ from ..autograd import graph, leaves, node
 from ..autograd.grad_mode import grad_mode, no_grad
 from ..autograd.hooks import hooks_of
 from ..op import Op
+from ..op.door import in_torchs_words
 from ..ops.about import result_type
 from ..ops.inplace import compared, copy, fill, zero
 from ..ops.strided import strided, write_view
@@ -232,14 +233,10 @@ class Writing:
         before = self._before_write(apart) if apart or followed else self
         try:
             out = op(before, *args, **kwargs)
-        except (
-            NotImplementedError
-        ):  # there is no formula for the dtype; but before that torch looks whether a result would fit
+        except NotImplementedError:
+            # There is no formula for the dtype; but before that torch looks whether a result would fit.
             if isinstance(op, Op) and op.declaration.elementwise and len(op.inputs) > 1:
-                self._check_holds(
-                    np.broadcast_shapes(*(x.shape for x in (self, *args) if isinstance(x, Writing))), self.dtype
-                )
-                self._check_holds(self.shape, result_type(self, args[0]))
+                self._check_fits(*args)
             raise
         self._check_holds(out._array.shape, out.dtype)
         if type(out._array) is not type(self._array) and (mixed := mixed_devices([out._array, self._array])):
@@ -273,6 +270,15 @@ class Writing:
         """What cannot be read as an argument is refused before all else."""
         if (signature := getattr(op, "signature", None)) is not None:
             signature.check((self, *args), kwargs, ())
+
+    def _check_fits(self, *others: Any) -> None:
+        """RuntimeError unless an elementwise result of this tensor and others can be written here."""
+        arrays = [x._array for x in (self, *others) if isinstance(x, Writing)]
+        try:
+            self._check_holds(np.broadcast_shapes(*(a.shape for a in arrays)), self.dtype)
+        except ValueError as error:
+            raise in_torchs_words(error, arrays) from None
+        self._check_holds(self.shape, result_type(self, others[0]))
 
     def _check_holds(self, shape: tuple, dtype: Any) -> None:
         """RuntimeError unless a result of that shape and dtype can be written here."""
