@@ -10,7 +10,7 @@ from minitorch.kernels.cpu import blocks
 from minitorch.nn import functional as F
 from reference.definitions import attention as one_by_one
 from reference.definitions import convolution as plain
-from reference.definitions import pooling
+from reference.definitions import pooling, resample
 
 SIZES, KERNELS = {1: (6,), 2: (5, 4), 3: (3, 4, 3)}, {1: (3,), 2: (2, 3), 3: (2, 1, 2)}
 STEPS = [(1, 0, 1), (2, 1, 1), (1, 1, 2), (3, 2, 1)]  # stride, padding, dilation
@@ -113,3 +113,19 @@ def test_attention(plainly: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.allclose(found.detach().numpy()[0], out, atol=1e-12)
     have = minitorch.autograd.grad(found, leaves, minitorch.from_numpy(g[None]))
     assert all(np.allclose(a.numpy()[0], b, atol=1e-12) for a, b in zip(have, want))
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+@pytest.mark.parametrize("size", [(3, 9), (4, 5), (7, 1)], ids=str)
+def test_resizing(size: tuple[int, int], align_corners: bool) -> None:
+    x = np.random.default_rng(0).standard_normal((2, 3, 4, 5))
+    out = F.interpolate(minitorch.from_numpy(x), size, mode="bilinear", align_corners=align_corners)
+    assert np.allclose(out.numpy(), resample.resized(x, size, align_corners), atol=1e-12)
+
+
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_sampling_at_a_grid(align_corners: bool) -> None:
+    rng = np.random.default_rng(0)
+    x, grid = rng.standard_normal((2, 3, 4, 5)), rng.uniform(-1.5, 1.5, (2, 3, 4, 2))
+    out = F.grid_sample(*map(minitorch.from_numpy, (x, grid)), align_corners=align_corners)
+    assert np.allclose(out.numpy(), resample.sampled(x, grid, align_corners), atol=1e-12)
