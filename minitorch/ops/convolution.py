@@ -9,8 +9,8 @@ and its slopes by the three are three ops:
     conv_transpose(g, w)  = added_up(Wᵀ · g)         by x: the transposed convolution
     conv_weight(x, g)     = g · columns(x)ᵀ          by w: a convolution of the images with the upstreams
 
-So the derivatives of each are the other two, to any order. Read next: `nn/modules/conv.py`; the fast forms are in
-`kernels/cpu/convolution.py`, plain loops in `reference/definitions/convolution.py`.
+So the derivatives of each are the other two, to any order. Read next: `nn/modules/conv.py`; `docs/convolution.md`, where all this is
+derived. The fast forms are in `kernels/cpu/convolution.py`, plain loops in `reference/definitions/convolution.py`.
 """
 
 from __future__ import annotations
