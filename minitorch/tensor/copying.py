@@ -2,7 +2,7 @@
 
 A deep copy copies the *memory* that a tensor shows, once for all tensors that show it, so that what was a view of another tensor is a
 view of its copy. `copy.copy` shares the memory. pickle writes each tensor for itself. None of them copies history: what comes out is
-a leaf. Hooks stay behind. Read next: `arrays/memory.py`; `minitorch/serialization.py`, which writes tensors to files.
+a leaf. Hooks stay behind. Read next: `arrays/memory.py`; `minitorch/serialization/`, which writes tensors to files.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 What is written goes to a temporary file beside the target: its name cannot be guessed, it is made anew (no link is followed), and
 the process that writes holds a lock on it. So whoever saves next to the same target can tell what a killed process has left behind,
-and clears it away. Read next: `serialization.py`, which saves through here.
+and clears it away. Read next: `serialization/__init__.py`, which saves through here.
 """
 
 from __future__ import annotations

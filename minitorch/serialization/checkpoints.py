@@ -1,39 +1,31 @@
-"""`save` and `load`: a checkpoint is a zip of one JSON text, the structure, and one `.npy` file per block of memory.
+"""The checkpoint format of versions before torch's: a zip of one JSON text, the structure, and one `.npy` file per block of memory.
 
-The idea: pickle, the usual format, runs code from the file when it is loaded. Here the file can only name the few
-kinds in `_CONTAINERS` and below, so loading a stranger's checkpoint builds data and nothing else; and what it declares of sizes is
-compared with the size of the file before memory is taken.
-Read next: `utils/files.py`, how a file is replaced; `cli/commands.py`, which saves and loads one.
+The file can only name the few kinds in `_CONTAINERS` and below, so loading it builds data and nothing else; and what it declares of
+sizes is compared with the size of the file before memory is taken. Read next: `torch_files.py`, torch's format.
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
 import math
-import os
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arrays import dtypes
-from .arrays.device import as_device, device, to_numpy
-from .arrays.memory import address, flat, same_data, strided
-from .autograd.hooks import warn_if_has_hooks
-from .nn.parameter import Buffer, Parameter
-from .tensor import Size, Tensor
-from .tensor.copying import attributes, is_our_own, made_again
-from .utils.files import replacing
+from ..arrays import dtypes
+from ..arrays.device import device
+from ..arrays.memory import address, flat, same_data, strided
+from ..autograd.hooks import warn_if_has_hooks
+from ..nn.parameter import Buffer, Parameter
+from ..tensor import Size, Tensor
+from ..tensor.copying import attributes, is_our_own, made_again
+from .blocks import Blocks, dtype_named, placed
 
-if TYPE_CHECKING:
-    import zipfile  # imported where it is used: it and json are a tenth of the time that `import minitorch` takes
-
-_STRUCTURE = "structure.json"
-_FORMAT = "minitorch checkpoint 2"
+STRUCTURE = "structure.json"
+FORMAT = "minitorch checkpoint 2"
 _FORMATS = (
-    _FORMAT,
+    FORMAT,
     "minitorch checkpoint 1",
 )  # in the first each tensor is a whole block, and nothing stands for "the same again"
 _CONTAINERS: dict[str, Any] = {
@@ -42,81 +34,10 @@ _CONTAINERS: dict[str, Any] = {
 _NUMBER, _PLACE = 1, 5  # in a tensor's code: kind, block, dtype, device, requires_grad, place in the block, attributes
 
 
-def save(obj: Any, f: str | os.PathLike[str] | IO[bytes]) -> None:
-    """Write `obj` to a path or a binary file: tensors, numbers, strings, None, and lists, tuples and dicts of them.
-
-    A path is replaced only once everything is written, so a failed save leaves the old file whole. What is one object (tied
-    weights) is one object after `load`, and tensors that share memory (views) share it again. RuntimeError if the path cannot be
-    written to; TypeError names what cannot be saved.
-
-    >>> import io
-    >>> file = io.BytesIO()  # or the path of a file
-    >>> minitorch.save({"weight": minitorch.ones(2), "epoch": 3}, file)
-    >>> minitorch.load(file)
-    {'weight': tensor([1., 1.]), 'epoch': 3}
-    """
-    import json
-    import zipfile
-
-    if not isinstance(f, (str, os.PathLike)) and not hasattr(f, "write"):
-        raise AttributeError("expected 'f' to be string, path, or a file-like object with a 'write' attribute")
-    writer = _Writer()
-    content = writer.encode(obj)
-    blocks = writer.blocks()
-    structure = json.dumps({"format": _FORMAT, "content": content})
-    target: Any = replacing(f) if isinstance(f, (str, os.PathLike)) else contextlib.nullcontext(f)
-    with target as file, zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(_STRUCTURE), structure)  # ZipInfo: no clock time, same object gives same bytes
-        for number, array in enumerate(blocks):
-            with archive.open(zipfile.ZipInfo(f"{number}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, _as_plain(to_numpy(array)), allow_pickle=False)
-
-
-def load(
-    f: str | os.PathLike[str] | IO[bytes],
-    map_location: device | str | int | dict[str, Any] | Callable[[Tensor, str], Tensor | None] | None = None,
-    *,
-    weights_only: bool | None = True,
-) -> Any:
-    """What `save` wrote to `f`; RuntimeError if `f` is something else. Never runs code from the file.
-
-    Tensors go to the device they were saved from, or all to `map_location`: a device; a dict from where they were saved to where
-    they are to be; or a function of the tensor (on the CPU) and the name of the device it was saved from, which returns it where
-    it is to be, or None for the latter. (Of tensors that share memory it gets the memory, in one dimension.)
-    """
-    import json
-    import zipfile
-
-    if weights_only is not None and not weights_only:
-        raise ValueError("load: weights_only=False would run code from the file, which minitorch never does; leave it out")
-    place = map_location
-    if not callable(place) and not isinstance(place, dict) and place is not None:
-        place = as_device(place)  # raises before anything is read
-    with contextlib.ExitStack() as stack:
-        file = _Source(stack.enter_context(open(f, "rb")) if isinstance(f, (str, os.PathLike)) else f)
-        try:
-            archive: Any = stack.enter_context(zipfile.ZipFile(file))  # type: ignore[call-overload]
-            _check_parts(archive)
-            structure = json.loads(archive.read(_STRUCTURE))
-            if structure["format"] not in _FORMATS:
-                raise ValueError(f"its format is {structure['format']!r}, not {_FORMAT!r}")
-            reader = _Reader(archive)
-            obj = reader.decode(structure["content"])
-        except MemoryError:
-            raise
-        except Exception as error:  # damage shows as any error of zipfile, json or NumPy
-            if file.error is not None:
-                raise file.error from None
-            name = getattr(file, "name", "the given file")
-            raise RuntimeError(f"load: {name!r} is not a checkpoint of minitorch.save: {_reason(error)}") from None
-    reader.place(place)
-    return obj
-
-
 # ---- an object as JSON and blocks of memory ----
 
 
-class _Writer:
+class CheckpointWriter:
     """Turns an object into JSON and a list of arrays."""
 
     def __init__(self) -> None:
@@ -229,7 +150,7 @@ def _row_major(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
     return tuple(size * math.prod(shape[d + 1 :]) for d in range(len(shape)))
 
 
-def _as_plain(array: np.ndarray) -> np.ndarray:
+def as_plain(array: np.ndarray) -> np.ndarray:
     """bfloat16, which the .npy format does not know, as the integers of the same bits."""
     return array.view(np.uint16) if array.dtype.name == "bfloat16" else array
 
@@ -237,26 +158,32 @@ def _as_plain(array: np.ndarray) -> np.ndarray:
 # ---- JSON and blocks of memory as an object ----
 
 
-class _Reader:
-    """Turns JSON and the arrays beside it back into the object."""
+class CheckpointReader:
+    """Turns JSON and the arrays beside it back into the object; `blocks` are the arrays."""
 
-    def __init__(self, archive: zipfile.ZipFile) -> None:
+    def __init__(self, archive: Any) -> None:
         self._archive = archive
         self._objects: list[Any] = []  # in the order in which they begin in the JSON; None is not finished
-        self._blocks: dict[int, np.ndarray] = {}
-        self._tensors: list[
-            tuple[Tensor, int, str, Any]
-        ] = []  # its block, the device it was saved from, its place in the block
+        self.blocks = Blocks()
+
+    def read(self) -> Any:
+        """The object."""
+        import json  # it takes long, and most programs load no such file
+
+        structure = json.loads(self._archive.read(STRUCTURE))
+        if structure["format"] not in _FORMATS:
+            raise ValueError(f"its format is {structure['format']!r}, not {FORMAT!r}")
+        return self.decode(structure["content"])
 
     def decode(self, code: Any, in_key: bool = False) -> Any:
-        """The object that `_Writer.encode` turned into `code`."""
+        """The object that `CheckpointWriter.encode` turned into `code`."""
         if not isinstance(code, list):
             if isinstance(code, dict):
                 raise ValueError("its structure holds a JSON object")
             return code
         kind, *content = code
         if kind == "dtype":
-            return _dtype(*content)
+            return dtype_named(*content)
         if kind == "device":
             return device(*content)
         if kind == "same":
@@ -317,15 +244,15 @@ class _Reader:
         hung_on: Sequence = (),
     ) -> Tensor:
         device(saved_on)  # raises if there is no such kind of device
-        if number not in self._blocks:
-            self._blocks[number] = self._block(number, _dtype(dtype_name))
-        array = self._blocks[number]
-        if array.dtype != _dtype(dtype_name).numpy:
+        if number not in self.blocks.arrays:
+            self.blocks.arrays[number] = self._block(number, dtype_named(dtype_name))
+        array = self.blocks.arrays[number]
+        if array.dtype != dtype_named(dtype_name).numpy:
             raise ValueError(f"block {number} is of dtype {array.dtype}, not {dtype_name}")
         cls = Buffer if kind == "Buffer" else Tensor
-        made: Any = made_again(cls, array if place is None else _placed(array, *place), {})
+        made: Any = made_again(cls, array if place is None else placed(array, *place), {})
         made = Parameter(made, requires_grad) if kind == "Parameter" else made.requires_grad_(requires_grad)
-        self._tensors.append((made, number, saved_on, place))
+        self.blocks.show(made, number, saved_on, place)
         made.__dict__.update(self._attributes(list(hung_on)))
         return made
 
@@ -337,96 +264,8 @@ class _Reader:
                 raise ValueError(f"{name} is in another version of NumPy's format")
             shape, _, stored = np.lib.format.read_array_header_1_0(member)
             left = self._archive.getinfo(name).file_size - member.tell()
-        plain = _as_plain(np.empty(0, dtype.numpy)).dtype
+        plain = as_plain(np.empty(0, dtype.numpy)).dtype
         if stored != plain or min(shape, default=0) < 0 or math.prod(shape) * plain.itemsize != left:
             raise ValueError(f"{name} declares {stored} of shape {shape}, and has {left} bytes for {dtype.name}")
         with self._archive.open(name) as member:
             return np.lib.format.read_array(member, allow_pickle=False).view(dtype.numpy)
-
-    def place(self, wanted: Any) -> None:
-        """Move the tensors to where `map_location` wants them, each block once."""
-        moved: dict[int, Tensor] = {}
-        for tensor, number, saved_on, place in self._tensors:
-            if number not in moved:
-                moved[number] = _moved(Tensor._wrap(self._blocks[number]), saved_on, wanted)
-            array = moved[number]._array
-            if array is not self._blocks[number]:
-                tensor._array = array if place is None else _placed(array, *place)
-
-
-def _placed(block: Any, start: int, shape: list[int], strides: list[int]) -> Any:
-    """The view of a block of memory with that shape and these strides, in elements, which must not reach out of it."""
-    if any(type(n) is not int or n < 0 for n in (start, *shape, *strides)) or len(shape) != len(strides):
-        raise ValueError(f"a tensor of shape {shape} with strides {strides} from {start}")
-    last = start + sum((n - 1) * stride for n, stride in zip(shape, strides)) if math.prod(shape) else start - 1
-    if block.ndim != 1 or not block.flags.c_contiguous or last >= block.size:
-        raise ValueError(
-            f"a tensor of shape {shape} with strides {strides} from {start} reaches out of its block, {block.shape}"
-        )
-    return strided(block[start:], tuple(shape), tuple(stride * block.itemsize for stride in strides))
-
-
-def _moved(tensor: Tensor, saved_on: str, wanted: Any) -> Tensor:
-    """The tensor where `map_location` wants it."""
-    if callable(wanted):
-        found = wanted(tensor, saved_on)
-        if found is not None and not isinstance(found, Tensor):
-            raise TypeError(f"load: map_location must return a Tensor or None, got {type(found).__name__}")
-        return tensor.to(as_device(saved_on)) if found is None else found
-    place = wanted.get(saved_on, saved_on) if isinstance(wanted, dict) else wanted
-    return tensor.to(as_device(saved_on if place is None else place))
-
-
-def _dtype(name: str) -> dtypes.dtype:
-    return next(d for d in dtypes.ALL if d.name == name)
-
-
-# ---- the file ----
-
-
-class _Source:
-    """The file to read, which remembers an error that reading it raised: zipfile and NumPy take some for damage."""
-
-    def __init__(self, file: Any) -> None:
-        try:
-            file.seek(file.tell())
-        except (AttributeError, io.UnsupportedOperation) as error:
-            raise type(error)(
-                f"{error}. You can only minitorch.load from a file that is seekable. Please pre-load the data into a buffer like "
-                "io.BytesIO and try to load from it instead."
-            ) from None
-        self._file = file
-        self.error: Exception | None = None
-
-    def read(self, *size: int) -> bytes:
-        """What the file's own `read` returns."""
-        try:
-            return self._file.read(*size)
-        except Exception as error:
-            self.error = error
-            raise
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-
-def _check_parts(archive: Any) -> None:
-    """ValueError unless the parts lie one after another as they are: memory taken is never more than the file's size."""
-    parts = sorted(archive.infolist(), key=lambda part: part.header_offset)
-    if len({part.filename for part in parts}) < len(parts):
-        raise ValueError("two parts have one name")
-    for part, following in zip(parts, [*(part.header_offset for part in parts[1:]), archive.start_dir]):
-        if part.compress_type != 0 or part.compress_size != part.file_size:
-            raise ValueError(f"{part.filename} is compressed")
-        if part.header_offset + part.compress_size > following:
-            raise ValueError(f"{part.filename} overlaps what follows")
-
-
-def _reason(error: Exception) -> str:
-    import zipfile
-
-    if isinstance(error, zipfile.BadZipFile):
-        return "it is not a zip archive, or a damaged one"
-    if isinstance(error, KeyError):
-        return "a part is missing (a file of torch.save? load it in torch and save its tensors from there)"
-    return " ".join(f"{type(error).__name__}: {error}".split())
