@@ -88,14 +88,12 @@ class Run:
         return {name: value.tobytes() for name, value in held.items() if isinstance(value, np.ndarray)}
 
     def begin_as(self, other: Run) -> None:
-        """Take the other's parameters and buffers."""
+        """Take the other's parameters and buffers, all of them but those that have no shape yet."""
         if not isinstance(self.layer, Exception) and not isinstance(other.layer, Exception):
-            state = {
-                name: self.lib.from_numpy(np.array(other.plain(value)))
-                for name, value in other.layer.state_dict().items()
-                if not other.lib.nn.parameter.is_lazy(value)
-            }
-            self.layer.load_state_dict(state, strict=False)
+            held = other.layer.state_dict()
+            there = {name: value for name, value in held.items() if not other.lib.nn.parameter.is_lazy(value)}
+            state = {name: self.lib.from_numpy(np.array(other.plain(value))) for name, value in there.items()}
+            self.layer.load_state_dict(state, strict=len(there) == len(held))
 
     def story(self, seed: Any) -> Iterator[tuple[str, Any]]:
         """What can be seen from outside, in order, as (what, value) pairs; the seed is for all that is drawn."""
