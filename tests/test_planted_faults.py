@@ -326,8 +326,7 @@ FAULTS = [
     Fault(Plan.__init__, "for n in d.of if n in given", "for n in d.of"),
     Fault(steps.together, "if not given.issuperset(d.of):", "if False:"),
     Fault(steps.together, "derivative_in_float32(d.function) if half else d.function", "d.function"),
-    Fault(steps.by_twin, "grads[0] is None or not", "not"),
-    Fault(steps.by_twin, "grads[0] is None or not shortcuts.enabled", "grads[0] is None"),
+    Fault(steps.by_twin, "if not shortcuts.enabled", "if False"),
     Fault(steps.by_twin, "[several[k] for k in picks]", "several"),
     Fault(node.OpNode.run, "    if recorded:", "    if recorded and plan.by_twin is None:"),
     # the recipe: what decides how a call goes

@@ -181,6 +181,11 @@ CALLS: dict[str, Callable[[Draw], dict]] = {
 # ---- the check ----
 
 
+def lies(x: np.ndarray) -> list[int]:
+    """How an array lies in memory: the strides of what is longer than 1."""
+    return [stride for stride, n in zip(x.strides, x.shape) if n > 1]
+
+
 def compare(op: Op, draw: Draw) -> int:
     """AssertionError unless the op's twins give what its formulas give on one call; how many of them served it."""
     args = CALLS[op.__name__](draw)
@@ -191,8 +196,8 @@ def compare(op: Op, draw: Draw) -> int:
         number += 1
         for name, *both in zip(op.declaration.outputs, tupled(found), outputs, true_outputs, strict=True):
             assert_close(f"{op.__name__}: {name}", args, *both)
-            if op.keeps_layout and name == "out":
-                assert both[0].strides == outputs[0].strides or min(first_of(args).strides) <= 0, "laid out in another way"
+            if op.keeps_layout and not op.declaration.format_of and name == "out":
+                assert lies(both[0]) == lies(outputs[0]) or min(first_of(args).strides) <= 0, "laid out in another way"
     first = np.asarray(outputs[0])
     g = draw.numbers(*first.shape)
     values, true_values = (

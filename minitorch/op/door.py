@@ -239,8 +239,8 @@ class Op:
     def twin_grad(self, where: str, *of: str) -> Callable:
         """`@name.twin_grad("cuda", "a", "b")`: the same for the derivatives of these inputs; without inputs: for the first's.
 
-        It sees arrays, `xp` first, and asks by name for what it needs, as plain derivatives do; it returns a gradient for each
-        input, or None. It runs when nothing is being recorded (without create_graph) and every gradient that is wanted is among `of`.
+        It sees arrays, `xp` first, and asks by name for what it needs, as plain derivatives do (of an output without a gradient it
+        gets None); it returns a gradient for each input, or None. It runs when nothing is being recorded (without create_graph) and every gradient that is wanted is among `of`.
         """
 
         def add(function: Callable) -> Callable:
