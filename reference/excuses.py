@@ -171,9 +171,6 @@ EXCUSES = [
         "bool|inf|requires_grad",
         "products of bools, infinity times nothing, comparisons in place that want a gradient",
     ),
-    Excuse(
-        "linear", ACCEPTED, "must have the same dtype", "a bias of another dtype is refused by the number of dimensions of x"
-    ),
     Excuse("matmul", OTHER_TYPE, "bmm", "a product of matrices of bools is refused before their dtypes are compared"),
     Excuse("kron", ACCEPTED, "view size", "what cannot be viewed is refused, whether or not it could be copied"),
     Excuse(

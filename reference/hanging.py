@@ -33,7 +33,7 @@ OTHERWISE = {
     "cummax": "a number's is torch's only, which has no derivative of its own",
     "cummin": "as cummax",
     **dict.fromkeys(
-        ("lstm", "gru", "rnn_tanh", "rnn_relu"),
+        ("lstm", "rnn_relu"),
         "all steps of a layer are one op, whose outputs hang on all of its inputs; and relu's slopes hang on nothing",
     ),
     "setitem": "torch copies instead where all is written",

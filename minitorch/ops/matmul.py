@@ -272,7 +272,8 @@ def _linear_name(out_shape: tuple, wanting: list[str]) -> str:
 def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array:
     """y = x Wᵀ + b: x (…, in), W (out, in), b (out), y (…, out)."""
     _check_linear(x, weight, bias)
-    return blas.matmul(xp, x, weight.T, bias)
+    y = blas.matmul(xp, x, weight.T, bias)
+    return y if y.dtype == x.dtype else y.astype(x.dtype)
 
 
 @linear.grad("bias")  # first: so it is the first to get its gradient
@@ -322,7 +323,8 @@ def _check_linear(x: Array, weight: Array, bias: Array | None) -> None:
             f"expected last dimension {weight.shape[-1]} (in_features), got {x.shape[-1]} from input of shape "
             f"{tuple(x.shape)}{hint}"
         )
-    if bias is not None and x.ndim <= 2 and bias.dtype != x.dtype:
+    # Beside a batch that lies otherwise torch adds the bias in place, whatever its dtype.
+    if bias is not None and bias.dtype != x.dtype and (x.ndim <= 2 or x.flags.c_contiguous):
         raise RuntimeError(
             f"self and mat2 must have the same dtype, but got a bias of {bias.dtype} for an input of {x.dtype}"
         )

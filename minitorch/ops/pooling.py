@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..arrays.layout import contiguous_format, laid_out_in, memory_format, suggested
+from ..arrays.layout import channels_last, contiguous_format, laid_out_in, memory_format, suggested
 from ..op import Array, Index, composite, op
 from ..op.signature import Dims
 from .dims import as_ints
@@ -137,7 +137,13 @@ def max_pool(xp: Any, x: Array, windows: Any) -> tuple[Array, Array]:
 def _format(x: Array, windows: Sequence[Windows], of_volumes: bool) -> memory_format:
     """The memory format of the result: x's where torch's kernel knows it, which is not of volumes or of windows at random."""
     unknown = windows[-1].laid == "Fractional" or (len(windows) == 3 and not of_volumes)
-    return contiguous_format if unknown else suggested(x)
+    form = contiguous_format if unknown else suggested(x)
+    if len(windows) == 3 and form is channels_last:
+        raise RuntimeError(
+            "Unsupported memory format. Supports only ChannelsLast3d, Contiguous: a volume (C, D, H, W) lies in channels_last, as an "
+            "image does; call .contiguous() first"
+        )
+    return form
 
 
 def _largest_along(xp: Any, x: Array, number: Array, axis: int, windows: Windows) -> tuple[Array, Array]:

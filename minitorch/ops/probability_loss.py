@@ -46,7 +46,7 @@ def binary_cross_entropy(
     )
     _probabilities(target, "all elements of target should be between 0 and 1, and not nan")
     losses = bernoulli_loss(input, target)
-    return reduced(losses if weight is None else losses * weight, reduction)
+    return reduced(losses if weight is None else (losses * weight).to(input.dtype), reduction)
 
 
 def _probabilities(x: Tensor, words: str) -> None:

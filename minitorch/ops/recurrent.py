@@ -149,7 +149,13 @@ def _gru_layer(x: Tensor, weights: Weights, states: list, sizes: tuple, reverse:
 
 
 def _rnn_layer(relu: bool, x: Tensor, weights: Weights, states: list, sizes: tuple, reverse: bool) -> tuple[Tensor, ...]:
-    pre = linear(x, weights.w_ih, _both(weights))
+    bias = _both(weights)
+    for b in (weights.b_ih, weights.b_hh):
+        if b is not None and b.dtype is not x.dtype:  # an LSTM promotes them
+            raise RuntimeError(
+                f"self and mat2 must have the same dtype, but got a bias of {b.dtype!r} for an input of {x.dtype!r}"
+            )
+    pre = linear(x, weights.w_ih, bias)
     return rnn_layer(pre, states[0], weights.w_hh, relu, sizes, reverse)[:2]
 
 

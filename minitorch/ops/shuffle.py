@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..arrays.layout import channels_last_3d, suggested
 from ..op import Array, op
 from .shape import reshape
 
@@ -77,6 +78,11 @@ def _refuse(name: str, factor: str, x: Array, r: int) -> None:
         raise RuntimeError(f"{name} expects input to have at least 3 dimensions (…, C, H, W), but got {list(x.shape)}")
     if r <= 0:
         raise RuntimeError(f"{name} expects a positive {factor}, but got {r}")
+    if x.size and suggested(x) is channels_last_3d:
+        raise RuntimeError(
+            f"Unsupported memory format. Supports only ChannelsLast, Contiguous: {name} got volumes that lie in channels_last_3d; call "
+            ".contiguous() first"
+        )
 
 
 def _shuffled(xp: Any, x: Array, groups: int) -> Array:

@@ -11,7 +11,7 @@ import minitorch
 from minitorch.nn import functional as ours
 
 from ..strategies import floats, ints, of
-from ..table import pair
+from ..table import COPIES, pair
 
 # half: its gradient is a difference of two larger ones.
 pair("cosine_similarity", F.cosine_similarity, ours.cosine_similarity, a=floats("N 5"), b=floats("N 5"), dim=of(0, 1, -1),
@@ -28,7 +28,7 @@ pair(
 # Rows that are equal or share numbers, in which distances and differences are 0. torch's backward of no rows ends the process.
 for some in ({}, {"ties": True, "low": -1, "high": 1}):
     pair("pdist", torch.pdist, minitorch.pdist, x=floats("N 3", **some), p=of(2.0, 1.0, 0.0, 0.5, 1.5, 3.0, math.inf), second_order=False,
-        empty=False, special=False, smooth={"x": floats("N 3"), "p": of(2.0, 1.5, 3.0)})  # fmt: skip
+        empty=False, special=False, smooth={"x": floats("N 3"), "p": of(2.0, 1.5, 3.0)}, keeps_more=COPIES)  # fmt: skip
 pair("pdist", torch.pdist, minitorch.pdist, x=floats("N D"), p=of(2.0, -1.0), differentiable=False, special=False)
 pair("pdist", torch.pdist, minitorch.pdist, x=ints("N D"))
 pair("pdist", torch.pdist, minitorch.pdist, x=floats("N"), differentiable=False)

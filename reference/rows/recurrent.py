@@ -67,7 +67,7 @@ for name, gates in NETS.items():
     # Infinities and nans are left out: torch's float32 and float64 spread them in ways of their own.
     whole = functools.partial(pair, name, special=False, empty=False)
     whole(*on_both(net, name, None, {}), x=floats(f"A B {IN}"), **states(name, "1", "B", f"{H}"),
-        **drawn(weights(gates, IN)))  # fmt: skip
+        **drawn(weights(gates, IN)), keeps_more=COPIES)  # fmt: skip
     whole(*on_both(net, name, None, {"num_layers": 2, "has_biases": False}), x=floats(f"2 3 {IN}"),
         **{k: floats(f"2 2 {H}") for k in states(name)}, **drawn(weights(gates, IN, False) + weights(gates, H, False)),
         batch_first=of(True), keeps_more=COPIES)  # fmt: skip
@@ -75,6 +75,7 @@ for name, gates in NETS.items():
         whole(*on_both(net, name, sizes, {"bidirectional": True}), x=floats(f"{sum(sizes)} {IN}"), **states(name, "2", f"{sizes[0]}", f"{H}"),
             **drawn(weights(gates, IN) * 2))  # fmt: skip
 pair("lstm", *on_both(net, "lstm", None, {}), x=floats(f"A B {IN}"), h=floats("1 B 2"), c=floats(f"1 B {H}"),
-    **drawn([*weights(4, IN, out=2), f"2 {H}"]), special=False, empty=False, batch_first=of(False))  # fmt: skip
+    **drawn([*weights(4, IN, out=2), f"2 {H}"]), special=False, empty=False, batch_first=of(False),
+    keeps_more=COPIES)  # fmt: skip
 pair("rnn_relu", *on_both(net, "rnn_relu", None, {}), x=floats(f"2 2 {IN}", ties=True), h=floats(f"1 2 {H}", ties=True),
     **{f"w{k}": floats(p, -1, 1, ties=True) for k, p in enumerate(weights(1, IN))}, special=False, second_order=False)  # fmt: skip
