@@ -45,6 +45,37 @@ def a_loss_of_nothing_is_no_minus_zero(lib):
 
 
 @scenario
+def a_volume_that_lies_as_an_image_does_has_no_largest(lib):
+    return lib.nn.functional.max_pool3d(lib.ones(2, 3, 4, 5).contiguous(memory_format=lib.channels_last), 2)
+
+
+@scenario
+def volumes_with_their_channels_together_are_not_shuffled(lib):
+    return lib.pixel_shuffle(lib.ones(2, 4, 3, 4, 5).contiguous(memory_format=lib.channels_last_3d), 2)
+
+
+@scenario
+def a_weighted_loss_has_the_dtype_of_its_input(lib):
+    p, found = lib.tensor([0.25, 0.5]), []
+    for dtype in (lib.float16, lib.float64, lib.int64, lib.bool):
+        for reduction in ("none", "mean"):
+            x = p.clone().requires_grad_()
+            loss = lib.nn.functional.binary_cross_entropy(x, p, lib.ones(2).to(dtype), reduction=reduction)
+            found += [loss, *lib.autograd.grad(loss.sum(), x)]
+    return found
+
+
+@scenario
+def a_bias_of_another_dtype_beside_a_batch_that_lies_otherwise(lib):
+    return lib.nn.functional.linear(lib.ones(4, 3, 2).transpose(0, 1), lib.ones(2, 2), lib.ones(2, dtype=lib.float64))
+
+
+@scenario
+def a_bias_of_another_dtype(lib):
+    return lib.nn.functional.linear(lib.ones(4, 3, 2), lib.ones(2, 2), lib.ones(2, dtype=lib.float64))
+
+
+@scenario
 def nobody_attains_an_extreme_that_was_overwritten(lib):
     grads = []
     for values in ([3.0, 3.0, float("nan")], [1.0, 2.0]):

@@ -296,6 +296,17 @@ for _k, _given in enumerate((
 adds(
     "gru of a list for hx", lambda lib: lib.gru(lib.ones(4, 1, 2), [lib.ones(1, 1, 3)], [], True, 1, 0.0, True, False, False)
 )
+
+
+def one_in_float64(lib, name: str, gates: int, which: int):
+    shapes = ((3 * gates, 2), (3 * gates, 3), (3 * gates,), (3 * gates,))
+    weights = [lib.ones(shape, dtype=lib.float64 if k == which else lib.float32) for k, shape in enumerate(shapes)]
+    return getattr(lib, name)(lib.ones(4, 1, 2), lib.ones(1, 1, 3), weights, True, 1, 0.0, True, False, False)
+
+
+for _name, _gates in (("gru", 3), ("rnn_tanh", 1), ("rnn_relu", 1)):
+    for _k in range(4):
+        adds(f"{_name} with weight {_k} of another dtype", lambda lib, g=(_name, _gates, _k): one_in_float64(lib, *g))
 adds("gru of nothing", lambda lib: lib.gru())
 adds(
     "a cell with a wrong number of gates",
