@@ -298,15 +298,16 @@ adds(
 )
 
 
-def one_in_float64(lib, name: str, gates: int, which: int):
+def one_in_float32(lib, name: str, gates: int, which: int):
     shapes = ((3 * gates, 2), (3 * gates, 3), (3 * gates,), (3 * gates,))
-    weights = [lib.ones(shape, dtype=lib.float64 if k == which else lib.float32) for k, shape in enumerate(shapes)]
-    return getattr(lib, name)(lib.ones(4, 1, 2), lib.ones(1, 1, 3), weights, True, 1, 0.0, True, False, False)
+    weights = [lib.ones(shape, dtype=lib.float32 if k == which else lib.float64) for k, shape in enumerate(shapes)]
+    x, h = lib.ones(4, 1, 2, dtype=lib.float64), lib.ones(1, 1, 3, dtype=lib.float64)
+    return getattr(lib, name)(x, h, weights, True, 1, 0.0, True, False, False)
 
 
 for _name, _gates in (("gru", 3), ("rnn_tanh", 1), ("rnn_relu", 1)):
     for _k in range(4):
-        adds(f"{_name} with weight {_k} of another dtype", lambda lib, g=(_name, _gates, _k): one_in_float64(lib, *g))
+        adds(f"{_name} with weight {_k} of another dtype", lambda lib, g=(_name, _gates, _k): one_in_float32(lib, *g))
 adds("gru of nothing", lambda lib: lib.gru())
 adds(
     "a cell with a wrong number of gates",
