@@ -78,4 +78,5 @@ pair("lstm", *on_both(net, "lstm", None, {}), x=floats(f"A B {IN}"), h=floats("1
     **drawn([*weights(4, IN, out=2), f"2 {H}"]), special=False, empty=False, batch_first=of(False),
     keeps_more=COPIES)  # fmt: skip
 pair("rnn_relu", *on_both(net, "rnn_relu", None, {}), x=floats(f"2 2 {IN}", ties=True), h=floats(f"1 2 {H}", ties=True),
-    **{f"w{k}": floats(p, -1, 1, ties=True) for k, p in enumerate(weights(1, IN))}, special=False, second_order=False)  # fmt: skip
+    **{f"w{k}": floats(p, -1, 1, ties=True) for k, p in enumerate(weights(1, IN))}, special=False, second_order=False,
+    keeps_more=COPIES)  # fmt: skip
