@@ -21,6 +21,9 @@ from reference.table import Row, flat, table, tensors
 OURS = {
     "pow": "with inputs of different layouts each library's loop chooses one",
     "local_response_norm": "the same",
+    "gru_cell": "the same",
+    "soft_margin_loss": "the same",
+    "gaussian_nll_loss": "the same",
     "einsum": "it comes as its product left it",
     "getitem": "with indices torch reorders the dimensions of its loop",
     "to": "the same: the row calls the op, which copies; the method does not",
@@ -37,6 +40,9 @@ BROADCAST = {
     "binary_cross_entropy_with_logits",
 }  # of inputs of several shapes each library's loop chooses a layout
 
+# Nets of floats alone: torch takes integers where all its steps happen to have them, as products and relu do.
+FLOATS_ONLY = {"rnn_tanh", "rnn_relu"}
+
 
 @pytest.mark.parametrize("row", [r for r in table() if not r.broadcast and r.covers not in OURS], ids=str)
 def test_a_result_lies_in_memory_as_torchs_does(row: Row) -> None:
@@ -44,6 +50,8 @@ def test_a_result_lies_in_memory_as_torchs_does(row: Row) -> None:
         source, dtype = Source(seed), np.int64 if 40 <= seed < 60 else np.float64
         source.layout = None if seed < 20 else COLUMN_MAJOR if seed < 60 else CHANNELS_LAST
         case = row.draw(source)
+        if row.covers in FLOATS_ONLY and dtype is np.int64:
+            continue
         if row.covers in BROADCAST and len({v.shape for v in case.values() if isinstance(v, np.ndarray)}) > 1:
             continue
         with warnings.catch_warnings():

@@ -46,7 +46,8 @@ def forward_in_float32(declaration: Declaration) -> Callable:
                 fitting(given[i], half)
         for i in rounded:
             if i < len(given) and (type(given[i]) is float or (type(given[i]) is int and abs(given[i]) > EXACT)):
-                given[i] = float(half.type(given[i]))
+                held = float(half.type(float(given[i])))
+                given[i] = int(held) if i in factors and type(given[i]) is int else held  # an integer factor wraps as one
         out = forward(xp, *given, **options)
         if asked is not None and args[asked] is not None:
             return out

@@ -323,6 +323,7 @@ def _step_by_step(xp: Any, first: float, last: float, steps: int, half: np.dtype
     def rounded(x: Any) -> Any:
         return xp.asarray(x).astype(half).astype("float64")
 
+    first, last = rounded(first), rounded(last)
     step = rounded(rounded(last - first) / rounded(float(steps - 1)))
     places = xp.arange(steps, dtype="float64")
     forth = rounded(first + rounded(step * rounded(places)))

@@ -278,7 +278,7 @@ class Writing:
             self._check_holds(np.broadcast_shapes(*(a.shape for a in arrays)), self.dtype)
         except ValueError as error:
             raise in_torchs_words(error, arrays) from None
-        self._check_holds(self.shape, result_type(self, others[0]))
+        self._check_holds(self.shape, result_type(self, next(x for x in others if x is not None)))
 
     def _check_holds(self, shape: tuple, dtype: Any) -> None:
         """RuntimeError unless a result of that shape and dtype can be written here."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import minitorch
 from minitorch.op import named
+from minitorch.op.out import accepts_out
 from minitorch.op.signature import Dims, Flag, checked
 from minitorch.ops import pooling as _pooling
 from minitorch.ops.activation import relu
@@ -61,7 +62,7 @@ floats = partial(checked, only="floats")
 
 # ---- the mean ----
 
-avg_pool2d, avg_pool3d = in_dimensions(_pooling.avg_pool_nd, checked, 2, 3)
+avg_pool2d, avg_pool3d = in_dimensions(_pooling.avg_pool_nd, lambda function: accepts_out(checked(function), "same"), 2, 3)
 adaptive_avg_pool2d, adaptive_avg_pool3d = in_dimensions(_pooling.adaptive_avg_pool_nd, checked, 2, 3)
 
 
