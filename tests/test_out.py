@@ -14,7 +14,15 @@ from reference.checks import worst_error
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
 
-UNDOCUMENTED = {"gelu", "hardshrink", "logsigmoid", "softplus", "softshrink"}  # layers' functions that happen to take it
+UNDOCUMENTED = {
+    "avg_pool2d",
+    "avg_pool3d",
+    "gelu",
+    "hardshrink",
+    "logsigmoid",
+    "softplus",
+    "softshrink",
+}  # layers' functions that happen to take it
 # Into another dtype their forms go each its own way in torch: with tensors or numbers, with a dim or without, of 0-d tensors.
 OTHER_DTYPES = {
     "pow", "to_device", "any", "all", "clamp", "clamp_min", "clamp_max", "lerp", "max", "min", "inner", "nansum", "nanmean",
