@@ -278,4 +278,28 @@ EXCUSES = [
     Excuse(
         "(F.)?poisson_nll_loss", DIFFERENT, "in place of float64", "beside the exponential of integers, of the default dtype"
     ),
+    Excuse(
+        "(F.)?(grid_sample|interpolate|upsample)",
+        OTHER_TYPE,
+        "must be str",
+        "torch compares words, and tells of what is none as of a wrong one",
+    ),
+    Excuse("(F.)?lp_pool.*", OTHER_TYPE, "too many values to unpack|not enough values", "torch unpacks what it is given"),
+    Excuse(
+        "lstm|gru|rnn_tanh|rnn_relu",
+        None,
+        "in place of|too many|options by position",
+        "lists of weights: which of them is looked at first was not looked into",
+    ),
+    Excuse(
+        "margin_ranking_loss", REFUSED, "same dimension", "at the top level other dimensions are refused as in nn.functional"
+    ),
+    Excuse(
+        "(F.)?conv_transpose.*",
+        REFUSED,
+        "TimeoutError",
+        "a stride of 100 makes millions of numbers, and whole ones are slow",
+    ),
+    Excuse("addmv", OTHER_TYPE, r"shape \(\) in place", "a matrix without dimensions is refused by the product"),
+    Excuse("(F.)?interpolate", REFUSED, "must be bool", "torch takes what is true for a flag"),
 ]

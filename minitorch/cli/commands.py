@@ -45,7 +45,9 @@ def _run(argv: Sequence[str] | None) -> int:
     except UserError as error:
         print(f"minitorch {args.command}: error: {' '.join(str(error).split())}", file=sys.stderr)  # on one line
         return 1
-    except MemoryError as error:
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not str(error).startswith("can't allocate memory"):
+            raise
         print(
             f"minitorch {args.command}: error: not enough memory; try a smaller --hidden ({error})",
             file=sys.stderr,

@@ -289,7 +289,8 @@ def _called(name: str, doc: str) -> Callable[[Any], Any]:
     """A decorator that names a function and documents it."""
 
     def name_it(function: Any) -> Any:
-        function.__name__, function.__doc__ = name, doc
+        function.__name__ = function.__qualname__ = name  # where it is found, so that it can be pickled by name
+        function.__doc__ = doc
         return function
 
     return name_it

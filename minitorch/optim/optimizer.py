@@ -358,13 +358,18 @@ def zeros_like(param: Tensor) -> Tensor:
 
 def check_not_negative(**options: Any) -> None:
     """ValueError for an option below 0, or nan. The learning rate may be a tensor, of one element."""
-    lr = options.get("lr")
-    if isinstance(lr, Tensor) and lr.numel() != 1:
-        raise ValueError(f"Tensor lr must be 1-element, got shape {tuple(lr.shape)}")
+    check_one_element("lr", options.get("lr"))
     names = {"lr": "learning rate", "eps": "epsilon value"}
     for name, value in options.items():
         if not value >= 0.0:
             raise ValueError(f"Invalid {names.get(name, f'{name} value')}: {value}")
+
+
+def check_one_element(name: str, value: Any) -> Any:
+    """The value; ValueError for a tensor of more elements than one, or none."""
+    if isinstance(value, Tensor) and value.numel() != 1:
+        raise ValueError(f"Tensor {name} must be 1-element, got shape {tuple(value.shape)}")
+    return value
 
 
 def check_betas(betas: Sequence[Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from minitorch.optim.optimizer import Group, Optimizer, check_choice, check_not_negative, descent, number, zeros_like
+from minitorch.optim.optimizer import Group, Optimizer, check_choice, check_one_element, descent, number, zeros_like
 from minitorch.tensor import Tensor
 
 
@@ -36,7 +36,9 @@ class SGD(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ) -> None:
-        check_not_negative(lr=lr, momentum=momentum, weight_decay=weight_decay)
+        for name, value in {"learning rate": lr, "momentum value": momentum, "weight_decay value": weight_decay}.items():
+            if check_one_element("lr", value) < 0.0:  # nan passes, as in torch
+                raise ValueError(f"Invalid {name}: {value}")
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         options = {"lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay}

@@ -51,7 +51,11 @@ def in_dimensions(function: Callable, finish: Callable, *ns: int) -> list[Any]:
             return own(n, *args, **kwargs)
 
         made: Any = call
-        made.__name__ = made.__qualname__ = name
+        made.__module__, made.__name__, made.__qualname__ = (
+            __name__,
+            name,
+            name,
+        )  # where it is found, so that it can be pickled
         made.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])
         return finish(made)
 
