@@ -42,7 +42,13 @@ _TIE = "where a = b the tie's share is taken, so the comparison's own value ther
 _UNREAD = "multiplied by a zero that `where` or the other factor puts there"
 _LOG_0 = "where g = 0, ln |g| = −∞ and the lowest number both add nothing"
 _SHORTCUT = "a shortcut: the general case below gives the same"
+_BY_SCRIPTS = "no row draws it (bools beside floats; a gradient of a leaf that got other dimensions): tests/test_found_by_scripts.py does"
+_ONES = "ones = [i + new for i, n in enumerate(shape) if n == 1 and"
 EQUIVALENT: dict[tuple[str, str], str] = {
+    ("mse_loss/x:_numbers", "return 1 * 1 if x.dtype is bool_ else x"): _BY_SCRIPTS,
+    ("mse_loss/x:_numbers", "return x * 2 if x.dtype is bool_ else x"): _BY_SCRIPTS,
+    ("reduced", f"{_ONES} i + new <= g.ndim and (g.shape[i + new] != 1)]"): _BY_SCRIPTS,
+    ("reduced", f"{_ONES} i - new < g.ndim and (g.shape[i + new] != 1)]"): _BY_SCRIPTS,
     ("maximum/a", "lambda g, a, b: _share(g, ~(a <= b), a == b)"): _TIE,
     ("maximum/b", "lambda g, a, b: _share(g, ~(b <= a), a == b)"): _TIE,
     ("minimum/a", "lambda g, a, b: _share(g, ~(a >= b), a == b)"): _TIE,
@@ -468,10 +474,10 @@ def honest_cases(op: Any) -> tuple[tuple[Row, int], ...]:
 
 @functools.cache
 def rows_through(op: Any) -> tuple[Row, ...]:
-    """The rows whose graphs, backward included, hold this op: its own rows first."""
+    """The rows whose graphs, backward included, hold this op: its own rows first, then those of functions of its file."""
     found = [row for row in table() if row.inputs() and op in ops_of(row)]
-    found.sort(key=lambda row: row.covers != op.__name__)
-    return tuple(found[:12])
+    found.sort(key=lambda row: (row.covers != op.__name__, getattr(row.ours, "__module__", "") != op.__module__))
+    return tuple(found[:16])
 
 
 @functools.cache
