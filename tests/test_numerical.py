@@ -11,7 +11,7 @@ from reference.numerical import agrees
 from reference.strategies import Source
 from reference.table import Row, table
 
-CASES = 3  # of each row; a row whose cases are all too large for differences leaves it to the op's other rows
+CASES = 3  # of each row; a row without smooth cases leaves it to the op's other rows
 ROWS = sorted((row for row in table() if row.inputs()), key=lambda row: row.covers)
 BY_OP = {name: list(rows) for name, rows in itertools.groupby(ROWS, key=lambda row: row.covers)}
 
@@ -19,9 +19,10 @@ BY_OP = {name: list(rows) for name, rows in itertools.groupby(ROWS, key=lambda r
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("op", BY_OP)
 def test_derivative(op: str, order: int) -> None:
-    if order == 2 and not any(row.second_order for row in BY_OP[op]):
+    rows = [row for row in BY_OP[op] if order == 1 or row.second_order]
+    if not rows:
         pytest.skip("torch has no second derivative of it either")
-    assert sum(checked(row, order) for row in BY_OP[op]) >= CASES, "too few cases are small enough to be checked"
+    assert sum(checked(row, order) for row in rows) >= CASES, "too few cases could be checked"
 
 
 def checked(row: Row, order: int) -> int:

@@ -132,7 +132,7 @@ def min_all(xp: Any, x: Array) -> Array:
 def shared_by_all(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
     """∂L/∂x_i = g / (how many attain the extreme) if x_i does, else 0; a nan is attained by nans"""
     attain = (x == out) | (isnan(x) & isnan(out))
-    return where(attain, g / sum_(attain), 0.0)
+    return where(attain, true_div(g, sum_(attain)), 0.0)
 
 
 max_all.grad(shared_by_all)

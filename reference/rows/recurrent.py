@@ -77,6 +77,6 @@ for name, gates in NETS.items():
 pair("lstm", *on_both(net, "lstm", None, {}), x=floats(f"A B {IN}"), h=floats("1 B 2"), c=floats(f"1 B {H}"),
     **drawn([*weights(4, IN, out=2), f"2 {H}"]), special=False, empty=False, batch_first=of(False),
     keeps_more=COPIES)  # fmt: skip
-pair("rnn_relu", *on_both(net, "rnn_relu", None, {}), x=floats(f"2 2 {IN}", ties=True), h=floats(f"1 2 {H}", ties=True),
-    **{f"w{k}": floats(p, -1, 1, ties=True) for k, p in enumerate(weights(1, IN))}, special=False, second_order=False,
-    keeps_more=COPIES)  # fmt: skip
+few = {"x": f"2 2 {IN}", "h": f"1 2 {H}"} | {f"w{k}": pattern for k, pattern in enumerate(weights(1, IN))}
+pair("rnn_relu", *on_both(net, "rnn_relu", None, {}), **{n: floats(p, -1, 1, ties=True) for n, p in few.items()},
+    smooth={n: floats(p, -1, 1) for n, p in few.items()}, special=False, second_order=False, keeps_more=COPIES)  # fmt: skip
