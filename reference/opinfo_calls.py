@@ -6,6 +6,7 @@ samples for a dtype. An entry names its function as torch has it; ours is what s
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import importlib
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from hypothesis import settings
 
 import minitorch
 
@@ -44,7 +46,20 @@ def entries(module: str = "common_methods_invocations", name: str = "op_db") -> 
         stub = types.ModuleType("expecttest")  # torch's test classes build on it; the samples do not
         stub.TestCase = unittest.TestCase  # type: ignore[attr-defined]
         sys.modules["expecttest"] = stub
-    return getattr(importlib.import_module(f"{TESTING}.{module}"), name)
+    with _own_profile():
+        return getattr(importlib.import_module(f"{TESTING}.{module}"), name)
+
+
+@contextlib.contextmanager
+def _own_profile() -> Iterator[None]:
+    """torch's test modules load profiles of hypothesis, one of them called `dev` as ours is: afterwards ours is there again."""
+    current = settings.get_current_profile_name()
+    ours = settings.get_profile(current)
+    try:
+        yield
+    finally:
+        settings.register_profile(current, ours)
+        settings.load_profile(current)
 
 
 def name_of(entry: Any) -> str:

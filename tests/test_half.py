@@ -28,8 +28,6 @@ ROWS = [pytest.param(row, id=f"{k}-{row}") for k, row in enumerate(table())]
 @settings(max_examples=settings.default.max_examples // 2)
 @given(data=st.data())
 def test_row(row: Row, data: Any) -> None:
-    if row.covers in ("linear_cross_entropy", "multilabel_soft_margin_loss"):
-        pytest.xfail("rounds at another step than torch, where gradients cancel: not looked into yet")
     half_precision(row, Drawn(data.draw))
 
 

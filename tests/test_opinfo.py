@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from fnmatch import fnmatch
 
 import pytest
@@ -39,3 +41,13 @@ def test_what_stays_still_differs(pattern: str) -> None:
     """A reason that nothing needs any more goes."""
     assert any(fnmatch(pattern, name) for name, _ in STAYS)
     assert tally_of(pattern, most=2).first
+
+
+def test_torchs_test_modules_leave_our_profile_of_hypothesis_alone() -> None:
+    """They register one called `dev` and load it; what is collected after them would draw other cases, and fewer."""
+    code = (
+        "import sys; sys.path.insert(0, 'tests'); import conftest; from hypothesis import settings; before = settings.default;"
+        "from reference.opinfo_calls import entries; entries();"
+        "assert settings.default == before == settings.get_profile('dev'), settings.default"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=300)

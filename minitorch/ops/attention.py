@@ -190,7 +190,7 @@ def _check(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, is_ca
 def _is_fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dropout_p: float, enable_gqa: bool) -> bool:
     """Whether torch on a CPU would take its one kernel for all of it: (N, heads, L, E) of one E, no dropout, a constant mask."""
     three = (query, key, value)
-    if query.is_cuda or dropout_p > 0 or any(x.ndim != 4 or not x.numel() for x in three):
+    if dropout_p > 0 or any(x.ndim != 4 or not x.numel() for x in three):
         return False
     if (
         query.shape[0] != key.shape[0]
@@ -205,7 +205,7 @@ def _is_fused(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, dr
             f"Dimension out of range: for queries (N, heads, L, E) attn_mask needs 2 dimensions, (L, S), or 4, got {mask.ndim}"
         )
     fits = all(x.shape[3] == query.shape[3] and x.stride(3) == 1 for x in three)
-    return fits and (mask is None or mask.ndim in (2, 4))
+    return fits and not query.is_cuda and (mask is None or mask.ndim in (2, 4))
 
 
 def _for_every_head(x: Tensor, query: Tensor) -> Tensor:

@@ -166,6 +166,10 @@ def convolution(
         image = _image_size(size, kernel, stride, padding, dilation, output_padding)
         return conv_transpose(input, weight, bias, Sliding(image, kernel, stride, padding, dilation, size), groups)
     how = sliding(size, kernel, stride, padding, dilation)
+    if input.dtype is dtypes.bool_ or (
+        max(dilation) > 1 and input._array.dtype.kind in "iu" and input.dtype is not dtypes.int64
+    ):
+        raise NotImplementedError(f'"conv" not implemented for {input.dtype!r}; convert the input first, e.g. x.float()')
     if not input.shape[1]:  # torch gives no channels back
         weight, bias = weight[:0], None if bias is None else bias[:0]
     return conv(input, weight, bias, how, groups)
@@ -228,7 +232,8 @@ def _refuse_steps(steps: dict[str, tuple[int, ...]], groups: int) -> None:
 def _refuse_operands(x: Tensor, weight: Tensor, bias: Tensor | None, groups: int, transposed: bool) -> None:
     """RuntimeError for tensors that do not fit together; NotImplementedError for a dtype there is no product of."""
     shape, w, which = list(x.shape), list(weight.shape), "transposed=1" if transposed else f"groups={groups}"
-    _refuse_mixed("weight", x, weight)
+    if transposed or x.dtype is not dtypes.bool_:  # (no kernel takes bools, which is told once the shapes fit)
+        _refuse_mixed("weight", x, weight)
     if x.ndim != weight.ndim:
         raise RuntimeError(
             f"Expected {weight.ndim}-dimensional input for {weight.ndim}-dimensional weight {w}, but got {x.ndim}-dimensional input "

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..arrays.dtypes import bool_
 from ..op import composite
 from .activation import relu
 from .dropout import dropout as dropped
@@ -46,6 +47,7 @@ def lstm_cell(
         raise RuntimeError(f"lstm_cell expects two hidden states: hx = (h, c), got {len(hx)}")
     h, c = hx
     _check_cell(input, w_ih, h, c, hidden_size=w_hh.shape[1])
+    _refuse_integers("lstm_cell", input)
     i, f, u, o = chunk(linear(input, w_ih, b_ih) + linear(h, w_hh, b_hh), 4, 1)
     c = sigmoid(f) * c + sigmoid(i) * tanh(u)
     return sigmoid(o) * tanh(c), c
@@ -63,6 +65,7 @@ def gru_cell(
     for name, w in (("weight_ih", w_ih), ("weight_hh", w_hh)):
         if w.shape[0] != 3 * w_hh.shape[1]:
             raise RuntimeError(f"{name} first dim must be 3 * hidden_size = {3 * w_hh.shape[1]}, but got {w.shape[0]}")
+    _refuse_integers("gru_cell", input)
     a_r, a_z, a_u = chunk(linear(input, w_ih, b_ih), 3, 1)
     m_r, m_z, m_u = chunk(linear(hx, w_hh, b_hh), 3, 1)
     r, z = sigmoid(a_r + m_r), sigmoid(a_z + m_z)
@@ -86,6 +89,12 @@ def rnn_relu_cell(
     """h′ = max(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh, 0). x (N, in), h (N, H)."""
     _check_cell(input, w_ih, hx, hidden_size=w_hh.shape[1])
     return relu(linear(input, w_ih, b_ih) + linear(hx, w_hh, b_hh))
+
+
+def _refuse_integers(name: str, x: Tensor) -> None:
+    """RuntimeError for integers: σ and tanh give floats. (Bools have no matrix product, which is told first.)"""
+    if not x.is_floating_point() and x.dtype is not bool_:
+        raise RuntimeError(f"{name}: result type Float can't be cast to {x.dtype!r}: give floats, e.g. input.float()")
 
 
 def _check_cell(x: Tensor, w_ih: Tensor, *hidden: Tensor, hidden_size: int) -> None:
@@ -149,6 +158,8 @@ def _gru_layer(x: Tensor, weights: Weights, states: list, sizes: tuple, reverse:
 
 
 def _rnn_layer(relu: bool, x: Tensor, weights: Weights, states: list, sizes: tuple, reverse: bool) -> tuple[Tensor, ...]:
+    if not relu:
+        _refuse_integers("rnn_tanh", x)
     bias = _both(weights)
     for b in (weights.b_ih, weights.b_hh):
         if b is not None and b.dtype is not x.dtype:  # an LSTM promotes them

@@ -102,10 +102,12 @@ def topk_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
     return to_chosen(g, x_shape, indices, dim, True)
 
 
-@op(outputs=("values", "indices"), only="numbers", in_float32=True)
+@op(outputs=("values", "indices"), in_float32=True)
 def kthvalue(xp: Any, x: Array, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
     """The k-th smallest along `dim` (counted from 1), and its index."""
     n = _not_empty("kthvalue", x, dim)
+    if x.dtype == bool and x.ndim:
+        raise NotImplementedError("\"kthvalue\" not implemented for 'Bool'; convert the input first, e.g. x.int()")
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}, got {k} of {n}")
     return _at_place(xp, x, xp.asarray(k - 1), dim, keepdim, lambda ranks: ties.as_quick_select(ranks, k - 1))

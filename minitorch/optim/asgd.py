@@ -54,9 +54,6 @@ class ASGD(Optimizer):
         now = state["eta"].item(), state["mu"].item()
         lr, λ = float(group["lr"]), group["lambd"]
         after = {"eta": lr / (1 + λ * lr * t) ** group["alpha"], "mu": 1 / max(1, t - group["t0"])}
-        for (
-            name,
-            value,
-        ) in after.items():  # (they are rounded as numbers of the state are, also where a loaded state is finer)
-            state[name]._array[...] = scalar(value, group)._array
+        for name, value in after.items():  # rounded as numbers of the state are, also where a loaded state is finer
+            state[name]._array.fill(scalar(value, group).item())
         return now

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 import minitorch
 
 from ..strategies import floats, ints, of
-from ..table import pair
+from ..table import COPIES, pair
 
 ours = minitorch.nn.functional
 SIZES = {1: "7", 2: "5 6", 3: "4 3 5"}  # of images
@@ -105,6 +105,7 @@ pair(
     empty=False,
     special=False,  # torch's multiplies no zeros of the padding: no 0 · ∞
     positional=("pad",),
+    keeps_more=COPIES,
 )
 
 # ---- columns ----

@@ -37,4 +37,4 @@ pair("pdist", torch.pdist, minitorch.pdist, x=floats("N"), differentiable=False)
 
 for shape in ("N 3", "N 2 3", "2 N 1 2", "N"):
     pair("norm_except_dim", torch.norm_except_dim, minitorch.norm_except_dim, v=floats(shape), pow=of(2, 1, 3), dim=of(0, 1, -1, -2),
-        positional=("pow", "dim"), empty=False, smooth={"v": floats(shape, away_from=0)})  # fmt: skip
+        positional=("pow", "dim"), empty=False, smooth={"v": floats(shape, away_from=0)}, keeps_more=COPIES)  # fmt: skip

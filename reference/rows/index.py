@@ -426,7 +426,7 @@ pair("msort", torch.msort, x=floats(ties=True), smooth={"x": apart})
 for x in (floats("N 5"), floats("N 5", ties=True)):
     pair("topk", torch.topk, x=x, k=of(0, 1, 3, 5, 6), dim=of(-1, 1), largest=booleans, sorted=booleans, smooth={"x": apart},
          gpu="another order")  # fmt: skip
-pair("topk", torch.topk, x=floats(), k=of(1), dim=dim_of("x"), smooth={"x": apart})
+pair("topk", torch.topk, x=floats(), k=of(1), dim=dim_of("x"), smooth={"x": apart}, gpu="another order")
 pair(
     "topk",
     torch.topk,
@@ -449,7 +449,7 @@ pair(
     smooth={"x": apart},
     gpu="another order",
 )
-pair("kthvalue", torch.kthvalue, x=floats(), k=of(1), dim=dim_of("x"), keepdim=booleans)
+pair("kthvalue", torch.kthvalue, x=floats(), k=of(1), dim=dim_of("x"), keepdim=booleans, gpu="another order")
 pair("median", torch.median, x=floats(ties=True), smooth={"x": apart}, empty=False)
 pair("median", torch.median, x=floats("0 2"), differentiable=False)
 # torch takes the median of expanded memory to be 0.

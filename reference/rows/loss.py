@@ -124,6 +124,7 @@ for rows in (None, 1, 2, 10):
         reduction=reduction,
         special=False,
         empty=False,
+        expand=False,  # of equal rows of W the gradient by x is 0, and what rounding leaves of it in half precision says nothing
         half=2.0,
         second_order=rows is None,
         keeps_more="" if rows is None else KEPT,

@@ -83,11 +83,12 @@ pair("soft_margin_loss", TF.soft_margin_loss, F.soft_margin_loss, x=floats("N C"
     reduction=reduction, half=2.0)  # fmt: skip
 pair("soft_margin_loss", TF.soft_margin_loss, F.soft_margin_loss, x=floats("N C", -40, 40), target=labels(-1.0, 1.0, 0.5, pattern="C"),
     reduction=reduction, half=2.0, smooth={"x": floats("N C")})  # fmt: skip
+# half: its gradient, w (σ(x) − y), is a difference of two larger ones.
 pair("multilabel_soft_margin_loss", TF.multilabel_soft_margin_loss, F.multilabel_soft_margin_loss, x=floats("N C"),
-    target=floats("N C", 0, 1), reduction=reduction, half=2.0)  # fmt: skip
+    target=floats("N C", 0, 1), reduction=reduction, half=8.0)  # fmt: skip
 pair("multilabel_soft_margin_loss", lambda x, y, w, **o: TF.multilabel_soft_margin_loss(x, y, w, **o),
     lambda x, y, w, **o: F.multilabel_soft_margin_loss(x, y, w, **o),
-    x=floats("C"), target=floats("C", 0, 1), weight=positive("C"), reduction=reduction, half=2.0)  # fmt: skip
+    x=floats("C"), target=floats("C", 0, 1), weight=positive("C"), reduction=reduction, half=8.0)  # fmt: skip
 
 # ---- similarities and distances ----
 
@@ -97,7 +98,7 @@ pair("hinge_embedding_loss", TF.hinge_embedding_loss, F.hinge_embedding_loss, x=
 for shapes in (("N 3", "N"), ("3", "")):
     pair("cosine_embedding_loss", TF.cosine_embedding_loss, F.cosine_embedding_loss, x=floats(shapes[0]), y=floats(shapes[0]),
         target=labels(-1.0, 1.0, 0.0, pattern=shapes[1]),
-        margin=of(0, 0.5, -0.5), reduction=reduction,
+        margin=of(0, 0.5, -0.5), reduction=reduction, half=8.0,  # (as of cosine_similarity: a difference of two larger numbers)
         smooth={"x": floats(shapes[0], 0.5, 1), "y": floats(shapes[0], 0.5, 1), "margin": of(-0.5, 0)})  # fmt: skip
 rows = {"anchor": floats("N 3"), "positive": floats("N 3"), "negative": floats("N 3")}
 smooth = {
@@ -161,7 +162,7 @@ pair(
     reduction=numbers,
 )
 pair("cosine_embedding_loss", torch.cosine_embedding_loss, x=floats("N 3"), y=floats("N 3"),
-    target=labels(-1.0, 1.0, pattern="N"), margin=of(0.5), reduction=numbers, special=False)  # fmt: skip
+    target=labels(-1.0, 1.0, pattern="N"), margin=of(0.5), reduction=numbers, half=8.0, special=False)  # fmt: skip
 pair("triplet_margin_loss", torch.triplet_margin_loss, **rows, swap=booleans, reduction=numbers, half=2.0, smooth=smooth)
 pair("poisson_nll_loss", torch.poisson_nll_loss, x=floats("N C"), y=counts, log_input=of(True), full=booleans, eps=of(1e-8),
     reduction=numbers, half=2.0, smooth={"y": floats("N C", 1.5, 3.0)})  # fmt: skip

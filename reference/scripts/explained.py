@@ -50,7 +50,6 @@ ONE_SIDED = {
     "more than one element of the written-to tensor": "what changes no number may be written to what is expanded in torch",
     "(int, stable=bool)": "stable= beside a positional dim is taken here",
     '"lerp" not implemented': "lerp of integers by a number without dimensions",
-    '"kthvalue" not implemented': "kthvalue of one bool",
 }
 # What turns memory's layout into each library's own affair: what these give lies as it happened to be computed.
 OWN_LAYOUT = re.compile(r"autograd\.|func\.|einsum|kron|outer|tensordot|baddbmm|addmm|matmul| @ |norm\(|normalize|\[|np\.")
