@@ -286,12 +286,6 @@ EXCUSES = [
     ),
     Excuse("(F.)?lp_pool.*", OTHER_TYPE, "too many values to unpack|not enough values", "torch unpacks what it is given"),
     Excuse(
-        "lstm|gru|rnn_tanh|rnn_relu",
-        None,
-        "in place of|too many|options by position",
-        "lists of weights: which of them is looked at first was not looked into",
-    ),
-    Excuse(
         "margin_ranking_loss", REFUSED, "same dimension", "at the top level other dimensions are refused as in nn.functional"
     ),
     Excuse(
@@ -302,4 +296,17 @@ EXCUSES = [
     ),
     Excuse("addmv", OTHER_TYPE, r"shape \(\) in place", "a matrix without dimensions is refused by the product"),
     Excuse("(F.)?interpolate", REFUSED, "must be bool", "torch takes what is true for a flag"),
+    Excuse(
+        "lstm|gru|rnn_tanh|rnn_relu|gru_cell|lstm_cell",
+        REFUSED,
+        "expected a bias of shape|expects a bias of shape|a bias of minitorch",
+        "a bias is a number for each row of its weight, in its dtype; torch adds what broadcasts or promotes",
+    ),
+    Excuse("rnn_.*_cell", OTHER_TYPE, "first dim must be", "a weight without columns is noticed by its missing dimension"),
+    Excuse(
+        "lstm|gru|rnn_tanh|rnn_relu",
+        REFUSED,
+        "hidden state for each|batch_sizes add up|expected input \\(L, N|more hidden states",
+        "there is a state for each sequence, and all rows belong to one; torch broadcasts, or leaves rows over",
+    ),
 ]

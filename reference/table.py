@@ -67,7 +67,9 @@ class Row:
         self.covers = covers or name
         self.keeps_more = keeps_more or ours_alone  # why a write may be refused that torch's does not mind
         self.ours_alone = ours_alone  # why torch has no function of this name: then `theirs` is a formula made of its others
-        self.gpu = gpu  # what a GPU does otherwise than a CPU, in torch too: "waits" for it, or has "another order" where any will do
+        # What a GPU does otherwise than a CPU, in torch too: it "waits" for the GPU, has "another order" where any will do, or
+        # "takes half" precision, which the CPU refuses.
+        self.gpu = gpu
         self.arguments = arguments
 
     @property

@@ -13,6 +13,7 @@ from . import (
     compare,
     convolution,
     ctc,
+    diagonals,
     distance,
     division,
     dropout,
@@ -55,7 +56,7 @@ from . import (
 tell_derivatives()
 
 __all__ = [
-    "about", "activation", "attention", "by_number", "class_loss", "compare", "convolution", "ctc", "distance",
+    "about", "activation", "attention", "by_number", "class_loss", "compare", "convolution", "ctc", "diagonals", "distance",
     "division", "dropout", "einsum", "elementwise", "embedding_bag", "extremes", "fold", "gather", "grid", "index",
     "inplace", "linalg", "linear_cross_entropy", "margin_loss", "masked", "matmul", "mixing", "normalize", "pad",
     "pooling", "probability_loss", "rearrange", "recurrent", "reduce", "regression_loss", "repeat", "resample",

@@ -1,7 +1,7 @@
 """Activations: the functions between layers, with torch's conventions at their kinks.
 
 Those with their own derivative earn it by stability (softmax, softplus) or cost (gelu); the others are a row. Faster forms
-of the commonest stand in `kernels/cpu` and `kernels/cuda`. Read next: `loss.py`.
+of the commonest stand in `kernels/cpu` and `kernels/cuda`. Read next: `reducing.py`.
 """
 
 from __future__ import annotations

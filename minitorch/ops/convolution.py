@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 @op(promote=None, public=False, only="numbers", in_float32=True, format_of="x weight", grad_fn="ConvolutionBackward0")
 def conv(xp: Any, x: Array, weight: Array, bias: Array | None, how: Sliding, groups: int) -> Array:
     """W · columns(x) + b"""
-    W, cols = _weight_matrix(weight, groups), _matrices(columns(xp, xp.moveaxis(x, 0, 1), how), how, groups)
+    W, cols = weight_matrix(weight, groups), _matrices(columns(xp, xp.moveaxis(x, 0, 1), how), how, groups)
     y = blas.matmul(xp, W, cols).reshape(len(weight), len(x), *how.places)
     return xp.moveaxis(_plus(y, bias), 0, 1)
 
@@ -64,7 +64,7 @@ def conv_grad_bias(g: Tensor) -> Tensor:
 @op(promote=None, public=False, only="numbers", in_float32=True, format_of="x weight", grad_fn="ConvolutionBackward0")
 def conv_transpose(xp: Any, x: Array, weight: Array, bias: Array | None, how: Sliding, groups: int) -> Array:
     """added_up(Wᵀ · x) + b; here x is what a kernel makes, and the result is the image"""
-    W, rows = _weight_matrix(weight, groups), _matrices(xp.moveaxis(x, 0, 1), how, groups)
+    W, rows = weight_matrix(weight, groups), _matrices(xp.moveaxis(x, 0, 1), how, groups)
     cols = blas.matmul(xp, W.swapaxes(1, 2), rows)
     image = added_up(xp, cols.reshape(groups * weight.shape[1], *how.kernel, len(x), *how.places), how)
     return xp.moveaxis(_plus(image, bias), 0, 1)
@@ -107,7 +107,7 @@ def conv_weight_grad_y(g: Tensor, x: Tensor, how: Sliding, groups: int) -> Tenso
     return conv(x, g, None, how, groups)
 
 
-def _weight_matrix(weight: Array, groups: int) -> Array:
+def weight_matrix(weight: Array, groups: int) -> Array:
     """W in groups: (groups, O / groups, C / groups · kernel)."""
     return weight.reshape(groups, len(weight) // groups, math.prod(weight.shape[1:]))
 

@@ -46,7 +46,7 @@ def lstm_cell(
     if len(hx) != 2:
         raise RuntimeError(f"lstm_cell expects two hidden states: hx = (h, c), got {len(hx)}")
     h, c = hx
-    _check_cell(input, w_ih, h, c, hidden_size=w_hh.shape[1])
+    _check_cell(input, w_ih, w_hh, h, c)
     _refuse_integers("lstm_cell", input)
     i, f, u, o = chunk(linear(input, w_ih, b_ih) + linear(h, w_hh, b_hh), 4, 1)
     c = sigmoid(f) * c + sigmoid(i) * tanh(u)
@@ -61,7 +61,7 @@ def gru_cell(
 
     x (N, in), h (N, H), W_ih (3H, in), W_hh (3H, H).
     """
-    _check_cell(input, w_ih, hx, hidden_size=w_hh.shape[1])
+    _check_cell(input, w_ih, w_hh, hx)
     for name, w in (("weight_ih", w_ih), ("weight_hh", w_hh)):
         if w.shape[0] != 3 * w_hh.shape[1]:
             raise RuntimeError(f"{name} first dim must be 3 * hidden_size = {3 * w_hh.shape[1]}, but got {w.shape[0]}")
@@ -78,7 +78,7 @@ def rnn_tanh_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
     """h′ = tanh(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh) (Elman, 1990). x (N, in), h (N, H)."""
-    _check_cell(input, w_ih, hx, hidden_size=w_hh.shape[1])
+    _check_cell(input, w_ih, w_hh, hx)
     return tanh(linear(input, w_ih, b_ih) + linear(hx, w_hh, b_hh))
 
 
@@ -87,7 +87,7 @@ def rnn_relu_cell(
     input: Tensor, hx: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None = None, b_hh: Tensor | None = None
 ) -> Tensor:
     """h′ = max(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh, 0). x (N, in), h (N, H)."""
-    _check_cell(input, w_ih, hx, hidden_size=w_hh.shape[1])
+    _check_cell(input, w_ih, w_hh, hx)
     return relu(linear(input, w_ih, b_ih) + linear(hx, w_hh, b_hh))
 
 
@@ -97,15 +97,17 @@ def _refuse_integers(name: str, x: Tensor) -> None:
         raise RuntimeError(f"{name}: result type Float can't be cast to {x.dtype!r}: give floats, e.g. input.float()")
 
 
-def _check_cell(x: Tensor, w_ih: Tensor, *hidden: Tensor, hidden_size: int) -> None:
-    """RuntimeError unless input, weight and hidden state fit; IndexError where there is no batch."""
+def _check_cell(x: Tensor, w_ih: Tensor, w_hh: Tensor, *hidden: Tensor) -> None:
+    """RuntimeError unless input, weights and hidden state fit; IndexError where there is no batch."""
     if x.size(1) != w_ih.size(1):
         raise RuntimeError(f"input has inconsistent input_size: got {x.size(1)} expected {w_ih.size(1)}")
     for k, h in enumerate(hidden):
         if h.size(0) != x.size(0):
             raise RuntimeError(f"Input batch size {x.size(0)} doesn't match hidden{k} batch size {h.size(0)}")
-        if h.size(1) != hidden_size:
-            raise RuntimeError(f"hidden{k} has inconsistent hidden_size: got {h.size(1)}, expected {hidden_size}")
+        if h.size(1) != w_hh.size(1):
+            raise RuntimeError(f"hidden{k} has inconsistent hidden_size: got {h.size(1)}, expected {w_hh.size(1)}")
+    if x.ndim != 2:
+        raise RuntimeError(f"a cell takes one step of each sequence, (N, input_size), got shape {tuple(x.shape)}")
 
 
 # ---- layers over a sequence ----
@@ -148,6 +150,7 @@ def rnn_relu(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
 
 def _lstm_layer(x: Tensor, weights: Weights, states: list, sizes: tuple, reverse: bool) -> tuple[Tensor, ...]:
     h, c = states
+    _refuse_mixed(weights, x, promotes="float16 bfloat16")
     pre = linear(x, weights.w_ih, _both(weights))
     return lstm_layer(pre, h, c, weights.w_hh, weights.w_hr, sizes, reverse)[:3]
 
@@ -161,13 +164,18 @@ def _rnn_layer(relu: bool, x: Tensor, weights: Weights, states: list, sizes: tup
     if not relu:
         _refuse_integers("rnn_tanh", x)
     bias = _both(weights)
+    _refuse_mixed(weights, x)
+    pre = linear(x, weights.w_ih, bias)
+    return rnn_layer(pre, states[0], weights.w_hh, relu, sizes, reverse)[:2]
+
+
+def _refuse_mixed(weights: Weights, x: Tensor, promotes: str = "") -> None:
+    """RuntimeError for a bias of another dtype than the input's, but of those that torch's kernel promotes."""
     for b in (weights.b_ih, weights.b_hh):
-        if b is not None and b.dtype is not x.dtype:  # an LSTM promotes them
+        if b is not None and b.dtype is not x.dtype and b.dtype.name not in promotes.split():
             raise RuntimeError(
                 f"self and mat2 must have the same dtype, but got a bias of {b.dtype!r} for an input of {x.dtype!r}"
             )
-    pre = linear(x, weights.w_ih, bias)
-    return rnn_layer(pre, states[0], weights.w_hh, relu, sizes, reverse)[:2]
 
 
 def _both(weights: Weights) -> Tensor | None:
@@ -242,9 +250,18 @@ def _net_of(name: str, args: tuple, kwargs: dict) -> Net:
             f"{name}() received an invalid combination of arguments - got ({got}), but expected ({', '.join(PADDED)}) or, of a "
             f"packed sequence, ({', '.join(PACKED)})" + (f"; look at '{wrong[0]}'" if wrong else "")
         )
+    for n in ("hx", "params"):
+        _refuse_others(given[n] if isinstance(given[n], (list, tuple)) else (), names.index(n) + 1)
     if not packed:
         return Net(given.pop("input"), **given)
     return Net(given.pop("data"), sizes=_sizes(given.pop("batch_sizes")), **given)
+
+
+def _refuse_others(values: Sequence[Any], place: int) -> None:
+    """TypeError for what is no tensor in a list of tensors."""
+    for k, value in enumerate(values):
+        if not _is_of(value, TENSOR):
+            raise TypeError(f"expected Tensor as element {k} in argument {place}, but got {type(value).__name__}")
 
 
 TENSOR = "Tensor"
@@ -278,8 +295,8 @@ def _weights_of(net: Net, projects: bool) -> list[Weights]:
 def _check_sizes(net: Net, hidden: tuple[Tensor, ...], weights: list[Weights], directions: int) -> None:
     """What cannot be computed, in words."""
     if net.x.ndim != (2 if net.sizes else 3):
-        raise IndexError(
-            f"Dimension out of range: expected {'data (rows, input_size)' if net.sizes else 'input (L, N, input_size)'}, got shape "
+        raise RuntimeError(
+            f"expected {'data (rows, input_size)' if net.sizes else 'input (L, N, input_size)'}, got shape "
             f"{tuple(net.x.shape)}"
         )
     steps, batch = (len(net.sizes), net.sizes[0]) if net.sizes else net.x.shape[:2][:: -1 if net.batch_first else 1]
@@ -288,12 +305,22 @@ def _check_sizes(net: Net, hidden: tuple[Tensor, ...], weights: list[Weights], d
     if net.sizes and sum(net.sizes) != len(net.x):
         raise RuntimeError(f"batch_sizes add up to {sum(net.sizes)}, but data has {len(net.x)} rows")
     for state in hidden:
-        if state.ndim != 3 or len(state) < net.num_layers * directions:
+        if state.ndim != 3 or len(state) != net.num_layers * directions:
             raise RuntimeError(
                 f"Expected more hidden states in stacked_rnn: ({net.num_layers * directions}, {batch}, H), got "
                 f"{tuple(state.shape)}"
             )
         if state.shape[1] != batch:
             raise RuntimeError(f"Expected a hidden state for each of the {batch} sequences, got {tuple(state.shape)}")
-    if hidden[0].shape[2] != weights[0].w_hh.shape[1]:
-        raise RuntimeError(f"hidden state {tuple(hidden[0].shape)} does not fit w_hh {tuple(weights[0].w_hh.shape)}")
+    for w_ih, w_hh, *biases, _ in weights:
+        if w_ih.ndim != 2 or w_hh.ndim != 2 or len(w_ih) != len(w_hh):
+            raise RuntimeError(
+                f"w_ih and w_hh are matrices with as many rows, got {tuple(w_ih.shape)} and {tuple(w_hh.shape)}"
+            )
+        if hidden[0].shape[2] != w_hh.shape[1]:
+            raise RuntimeError(f"hidden state {tuple(hidden[0].shape)} does not fit w_hh {tuple(w_hh.shape)}")
+        for b in biases:
+            if b is not None and tuple(b.shape) != (len(w_ih),):
+                raise RuntimeError(
+                    f"expected a bias of shape ({len(w_ih)},), a number for each row of w_ih, got {tuple(b.shape)}"
+                )

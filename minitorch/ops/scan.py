@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays import dtypes
 from ..op import Array, Index, op
+from .diagonals import on_diagonal, triu
 from .dims import canonical_dim
 from .elementwise import abs_ as absolute
 from .elementwise import exp, log, where
 from .gather import scatter_add
 from .rearrange import flip
 from .reduce import accumulating, all_, sum_
-from .shape import on_diagonal, ones, transpose, triu, unsqueeze, zeros
+from .shape import ones, transpose, unsqueeze, zeros
 
 if TYPE_CHECKING:
     from ..tensor import Tensor

@@ -32,15 +32,22 @@ resized(
 resized(x=floats("N C 4 3"), size=of((2, 5), (4, 3), 6, 1), mode=nearest)
 resized(x=floats("N C 4 3"), scale_factor=of((0.5, 1.7), 2.5, (1, 0.7)), mode=nearest)
 for mode in ("bilinear", "bicubic"):
-    for antialias in (False, True):
+    for antialias, on_gpu in [(False, ""), (True, "takes half")]:
         resized(x=floats("N C 5 3"), size=of((2, 5), (5, 3), 1, (4, 2), (9, 3)), mode=mode, align_corners=whether,
-            antialias=antialias, expand=False)  # fmt: skip
+            antialias=antialias, expand=False, gpu=on_gpu)  # fmt: skip
         resized(x=floats("N C 5 4"), scale_factor=of((0.5, 1.7), 2.3, (1, 0.6)), mode=mode, align_corners=booleans,
-            recompute_scale_factor=whether, antialias=antialias)  # fmt: skip
+            recompute_scale_factor=whether, antialias=antialias, gpu=on_gpu)  # fmt: skip
         # (Bytes of one place are left out: torch fails in an assertion of its own.)
         resized(x=ints("N C 5 4", 0, 256, dtype=np.uint8), size=of((2, 5), (5, 3), (1, 2), (7, 8)), mode=mode, align_corners=booleans,
             antialias=antialias)  # fmt: skip
-resized(x=floats("N C 7 4"), size=of((2, 5), (7, 3), 1), mode="lanczos", antialias=booleans, align_corners=whether)
+resized(
+    x=floats("N C 7 4"),
+    size=of((2, 5), (7, 3), 1),
+    mode="lanczos",
+    antialias=booleans,
+    align_corners=whether,
+    gpu="takes half",
+)
 resized(x=ints("N 1 7 4", 0, 256, dtype=np.uint8), size=of((2, 5), (9, 3)), mode="lanczos", antialias=True)
 
 resized(x=floats("N C 2 4 3"), size=of((3, 2, 5), (2, 4, 3), 2), mode=nearest)

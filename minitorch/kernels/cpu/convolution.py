@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ...ops.convolution import conv, conv_transpose, conv_weight
+from ...ops.convolution import conv, conv_transpose, conv_weight, weight_matrix
 from ...ops.fold import Sliding, added_up, columns
 from .blocks import served
 
@@ -25,7 +25,7 @@ def forward(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: int) 
     """W · columns(x) + b"""
     if not served(x, weight, bias) or not x.size:
         return None
-    way, W = _way(how), _weight_matrix(weight, groups)
+    way, W = _way(how), weight_matrix(weight, groups)
     out = np.empty((len(x), len(weight), *how.places), x.dtype)
     for chunk in _chunks(len(x), x.shape[1], way):
         made = way.product(W, _in_groups(way.columns(x[chunk]), groups))
@@ -38,7 +38,7 @@ def transposed(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: in
     """added_up(Wᵀ · x) + b"""
     if not served(x, weight, bias) or not x.size or not np.isfinite(weight).all():  # between the places 0 · ∞ would be added
         return None
-    way, W, C = _way(how), _weight_matrix(weight, groups).swapaxes(1, 2), groups * weight.shape[1]
+    way, W, C = _way(how), weight_matrix(weight, groups).swapaxes(1, 2), groups * weight.shape[1]
     out = np.empty((len(x), C, *how.size), x.dtype)
     for chunk in _chunks(len(x), C, way):
         cols = way.product(W, _in_groups(way.among_places(x[chunk]), groups))
@@ -58,10 +58,6 @@ def of_weight(xp: Any, x: Any, y: Any, how: Sliding, groups: int) -> Any:
         for of_sample in zip(_in_groups(way.among_places(y[chunk]), groups), cols):
             sums += np.matmul(*of_sample)
     return sums.reshape(shape) if np.isfinite(sums).all() else None  # between the places 0 · ∞ may have been added
-
-
-def _weight_matrix(weight: np.ndarray, groups: int) -> np.ndarray:
-    return weight.reshape(groups, len(weight) // groups, math.prod(weight.shape[1:]))
 
 
 def _in_groups(x: np.ndarray, groups: int) -> np.ndarray:

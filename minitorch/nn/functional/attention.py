@@ -58,23 +58,12 @@ def multi_head_attention_forward(
         query, key, value = (x.unsqueeze(1) for x in (query, key, value)) if query is not key else (query.unsqueeze(1),) * 3
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     L, N, E = query.shape
-    key_padding_mask = canonical_mask(key_padding_mask, "key_padding_mask", query.dtype, attn_mask, "attn_mask")
-    if is_causal and attn_mask is None:
-        raise RuntimeError(
-            "Need attn_mask if specifying the is_causal hint: nn.Transformer.generate_square_subsequent_mask(L) makes one"
-        )
-    is_causal = is_causal and key_padding_mask is None and not need_weights
-    attn_mask = None if is_causal else canonical_mask(attn_mask, "attn_mask", query.dtype)
+    attn_mask, key_padding_mask, is_causal = _canonical_masks(query, attn_mask, key_padding_mask, is_causal, need_weights)
     _must(embed_dim_to_check == E, f"was expecting embedding dimension of {embed_dim_to_check}, but got {E}")
     _must(E % num_heads == 0, f"embed_dim {E} not divisible by num_heads {num_heads}")
-    if use_separate_proj_weight:
-        same = key.shape[:2] == value.shape[:2]
-        _must(same, f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")
-        weights: Any = (q_proj_weight, k_proj_weight, v_proj_weight)
-    else:
-        _must(key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}")
-        weights = in_proj_weight
-    q, k, v = _projected(query, key, value, weights, in_proj_bias)
+    separate = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else None
+    _must_fit(key, value, separate is not None)
+    q, k, v = _projected(query, key, value, separate or in_proj_weight, in_proj_bias)
     attn_mask = _mask_of_four(attn_mask, N, num_heads, L, key.shape[0])
     _must((bias_k is None) == (bias_v is None), "bias_k and bias_v go together: one of them is None")
     if bias_k is not None and bias_v is not None:
@@ -89,10 +78,7 @@ def multi_head_attention_forward(
     mask = _merged(attn_mask, key_padding_mask, N, k.shape[2])
     p = dropout_p if training else 0.0
     if need_weights:
-        found = softmax(_scores(q * math.sqrt(1.0 / q.shape[-1]), k, mask), dim=-1)
-        found = dropout(found, p) if p > 0.0 else found
-        out = found @ v
-        found = found.mean(dim=1) if average_attn_weights else found
+        out, found = _attend_and_tell(q, k, v, mask, p, average_attn_weights)
     else:
         out, found = scaled_dot_product_attention(q, k, v, mask, p, is_causal), None
     out = linear(out.permute(2, 0, 1, 3).reshape(L, N, E), out_proj_weight, out_proj_bias)
@@ -101,7 +87,36 @@ def multi_head_attention_forward(
     return out.squeeze(1), None if found is None else found.squeeze(0)
 
 
+def _canonical_masks(
+    query: Tensor, attn_mask: Tensor | None, key_padding_mask: Tensor | None, is_causal: bool, need_weights: bool
+) -> tuple[Tensor | None, Tensor | None, bool]:
+    """Both masks as floats to add, and whether `is_causal` alone can stand for the first."""
+    key_padding_mask = canonical_mask(key_padding_mask, "key_padding_mask", query.dtype, attn_mask, "attn_mask")
+    if is_causal and attn_mask is None:
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint: nn.Transformer.generate_square_subsequent_mask(L) makes one"
+        )
+    is_causal = is_causal and key_padding_mask is None and not need_weights
+    return None if is_causal else canonical_mask(attn_mask, "attn_mask", query.dtype), key_padding_mask, is_causal
+
+
+def _attend_and_tell(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float, average: bool) -> tuple[Tensor, Tensor]:
+    """(softmax(Q Kᵀ / √d + M) V, the weights): step by step, for the weights are wanted too."""
+    weights = softmax(_scores(q * math.sqrt(1.0 / q.shape[-1]), k, mask), dim=-1)
+    weights = dropout(weights, p) if p > 0.0 else weights
+    return weights @ v, weights.mean(dim=1) if average else weights
+
+
 # ---- projections ----
+
+
+def _must_fit(key: Tensor, value: Tensor, separate: bool) -> None:
+    """AssertionError unless there is a value for each key; with weights of their own they may have other features."""
+    if separate:
+        same = key.shape[:2] == value.shape[:2]
+        _must(same, f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}")
+    else:
+        _must(key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}")
 
 
 def _projected(query: Tensor, key: Tensor, value: Tensor, weights: Any, bias: Tensor | None) -> tuple[Tensor, ...]:

@@ -10,7 +10,20 @@ from numbers import Integral, Number
 from typing import TYPE_CHECKING, Any
 
 from ...arrays import dtypes
-from ...ops import activation, compare, division, elementwise, inplace, masked, matmul, mixing, scan, special, strided
+from ...ops import (
+    activation,
+    compare,
+    diagonals,
+    division,
+    elementwise,
+    inplace,
+    masked,
+    matmul,
+    mixing,
+    scan,
+    special,
+    strided,
+)
 from ...ops import gather as gathering
 from ...ops import index as indexing
 from ...ops import shape as shaping
@@ -224,10 +237,10 @@ class InPlace:
         return self._update_apart(source, gathering.index_copy, dim, index, source)
 
     def tril_(self, diagonal: int = 0) -> Tensor:
-        return self._update(shaping.tril, diagonal)
+        return self._update(diagonals.tril, diagonal)
 
     def triu_(self, diagonal: int = 0) -> Tensor:
-        return self._update(shaping.triu, diagonal)
+        return self._update(diagonals.triu, diagonal)
 
     def sgn_(self) -> Tensor:
         return self._update(elementwise.sgn)

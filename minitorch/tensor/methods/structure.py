@@ -13,7 +13,7 @@ import numpy as np
 from ...arrays import dtypes
 from ...arrays.layout import contiguous_format, memory_format
 from ...op.signature import checked
-from ...ops import einsum, extremes, masked, matmul, rearrange, reduce, scan, sort, strided
+from ...ops import diagonals, einsum, extremes, masked, matmul, rearrange, reduce, scan, sort, strided
 from ...ops import gather as gathering
 from ...ops import index as indexing
 from ...ops import repeat as repeating
@@ -237,22 +237,22 @@ class Structure:
         return rearrange.unbind(self, dim)
 
     def tril(self, diagonal: int = 0) -> Tensor:
-        return shaping.tril(self, diagonal)
+        return diagonals.tril(self, diagonal)
 
     def triu(self, diagonal: int = 0) -> Tensor:
-        return shaping.triu(self, diagonal)
+        return diagonals.triu(self, diagonal)
 
     def diagonal(self, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
-        return shaping.diagonal(self, offset, dim1, dim2)
+        return diagonals.diagonal(self, offset, dim1, dim2)
 
     def diag(self, diagonal: int = 0) -> Tensor:
-        return shaping.diag(self, diagonal)
+        return diagonals.diag(self, diagonal)
 
     def diag_embed(self, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-        return shaping.diag_embed(self, offset, dim1, dim2)
+        return diagonals.diag_embed(self, offset, dim1, dim2)
 
     def trace(self) -> Tensor:
-        return shaping.trace(self)
+        return diagonals.trace(self)
 
     def contiguous(self, *, memory_format: memory_format = contiguous_format) -> Tensor:
         return shaping.contiguous(self, memory_format=memory_format)
