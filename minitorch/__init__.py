@@ -7,7 +7,24 @@ Read in this order: `op/` (what an op is), `autograd/node.py` and `engine.py` (t
 import sys as _sys
 import typing as _typing
 
-from . import autograd, backends, cuda, datasets, nn, ops, optim, random, serialization, utils
+from . import (
+    accelerator,
+    autograd,
+    backends,
+    compiler,
+    cpu,
+    cuda,
+    datasets,
+    mps,
+    nn,
+    ops,
+    optim,
+    random,
+    serialization,
+    utils,
+    version,
+    xpu,
+)
 from .arrays.blas import get_float32_matmul_precision, set_float32_matmul_precision
 from .arrays.device import device, get_default_device, set_default_device
 from .arrays.dtypes import (
@@ -35,9 +52,17 @@ from .arrays.dtypes import (
 from .arrays.dtypes import bool_ as bool
 from .arrays.dtypes import float_ as float
 from .arrays.dtypes import int_ as int
-from .arrays.layout import channels_last, channels_last_3d, contiguous_format, memory_format, preserve_format
+from .arrays.layout import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
 from .autograd import functional as _autograd_functional
-from .autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled
+from .autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .autograd.grad_mode import (
     enable_grad,
     inference_mode,
@@ -46,9 +71,21 @@ from .autograd.grad_mode import (
     no_grad,
     set_grad_enabled,
 )
+from .backends.process import (
+    are_deterministic_algorithms_enabled,
+    get_deterministic_debug_mode,
+    get_num_interop_threads,
+    is_deterministic_algorithms_warn_only_enabled,
+    is_warn_always_enabled,
+    set_deterministic_debug_mode,
+    set_flush_denormal,
+    set_num_interop_threads,
+    set_warn_always,
+    use_deterministic_algorithms,
+)
 from .nn.functional import celu_, rrelu_, selu_, threshold_
 from .op import registry as _registry
-from .ops.about import detach, is_nonzero, is_tensor, result_type
+from .ops.about import detach, get_device, is_distributed, is_nonzero, is_same_size, is_signed, is_tensor, result_type
 from .ops.by_number import BY_NUMBER as _by_number
 from .random import (
     Generator,
@@ -74,6 +111,7 @@ from .tensor.legacy import (
     IntTensor,
     LongTensor,
     ShortTensor,
+    set_default_tensor_type,
 )
 from .tensor.printing import set_printoptions
 from .tensor.random import (
@@ -88,6 +126,7 @@ from .tensor.random import (
     randn_like,
     randperm,
 )
+from .tensor.storage import TypedStorage, UntypedStorage, is_storage
 
 # Every public op and composite function, under torch's name: `minitorch.exp`, `minitorch.softmax`, …
 globals().update({_name: _thing for _name, _thing in _registry.items() if _name not in globals()})
@@ -108,13 +147,14 @@ from math import e, inf, nan, pi
 from . import func  # after the ops: its transforms use them
 from .kernels import cpu as _cpu  # after the ops: its twins stand in for them
 from .kernels.cpu.blocks import get_num_threads, set_num_threads
-
-__version__ = "0.1.0"
-
 from .utils import names as _names
+from .utils.names import typename
+from .version import __version__
+
+newaxis = None
 
 for _module in (
-    _sys.modules[__name__], autograd, backends, cuda, func, nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, random,
-    utils, utils.data,
+    _sys.modules[__name__], accelerator, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, mps, nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, random,
+    utils, utils.data, xpu,
 ):  # fmt: skip
     _names.answer_for_what_is_missing(_module)

@@ -29,6 +29,7 @@ class device:
     `with device("cuda"):` makes tensors there that name no device.
     """
 
+    __module__ = "minitorch"  # where users find it
     __slots__ = ("index", "type")
 
     def __init__(self, type: str | device | int, index: int | None = None):

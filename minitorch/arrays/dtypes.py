@@ -17,6 +17,7 @@ import numpy as np
 class dtype:
     """A tensor's element type, such as `minitorch.float32`; compare with `is` or `==`."""
 
+    __module__ = "minitorch"  # where users find it
     __slots__ = ("_numpy", "is_floating_point", "itemsize", "name")
 
     def __init__(self, name: str, itemsize: int, is_floating_point: bool = False):
@@ -56,7 +57,7 @@ class dtype:
         return f"minitorch.{self.name}"
 
     def __reduce__(self) -> str:
-        return self.name if self.name != "bool" else "bool_"
+        return self.name
 
 
 uint8 = dtype("uint8", 1)
@@ -171,6 +172,8 @@ class finfo:
     finfo(resolution=0.001, min=-65504, max=65504, eps=0.000976562, smallest_normal=6.10352e-05, tiny=6.10352e-05, dtype=float16)
     """
 
+    __module__ = "minitorch"  # where users find it
+
     def __init__(self, type: dtype | type | None = None):
         given = _asked("finfo", _default if type is None else type)
         if not given.is_floating_point:
@@ -203,6 +206,8 @@ class iinfo:
     >>> minitorch.iinfo(minitorch.int8)
     iinfo(min=-128, max=127, dtype=int8)
     """
+
+    __module__ = "minitorch"  # where users find it
 
     def __init__(self, type: dtype | type):
         given = _asked("iinfo", type)

@@ -10,9 +10,29 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .memory import is_dense, order_of_a_copy, strided
+from . import memory
+from .memory import is_dense, order_of_a_copy
 
 Array = Any
+
+
+# ---- dense or not ----
+
+
+class layout:
+    """How the numbers of a tensor lie: `strided`, in one block of memory. torch's others are of sparse tensors."""
+
+    __slots__ = ()
+    __module__ = "minitorch"
+
+    def __repr__(self) -> str:
+        return "minitorch.strided"
+
+    def __reduce__(self) -> str:
+        return "strided"
+
+
+strided = layout()
 
 
 # ---- the orders that have names ----
@@ -96,7 +116,7 @@ def empty(xp: Any, shape: tuple[int, ...], numpy_dtype: Any, form: memory_format
     if form is contiguous_format:
         return xp.empty(shape, numpy_dtype)
     flat = xp.empty(math.prod(shape), numpy_dtype)
-    return strided(flat, shape, strides_of(shape, form, flat.itemsize))
+    return memory.strided(flat, shape, strides_of(shape, form, flat.itemsize))
 
 
 def laid_out_in(xp: Any, array: Array, form: memory_format) -> Array:
@@ -159,7 +179,7 @@ def laid_out_like(array: Array, numbers: Array) -> Array:
     if array.flags.c_contiguous and array.ndim < 4:
         return numbers.reshape(array.shape)
     if is_dense(array):
-        return strided(numbers, array.shape, _scaled(array, numbers.itemsize))
+        return memory.strided(numbers, array.shape, _scaled(array, numbers.itemsize))
     order = memory_order(array)
     return numbers.reshape([array.shape[d] for d in order]).transpose([order.index(d) for d in range(array.ndim)])
 

@@ -21,12 +21,17 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
 
 
 def warn_once(message: str) -> None:
-    """The same, but only once in a process, as torch tells some things."""
-    if message not in _told:
+    """The same, but only once in a process, as torch tells some things; each time if `state.always`."""
+    if message not in _told or state.always:
         _told.add(message)
         warn(message)
 
 
+class _State:
+    always = False
+
+
+state = _State()
 _told: set[str] = set()
 
 

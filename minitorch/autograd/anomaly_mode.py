@@ -71,6 +71,11 @@ def is_anomaly_check_nan_enabled() -> bool:
     return state.check_nan
 
 
+def set_anomaly_enabled(enabled: bool, check_nan: bool = True) -> None:
+    """Turn anomaly detection on or off."""
+    _switch(enabled, check_nan)
+
+
 def _switch(enabled: bool, check_nan: bool) -> None:
     for position, (name, value) in enumerate([("enabled", enabled), ("check_nan", check_nan)], start=1):
         if not isinstance(value, bool):

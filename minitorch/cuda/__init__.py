@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..arrays.device import as_device, device, raise_what_was_noted
+from ..tensor.legacy import ON_CUDA
 from .random import (
     get_rng_state,
     get_rng_state_all,
@@ -23,8 +24,13 @@ from .random import (
     set_rng_state_all,
 )
 
+# `cuda.FloatTensor` and its kin: the types by which tensors were once made.
+(ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, BoolTensor, HalfTensor, BFloat16Tensor, FloatTensor,
+ DoubleTensor) = ON_CUDA.values()  # fmt: skip
+
 __all__ = [
-    "Event", "Stream", "current_device", "current_stream", "default_stream", "device_count", "empty_cache",
+    "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor",
+    "LongTensor", "ShortTensor", "Event", "Stream", "current_device", "current_stream", "default_stream", "device_count", "empty_cache",
     "get_device_capability", "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all", "init",
     "initial_seed", "is_available", "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all",
     "max_memory_allocated", "mem_get_info", "memory_allocated", "memory_reserved", "seed", "seed_all", "set_device",

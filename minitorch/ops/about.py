@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays import dtypes
 from ..op import composite, signature
+from ..op.signature import checked
 from .compare import isinf
 
 if TYPE_CHECKING:
@@ -36,6 +37,29 @@ def is_floating_point(input: Tensor) -> bool:
 def is_complex(input: Tensor) -> bool:
     """Whether the dtype is complex: no dtype here is."""
     return input.dtype.is_complex
+
+
+@checked
+def is_signed(input: Tensor) -> bool:
+    """Whether the dtype has negative numbers."""
+    return input.dtype.is_signed
+
+
+@checked
+def is_same_size(input: Tensor, other: Tensor) -> bool:
+    """Whether both have the same shape."""
+    return input.shape == other.shape
+
+
+@checked
+def get_device(input: Tensor) -> int:
+    """The GPU's number, −1 on the CPU."""
+    return input.get_device()
+
+
+def is_distributed(input: Tensor) -> bool:
+    """Whether it is in parts on several machines: False."""
+    return False
 
 
 def is_nonzero(input: Tensor) -> bool:

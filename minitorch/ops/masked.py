@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
+from ..arrays.determinism import alert
 from ..arrays.device import as_array, moving, must_hold
 from ..arrays.device import scatter_add as add_at
 from ..arrays.numbers import fitting
@@ -163,6 +164,8 @@ def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) 
             f"put_(): Expected source and index to have the same number of elements, but got {source.numel()} and "
             f"{index.numel()}"
         )
+    if not accumulate:
+        alert("put_")  # of an index that comes twice either number may stay
     flat = index_put(input.reshape((-1,)), (index.reshape((-1,)),), source.reshape((-1,)), accumulate)
     return flat.reshape(input.shape)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays import layout as _layout
+from ..arrays.determinism import filled
 from ..arrays.device import adopted, as_array, as_device
 from ..arrays.dtypes import dtype as DType
 from ..arrays.layout import contiguous_format, memory_format, preserve_format
@@ -156,7 +157,8 @@ def empty(
 ) -> Tensor:
     """A tensor with whatever was in memory."""
     numpy_dtype = (dtype or dtypes.get_default_dtype()).numpy
-    return _finish(_layout.empty(as_device(device).xp, _size(size), numpy_dtype, memory_format), requires_grad)
+    array = _layout.empty(as_device(device).xp, _size(size), numpy_dtype, memory_format)
+    return _finish(filled(array), requires_grad)
 
 
 @checked
@@ -214,8 +216,8 @@ def empty_like(
     xp = as_device(input.device if device is None else device).xp
     numpy_dtype = (dtype or input.dtype).numpy
     if memory_format is preserve_format:
-        return _finish(_layout.empty_like(xp, input._array, numpy_dtype), requires_grad)
-    return _finish(_layout.empty(xp, input._array.shape, numpy_dtype, memory_format), requires_grad)
+        return _finish(filled(_layout.empty_like(xp, input._array, numpy_dtype)), requires_grad)
+    return _finish(filled(_layout.empty(xp, input._array.shape, numpy_dtype, memory_format)), requires_grad)
 
 
 # ---- sequences and matrices ----

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import dtypes, memory
+from ..arrays.determinism import filled
 from ..arrays.device import device, device_of
 from ..arrays.layout import contiguous_format, lies_in, memory_format, preserve_format, strides_of, suggested
 from ..arrays.memory import resized, strided
@@ -42,6 +43,8 @@ new_tuple = tuple.__new__  # of a shape that is known to hold ints
 class Size(tuple):
     """A tensor's shape: a tuple that prints as torch's does and knows its `numel()`."""
 
+    __module__ = "minitorch"  # where users find it
+
     def __new__(cls, sizes: Any = ()) -> Size:
         sizes = tuple(sizes)
         for i, n in enumerate(sizes):
@@ -67,6 +70,7 @@ class Size(tuple):
 class Tensor(Writing, Copying, TensorMethods, NotThereYet):
     """An n-dimensional array that remembers how it was computed, when asked to (`requires_grad=True`)."""
 
+    __module__ = "minitorch"  # where users find it
     # Class attributes are the defaults, so that the door only writes what differs.
     _array: Any
     _requires_grad: bool = False
@@ -172,7 +176,7 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
             raise RuntimeError("Unsupported memory format Preserve: say in which the numbers are to be read")
         strides = strides_of(shape, memory_format or contiguous_format, self._array.itemsize)
         if shape != self.shape:
-            self._array = resized(self._array, self.device.xp.zeros(shape, self._array.dtype))
+            self._array = resized(self._array, filled(self.device.xp.zeros(shape, self._array.dtype)))
             self._bump()
         if memory_format is not None:
             self._array = strided(self._array, shape, strides)

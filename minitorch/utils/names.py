@@ -8,19 +8,21 @@ from typing import Any, NoReturn
 from minitorch.tensor.absent import not_there_yet
 
 
-def typename(obj: object) -> str:
-    """The type of `obj` as text: `minitorch.FloatTensor` for a tensor, `module.Class` otherwise.
+def typename(obj: Any, /) -> str:
+    """The type of `obj` as text: `minitorch.FloatTensor` for a tensor, `module.Class` otherwise; of a class or function its own name.
 
     >>> typename("a"), typename([1])
     ('str', 'list')
     """
-    from minitorch.arrays.dtypes import SCALAR_NAMES
     from minitorch.tensor import Tensor
+    from minitorch.tensor.legacy import type_name
 
     if isinstance(obj, Tensor):
-        return f"minitorch.{'cuda.' if obj.is_cuda else ''}{SCALAR_NAMES[obj.dtype.name]}Tensor"
-    kind = type(obj)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        return type_name(obj)
+    named = obj if hasattr(obj, "__qualname__") or isinstance(obj, ModuleType) else type(obj)
+    module = getattr(named, "__module__", None)
+    name = getattr(named, "__qualname__", None) or named.__name__
+    return name if module in (None, "", "builtins") else f"{module}.{name}"
 
 
 def answer_for_what_is_missing(module: ModuleType) -> None:

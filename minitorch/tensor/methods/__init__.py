@@ -1,4 +1,4 @@
-"""What can be computed with a tensor: its methods, in six files of one-liners that name their ops.
+"""What can be computed with a tensor: its methods, in seven files of one-liners; most name their ops.
 
 Read next: `arithmetic.py`, then `ops/elementwise.py`.
 """
@@ -15,12 +15,13 @@ from .arithmetic import Arithmetic
 from .comparison import Comparison
 from .conversion import Conversion
 from .inplace import InPlace
+from .kinds import Kinds
 from .sampling import Sampling
 from .structure import Structure
 
 
-class TensorMethods(Conversion, Arithmetic, Comparison, Structure, InPlace, Sampling):
-    """All the methods of Tensor that are ops."""
+class TensorMethods(Conversion, Arithmetic, Comparison, Structure, InPlace, Sampling, Kinds):
+    """All the methods of Tensor that are ops, and what is asked of its kind."""
 
 
 def _takes_numpys_names(method: Callable) -> Callable:

@@ -59,7 +59,7 @@ class Conversion:
         """The tensor in that dtype, a class such as FloatTensor, or the name of one; without dtype, the name of its own."""
         from .. import legacy
 
-        return legacy.type_name(self) if dtype is None else self.to(legacy.dtype_of(dtype))
+        return legacy.type_name(self) if dtype is None else legacy.converted(self, dtype)
 
     def new(self, *data: Any, device: Any = None) -> Tensor:
         """A tensor of this dtype, in the old way: `x.new(2, 3)` of that shape, `x.new([2, 3])` of these numbers."""

@@ -1,0 +1,144 @@
+"""The methods of Tensor: what kind of tensor it is. Every tensor here is dense, of real numbers, and on the CPU or an NVIDIA GPU.
+
+So most answers are the same for all; they are there because programs ask. Read next: `conversion.py`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ...arrays.layout import layout, strided
+from ...arrays.memory import same_data
+from ...arrays.warning import warn
+from ...op.signature import checked
+
+if TYPE_CHECKING:
+    from ..storage import TypedStorage
+    from ..tensor import Tensor
+
+
+def _never(what: str) -> property:
+    """A flag that no tensor here has."""
+    return property(lambda self: False, doc=f"Whether it is {what}: False.")
+
+
+class Kinds:
+    """What kind of tensor it is."""
+
+    _array: Any
+    shape: Any
+    ndim: Any
+
+    is_sparse = _never("a sparse tensor")
+    is_sparse_csr = _never("a sparse tensor of rows")
+    is_quantized = _never("quantized")
+    is_nested = _never("a list of tensors of several shapes")
+    is_meta = _never("a shape without numbers")
+    is_mkldnn = _never("in MKLDNN's memory format")
+    is_mps = _never("on Apple's GPU")
+    is_xpu = _never("on Intel's GPU")
+    is_xla = _never("on an XLA device")
+    is_ipu = _never("on an IPU")
+    is_maia = _never("on a MAIA device")
+    is_mtia = _never("on an MTIA device")
+    is_vulkan = _never("on a Vulkan device")
+
+    @property
+    def layout(self) -> layout:
+        """How its numbers lie: strided."""
+        return strided
+
+    @property
+    def name(self) -> None:
+        """None: tensors have no names."""
+
+    @property
+    def volatile(self) -> bool:
+        """Removed long ago: False."""
+        warn("volatile was removed (Variable.volatile is always False)")
+        return False
+
+    @volatile.setter
+    def volatile(self, value: Any) -> None:
+        warn("volatile was removed and now has no effect. Use `with minitorch.no_grad():` instead.")
+
+    def is_conj(self) -> bool:
+        """Whether it is to be conjugated when it is read: False."""
+        return False
+
+    def is_neg(self) -> bool:
+        """Whether it is to be negated when it is read: False."""
+        return False
+
+    def is_distributed(self) -> bool:
+        """Whether it is in parts on several machines: False."""
+        return False
+
+    def is_coalesced(self) -> bool:
+        """RuntimeError: only a sparse tensor is, or not."""
+        raise RuntimeError("is_coalesced expected sparse coordinate tensor layout but got Strided")
+
+    def dense_dim(self) -> int:
+        """How many dimensions are dense: all."""
+        return self.ndim
+
+    def sparse_dim(self) -> int:
+        """How many dimensions are sparse: 0."""
+        return 0
+
+    def resolve_conj(self) -> Any:
+        """The tensor itself."""
+        return self
+
+    def resolve_neg(self) -> Any:
+        """The tensor itself."""
+        return self
+
+    @checked
+    def is_same_size(self: Any, other: Tensor) -> bool:
+        """Whether both have the same shape."""
+        return self.shape == other.shape
+
+    @checked
+    def is_set_to(self: Any, tensor: Tensor) -> bool:
+        """Whether both show the same memory, with the same shape and strides."""
+        return same_data(self._array, tensor._array)
+
+    # ---- memory ----
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """Whether its memory is page-locked: False, for no memory here is."""
+        if device is not None:
+            warn(_ARGUMENT.format("is_pinned"), DeprecationWarning)
+        return False
+
+    def pin_memory(self, device: Any = None) -> Any:
+        """RuntimeError: no memory here is page-locked."""
+        if device is not None:
+            warn(_ARGUMENT.format("pin_memory"), DeprecationWarning)
+        raise RuntimeError("Cannot access accelerator device when none is available: there is no page-locked memory here")
+
+    def storage(self) -> TypedStorage:
+        """The memory that this tensor is a view of, in numbers of its dtype: the old way; see `untyped_storage`."""
+        from ..storage import TypedStorage
+
+        return TypedStorage(self._array)
+
+    # ---- what was said before there were better words ----
+
+    def resize(self: Any, *sizes: Any) -> Any:
+        """`reshape`, as it was once said."""
+        warn("non-inplace resize is deprecated")
+        return self.reshape(*sizes)
+
+    def resize_as(self: Any, tensor: Tensor) -> Any:
+        """`reshape_as`, as it was once said."""
+        warn("non-inplace resize_as is deprecated")
+        return self.reshape(tensor.shape)
+
+    def reinforce(self, reward: Any) -> Any:
+        """RuntimeError: it was removed."""
+        raise RuntimeError("reinforce() was removed: the loss is −log p(action) · reward, by hand")
+
+
+_ARGUMENT = "The argument 'device' of Tensor.{}() is deprecated. Please do not pass this argument."
