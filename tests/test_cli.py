@@ -215,7 +215,7 @@ def test_evaluate_says_what_is_wrong_with_a_file(capsys: pytest.CaptureFixture[s
     minitorch.save([1], "list.pt")
     minitorch.save({"kind": "minitorch digits", "settings": {"model": "mlp", "hidden": 2}, "model": {}}, "empty.pt")
     for name, says in [
-        ("text.pt", "is not a checkpoint"),
+        ("text.pt", "is no file of minitorch.save"),
         ("list.pt", "not one of minitorch train"),
         ("empty.pt", "does not fit"),
         ("missing.pt", "No such file"),

@@ -139,7 +139,7 @@ def test_map_location() -> None:
         minitorch.load(saved(1), map_location="tpu")
 
 
-@pytest.mark.parametrize("obj", [{1, 2}, object(), minitorch.nn.Linear(1, 1), {"a": [len]}, 1j])
+@pytest.mark.parametrize("obj", [frozenset([1]), object(), {"a": [len]}, slice(1), np.ones(2)])
 def test_what_cannot_be_saved_is_named(obj: Any, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match=r"save: cannot save a .*; for a module or an optimizer save its state_dict\(\)"):
         minitorch.save(obj, tmp_path / "x")
@@ -173,7 +173,7 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     for data in _bombs():
         Path("x.pt").write_bytes(data)
-        with pytest.raises(RuntimeError, match=r"load: 'x.pt' is not a checkpoint of minitorch.save: ") as caught:
+        with pytest.raises(RuntimeError, match=r"load: 'x.pt' was not loaded: it ") as caught:
             minitorch.load("x.pt")
         assert "\n" not in str(caught.value)
     assert not Path("exploded").exists()
@@ -215,7 +215,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     def full_disk(*_: Any, **__: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np.lib.format, "write_array", full_disk)
+    monkeypatch.setattr(minitorch.serialization.writing, "to_numpy", full_disk)
     with pytest.raises(OSError, match="No space left"):
         minitorch.save(minitorch.ones(3), path)
     assert minitorch.load(path) == "old"

@@ -26,10 +26,10 @@ def torch_saved(obj: Any, **options: Any) -> io.BytesIO:
 
 
 def same(ours: Any, theirs: Any) -> None:
-    """Both libraries hold the same: types by name, order of keys, bits."""
+    """One holds what the other does, ours or torch's: types by name, order of keys, bits."""
     assert type(ours).__name__ == type(theirs).__name__
     if isinstance(theirs, torch.Tensor):
-        assert (str(ours.dtype)[10:], ours.shape, ours.stride()) == (str(theirs.dtype)[6:], theirs.shape, theirs.stride())
+        assert (name(ours.dtype), ours.shape, ours.stride()) == (name(theirs.dtype), theirs.shape, theirs.stride())
         assert (ours.tolist(), ours.requires_grad) == (theirs.tolist(), theirs.requires_grad)
     elif isinstance(theirs, dict):
         same(list(ours.items()), list(theirs.items()))
@@ -39,9 +39,13 @@ def same(ours: Any, theirs: Any) -> None:
         for a, b in zip(ours, theirs, strict=True):
             same(a, b)
     elif isinstance(theirs, (torch.dtype, torch.device)):
-        assert str(ours).rpartition(".")[2] == str(theirs).rpartition(".")[2]
+        assert name(ours) == name(theirs)
     else:
         assert ours == theirs
+
+
+def name(small: Any) -> str:
+    return str(small).rpartition(".")[2]
 
 
 def trained() -> list:
@@ -87,19 +91,79 @@ def everything() -> list:
     ]
 
 
-def test_what_torch_saved_comes_out() -> None:
-    obj = everything()
-    same(minitorch.load(torch_saved(obj)), obj)
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("mmap", [False, True])
+def test_what_torch_saved_comes_out(zipped: bool, mmap: bool, tmp_path: Path) -> None:
+    """Its files of today and those of before its zip format, and again in what we save of it: torch reads that."""
+    obj, path = everything(), tmp_path / "c.pth"
+    torch.save(obj, path, _use_new_zipfile_serialization=zipped)
+    if mmap and not zipped:
+        with pytest.raises(RuntimeError, match="mmap can only be used with files saved with"):
+            minitorch.load(path, mmap=True)
+        return
+    loaded = minitorch.load(path, mmap=mmap)
+    same(loaded, obj)
+    minitorch.save(loaded, path, _use_new_zipfile_serialization=zipped)
+    same(obj, torch.load(path, mmap=mmap))
+    same(minitorch.load(path, mmap=mmap), obj)
 
 
-def test_what_is_shared_stays_shared(tmp_path: Path) -> None:
-    x = torch.arange(6.0)
-    weight = torch.nn.Parameter(x.reshape(2, 3))
-    torch.save([x, x[2:4], weight, weight], tmp_path / "c.pth")
-    whole, view, tied, again = minitorch.load(tmp_path / "c.pth", map_location="cpu")
+def test_a_mapped_tensor_is_the_file(tmp_path: Path) -> None:
+    """Its numbers lie where a fast processor wants them, and what is written to it does not reach the file."""
+    path = tmp_path / "c.pth"
+    minitorch.save([minitorch.arange(3), minitorch.arange(5.0)], path)
+    mapped = minitorch.load(path, mmap=True)
+    assert [each.data_ptr() % 64 for each in mapped] == [0, 0]
+    assert mapped[1].untyped_storage().nbytes() == 20
+    mapped[1].fill_(7)
+    assert minitorch.load(path)[1].tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
+    with pytest.raises(ValueError, match="f must be a file path"):
+        minitorch.load(io.BytesIO(path.read_bytes()), mmap=True)
+
+
+def test_optimizers_go_on_in_the_other_library() -> None:
+    """In the middle of a run, from either to the other: the same steps."""
+    model = torch.nn.Linear(3, 4)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
+    ours = minitorch.nn.Linear(3, 4)
+    our_optimizer = minitorch.optim.Adam(ours.parameters(), lr=0.1)
+    one_step(torch, model, optimizer)
+    ours.load_state_dict(minitorch.load(torch_saved(model.state_dict())))
+    our_optimizer.load_state_dict(minitorch.load(torch_saved(optimizer.state_dict())))
+    one_step(minitorch, ours, our_optimizer)
+    file = io.BytesIO()
+    minitorch.save([ours.state_dict(), our_optimizer.state_dict()], file)
+    file.seek(0)
+    again = torch.nn.Linear(3, 4)
+    optimizer_again = torch.optim.Adam(again.parameters(), lr=0.1)
+    state, optimizer_state = torch.load(file, weights_only=True)
+    again.load_state_dict(state)
+    optimizer_again.load_state_dict(optimizer_state)
+    for each in ((model, optimizer), (model, optimizer), (again, optimizer_again)):
+        one_step(torch, *each)
+    torch.testing.assert_close(again.weight, model.weight)
+
+
+def one_step(lib: Any, model: Any, optimizer: Any) -> None:
+    optimizer.zero_grad()
+    model(lib.arange(6.0).reshape(2, 3).cos()).pow(2).sum().backward()
+    optimizer.step()
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+@pytest.mark.parametrize("writer, reader", [(torch, minitorch), (minitorch, torch), (minitorch, minitorch)])
+def test_what_is_shared_stays_shared(writer: Any, reader: Any, zipped: bool, tmp_path: Path) -> None:
+    x = writer.arange(6.0)
+    weight = writer.nn.Parameter(x.reshape(2, 3))
+    writer.save([x, x[2:4], weight, weight], tmp_path / "c.pth", _use_new_zipfile_serialization=zipped)
+    whole, view, tied, again = reader.load(tmp_path / "c.pth", map_location="cpu")
     whole.fill_(7)
     assert (view.tolist(), tied.tolist(), view.storage_offset()) == ([7.0] * 2, [[7.0] * 3] * 2, 2)
     assert tied is again
+    writer.save([x[2:4], x[:2], x[5]], tmp_path / "c.pth", _use_new_zipfile_serialization=zipped)
+    parts = reader.load(tmp_path / "c.pth")
+    assert [(part.storage_offset(), part.untyped_storage().nbytes()) for part in parts] == [(2, 24), (0, 24), (5, 24)]
+    assert len({part.untyped_storage().data_ptr() for part in parts}) == 1
 
 
 def test_what_hangs_on_a_tensor() -> None:
@@ -213,7 +277,7 @@ LIES = {
 
 @pytest.mark.parametrize("lie", LIES)
 def test_a_pickle_that_lies_is_refused(lie: str) -> None:
-    with pytest.raises(RuntimeError, match=r"^load: 'the given file' is not a checkpoint"):
+    with pytest.raises(RuntimeError, match=r"^load: 'the given file' was not loaded: it is a damaged file of torch\.save: "):
         minitorch.load(with_pickle(LIES[lie], bytes(8)))
 
 

@@ -215,3 +215,8 @@ def storage(array: Any) -> tuple[int, int]:
         return array.data.mem.ptr, array.data.mem.size
     whole = owner(array)
     return address(whole), whole.itemsize * _length(whole.shape, element_strides(whole))
+
+
+def whole(array: Any) -> Any:
+    """All of the memory that an array is a part of, as a view of one dimension and of its dtype."""
+    return _view(array, (storage(array)[1] // array.itemsize,), (1,), -storage_offset(array))

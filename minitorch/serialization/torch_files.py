@@ -7,6 +7,8 @@ Read next: `unpickler.py`, which reads the pickle.
 
 from __future__ import annotations
 
+import mmap
+import struct
 import sys
 from collections import Counter, OrderedDict
 from typing import Any
@@ -19,7 +21,7 @@ from ..nn.parameter import Buffer, Parameter
 from ..tensor import Size, Tensor
 from ..tensor.copying import is_our_own, made_again
 from .blocks import Blocks, dtype_named, placed
-from .unpickler import Name, NoData, read_pickle
+from .unpickler import Name, NoData, Unpickler
 
 STORAGES = {
     "DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
@@ -29,23 +31,21 @@ STORAGES = {
 _PIECE = 1 << 20  # how much of a part is read at once, in bytes
 
 
-class _Storage(NoData):
-    """A part with the memory of tensors, not read yet."""
+class Memory(NoData):
+    """Memory of tensors, not read yet."""
 
-    def __init__(self, key: str, dtype: dtypes.dtype | None, saved_on: str) -> None:
-        self.key, self.dtype, self.saved_on = key, dtype, saved_on
+    def __init__(self, key: str, dtype: Any, saved_on: str, count: int) -> None:
+        self.key, self.dtype, self.saved_on, self.count = key, dtype, saved_on, count
 
 
-class TorchReader:
-    """Builds the object that a file of `torch.save` holds; `blocks` are the memory."""
+class TorchObjects:
+    """What the calls in a pickle of torch's make; `blocks` are the memory. A kind of file says where the memory is."""
 
-    def __init__(self, archive: Any, folder: str) -> None:
-        self._archive, self._folder = archive, folder
+    def __init__(self) -> None:
         self.blocks = Blocks()
-        self._swapped = self._byteorder() != sys.byteorder
 
-    def read(self) -> Any:
-        """The object."""
+    def unpickler(self, data: bytes, encoding: str) -> Unpickler:
+        """What reads pickles that may call what a tensor needs, and nothing else."""
         calls: dict[str, Any] = {
             "collections.OrderedDict": lambda: OrderedDict(),
             "collections.Counter": _counter,
@@ -64,28 +64,32 @@ class TorchReader:
             **{f"{module}.bytearray": _bytearray for module in ("__builtin__", "builtins")},
         }
         values = {f"torch.{dtype.name}": dtype for dtype in dtypes.ALL}
-        return read_pickle(self._archive.read(f"{self._folder}/data.pkl"), calls, values, self._storage)
+        return Unpickler(data, calls, values, self.stored, encoding)
 
-    def _byteorder(self) -> str:
-        name = f"{self._folder}/byteorder"
-        return self._archive.read(name).decode() if name in self._archive.namelist() else "little"
+    def stored(self, reference: tuple) -> Any:
+        """What a reference out of the pickle is."""
+        raise NotImplementedError
 
-    # ---- what a file can have called ----
+    def read_memory(self, memory: Memory) -> np.ndarray:
+        """Memory as an array of one dimension, of its dtype."""
+        raise NotImplementedError
 
-    def _storage(self, reference: tuple) -> _Storage:
-        """A part, from ("storage", its type, its name, the device it was on, its number of elements)."""
-        word, kind, key, saved_on, _ = reference
+    def memory_named(self, reference: tuple) -> Memory:
+        """Memory, from ("storage", its type, its name, the device it was on, its number of elements)."""
+        word, kind, key, saved_on, count = (str(each, "ascii") if isinstance(each, bytes) else each for each in reference)
         if word != "storage" or not isinstance(kind, Name):
             raise ValueError(f"memory is named by {word!r}")
-        if not isinstance(key, str) or not isinstance(saved_on, str):
+        if not isinstance(key, str) or not isinstance(saved_on, str) or type(count) is not int:
             raise ValueError("memory has no name")
         device(saved_on)  # raises if there is no such kind of device
         name = kind.text.rpartition(".")[2]
-        return _Storage(key, dtype_named(STORAGES[name]) if name in STORAGES else None, saved_on)
+        return Memory(key, dtype_named(STORAGES[name]) if name in STORAGES else None, saved_on, count)
+
+    # ---- what a file can have called ----
 
     def _tensor(
         self,
-        storage: _Storage,
+        memory: Memory,
         start: int,
         size: tuple,
         stride: tuple,
@@ -93,13 +97,13 @@ class TorchReader:
         hooks: Any = None,
         metadata: Any = None,
     ) -> Tensor:
-        if not isinstance(storage, _Storage) or storage.dtype is None:
+        if not isinstance(memory, Memory) or memory.dtype is None:
             raise ValueError("a tensor without memory of a dtype")
-        return self._shown(storage, storage.dtype, (start, size, stride), requires_grad)
+        return self._shown(memory, memory.dtype, (start, size, stride), requires_grad)
 
     def _tensor_of_dtype(
         self,
-        storage: _Storage,
+        memory: Memory,
         start: int,
         size: tuple,
         stride: tuple,
@@ -108,34 +112,20 @@ class TorchReader:
         dtype: Any,
         metadata: Any = None,
     ) -> Tensor:
-        if not isinstance(storage, _Storage) or not isinstance(dtype, dtypes.dtype):
+        if not isinstance(memory, Memory) or not isinstance(dtype, dtypes.dtype):
             raise ValueError("a tensor without memory or dtype")
-        return self._shown(storage, dtype, (start, size, stride), requires_grad)
+        return self._shown(memory, dtype, (start, size, stride), requires_grad)
 
-    def _shown(self, storage: _Storage, dtype: dtypes.dtype, place: tuple, requires_grad: bool) -> Tensor:
+    def _shown(self, memory: Memory, dtype: dtypes.dtype, place: tuple, requires_grad: bool) -> Tensor:
         arrays = self.blocks.arrays
-        if storage.key not in arrays:
-            arrays[storage.key] = self._memory(storage.key, dtype)
-        if arrays[storage.key].dtype != dtype.numpy:
-            raise ValueError(f"part {storage.key} is of dtype {arrays[storage.key].dtype} and of {dtype.name}")
-        made: Tensor = made_again(Tensor, placed(arrays[storage.key], *place), {})
+        if memory.key not in arrays:
+            arrays[memory.key] = self.read_memory(Memory(memory.key, dtype, memory.saved_on, memory.count))
+        if arrays[memory.key].dtype != dtype.numpy:
+            raise ValueError(f"part {memory.key} is of dtype {arrays[memory.key].dtype} and of {dtype.name}")
+        made: Tensor = made_again(Tensor, placed(arrays[memory.key], *place), {})
         made.requires_grad_(_flag(requires_grad))
-        self.blocks.show(made, storage.key, storage.saved_on, place)
+        self.blocks.show(made, memory.key, memory.saved_on, place)
         return made
-
-    def _memory(self, key: str, dtype: dtypes.dtype) -> np.ndarray:
-        """A part as an array of one dimension."""
-        name = f"{self._folder}/data/{key}"
-        memory = np.empty(self._archive.getinfo(name).file_size, np.uint8)
-        at = 0
-        with self._archive.open(name) as part:
-            while piece := part.read(_PIECE):
-                memory[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
-                at += len(piece)
-        if at != memory.size:
-            raise ValueError(f"{name} has {at} bytes, not {memory.size}")
-        array = memory[: at - at % dtype.itemsize].view(dtype.numpy)
-        return array.byteswap() if self._swapped else array
 
     def _parameter(self, data: Tensor, requires_grad: bool, hooks: Any = None, state: Any = None) -> Parameter:
         if type(data) is not Tensor:
@@ -161,6 +151,55 @@ class TorchReader:
             state = {name: value for name, value in state.items() if name != "_is_buffer"}
         _hang_on(made, state)
         return made
+
+
+class TorchReader(TorchObjects):
+    """Builds the object that a zip archive of `torch.save` holds. mapped: its file, if memory is to be pages of it."""
+
+    def __init__(self, archive: Any, folder: str, encoding: str = "utf-8", mapped: Any = None) -> None:
+        super().__init__()
+        self._archive, self._folder, self._encoding = archive, folder, encoding
+        self._pages = mmap.mmap(mapped.fileno(), 0, access=mmap.ACCESS_COPY) if mapped is not None else None
+        name = f"{folder}/byteorder"
+        byteorder = archive.read(name).decode() if name in archive.namelist() else "little"
+        if byteorder not in ("little", "big"):
+            raise ValueError(f"Unknown endianness type: {byteorder}")
+        self._swapped = byteorder != sys.byteorder
+
+    def read(self) -> Any:
+        """The object."""
+        return self.unpickler(self._archive.read(f"{self._folder}/data.pkl"), self._encoding).run()
+
+    def stored(self, reference: tuple) -> Memory:
+        """A part of the archive, not read yet."""
+        return self.memory_named(reference)
+
+    def read_memory(self, memory: Memory) -> np.ndarray:
+        """A part as an array of one dimension."""
+        info = self._archive.getinfo(f"{self._folder}/data/{memory.key}")
+        part = self._read(info) if self._pages is None else self._page(info)
+        dtype = memory.dtype.numpy
+        if part.ctypes.data % dtype.alignment:  # of a mapped file that does not lay memory out for that
+            part = part.copy()
+        array = part[: part.size - part.size % dtype.itemsize].view(dtype)
+        return array.byteswap() if self._swapped else array
+
+    def _read(self, info: Any) -> np.ndarray:
+        content = np.empty(info.file_size, np.uint8)
+        at = 0
+        with self._archive.open(info) as part:
+            while piece := part.read(_PIECE):
+                content[at : at + len(piece)] = np.frombuffer(piece, np.uint8)
+                at += len(piece)
+        if at != content.size:
+            raise ValueError(f"{info.filename} has {at} bytes, not {content.size}")
+        return content
+
+    def _page(self, info: Any) -> np.ndarray:
+        """The part where it lies in the file: after a header of 30 bytes, whose last numbers are the lengths of two texts."""
+        pages: Any = self._pages
+        name, more = struct.unpack_from("<HH", pages, info.header_offset + 26)
+        return np.frombuffer(pages, np.uint8, info.file_size, info.header_offset + 30 + name + more)
 
 
 def _hang_on(tensor: Any, state: Any) -> None:

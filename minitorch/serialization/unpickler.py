@@ -1,4 +1,4 @@
-"""`read_pickle`: a pickle as data. It can name only what stands in the table it is given, and nothing else is ever called.
+"""`Unpickler`: a pickle as data. It can name only what stands in the table it is given, and nothing else is ever called.
 
 The idea: a pickle is a program for a small machine with a stack. Most of its instructions build data; the dangerous ones name
 an object of Python (GLOBAL) and call it (REDUCE). Here a name is only looked up in `calls`, never imported; a call runs the function of
@@ -32,21 +32,18 @@ class NoData:
     """What a call can be handed, but is no data."""
 
 
-def read_pickle(data: bytes, calls: dict[str, Callable], values: dict[str, Any], stored: Callable[[tuple], NoData]) -> Any:
-    """The object that a pickle builds.
+class Unpickler:
+    """Builds the objects that pickles build: `run` reads one, and the next time what follows it.
 
-    calls: what a name is when it is called; values: what a name is as data; stored: what a reference out of the pickle is.
-    pickle.UnpicklingError names what is refused; a damaged pickle raises any error.
+    calls: what a name is when it is called; values: what a name is as data; stored: what a reference out of the pickle is;
+    encoding: of texts that Python 2 wrote. pickle.UnpicklingError names what is refused; a damaged pickle raises any error.
     """
-    return _Machine(data, calls, values, stored).run()
 
-
-class _Machine:
-    """The stack, the memo and the place in the pickle."""
-
-    def __init__(self, data: bytes, calls: dict[str, Callable], values: dict[str, Any], stored: Callable) -> None:
-        self._data, self._at = data, 0
-        self._calls, self._values, self._stored = calls, values, stored
+    def __init__(
+        self, data: bytes, calls: dict[str, Callable], values: dict[str, Any], stored: Callable, encoding: str = "utf-8"
+    ) -> None:
+        self._data, self.place = data, 0
+        self._calls, self._values, self._stored, self._encoding = calls, values, stored, encoding
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []  # the stacks under the marks
         self._memo: dict[int, Any] = {}
@@ -67,7 +64,7 @@ class _Machine:
             pickle.SETITEM: lambda: self._fill([self._pop(), self._pop()][::-1]),
             pickle.SETITEMS: lambda: self._fill(self._from_mark()),
             pickle.BINUNICODE: lambda: self._push(str(self._take(self._number("<I")), "utf-8", "surrogatepass")),
-            pickle.SHORT_BINSTRING: lambda: self._push(bytes(self._take(self._number("<B")))),
+            pickle.SHORT_BINSTRING: lambda: self._push(self._text_of_python_2(self._take(self._number("<B")))),
             pickle.LONG1: lambda: self._push(int.from_bytes(self._take(self._number("<B")), "little", signed=True)),
             pickle.BINPUT: lambda: self._remember(self._number("<B")),
             pickle.LONG_BINPUT: lambda: self._remember(self._number("<I")),
@@ -77,6 +74,7 @@ class _Machine:
 
     def run(self) -> Any:
         """Each instruction in turn, until STOP."""
+        self._stack, self._below, self._memo = [], [], {}
         while True:
             code = self._take(1)
             if code in _FIXED:
@@ -184,15 +182,18 @@ class _Machine:
         return struct.unpack(form, self._take(struct.calcsize(form)))[0]
 
     def _take(self, n: int) -> bytes:
-        taken = self._data[self._at : self._at + n]
+        taken = self._data[self.place : self.place + n]
         if len(taken) < n:
             raise EOFError("the pickle ends too early")
-        self._at += n
+        self.place += n
         return taken
 
+    def _text_of_python_2(self, taken: bytes) -> Any:
+        return taken if self._encoding == "bytes" else taken.decode(self._encoding)
+
     def _line(self) -> str:
-        end = self._data.index(b"\n", self._at)
-        return str(self._take(end - self._at + 1), "utf-8")[:-1]
+        end = self._data.index(b"\n", self.place)
+        return str(self._take(end - self.place + 1), "utf-8")[:-1]
 
 
 def _as_data(value: Any) -> Any:
