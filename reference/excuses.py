@@ -243,7 +243,6 @@ EXCUSES = [
         "in place of|too many",
         "a name that is no text, a flag without a truth",
     ),
-    Excuse(r"data\.DataLoader", None, "num_workers", "there are no worker processes"),
     Excuse(
         "(F.)?(glu|huber_loss|hardtanh|softmax)|concat|nanmean|unflatten|div|x.div|x?.?split|x.unflatten|x.narrow|narrow|kthvalue|norm",
         None,

@@ -393,12 +393,6 @@ def test_a_loader_can_be_copied_and_pickled_an_iterator_cannot() -> None:
     assert_same(scenario)
 
 
-def test_workers_are_refused_in_words() -> None:
-    with pytest.raises(NotImplementedError, match=r"num_workers=2.*use num_workers=0"):
-        data.DataLoader([1, 2], num_workers=2)
-    assert data.get_worker_info() is None
-
-
 # ---- what is refused ----
 
 
@@ -512,7 +506,7 @@ def test_pinning_does_nothing_and_says_so() -> None:
 
 # ---- documentation ----
 
-MODULES = [data.dataset, data.sampler, data.dataloader, data._utils.collate]
+MODULES = [data.dataset, data.sampler, data.dataloader, data._utils.collate, data._utils.info]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -138,6 +138,20 @@ def _cupyx() -> Any:
     return importlib.import_module("cupyx")
 
 
+def has_gpu() -> bool:
+    """Whether CuPy is installed and finds a GPU. Never raises."""
+    try:
+        _cupy()
+    except RuntimeError:
+        return False
+    return True
+
+
+def empty_pinned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """A NumPy array in page-locked memory, from which the GPU copies by itself; what is in it is undefined."""
+    return _cupyx().empty_pinned(shape, dtype)
+
+
 def xp_of(array: Any) -> ModuleType:
     """The library an array belongs to."""
     return np if isinstance(array, (np.ndarray, np.generic)) else _cupy()

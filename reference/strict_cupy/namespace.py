@@ -305,4 +305,5 @@ cupy.cuda = SimpleNamespace(
     ),
 )
 cupyx: Any = Module("cupyx", "numpy")
+cupyx.empty_pinned = lambda shape, dtype=float, order="C": np.empty(shape, dtype, order)  # the host's, and stays so
 cupyx.scipy = SimpleNamespace(special=Module("cupyx.scipy.special", "scipy.special"))

@@ -7,7 +7,7 @@ function makes one batch of many samples (`_utils/collate.py`); the loader puts 
 from __future__ import annotations
 
 from ._utils.collate import default_collate, default_convert
-from ._utils.worker import get_worker_info
+from ._utils.info import get_worker_info
 from .dataloader import DataLoader
 from .dataset import (
     ChainDataset,

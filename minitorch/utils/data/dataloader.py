@@ -1,24 +1,29 @@
 """DataLoader: asks a sampler for indices, fetches the samples, and collates them into a batch.
 
-Every `iter(loader)` draws a base seed from the generator first (worker processes would be seeded with it), then the
+Every `iter(loader)` draws a base seed from the generator first (worker processes are seeded with it), then the
 sampler draws when it is asked. This is torch's order, so that a training loop is fed the same batches there.
-Read next: `sampler.py` and `_utils/collate.py`.
+Read next: `sampler.py`, `_utils/collate.py`, and `_utils/passes.py`, where batches are fetched.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from minitorch.arrays.warning import warn
 
 from ...random import Generator
-from ._utils import draw_seed
 from ._utils.collate import default_collate, default_convert
-from ._utils.fetch import IterableDatasetFetcher, MapDatasetFetcher
+from ._utils.passes import _BaseDataLoaderIter, _SingleProcessDataLoaderIter
 from .dataset import Dataset, IterableDataset
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler
+
+if TYPE_CHECKING:
+    from multiprocessing.context import BaseContext
+
+    from ._utils.parallel import _MultiProcessingDataLoaderIter
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -33,6 +38,13 @@ class DataLoader(Generic[T_co]):
 
         for indices in self.batch_sampler:
             yield self.collate_fn([self.dataset[i] for i in indices])
+
+    With `num_workers` processes batches are made beforehand, `prefetch_factor` (2) by each, and come in the same order, or with
+    `in_order=False` as they are ready. Worker i seeds this library's generator and `random` with base seed + i, NumPy alike, and
+    calls `worker_init_fn(i)`. Batches come through shared memory. `persistent_workers` stay for the next pass. A batch that takes
+    longer than `timeout` seconds is an error, and so is a worker that dies. `multiprocessing_context` is "fork", "spawn" or
+    "forkserver"; the latter two send the dataset to the workers by pickle. `pin_memory` copies batches to page-locked memory,
+    from which a GPU fetches them faster.
 
     >>> [batch.tolist() for batch in minitorch.utils.data.DataLoader(range(5), batch_size=2)]
     [[0, 1], [2, 3], [4]]
@@ -61,7 +73,7 @@ class DataLoader(Generic[T_co]):
         pin_memory_device: str = "",
         in_order: bool = True,
     ) -> None:
-        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers, multiprocessing_context)
+        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         _check_batching(dataset, batch_size, shuffle, sampler, batch_sampler, drop_last)
         self.dataset = dataset
         self.num_workers = num_workers
@@ -69,7 +81,7 @@ class DataLoader(Generic[T_co]):
         self.timeout = timeout
         self.worker_init_fn = worker_init_fn
         self.multiprocessing_context = multiprocessing_context
-        self.prefetch_factor = prefetch_factor
+        self.prefetch_factor = 2 if num_workers > 0 and prefetch_factor is None else prefetch_factor
         self.persistent_workers = persistent_workers
         self.in_order = in_order
         self.generator = generator
@@ -81,15 +93,39 @@ class DataLoader(Generic[T_co]):
         self.batch_sampler = batch_sampler
         self.collate_fn = collate_fn or (default_convert if self.batch_sampler is None else default_collate)
         self._promised: int | None = None  # the length an iterable dataset has given
+        self._iterator: _MultiProcessingDataLoaderIter | None = None  # the one that is kept, with persistent workers
         self._initialized = True
+        self.check_worker_number_rationality()
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self._initialized and name in _FIXED:
             raise ValueError(f"{name} is fixed when a {type(self).__name__} is made; make a new one")
         super().__setattr__(name, value)
 
+    @property
+    def multiprocessing_context(self) -> BaseContext | None:
+        """How worker processes are started; None: as `multiprocessing` does where nothing is said."""
+        return self._context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, context: BaseContext | str | None) -> None:
+        self._context = _context(context, self.num_workers)
+
     def __iter__(self) -> _BaseDataLoaderIter:
-        return _SingleProcessDataLoaderIter(self)
+        if self.num_workers == 0:
+            return _SingleProcessDataLoaderIter(self)
+        if self._iterator is not None and not self._iterator._crew.has_ended:
+            self._iterator._again(self)
+            return self._iterator
+        self.check_worker_number_rationality()
+        from ._utils.parallel import _MultiProcessingDataLoaderIter  # multiprocessing takes long to import
+
+        made = _MultiProcessingDataLoaderIter(self)
+        self._iterator = made if self.persistent_workers else None
+        return made
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_iterator": None}  # a copy starts workers of its own
 
     def __len__(self) -> int:
         """The number of batches; for an iterable dataset that has a length, what that promises."""
@@ -100,60 +136,18 @@ class DataLoader(Generic[T_co]):
             return length
         return length // self.batch_size if self.drop_last else -(-length // self.batch_size)
 
+    def check_worker_number_rationality(self) -> None:
+        """Warn if there are more workers than processors that this process may use."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 0
+        if self.num_workers > cores:
+            warn(
+                f"DataLoader: {self.num_workers} worker processes, but this process may use {cores or 'an unknown number of'} "
+                "processors; workers that wait for each other make loading slower, so try fewer"
+            )
+
     @property
     def _index_sampler(self) -> Any:
         return self.sampler if self.batch_sampler is None else self.batch_sampler
-
-
-class _BaseDataLoaderIter:
-    """One pass over a loader: the indices, the base seed, and a count. Where the samples are fetched is a subclass's matter.
-
-    (Worker processes would be a second subclass: it would send the indices to them and receive batches.)
-    """
-
-    def __init__(self, loader: DataLoader) -> None:
-        if loader.pin_memory:
-            warn("pin_memory=True does nothing: minitorch has no page-locked memory; leave it out")
-        self._loader = loader
-        self._index_sampler = loader._index_sampler
-        self._indices = iter(self._index_sampler)
-        self._base_seed = draw_seed(loader.generator)
-        self._promised = loader._promised
-        self._num_yielded = 0
-        fetcher = IterableDatasetFetcher if isinstance(loader.dataset, IterableDataset) else MapDatasetFetcher
-        auto_collation = loader.batch_sampler is not None
-        self._fetcher = fetcher(loader.dataset, auto_collation, loader.collate_fn, loader.drop_last)
-
-    def __iter__(self) -> _BaseDataLoaderIter:
-        return self
-
-    def __next__(self) -> Any:
-        data = self._next_data()
-        self._num_yielded += 1
-        if self._promised is not None and self._num_yielded > self._promised:
-            warn(f"the dataset's len() is {self._promised}, but {self._num_yielded} batches have come; fix its __len__")
-        return data
-
-    def __len__(self) -> int:
-        return len(self._index_sampler)
-
-    def __getstate__(self) -> NoReturn:
-        raise NotImplementedError(f"{type(self).__name__} cannot be pickled; pickle the loader and iterate anew")
-
-    def _next_data(self) -> Any:
-        raise NotImplementedError
-
-
-class _SingleProcessDataLoaderIter(_BaseDataLoaderIter):
-    """Fetches in the process that iterates."""
-
-    def __init__(self, loader: DataLoader) -> None:
-        super().__init__(loader)
-        if loader.timeout != 0:
-            raise AssertionError(f"timeout={loader.timeout} is for worker processes; leave it at 0")
-
-    def _next_data(self) -> Any:
-        return self._fetcher.fetch(next(self._indices))
 
 
 class _InfiniteConstantSampler(Sampler[None]):
@@ -172,25 +166,36 @@ def _default_sampler(dataset: Any, shuffle: bool | None, generator: Generator | 
 # ---- what does not go together ----
 
 
-def _check_workers(
-    num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool, multiprocessing_context: Any
-) -> None:
+def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool) -> None:
     if num_workers < 0:
         raise ValueError(f"DataLoader: num_workers should not be negative, got {num_workers}; 0 loads in this process")
     if timeout < 0:
         raise ValueError(f"DataLoader: timeout should not be negative, got {timeout}")
-    needing = {"prefetch_factor": prefetch_factor, "multiprocessing_context": multiprocessing_context}
-    needing["persistent_workers"] = persistent_workers or None
-    for name, value in needing.items():
+    for name, value in {"prefetch_factor": prefetch_factor, "persistent_workers": persistent_workers or None}.items():
         if num_workers == 0 and value is not None:
             raise ValueError(f"DataLoader: {name}={value!r} is for worker processes (num_workers > 0); leave it out")
     if prefetch_factor is not None and prefetch_factor < 0:
         raise ValueError(f"DataLoader: prefetch_factor should not be negative, got {prefetch_factor}")
-    if num_workers > 0:
-        raise NotImplementedError(
-            f"DataLoader: num_workers={num_workers}, but there are no worker processes yet; use num_workers=0, which gives "
-            "the same batches"
+
+
+def _context(context: Any, num_workers: int) -> BaseContext | None:
+    """The context that is meant by one or by a start method's name."""
+    if context is None:
+        return None
+    if num_workers == 0:
+        raise ValueError(
+            f"DataLoader: multiprocessing_context={context!r} is for worker processes (num_workers > 0); leave it out"
         )
+    import multiprocessing
+
+    if isinstance(context, str):
+        methods = multiprocessing.get_all_start_methods()
+        if context not in methods:
+            raise ValueError(f"DataLoader: multiprocessing_context should be one of {methods}, got {context!r}")
+        return multiprocessing.get_context(context)
+    if not isinstance(context, multiprocessing.context.BaseContext):
+        raise TypeError(f"DataLoader: multiprocessing_context should be a start method's name or a context, got {context!r}")
+    return context
 
 
 def _check_batching(

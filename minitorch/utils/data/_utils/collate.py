@@ -43,13 +43,13 @@ def collate(batch: Any, *, collate_fn_map: CollateFns | None = None) -> Any:
         return leaf(batch, collate_fn_map=collate_fn_map)
     if isinstance(sample, Mapping):
         values = {key: collate([each[key] for each in batch], collate_fn_map=collate_fn_map) for key in sample}
-        return _mapping_like(sample, values)
+        return mapping_like(sample, values)
     if isinstance(sample, Sequence):
         named = hasattr(sample, "_fields")
         if not named and any(len(each) != len(sample) for each in batch):
             lengths = sorted({len(each) for each in batch})
             raise RuntimeError(f"default_collate: samples must have equally many elements, got {lengths}; pad them first")
-        return _sequence_like(sample, [collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch)])
+        return sequence_like(sample, [collate(column, collate_fn_map=collate_fn_map) for column in zip(*batch)])
     raise TypeError(_WRONG_TYPE.format(type(sample)))
 
 
@@ -65,9 +65,9 @@ def default_convert(data: Any) -> Any:
     if isinstance(data, (Tensor, str, bytes)):
         return data
     if isinstance(data, Mapping):
-        return _mapping_like(data, {key: default_convert(value) for key, value in data.items()})
+        return mapping_like(data, {key: default_convert(value) for key, value in data.items()})
     if isinstance(data, Sequence):
-        return _sequence_like(data, [default_convert(each) for each in data])
+        return sequence_like(data, [default_convert(each) for each in data])
     return data
 
 
@@ -78,7 +78,7 @@ _WRONG_TYPE = "default_collate: expected tensors, numpy arrays, numbers, strings
 # ---- containers: the same kind as the sample's, so that a subclass keeps what else it holds ----
 
 
-def _mapping_like(sample: Mapping, values: dict) -> Any:
+def mapping_like(sample: Mapping, values: dict) -> Any:
     try:
         if not isinstance(sample, MutableMapping):
             return type(sample)(values)  # type: ignore[call-arg]
@@ -89,7 +89,7 @@ def _mapping_like(sample: Mapping, values: dict) -> Any:
         return values
 
 
-def _sequence_like(sample: Sequence, values: list) -> Any:
+def sequence_like(sample: Sequence, values: list) -> Any:
     if isinstance(sample, tuple):
         return type(sample)(*values) if hasattr(sample, "_fields") else values  # a tuple becomes a list, as in torch
     try:

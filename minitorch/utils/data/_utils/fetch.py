@@ -1,4 +1,4 @@
-"""Fetchers: from what the sampler says next to a batch. Each holds only what a worker process would need, too.
+"""Fetchers: from what the sampler says next to a batch. A worker process has one of its own, made there.
 
 `index` is a list of indices (a batch) with `auto_collation`, otherwise one index. Read next: `collate.py`.
 """
@@ -18,6 +18,7 @@ class MapDatasetFetcher:
     auto_collation: bool
     collate_fn: Callable[[Any], Any]
     drop_last: bool  # the sampler sees to it
+    is_stream = False
 
     def fetch(self, index: Any) -> Any:
         if not self.auto_collation:
@@ -29,6 +30,8 @@ class MapDatasetFetcher:
 
 class IterableDatasetFetcher:
     """Takes the stream's next samples, as many as the batch has places; StopIteration when there are none."""
+
+    is_stream = True
 
     def __init__(self, dataset: Any, auto_collation: bool, collate_fn: Callable[[Any], Any], drop_last: bool) -> None:
         self.samples = iter(dataset)
