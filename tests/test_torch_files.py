@@ -217,6 +217,8 @@ BOMBS = {
     "OBJ": b"\x80\x02(cos\nmkdir\n" + RUN + b"o.",
     "NEWOBJ": b"\x80\x02cos\nmkdir\n" + RUN + b"\x85\x81.",
     "NEWOBJ of an allowed name": b"\x80\x02ctorch\nSize\n)\x81.",
+    "memory in a tuple as data": b"\x80\x02" + STORAGE + b"\x85\x85.",
+    "a name in a tuple in a dict": b"\x80\x02}K\x01ctorch\nTensor\n\x85s.",
     "NEWOBJ_EX": b"\x80\x02ctorch\nSize\n)}\x92.",
     "EXT1": b"\x80\x02\x82\x01.",
     "EXT2": b"\x80\x02\x83\x01\x00.",

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .torch_files import Memory, TorchObjects
+from .torch_files import Memory, Options, TorchObjects
 
 BEGINNING = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # the pickle of the magic number
 LEGACY = 1001  # the version
@@ -23,15 +23,14 @@ LEGACY = 1001  # the version
 class LegacyReader(TorchObjects):
     """Builds the object that such a file holds; `blocks` are the memory."""
 
-    def __init__(self, data: bytes, encoding: str) -> None:
-        super().__init__()
+    def __init__(self, data: bytes, options: Options) -> None:
+        super().__init__(options)
         self._data = data
-        self._encoding = encoding
         self._room = len(data)  # how many bytes of memory the file can still have
 
     def read(self) -> Any:
         """The object."""
-        unpickler = self.unpickler(self._data, self._encoding)
+        unpickler = self.unpickler(self._data)
         unpickler.run()  # the magic number
         if (version := unpickler.run()) != LEGACY:
             raise ValueError(f"its version is {version!r}, not {LEGACY}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from .checkpoints import STRUCTURE, CheckpointReader
 from .legacy_files import BEGINNING, LegacyReader
-from .torch_files import TorchReader
+from .torch_files import Options, TorchReader
 
 _EMPTY, _NEITHER = "it is empty", "it is no file of minitorch.save or torch.save"
 _ZIP = "it begins like a file of torch.save (a zip archive), but is damaged"
@@ -43,7 +43,7 @@ class Source:
         self.error: Exception | None = None
         self.kind = _NEITHER
 
-    def reader(self, stack: contextlib.ExitStack, mmap: bool, encoding: str) -> Any:
+    def reader(self, stack: contextlib.ExitStack, options: Options) -> Any:
         """What reads a file that begins and contains what this one does."""
         start = self.tell()
         beginning = self.read(len(BEGINNING))
@@ -51,21 +51,21 @@ class Source:
         if beginning.startswith(b"PK\x03\x04"):
             self.kind = _ZIP
             archive = stack.enter_context(zipfile.ZipFile(self))  # type: ignore[call-overload]
-            return self._reader_of(archive, mmap, encoding)
-        if mmap:
+            return self._reader_of(archive, options)
+        if options.mmap:
             raise _NoMap
         if beginning == BEGINNING:
             self.kind = _LEGACY
-            return LegacyReader(self.read(), encoding)
+            return LegacyReader(self.read(), options)
         self.kind = _NEITHER if beginning else _EMPTY
         raise ValueError
 
-    def _reader_of(self, archive: zipfile.ZipFile, mmap: bool, encoding: str) -> Any:
+    def _reader_of(self, archive: zipfile.ZipFile, options: Options) -> Any:
         names = archive.namelist()
         if STRUCTURE in names:
             self.kind = _EARLY
             _check_parts(archive)
-            if mmap:
+            if options.mmap:
                 raise _NoMap
             return CheckpointReader(archive)
         folders = [name.removesuffix("/data.pkl") for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
@@ -74,7 +74,7 @@ class Source:
             raise ValueError
         self.kind = _TORCH
         _check_parts(archive)
-        return TorchReader(archive, folders[0], encoding, self._file if mmap else None)
+        return TorchReader(archive, folders[0], options)
 
     def read(self, *size: int) -> bytes:
         """What the file's own `read` returns."""

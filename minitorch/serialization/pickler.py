@@ -28,6 +28,16 @@ class Call(NamedTuple):
     arguments: tuple
 
 
+class Made(NamedTuple):
+    """What an object of a class is in the file: the class, arguments of its `__new__` or of a call, and then its state and its items."""
+
+    maker: Any
+    arguments: tuple
+    state: Any = None
+    pairs: Any = None
+    called: bool = False
+
+
 class Stored(NamedTuple):
     """Memory that lies beside the pickle."""
 
@@ -90,10 +100,12 @@ class _Pickler:
         else:
             kind = OrderedDict if isinstance(obj, OrderedDict) else type(obj)
             way = self._ways.get(kind)
-            if way is None:
-                self._made_of(obj, self._described(obj))
-            else:
+            if way is not None:
                 way(obj)
+            elif isinstance(description := self._described(obj), Made):
+                self._made(obj, description)
+            else:
+                self._made_of(obj, description)
 
     # ---- numbers, texts, names ----
 
@@ -143,6 +155,17 @@ class _Pickler:
         """The object by what stands for it."""
         self._within(obj, lambda: self.write(description))
         self._remember(id(obj), obj)
+
+    def _made(self, obj: Any, made: Made) -> None:
+        self.write(made.maker)
+        self._tuple(made.arguments)
+        self._add(pickle.REDUCE if made.called else pickle.NEWOBJ)
+        self._remember(id(obj), obj)  # before its state, which may hold it
+        if made.pairs is not None:
+            self._fill(made.pairs)
+        if made.state is not None:
+            self.write(made.state)
+            self._add(pickle.BUILD)
 
     # ---- containers ----
 

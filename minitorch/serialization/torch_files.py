@@ -11,7 +11,7 @@ import mmap
 import struct
 import sys
 from collections import Counter, OrderedDict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from ..nn.parameter import Buffer, Parameter
 from ..tensor import Size, Tensor
 from ..tensor.copying import is_our_own, made_again
 from .blocks import Blocks, dtype_named, placed
+from .classes import FUNCTIONS, Classes
 from .unpickler import Name, NoData, Unpickler
 
 STORAGES = {
@@ -38,14 +39,24 @@ class Memory(NoData):
         self.key, self.dtype, self.saved_on, self.count = key, dtype, saved_on, count
 
 
+class Options(NamedTuple):
+    """How a file is to be read."""
+
+    classes: Classes
+    encoding: str = "utf-8"
+    mmap: bool = False
+
+
 class TorchObjects:
     """What the calls in a pickle of torch's make; `blocks` are the memory. A kind of file says where the memory is."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Options) -> None:
         self.blocks = Blocks()
+        self._options = options
 
-    def unpickler(self, data: bytes, encoding: str) -> Unpickler:
+    def unpickler(self, data: bytes) -> Unpickler:
         """What reads pickles that may call what a tensor needs, and nothing else."""
+        classes = self._options.classes
         calls: dict[str, Any] = {
             "collections.OrderedDict": lambda: OrderedDict(),
             "collections.Counter": _counter,
@@ -58,13 +69,14 @@ class TorchObjects:
             "torch._utils._rebuild_parameter_with_state": self._parameter,
             "torch._tensor._rebuild_from_type_v2": self._with_attributes,
             **{f"torch.{name}": _no_call for name in (*STORAGES, "Tensor")},
-            "torch.storage.UntypedStorage": _no_call,
+            **dict.fromkeys(("torch.storage.UntypedStorage", FUNCTIONS), _no_call),
+            **{f"{module}.getattr": classes.attribute for module in ("__builtin__", "builtins")},
             **{f"{module}.set": _set for module in ("__builtin__", "builtins")},
             **{f"{module}.complex": complex for module in ("__builtin__", "builtins")},
             **{f"{module}.bytearray": _bytearray for module in ("__builtin__", "builtins")},
         }
         values = {f"torch.{dtype.name}": dtype for dtype in dtypes.ALL}
-        return Unpickler(data, calls, values, self.stored, encoding)
+        return Unpickler(data, calls, values, self.stored, classes, self._options.encoding)
 
     def stored(self, reference: tuple) -> Any:
         """What a reference out of the pickle is."""
@@ -154,12 +166,12 @@ class TorchObjects:
 
 
 class TorchReader(TorchObjects):
-    """Builds the object that a zip archive of `torch.save` holds. mapped: its file, if memory is to be pages of it."""
+    """Builds the object that a zip archive of `torch.save` holds. With `mmap`, memory is pages of its file."""
 
-    def __init__(self, archive: Any, folder: str, encoding: str = "utf-8", mapped: Any = None) -> None:
-        super().__init__()
-        self._archive, self._folder, self._encoding = archive, folder, encoding
-        self._pages = mmap.mmap(mapped.fileno(), 0, access=mmap.ACCESS_COPY) if mapped is not None else None
+    def __init__(self, archive: Any, folder: str, options: Options) -> None:
+        super().__init__(options)
+        self._archive, self._folder = archive, folder
+        self._pages = mmap.mmap(archive.fp.fileno(), 0, access=mmap.ACCESS_COPY) if options.mmap else None
         name = f"{folder}/byteorder"
         byteorder = archive.read(name).decode() if name in archive.namelist() else "little"
         if byteorder not in ("little", "big"):
@@ -168,7 +180,7 @@ class TorchReader(TorchObjects):
 
     def read(self) -> Any:
         """The object."""
-        return self.unpickler(self._archive.read(f"{self._folder}/data.pkl"), self._encoding).run()
+        return self.unpickler(self._archive.read(f"{self._folder}/data.pkl")).run()
 
     def stored(self, reference: tuple) -> Memory:
         """A part of the archive, not read yet."""
@@ -248,4 +260,4 @@ def _bytearray(content: Any = b"", encoding: Any = None) -> bytearray:
 
 
 def _no_call(*arguments: Any) -> Any:
-    raise ValueError("it calls a type of tensor or storage")
+    raise ValueError("it calls a type of tensor or storage, or a class of torch's own")

@@ -32,18 +32,30 @@ class NoData:
     """What a call can be handed, but is no data."""
 
 
+class Parts(tuple, NoData):
+    """A tuple with something in it that is no data."""
+
+
 class Unpickler:
     """Builds the objects that pickles build: `run` reads one, and the next time what follows it.
 
     calls: what a name is when it is called; values: what a name is as data; stored: what a reference out of the pickle is;
-    encoding: of texts that Python 2 wrote. pickle.UnpicklingError names what is refused; a damaged pickle raises any error.
+    classes: which other classes and functions may be named; encoding: of texts that Python 2 wrote. pickle.UnpicklingError names
+    what is refused; a damaged pickle raises any error.
     """
 
     def __init__(
-        self, data: bytes, calls: dict[str, Callable], values: dict[str, Any], stored: Callable, encoding: str = "utf-8"
+        self,
+        data: bytes,
+        calls: dict[str, Callable],
+        values: dict[str, Any],
+        stored: Callable,
+        classes: Any,
+        encoding: str = "utf-8",
     ) -> None:
         self._data, self.place = data, 0
         self._calls, self._values, self._stored, self._encoding = calls, values, stored, encoding
+        self._classes = classes
         self._stack: list[Any] = []
         self._below: list[list[Any]] = []  # the stacks under the marks
         self._memo: dict[int, Any] = {}
@@ -52,10 +64,11 @@ class Unpickler:
             pickle.PROTO: self._protocol,
             pickle.GLOBAL: self._name,
             pickle.REDUCE: self._call,
+            pickle.NEWOBJ: self._new,
             pickle.BUILD: self._attributes,
             pickle.BINPERSID: self._reference,
             pickle.MARK: self._mark,
-            pickle.TUPLE: lambda: self._push(tuple(self._from_mark())),
+            pickle.TUPLE: lambda: self._push_tuple(self._from_mark()),
             pickle.EMPTY_LIST: lambda: self._push([]),
             pickle.EMPTY_DICT: lambda: self._push({}),
             pickle.EMPTY_SET: lambda: self._push(set()),
@@ -83,7 +96,7 @@ class Unpickler:
                 self._push(_CONSTANTS[code])
             elif code in _TUPLES:
                 n = _TUPLES[code]
-                self._push(tuple([self._pop() for _ in range(n)][::-1]))
+                self._push_tuple([self._pop() for _ in range(n)][::-1])
             elif code == pickle.STOP:
                 return _as_data(self._pop())
             elif code in self._do:
@@ -99,31 +112,42 @@ class Unpickler:
             self._push(self._values[text])
         elif text in self._calls:
             self._push(Name(text))
+        elif (found := self._classes.found(text)) is not None:
+            self._push(found)
         else:
-            raise pickle.UnpicklingError(f"it asks for {text!r}, which is not among the names that a file may use")
+            raise pickle.UnpicklingError(
+                f"it asks for {text!r}, which is not among the names that a file may use. If you trust it, allow it by "
+                f"minitorch.serialization.add_safe_globals([{text}]); of modules alone, whose classes the program has imported, "
+                "load(..., weights_only=False) makes objects again"
+            )
 
     def _call(self) -> None:
         arguments, called = self._pop(), self._pop()
-        if not isinstance(called, Name) or not isinstance(arguments, tuple):
+        trusted = self._classes.is_trusted(called)
+        if not isinstance(arguments, tuple) or not (trusted or (isinstance(called, Name) and called.text in self._calls)):
             raise pickle.UnpicklingError(f"it calls {_kind(called)} with {_kind(arguments)}")
         for each in arguments:
             if isinstance(each, (str, bytes, list, tuple, dict)):
                 self._work(each)
-        self._push(self._calls[called.text](*arguments))
+        call = called if trusted else self._calls[called.text]
+        self._push(call(*map(_as_data, arguments)) if trusted else call(*arguments))
+
+    def _new(self) -> None:
+        arguments, cls = self._pop(), self._pop()
+        if type(arguments) is not tuple:
+            raise pickle.UnpicklingError(f"it makes an object of {_kind(cls)} with {_kind(arguments)}")
+        self._push(self._classes.made(cls, arguments))
 
     def _attributes(self) -> None:
         state, made = self._pop(), self._stack[-1]
-        if (
-            type(made) not in (OrderedDict, Counter)
-            or type(state) is not dict
-            or any(type(name) is not str for name in state)
-        ):
+        if type(made) in (OrderedDict, Counter) and type(state) is dict and all(type(name) is str for name in state):
+            made.__dict__.update(state)
+        elif not self._classes.give_state(made, _as_data(state)):
             raise pickle.UnpicklingError(f"it gives {_kind(made)} the state {_kind(state)}")
-        made.__dict__.update(state)
 
     def _reference(self) -> None:
         reference = self._pop()
-        if type(reference) is not tuple:
+        if not isinstance(reference, tuple):
             raise pickle.UnpicklingError(f"its memory is named by {_kind(reference)}, not by a tuple")
         self._push(self._stored(reference))
 
@@ -137,7 +161,9 @@ class Unpickler:
 
     def _fill(self, items: list) -> None:
         made = self._stack[-1]
-        if type(made) not in (dict, OrderedDict, Counter):
+        if type(made) not in (dict, OrderedDict, Counter) and not (
+            isinstance(made, dict) and self._classes.is_trusted(type(made))
+        ):
             raise pickle.UnpicklingError(f"it sets items of {_kind(made)}")
         self._work(items[::2])
         for key, value in zip(items[::2], items[1::2], strict=True):
@@ -158,6 +184,9 @@ class Unpickler:
 
     def _push(self, value: Any) -> None:
         self._stack.append(value)
+
+    def _push_tuple(self, items: list) -> None:
+        self._push((Parts if any(isinstance(item, (Name, NoData)) for item in items) else tuple)(items))
 
     def _pop(self) -> Any:
         return self._stack.pop()

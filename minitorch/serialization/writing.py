@@ -22,6 +22,7 @@ from ..autograd.hooks import warn_if_has_hooks
 from ..nn.parameter import Buffer, Parameter
 from ..tensor import Size, Tensor
 from ..tensor.copying import attributes
+from .classes import described
 from .legacy_files import BEGINNING, LEGACY
 from .pickler import Call, Stored, write_pickle
 from .torch_files import STORAGES
@@ -80,9 +81,12 @@ class TorchWriter:
             return Call("torch.device", (obj.type,) if obj.index is None else (obj.type, obj.index))
         if type(obj) is Size:
             return Call("torch.Size", (tuple(obj),))
+        if (description := described(obj)) is not None:
+            return description
         raise TypeError(
-            f"save: cannot save a {type(obj).__module__}.{type(obj).__qualname__}; for a module or an optimizer save its "
-            "state_dict(), otherwise make it a tensor, number, string, None, or a list, tuple or dict of these"
+            f"save: cannot save a {type(obj).__module__}.{type(obj).__qualname__}; for an optimizer save its state_dict(), otherwise "
+            "make it a tensor, number, string, None, or a list, tuple or dict of these, or name its class by "
+            "minitorch.serialization.add_safe_globals"
         )
 
     # ---- tensors ----

@@ -45,6 +45,7 @@ class _ConvNd(Module):
     ) -> None:
         """What both constructors do. steps: kernel_size, stride and the like, an int or a number for each dimension."""
         super().__init__()
+        self.transposed = type(self).transposed  # an attribute of the module too, as in torch: it stands in files
         self.in_channels, self.out_channels = channels
         _refuse(channels, groups, steps["stride"], steps["padding"], padding_mode)
         for name, value in steps.items():

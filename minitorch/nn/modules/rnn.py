@@ -21,6 +21,11 @@ from minitorch.tensor import Tensor
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "RNNCellBase"]
 
+_OF_TORCH = (
+    "_all_weights",
+    "_flat_weights_names",
+    "_flat_weights",
+)  # attributes there; properties here, which cannot go stale
 GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 Hidden = Any  # a tensor; of an LSTM (h, c)
 
@@ -135,8 +140,13 @@ class RNNBase(Module):
         for weight in self.parameters():
             init.uniform_(weight, -bound, bound)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The attributes, and those that torch's modules have beside them: torch reads files of whole modules."""
+        return {**self.__dict__, **{name: getattr(self, name) for name in _OF_TORCH}}
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update({"proj_size": 0, **state})  # states from before there were projections lack it
+        super().__setstate__({name: value for name, value in state.items() if name not in _OF_TORCH})
+        self.__dict__.setdefault("proj_size", 0)  # states from before there were projections lack it
 
     # ---- what comes in ----
 
