@@ -23,43 +23,46 @@ __all__ = [
     "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addmv_", "addr", "adjoint", "affine_grid_generator", "all",
     "allclose", "alpha_dropout", "amax", "amin", "aminmax", "any", "arccos", "arccos_", "arccosh", "arccosh_", "arcsin",
     "arcsin_", "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan_", "arctanh", "arctanh_", "argmax", "argmin", "argsort",
-    "argwhere", "as_strided", "as_strided_", "asin", "asin_", "asinh", "asinh_", "atan", "atan2", "atan_", "atanh", "atanh_",
-    "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "batch_norm", "bilinear", "binary_cross_entropy",
-    "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or",
-    "bitwise_right_shift", "bitwise_xor", "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "cat", "ceil",
-    "ceil_", "celu", "channel_shuffle", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_",
-    "clip", "clip_", "clone", "column_stack", "concat", "concatenate", "constant_pad_nd", "contiguous", "conv1d", "conv2d",
-    "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "cos",
-    "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cross_entropy", "ctc_loss",
-    "cummax", "cummin", "cumprod", "cumsum", "detach_", "diag", "diag_embed", "diagonal", "digamma", "dist", "div", "divide",
-    "dot", "dropout", "dstack", "einsum", "elu", "embedding", "embedding_bag", "eq", "equal", "erf", "erf_", "erfc", "erfc_",
-    "erfinv", "exp", "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout",
-    "fill_", "fix", "fix_", "flatten", "flip", "fliplr", "flipud", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod",
-    "frac", "frac_", "gather", "gaussian_nll_loss", "ge", "gelu", "ger", "glu", "greater", "greater_equal", "grid_sampler",
-    "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt", "hardshrink", "hardsigmoid", "hardswish",
-    "hardtanh", "heaviside", "hinge_embedding_loss", "hstack", "huber_loss", "hypot", "index_add", "index_copy",
-    "index_fill", "index_put", "index_put_", "index_select", "inner", "instance_norm", "is_complex", "is_floating_point",
-    "is_inference", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "kl_div", "kron", "kthvalue", "l1_loss",
-    "layer_norm", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "linear_cross_entropy", "log",
-    "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp", "logcumsumexp", "logical_and",
-    "logical_not", "logical_or", "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt",
-    "margin_ranking_loss", "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "max_pool1d",
-    "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish",
-    "mm", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multi_margin_loss", "multilabel_margin_loss",
-    "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num", "nan_to_num_", "nanmean", "nansum", "narrow",
-    "native_channel_shuffle", "ne", "neg", "neg_", "negative", "negative_", "nll_loss", "nonzero", "norm", "norm_except_dim",
-    "normalize", "not_equal", "numel", "one_hot", "outer", "pairwise_distance", "pdist", "permute", "pixel_shuffle",
-    "pixel_unshuffle", "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "ravel", "reciprocal",
+    "argwhere", "as_strided", "as_strided_", "as_strided_scatter", "asin", "asin_", "asinh", "asinh_", "atan", "atan2",
+    "atan_", "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "batch_norm", "bilinear",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift",
+    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "block_diag", "bmm", "broadcast_shapes",
+    "broadcast_tensors", "broadcast_to", "cartesian_prod", "cat", "ceil", "ceil_", "celu", "channel_shuffle", "chunk",
+    "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack",
+    "combinations", "concat", "concatenate", "constant_pad_nd", "contiguous", "conv1d", "conv2d", "conv3d", "conv_tbc",
+    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "corrcoef", "cos", "cos_", "cosh",
+    "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov", "cross", "cross_entropy", "ctc_loss",
+    "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "deg2rad_", "detach_", "diag", "diag_embed",
+    "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "dropout", "dsplit",
+    "dstack", "einsum", "elu", "embedding", "embedding_bag", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp",
+    "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_",
+    "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac",
+    "frac_", "frexp", "gather", "gaussian_nll_loss", "gcd", "gcd_", "ge", "gelu", "ger", "glu", "greater", "greater_equal",
+    "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt", "hardshrink", "hardsigmoid",
+    "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "hsplit", "hstack", "huber_loss", "hypot", "i0", "i0_",
+    "index_add", "index_copy", "index_fill", "index_put", "index_put_", "index_select", "inner", "instance_norm",
+    "is_complex", "is_floating_point", "is_inference", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
+    "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm", "lcm", "lcm_", "ldexp", "ldexp_", "le", "leaky_relu", "lerp",
+    "less", "less_equal", "lgamma", "linear", "linear_cross_entropy", "log", "log10", "log10_", "log1p", "log1p_", "log2",
+    "log2_", "log_", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt", "margin_ranking_loss",
+    "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "max_pool1d", "max_pool1d_with_indices", "max_pool2d",
+    "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss",
+    "msort", "mul", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "multiply", "mv",
+    "nan_to_num", "nan_to_num_", "nanmean", "nansum", "narrow", "narrow_copy", "native_channel_shuffle", "ne", "neg", "neg_",
+    "negative", "negative_", "nextafter", "nll_loss", "nonzero", "norm", "norm_except_dim", "normalize", "not_equal",
+    "numel", "one_hot", "outer", "pairwise_distance", "pdist", "permute", "pixel_shuffle", "pixel_unshuffle",
+    "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "rad2deg", "rad2deg_", "ravel", "reciprocal",
     "reciprocal_", "relu", "relu6", "relu_", "remainder", "repeat", "repeat_interleave", "reshape", "resize_as_", "rms_norm",
     "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "roll", "rot90", "round", "round_", "row_stack", "rrelu",
-    "rsqrt", "rsqrt_", "scaled_dot_product_attention", "scatter", "scatter_add", "select", "selu", "sgn", "sigmoid",
-    "sigmoid_", "sign", "signbit", "silu", "sin", "sin_", "sinh", "sinh_", "smooth_l1_loss", "soft_margin_loss", "softmax",
-    "softmin", "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_", "square", "square_", "squeeze",
-    "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan",
-    "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose",
-    "tril", "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_",
-    "trunc_divide", "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot", "view", "vstack", "where", "xlogy",
-    "xlogy_", "zero_"
+    "rsqrt", "rsqrt_", "scaled_dot_product_attention", "scatter", "scatter_add", "select", "select_scatter", "selu", "sgn",
+    "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_", "slice_scatter",
+    "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split",
+    "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes",
+    "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot",
+    "threshold", "tile", "topk", "trace", "transpose", "trapezoid", "trapz", "tril", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unflatten",
+    "unsqueeze", "vander", "var", "var_mean", "vdot", "view", "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -177,6 +180,9 @@ def as_strided(input: Tensor, size: Sizes, stride: Sizes, storage_offset: int | 
 def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """out[i, j, …] = memory[storage_offset + i·stride[0] + j·stride[1] + …]: a view of the memory that x is a part of."""
 
+def as_strided_scatter(input: Tensor, src: Tensor, size: Sizes, stride: Sizes, storage_offset: int | None = None) -> Tensor:
+    """x with src in place of x.as_strided(size, stride, storage_offset)."""
+
 def asin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """arcsin x"""
 
@@ -252,6 +258,9 @@ def bitwise_right_shift(input: Tensor | Number, other: Tensor | Number, *, out: 
 def bitwise_xor(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """bits set in one of a and b"""
 
+def block_diag(*tensors: Tensor) -> Tensor:
+    """The matrices along the diagonal of a larger one, 0 elsewhere; vectors count as rows."""
+
 def bmm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """C_n = a_n b_n for batches of matrices a (B, N, K) and b (B, K, M)."""
 
@@ -263,6 +272,9 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 def broadcast_to(input: Tensor, size: Sizes) -> Tensor:
     """`expand` under NumPy's name."""
+
+def cartesian_prod(*tensors: Tensor) -> Tensor:
+    """Every choice of one element of each vector, a row each, the last changing fastest. Of one vector: itself."""
 
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The tensors one after the other along `dim`. Empty 1-d tensors are skipped, as ever in torch."""
@@ -309,6 +321,9 @@ def clone(input: Tensor, *, memory_format: memory_format | None = None) -> Tenso
 def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """The tensors beside each other, vectors as columns."""
 
+def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
+    """Every choice of r elements of a vector in its order, a row each; with_replacement: one may be chosen again."""
+
 def constant_pad_nd(input: Tensor, pad: Sizes, value: Number = 0, *, out: Tensor | None = None) -> Tensor:
     """`value` around x"""
 
@@ -342,6 +357,9 @@ def convolution(input: Tensor, weight: Tensor, bias: Tensor | None, stride: Size
 def copysign(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """|a| with the sign of b (of −0 too)."""
 
+def corrcoef(input: Tensor) -> Tensor:
+    """C_ij / √(C_ii C_jj), C being the covariances: how far the variables are linear functions of each other, from −1 to 1."""
+
 def cos(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """cos x"""
 
@@ -362,6 +380,12 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-08) 
 
 def count_nonzero(input: Tensor, dim: Dims | None = None) -> Tensor:
     """How many over `dim` are not 0."""
+
+def cov(input: Tensor, *, correction: int = 1, fweights: Tensor | None = None, aweights: Tensor | None = None) -> Tensor:
+    """C_ij = Σ_k w_k (x_ik − x̄_i) (x_jk − x̄_j) / (Σ w − correction), where x̄_i = Σ_k w_k x_ik / Σ w"""
+
+def cross(input: Tensor, other: Tensor, dim: int | None = None, *, out: Tensor | None = None) -> Tensor:
+    """a × b of the vectors along `dim`, of three elements; by default along the first dimension that has three."""
 
 def cross_entropy(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, ignore_index: int = -100, reduce: Flag | None = None, reduction: Reduction = 'mean', label_smoothing: float = 0.0) -> Tensor:
     """−ln softmax(x)_y of logits x (N, C, …) at classes y (N, …) (int64), or −Σ_c q_c ln p_c for probabilities q like x."""
@@ -389,6 +413,15 @@ def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None, out: 
 def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
     """out_i = x_0 + … + x_i along `dim`; integers and bools sum to int64."""
 
+def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
+    """out_k = Σ_{i≤k} (x_{i+1} − x_i) (y_i + y_{i+1}) / 2 along `dim`. Without x the steps are all dx, or 1."""
+
+def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x · π / 180"""
+
+def deg2rad_(input: Tensor) -> Tensor:
+    """x · π / 180"""
+
 def detach_(input: Tensor) -> Tensor:
     """Cut this tensor itself out of the graph. (Where there is none, in inference mode, it stays as it is.)"""
 
@@ -398,8 +431,17 @@ def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tens
 def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
     """Matrices that are zero but for a diagonal, which is the last dimension of x."""
 
+def diagflat(input: Tensor, offset: int = 0) -> Tensor:
+    """A square matrix with all elements of x on a diagonal, 0 elsewhere."""
+
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The elements x[…, i, i + offset] of the matrices that dim1 and dim2 span, as the last dimension."""
+
+def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1, *, out: Tensor | None = None) -> Tensor:
+    """x with src in place of x.diagonal(offset, dim1, dim2)."""
+
+def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None, *, out: Tensor | None = None) -> Tensor:
+    """out_i = x_{i+1} − x_i along `dim`, n times over; `prepend` and `append` are joined to x before. Bools: whether they differ."""
 
 def digamma(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """ψ(x) = d/dx ln Γ(x)"""
@@ -415,6 +457,9 @@ def dot(input: Tensor, tensor: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """x with each element zeroed with probability p and the others divided by 1 − p, so that the mean stays."""
+
+def dsplit(input: Tensor, indices_or_sections: Dims | None = None, *, indices: Dims | None = None, sections: int | None = None) -> tuple[Tensor, ...]:
+    """Views of the parts of x along dimension 2: so many of one size, or cut at the indices."""
 
 def dstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """The tensors behind each other, along dimension 2."""
@@ -497,6 +542,9 @@ def fliplr(input: Tensor) -> Tensor:
 def flipud(input: Tensor) -> Tensor:
     """x backwards along dimension 0."""
 
+def float_power(input: Tensor | float, exponent: Tensor | float, *, out: Tensor | None = None) -> Tensor:
+    """aᵇ in float64, whatever the dtypes."""
+
 def floor(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """⌊x⌋"""
 
@@ -521,11 +569,24 @@ def frac(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def frac_(input: Tensor) -> Tensor:
     """x − trunc(x)"""
 
+class _frexp(NamedTuple):
+    mantissa: Tensor
+    exponent: Tensor
+
+def frexp(input: Tensor, *, out: tuple[Tensor, Tensor] | None = None) -> _frexp:
+    """(m, e) with x = m · 2ᵉ and ½ ≤ |m| < 1; e is an int32."""
+
 def gather(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """out[i][j] = x[index[i][j]][j] for dim = 0, and so on: one element of x per element of index."""
 
 def gaussian_nll_loss(input: Tensor, target: Tensor | float, var: Tensor | float, full: Flag = False, eps: float = 1e-06, reduction: Reduction = 'mean') -> Tensor:
     """½ (ln v + (x − y)² / v) for a normal distribution with mean x and variance v (Nix and Weigend, 1994); `full` adds ½ ln 2π."""
+
+def gcd(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """the greatest common divisor"""
+
+def gcd_(input: Tensor, other: Tensor) -> Tensor:
+    """the greatest common divisor"""
 
 def ge(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a ≥ b"""
@@ -578,6 +639,9 @@ def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Te
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 0) -> Tensor:
     """x where y is 1, max(0, margin − x) where it is −1, and their sum elsewhere. The reduction is a number: 0 none, 1 the mean, 2 the sum."""
 
+def hsplit(input: Tensor, indices_or_sections: Dims | None = None, *, indices: Dims | None = None, sections: int | None = None) -> tuple[Tensor, ...]:
+    """Views of the parts of x along dimension 1, of a vector along 0: so many of one size, or cut at the indices."""
+
 def hstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """The tensors beside each other: along dimension 1, or 0 for vectors."""
 
@@ -586,6 +650,12 @@ def huber_loss(input: Tensor, target: Tensor, reduction: Reduction = 'mean', del
 
 def hypot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """√(a² + b²)"""
+
+def i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """I₀(x), the modified Bessel function of order 0"""
+
+def i0_(input: Tensor) -> Tensor:
+    """I₀(x), the modified Bessel function of order 0"""
 
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
     """x with alpha · (slice k of source) added to slice index[k] of `dim`; repeated indices add up."""
@@ -657,6 +727,18 @@ def l1_loss(input: Tensor, target: Tensor, size_average: Flag | None = None, red
 def layer_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-05) -> Tensor:
     """(x − mean) / √(var + ε) · w + b over the last dimensions, whose sizes are `normalized_shape` (Ba et al., 2016)."""
 
+def lcm(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """the least common multiple"""
+
+def lcm_(input: Tensor, other: Tensor) -> Tensor:
+    """the least common multiple"""
+
+def ldexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """a · 2ᵇ"""
+
+def ldexp_(input: Tensor, other: Tensor) -> Tensor:
+    """a · 2ᵇ"""
+
 def le(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a ≤ b"""
 
@@ -704,6 +786,9 @@ def log_softmax(input: Tensor, dim: int, dtype: dtypes.dtype | None = None) -> T
 
 def logaddexp(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """ln(eᵃ + eᵇ), without overflow."""
+
+def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """log₂(2ᵃ + 2ᵇ), without overflow."""
 
 def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
     """out_i = ln(e^x_0 + … + e^x_i) along `dim`; carried on in float64, as by torch."""
@@ -834,6 +919,9 @@ def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dty
 def narrow(input: Tensor, dim: int, start: Tensor | int, length: int) -> Tensor:
     """`length` slices of `dim`, from `start`: a view."""
 
+def narrow_copy(input: Tensor, dim: int, start: int, length: int, *, out: Tensor | None = None) -> Tensor:
+    """A copy of `length` slices of x along `dim`, from `start` on."""
+
 def native_channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """`channel_shuffle` without a derivative, as torch has it"""
 
@@ -848,6 +936,9 @@ def neg_(input: Tensor) -> Tensor:
 
 def negative_(input: Tensor) -> Tensor:
     """−x"""
+
+def nextafter(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """the float that follows a in the direction of b"""
 
 def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_average: Flag | None = None, ignore_index: int = -100, reduce: Flag | None = None, reduction: Reduction = 'mean') -> Tensor:
     """−w_y x_y of log-probabilities x (N, C, …) at the classes y (N, …); the mean divides by Σ w_y."""
@@ -908,6 +999,12 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
 
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """x with the elements of `source` at the indices into the flattened x, or, to accumulate, added there."""
+
+def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x · 180 / π"""
+
+def rad2deg_(input: Tensor) -> Tensor:
+    """x · 180 / π"""
 
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension: a view where they lie in memory in that order."""
@@ -990,6 +1087,9 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Ten
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice number `index` of `dim`, without that dimension: a view."""
 
+def select_scatter(input: Tensor, src: Tensor, dim: int, index: int, *, out: Tensor | None = None) -> Tensor:
+    """x with src in place of x.select(dim, index)."""
+
 def selu(input: Tensor) -> Tensor:
     """s · elu(x, α) with the constants that keep mean 0 and variance 1 (Klambauer et al., 2017)."""
 
@@ -1017,11 +1117,20 @@ def sin(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def sin_(input: Tensor) -> Tensor:
     """sin x"""
 
+def sinc(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """sin(πx) / (πx), and 1 at 0."""
+
+def sinc_(input: Tensor) -> Tensor:
+    """sin(πx) / (πx), and 1 at 0."""
+
 def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """sinh x"""
 
 def sinh_(input: Tensor) -> Tensor:
     """sinh x"""
+
+def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1, *, out: Tensor | None = None) -> Tensor:
+    """x with src in place of x[start:end:step] along `dim`."""
 
 def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', beta: float = 1.0) -> Tensor:
     """d² / 2β where d = |x − y| < β, and d − β/2 beyond: quadratic near 0, linear far away."""
@@ -1136,6 +1245,9 @@ def trace(input: Tensor) -> Tensor:
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """x with two dimensions exchanged."""
 
+def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
+    """Σ (x_{i+1} − x_i) (y_i + y_{i+1}) / 2 along `dim`: the area below y. Without x the steps are all dx, or 1."""
+
 def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The lower triangle of x: elements above the `diagonal`-th diagonal become 0."""
 
@@ -1169,6 +1281,9 @@ def unflatten(input: Tensor, dim: int, sizes: Sizes) -> Tensor:
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """x with a new dimension of size 1 at `dim`."""
 
+def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
+    """The powers x⁰ … xᴺ⁻¹ of each element of a vector, a row each, the highest first unless `increasing`."""
+
 def var(input: Tensor, dim: Dims | FlagByPosition | None = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: Number | None = None, out: Tensor | None = None) -> Tensor:
     """Σ (x − x̄)² / (n − correction) over `dim`; correction is 1 unless given (the unbiased estimate)."""
 
@@ -1180,6 +1295,9 @@ def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def view(input: Tensor, size: Sizes) -> Tensor:
     """x with another shape and the same memory; RuntimeError if the strides of x do not allow that."""
+
+def vsplit(input: Tensor, indices_or_sections: Dims | None = None, *, indices: Dims | None = None, sections: int | None = None) -> tuple[Tensor, ...]:
+    """Views of the parts of x along dimension 0: so many of one size, or cut at the indices."""
 
 def vstack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Tensor:
     """The tensors below each other, vectors as rows."""
@@ -1243,3 +1361,5 @@ row_stack = vstack
 subtract = sub
 
 swapdims = transpose
+
+trapz = trapezoid

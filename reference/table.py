@@ -28,8 +28,8 @@ torch.backends.opt_einsum.enabled = False
 
 COPIES = "torch's reshape or expand happens to make a copy on the way, which is what it keeps"  # a row's `keeps_more`
 FAMILIES = (
-    "activation", "attention", "convolution", "ctc", "distance", "elementwise", "grid", "index", "loss", "margin_loss", "matmul",
-    "normalize", "pooling", "recurrent", "reduce", "resample", "shape", "linalg",
+    "activation", "attention", "convolution", "ctc", "distance", "elementwise", "grid", "index", "loss",
+    "margin_loss", "matmul", "normalize", "pooling", "recurrent", "reduce", "resample", "shape", "linalg", "analysis",
 )  # fmt: skip
 
 

@@ -101,6 +101,15 @@ def strided(array: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any
     return xp_of(array).lib.stride_tricks.as_strided(array, shape, strides)
 
 
+def copy_of_storage(array: Any) -> Any:
+    """A copy of the array in a copy of its storage, up to its last element: with the same offset, strides and gaps."""
+    if repeats(array):
+        return array.copy()
+    offset, strides = storage_offset(array), element_strides(array)
+    whole = _view(array, (offset + _length(array.shape, strides),), (1,), -offset).copy()
+    return _view(whole, array.shape, strides, offset)
+
+
 def resized(array: Any, new: Any) -> Any:
     """An array shaped and laid out as `new`, in the memory that `array` begins in if there is enough behind its first element.
 

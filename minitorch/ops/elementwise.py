@@ -111,6 +111,9 @@ asinh = row("asinh", "arsinh x", lambda xp, x: xp.arcsinh(x), lambda g, x: g * r
 acosh = row("acosh", "arcosh x", lambda xp, x: xp.arccosh(x), lambda g, x: g * rsqrt(x * x - 1), promote="float")
 atanh = row("atanh", "artanh x", lambda xp, x: xp.arctanh(x), lambda g, x: g / (1 - x * x), promote="float")
 
+deg2rad = row("deg2rad", "x · π / 180", lambda xp, x: x * (math.pi / 180), lambda g: g * (math.pi / 180), promote="float")
+rad2deg = row("rad2deg", "x · 180 / π", lambda xp, x: x * (180 / math.pi), lambda g: g * (180 / math.pi), promote="float")
+
 
 def _recip_norm(a: Tensor, b: Tensor) -> Tensor:
     """1 / (a² + b²), and 0 at the origin (or where the squares vanish), where torch calls the derivative of the angle 0."""

@@ -12,7 +12,7 @@ from ..arrays.device import as_array, special_functions
 from ..arrays.numbers import computing
 from ..op import Array, Operand, composite, elementwise, row
 from .elementwise import abs_ as absolute
-from .elementwise import exp, square, where
+from .elementwise import cos, exp, exp2, reciprocal, sin, square, where
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -118,3 +118,53 @@ def logaddexp_grad_a(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
 def logaddexp_grad_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """∂L/∂b = g · eᵇ / (eᵃ + eᵇ) = g / (1 + eᵃ⁻ᵇ)"""
     return g / (1 + exp(a - b))
+
+
+@elementwise(only="floats")
+def logaddexp2(xp: Any, a: Array, b: Array) -> Array:
+    """log₂(2ᵃ + 2ᵇ), without overflow."""
+    return xp.logaddexp2(a, b)
+
+
+@logaddexp2.grad("a")
+def logaddexp2_grad_a(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """∂L/∂a = g · 2ᵃ / (2ᵃ + 2ᵇ) = g / (1 + 2ᵇ⁻ᵃ)"""
+    return g / (1 + exp2(b - a))
+
+
+@logaddexp2.grad("b")
+def logaddexp2_grad_b(g: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """∂L/∂b = g · 2ᵇ / (2ᵃ + 2ᵇ) = g / (1 + 2ᵃ⁻ᵇ)"""
+    return g / (1 + exp2(a - b))
+
+
+@elementwise(promote="float")
+def sinc(xp: Any, x: Array) -> Array:
+    """sin(πx) / (πx), and 1 at 0."""
+    angle = x * math.pi
+    return xp.where(x == 0, 1, xp.sin(angle) / angle).astype(x.dtype)
+
+
+@sinc.grad
+def sinc_grad(g: Tensor, x: Tensor) -> Tensor:
+    """∂L/∂x = g · (πx cos πx − sin πx) / (πx²), 0 at 0"""
+    angle, divisor = x * math.pi, x * x * math.pi
+    return where(divisor == 0, 0.0, g * ((angle * cos(angle) - sin(angle)) / divisor))
+
+
+i0 = row("i0", "I₀(x), the modified Bessel function of order 0", lambda xp, x: special(xp, "i0", x),
+         lambda g, x: g * i1(x), promote="float")  # fmt: skip
+
+
+@elementwise(promote="float", public=False, name="special_i1")
+def i1(xp: Any, x: Array) -> Array:
+    """I₁(x), the modified Bessel function of order 1"""
+    return special(xp, "i1", x)
+
+
+@i1.grad
+def i1_grad(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
+    """∂L/∂x = g · (I₀(x) − I₁(x) / x), g / 2 at 0"""
+    at_zero = absolute(x) <= 1e-15
+    safe = where(at_zero, 1.0, x)
+    return g * where(at_zero, 0.5, i0(safe) - out * reciprocal(safe))

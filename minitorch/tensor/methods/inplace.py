@@ -16,6 +16,7 @@ from ...ops import (
     diagonals,
     division,
     elementwise,
+    floats,
     inplace,
     masked,
     matmul,
@@ -52,6 +53,7 @@ class InPlace:
 
     _array: Any
     device: Any
+    dtype: Any
     _update: Callable[..., Tensor]
     _update_unrecorded: Callable[..., Tensor]
     _update_apart: Callable[..., Tensor]
@@ -358,6 +360,37 @@ class InPlace:
 
     def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         return self._update(matmul.addbmm, batch1, batch2, beta=beta, alpha=alpha)
+
+    def deg2rad_(self) -> Tensor:
+        return self._update(elementwise.deg2rad)
+
+    def rad2deg_(self) -> Tensor:
+        return self._update(elementwise.rad2deg)
+
+    def sinc_(self) -> Tensor:
+        return self._update(special.sinc)
+
+    def i0_(self) -> Tensor:
+        return self._update(special.i0)
+
+    def float_power_(self, exponent: Any) -> Tensor:
+        if self.dtype is not dtypes.float64:
+            raise RuntimeError(
+                f"the base given to float_power_ has dtype {self.dtype!r} but the operation's result requires dtype float64"
+            )
+        return self._update(floats.float_power, exponent)
+
+    def ldexp_(self, other: Tensor) -> Tensor:
+        return self._update(floats.ldexp, other)
+
+    def nextafter_(self, other: Tensor) -> Tensor:
+        return self._update(floats.nextafter, other)
+
+    def gcd_(self, other: Tensor) -> Tensor:
+        return self._update(floats.gcd, other)
+
+    def lcm_(self, other: Tensor) -> Tensor:
+        return self._update(floats.lcm, other)
 
     # Another shape for this very tensor.
 

@@ -109,13 +109,13 @@ class Structure:
     # ---- shape ----
 
     def reshape(self, *shape: Any, **named: Any) -> Tensor:
-        return shaping.reshape(self, _spread("reshape", "shape", shape, named))
+        return shaping.reshape(self, spread("reshape", "shape", shape, named))
 
     def view(self, *shape: Any, **named: Any) -> Tensor:
         dtype = shape[0] if len(shape) == 1 and not named else named.get("dtype") if not shape else None
         if isinstance(dtype, (dtypes.dtype, type)):
             return self._bits_as(dtypes.as_dtype(dtype))
-        return shaping.view(self, _spread("view", "size", shape, named))
+        return shaping.view(self, spread("view", "size", shape, named))
 
     @checked
     def reshape_as(self, other: Tensor) -> Tensor:
@@ -135,7 +135,7 @@ class Structure:
         return shaping.unflatten(self, dim, sizes)
 
     def permute(self, *dims: Any, **named: Any) -> Tensor:
-        return shaping.permute(self, _spread("permute", "dims", dims, named))
+        return shaping.permute(self, spread("permute", "dims", dims, named))
 
     def transpose(self, dim0: int, dim1: int) -> Tensor:
         return shaping.transpose(self, dim0, dim1)
@@ -174,17 +174,17 @@ class Structure:
         return shaping.unsqueeze(self, dim)
 
     def expand(self, *sizes: Any, **named: Any) -> Tensor:
-        return shaping.expand(self, _spread("expand", "size", sizes, named))
+        return shaping.expand(self, spread("expand", "size", sizes, named))
 
     @checked
     def expand_as(self, other: Tensor) -> Tensor:
         return shaping.expand(self, other.shape)
 
     def broadcast_to(self, *size: Any, **named: Any) -> Tensor:
-        return shaping.expand(self, _spread("broadcast_to", "size", size, named))
+        return shaping.expand(self, spread("broadcast_to", "size", size, named))
 
     def flip(self, *dims: Any, **named: Any) -> Tensor:
-        return rearrange.flip(self, _spread("flip", "dims", dims, named))
+        return rearrange.flip(self, spread("flip", "dims", dims, named))
 
     def fliplr(self) -> Tensor:
         return rearrange.fliplr(self)
@@ -199,13 +199,13 @@ class Structure:
         return rearrange.rot90(self, k, dims)
 
     def repeat(self, *repeats: Any, **named: Any) -> Tensor:
-        return repeating.repeat(self, _spread("repeat", "repeats", repeats, named))
+        return repeating.repeat(self, spread("repeat", "repeats", repeats, named))
 
     def repeat_interleave(self, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
         return repeating.repeat_interleave(self, repeats, dim, output_size=output_size)
 
     def tile(self, *dims: Any, **named: Any) -> Tensor:
-        return repeating.tile(self, _spread("tile", "dims", dims, named))
+        return repeating.tile(self, spread("tile", "dims", dims, named))
 
     def movedim(self, source: Any, destination: Any) -> Tensor:
         return shaping.movedim(self, source, destination)
@@ -376,7 +376,7 @@ class Structure:
         return matmul.baddbmm(self, batch1, batch2, beta=beta, alpha=alpha)
 
 
-def _spread(method: str, parameter: str, values: tuple, named: dict[str, Any]) -> Any:
+def spread(method: str, parameter: str, values: tuple, named: dict[str, Any]) -> Any:
     """`x.permute(0, 1)`, `x.permute((0, 1))` and `x.permute(dims=(0, 1))` mean the same."""
     if named:
         if list(named) != [parameter] or values:
