@@ -18,9 +18,20 @@ from typing import IO, Any
 from ..arrays.device import as_device, device
 from ..tensor import Tensor
 from ..utils.files import replacing
+from . import safetensors
 from .classes import Classes, add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
+from .shards import load_sharded
 
-__all__ = ["add_safe_globals", "clear_safe_globals", "get_safe_globals", "load", "safe_globals", "save"]
+__all__ = [
+    "add_safe_globals",
+    "clear_safe_globals",
+    "get_safe_globals",
+    "load",
+    "load_sharded",
+    "safe_globals",
+    "safetensors",
+    "save",
+]
 
 
 def save(
@@ -33,8 +44,8 @@ def save(
     """Write `obj` to a path or a binary file, as `torch.save` does: tensors, numbers, strings, None, and lists, tuples, sets and dicts.
 
     torch.load reads the file, with `weights_only=True` too. A path is replaced only once everything is written, so a failed save
-    leaves the old file whole. Whole modules are written by the names of their classes. What is one object (tied weights) is one object after `load`, and tensors that share memory (views)
-    share it again. RuntimeError if the path cannot be written to; TypeError names what cannot be saved.
+    leaves the old file whole. Whole modules are written by the names of their classes. What is one object (tied weights) is one object
+    after `load`, and tensors that share memory (views) share it again. RuntimeError if the path cannot be written to; TypeError names what cannot be saved.
 
     The pickle in the file is always of protocol 2, written by minitorch itself: pickle_module and pickle_protocol change nothing.
 
@@ -63,7 +74,7 @@ def load(
     mmap: bool | None = None,
     **pickle_load_args: Any,
 ) -> Any:
-    """What `save` or `torch.save` wrote to `f`. Never runs code from the file.
+    """What `save` or `torch.save` wrote to `f`; a dict of tensors from a file of safetensors or of numpy.savez. It never runs code.
 
     RuntimeError if `f` is something else or damaged; pickle.UnpicklingError names what it holds that is neither tensor, number,
     string, nor a container of these, nor allowed by `serialization.add_safe_globals`. weights_only=False also makes modules again
@@ -81,6 +92,8 @@ def load(
     place = map_location
     if not callable(place) and not isinstance(place, dict) and place is not None:
         place = as_device(place)  # raises before anything is read
+    if isinstance(f, (str, os.PathLike)) and os.fspath(f).endswith(".safetensors"):
+        return safetensors.load_file(f, "cpu" if place is None else _one_place(place))
     from .opening import Options, opened, refusal  # imports zipfile, which takes long, and most programs load no file
 
     with contextlib.ExitStack() as stack:
@@ -95,6 +108,15 @@ def load(
             raise refusal(source, error) from None
     reader.blocks.move(place)
     return obj
+
+
+def _one_place(place: Any) -> Any:
+    if isinstance(place, dict) or callable(place):
+        raise RuntimeError(
+            f"Loading safetensors file with {'dict' if isinstance(place, dict) else 'callable'} map_location is not supported. "
+            "Use a device string or minitorch.device instead."
+        )
+    return place
 
 
 def _check_options(f: Any, weights_only: bool, pickle_module: Any, mmap: bool | None, pickle_load_args: dict) -> None:

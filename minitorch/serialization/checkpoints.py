@@ -7,7 +7,6 @@ sizes is compared with the size of the file before memory is taken. Read next: `
 
 from __future__ import annotations
 
-import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from ..nn.parameter import Buffer, Parameter
 from ..tensor import Size, Tensor
 from ..tensor.copying import is_our_own, made_again
 from .blocks import Blocks, dtype_named, placed
+from .npy import read_npy
 
 STRUCTURE = "structure.json"
 _LAST = "minitorch checkpoint 2"
@@ -129,18 +129,12 @@ class CheckpointReader:
         return made
 
     def _block(self, number: int, dtype: dtypes.dtype) -> np.ndarray:
-        """The array of a member, read only if the member is as large as its header says."""
+        """The array of a part of the file."""
         name = f"{int(number)}.npy"
-        with self._archive.open(name) as member:
-            if np.lib.format.read_magic(member) != (1, 0):
-                raise ValueError(f"{name} is in another version of NumPy's format")
-            shape, _, stored = np.lib.format.read_array_header_1_0(member)
-            left = self._archive.getinfo(name).file_size - member.tell()
-        plain = _plain(np.empty(0, dtype.numpy)).dtype
-        if stored != plain or min(shape, default=0) < 0 or math.prod(shape) * plain.itemsize != left:
-            raise ValueError(f"{name} declares {stored} of shape {shape}, and has {left} bytes for {dtype.name}")
-        with self._archive.open(name) as member:
-            return np.lib.format.read_array(member, allow_pickle=False).view(dtype.numpy)
+        array, plain = read_npy(self._archive, name), _plain(np.empty(0, dtype.numpy)).dtype
+        if array.dtype != plain:
+            raise ValueError(f"{name} declares {array.dtype}, not {dtype.name}")
+        return array.view(dtype.numpy)
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

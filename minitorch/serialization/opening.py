@@ -1,6 +1,6 @@
 """What kind of file it is, who reads it, and in what words it is refused.
 
-Read next: `torch_files.py`, `legacy_files.py` and `checkpoints.py`, which read the three kinds.
+Read next: `torch_files.py`, `legacy_files.py`, `checkpoints.py` and `npy.py`, which read the four kinds.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 
 from .checkpoints import STRUCTURE, CheckpointReader
 from .legacy_files import BEGINNING, LegacyReader
+from .npy import NpzReader
 from .torch_files import Options, TorchReader
 
 _EMPTY, _NEITHER = "it is empty", "it is no file of minitorch.save or torch.save"
@@ -21,6 +22,8 @@ _ZIP = "it begins like a file of torch.save (a zip archive), but is damaged"
 _TORCH = "it is a damaged file of torch.save"
 _LEGACY = "it is a damaged file of torch.save of before its zip format"
 _EARLY = "it is a damaged checkpoint of an early minitorch.save"
+
+_NPZ = "it is a damaged file of numpy.savez, or none that minitorch reads"
 
 
 def opened(f: Any, stack: contextlib.ExitStack) -> Source:
@@ -68,6 +71,12 @@ class Source:
             if options.mmap:
                 raise _NoMap
             return CheckpointReader(archive)
+        if names and all(name.endswith(".npy") for name in names):
+            self.kind = _NPZ
+            _check_parts(archive)
+            if options.mmap:
+                raise _NoMap
+            return NpzReader(archive)
         folders = [name.removesuffix("/data.pkl") for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
         if len(folders) != 1:
             self.kind = "it is a zip archive, but not of torch.save: it has no data.pkl"
