@@ -1,5 +1,5 @@
 """The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | badcalls | scripts | modules |
-train | derivatives | schedules | stubs`."""
+optimizers | train | derivatives | schedules | stubs`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ RUNS = {  # a command: the file and the function that do it
     "scripts": ("scripts.run", "scripts"),
     "opinfo": ("opinfo", "opinfo"),
     "modules": ("module_samples", "modules"),
+    "optimizers": ("optimizer_samples", "optimizers"),
     "derivatives": ("derivatives", "write"),
     "schedules": ("schedules", "write"),
     "stubs": ("stubs", "write"),
@@ -52,6 +53,9 @@ def _run(parser: Any, arguments: list[str] | None) -> int:
 
     modules = commands.add_parser("modules", help="torch's own samples of every layer and loss, run on both libraries")
     modules.add_argument("--only", metavar="TEXT", help="only layers whose name contains this")
+
+    optimizers = commands.add_parser("optimizers", help="torch's own samples of every optimizer, run on both libraries")
+    optimizers.add_argument("--only", metavar="TEXT", help="only optimizers whose name contains this")
 
     bench = commands.add_parser("bench", help="how fast and how large beside torch, with the targets")
     bench.add_argument("--rounds", type=positive, default=25, metavar="N", help="turns of each library (25)")

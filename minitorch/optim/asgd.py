@@ -53,7 +53,8 @@ class ASGD(Optimizer):
         t, state = super()._begin(param, group), self.state[param]
         now = state["eta"].item(), state["mu"].item()
         lr, λ = float(group["lr"]), group["lambd"]
-        after = {"eta": lr / (1 + λ * lr * t) ** group["alpha"], "mu": 1 / max(1, t - group["t0"])}
+        number = state["step"] if group["foreach"] else t  # (all at once torch computes η in the dtype of the state)
+        after = {"eta": float(lr / (1 + λ * lr * number) ** group["alpha"]), "mu": 1 / max(1, t - group["t0"])}
         for name, value in after.items():  # rounded as numbers of the state are, also where a loaded state is finer
             state[name]._array.fill(scalar(value, group).item())
         return now

@@ -69,12 +69,14 @@ class LBFGS(Optimizer):
     def _iterate(
         self, closure: Callable[[], Any], group: dict[str, Any], state: dict[str, Any], loss: float, g: Tensor
     ) -> None:
-        lr, evals = float(group["lr"]), 1
+        lr, evals = group["lr"], 1
+        if isinstance(lr, Tensor):
+            lr = lr.squeeze()
         for iteration in range(1, group["max_iter"] + 1):
             state["n_iter"] += 1
             d = self._direction(state, g, group["history_size"])
             state["prev_flat_grad"], state["prev_loss"] = g.clone(), loss
-            state["t"] = t = lr * min(1.0, 1.0 / g.abs().sum().item()) if state["n_iter"] == 1 else lr
+            state["t"] = t = lr * min(1.0, 1.0 / g.abs().sum()) if state["n_iter"] == 1 else lr
             slope = g.dot(d)
             if slope > -group["tolerance_change"]:
                 break
