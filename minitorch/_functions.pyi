@@ -27,41 +27,43 @@ __all__ = [
     "atan_", "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "batch_norm", "bilinear",
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift",
     "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "block_diag", "bmm", "broadcast_shapes",
-    "broadcast_tensors", "broadcast_to", "cartesian_prod", "cat", "ceil", "ceil_", "celu", "channel_shuffle", "chunk",
-    "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack",
-    "combinations", "concat", "concatenate", "constant_pad_nd", "contiguous", "conv1d", "conv2d", "conv3d", "conv_tbc",
-    "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "corrcoef", "cos", "cos_", "cosh",
-    "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov", "cross", "cross_entropy", "ctc_loss",
-    "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "deg2rad_", "detach_", "diag", "diag_embed",
-    "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "dropout", "dsplit",
-    "dstack", "einsum", "elu", "embedding", "embedding_bag", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp",
-    "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_",
-    "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac",
-    "frac_", "frexp", "gather", "gaussian_nll_loss", "gcd", "gcd_", "ge", "gelu", "ger", "glu", "greater", "greater_equal",
-    "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt", "hardshrink", "hardsigmoid",
-    "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "hsplit", "hstack", "huber_loss", "hypot", "i0", "i0_",
-    "index_add", "index_copy", "index_fill", "index_put", "index_put_", "index_select", "inner", "instance_norm",
-    "is_complex", "is_floating_point", "is_inference", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf",
-    "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm", "lcm", "lcm_", "ldexp", "ldexp_", "le", "leaky_relu", "lerp",
-    "less", "less_equal", "lgamma", "linear", "linear_cross_entropy", "log", "log10", "log10_", "log1p", "log1p_", "log2",
-    "log2_", "log_", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logical_and", "logical_not", "logical_or",
-    "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt", "margin_ranking_loss",
-    "masked_fill", "masked_scatter", "masked_select", "matmul", "max", "max_pool1d", "max_pool1d_with_indices", "max_pool2d",
-    "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish", "mm", "moveaxis", "movedim", "mse_loss",
-    "msort", "mul", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "multiply", "mv",
-    "nan_to_num", "nan_to_num_", "nanmean", "nansum", "narrow", "narrow_copy", "native_channel_shuffle", "ne", "neg", "neg_",
-    "negative", "negative_", "nextafter", "nll_loss", "nonzero", "norm", "norm_except_dim", "normalize", "not_equal",
-    "numel", "one_hot", "outer", "pairwise_distance", "pdist", "permute", "pixel_shuffle", "pixel_unshuffle",
-    "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "rad2deg", "rad2deg_", "ravel", "reciprocal",
-    "reciprocal_", "relu", "relu6", "relu_", "remainder", "repeat", "repeat_interleave", "reshape", "resize_as_", "rms_norm",
-    "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "roll", "rot90", "round", "round_", "row_stack", "rrelu",
-    "rsqrt", "rsqrt_", "scaled_dot_product_attention", "scatter", "scatter_add", "select", "select_scatter", "selu", "sgn",
-    "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_", "slice_scatter",
-    "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split",
-    "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes",
-    "swapdims", "t", "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot",
-    "threshold", "tile", "topk", "trace", "transpose", "trapezoid", "trapz", "tril", "triplet_margin_loss",
-    "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unflatten",
+    "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cat", "cdist", "ceil", "ceil_", "celu",
+    "channel_shuffle", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_",
+    "clone", "column_stack", "combinations", "concat", "concatenate", "constant_pad_nd", "contiguous", "conv1d", "conv2d",
+    "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "corrcoef",
+    "cos", "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov", "cross",
+    "cross_entropy", "ctc_loss", "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "deg2rad_",
+    "detach_", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide",
+    "dot", "dropout", "dsplit", "dstack", "einsum", "elu", "embedding", "embedding_bag", "eq", "equal", "erf", "erf_",
+    "erfc", "erfc_", "erfinv", "exp", "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout",
+    "feature_dropout", "fill_", "fix", "fix_", "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_",
+    "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_", "frexp", "gather", "gaussian_nll_loss", "gcd", "gcd_", "ge",
+    "gelu", "ger", "glu", "greater", "greater_equal", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm",
+    "gru", "gru_cell", "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss",
+    "histc", "histogram", "hsplit", "hstack", "huber_loss", "hypot", "i0", "i0_", "index_add", "index_copy", "index_fill",
+    "index_put", "index_put_", "index_reduce", "index_select", "inner", "instance_norm", "is_complex", "is_floating_point",
+    "is_inference", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "kl_div", "kron", "kthvalue",
+    "l1_loss", "layer_norm", "lcm", "lcm_", "ldexp", "ldexp_", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma",
+    "linear", "linear_cross_entropy", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax",
+    "logaddexp", "logaddexp2", "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logit_",
+    "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt", "margin_ranking_loss", "masked_fill", "masked_scatter",
+    "masked_select", "matmul", "max", "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean",
+    "median", "meshgrid", "min", "minimum", "mish", "mm", "mode", "moveaxis", "movedim", "mse_loss", "msort", "mul",
+    "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num",
+    "nan_to_num_", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "native_channel_shuffle", "ne",
+    "neg", "neg_", "negative", "negative_", "nextafter", "nll_loss", "nonzero", "nonzero_static", "norm", "norm_except_dim",
+    "normalize", "not_equal", "numel", "one_hot", "outer", "pairwise_distance", "pdist", "permute", "pixel_shuffle",
+    "pixel_unshuffle", "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "quantile", "rad2deg",
+    "rad2deg_", "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "renorm", "repeat",
+    "repeat_interleave", "reshape", "resize_as_", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell",
+    "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "scaled_dot_product_attention", "scatter",
+    "scatter_add", "scatter_reduce", "searchsorted", "select", "select_scatter", "selu", "sgn", "sigmoid", "sigmoid_",
+    "sign", "signbit", "silu", "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_", "slice_scatter", "smooth_l1_loss",
+    "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_",
+    "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t",
+    "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile",
+    "topk", "trace", "transpose", "trapezoid", "trapz", "tril", "triplet_margin_loss", "triplet_margin_with_distance_loss",
+    "triu", "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unflatten", "unique", "unique_consecutive",
     "unsqueeze", "vander", "var", "var_mean", "vdot", "view", "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_"
 ]
 
@@ -273,11 +275,17 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 def broadcast_to(input: Tensor, size: Sizes) -> Tensor:
     """`expand` under NumPy's name."""
 
+def bucketize(input: Tensor | Number, boundaries: Tensor, *, out_int32: bool = False, right: bool = False, out: Tensor | None = None) -> Tensor:
+    """The number of the bucket of each value: `searchsorted` of it among the boundaries."""
+
 def cartesian_prod(*tensors: Tensor) -> Tensor:
     """Every choice of one element of each vector, a row each, the last changing fastest. Of one vector: itself."""
 
 def cat(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The tensors one after the other along `dim`. Empty 1-d tensors are skipped, as ever in torch."""
+
+def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = 'use_mm_for_euclid_dist_if_necessary') -> Tensor:
+    """‖a_i − b_j‖_p of every row of a (…, N, D) and every row of b (…, M, D): (…, N, M). Batches broadcast."""
 
 def ceil(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """⌈x⌉"""
@@ -639,6 +647,12 @@ def heaviside(input: Tensor, values: Tensor, *, out: Tensor | None = None) -> Te
 def hinge_embedding_loss(input: Tensor, target: Tensor, margin: float = 1.0, reduction: int = 0) -> Tensor:
     """x where y is 1, max(0, margin − x) where it is −1, and their sum elsewhere. The reduction is a number: 0 none, 1 the mean, 2 the sum."""
 
+def histc(input: Tensor, bins: int = 100, min: Number = 0, max: Number = 0, *, out: Tensor | None = None) -> Tensor:
+    """How many elements lie in each of `bins` equal parts of [min, max], the end included; if they are equal, of x's own range."""
+
+def histogram(input: Tensor, bins: Tensor | int = 100, *, range: tuple | None = None, weight: Tensor | None = None, density: bool = False, out: Any | None = None) -> Any:
+    """(how many elements lie in each bin, the edges of the bins). A bin holds its lower edge, the last one its upper edge too."""
+
 def hsplit(input: Tensor, indices_or_sections: Dims | None = None, *, indices: Dims | None = None, sections: int | None = None) -> tuple[Tensor, ...]:
     """Views of the parts of x along dimension 1, of a vector along 0: so many of one size, or cut at the indices."""
 
@@ -672,6 +686,9 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
 def index_put_(input: Tensor, indices: Any, values: Tensor, accumulate: bool = False) -> Tensor:
     """x with `values` at `indices` (one index tensor a dimension), or, to accumulate, added there."""
 
+def index_reduce(input: Tensor, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True, out: Tensor | None = None) -> Tensor:
+    """x, where slice index[k] of `dim` becomes the product, mean … of itself and of all slices k of source that are sent there."""
+
 def index_select(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The slices of `dim` that the vector `index` names."""
 
@@ -695,6 +712,9 @@ def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-
 
 def isfinite(input: Tensor) -> Tensor:
     """x is a finite number"""
+
+def isin(elements: Tensor | Number, test_elements: Tensor | Number, *, assume_unique: bool = False, invert: bool = False, out: Tensor | None = None) -> Tensor:
+    """Whether each element is among the test elements (or, to invert, is not). nan is not."""
 
 def isinf(input: Tensor) -> Tensor:
     """x is ∞ or −∞"""
@@ -880,6 +900,13 @@ def mish(input: Tensor) -> Tensor:
 def mm(input: Tensor, mat2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """C_ij = Σ_k a_ik b_kj for matrices a (N, K) and b (K, M)."""
 
+class _mode(NamedTuple):
+    values: Tensor
+    indices: Tensor
+
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False, *, out: tuple[Tensor, Tensor] | None = None) -> _mode:
+    """The commonest number along `dim` (of equally common ones the smallest), and the index where it stands last."""
+
 def movedim(input: Tensor, source: Dims, destination: Dims) -> Tensor:
     """Dimensions moved from their places `source` to the places `destination`; the others keep their order."""
 
@@ -913,6 +940,12 @@ def nan_to_num_(input: Tensor, nan: float | None = None, posinf: float | None = 
 def nanmean(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
     """The mean over `dim` of what is not nan."""
 
+def nanmedian(input: Tensor, dim: int | None = None, keepdim: bool = False, *, out: Any | None = None) -> Any:
+    """`median` of the numbers that are not nan, of all or along `dim` (with its index)."""
+
+def nanquantile(input: Tensor, q: Tensor | float, dim: int | None = None, keepdim: bool = False, *, interpolation: str = 'linear', out: Tensor | None = None) -> Tensor:
+    """`quantile` of the numbers that are not nan; nan if there is none."""
+
 def nansum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
     """Σ x over `dim`, nan counting as 0."""
 
@@ -945,6 +978,9 @@ def nll_loss(input: Tensor, target: Tensor, weight: Tensor | None = None, size_a
 
 def nonzero(input: Tensor, *, as_tuple: bool = False, out: Any | None = None) -> Any:
     """The indices of what is not 0: (K, ndim), or with as_tuple one vector a dimension."""
+
+def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tensor | None = None) -> Tensor:
+    """The indices of the first `size` elements that are not 0, (size, ndim); rows of fill_value if there are fewer."""
 
 def norm(input: Tensor, p: float | str | None = 'fro', dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
     """(Σ |x|ᵖ)^(1/p) over `dim`; p may be 0 (how many are not 0), ∞ (the largest |x|), −∞ and \"fro\", which is 2."""
@@ -1000,6 +1036,9 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """x with the elements of `source` at the indices into the flattened x, or, to accumulate, added there."""
 
+def quantile(input: Tensor, q: Tensor | float, dim: int | None = None, keepdim: bool = False, *, interpolation: str = 'linear', out: Tensor | None = None) -> Tensor:
+    """The number below which the part q of x lies, along `dim` or of all: q = 0.5 is the median. Several q: one row each."""
+
 def rad2deg(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """x · 180 / π"""
 
@@ -1026,6 +1065,9 @@ def relu_(input: Tensor) -> Tensor:
 
 def remainder(input: Tensor | Number, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a − b·⌊a / b⌋, with the sign of b"""
+
+def renorm(input: Tensor, p: Number, dim: int, maxnorm: Number, *, out: Tensor | None = None) -> Tensor:
+    """x, with each slice of `dim` whose p-norm is larger than maxnorm scaled down to it"""
 
 def repeat(input: Tensor, repeats: Dims) -> Tensor:
     """x laid out `repeats` times along each dimension; more repeats than dimensions add dimensions in front."""
@@ -1083,6 +1125,12 @@ def scatter(input: Tensor, dim: int, index: Tensor, src: Tensor | float | None =
 
 def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor, *, out: Tensor | None = None) -> Tensor:
     """x with src[i][j] added at x[index[i][j]][j] for dim = 0, and so on; repeated indices add up."""
+
+def scatter_reduce(input: Tensor, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True, out: Tensor | None = None) -> Tensor:
+    """x, where x[index[i][j]][j] (for dim = 0) becomes the sum, product … of itself and of all src[i][j] that are sent there."""
+
+def searchsorted(sorted_sequence: Tensor, input: Tensor | Number, *, out_int32: bool = False, right: bool = False, side: str | None = None, sorter: Tensor | None = None, out: Tensor | None = None) -> Tensor:
+    """How many of a sorted row are < the value (≤ it, if right): where it would go. Rows (…, n) and values (…, k), or one row for all."""
 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice number `index` of `dim`, without that dimension: a view."""
@@ -1277,6 +1325,12 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 def unflatten(input: Tensor, dim: int, sizes: Sizes) -> Tensor:
     """Dimension `dim` split into several; one of `sizes` may be −1."""
+
+def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+    """The different elements in order, or, along `dim`, the different slices: [and where each came to][and how often it comes]."""
+
+def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
+    """Every element (or slice of `dim`) that differs from the one before it: [and where each came to][and how often in a row]."""
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """x with a new dimension of size 1 at `dim`."""

@@ -29,7 +29,7 @@ torch.backends.opt_einsum.enabled = False
 COPIES = "torch's reshape or expand happens to make a copy on the way, which is what it keeps"  # a row's `keeps_more`
 FAMILIES = (
     "activation", "attention", "convolution", "ctc", "distance", "elementwise", "grid", "index", "loss",
-    "margin_loss", "matmul", "normalize", "pooling", "recurrent", "reduce", "resample", "shape", "linalg", "analysis",
+    "margin_loss", "matmul", "normalize", "pooling", "recurrent", "reduce", "resample", "search", "shape", "linalg", "analysis",
 )  # fmt: skip
 
 
@@ -55,6 +55,7 @@ class Row:
         keeps_more: str = "",
         ours_alone: str = "",
         gpu: str = "",
+        slow: bool = False,
         **arguments: Strategy,
     ):
         self.name, self.theirs = name, theirs
@@ -70,6 +71,7 @@ class Row:
         # What a GPU does otherwise than a CPU, in torch too: it "waits" for the GPU, has "another order" where any will do, or
         # "takes half" precision, which the CPU refuses.
         self.gpu = gpu
+        self.slow = slow  # a further row of an op, which an ordinary run of the tests leaves to the slow ones
         self.arguments = arguments
 
     @property

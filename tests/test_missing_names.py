@@ -30,8 +30,8 @@ F = minitorch.nn.functional
         (minitorch.optim, "SparseAdam", "Adam"),
         (minitorch.optim.lr_scheduler, "StepLr", "StepLR"),
         (minitorch.utils.data, "Dataloader", "DataLoader"),
-        (minitorch.Tensor, "unique", "unsqueeze"),
-        (minitorch.ones(1), "unique", "unsqueeze"),
+        (minitorch.Tensor, "sspaddmm", "addmm"),
+        (minitorch.ones(1), "sspaddmm", "addmm"),
         (minitorch.nn.Parameter(minitorch.ones(1)), "to_sparse", ""),
     ],
     ids=str,
@@ -55,23 +55,23 @@ def test_editors_do_not_offer_them(cls: type) -> None:
     names = {*dir(cls), *rlcompleter.get_class_members(cls)}
     assert [name for name in absent.NAMES if name in names and not hasattr(cls, name)] == []
     assert [name for name in names if not hasattr(cls, name) and name != "__abstractmethods__"] == []
-    assert "unique" not in {name for name, *_ in inspect.classify_class_attrs(cls)}
+    assert "to_sparse" not in {name for name, *_ in inspect.classify_class_attrs(cls)}
 
 
 def test_they_are_in_nobodys_way() -> None:
     x = minitorch.ones(1)
-    assert not set(dir(x)) & {"unique", "to_sparse"}
+    assert not set(dir(x)) & {"sspaddmm", "to_sparse"}
     assert {"sum", "tag"} - set(dir(x)) == {"tag"}
     x.q_scale = x.tag = "weight"
     assert {"q_scale", "tag"} <= set(dir(x))
     assert [x.q_scale, copy.deepcopy(x).q_scale, pickle.loads(pickle.dumps(x)).q_scale] == ["weight"] * 3
 
     class Own(minitorch.Tensor):
-        def unique(self) -> str:
+        def to_sparse(self) -> str:
             return "mine"
 
-    assert Own([1.0]).unique() == "mine"
-    assert "unique" in dir(Own([1.0]))
+    assert Own([1.0]).to_sparse() == "mine"
+    assert "to_sparse" in dir(Own([1.0]))
 
 
 def test_a_dunder_is_nothing_of_torchs() -> None:

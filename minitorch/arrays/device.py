@@ -262,13 +262,19 @@ def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:
     out[...] = total.astype(out.dtype)
 
 
-def multiply_at(xp: ModuleType, out: Any, index: tuple, values: Any) -> None:
-    """out[index] *= values, in place, where repeated indices all count: one round for each time that a place is met again."""
+def combine_at(xp: ModuleType, combine: Any, out: Any, index: tuple, values: Any) -> None:
+    """out[index] = combine(out[index], values), in place, where repeated indices all count; `combine` is xp.multiply or such.
+
+    CuPy has that for few functions and dtypes: there in rounds, one for each time that a place is met again.
+    """
+    if xp is np:
+        combine.at(out, index, values)
+        return
     places = (xp.arange(out.size).reshape(out.shape)[index]).reshape(-1)
     row, values = out.reshape(-1), values.reshape(-1)
     while places.size:
         _, first = xp.unique(places, return_index=True)
-        row[places[first]] *= values[first]
+        row[places[first]] = combine(row[places[first]], values[first])
         rest = xp.ones(places.size, bool)
         rest[first] = False
         places, values = places[rest], values[rest]

@@ -29,6 +29,7 @@ from . import (
     fold,
     gather,
     grid,
+    histogram,
     index,
     inplace,
     linalg,
@@ -41,6 +42,7 @@ from . import (
     pad,
     pooling,
     probability_loss,
+    quantiles,
     rearrange,
     recurrent,
     reduce,
@@ -49,7 +51,9 @@ from . import (
     resample,
     sampling,
     scan,
+    scatter_reduce,
     scattering,
+    search,
     shape,
     shuffle,
     similarity,
@@ -57,15 +61,17 @@ from . import (
     special,
     strided,
     through_time,
+    undifferentiable,
 )
 
 tell_derivatives()
 
 __all__ = [
-    "about", "activation", "assembling", "attention", "by_number", "class_loss", "compare", "convolution", "covariance",
-    "cross", "ctc", "diagonals", "differences", "distance", "division", "dropout", "einsum", "elementwise",
-    "embedding_bag", "extremes", "floats", "fold", "gather", "grid", "index", "inplace", "linalg", "linear_cross_entropy",
-    "margin_loss", "masked", "matmul", "mixing", "normalize", "pad", "pooling", "probability_loss", "rearrange",
-    "recurrent", "reduce", "regression_loss", "repeat", "resample", "sampling", "scan", "scattering", "shape", "shuffle",
-    "similarity", "sort", "special", "strided", "through_time",
+    "about", "activation", "assembling", "attention", "by_number", "class_loss", "compare", "convolution",
+    "covariance", "cross", "ctc", "diagonals", "differences", "distance", "division", "dropout", "einsum",
+    "elementwise", "embedding_bag", "extremes", "floats", "fold", "gather", "grid", "histogram", "index", "inplace",
+    "linalg", "linear_cross_entropy", "margin_loss", "masked", "matmul", "mixing", "normalize", "pad", "pooling",
+    "probability_loss", "quantiles", "rearrange", "recurrent", "reduce", "regression_loss", "repeat", "resample",
+    "sampling", "scan", "scatter_reduce", "scattering", "search", "shape", "shuffle", "similarity", "sort", "special",
+    "strided", "through_time", "undifferentiable",
 ]  # fmt: skip

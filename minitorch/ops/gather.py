@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays.device import as_array, multiply_at
+from ..arrays.device import as_array, combine_at
 from ..arrays.device import scatter_add as add_at
 from ..arrays.layout import copied
 from ..arrays.numbers import fitting
@@ -36,8 +36,8 @@ def gather(xp: Any, x: Array, dim: int, index: Index) -> Array:
     tensor([[1],
             [4]])
     """
-    key = _places(xp, "gather", x, dim, index)
-    return _at_least_1d(x)[key].reshape(index.shape)
+    key = places_of(xp, "gather", x, dim, index)
+    return at_least_1d(x)[key].reshape(index.shape)
 
 
 @gather.grad
@@ -49,10 +49,10 @@ def gather_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Tensor:
 @op(promote=None)
 def scatter_add(xp: Any, x: Array, dim: int, index: Index, src: Array) -> Array:
     """x with src[i][j] added at x[index[i][j]][j] for dim = 0, and so on; repeated indices add up."""
-    key, out = _places(xp, "scatter_add", x, dim, index, src), x.copy()
+    key, out = places_of(xp, "scatter_add", x, dim, index, src), x.copy()
     if not index.size:
         return out
-    add_at(xp, _at_least_1d(out), key, _corner(src, index))
+    add_at(xp, at_least_1d(out), key, corner(src, index))
     return out
 
 
@@ -65,7 +65,7 @@ def scatter_add_grad_x(g: Tensor) -> Tensor:
 @scatter_add.grad("src")
 def scatter_add_grad_src(g: Tensor, dim: int, index: Tensor, src_shape: tuple) -> Tensor:
     """∂L/∂src = g at the indices"""
-    return _back_to_corner(gather(g, dim, index), src_shape)
+    return back_to_corner(gather(g, dim, index), src_shape)
 
 
 @composite(out=True)
@@ -97,9 +97,9 @@ def scatter(
 @op(name="scatter", promote=None, public=False)
 def scattered(xp: Any, x: Array, dim: int, index: Index, src: Array) -> Array:
     """x with src put at the indices."""
-    key, out = _places(xp, "scatter", x, dim, index, src), x.copy()
+    key, out = places_of(xp, "scatter", x, dim, index, src), x.copy()
     if index.size:
-        _at_least_1d(out)[key] = _corner(src, index)
+        at_least_1d(out)[key] = corner(src, index)
     return out
 
 
@@ -112,41 +112,41 @@ def scattered_grad_x(g: Tensor, dim: int, index: Tensor) -> Tensor:
 @scattered.grad("src")
 def scattered_grad_src(g: Tensor, dim: int, index: Tensor, src_shape: tuple) -> Tensor:
     """∂L/∂src = g at the indices"""
-    return _back_to_corner(gather(g, dim, index), src_shape)
+    return back_to_corner(gather(g, dim, index), src_shape)
 
 
 @op(name="scatter", promote=None, public=False)
 def scatter_multiply(xp: Any, x: Array, dim: int, index: Index, src: Array) -> Array:
     """x multiplied by src at the indices; repeated indices all count."""
-    key, out = _places(xp, "scatter", x, dim, index, src), x.copy()
+    key, out = places_of(xp, "scatter", x, dim, index, src), x.copy()
     if index.size:
-        multiply_at(xp, _at_least_1d(out), key, _corner(src, index))
+        combine_at(xp, xp.multiply, at_least_1d(out), key, corner(src, index))
     return out
 
 
 SCATTERING = {None: scattered, "add": scatter_add, "multiply": scatter_multiply}
 
 
-def _places(xp: Any, name: str, x: Array, dim: int, index: Array, src: Array | None = None) -> tuple:
+def places_of(xp: Any, name: str, x: Array, dim: int, index: Array, src: Array | None = None) -> tuple:
     """The full index of each element of `index`: its own place, but index[…] along `dim`. Refuses what does not fit."""
     axis = canonical_dim(dim, x.ndim)
     if index.size and (index.dtype.kind != "i" or index.dtype.itemsize < 4):
         raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index, got {index.dtype}; convert with .long()")
     if src is not None and x.dtype != src.dtype:
         raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype, got {x.dtype} and {src.dtype}")
-    x, index = _at_least_1d(x), _at_least_1d(index)
+    x, index = at_least_1d(x), at_least_1d(index)
     if not index.size:
         return (xp.zeros(index.shape, "int64"),) * x.ndim
     if x.ndim != index.ndim:
         raise RuntimeError(
             f"Index tensor must have the same number of dimensions as input tensor, got {index.ndim} and {x.ndim} ({name})"
         )
-    if src is not None and _at_least_1d(src).ndim != index.ndim:
+    if src is not None and at_least_1d(src).ndim != index.ndim:
         raise RuntimeError(
             f"Index tensor must have the same number of dimensions as src tensor, got {index.ndim} and {src.ndim} ({name})"
         )
-    limits = x.shape if src is None else tuple(map(min, x.shape, _at_least_1d(src).shape))
-    along = index.shape[axis] if src is None else _at_least_1d(src).shape[axis]
+    limits = x.shape if src is None else tuple(map(min, x.shape, at_least_1d(src).shape))
+    along = index.shape[axis] if src is None else at_least_1d(src).shape[axis]
     if index.shape[axis] > along or any(n > m for d, (n, m) in enumerate(zip(index.shape, limits)) if d != axis):
         raise RuntimeError(
             f"Size does not match: {name}() expected index {list(index.shape)} to be no larger than self {list(x.shape)} "
@@ -158,16 +158,17 @@ def _places(xp: Any, name: str, x: Array, dim: int, index: Array, src: Array | N
     return tuple(places)
 
 
-def _at_least_1d(x: Array) -> Array:
+def at_least_1d(x: Array) -> Array:
+    """x, with one dimension if it has none."""
     return x if x.ndim else x.reshape(1)
 
 
-def _corner(src: Array, index: Array) -> Array:
+def corner(src: Array, index: Array) -> Array:
     """The part of src that has an index."""
-    return _at_least_1d(src)[tuple(slice(n) for n in _at_least_1d(index).shape)]
+    return at_least_1d(src)[tuple(slice(n) for n in at_least_1d(index).shape)]
 
 
-def _back_to_corner(g: Tensor, shape: tuple) -> Tensor:
+def back_to_corner(g: Tensor, shape: tuple) -> Tensor:
     """g in the corner of zeros of that shape."""
     if g.shape == shape:
         return g
@@ -208,7 +209,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
 @op(promote=None)
 def index_select(xp: Any, x: Array, dim: int, index: Index) -> Array:
     """The slices of `dim` that the vector `index` names."""
-    axis, index = _slices("index_select", x, dim, index)
+    axis, index = slices("index_select", x, dim, index)
     if not x.ndim and index.size != 1:
         raise RuntimeError(f"index_select(): Index to scalar can have only 1 value, got {index.size} value(s)")
     _check_slices(x, axis, index)
@@ -224,23 +225,11 @@ def index_select_grad(g: Tensor, x_shape: tuple, dim: int, index: Tensor) -> Ten
 @op(promote=None, numbers_by={"alpha": fitting}, by_keyword="alpha")
 def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, alpha: Number = 1) -> Array:
     """x with alpha · (slice k of source) added to slice index[k] of `dim`; repeated indices add up."""
-    axis, index = _slices("index_add", x, dim, index)
-    _same_dtype("index_add", x, source)
-    if axis and axis >= source.ndim:
-        raise RuntimeError(
-            f"index_add(): dimension {axis} is out of bounds of the source tensor with {source.ndim} dimensions"
-        )
-    if index.size != (source.shape[axis] if source.ndim else 1):
-        raise (RuntimeError if source.ndim else IndexError)(_one_each("index_add", source, axis, index))
-    if _others(x, axis, source.ndim) != _others(source, axis, x.ndim):
-        raise RuntimeError(
-            f"source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = {list(x.shape)} "
-            f"source.shape = {list(source.shape)}"
-        )
-    _check_slices(x, axis, index, IndexError if x.ndim <= 1 else RuntimeError)
+    axis, index = slices("index_add", x, dim, index)
+    check_source("index_add", x, axis, index, source)
     out = x.copy()
     added = source if alpha == 1 else source * as_array(xp, alpha, x.dtype)
-    add_slices(xp, _at_least_1d(out), axis, index, _at_least_1d(added))
+    add_slices(xp, at_least_1d(out), axis, index, at_least_1d(added))
     return out
 
 
@@ -259,7 +248,7 @@ def index_add_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tupl
 @op(promote=None)
 def index_copy(xp: Any, x: Array, dim: int, index: Index, source: Array) -> Array:
     """x with slice index[k] of `dim` replaced by slice k of source."""
-    axis, index = _slices("index_copy", x, dim, index, long=True)
+    axis, index = slices("index_copy", x, dim, index, long=True)
     if not source.ndim and index.size != 1:
         raise IndexError(f"index_copy_(): When source is scalar, index should have one element (got {index.size})")
     if x.ndim != source.ndim and x.ndim and source.ndim:
@@ -277,7 +266,7 @@ def index_copy(xp: Any, x: Array, dim: int, index: Index, source: Array) -> Arra
         raise IndexError(_one_each("index_copy", source, axis, index))
     _check_slices(x, axis, index)
     out = x.copy()
-    _at_least_1d(out)[(slice(None),) * axis + (index,)] = _at_least_1d(source)
+    at_least_1d(out)[(slice(None),) * axis + (index,)] = at_least_1d(source)
     return out
 
 
@@ -296,7 +285,7 @@ def index_copy_grad_source(g: Tensor, dim: int, index: Tensor, source_shape: tup
 @op(promote=None, keeps_layout=True, takes_out=False)
 def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Array:
     """x with the slices that `index` names filled with `value`, a number or a 0-d tensor."""
-    axis, index = _slices("index_fill", x, dim, index, of_dtype=IndexError, long=True)
+    axis, index = slices("index_fill", x, dim, index, of_dtype=IndexError, long=True)
     _check_slices(x, axis, index, lowest=None)
     if getattr(value, "ndim", 0):
         raise RuntimeError(
@@ -304,7 +293,7 @@ def index_fill(xp: Any, x: Array, dim: int, index: Index, value: Operand) -> Arr
         )
     out = copied(xp, x)
     value = value if hasattr(value, "dtype") else fitting(value, x.dtype)
-    _at_least_1d(out)[(slice(None),) * axis + (index,)] = as_array(xp, value, x.dtype)
+    at_least_1d(out)[(slice(None),) * axis + (index,)] = as_array(xp, value, x.dtype)
     return out
 
 
@@ -324,7 +313,7 @@ def index_fill_grad_value(g: Tensor, dim: int, index: Tensor) -> Tensor:
     return where(reshape(filled, [-1 if d == axis else 1 for d in range(g.ndim)]) == 1, g, 0.0)
 
 
-def _slices(
+def slices(
     name: str, x: Array, dim: int, index: Array, of_dtype: type = RuntimeError, long: bool = False
 ) -> tuple[int, Array]:
     """The axis and the index as a vector, or `of_dtype` for its dtype: it must be int64 (long), or may be int32 too."""
@@ -340,6 +329,21 @@ def _slices(
 def _check_slices(x: Array, axis: int, index: Array, error: type = IndexError, lowest: int | None = 0) -> None:
     """Refuse numbers of slices that x does not have."""
     check_bounds(index, x.shape[axis] if x.ndim else 1, axis, error, lowest)
+
+
+def check_source(name: str, x: Array, axis: int, index: Array, source: Array, beyond: type = RuntimeError) -> None:
+    """Refuse a source that has not one slice for each index, or whose slices are not like x's. beyond: what a wrong index raises."""
+    _same_dtype(name, x, source)
+    if axis and axis >= source.ndim:
+        raise RuntimeError(f"{name}(): dimension {axis} is out of bounds of the source tensor with {source.ndim} dimensions")
+    if index.size != (source.shape[axis] if source.ndim else 1):
+        raise (RuntimeError if source.ndim else IndexError)(_one_each(name, source, axis, index))
+    if _others(x, axis, source.ndim) != _others(source, axis, x.ndim):
+        raise RuntimeError(
+            f"source tensor shape must match self tensor shape, excluding the specified dimension. Got self.shape = {list(x.shape)} "
+            f"source.shape = {list(source.shape)}"
+        )
+    _check_slices(x, axis, index, IndexError if x.ndim <= 1 else beyond)
 
 
 def _same_dtype(name: str, x: Array, source: Array) -> None:

@@ -193,6 +193,15 @@ def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
     return tuple(clone(select(found, 1, d)) for d in range(input.ndim)) if as_tuple else found
 
 
+@op(promote=None, discrete=True, by_keyword="size fill_value")
+def nonzero_static(xp: Any, x: Array, size: int, fill_value: int = -1) -> Array:
+    """The indices of the first `size` elements that are not 0, (size, ndim); rows of fill_value if there are fewer."""
+    if size < 0:
+        raise RuntimeError(f"nonzero_static: 'size' must be an non-negative integer, got {size}")
+    found = argwhere.compute(xp, x)[:size]
+    return xp.concatenate([found, xp.full((size - len(found), x.ndim), fill_value, "int64")])
+
+
 @op(promote=None, takes_out=False)
 def bincount(xp: Any, x: Index, weights: Array | None = None, minlength: int = 0) -> Array:
     """How often each of 0, 1, 2, … occurs in a vector, or the sum of the weights there."""

@@ -16,12 +16,12 @@ from ..arrays.layout import contiguous_format, suggested
 from ..autograd.grad_mode import no_grad
 from ..op import Array, Index, composite, named, op
 from ..op.half_precision import in_float32
-from ..op.signature import Dims, Sizes, checked
+from ..op.signature import Dims, Number, Sizes, checked
 from .dims import as_ints, canonical_dim
-from .elementwise import clamp_min, rsqrt
+from .elementwise import clamp_min, rsqrt, where
 from .index import narrow
 from .pad import constant_pad_nd
-from .reduce import count, total
+from .reduce import count, sum_, total, vector_norm, vector_norm_grad
 from .reduce import mean as average
 from .shape import reshape
 
@@ -398,6 +398,43 @@ def windows(x: Tensor, before: int, after: int) -> Tensor:
 def normalize(input: Tensor, p: float | str | None = 2.0, dim: Dims | None = 1, eps: float = 1e-12) -> Tensor:
     """x / max(‖x‖_p, ε) along `dim`."""
     return input / clamp_min(input.norm(p, dim, keepdim=True), eps)
+
+
+@op(promote=None)
+def renorm(xp: Any, x: Array, p: Number, dim: int, maxnorm: Number) -> Array:
+    """x, with each slice of `dim` whose p-norm is larger than maxnorm scaled down to it
+
+    >>> minitorch.renorm(minitorch.tensor([[3.0, 4.0], [1.0, 0.0]]), 2, 0, 1)
+    tensor([[0.6000, 0.8000],
+            [1.0000, 0.0000]])
+    """
+    if x.dtype.kind not in "fV":
+        raise RuntimeError(f"renorm: expected a tensor of floats, got {x.dtype}; convert it with .float()")
+    if not p > 0:
+        raise RuntimeError(f"renorm: non-positive-norm not supported, got p = {p}")
+    if not maxnorm >= 0:
+        raise RuntimeError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    if x.ndim < 2:
+        raise RuntimeError(f"renorm: input needs at least 2 dimensions, got {x.ndim} dimensions")
+    wide = x.astype("float32" if x.dtype.itemsize == 2 else "float64")  # norms are summed up so
+    length = vector_norm.compute(xp, wide, p, _all_but(dim, x.ndim), True)
+    return x * xp.where(length > maxnorm, maxnorm / (length + 1e-7), 1).astype(x.dtype)
+
+
+@renorm.grad
+def renorm_grad(g: Tensor, x: Tensor, p: float, dim: int, maxnorm: float) -> Tensor:
+    """∂L/∂x = maxnorm / ‖x‖ · (g − ⟨g, x⟩ / ‖x‖ · ∂‖x‖/∂x) in the slices that were scaled down, else g"""
+    dims = _all_but(dim, x.ndim)
+    length = vector_norm(x, p, dims, True)
+    through_length = vector_norm_grad(sum_(g * x, dims, keepdim=True), x, length, p, dims, True)
+    inverse = 1 / (length + 1e-7)
+    return where(length > maxnorm, maxnorm * inverse * (g - inverse * through_length), g)
+
+
+def _all_but(dim: int, ndim: int) -> tuple[int, ...]:
+    """The other dimensions."""
+    axis = canonical_dim(dim, ndim)
+    return tuple(d for d in range(ndim) if d != axis)
 
 
 # ---- weights of a given length ----

@@ -80,7 +80,7 @@ def _from_the_end(scan: Any, g: Tensor, dim: int) -> Tensor:
 @op(only="floats", in_float32=True)
 def logcumsumexp(xp: Any, x: Array, dim: int) -> Array:
     """out_i = ln(e^x_0 + … + e^x_i) along `dim`; carried on in float64, as by torch."""
-    return _doubling(xp, xp.logaddexp, x.astype("float64", copy=False), canonical_dim(dim, x.ndim)).astype(x.dtype)
+    return by_doubling(xp, xp.logaddexp, x.astype("float64", copy=False), canonical_dim(dim, x.ndim)).astype(x.dtype)
 
 
 @logcumsumexp.grad
@@ -113,13 +113,13 @@ def cummin(xp: Any, x: Array, dim: int) -> tuple[Array, Array]:
 
 def _running(xp: Any, pick: Any, x: Array, dim: int) -> tuple[Array, Array]:
     axis = canonical_dim(dim, x.ndim)
-    values = _doubling(xp, pick, x, axis)
+    values = by_doubling(xp, pick, x, axis)
     places = xp.arange(x.shape[axis] if x.ndim else 1).reshape([-1 if i == axis else 1 for i in range(x.ndim)])
     attained = (x == values) | (x != x)  # nan, once met, stays
-    return values, _doubling(xp, xp.maximum, xp.where(attained, places, 0), axis)
+    return values, by_doubling(xp, xp.maximum, xp.where(attained, places, 0), axis)
 
 
-def _doubling(xp: Any, combine: Any, x: Array, axis: int) -> Array:
+def by_doubling(xp: Any, combine: Any, x: Array, axis: int) -> Array:
     """The scan by any associative function: after step k each place has combined the 2ᵏ elements up to it."""
     out, step = x.copy(), 1
     while x.ndim and step < x.shape[axis]:

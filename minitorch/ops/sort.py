@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LONG = 32768  # so many integers in one row torch sorts by their digits, which keeps equal ones in their order
 
 
-def _order(xp: Any, x: Array, axis: int, descending: bool) -> Array:
+def sorting_order(xp: Any, x: Array, axis: int, descending: bool) -> Array:
     """The stable order along `axis`; descending keeps equal elements in their first order too."""
     if not descending:
         return xp.argsort(x, axis=axis, kind="stable")
@@ -31,7 +31,7 @@ def _order(xp: Any, x: Array, axis: int, descending: bool) -> Array:
     return xp.flip(x.shape[axis] - 1 - flipped, axis)
 
 
-def _with_ties(xp: Any, x: Array, axis: int, order: Array, arrange: Callable, every_row: bool = False) -> Array:
+def with_ties(xp: Any, x: Array, axis: int, order: Array, arrange: Callable, every_row: bool = False) -> Array:
     """The order along `axis`, rows with equal elements as torch's algorithm leaves them: `arrange` of their ranks (see `ties`)."""
     if xp is not np:  # torch's kernels for a GPU go otherwise
         return order
@@ -54,11 +54,11 @@ def sort(xp: Any, x: Array, dim: int = -1, descending: bool = False, stable: boo
     axis = canonical_dim(dim, x.ndim)
     if not x.ndim:
         return x.copy(), xp.zeros((), "int64")
-    indices = _order(xp, x, axis, descending)
+    indices = sorting_order(xp, x, axis, descending)
     by_digits = x.ndim == 1 and x.size >= LONG and x.dtype.kind in "iu" and not descending
     expanded = x.strides[axis] == 0  # torch looks no further
     if not (stable or by_digits or expanded) and x.shape[axis] > ties.SMALL:
-        indices = _with_ties(xp, x, axis, indices, ties.as_std_sort)
+        indices = with_ties(xp, x, axis, indices, ties.as_std_sort)
     return copied(xp, xp.take_along_axis(x, indices, axis), x), copied(xp, indices, x)
 
 
@@ -89,9 +89,9 @@ def topk(xp: Any, x: Array, k: int, dim: int = -1, largest: bool = True, sorted:
         raise RuntimeError(f"selected index k out of range: k must lie in [0, {size}], got {k}")
     if not x.ndim:
         return x.copy(), xp.zeros((), "int64")
-    indices = _order(xp, x, axis, largest)
+    indices = sorting_order(xp, x, axis, largest)
     if k:
-        indices = _with_ties(xp, x, axis, indices, lambda ranks: ties.as_topk(ranks, k, sorted), every_row=not sorted)
+        indices = with_ties(xp, x, axis, indices, lambda ranks: ties.as_topk(ranks, k, sorted), every_row=not sorted)
     indices = indices[(slice(None),) * axis + (slice(k),)].copy()  # (which may have been backwards)
     return xp.take_along_axis(x, indices, axis), indices
 
@@ -105,18 +105,18 @@ def topk_grad(g: Tensor, x_shape: tuple, indices: Tensor, dim: int) -> Tensor:
 @op(outputs=("values", "indices"), in_float32=True)
 def kthvalue(xp: Any, x: Array, k: int, dim: int = -1, keepdim: bool = False) -> tuple[Array, Array]:
     """The k-th smallest along `dim` (counted from 1), and its index."""
-    n = _not_empty("kthvalue", x, dim)
+    n = not_empty("kthvalue", x, dim)
     if x.dtype == bool and x.ndim:
         raise NotImplementedError("\"kthvalue\" not implemented for 'Bool'; convert the input first, e.g. x.int()")
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}, got {k} of {n}")
-    return _at_place(xp, x, xp.asarray(k - 1), dim, keepdim, lambda ranks: ties.as_quick_select(ranks, k - 1))
+    return at_place(xp, x, xp.asarray(k - 1), dim, keepdim, lambda ranks: ties.as_quick_select(ranks, k - 1))
 
 
 kthvalue.grad(to_chosen)
 
 
-def _not_empty(name: str, x: Array, dim: int) -> int:
+def not_empty(name: str, x: Array, dim: int) -> int:
     """The size of `dim`; IndexError if there is nothing to choose from."""
     axis = canonical_dim(dim, x.ndim)
     n = x.shape[axis] if x.ndim else 1
@@ -125,7 +125,7 @@ def _not_empty(name: str, x: Array, dim: int) -> int:
     return n
 
 
-def _at_place(
+def at_place(
     xp: Any, x: Array, place: Array, dim: int, keepdim: bool, arrange: Callable | None = None
 ) -> tuple[Array, Array]:
     """What stands at `place` once x is sorted along `dim`, and its index; `place` broadcasts over the other dimensions."""
@@ -133,9 +133,9 @@ def _at_place(
     if not x.ndim:
         return x.copy(), xp.zeros((), "int64")
     one_each = tuple(1 if d == axis else n for d, n in enumerate(x.shape))
-    order = _order(xp, x, axis, False)
+    order = sorting_order(xp, x, axis, False)
     if arrange is not None:
-        order = _with_ties(xp, x, axis, order, arrange)
+        order = with_ties(xp, x, axis, order, arrange)
     indices = xp.take_along_axis(order, xp.broadcast_to(place, one_each), axis)
     values = xp.take_along_axis(x, indices, axis)
     return (values, indices) if keepdim else (values.squeeze(axis), indices.squeeze(axis))
@@ -144,15 +144,16 @@ def _at_place(
 @op(name="median", outputs=("values", "indices"), public=False, grad_fn="MedianBackward1", in_float32=True)
 def median_along(xp: Any, x: Array, dim: int, keepdim: bool) -> tuple[Array, Array]:
     """The lower of the two middle elements along `dim`, and its index; the first nan if there is one."""
-    n, axis = _not_empty("median", x, dim), canonical_dim(dim, x.ndim)
-    _no_bools(x)
+    n, axis = not_empty("median", x, dim), canonical_dim(dim, x.ndim)
+    no_bools("median", x)
     nans = (x != x).sum(axis, keepdims=True) if x.ndim else xp.asarray(0)
-    return _at_place(xp, x, xp.where(nans > 0, n - nans, (n - 1) // 2), dim, keepdim)
+    return at_place(xp, x, xp.where(nans > 0, n - nans, (n - 1) // 2), dim, keepdim)
 
 
-def _no_bools(x: Array) -> None:
+def no_bools(name: str, x: Array) -> None:
+    """NotImplementedError for an array of bools."""
     if x.dtype == bool:
-        raise NotImplementedError("\"median\" not implemented for 'Bool'; convert the input first, e.g. x.float()")
+        raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'; convert the input first, e.g. x.float()")
 
 
 median_along.grad(to_chosen)
@@ -164,7 +165,7 @@ def median_all(xp: Any, x: Array) -> Array:
     flat = xp.sort(x.reshape(-1))
     if not flat.size:
         return xp.full((), float("nan"), x.dtype)
-    _no_bools(x)
+    no_bools("median", x)
     return xp.where(flat[-1] != flat[-1], flat[-1], flat[(flat.size - 1) // 2])  # nan is the last, and not itself
 
 

@@ -47,6 +47,11 @@ def as_topk(ranks: list[int], k: int, in_order: bool) -> list[int]:
     return row.order[:k]
 
 
+def first_of_equal(n: int) -> int:
+    """Which of n equal elements std::nth_element puts first."""
+    return _nth_element([0] * n, 0).order[0]
+
+
 def as_quick_select(ranks: list[int], n: int) -> list[int]:
     """torch's own selection for `kthvalue`: the n-th is in its place."""
     row = Row([*ranks], [*range(len(ranks))])

@@ -33,6 +33,20 @@ pair("pdist", torch.pdist, minitorch.pdist, x=floats("N D"), p=of(2.0, -1.0), di
 pair("pdist", torch.pdist, minitorch.pdist, x=ints("N D"))
 pair("pdist", torch.pdist, minitorch.pdist, x=floats("N"), differentiable=False)
 
+# Rows that are equal, differences that are 0; batches that broadcast.
+for some in ({}, {"ties": True, "low": -1, "high": 1}):
+    pair("cdist", torch.cdist, minitorch.cdist, x1=floats("N 3", **some), x2=floats("M 3", **some), p=of(2.0, 1.0, 0.0, 0.5, 1.5, 3.0, math.inf),
+        second_order=False, special=False, empty=False, smooth={"x1": floats("N 3"), "x2": floats("M 3"), "p": of(2.0, 1.5, 3.0)},
+        keeps_more=COPIES, slow=bool(some))  # fmt: skip
+pair("cdist", torch.cdist, minitorch.cdist, x1=floats("2 1 N 3"), x2=floats("3 M 3"), p=of(2.0, 1.0, 3.0), second_order=False, special=False,
+    empty=False, smooth={"p": of(2.0, 3.0)}, keeps_more=COPIES, slow=True)  # fmt: skip
+pair("cdist", torch.cdist, minitorch.cdist, x1=floats("N D"), x2=floats("M D"), p=of(2.0, 1.0, -1.0), compute_mode=of("donot_use_mm_for_euclid_dist", "no"),
+    differentiable=False, special=False, slow=True)  # fmt: skip
+# By a product of matrices, with apart numbers: near 0 the digits are lost, in torch too.
+pair("cdist", torch.cdist, minitorch.cdist, x1=floats("N 3", 1, 3), x2=floats("M 3", -3, -1), compute_mode=of("use_mm_for_euclid_dist"),
+    special=False, empty=False, expand=False, keeps_more=COPIES, slow=True)  # fmt: skip
+pair("cdist", torch.cdist, minitorch.cdist, x1=floats("30 3", 1, 3), x2=floats("4 3", -3, -1), special=False, expand=False, keeps_more=COPIES, slow=True)  # fmt: skip
+
 # ---- norms of weights ----
 
 for shape in ("N 3", "N 2 3", "2 N 1 2", "N"):

@@ -1,4 +1,4 @@
-"""What can be computed with a tensor: its methods, in eight files of one-liners; most name their ops.
+"""What can be computed with a tensor: its methods, in nine files of one-liners; most name their ops.
 
 Read next: `arithmetic.py`, then `ops/elementwise.py`.
 """
@@ -18,10 +18,11 @@ from .conversion import Conversion
 from .inplace import InPlace
 from .kinds import Kinds
 from .sampling import Sampling
+from .statistics import Statistics
 from .structure import Structure
 
 
-class TensorMethods(Conversion, Arithmetic, Comparison, Structure, Analysis, InPlace, Sampling, Kinds):
+class TensorMethods(Conversion, Arithmetic, Comparison, Structure, Analysis, Statistics, InPlace, Sampling, Kinds):
     """All the methods of Tensor that are ops, and what is asked of its kind."""
 
 
@@ -45,7 +46,7 @@ for _name in REDUCTIONS.split():
 
 def _document() -> None:
     """Give each method its op's docstring, so that `help(x.softmax)` says what softmax is; and its own name, second names too."""
-    for family in (Arithmetic, Comparison, Structure, Analysis, InPlace):
+    for family in (Arithmetic, Comparison, Structure, Analysis, Statistics, InPlace):
         for name, method in list(vars(family).items()):
             if not isinstance(method, FunctionType):
                 continue

@@ -21,7 +21,9 @@ from ...ops import (
     masked,
     matmul,
     mixing,
+    normalize,
     scan,
+    scatter_reduce,
     special,
     strided,
 )
@@ -391,6 +393,15 @@ class InPlace:
 
     def lcm_(self, other: Tensor) -> Tensor:
         return self._update(floats.lcm, other)
+
+    def scatter_reduce_(self, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+        return self._update_apart(src, scatter_reduce.scatter_reduce, dim, index, src, reduce, include_self=include_self)
+
+    def index_reduce_(self, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+        return self._update_apart(source, scatter_reduce.index_reduce, dim, index, source, reduce, include_self=include_self)
+
+    def renorm_(self, p: Any, dim: int, maxnorm: Any) -> Tensor:
+        return self._update(normalize.renorm, p, dim, maxnorm)
 
     # Another shape for this very tensor.
 

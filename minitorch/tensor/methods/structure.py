@@ -13,7 +13,7 @@ import numpy as np
 from ...arrays import dtypes
 from ...arrays.layout import contiguous_format, memory_format
 from ...op.signature import checked
-from ...ops import diagonals, einsum, extremes, masked, matmul, rearrange, reduce, scan, sort, strided
+from ...ops import diagonals, einsum, extremes, masked, matmul, rearrange, reduce, scan, scatter_reduce, sort, strided
 from ...ops import gather as gathering
 from ...ops import index as indexing
 from ...ops import repeat as repeating
@@ -276,6 +276,12 @@ class Structure:
 
     def index_copy(self, dim: int, index: Tensor, source: Tensor) -> Tensor:
         return gathering.index_copy(self, dim, index, source)
+
+    def scatter_reduce(self, dim: int, index: Tensor, src: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+        return scatter_reduce.scatter_reduce(self, dim, index, src, reduce, include_self=include_self)
+
+    def index_reduce(self, dim: int, index: Tensor, source: Tensor, reduce: str, *, include_self: bool = True) -> Tensor:
+        return scatter_reduce.index_reduce(self, dim, index, source, reduce, include_self=include_self)
 
     def index_fill(self, dim: int, index: Tensor, value: Any) -> Tensor:
         return gathering.index_fill(self, dim, index, value)
