@@ -25,6 +25,7 @@ from . import (
     version,
     xpu,
 )
+from .arrays.allocator import keep_freed_memory as _keep_freed_memory
 from .arrays.blas import get_float32_matmul_precision, set_float32_matmul_precision
 from .arrays.device import device, get_default_device, set_default_device
 from .arrays.dtypes import (
@@ -127,6 +128,8 @@ from .tensor.random import (
     randperm,
 )
 from .tensor.storage import TypedStorage, UntypedStorage, is_storage
+
+_keep_freed_memory()
 
 # Every public op and composite function, under torch's name: `minitorch.exp`, `minitorch.softmax`, …
 globals().update({_name: _thing for _name, _thing in _registry.items() if _name not in globals()})

@@ -28,7 +28,7 @@ from minitorch.arrays.device import shortcuts  # noqa: E402 — after the thread
 
 _common = {"deadline": None, "suppress_health_check": list(HealthCheck), "print_blob": True}
 _quick = [Phase.explicit, Phase.generate, Phase.shrink]
-settings.register_profile("dev", max_examples=15, derandomize=True, phases=_quick, **_common)
+settings.register_profile("dev", max_examples=10, derandomize=True, phases=_quick, **_common)
 settings.register_profile("ci", max_examples=40, derandomize=True, **_common)
 settings.register_profile("thorough", max_examples=1000, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import pytest
 
@@ -11,24 +12,28 @@ from reference.numerical import agrees
 from reference.strategies import Source
 from reference.table import Row, table
 
-CASES = 3  # of each row; a row without smooth cases leaves it to the op's other rows
+CASES = 3  # of each op, and at least one of each row (three of each with --full); a row without smooth cases leaves it to the op's other rows
 ROWS = sorted((row for row in table() if row.inputs()), key=lambda row: row.covers)
 BY_OP = {name: list(rows) for name, rows in itertools.groupby(ROWS, key=lambda row: row.covers)}
 
 
 @pytest.mark.parametrize("order", [1, 2])
 @pytest.mark.parametrize("op", BY_OP)
-def test_derivative(op: str, order: int) -> None:
+def test_derivative(op: str, order: int, pytestconfig: pytest.Config) -> None:
     rows = [row for row in BY_OP[op] if order == 1 or row.second_order]
     if not rows:
         pytest.skip("torch has no second derivative of it either")
-    assert sum(checked(row, order) for row in rows) >= CASES, "too few cases could be checked"
+    found = [agreeing(row, order) for row in rows]
+    agreed = 0
+    for turn in range(CASES):
+        if not turn or agreed < CASES or pytestconfig.getoption("full"):
+            agreed += sum(next(one, 0) for one in found)
+    assert agreed >= CASES, "too few cases could be checked"
 
 
-def checked(row: Row, order: int) -> int:
-    """How many cases of the row agreed."""
-    found = (agrees(row, Source(seed), order) for seed in range(12))
-    return sum(itertools.islice((agreed for agreed in found if agreed), CASES))
+def agreeing(row: Row, order: int) -> Iterator[int]:
+    """A 1 for each case of the row that could be checked; one that does not agree raises."""
+    return (1 for seed in range(12) if agrees(row, Source(seed), order))
 
 
 @pytest.mark.parametrize("order", [1, 2])
