@@ -1,5 +1,5 @@
 """The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | badcalls | scripts | modules |
-optimizers | train | derivatives | schedules | stubs`."""
+optimizers | train | files | derivatives | schedules | stubs`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ RUNS = {  # a command: the file and the function that do it
     "opinfo": ("opinfo", "opinfo"),
     "modules": ("module_samples", "modules"),
     "optimizers": ("optimizer_samples", "optimizers"),
+    "files": ("hostile_files", "files"),
     "derivatives": ("derivatives", "write"),
     "schedules": ("schedules", "write"),
     "stubs": ("stubs", "write"),
@@ -94,6 +95,10 @@ def _run(parser: Any, arguments: list[str] | None) -> int:
     typed.add_argument("--length", type=positive, default=12, metavar="N", help="statements in each, at most (12)")
     typed.add_argument("--seed", type=int, default=0, metavar="N", help="the first script's seed (0)")
     typed.add_argument("--most", type=positive, default=1, metavar="N", help="stop after so many kinds of differences (1)")
+
+    hostile = commands.add_parser("files", help="damaged and malicious files: load refuses them in words and runs nothing")
+    hostile.add_argument("--count", type=positive, default=10000, metavar="N", help="how many files (10000)")
+    hostile.add_argument("--seed", type=int, default=0, metavar="N", help="the first file's (0)")
 
     commands.add_parser("derivatives", help="write docs/derivatives.md from the registry")
     commands.add_parser("schedules", help="write docs/schedules.md and its picture, how each learning-rate schedule moves")

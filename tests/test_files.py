@@ -60,6 +60,76 @@ def test_a_killed_save_leaves_a_whole_file_and_the_next_one_clears_up(tmp_path: 
     assert int(done.stdout) > 0, "no kill came while a file was being written"
 
 
+# Forks a process that saves, and is killed when so many bytes have been written: each time another number of them.
+KILLED_AT = """
+import os, random, signal, sys
+import minitorch
+from minitorch.utils import files
+os.chdir(sys.argv[1])
+chance, temporary, left_over = random.Random(int(sys.argv[3])), files._temporary, 0
+
+class Dies:
+    def __init__(self, file, left):
+        self.file, self.left = file, left
+
+    def write(self, data):
+        data = memoryview(data).cast("B")
+        self.file.write(data[: self.left])
+        self.left -= len(data)
+        if self.left < 0:
+            self.flush()
+        return len(data)
+
+    def flush(self):
+        self.file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+
+def content(k):
+    return {"a": minitorch.full((3000,), k), "b": [k] * 100, "c": minitorch.nn.Linear(9, 9).state_dict()}
+
+def save(k):
+    if name == "c.safetensors":
+        minitorch.serialization.safetensors.save_file({"a": content(k)["a"]}, name)
+    else:
+        minitorch.save(content(k), name, _use_new_zipfile_serialization=name == "c.pt")
+
+for turn in range(int(sys.argv[2])):
+    name = ["c.pt", "old.pt", "c.safetensors"][turn % 3]
+    save(0)
+    size = os.path.getsize(name)
+    before = open(name, "rb").read()
+    left = size if turn < 3 else chance.randrange(size)  # all of it: it is killed before the file takes the other's place
+    child = os.fork()
+    if child == 0:
+        files._temporary = lambda *a: (lambda file, path: (Dies(file, left), path))(*temporary(*a))
+        save(turn + 1)
+        os._exit(7)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert open(name, "rb").read() == before, "not the old file"
+    left_over += len(os.listdir()) - 1
+    save(turn)
+    assert os.listdir() == [name] and minitorch.load(name)["a"][0] == turn, os.listdir()
+    os.remove(name)
+assert left_over == turn + 1
+"""
+
+
+def test_a_save_that_is_killed_at_any_byte_leaves_the_old_file(tmp_path: Path) -> None:
+    """By hand: `KILLS=300 pytest tests/test_files.py -k killed`."""
+    command = [sys.executable, "-c", KILLED_AT, str(tmp_path), os.environ.get("KILLS", "30"), "1"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_file_that_is_being_written_is_not_cleared_away(tmp_path: Path) -> None:
     path = tmp_path / "c.pt"
     with files.replacing(path) as slow:
