@@ -180,6 +180,21 @@ def test_a_structure_comes_out_as_in_torch(way: str, steps: list, boxes: list) -
     assert outcome(minitorch) == outcome(torch)
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")
+@pytest.mark.parametrize("zipped", [True, False])
+@given(steps=tensor_steps, boxes=containers)
+def test_a_structure_crosses_to_the_other_library(zipped: bool, steps: list, boxes: list) -> None:
+    """Saved by one and loaded by the other, it is what torch alone makes of it."""
+
+    def crossed(writer: Any, reader: Any) -> Any:
+        file = io.BytesIO()
+        writer.save(built(writer, steps, boxes, modules=False), file, _use_new_zipfile_serialization=zipped)
+        file.seek(0)
+        return seen(reader, reader.load(file))
+
+    assert crossed(minitorch, torch) == crossed(torch, minitorch) == crossed(torch, torch)
+
+
 # ---- one by one ----
 
 scenarios = Scenarios()

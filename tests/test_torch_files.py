@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import random
+import struct
 import tracemalloc
 import zipfile
 from collections import Counter, OrderedDict
@@ -142,6 +143,68 @@ def test_optimizers_go_on_in_the_other_library() -> None:
     for each in ((model, optimizer), (model, optimizer), (again, optimizer_again)):
         one_step(torch, *each)
     torch.testing.assert_close(again.weight, model.weight)
+
+
+@pytest.mark.parametrize("writer, reader", [(torch, minitorch), (minitorch, torch), (minitorch, minitorch)])
+def test_old_files_one_after_another(writer: Any, reader: Any) -> None:
+    file = io.BytesIO()
+    for k in range(3):
+        writer.save([k, writer.full((2,), k)], file, _use_new_zipfile_serialization=False)
+    file.seek(0)
+    assert [reader.load(file)[1].tolist() for _ in range(3)] == [[0, 0], [1, 1], [2, 2]]
+
+
+@pytest.mark.parametrize("writer, reader", [(torch, minitorch), (minitorch, torch), (minitorch, minitorch)])
+def test_a_lazy_layers_state_has_no_shape_yet(writer: Any, reader: Any) -> None:
+    file = io.BytesIO()
+    writer.save(writer.nn.LazyLinear(3).state_dict(), file)
+    file.seek(0)
+    state = reader.load(file, weights_only=False)
+    assert [type(each).__name__ for each in state.values()] == ["UninitializedParameter"] * 2
+    layer = reader.nn.LazyLinear(3)
+    layer.load_state_dict(state)
+    assert layer(reader.ones(1, 2)).shape == (1, 3)
+
+
+def test_large_parts_lie_as_small_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is longer than 2 GiB has other headers; here what is longer than 100 bytes has."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 100)
+    obj = [minitorch.arange(100.0), minitorch.arange(3), minitorch.arange(200)]
+    file = io.BytesIO()
+    minitorch.save(obj, file)
+    for lib in (torch, minitorch):
+        file.seek(0)
+        assert [each.tolist() for each in lib.load(file)] == [each.tolist() for each in obj]
+    for info in zipfile.ZipFile(file).infolist():
+        name, more = struct.unpack_from("<HH", file.getvalue(), info.header_offset + 26)
+        assert (info.header_offset + 30 + name + more) % 64 == 0
+
+
+@pytest.mark.parametrize(
+    "make, says",
+    [
+        (lambda: b"", "it is empty"),
+        (lambda: b"text", r"it is no file of minitorch\.save or torch\.save"),
+        (lambda: torch_saved(1).getvalue()[:-30], r"it begins like a file of torch\.save \(a zip archive\), but is damaged"),
+        (
+            lambda: torch_saved(1).getvalue().replace(b"K\x01.", b"K\x02."),
+            r"it is a damaged file of torch\.save: the checksum of a part is wrong",
+        ),
+        (lambda: torch_saved(1, _use_new_zipfile_serialization=False).getvalue()[:-9], "of before its zip format"),
+        (lambda: zipped("archive/constants.pkl", b"1"), "it is a TorchScript archive"),
+        (lambda: zipped("x", b"1"), r"it is a zip archive, but not of torch\.save"),
+    ],
+)
+def test_what_kind_of_file_is_refused(make: Any, says: str) -> None:
+    with pytest.raises(RuntimeError, match=f"^load: 'the given file' was not loaded: .*{says}"):
+        minitorch.load(io.BytesIO(make()))
+
+
+def zipped(name: str, content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, content)
+    return file.getvalue()
 
 
 def one_step(lib: Any, model: Any, optimizer: Any) -> None:

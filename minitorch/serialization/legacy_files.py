@@ -21,11 +21,12 @@ LEGACY = 1001  # the version
 
 
 class LegacyReader(TorchObjects):
-    """Builds the object that such a file holds; `blocks` are the memory."""
+    """Builds the object that such a file holds; `blocks` are the memory. More may follow in the file: it is left where this ends."""
 
-    def __init__(self, data: bytes, options: Options) -> None:
+    def __init__(self, file: Any, options: Options) -> None:
         super().__init__(options)
-        self._data = data
+        self._file, self._start = file, file.tell()
+        self._data = data = file.read()
         self._room = len(data)  # how many bytes of memory the file can still have
 
     def read(self) -> Any:
@@ -36,7 +37,8 @@ class LegacyReader(TorchObjects):
             raise ValueError(f"its version is {version!r}, not {LEGACY}")
         unpickler.run()  # the system: how many bytes its integers had
         obj = unpickler.run()
-        self._fill(unpickler.run(), unpickler.place)
+        end = self._fill(unpickler.run(), unpickler.place)
+        self._file.seek(self._start + end)
         return obj
 
     def stored(self, reference: tuple) -> Any:
@@ -57,8 +59,8 @@ class LegacyReader(TorchObjects):
         self._room -= size
         return np.zeros(memory.count, memory.dtype.numpy)
 
-    def _fill(self, names: list, at: int) -> None:
-        """Read the memory of those names, which begins there."""
+    def _fill(self, names: list, at: int) -> int:
+        """Read the memory of those names, which begins there; where it ends."""
         arrays = self.blocks.arrays
         if not isinstance(names, list) or any(not isinstance(name, str) for name in names) or not set(arrays) <= set(names):
             raise ValueError("memory is missing")
@@ -71,3 +73,4 @@ class LegacyReader(TorchObjects):
             content = np.frombuffer(self._data, np.uint8, arrays[name].nbytes, at + 8).view(arrays[name].dtype)
             arrays[name][:] = content if sys.byteorder == "little" else content.byteswap()
             at += 8 + arrays[name].nbytes
+        return at

@@ -59,7 +59,7 @@ class Source:
             raise _NoMap
         if beginning == BEGINNING:
             self.kind = _LEGACY
-            return LegacyReader(self.read(), options)
+            return LegacyReader(self, options)
         self.kind = _NEITHER if beginning else _EMPTY
         raise ValueError
 
@@ -78,6 +78,9 @@ class Source:
                 raise _NoMap
             return NpzReader(archive)
         folders = [name.removesuffix("/data.pkl") for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
+        if any(name.endswith("/constants.pkl") for name in names):
+            self.kind = "it is a TorchScript archive, a program and no checkpoint; torch.jit.load reads it"
+            raise ValueError
         if len(folders) != 1:
             self.kind = "it is a zip archive, but not of torch.save: it has no data.pkl"
             raise ValueError
@@ -118,7 +121,9 @@ def refusal(source: Source, error: Exception) -> Exception:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, zipfile.BadZipFile) or not str(error):
+    if isinstance(error, zipfile.BadZipFile):
+        return "the checksum of a part is wrong" if "CRC" in str(error) else ""
+    if not str(error):
         return ""
     if isinstance(error, KeyError):
         return "a part is missing"

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.device import device
-from ..nn.parameter import Buffer, Parameter
+from ..nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from ..tensor import Size, Tensor
 from ..tensor.copying import is_our_own, made_again
 from .blocks import Blocks, dtype_named, placed
@@ -66,6 +66,8 @@ class TorchObjects:
             "torch._utils._rebuild_tensor_v2": self._tensor,
             "torch._utils._rebuild_tensor_v3": self._tensor_of_dtype,
             "torch._utils._rebuild_parameter": self._parameter,
+            "torch.nn.parameter.UninitializedParameter": lambda requires_grad: UninitializedParameter(_flag(requires_grad)),
+            "torch.nn.parameter.UninitializedBuffer": lambda requires_grad: UninitializedBuffer(_flag(requires_grad)),
             "torch._utils._rebuild_parameter_with_state": self._parameter,
             "torch._tensor._rebuild_from_type_v2": self._with_attributes,
             **{f"torch.{name}": _no_call for name in (*STORAGES, "Tensor")},

@@ -19,7 +19,7 @@ from ..arrays import dtypes
 from ..arrays.device import device, to_numpy
 from ..arrays.memory import address, element_strides, storage, storage_offset, whole
 from ..autograd.hooks import warn_if_has_hooks
-from ..nn.parameter import Buffer, Parameter
+from ..nn.parameter import Buffer, Parameter, is_lazy
 from ..tensor import Size, Tensor
 from ..tensor.copying import attributes
 from .classes import described
@@ -70,6 +70,8 @@ class TorchWriter:
 
     def described(self, obj: Any) -> Any:
         """What stands in the pickle for what is neither number, text nor container."""
+        if is_lazy(obj):
+            return Call(f"torch.nn.parameter.{type(obj).__name__}", (obj.requires_grad,))
         if isinstance(obj, Parameter):
             return self._parameter(obj)
         if type(obj) in (Tensor, Buffer):
@@ -83,10 +85,12 @@ class TorchWriter:
             return Call("torch.Size", (tuple(obj),))
         if (description := described(obj)) is not None:
             return description
+        kind = f"{type(obj).__module__}.{type(obj).__qualname__}"
+        if hasattr(obj, "__qualname__"):
+            kind += f", {obj.__module__}.{obj.__qualname__}"
         raise TypeError(
-            f"save: cannot save a {type(obj).__module__}.{type(obj).__qualname__}; for an optimizer save its state_dict(), otherwise "
-            "make it a tensor, number, string, None, or a list, tuple or dict of these, or name its class by "
-            "minitorch.serialization.add_safe_globals"
+            f"save: cannot save a {kind}; for an optimizer save its state_dict(), otherwise make it a tensor, number, string, None, or a "
+            "list, tuple or dict of these, or name its class by minitorch.serialization.add_safe_globals"
         )
 
     # ---- tensors ----
