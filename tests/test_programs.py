@@ -2,27 +2,79 @@
 
 from __future__ import annotations
 
+import re
+from functools import partial
+
 import pytest
 import torch
 
 import minitorch
 from reference import programs
+from reference.programs import running
 
-each_program = pytest.mark.parametrize("program", programs.PROGRAMS, ids=lambda program: program.__name__)
+SOME = 14  # losses of a stranger's program, where not all are asked for
+each_dtype = pytest.mark.parametrize("dtype", running.DTYPES)
 
 
-@each_program
-@pytest.mark.parametrize("dtype", programs.TOLERANCE)
-def test_loss_curves_agree(program: programs.Program, dtype: str) -> None:
-    ours, theirs = (programs.run(program, lib, dtype) for lib in (minitorch, torch))
-    assert len(ours) == len(theirs) == programs.STEPS
-    off = [abs(a - b) / b for a, b in zip(ours, theirs)]
-    assert max(off) <= programs.TOLERANCE[dtype], f"step {off.index(max(off))} differs by {max(off):.1e} of the loss"
+def of(chosen: list[programs.Program]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("program", chosen, ids=lambda program: program.name)
+
+
+def assert_losses_agree(program: programs.Program, dtype: str, steps: int) -> None:
+    ours, theirs = (programs.run(program, lib, dtype, steps=steps) for lib in (minitorch, torch))
+    assert len(ours) == len(theirs) == steps
+    off = [abs(a - b) / abs(b) for a, b in zip(ours, theirs)]
+    assert max(off) <= program.tolerance[dtype], f"loss {off.index(max(off))} differs by {max(off):.1e} of itself"
     assert minitorch.get_rng_state().tolist() == torch.get_rng_state().tolist()
 
 
-@each_program
+@of(running.LEARNERS)
+@each_dtype
+def test_loss_curves_agree(program: programs.Program, dtype: str) -> None:
+    assert_losses_agree(program, dtype, program.steps)
+
+
+@of(running.LEARNERS)
 def test_the_program_learns_and_another_seed_shows(program: programs.Program) -> None:
     first, second = (programs.run(program, minitorch, "float64", seed) for seed in (0, 1))
     assert sum(first[-20:]) < 0.5 * sum(first[:20])
-    assert all(abs(a - b) / b > programs.TOLERANCE["float32"] for a, b in zip(first[:20], second[:20]))
+    assert all(abs(a - b) / b > program.tolerance["float32"] for a, b in zip(first[:20], second[:20]))
+
+
+# ---- strangers' programs ----
+
+
+@of(running.STRANGE)
+@each_dtype
+def test_strangers_programs_have_torchs_losses(program: programs.Program, dtype: str) -> None:
+    assert_losses_agree(program, dtype, SOME)
+
+
+@pytest.mark.slow
+@of(running.STRANGE)
+@each_dtype
+def test_strangers_programs_have_torchs_losses_to_the_end(program: programs.Program, dtype: str) -> None:
+    assert_losses_agree(program, dtype, program.steps)
+
+
+@pytest.mark.parametrize("kind", ["GRU", "RNN_TANH", "RNN_RELU", "LSTM --tied"])
+def test_every_kind_of_recurrent_net(kind: str) -> None:
+    losses = partial(running.stranger, "char_rnn", arguments=("--model", *kind.split()))
+    assert_losses_agree(programs.Program(kind, losses, SOME, running.ROUNDING), "float64", SOME)
+
+
+@of(running.STRANGE)
+def test_only_the_imports_are_exchanged(program: programs.Program) -> None:
+    text = (running.STRANGERS / f"{program.name}.py").read_text(encoding="utf-8")
+    ours = running.exchanged(text, "minitorch")
+    changed = [(a, b) for a, b in zip(text.splitlines(), ours.splitlines(), strict=True) if a != b]
+    assert all(re.match(r"(import|from) torch\b", a) and re.match(r"(import|from) minitorch\b", b) for a, b in changed)
+    assert not re.search(r"^(import|from) torch\b", ours, re.M)
+    assert len(changed) == len(re.findall(r"^(?:import|from) torch\b", text, re.M)) > 2
+
+
+def test_a_fault_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(minitorch.optim.lr_scheduler.StepLR, "get_lr", lambda self: [1e-3])
+    program = next(each for each in running.STRANGE if each.name == "char_rnn")
+    with pytest.raises(AssertionError, match="loss 2 differs"):
+        assert_losses_agree(program, "float64", 8)

@@ -1,41 +1,14 @@
-"""Whole training programs, each written once: `lib` is minitorch or torch, and the text is the same for both.
+"""Small training programs, each written once: `lib` is minitorch or torch, and the text is the same for both.
 
-Every kind of random draw a learner meets is in one of them: initial weights, splits, shuffles, weighted sampling, dropout,
-noise. With the same seed the two loss curves must be the same up to the rounding of the ordinary arithmetic.
-Run `python -m reference train` to see how far they are apart.
+Every kind of random draw a learner meets is in one of them: initial weights, splits, shuffles, weighted sampling, dropout, noise.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import torch
-
-import minitorch
 from minitorch.datasets import load_digits
-
-STEPS = 300
-TOLERANCE = {"float32": 1e-4, "float64": 1e-9}  # of the loss; rounding differs, and training makes it grow
-
-Program = Callable[[Any], Iterator[float]]
-
-
-def difference(program: Program, dtype: str, seed: int = 0) -> float:
-    """max_t |ours_t − torch's_t| / torch's_t over the losses of all steps."""
-    ours, theirs = run(program, minitorch, dtype, seed), run(program, torch, dtype, seed)
-    return max(abs(a - b) / b for a, b in zip(ours, theirs))
-
-
-def run(program: Program, lib: Any, dtype: str, seed: int = 0) -> list[float]:
-    """The loss of each step of `program`, run from `seed` with `dtype` as the default dtype."""
-    before = lib.get_default_dtype()
-    lib.set_default_dtype(getattr(lib, dtype))
-    try:
-        lib.manual_seed(seed)
-        return [loss for loss, _ in zip(program(lib), range(STEPS))]
-    finally:
-        lib.set_default_dtype(before)
 
 
 def classifier(lib: Any) -> Iterator[float]:
@@ -128,16 +101,3 @@ def digits(lib: Any) -> tuple[Any, Any]:
 
 
 PROGRAMS = [classifier, autoencoder, weighted_softmax_regression]
-
-
-def report(seeds: int) -> int:
-    """Print how far the loss curves are apart at worst; 1 if that is too far."""
-    failed = False
-    for program in PROGRAMS:
-        for dtype, tolerance in TOLERANCE.items():
-            worst = max(difference(program, dtype, seed) for seed in range(seeds))
-            failed |= not worst <= tolerance
-            print(
-                f"{program.__name__:28} {dtype}  {worst:.1e}  {'' if worst <= tolerance else f'above {tolerance}'}".rstrip()
-            )
-    return int(failed)
