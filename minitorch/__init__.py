@@ -15,6 +15,7 @@ from . import (
     cpu,
     cuda,
     datasets,
+    linalg,
     mps,
     nn,
     ops,
@@ -88,6 +89,7 @@ from .nn.functional import celu_, rrelu_, selu_, threshold_
 from .op import registry as _registry
 from .ops.about import detach, get_device, is_distributed, is_nonzero, is_same_size, is_signed, is_tensor, result_type
 from .ops.by_number import BY_NUMBER as _by_number
+from .ops.removed import eig, lstsq, matrix_rank, solve, symeig
 from .random import (
     Generator,
     default_generator,
@@ -157,7 +159,7 @@ from .version import __version__
 newaxis = None
 
 for _module in (
-    _sys.modules[__name__], accelerator, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, mps, nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, random,
+    _sys.modules[__name__], accelerator, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, linalg, mps, nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, random,
     utils, utils.data, xpu,
 ):  # fmt: skip
     _names.answer_for_what_is_missing(_module)

@@ -28,43 +28,46 @@ __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift",
     "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "block_diag", "bmm", "broadcast_shapes",
     "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cat", "cdist", "ceil", "ceil_", "celu",
-    "channel_shuffle", "chunk", "clamp", "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_",
-    "clone", "column_stack", "combinations", "concat", "concatenate", "constant_pad_nd", "contiguous", "conv1d", "conv2d",
-    "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "corrcoef",
-    "cos", "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov", "cross",
-    "cross_entropy", "ctc_loss", "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "deg2rad_",
-    "detach_", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide",
-    "dot", "dropout", "dsplit", "dstack", "einsum", "elu", "embedding", "embedding_bag", "eq", "equal", "erf", "erf_",
-    "erfc", "erfc_", "erfinv", "exp", "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout",
-    "feature_dropout", "fill_", "fix", "fix_", "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_",
-    "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_", "frexp", "gather", "gaussian_nll_loss", "gcd", "gcd_", "ge",
-    "gelu", "ger", "glu", "greater", "greater_equal", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm",
-    "gru", "gru_cell", "gt", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss",
-    "histc", "histogram", "hsplit", "hstack", "huber_loss", "hypot", "i0", "i0_", "index_add", "index_copy", "index_fill",
-    "index_put", "index_put_", "index_reduce", "index_select", "inner", "instance_norm", "is_complex", "is_floating_point",
+    "chain_matmul", "channel_shuffle", "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp", "clamp_",
+    "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack", "combinations", "concat",
+    "concatenate", "constant_pad_nd", "contiguous", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
+    "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "corrcoef", "cos", "cos_", "cosh", "cosh_",
+    "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov", "cross", "cross_entropy", "ctc_loss", "cummax",
+    "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "deg2rad_", "det", "detach_", "diag", "diag_embed",
+    "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "dropout", "dsplit",
+    "dstack", "einsum", "elu", "embedding", "embedding_bag", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp",
+    "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_",
+    "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac",
+    "frac_", "frexp", "frobenius_norm", "gather", "gaussian_nll_loss", "gcd", "gcd_", "ge", "gelu", "geqrf", "ger", "glu",
+    "greater", "greater_equal", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt",
+    "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "histc", "histogram",
+    "hsplit", "hstack", "huber_loss", "hypot", "i0", "i0_", "index_add", "index_copy", "index_fill", "index_put",
+    "index_put_", "index_reduce", "index_select", "inner", "instance_norm", "inverse", "is_complex", "is_floating_point",
     "is_inference", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "kl_div", "kron", "kthvalue",
     "l1_loss", "layer_norm", "lcm", "lcm_", "ldexp", "ldexp_", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma",
     "linear", "linear_cross_entropy", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax",
-    "logaddexp", "logaddexp2", "logcumsumexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logit_",
-    "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt", "margin_ranking_loss", "masked_fill", "masked_scatter",
-    "masked_select", "matmul", "max", "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean",
-    "median", "meshgrid", "min", "minimum", "mish", "mm", "mode", "moveaxis", "movedim", "mse_loss", "msort", "mul",
-    "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num",
-    "nan_to_num_", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "native_channel_shuffle", "ne",
-    "neg", "neg_", "negative", "negative_", "nextafter", "nll_loss", "nonzero", "nonzero_static", "norm", "norm_except_dim",
-    "normalize", "not_equal", "numel", "one_hot", "outer", "pairwise_distance", "pdist", "permute", "pixel_shuffle",
-    "pixel_unshuffle", "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "quantile", "rad2deg",
-    "rad2deg_", "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "renorm", "repeat",
+    "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit",
+    "logit_", "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt", "lu", "lu_solve", "lu_unpack", "margin_ranking_loss",
+    "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "max_pool1d",
+    "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish",
+    "mm", "mode", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multi_margin_loss", "multilabel_margin_loss",
+    "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num", "nan_to_num_", "nanmean", "nanmedian", "nanquantile",
+    "nansum", "narrow", "narrow_copy", "native_channel_shuffle", "ne", "neg", "neg_", "negative", "negative_", "nextafter",
+    "nll_loss", "nonzero", "nonzero_static", "norm", "norm_except_dim", "normalize", "not_equal", "nuclear_norm", "numel",
+    "one_hot", "orgqr", "ormqr", "outer", "pairwise_distance", "pdist", "permute", "pinverse", "pixel_shuffle",
+    "pixel_unshuffle", "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "qr", "quantile",
+    "rad2deg", "rad2deg_", "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "renorm", "repeat",
     "repeat_interleave", "reshape", "resize_as_", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell",
     "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "scaled_dot_product_attention", "scatter",
     "scatter_add", "scatter_reduce", "searchsorted", "select", "select_scatter", "selu", "sgn", "sigmoid", "sigmoid_",
-    "sign", "signbit", "silu", "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_", "slice_scatter", "smooth_l1_loss",
+    "sign", "signbit", "silu", "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_", "slice_scatter", "slogdet", "smooth_l1_loss",
     "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_",
-    "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "swapaxes", "swapdims", "t",
+    "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "svd", "swapaxes", "swapdims", "t",
     "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile",
-    "topk", "trace", "transpose", "trapezoid", "trapz", "tril", "triplet_margin_loss", "triplet_margin_with_distance_loss",
-    "triu", "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unflatten", "unique", "unique_consecutive",
-    "unsqueeze", "vander", "var", "var_mean", "vdot", "view", "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_"
+    "topk", "trace", "transpose", "trapezoid", "trapz", "triangular_solve", "tril", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unflatten",
+    "unique", "unique_consecutive", "unsqueeze", "vander", "var", "var_mean", "vdot", "view", "vsplit", "vstack", "where",
+    "xlogy", "xlogy_", "zero_"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -296,8 +299,20 @@ def ceil_(input: Tensor) -> Tensor:
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x for x > 0, α (e^(x/α) − 1) otherwise"""
 
+def chain_matmul(*matrices: Tensor) -> Tensor:
+    """`linalg.multi_dot` of matrices, in its old form."""
+
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
     """out[:, k groups + i] = x[:, i C / groups + k]: the channels of x (N, C, …) dealt from groups in turn (Zhang et al., 2018)"""
+
+def cholesky(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """The old form of `linalg.cholesky`."""
+
+def cholesky_inverse(input: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """A⁻¹, where A = L Lᵀ (`upper`: Lᵀ L) and L is given"""
+
+def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """X with A X = B, where A = L Lᵀ (`upper`: Lᵀ L) and L is `input2`"""
 
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal size along `dim`; the last may be smaller."""
@@ -429,6 +444,9 @@ def deg2rad(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def deg2rad_(input: Tensor) -> Tensor:
     """x · π / 180"""
+
+def det(input: Tensor) -> Tensor:
+    """`linalg.det`: the determinant of matrices (*, N, N)"""
 
 def detach_(input: Tensor) -> Tensor:
     """Cut this tensor itself out of the graph. (Where there is none, in inference mode, it stays as it is.)"""
@@ -584,6 +602,9 @@ class _frexp(NamedTuple):
 def frexp(input: Tensor, *, out: tuple[Tensor, Tensor] | None = None) -> _frexp:
     """(m, e) with x = m · 2ᵉ and ½ ≤ |m| < 1; e is an int32."""
 
+def frobenius_norm(input: Tensor, dim: Dims, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """`linalg.vector_norm`, in its old form: √Σ x² over `dim`"""
+
 def gather(input: Tensor, dim: int, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """out[i][j] = x[index[i][j]][j] for dim = 0, and so on: one element of x per element of index."""
 
@@ -601,6 +622,13 @@ def ge(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> T
 
 def gelu(input: Tensor, *, approximate: str = 'none') -> Tensor:
     """x · Φ(x), Φ the normal distribution function; \"tanh\" approximates it (Hendrycks and Gimpel, 2016)."""
+
+class _geqrf(NamedTuple):
+    a: Tensor
+    tau: Tensor
+
+def geqrf(input: Tensor, *, out: tuple[Tensor, Tensor] | None = None) -> _geqrf:
+    """(R above the diagonal and the reflections below it, τ): what `linalg.householder_product` makes Q of, as LAPACK leaves it"""
 
 def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """`outer` by its BLAS name."""
@@ -697,6 +725,9 @@ def inner(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def instance_norm(input: Tensor, weight: Tensor | None, bias: Tensor | None, running_mean: Tensor | None, running_var: Tensor | None, use_input_stats: bool, momentum: float, eps: float, cudnn_enabled: bool = True) -> Tensor:
     """Each channel of each sample standardized on its own; running statistics are the samples' averages."""
+
+def inverse(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """`linalg.inv`: A⁻¹"""
 
 def is_complex(input: Tensor) -> bool:
     """Whether the dtype is complex: no dtype here is."""
@@ -813,6 +844,9 @@ def logaddexp2(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Te
 def logcumsumexp(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
     """out_i = ln(e^x_0 + … + e^x_i) along `dim`; carried on in float64, as by torch."""
 
+def logdet(input: Tensor) -> Tensor:
+    """ln det A; nan where det A < 0"""
+
 def logical_and(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """a and b"""
 
@@ -846,6 +880,15 @@ def lstm_cell(input: Tensor, hx: Sequence[Tensor], w_ih: Tensor, w_hh: Tensor, b
 def lt(input: Tensor, other: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
     """a < b"""
 
+def lu(A: Tensor, pivot: bool = True, get_infos: bool = False, out: Any = None) -> Any:
+    """(L and U in one, the rows exchanged, counted from 1): the old form of `linalg.lu_factor_ex`; get_infos: with info"""
+
+def lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """The old form of `linalg.lu_solve`."""
+
+def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpack_pivots: bool = True, *, out: Any | None = None) -> Any:
+    """(P, L, U) of what `linalg.lu_factor` has found; what is not asked for is empty."""
+
 def margin_ranking_loss(input1: Tensor, input2: Tensor, target: Tensor, margin: float = 0, reduction: int = 0) -> Tensor:
     """max(0, −y (x₁ − x₂) + margin): x₁ should be larger where y is 1, x₂ where it is −1. The reduction is a number: 0 none, 1 the mean, 2 the sum."""
 
@@ -860,6 +903,12 @@ def masked_select(input: Tensor, mask: Tensor, *, out: Tensor | None = None) -> 
 
 def matmul(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
     """a @ b: dot for vectors, mm for matrices, batched and broadcast for more dimensions."""
+
+def matrix_exp(input: Tensor) -> Tensor:
+    """e^A = Σ_k Aᵏ / k!, as (e^(A / 2ˢ))^(2ˢ), s so large that few terms of the series are enough"""
+
+def matrix_power(input: Tensor, n: int, *, out: Tensor | None = None) -> Tensor:
+    """`linalg.matrix_power`: Aⁿ"""
 
 def max(input: Tensor, dim: int | Tensor | None = None, keepdim: bool = False, *, other: Tensor | None = None, out: Any | None = None) -> Any:
     """The largest: `max(x)` of all, `max(x, dim)` as (values, indices), `max(x, other)` elementwise."""
@@ -983,7 +1032,7 @@ def nonzero_static(input: Tensor, *, size: int, fill_value: int = -1, out: Tenso
     """The indices of the first `size` elements that are not 0, (size, ndim); rows of fill_value if there are fewer."""
 
 def norm(input: Tensor, p: float | str | None = 'fro', dim: Dims | None = None, keepdim: bool = False, dtype: dtypes.dtype | None = None, *, out: Tensor | None = None) -> Tensor:
-    """(Σ |x|ᵖ)^(1/p) over `dim`; p may be 0 (how many are not 0), ∞ (the largest |x|), −∞ and \"fro\", which is 2."""
+    """(Σ |x|ᵖ)^(1/p) over `dim`; p may be 0 (how many are not 0), ∞ (the largest |x|), −∞, \"fro\", which is 2, and \"nuc\": Σ s of"""
 
 def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
     """The norms ‖v‖ over all dimensions but `dim`, which are kept with size 1; one norm of all if `dim` is −1"""
@@ -991,11 +1040,20 @@ def norm_except_dim(v: Tensor, pow: int = 2, dim: int = 0) -> Tensor:
 def normalize(input: Tensor, p: float | str | None = 2.0, dim: Dims | None = 1, eps: float = 1e-12, *, out: Tensor | None = None) -> Tensor:
     """x / max(‖x‖_p, ε) along `dim`."""
 
+def nuclear_norm(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """`linalg.matrix_norm` of the order \"nuc\", in its old form."""
+
 def numel(input: Tensor) -> int:
     """The number of elements."""
 
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """1 at the class number, 0 elsewhere, in a new last dimension; by default as many classes as the largest needs."""
+
+def orgqr(input: Tensor, input2: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """`linalg.householder_product` by its LAPACK name."""
+
+def ormqr(input: Tensor, input2: Tensor, input3: Tensor, left: bool = True, transpose: bool = False, *, out: Tensor | None = None) -> Tensor:
+    """Q C, Qᵀ C with `transpose`; C Q, C Qᵀ without `left`: Q is what `geqrf` has found, `input` and τ = `input2`; C = `input3`"""
 
 def outer(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
     """C_ij = a_i b_j of two vectors."""
@@ -1008,6 +1066,9 @@ def pdist(input: Tensor, p: float = 2.0, *, out: Tensor | None = None) -> Tensor
 
 def permute(input: Tensor, dims: Sizes) -> Tensor:
     """x with its dimensions in the order `dims`."""
+
+def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
+    """`linalg.pinv` with another tolerance."""
 
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     """out[c, h r + i, w r + j] = x[c r² + i r + j, h, w]: (…, C r², H, W) → (…, C, H r, W r), r = upscale_factor (Shi et al., 2016)"""
@@ -1035,6 +1096,9 @@ def prod(input: Tensor, dim: int | None = None, keepdim: bool = False, *, dtype:
 
 def put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool = False) -> Tensor:
     """x with the elements of `source` at the indices into the flattened x, or, to accumulate, added there."""
+
+def qr(input: Tensor, some: bool = True, *, out: Any | None = None) -> Any:
+    """The old form of `linalg.qr`: reduced, or complete without `some`."""
 
 def quantile(input: Tensor, q: Tensor | float, dim: int | None = None, keepdim: bool = False, *, interpolation: str = 'linear', out: Tensor | None = None) -> Tensor:
     """The number below which the part q of x lies, along `dim` or of all: q = 0.5 is the median. Several q: one row each."""
@@ -1180,6 +1244,9 @@ def sinh_(input: Tensor) -> Tensor:
 def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1, *, out: Tensor | None = None) -> Tensor:
     """x with src in place of x[start:end:step] along `dim`."""
 
+def slogdet(input: Tensor, *, out: Any | None = None) -> Any:
+    """`linalg.slogdet`: (the sign of det A, ln |det A|)"""
+
 def smooth_l1_loss(input: Tensor, target: Tensor, size_average: Flag | None = None, reduce: Flag | None = None, reduction: Reduction = 'mean', beta: float = 1.0) -> Tensor:
     """d² / 2β where d = |x − y| < β, and d − β/2 beyond: quadratic near 0, linear far away."""
 
@@ -1241,6 +1308,9 @@ def sub(input: Tensor | Number, other: Tensor | Number, *, alpha: Number = 1, ou
 def sum(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, dtype: dtypes.dtype | None = None, out: Tensor | None = None) -> Tensor:
     """Σ x over `dim` (an int, several, or None for all); integers and bools sum to int64."""
 
+def svd(input: Tensor, some: bool = True, compute_uv: bool = True, *, out: Any | None = None) -> Any:
+    """A = U diag(S) Vᵀ: (U, S, V), the old form of `linalg.svd`, which gives Vᵀ; without `compute_uv` U and V are zeros."""
+
 def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
     """x with two dimensions exchanged: `transpose` by NumPy's name."""
 
@@ -1295,6 +1365,9 @@ def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
 
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
     """Σ (x_{i+1} − x_i) (y_i + y_{i+1}) / 2 along `dim`: the area below y. Without x the steps are all dx, or 1."""
+
+def triangular_solve(input: Tensor, A: Tensor, upper: bool = True, transpose: bool = False, unitriangular: bool = False, *, out: Any | None = None) -> Any:
+    """(X with A X = B, a copy of A): the old form of `linalg.solve_triangular`, which torch advises to use."""
 
 def tril(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The lower triangle of x: elements above the `diagonal`-th diagonal become 0."""

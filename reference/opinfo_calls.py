@@ -37,6 +37,7 @@ class Call(NamedTuple):
 
     args: tuple
     kwargs: dict
+    determined: Callable[[Any], Any] = lambda result: result  # of a result that is known up to a sign, what is known
 
 
 @functools.cache
@@ -74,7 +75,11 @@ def samples(entry: Any, dtype: torch.dtype, wants_grad: bool) -> list[Call]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         made = list(entry.sample_inputs("cpu", dtype, requires_grad=wants_grad))
-    return [Call((sample.input, *sample.args), sample.kwargs) for sample in made if not sample.broadcasts_input]
+    return [
+        Call((sample.input, *sample.args), sample.kwargs, sample.output_process_fn_grad)
+        for sample in made
+        if not sample.broadcasts_input
+    ]
 
 
 def mistakes(entry: Any) -> list[Call]:
@@ -113,7 +118,7 @@ def _places_of(theirs: Callable, name: str) -> Iterator[tuple[str, str]]:
         there = _look_up(torch, place)
         if getattr(there, name, None) is theirs:
             yield place, name
-        if place == "nn.functional":
+        if place in ("nn.functional", "linalg"):
             yield from ((place, known) for known, thing in vars(there).items() if thing is theirs)
 
 
@@ -161,6 +166,7 @@ class Side:
             dtype,
         )  # dtype: what floats become instead of their own
         self.leaves: list[Any] = []
+        self.determined = call.determined if library is torch else _rebound(call.determined)
         self._made: dict[int, Any] = {}  # one tensor given twice stays one
         self.args = tuple(map(self._converted, call.args))
         self.kwargs = {name: self._converted(value) for name, value in call.kwargs.items()}

@@ -9,6 +9,7 @@ Read next: `op/door.py`.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib
 import os
@@ -134,7 +135,8 @@ def _cupy() -> ModuleType:
 
 
 def _cupyx() -> Any:
-    importlib.import_module("cupyx.scipy.special")  # importing cupyx alone does not bring it
+    for name in ("special", "linalg"):  # importing cupyx alone does not bring them
+        importlib.import_module(f"cupyx.scipy.{name}")
     return importlib.import_module("cupyx")
 
 
@@ -246,6 +248,16 @@ def raise_what_was_noted() -> None:
 def special_functions(xp: ModuleType) -> ModuleType:
     """SciPy's special functions for that library, imported when first used."""
     return importlib.import_module("scipy.special") if xp is np else _cupyx().scipy.special
+
+
+def linear_algebra(xp: ModuleType) -> ModuleType:
+    """SciPy's linear algebra for that library, imported when first used."""
+    return importlib.import_module("scipy.linalg") if xp is np else _cupyx().scipy.linalg
+
+
+def telling_failures(xp: ModuleType) -> Any:
+    """A block in which xp.linalg raises where a matrix cannot be factorized. CuPy says nothing unless it is told to."""
+    return contextlib.nullcontext() if xp is np else _cupyx().errstate(linalg="raise")
 
 
 def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:

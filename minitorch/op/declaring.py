@@ -127,21 +127,24 @@ def composite(
     refusal: type[Exception] = NotImplementedError,
     same_dtype: str = "",
     check_first: bool = True,
+    public: bool = True,
 ) -> Any:
     """Register a public function that is made of other ops, and so needs no derivative of its own.
 
     out: whether it takes `out=`; its dtype as `Declaration.out_dtype`, "same" unless told. grad_fn: the name of its result's node,
     where torch has one op for it. `only`, `refusal` and `same_dtype` as for `op`. check_first: look at the types of its arguments
     before the call; where no wrong one can pass unnoticed, it is enough to look when the call has failed, which costs nothing.
+    public: whether it stands at the top level; without, it is not registered.
     """
     if function is None:
         words: dict[str, Any] = {"out": out, "grad_fn": grad_fn, "only": only, "refusal": refusal, "same_dtype": same_dtype}
-        return functools.partial(composite, **words, check_first=check_first)
+        return functools.partial(composite, **words, check_first=check_first, public=public)
     name = function.__name__.rstrip("_")
     made = checked(
         named(function, grad_fn) if grad_fn else function, name, only, tuple(same_dtype.split()), refusal, check_first
     )
-    return register(name, accepts_out(made, out if isinstance(out, str) else "same") if out else made)
+    made = accepts_out(made, out if isinstance(out, str) else "same") if out else made
+    return register(name, made) if public else made
 
 
 def tell_derivatives() -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..arrays.warning import warn_once
 from ..op import Array, composite, op
 from .dims import canonical_dim
+from .matrices import function
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -49,4 +50,10 @@ def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
         dim = next((d for d, n in enumerate(input.shape) if n == 3), None)
         if dim is None:
             raise RuntimeError(f"no dimension of size 3 in input, got shape {list(input.shape)}")
+    return cross_along(input, other, dim)
+
+
+@function(out=True)
+def linalg_cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Tensor:
+    """a × b of the vectors along `dim`, of three elements; the other dimensions broadcast."""
     return cross_along(input, other, dim)

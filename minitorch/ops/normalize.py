@@ -20,8 +20,9 @@ from ..op.signature import Dims, Number, Sizes, checked
 from .dims import as_ints, canonical_dim
 from .elementwise import clamp_min, rsqrt, where
 from .index import narrow
+from .norms import vector_norm, vector_norm_grad
 from .pad import constant_pad_nd
-from .reduce import count, sum_, total, vector_norm, vector_norm_grad
+from .reduce import count, sum_, total
 from .reduce import mean as average
 from .shape import reshape
 

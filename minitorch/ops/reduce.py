@@ -1,7 +1,7 @@
-"""Reductions: `sum`, `mean`, `prod`, `var`, `std`, `logsumexp`, `norm`, and their kin.
+"""Reductions: `sum`, `mean`, `prod`, `var`, `std`, `logsumexp`, and their kin.
 
 The derivative of a reduction spreads the gradient back over what was reduced: `spread` puts the lost dimensions back, and
-broadcasting does the rest. Read next: `extremes.py` for `max` and ties, `scan.py` for `cumsum`.
+broadcasting does the rest. Read next: `extremes.py` for `max` and ties, `scan.py` for `cumsum`, `norms.py`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from ..op import Array, composite, op
 from ..op.signature import Dims, FlagByPosition, Number
 from .compare import isnan
 from .dims import canonical_dim, canonical_dims
-from .elementwise import abs_ as absolute
-from .elementwise import exp, pow_, sign, true_div, where
+from .elementwise import exp, where
 from .masked import masked_fill
 from .rearrange import cat, flip, split
 from .shape import expand, ones, reshape, zeros
@@ -403,83 +402,3 @@ def logsumexp(xp: Any, x: Array, dim: Dims, keepdim: bool = False) -> Array:
 def logsumexp_grad(g: Tensor, x: Tensor, out: Tensor, dim: Any, keepdim: bool) -> Tensor:
     """∂L/∂x_i = g · e^(x_i − out), the softmax"""
     return spread(g, x.shape, dim, keepdim) * exp(x - spread(out, x.shape, dim, keepdim))
-
-
-# ---- norms ----
-
-
-@composite(out=True)
-def norm(
-    input: Tensor,
-    p: float | str | None = "fro",
-    dim: Dims | None = None,
-    keepdim: bool = False,
-    dtype: dtypes.dtype | None = None,
-) -> Tensor:
-    """(Σ |x|ᵖ)^(1/p) over `dim`; p may be 0 (how many are not 0), ∞ (the largest |x|), −∞ and "fro", which is 2.
-
-    >>> minitorch.tensor([3.0, 4.0]).norm()
-    tensor(5.)
-    """
-    if p == "nuc" or not isinstance(p, (int, float, str, type(None))) or (isinstance(p, str) and p != "fro"):
-        raise RuntimeError(f'norm(): p must be a number, ±inf or "fro", got {p!r}')
-    if p == "fro" and isinstance(dim, (tuple, list)) and len(dim) > 2:
-        raise RuntimeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {' '.join(map(str, dim))}; use p=2 instead")
-    x = input if dtype is None else input.to(dtype)
-    if not x.is_floating_point():
-        kind = dtypes.SCALAR_NAMES[x.dtype.name]
-        raise RuntimeError(
-            f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {kind}; convert it, e.g. "
-            "x.float()"
-        )
-    return vector_norm(x, 2.0 if p in ("fro", None) else float(p), dim, keepdim)
-
-
-@op(name="linalg_vector_norm", public=False, in_float32=True)
-def vector_norm(xp: Any, x: Array, p: float, dim: Any, keepdim: bool) -> Array:
-    """(Σ |x|ᵖ)^(1/p)"""
-    dims, size = canonical_dims(dim, x.ndim), xp.abs(x)
-    if (p < 0 or p == math.inf) and not count(x.shape, dim):
-        raise RuntimeError(
-            f"linalg.vector_norm cannot compute the {p:g} norm on an empty tensor because the operation does not have an "
-            "identity"
-        )
-    if all(x.shape[d] == 1 for d in dims):  # nothing is added up, so nothing is raised to a power that might overflow
-        one = (x != 0).astype(x.dtype) if p == 0 else size
-        return one if keepdim or not x.ndim else one.squeeze(dims)
-    if math.isinf(p):
-        return (size.max if p > 0 else size.min)(dims, keepdims=keepdim)
-    if p == 0:
-        return (x != 0).sum(dims, keepdims=keepdim).astype(x.dtype)
-    if p == 1:
-        return total(xp, size, dims, keepdim)
-    if p == 2:
-        return xp.sqrt(total(xp, x * x, dims, keepdim))
-    return total(xp, size**p, dims, keepdim) ** (1 / p)
-
-
-@vector_norm.grad
-def vector_norm_grad(g: Tensor, x: Tensor, out: Tensor, p: float, dim: Any, keepdim: bool) -> Tensor | None:
-    """∂L/∂x = g · sign(x) · (|x| / out)ᵖ⁻¹, 0 where out is 0; for p = ±∞ shared among the elements that attain it"""
-    g = spread(g, x.shape, dim, keepdim)
-    out = spread(out, x.shape, dim, keepdim)
-    if p == 0:
-        return None
-    if p == 1:
-        return g * sign(x)
-    if p == 2:
-        return g * masked_fill(x / out, out == 0, 0)
-    size = absolute(x)
-    if math.isinf(p):
-        attain = (size == out) | isnan(size)
-        return sign(x) * (true_div(g, sum_(attain, dim, keepdim=True)) * attain)
-    if p < 1:
-        return sign(x) * masked_fill(pow_(size, p - 1), x == 0, 0) * g * pow_(out, 1 - p)
-    scale = masked_fill(g / pow_(out, p - 1), out == 0, 0)
-    return (sign(x) * pow_(size, p - 1) if p < 2 else x * pow_(size, p - 2)) * scale
-
-
-@composite(grad_fn="DistBackward0")
-def dist(input: Tensor, other: Tensor, p: Number = 2) -> Tensor:
-    """‖input − other‖_p"""
-    return norm(input - other, p)

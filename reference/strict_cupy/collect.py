@@ -16,7 +16,9 @@ import types
 from collections.abc import Iterator
 from typing import Any
 
-MODULES = ("cupy", "cupy.linalg", "cupy.lib.stride_tricks", "cupy.ndarray", "cupyx", "cupyx.scipy.special")
+MODULES = (
+    "cupy", "cupy.linalg", "cupy.lib.stride_tricks", "cupy.ndarray", "cupyx", "cupyx.scipy.linalg", "cupyx.scipy.special",
+)  # fmt: skip
 
 
 def collected() -> Iterator[str]:

@@ -6,6 +6,7 @@ Read next: `names.txt`, and `collect.py`, which wrote it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import time
 from pathlib import Path
@@ -306,4 +307,7 @@ cupy.cuda = SimpleNamespace(
 )
 cupyx: Any = Module("cupyx", "numpy")
 cupyx.empty_pinned = lambda shape, dtype=float, order="C": np.empty(shape, dtype, order)  # the host's, and stays so
-cupyx.scipy = SimpleNamespace(special=Module("cupyx.scipy.special", "scipy.special"))
+cupyx.errstate = lambda **options: contextlib.nullcontext()  # NumPy's functions of matrices raise anyway
+cupyx.scipy = SimpleNamespace(
+    special=Module("cupyx.scipy.special", "scipy.special"), linalg=Module("cupyx.scipy.linalg", "scipy.linalg")
+)

@@ -9,12 +9,13 @@ from enum import Enum, auto
 from typing import Any
 
 import minitorch
+from minitorch import linalg
 from minitorch.autograd import no_grad
 from minitorch.nn import functional as F
 from minitorch.nn.modules.module import Module
 from minitorch.nn.utils import parametrize
-from minitorch.ops import linalg
 from minitorch.ops.normalize import norm_except_dim, weight_norm_by
+from minitorch.ops.products import geqrf
 from minitorch.tensor import Tensor
 
 __all__ = ["orthogonal", "spectral_norm", "weight_norm"]
@@ -190,7 +191,7 @@ class _Orthogonal(Module):
                     "It is not possible to assign to the matrix exponential or the Cayley parametrizations when "
                     "use_trivialization=False."
                 )
-            A, tau = linalg.geqrf(tall)
+            A, tau = geqrf(tall)
             diagonal = A.diagonal(dim1=-2, dim2=-1)
             diagonal.copy_(diagonal.sign() * minitorch.where(tau == 0.0, -1.0, 1.0))  # type: ignore[attr-defined]
             return A.mT if wide else A
@@ -212,7 +213,7 @@ def _is_orthogonal(Q: Tensor) -> bool:
 
 def _made_orthogonal(A: Tensor) -> Tensor:
     """Q of A = Q R with a positive diagonal in R."""
-    X, tau = linalg.geqrf(A)
+    X, tau = geqrf(A)
     return linalg.householder_product(X, tau) * X.diagonal(dim1=-2, dim2=-1).sign().unsqueeze(-2)
 
 

@@ -1,4 +1,4 @@
-"""What can be computed with a tensor: its methods, in nine files of one-liners; most name their ops.
+"""What can be computed with a tensor: its methods, in ten files of one-liners; most name their ops.
 
 Read next: `arithmetic.py`, then `ops/elementwise.py`.
 """
@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import Any
 
 from ...op import Op, registry
+from .algebra import Algebra
 from .analysis import Analysis
 from .arithmetic import Arithmetic
 from .comparison import Comparison
@@ -22,7 +23,7 @@ from .statistics import Statistics
 from .structure import Structure
 
 
-class TensorMethods(Conversion, Arithmetic, Comparison, Structure, Analysis, Statistics, InPlace, Sampling, Kinds):
+class TensorMethods(Conversion, Arithmetic, Comparison, Structure, Algebra, Analysis, Statistics, InPlace, Sampling, Kinds):
     """All the methods of Tensor that are ops, and what is asked of its kind."""
 
 
@@ -46,7 +47,7 @@ for _name in REDUCTIONS.split():
 
 def _document() -> None:
     """Give each method its op's docstring, so that `help(x.softmax)` says what softmax is; and its own name, second names too."""
-    for family in (Arithmetic, Comparison, Structure, Analysis, Statistics, InPlace):
+    for family in (Arithmetic, Comparison, Structure, Algebra, Analysis, Statistics, InPlace):
         for name, method in list(vars(family).items()):
             if not isinstance(method, FunctionType):
                 continue

@@ -13,7 +13,7 @@ import numpy as np
 from ...arrays import dtypes
 from ...arrays.layout import contiguous_format, memory_format
 from ...op.signature import checked
-from ...ops import diagonals, einsum, extremes, masked, matmul, rearrange, reduce, scan, scatter_reduce, sort, strided
+from ...ops import diagonals, einsum, extremes, masked, matmul, norms, rearrange, reduce, scan, scatter_reduce, sort, strided
 from ...ops import gather as gathering
 from ...ops import index as indexing
 from ...ops import repeat as repeating
@@ -74,7 +74,7 @@ class Structure:
         return extremes.aminmax(self, dim=dim, keepdim=keepdim)
 
     def norm(self, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Tensor:
-        return reduce.norm(self, p, dim, keepdim, dtype=dtype)
+        return norms.norm(self, p, dim, keepdim, dtype=dtype)
 
     def logsumexp(self, dim: Any, keepdim: bool = False) -> Tensor:
         return reduce.logsumexp(self, dim, keepdim)
@@ -104,7 +104,7 @@ class Structure:
         return reduce.count_nonzero(self, dim)
 
     def dist(self, other: Tensor, p: Any = 2) -> Tensor:
-        return reduce.dist(self, other, p)
+        return norms.dist(self, other, p)
 
     # ---- shape ----
 
