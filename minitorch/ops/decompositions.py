@@ -53,6 +53,7 @@ def linalg_cholesky_ex(input: Tensor, *, upper: bool = False, check_errors: bool
 
     LinAlgError if errors are checked and there is one.
     """
+    must_be_floats("linalg.cholesky", input)
     return _cholesky("linalg.cholesky_ex", input, upper, check_errors)
 
 
@@ -66,6 +67,7 @@ def linalg_cholesky(input: Tensor, *, upper: bool = False) -> Tensor:
     tensor([[2., 0.],
             [1., 1.]])
     """
+    must_be_floats("linalg.cholesky", input)
     return _cholesky("linalg.cholesky", input, upper, True).L
 
 
@@ -77,7 +79,6 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 
 def _cholesky(name: str, A: Tensor, upper: bool, check_errors: bool) -> Any:
     must_be_square(name, A)
-    must_be_floats("linalg.cholesky", A)
     found = factored(A.mT if upper else A)
     if check_errors:
         must_have_succeeded(
