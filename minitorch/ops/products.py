@@ -121,7 +121,7 @@ def linalg_householder_product(input: Tensor, tau: Tensor) -> Tensor:
     m, n = input.shape[-2:]
     if m < n:
         raise RuntimeError(f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1]")
-    if n < tau.shape[-1]:
+    if n < tau.size(-1):
         raise RuntimeError(f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1]")
     if input.ndim - tau.ndim != 1 or input.shape[:-2] != tau.shape[:-1]:
         raise RuntimeError(
@@ -155,13 +155,13 @@ def ormqr(input: Tensor, input2: Tensor, input3: Tensor, left: bool = True, tran
     name, tau, C = "torch.ormqr", input2, input3
     if input.ndim < 2 or C.ndim < 2:
         raise RuntimeError(f"{name}: {'input' if input.ndim < 2 else 'other'} must have at least 2 dimensions.")
-    side = -2 if left else -1
-    if C.shape[side] < tau.shape[-1]:
+    side, count = -2 if left else -1, tau.size(-1)
+    if C.shape[side] < count:
         raise RuntimeError(f"{name}: other.shape[{side}] must be greater than or equal to tau.shape[-1]")
     if C.shape[side] != input.shape[-2]:
         raise RuntimeError(f"{name}: other.shape[{side}] must be equal to input.shape[-2]")
-    if tau.shape[-1] > input.shape[-1]:
-        raise RuntimeError(f"{name}: tau.shape[-1] must be less than or equal to input.shape[-1]")
+    if count != min(C.shape[side], input.shape[-1]):
+        raise RuntimeError(f"{name}: tau.shape[-1] must be equal to min(other.shape[{side}], input.shape[-1])")
     if input.ndim - tau.ndim != 1:
         raise RuntimeError(
             f"{name}: Expected tau to have one dimension less than input, but got tau.ndim equal to {tau.ndim} and input.ndim is "
