@@ -89,6 +89,7 @@ from .nn.functional import celu_, rrelu_, selu_, threshold_
 from .op import registry as _registry
 from .ops.about import detach, get_device, is_distributed, is_nonzero, is_same_size, is_signed, is_tensor, result_type
 from .ops.by_number import BY_NUMBER as _by_number
+from .ops.real import imag, is_conj, is_neg
 from .ops.removed import eig, lstsq, matrix_rank, solve, symeig
 from .random import (
     Generator,
@@ -101,6 +102,7 @@ from .random import (
 )
 from .serialization import load, save
 from .tensor import Size, Tensor
+from .tensor.by_memory import *
 from .tensor.creation import *
 from .tensor.functions import FUNCTIONS as _functions_in_place
 from .tensor.legacy import (
@@ -130,6 +132,7 @@ from .tensor.random import (
     randperm,
 )
 from .tensor.storage import TypedStorage, UntypedStorage, is_storage
+from .tensor.windows import *
 
 _keep_freed_memory()
 

@@ -21,53 +21,55 @@ Reduction: TypeAlias = str
 __all__ = [
     "abs", "abs_", "absolute", "acos", "acos_", "acosh", "acosh_", "adaptive_avg_pool1d", "adaptive_max_pool1d", "add",
     "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addmv_", "addr", "adjoint", "affine_grid_generator", "all",
-    "allclose", "alpha_dropout", "amax", "amin", "aminmax", "any", "arccos", "arccos_", "arccosh", "arccosh_", "arcsin",
-    "arcsin_", "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan_", "arctanh", "arctanh_", "argmax", "argmin", "argsort",
-    "argwhere", "as_strided", "as_strided_", "as_strided_scatter", "asin", "asin_", "asinh", "asinh_", "atan", "atan2",
-    "atan_", "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "batch_norm", "bilinear",
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift",
+    "allclose", "alpha_dropout", "amax", "amin", "aminmax", "angle", "any", "arccos", "arccos_", "arccosh", "arccosh_",
+    "arcsin", "arcsin_", "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan_", "arctanh", "arctanh_", "argmax", "argmin",
+    "argsort", "argwhere", "as_strided", "as_strided_", "as_strided_scatter", "asin", "asin_", "asinh", "asinh_", "atan",
+    "atan2", "atan_", "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "batch_norm",
+    "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift",
     "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "block_diag", "bmm", "broadcast_shapes",
     "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cat", "cdist", "ceil", "ceil_", "celu",
     "chain_matmul", "channel_shuffle", "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp", "clamp_",
     "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack", "combinations", "concat",
-    "concatenate", "constant_pad_nd", "contiguous", "conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d",
-    "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "corrcoef", "cos", "cos_", "cosh", "cosh_",
-    "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov", "cross", "cross_entropy", "ctc_loss", "cummax",
-    "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "deg2rad_", "det", "detach_", "diag", "diag_embed",
-    "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot", "dropout", "dsplit",
-    "dstack", "einsum", "elu", "embedding", "embedding_bag", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp",
-    "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill_", "fix", "fix_",
-    "flatten", "flip", "fliplr", "flipud", "float_power", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac",
-    "frac_", "frexp", "frobenius_norm", "gather", "gaussian_nll_loss", "gcd", "gcd_", "ge", "gelu", "geqrf", "ger", "glu",
-    "greater", "greater_equal", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt",
-    "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "histc", "histogram",
-    "hsplit", "hstack", "huber_loss", "hypot", "i0", "i0_", "index_add", "index_copy", "index_fill", "index_put",
-    "index_put_", "index_reduce", "index_select", "inner", "instance_norm", "inverse", "is_complex", "is_floating_point",
-    "is_inference", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "kl_div", "kron", "kthvalue",
-    "l1_loss", "layer_norm", "lcm", "lcm_", "ldexp", "ldexp_", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma",
-    "linear", "linear_cross_entropy", "log", "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax",
-    "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit",
-    "logit_", "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt", "lu", "lu_solve", "lu_unpack", "margin_ranking_loss",
-    "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "max_pool1d",
-    "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish",
-    "mm", "mode", "moveaxis", "movedim", "mse_loss", "msort", "mul", "multi_margin_loss", "multilabel_margin_loss",
-    "multilabel_soft_margin_loss", "multiply", "mv", "nan_to_num", "nan_to_num_", "nanmean", "nanmedian", "nanquantile",
-    "nansum", "narrow", "narrow_copy", "native_channel_shuffle", "ne", "neg", "neg_", "negative", "negative_", "nextafter",
-    "nll_loss", "nonzero", "nonzero_static", "norm", "norm_except_dim", "normalize", "not_equal", "nuclear_norm", "numel",
-    "one_hot", "orgqr", "ormqr", "outer", "pairwise_distance", "pdist", "permute", "pinverse", "pixel_shuffle",
-    "pixel_unshuffle", "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "qr", "quantile",
-    "rad2deg", "rad2deg_", "ravel", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "renorm", "repeat",
-    "repeat_interleave", "reshape", "resize_as_", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell",
-    "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "scaled_dot_product_attention", "scatter",
-    "scatter_add", "scatter_reduce", "searchsorted", "select", "select_scatter", "selu", "sgn", "sigmoid", "sigmoid_",
-    "sign", "signbit", "silu", "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_", "slice_scatter", "slogdet", "smooth_l1_loss",
-    "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split", "sqrt", "sqrt_",
-    "square", "square_", "squeeze", "stack", "std", "std_mean", "sub", "subtract", "sum", "svd", "swapaxes", "swapdims", "t",
-    "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile",
-    "topk", "trace", "transpose", "trapezoid", "trapz", "triangular_solve", "tril", "triplet_margin_loss",
-    "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unflatten",
-    "unique", "unique_consecutive", "unsqueeze", "vander", "var", "var_mean", "vdot", "view", "vsplit", "vstack", "where",
-    "xlogy", "xlogy_", "zero_"
+    "concatenate", "conj", "conj_physical", "conj_physical_", "constant_pad_nd", "contiguous", "conv1d", "conv2d", "conv3d",
+    "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "corrcoef", "cos",
+    "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov", "cross", "cross_entropy",
+    "ctc_loss", "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "deg2rad_", "det", "detach_",
+    "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot",
+    "dropout", "dsplit", "dstack", "einsum", "elu", "embedding", "embedding_bag", "eq", "equal", "erf", "erf_", "erfc",
+    "erfc_", "erfinv", "exp", "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout",
+    "feature_dropout", "fill", "fill_", "fix", "fix_", "flatten", "flip", "fliplr", "flipud", "float_power", "floor",
+    "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_", "frexp", "frobenius_norm", "gather",
+    "gaussian_nll_loss", "gcd", "gcd_", "ge", "gelu", "geqrf", "ger", "glu", "gradient", "greater", "greater_equal",
+    "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt", "hardshrink", "hardsigmoid",
+    "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "histc", "histogram", "hsplit", "hstack", "huber_loss",
+    "hypot", "i0", "i0_", "index_add", "index_copy", "index_fill", "index_put", "index_put_", "index_reduce", "index_select",
+    "inner", "instance_norm", "inverse", "is_complex", "is_floating_point", "is_inference", "isclose", "isfinite", "isin",
+    "isinf", "isnan", "isneginf", "isposinf", "isreal", "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm", "lcm", "lcm_",
+    "ldexp", "ldexp_", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "linear_cross_entropy", "log",
+    "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp",
+    "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp",
+    "lstm", "lstm_cell", "lt", "lu", "lu_solve", "lu_unpack", "margin_ranking_loss", "masked_fill", "masked_scatter",
+    "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "max_pool1d", "max_pool1d_with_indices", "max_pool2d",
+    "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish", "mm", "mode", "moveaxis", "movedim",
+    "mse_loss", "msort", "mul", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "multiply",
+    "mv", "nan_to_num", "nan_to_num_", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy",
+    "native_channel_shuffle", "ne", "neg", "neg_", "negative", "negative_", "nextafter", "nll_loss", "nonzero",
+    "nonzero_static", "norm", "norm_except_dim", "normalize", "not_equal", "nuclear_norm", "numel", "one_hot", "orgqr",
+    "ormqr", "outer", "pairwise_distance", "pdist", "permute", "pinverse", "pixel_shuffle", "pixel_unshuffle",
+    "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "qr", "quantile", "rad2deg", "rad2deg_",
+    "ravel", "real", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "renorm", "repeat",
+    "repeat_interleave", "reshape", "resize_as_", "resolve_conj", "resolve_neg", "rms_norm", "rnn_relu", "rnn_relu_cell",
+    "rnn_tanh", "rnn_tanh_cell", "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "rsub",
+    "scaled_dot_product_attention", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "select", "select_scatter",
+    "selu", "sgn", "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_",
+    "slice_scatter", "slogdet", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink",
+    "softsign", "sort", "split", "split_with_sizes", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std",
+    "std_mean", "sub", "subtract", "sum", "svd", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_",
+    "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose",
+    "trapezoid", "trapz", "triangular_solve", "tril", "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu",
+    "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unflatten", "unique", "unique_consecutive", "unravel_index",
+    "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "vander", "var", "var_mean", "vdot", "view",
+    "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_"
 ]
 
 def abs(input: Tensor, *, out: Tensor | None = None) -> Tensor:
@@ -145,6 +147,9 @@ class _aminmax(NamedTuple):
 
 def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False, out: tuple[Tensor, Tensor] | None = None) -> _aminmax:
     """(smallest, largest) over `dim`."""
+
+def angle(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """0 where x ≥ 0, π where x < 0"""
 
 def any(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Whether any over `dim` is true (not 0)."""
@@ -346,6 +351,15 @@ def column_stack(tensors: Sequence[Tensor], *, out: Tensor | None = None) -> Ten
 
 def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> Tensor:
     """Every choice of r elements of a vector in its order, a row each; with_replacement: one may be chosen again."""
+
+def conj(input: Tensor) -> Tensor:
+    """x itself: the conjugate of a real number."""
+
+def conj_physical(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """x itself: the conjugate of a real number."""
+
+def conj_physical_(input: Tensor) -> Tensor:
+    """x itself: the conjugate of a real number."""
 
 def constant_pad_nd(input: Tensor, pad: Sizes, value: Number = 0, *, out: Tensor | None = None) -> Tensor:
     """`value` around x"""
@@ -550,8 +564,11 @@ def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
 def feature_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """Dropout of whole channels: one draw for each of the first two dimensions (N, C)."""
 
+def fill(input: Tensor, value: Tensor | Number, *, out: Tensor | None = None) -> Tensor:
+    """x_i ← value, a number or a 0-d tensor."""
+
 def fill_(input: Tensor, value: Any) -> Tensor:
-    """`input.fill_()`: written into `input`, which is returned."""
+    """x_i ← value, a number or a 0-d tensor."""
 
 def fix_(input: Tensor) -> Tensor:
     """x without its fraction"""
@@ -635,6 +652,9 @@ def ger(input: Tensor, vec2: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def glu(input: Tensor, dim: int = -1) -> Tensor:
     """a · σ(b), for the two halves a, b of x along `dim` (Dauphin et al., 2016)"""
+
+def gradient(input: Tensor, *, spacing: Any = None, dim: Dims | None = None, edge_order: int = 1) -> tuple[Tensor, ...]:
+    """The slopes (x_{i+1} − x_{i−1}) / 2h along each of the dimensions `dim`, all of them unless told."""
 
 def grid_sampler(input: Tensor, grid: Tensor, interpolation_mode: int, padding_mode: int, align_corners: bool) -> Tensor:
     """out[n, :, i, j] = the image input[n] at the place grid[n, i, j] = (across, down), both from −1 to 1; volumes alike"""
@@ -758,6 +778,9 @@ def isneginf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def isposinf(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """x is +∞"""
+
+def isreal(input: Tensor) -> Tensor:
+    """true everywhere: there are no complex numbers"""
 
 def kl_div(input: Tensor, target: Tensor, reduction: int = 0, *, log_target: bool = False) -> Tensor:
     """q (ln q − x) for log-probabilities x and probabilities q (their logarithms with log_target). The reduction is a number: 0 none, 1 the mean, 2 the sum."""
@@ -1112,6 +1135,9 @@ def rad2deg_(input: Tensor) -> Tensor:
 def ravel(input: Tensor) -> Tensor:
     """All elements in one dimension: a view where they lie in memory in that order."""
 
+def real(input: Tensor) -> Tensor:
+    """x itself: the real part of a real number."""
+
 def reciprocal(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """1 / x"""
 
@@ -1144,6 +1170,12 @@ def reshape(input: Tensor, shape: Sizes) -> Tensor:
 
 def resize_as_(input: Tensor, other: Tensor, *, memory_format: memory_format | None = None) -> Tensor:
     """`resize_` to the shape of another tensor; preserve_format: and to its format."""
+
+def resolve_conj(input: Tensor) -> Tensor:
+    """x itself: nothing is left to be conjugated."""
+
+def resolve_neg(input: Tensor) -> Tensor:
+    """x itself: nothing is left to be negated."""
 
 def rms_norm(input: Tensor, normalized_shape: Sizes, weight: Tensor | None = None, eps: float | None = None) -> Tensor:
     """x / √(⟨x²⟩ + ε) · w over the last dimensions (Zhang and Sennrich, 2019); ε is the dtype's epsilon unless given."""
@@ -1180,6 +1212,9 @@ def rsqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def rsqrt_(input: Tensor) -> Tensor:
     """1 / √x"""
+
+def rsub(input: Tensor, other: Tensor | Number, alpha: Number = 1) -> Tensor:
+    """b − α·a: `sub` the other way round."""
 
 def scaled_dot_product_attention(query: Tensor, key: Tensor, value: Tensor, attn_mask: Tensor | None = None, dropout_p: float = 0.0, is_causal: bool = False, *, scale: float | None = None, enable_gqa: bool = False) -> Tensor:
     """softmax(s · Q Kᵀ + M) V: each query's mean of the values, weighted by its products with the keys; s = 1/√E unless given."""
@@ -1277,6 +1312,9 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool
 
 def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of the parts of x along `dim`: of one size each (the last may be smaller), or of the given sizes."""
+
+def split_with_sizes(input: Tensor, split_sizes: Sizes, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of the parts of x along `dim`, of the given sizes."""
 
 def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """√x"""
@@ -1404,6 +1442,18 @@ def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, ret
 
 def unique_consecutive(input: Tensor, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
     """Every element (or slice of `dim`) that differs from the one before it: [and where each came to][and how often in a row]."""
+
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """Places in a flattened tensor as indices into the tensor of that shape, one tensor a dimension."""
+
+def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`chunk` into parts that may be written to in place: copies."""
+
+def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`split` into parts that may be written to in place: copies."""
+
+def unsafe_split_with_sizes(input: Tensor, split_sizes: Sizes, dim: int = 0) -> tuple[Tensor, ...]:
+    """`split_with_sizes` into parts that may be written to in place: copies."""
 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """x with a new dimension of size 1 at `dim`."""

@@ -56,7 +56,7 @@ STAYS = {
 }
 
 # Their numbers are whatever was in memory: only shape and dtype can be compared.
-UNSPECIFIED = ("empty", "empty_like", "new_empty")
+UNSPECIFIED = ("empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "empty_permuted")
 
 
 @dataclass

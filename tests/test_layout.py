@@ -33,6 +33,9 @@ OURS = {
     "feature_alpha_dropout": "the noise has a layout of its own",
     "conv3d": "in float64 torch's kernel of volumes knows no channels_last, in float32 it does",
     "conv_transpose3d": "as conv3d",
+    "unsafe_split": "torch's parts lie on the input's memory, ours are copies",
+    "unsafe_split_with_sizes": "the same",
+    "unsafe_chunk": "the same",
 }
 BROADCAST = {
     "pow",

@@ -106,7 +106,7 @@ def copy_of_storage(array: Any) -> Any:
     if repeats(array):
         return array.copy()
     offset, strides = storage_offset(array), element_strides(array)
-    whole = _view(array, (offset + _length(array.shape, strides),), (1,), -offset).copy()
+    whole = _view(array, (offset + span(array.shape, strides),), (1,), -offset).copy()
     return _view(whole, array.shape, strides, offset)
 
 
@@ -174,7 +174,7 @@ class Geometry(NamedTuple):
 
     def _span(self) -> tuple[int, int]:
         """The first place that base or view uses, from the base's first element, and the one after the last."""
-        ends = _length(self.base_size, self.base_stride), self.offset + _length(self.size, self.stride)
+        ends = span(self.base_size, self.base_stride), self.offset + span(self.size, self.stride)
         return min(0, self.offset), max(ends)
 
 
@@ -185,7 +185,7 @@ def as_strided(array: Any, geometry: Geometry) -> Any:
 
 def must_hold_view(array: Any, geometry: Geometry) -> None:
     """RuntimeError if the view is not within the memory of an array."""
-    length = _length(geometry.size, geometry.stride)
+    length = span(geometry.size, geometry.stride)
     begin, room = storage_offset(array) + geometry.offset, storage(array)[1] // array.itemsize
     if length and not 0 <= begin <= begin + length <= room:
         raise RuntimeError(
@@ -203,7 +203,7 @@ def _view(array: Any, shape: tuple, strides: tuple, offset: int) -> Any:
     return strided(array, shape, tuple(s * itemsize for s in strides))
 
 
-def _length(shape: tuple, strides: tuple) -> int:
+def span(shape: tuple, strides: tuple) -> int:
     """How many places it is from the first element to the last, with both; 0 if there are none."""
     return 0 if 0 in shape else 1 + sum((n - 1) * s for n, s in zip(shape, strides))
 
@@ -223,7 +223,7 @@ def storage(array: Any) -> tuple[int, int]:
     if not hasattr(array, "ctypes"):
         return array.data.mem.ptr, array.data.mem.size
     whole = owner(array)
-    return address(whole), whole.itemsize * _length(whole.shape, element_strides(whole))
+    return address(whole), whole.itemsize * span(whole.shape, element_strides(whole))
 
 
 def whole(array: Any) -> Any:

@@ -96,6 +96,8 @@ def _dim_of_samples(dim: int, y: Tensor) -> int:
 def _step(name: str, x: Tensor | None, dx: float | None) -> float:
     if x is not None and dx is not None:
         raise TypeError(f"{name}() takes the places x or the step dx, but got both")
+    if isinstance(dx, bool):
+        raise RuntimeError(f"{name}: Currently, we only support dx as a real number, got {dx}")
     return 1 if dx is None else dx
 
 

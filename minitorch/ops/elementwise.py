@@ -65,6 +65,14 @@ add = row(
 )  # fmt: skip
 sub = row("sub", "a − α·b", _sub, lambda g: g, lambda g, alpha: -g if alpha == 1 else g * -alpha, promote="no bool",
           factors=("alpha",), by_keyword="alpha")  # fmt: skip
+
+
+@composite
+def rsub(input: Tensor, other: Tensor | Number, alpha: Number = 1) -> Tensor:
+    """b − α·a: `sub` the other way round."""
+    return sub(other, input, alpha=alpha)
+
+
 mul = row("mul", "a · b", lambda xp, a, b: a * b, lambda g, b: g * b, lambda g, a: g * a, exact="a b", wraps_numbers=True)
 true_div = row("true_divide", "a / b", lambda xp, a, b: xp.true_divide(a, b),
                lambda g, b: g / b, lambda g, a, b: -g * (a / b / b), promote="float", exact="a b", grad_fn="DivBackward0",

@@ -7,11 +7,13 @@ Read next: `gather.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays import dtypes
 from ..arrays.device import device_of, must_hold, xp_of
 from ..arrays.device import scatter_add as add_at
 from ..arrays.layout import copied
@@ -20,6 +22,7 @@ from ..arrays.warning import warn
 from ..op import Array, Indices, composite, op
 from ..op.signature import tensor_list
 from .dims import canonical_dim
+from .rearrange import stack, unbind
 from .shape import zeros
 
 if TYPE_CHECKING:
@@ -402,6 +405,27 @@ def put_at_grad_x(g: Tensor, key: tuple, accumulate: bool) -> Tensor:
 def put_at_grad_values(g: Tensor, key: tuple) -> Tensor:
     """∂L/∂values = g at the indices (the engine sums over what was broadcast)"""
     return index(g, key)
+
+
+@composite
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """Places in a flattened tensor as indices into the tensor of that shape, one tensor a dimension.
+
+    >>> minitorch.unravel_index(minitorch.tensor([4, 1]), (3, 2))
+    (tensor([2, 0]), tensor([0, 1]))
+    """
+    if indices.is_floating_point() or indices.dtype is dtypes.bool_:
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype!r}")
+    sizes = (shape,) if isinstance(shape, int) else tuple(shape) if isinstance(shape, Sequence) else None
+    if sizes is None or not all(isinstance(n, int) for n in sizes):
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {shape!r}")
+    if any(n < 0 for n in sizes):
+        raise ValueError(f"'shape' cannot have negative values, but got {sizes}")
+    if 0 in sizes:
+        raise RuntimeError(f"ZeroDivisionError: there are no places in a tensor of shape {list(sizes)}")
+    indices = indices.to(dtypes.int64)
+    found = [(indices // math.prod(sizes[d + 1 :])) % n for d, n in enumerate(sizes)]
+    return unbind(stack(found, -1), -1) if found else ()
 
 
 @composite

@@ -1,4 +1,4 @@
-"""Ops that exist only to be written into a tensor: `copy_`, `fill_`, `zero_`.
+"""Ops that exist to be written into a tensor: `copy_`, `fill_`, `zero_`.
 
 The old contents play no part in the result, so their gradient is zero. Read next: `Tensor._update` in `tensor/tensor.py`, which
 turns any op into its in-place form.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.memory import order_of_a_copy
 from ..arrays.numbers import fitting
 from ..op import Array, Operand, op
 from .shape import zeros
@@ -25,12 +26,12 @@ def copy(xp: Any, x: Array, src: Array) -> Array:
     return xp.broadcast_to(src, np.broadcast_shapes(x.shape, src.shape)).astype(x.dtype)
 
 
-@op(promote=None, public=False, numbers_by={"value": fitting}, ends_history=True)
+@op(promote=None, keeps_layout=True, numbers_by={"value": fitting}, ends_history=True)
 def fill(xp: Any, x: Array, value: Operand) -> Array:
     """x_i ← value, a number or a 0-d tensor."""
     if getattr(value, "ndim", 0):
         raise RuntimeError(f"fill_ only supports 0-dimension value tensor but got tensor with {value.ndim} dimensions.")
-    return xp.full_like(x, value)
+    return xp.full_like(x, value, order=order_of_a_copy(x))
 
 
 @op(promote=None, public=False)

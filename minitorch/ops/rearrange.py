@@ -246,14 +246,58 @@ def _with_zeros(grads: Sequence, shapes: Sequence) -> list[Tensor]:
 
 
 @composite
+def split_with_sizes(input: Tensor, split_sizes: Sizes, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of the parts of x along `dim`, of the given sizes."""
+    return split(input, split_sizes, dim)
+
+
+@composite
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """At most `chunks` views of equal size along `dim`; the last may be smaller."""
-    if input.ndim == 0:
+    return split(input, _size_of_chunks(input, chunks, dim), dim)
+
+
+def _size_of_chunks(x: Tensor, chunks: int, dim: int) -> Any:
+    """What `split` takes to make so many."""
+    if x.ndim == 0:
         raise RuntimeError("chunk expects at least a 1-dimensional tensor")
     if of_64_bits(chunks) <= 0:
         raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-    n = input.shape[canonical_dim(dim, input.ndim)]
-    return split(input, -(-n // chunks) if n else [0] * chunks, dim)
+    n = x.shape[canonical_dim(dim, x.ndim)]
+    return -(-n // chunks) if n else [0] * chunks
+
+
+# Parts that may each be written to: torch's "unsafe" ones lie on x's memory without being views of it; here they are copies.
+
+
+@op(promote=None, outputs=list, takes_out=False, public=False, grad_fn=lambda sizes: "Unsafe" + _split_form(sizes))
+def parts(xp: Any, x: Array, sizes: Dims, dim: int = 0) -> list[Array]:
+    """Copies of the parts of x along `dim`."""
+    return [part.copy() for part in split.forward(xp, x, sizes, dim)]
+
+
+@parts.grad
+def parts_grad(g: list, x_shape: tuple, sizes: Any, dim: int) -> Tensor:
+    """∂L/∂x = the gradients of the parts, joined"""
+    return split_grad(g, x_shape, sizes, dim)
+
+
+@composite
+def unsafe_split(input: Tensor, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`split` into parts that may be written to in place: copies."""
+    return parts(input, split_size, dim)
+
+
+@composite
+def unsafe_split_with_sizes(input: Tensor, split_sizes: Sizes, dim: int = 0) -> tuple[Tensor, ...]:
+    """`split_with_sizes` into parts that may be written to in place: copies."""
+    return parts(input, split_sizes, dim)
+
+
+@composite
+def unsafe_chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+    """`chunk` into parts that may be written to in place: copies."""
+    return parts(input, _size_of_chunks(input, chunks, dim), dim)
 
 
 @composite

@@ -108,7 +108,7 @@ def from_dlpack(ext_tensor: Any) -> Tensor:
 
 __all__ = [
     "arange", "as_tensor", "asarray", "empty", "empty_like", "eye", "from_dlpack", "from_numpy", "full", "full_like",
-    "linspace", "logspace", "ones", "ones_like", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
+    "linspace", "logspace", "ones", "ones_like", "range", "scalar_tensor", "tensor", "tril_indices", "triu_indices", "zeros", "zeros_like",
 ]  # fmt: skip
 
 
@@ -220,6 +220,14 @@ def empty_like(
     return _finish(filled(_layout.empty(xp, input._array.shape, numpy_dtype, memory_format)), requires_grad)
 
 
+@makes
+def scalar_tensor(
+    s: Number, *, dtype: DType | None = None, device: Device | None = None, requires_grad: bool = False
+) -> Tensor:
+    """A number as a tensor without dimensions, of the default dtype even if it is an integer."""
+    return full((), s, dtype=dtype or dtypes.get_default_dtype(), device=device, requires_grad=requires_grad)
+
+
 # ---- sequences and matrices ----
 
 
@@ -265,6 +273,40 @@ def arange(
     steps = as_device(device).xp.arange(n)
     exact = steps * stride + first  # computed in int64 or float64, then rounded once
     return _finish(exact.astype(wanted), requires_grad)
+
+
+@makes
+@silent
+def range(
+    start: Number = 0,
+    end: Number = None,
+    step: Number = 1,
+    *,
+    dtype: DType | None = None,
+    device: Device | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """start, start + step, … up to `end`, which is included: deprecated, `arange` is what Python's range does."""
+    if end is None:
+        raise TypeError("range() missing required argument 'end'")
+    warn(
+        "minitorch.range is deprecated and will be removed in a future release because its behavior is inconsistent with Python's range "
+        "builtin. Instead, use minitorch.arange, which produces values in [start, end)."
+    )
+    wanted = (dtype or dtypes.get_default_dtype()).numpy
+    if wanted.kind == "b":
+        raise NotImplementedError("\"range_cpu\" not implemented for 'Bool'; make it of integers and compare")
+    wide = np.dtype("int64" if wanted.kind in "iu" else "float32" if wanted.itemsize == 2 else "float64")
+    given = [read(x.item() if isinstance(x, Tensor) else x) for x in (start, end, step)]
+    if not all(math.isfinite(x) for x in given[:2]):
+        raise RuntimeError(f"unsupported range: {given[0]} -> {given[1]}")
+    first, last, stride = (fitting(x, wide) for x in given)
+    if stride == 0:
+        raise RuntimeError(f"step must be nonzero, got {given[2]}")
+    if (last - first) / stride < 0:
+        raise RuntimeError(f"upper bound and lower bound inconsistent with step sign: {first} to {last} by {stride}")
+    places = as_device(device).xp.arange(math.floor((last - first) / stride) + 1)
+    return _finish((places * stride + first).astype(wanted), requires_grad)
 
 
 @makes

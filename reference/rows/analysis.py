@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+import minitorch
+
 from ..strategies import booleans, floats, ints, of, positive
 from ..table import pair
 
@@ -22,6 +24,16 @@ for name in ["gcd", "lcm"]:
     pair(name, getattr(torch, name), a=ints(), b=ints(), broadcast=True)
 pair("float_power", torch.float_power, a=positive(), b=floats(), broadcast=True)
 
+
+for name in ["conj", "conj_physical", "real", "resolve_conj", "resolve_neg"]:
+    pair(name, getattr(torch, name), x=floats())
+pair("isreal", torch.isreal, x=floats(), differentiable=False)
+pair("angle", torch.angle, x=floats(ties=True), smooth={"x": floats(away_from=0)})
+pair("rsub", torch.rsub, a=floats(), b=floats(), alpha=of(1, 2.5), broadcast=True)
+pair("rsub", torch.rsub, a=floats(), b=of(1, 2.5), alpha=of(1, 2.5), positional=("b",))
+pair("fill", torch.fill, x=floats(), value=of(1, 2.5), positional=("value",))
+pair("fill", torch.fill, x=floats(), value=floats(""), positional=("value",))
+
 # ---- samples ----
 
 pair("diff", torch.diff, x=floats("N 4"), n=of(1, 2, 0), dim=of(0, 1, -1))
@@ -33,6 +45,21 @@ pair("cov", torch.cov, x=floats("2 5"), correction=of(1, 0))
 pair("corrcoef", torch.corrcoef, x=floats("2 5"), differentiable=False)
 pair("cross", torch.cross, a=floats("N 3"), b=floats("N 3"), dim=of(1, -1))
 
+for apart in [1, 0.5, (2.0,)]:
+    pair("gradient", torch.gradient, x=floats("5"), spacing=of(apart), edge_order=of(1, 2), empty=False)
+pair("gradient", torch.gradient, x=floats("4 3"), dim=of(None, 0, (1,), (1, 0)), edge_order=of(1, 2), empty=False)
+pair(
+    "gradient",
+    lambda x, t, **more: torch.gradient(x, spacing=(torch.cumsum(t, 0),), **more),
+    lambda x, t, **more: minitorch.gradient(x, spacing=(minitorch.cumsum(t, 0),), **more),
+    x=floats("4 3"),
+    t=floats("4", low=0.5, high=2),
+    dim=of((0,)),
+    edge_order=of(1, 2),
+    empty=False,
+    special=False,
+)
+
 # ---- parts ----
 
 pair("block_diag", torch.block_diag, a=floats("N 2"), b=floats("3"), positional=("a", "b"))
@@ -43,6 +70,11 @@ pair("diagflat", torch.diagflat, x=floats("2 2"), offset=of(0, 1, -1))
 pair("hsplit", torch.hsplit, x=floats("N 4"), parts=of(2, (1, 3), 4), positional=("parts",))
 pair("vsplit", torch.vsplit, x=floats("4 N"), parts=of(2, (1, 3), 4), positional=("parts",))
 pair("dsplit", torch.dsplit, x=floats("N 2 4"), parts=of(2, (1, 3), 4), positional=("parts",))
+pair("split_with_sizes", torch.split_with_sizes, x=floats("5 N"), split_sizes=of((2, 3), (1, 0, 4), (5,)), dim=of(0))
+pair("unsafe_split_with_sizes", torch.unsafe_split_with_sizes, x=floats("5 N"), split_sizes=of((2, 3), (5,)), dim=of(0))
+pair("unsafe_split", torch.unsafe_split, x=floats("5 N"), split_size=of(2, 5), dim=of(0))
+pair("unsafe_chunk", torch.unsafe_chunk, x=floats("5 N"), chunks=of(2, 5), dim=of(0))
+pair("unravel_index", torch.unravel_index, indices=ints("N", 0, 12), shape=of((3, 4), 12, (2, 2, 3)))
 pair("narrow_copy", torch.narrow_copy, x=floats("3 N"), dim=of(0), start=of(0, 1), length=of(1, 2))
 pair("select_scatter", torch.select_scatter, x=floats("3 4"), src=floats("4"), dim=of(0), index=of(0, 2, -1))
 pair("slice_scatter", torch.slice_scatter, x=floats("3 4"), src=floats("2 4"), dim=of(0), start=of(0), end=of(2), step=of(1))

@@ -97,6 +97,12 @@ class Conversion:
 
         return creation.empty(*size, **self._like_this(dtype, device), **others)
 
+    def new_empty_strided(self, size: Any, stride: Any, *, dtype: Any = None, device: Any = None, **others: Any) -> Tensor:
+        """Whatever was in memory, in those strides, by default with this tensor's dtype and device."""
+        from .. import by_memory
+
+        return by_memory.empty_strided(size, stride, **self._like_this(dtype, device), **others)
+
     # ---- Python and NumPy ----
 
     def item(self) -> Any:

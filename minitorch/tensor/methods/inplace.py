@@ -10,6 +10,7 @@ from numbers import Integral, Number
 from typing import TYPE_CHECKING, Any
 
 from ...arrays import dtypes
+from ...op.signature import checked
 from ...ops import (
     activation,
     compare,
@@ -22,6 +23,7 @@ from ...ops import (
     matmul,
     mixing,
     normalize,
+    real,
     scan,
     scatter_reduce,
     special,
@@ -213,6 +215,21 @@ class InPlace:
     def fill_(self, value: Any) -> Tensor:
         return self._update(inplace.fill, value)
 
+    @checked
+    def fill_diagonal_(self: Any, fill_value: Any, wrap: bool = False) -> Tensor:
+        """`fill_value` on the main diagonal. wrap: of a tall matrix, on another diagonal below each, one row left out between."""
+        if self.ndim < 2:
+            raise RuntimeError(f"dimensions must larger than 1, got {self.ndim}")
+        if self.ndim > 2 and len(set(self.shape)) > 1:
+            raise RuntimeError(f"all dimensions of input must be of equal length, got {list(self.shape)}")
+        n, step = min(self.shape), sum(self.stride())
+        self.as_strided((n,), (step,)).fill_(fill_value)
+        height, width = self.shape[:2]
+        if wrap and self.ndim == 2 and height > width + 1:
+            below = self[width + 1 :]
+            below.as_strided((-(-below.numel() // (width + 1)),), (step,)).fill_(fill_value)
+        return self
+
     def zero_(self) -> Tensor:
         return self._update(inplace.zero)
 
@@ -362,6 +379,9 @@ class InPlace:
 
     def addbmm_(self, batch1: Tensor, batch2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
         return self._update(matmul.addbmm, batch1, batch2, beta=beta, alpha=alpha)
+
+    def conj_physical_(self) -> Tensor:
+        return self._update(real.conj_physical)
 
     def deg2rad_(self) -> Tensor:
         return self._update(elementwise.deg2rad)

@@ -11,6 +11,8 @@ from ...arrays.layout import layout, strided
 from ...arrays.memory import same_data
 from ...arrays.warning import warn
 from ...op.signature import checked
+from ...ops import real
+from ...ops.about import is_tensor
 
 if TYPE_CHECKING:
     from ..storage import TypedStorage
@@ -93,6 +95,38 @@ class Kinds:
     def resolve_neg(self) -> Any:
         """The tensor itself."""
         return self
+
+    # ---- of real numbers ----
+
+    def conj(self) -> Any:
+        """The tensor itself: the conjugate of a real number."""
+        return self
+
+    def conj_physical(self) -> Any:
+        """The tensor itself: the conjugate of a real number."""
+        return self
+
+    @property
+    def real(self) -> Any:
+        """The tensor itself. `x.real = y` copies y into it."""
+        return self
+
+    @real.setter
+    def real(self: Any, value: Any) -> None:
+        self.copy_(value if is_tensor(value) else self.new_tensor(value))
+
+    @property
+    def imag(self: Any) -> Any:
+        """RuntimeError: torch refuses the imaginary part of a real number."""
+        return real.imag(self)
+
+    def isreal(self: Any) -> Tensor:
+        """True everywhere."""
+        return real.isreal(self)
+
+    def angle(self: Any) -> Tensor:
+        """0 where x ≥ 0, π where x < 0."""
+        return real.angle(self)
 
     @checked
     def is_same_size(self: Any, other: Tensor) -> bool:

@@ -227,6 +227,18 @@ class Structure:
     def split(self, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
         return rearrange.split(self, split_size, dim)
 
+    def split_with_sizes(self, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+        return rearrange.split_with_sizes(self, split_sizes, dim)
+
+    def unsafe_split(self, split_size: int, dim: int = 0) -> tuple[Tensor, ...]:
+        return rearrange.unsafe_split(self, split_size, dim)
+
+    def unsafe_split_with_sizes(self, split_sizes: Any, dim: int = 0) -> tuple[Tensor, ...]:
+        return rearrange.unsafe_split_with_sizes(self, split_sizes, dim)
+
+    def unsafe_chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
+        return rearrange.unsafe_chunk(self, chunks, dim)
+
     def chunk(self, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
         return rearrange.chunk(self, chunks, dim)
 
