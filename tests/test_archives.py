@@ -8,6 +8,7 @@ import json
 import os
 import random
 import struct
+import sys
 import tracemalloc
 import zipfile
 from collections import Counter
@@ -118,6 +119,7 @@ LIES = {
     "a kind that is no name": archive([["list"], 1]),
     "nothing at all": archive([]),
     "an object": archive({"a": 1}),
+    "keys of one hash": archive(["dict", *(["list", k * sys.hash_info.modulus, 1] for k in range(9999))]),
     "too deep": archive(0).replace(b'"content": 0', b'"content": ' + b"[" * 100_000 + b"]" * 100_000),
 }
 

@@ -277,6 +277,7 @@ STRANGERS = {
     "state that is no dict": made(HERE, "Block", state=b"]"),
     "state of numbers": made(HERE, "Block", state=b"}K\x01K\x01s"),
     "state of a class": made("torch", "Size", how=b"R"),
+    "modules again and again": b"\x80\x02](ctorch.nn.modules.module\nModule\nq\x00}q\x01" + b"h\x00)\x81h\x01b" * 50_000 + b"e.",
     "a class as data": f"\x80\x02](c{HERE}\nBlock\ne.".encode("latin1"),
     "a class in a tuple": f"\x80\x02c{HERE}\nBlock\n\x85.".encode("latin1"),
 }  # fmt: skip

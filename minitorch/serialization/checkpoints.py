@@ -19,6 +19,7 @@ from ..nn.parameter import Buffer, Parameter
 from ..tensor import Size, Tensor
 from ..tensor.copying import is_our_own, made_again
 from .blocks import Blocks, dtype_named, placed
+from .keys import Keys
 from .npy import read_npy
 
 STRUCTURE = "structure.json"
@@ -29,6 +30,8 @@ _CONTAINERS: dict[str, Any] = {
     "list": list, "tuple": tuple, "Size": Size, "dict": dict, "OrderedDict": OrderedDict, "Counter": Counter
 }  # fmt: skip
 
+_COMPARED = 1_000_000  # how many keys of one hash may be compared
+
 
 class CheckpointReader:
     """Turns JSON and the arrays beside it back into the object; `blocks` are the arrays."""
@@ -36,6 +39,7 @@ class CheckpointReader:
     def __init__(self, archive: Any) -> None:
         self._archive = archive
         self._objects: list[Any] = []  # in the order in which they begin in the JSON; None is not finished
+        self._keys, self._may_compare = Keys(), _COMPARED
         self.blocks = Blocks()
 
     def read(self) -> Any:
@@ -78,6 +82,9 @@ class CheckpointReader:
                 made.append(self.decode(item))
         else:
             for key, value in self._pairs(content):
+                self._may_compare -= self._keys.cost(id(made), key)
+                if self._may_compare < 0:
+                    raise ValueError("its keys have one hash, without end")
                 made[key] = value
         return made
 

@@ -74,6 +74,7 @@ class TorchObjects:
             **dict.fromkeys(("torch.storage.UntypedStorage", FUNCTIONS), _no_call),
             **{f"{module}.getattr": classes.attribute for module in ("__builtin__", "builtins")},
             **{f"{module}.set": _set for module in ("__builtin__", "builtins")},
+            **{f"{module}.bytes": lambda: b"" for module in ("__builtin__", "builtins")},
             **{f"{module}.complex": complex for module in ("__builtin__", "builtins")},
             **{f"{module}.bytearray": _bytearray for module in ("__builtin__", "builtins")},
         }

@@ -14,12 +14,18 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from .keys import Keys
+
 _FIXED = {
     pickle.BININT: "<i", pickle.BININT1: "<B", pickle.BININT2: "<H", pickle.BINFLOAT: ">d"
 }  # fmt: skip  # numbers of a fixed size
 _CONSTANTS = {pickle.NONE: None, pickle.NEWTRUE: True, pickle.NEWFALSE: False, pickle.EMPTY_TUPLE: ()}
 _TUPLES = {pickle.TUPLE1: 1, pickle.TUPLE2: 2, pickle.TUPLE3: 3}
-_WORK = 100_000  # how many parts of arguments and keys a pickle may use, beside those that it is long enough to write out
+# How much work a pickle may make, beside four times its length: a part of an argument or of a key counts one, and what takes more
+# memory than its instructions counts more. An honest file makes less, or what it calls again and again would be worth saying once.
+_WORK = 100_000
+_CALL, _TENSOR, _OBJECT = 15, 60, 150
+_DEEPEST = 500  # tuple in a tuple that is hashed: Python hashes them one in another, on a stack that ends
 
 
 class Name(NamedTuple):
@@ -60,6 +66,7 @@ class Unpickler:
         self._below: list[list[Any]] = []  # the stacks under the marks
         self._memo: dict[int, Any] = {}
         self._may_work = _WORK + 4 * len(data)
+        self._keys = Keys()
         self._do: dict[bytes, Callable[[], None]] = {
             pickle.PROTO: self._protocol,
             pickle.GLOBAL: self._name,
@@ -129,17 +136,24 @@ class Unpickler:
         for each in arguments:
             if isinstance(each, (str, bytes, list, tuple, dict)):
                 self._work(each)
+            if isinstance(each, list):  # what becomes a set
+                among = Keys()
+                self._count(sum(among.cost(0, item) for item in each))
         call = called if trusted else self._calls[called.text]
+        self._count(_TENSOR if isinstance(called, Name) and called.text.startswith("torch._") else _CALL)
         self._push(call(*map(_as_data, arguments)) if trusted else call(*arguments))
 
     def _new(self) -> None:
         arguments, cls = self._pop(), self._pop()
         if type(arguments) is not tuple:
             raise pickle.UnpicklingError(f"it makes an object of {_kind(cls)} with {_kind(arguments)}")
+        self._count(_OBJECT)
         self._push(self._classes.made(cls, arguments))
 
     def _attributes(self) -> None:
         state, made = self._pop(), self._stack[-1]
+        if isinstance(state, (tuple, list, dict)):
+            self._work(state)
         if type(made) in (OrderedDict, Counter) and type(state) is dict and all(type(name) is str for name in state):
             made.__dict__.update(state)
         elif not self._classes.give_state(made, _as_data(state)):
@@ -167,18 +181,29 @@ class Unpickler:
             raise pickle.UnpicklingError(f"it sets items of {_kind(made)}")
         self._work(items[::2])
         for key, value in zip(items[::2], items[1::2], strict=True):
+            self._count(self._keys.cost(id(made), key))
             made[_as_data(key)] = _as_data(value)
 
-    def _work(self, items: Any) -> None:
+    def _count(self, work: int) -> None:
         """UnpicklingError if a short pickle makes much work: it calls or hashes again and again what it wrote once."""
-        todo = [items]
-        while todo:
-            items = todo.pop()
-            self._may_work -= len(items)
-            if self._may_work < 0:
-                raise pickle.UnpicklingError("it uses the same parts again and again, without end")
-            if not isinstance(items, (str, bytes)):
-                todo.extend(item for item in items if isinstance(item, tuple))
+        self._may_work -= work
+        if self._may_work < 0:
+            raise pickle.UnpicklingError("it uses the same parts again and again, without end")
+
+    def _work(self, items: Any) -> None:
+        """Count these items and what is in the tuples among them, and refuse tuples that lie too deep in one another."""
+        depth, level = 0, [items]
+        while level:
+            below: list[tuple] = []
+            for each in level:
+                self._count(len(each))
+                if not isinstance(each, (str, bytes)):
+                    below.extend(item for item in each if isinstance(item, tuple))
+            depth, level = depth + 1, below
+            if depth > _DEEPEST:
+                raise pickle.UnpicklingError(
+                    f"it has more than {_DEEPEST} tuples in one another, where they are to be hashed"
+                )
 
     # ---- the stack, the memo, the bytes ----
 
