@@ -1,5 +1,5 @@
 """The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | badcalls | scripts | modules |
-optimizers | train | files | derivatives | schedules | stubs`."""
+optimizers | train | files | workers | derivatives | schedules | stubs`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ RUNS = {  # a command: the file and the function that do it
     "bench on cuda": ("bench_cuda", "bench"),
     "mutate": ("mutation", "mutate"),
     "train": ("programs", "report"),
+    "workers": ("workers", "workers"),
     "machine": ("state_machine", "programs"),
     "badcalls": ("bad_calls", "bad_calls"),
     "scripts": ("scripts.run", "scripts"),
@@ -72,6 +73,10 @@ def _run(parser: Any, arguments: list[str] | None) -> int:
 
     train = commands.add_parser("train", help="train whole programs in both libraries from the same seeds")
     train.add_argument("--seeds", type=positive, default=3, metavar="N", help="how many seeds (3)")
+
+    killed = commands.add_parser("workers", help="kill loaders' worker processes and their programs at random moments")
+    killed.add_argument("--tries", type=positive, default=100, metavar="N", help="how often a worker is killed (100)")
+    killed.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
 
     machine = commands.add_parser("machine", help="random programs of ops, views, writes and backward, on both libraries")
     machine.add_argument("--count", type=positive, default=1000, metavar="N", help="how many programs (1000)")

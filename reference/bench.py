@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import tracemalloc
 from collections.abc import Sequence
 from functools import partial
@@ -239,6 +240,41 @@ def dropout(library: Any) -> Work:
     return partial(library.nn.functional.dropout, library.ones(4096, 1024), 0.5)
 
 
+# ---- data loading ----
+
+
+def loading(library: Any, kind: str, workers: int = 0) -> Work:
+    """A shuffled pass over 60,000 images of 28 × 28 in batches of 64. `kind`: a TensorDataset, or a class with rows of an array."""
+    images, labels = data((28 * 28, 10), 60_000)
+    images = images.reshape(-1, 28, 28)
+    rows = images if kind == "array" else library.from_numpy(images)
+
+    class Images(library.utils.data.Dataset):
+        def __len__(self) -> int:
+            return len(labels)
+
+        def __getitem__(self, i: int) -> Any:
+            return rows[i], int(labels[i])
+
+    dataset = library.utils.data.TensorDataset(rows, library.from_numpy(labels)) if kind == "TensorDataset" else Images()
+    loader = library.utils.data.DataLoader(dataset, 64, shuffle=True, num_workers=workers)
+
+    def run() -> None:
+        count = 0
+        for x, t in loader:
+            count += len(x) + len(t)
+        assert count == 2 * len(labels)
+
+    return run
+
+
+def once(run: Work, library: Any) -> list[float]:
+    """The milliseconds of one call, for what takes long."""
+    start = time.perf_counter()
+    run()
+    return [(time.perf_counter() - start) * 1e3]
+
+
 # ---- import ----
 
 IMPORT = """
@@ -322,6 +358,11 @@ def step_row(sizes: tuple[int, ...], batch: int, target: float) -> Row:
     return Row(name, partial(training_step, sizes=sizes, batch=batch), target, ALL)
 
 
+def loading_row(name: str, kind: str, workers: int, target: float | None) -> Row:
+    where = f"{workers} workers, " if workers else ""
+    return Row(f"60,000 images, {where}{name}", partial(loading, kind=kind, workers=workers), target, measure=once)
+
+
 LARGE = (784, 512, 512, 10)
 
 ROWS = [
@@ -340,6 +381,12 @@ ROWS = [
     Row("a million uniform numbers", partial(draws, function="rand"), 3.0),
     Row("a million normal numbers", partial(draws, function="randn"), 3.0),
     Row("dropout, 4096 × 1024", dropout, 4.0),
+    loading_row("TensorDataset", "TensorDataset", 0, 1.0),
+    loading_row("class, arrays", "array", 0, 1.0),
+    loading_row("class, tensors", "tensor", 0, None),  # each index makes a tensor, which in Python takes longer
+    loading_row("TensorDataset", "TensorDataset", 2, 1.2),
+    loading_row("class, arrays", "array", 2, 1.2),
+    loading_row("class, tensors", "tensor", 2, 1.2),
     Row("import minitorch, after numpy", fresh_import, 50.0, ("minitorch",), told),
     Row(
         "peak memory of a step 784-512-512-10", partial(training_step, sizes=LARGE, batch=128), 1.2, ALL, peak_memory, "MiB"

@@ -153,6 +153,7 @@ sgd.register_step_pre_hook(print) | adam.load_state_dict(adam.state_dict()) | ad
 torch.optim.lr_scheduler.CosineAnnealingLR(sgd, T_max=5, eta_min=0.0) | torch.optim.lr_scheduler.StepLR(sgd, 2).step() | torch.optim.lr_scheduler.StepLR(sgd, 2).load_state_dict({})
 data.TensorDataset(x, y) | data.TensorDataset(x, y).__getitem__(0) | list(data.DataLoader(data.TensorDataset(x), 1)) | data.DataLoader([1, 2, 3], 2) | data.DataLoader([1, 2, 3], batch_size=2, shuffle=True) | data.DataLoader([1, 2, 3], 2, False, None, None, 0, None, False, True)
 data.DataLoader([1, 2], sampler=[0, 1], drop_last=True) | data.DataLoader([1, 2], batch_sampler=[[0], [1]]) | data.Subset([1, 2, 3], [0, 2]) | data.random_split([1, 2, 3], [1, 2]) | data.random_split([1, 2, 3], [0.5, 0.5]) | data.ConcatDataset([[1], [2]])
+data.DistributedSampler([1, 2, 3], 2, 0) | data.DistributedSampler([1, 2, 3], num_replicas=2, rank=1, seed=4)
 data.StackDataset([1, 2], [3, 4]) | data.SequentialSampler([1, 2]) | data.RandomSampler([1, 2]) | data.RandomSampler([1, 2], True, 3) | data.RandomSampler([1, 2], replacement=True, num_samples=4) | data.SubsetRandomSampler([0, 1]) | data.WeightedRandomSampler([0.1, 0.9], 3)
 data.WeightedRandomSampler([0.1, 0.9], 3, False) | data.BatchSampler([0, 1, 2], 2, False) | data.default_collate([x, y]) | data.default_collate([1, 2]) | data.default_collate([{'a': 1}]) | data.default_convert([1, array])
 """

@@ -108,6 +108,20 @@ def test_the_dataset_may_grow_between_passes() -> None:
     assert_same(scenario)
 
 
+@given(st.integers(0, 25), st.integers(1, 6), st.integers(0, 6), st.booleans(), st.booleans(), SEEDS)
+def test_distributed_sampler(n: int, count: int, rank: int, shuffle: bool, drop_last: bool, seed: int) -> None:
+    def scenario(lib):
+        rows = list(range(n))
+        sampler = lib.utils.data.DistributedSampler(rows, count, rank, shuffle=shuffle, seed=seed, drop_last=drop_last)
+        first = list(sampler), list(sampler), len(sampler), sampler.total_size, sampler.epoch
+        sampler.set_epoch(3)
+        second = list(sampler)
+        rows += [7] * 3
+        return first, second, attempt(list, sampler)
+
+    assert_same(scenario)
+
+
 # ---- datasets ----
 
 
@@ -307,6 +321,50 @@ def test_loader_with_any_mixture_of_options(seed: int, n: int, kind: str, order:
     assert_same(lambda lib: list(loader_of(lib, n, kind, order, None, **given_options)), seed)
 
 
+LAYOUTS = [
+    lambda lib: lib.arange(24.0).reshape(2, 3, 4).permute(2, 0, 1),
+    lambda lib: lib.arange(4).expand(4, 4),
+    lambda lib: lib.ones(4, 2, 3, 2, dtype=lib.bfloat16).to(memory_format=lib.channels_last),
+    lambda lib: lib.zeros(4, 0),
+    lambda lib: lib.ones(4, 2, requires_grad=True),
+    lambda lib: lib.nn.Parameter(lib.ones(4), requires_grad=False),
+]
+
+
+@pytest.mark.parametrize("tensor", LAYOUTS)
+@pytest.mark.parametrize(
+    "indices", [[3, 1], [-1], [0, 4], [np.int64(2), 2], [True, 2], [np.int32(1), 0], [None, 1]], ids=repr
+)
+def test_rows_that_are_taken_at_once_are_those_that_are_taken_one_by_one(
+    tensor: Callable[[Any], Any], indices: list
+) -> None:
+    def scenario(lib):
+        d = lib.utils.data
+        rows = d.TensorDataset(tensor(lib), lib.arange(4))
+        for dataset in (rows, d.Subset(d.Subset(rows, range(4)), [0, 1, 2, 3]), d.Subset(rows, np.arange(4))):
+            loader = d.DataLoader(dataset, batch_sampler=[indices])
+            yield attempt(lambda loader=loader: [(x.float(), x.dtype == rows.tensors[0].dtype, x.stride(), x.requires_grad,
+                                                  type(x).__name__, y) for x, y in loader])  # fmt: skip
+
+    assert_same(lambda lib: list(scenario(lib)))
+
+
+def test_rows_are_collated_as_a_program_says() -> None:
+    def scenario(lib):
+        d = lib.utils.data
+        table = lib.utils.data._utils.collate.default_collate_fn_map
+        before = table[lib.Tensor]
+        table[lib.Tensor] = lambda batch, *, collate_fn_map=None: sum(batch)
+        try:
+            changed = list(d.DataLoader(d.TensorDataset(lib.arange(4)), 2))
+        finally:
+            table[lib.Tensor] = before
+        mine = type("Mine", (d.TensorDataset,), {"__getitem__": lambda self, i: (i,)})(lib.arange(4))
+        return changed, list(d.DataLoader(mine, 2)), list(d.DataLoader(d.Subset(mine, [3, 1]), 2))
+
+    assert_same(scenario)
+
+
 @pytest.mark.parametrize("draw_from", ["default", "own"])
 def test_two_iterators_at_once_and_states_after_each_batch(draw_from: str) -> None:
     def scenario(lib):
@@ -441,6 +499,8 @@ REFUSED = [
     lambda d, lib: d.BatchSampler([1], 2, 0),
     lambda d, lib: d.BatchSampler([1], 2, None),
     lambda d, lib: len(d.BatchSampler(iter([1]), 2, False)),
+    lambda d, lib: d.DistributedSampler([1, 2], 2, 2),
+    lambda d, lib: d.DistributedSampler([1, 2], 2, -1),
     lambda d, lib: iter(d.Sampler()),
     lambda d, lib: bare("Dataset")(lib)[0],
     lambda d, lib: len(bare("Dataset")(lib)),
@@ -506,7 +566,7 @@ def test_pinning_does_nothing_and_says_so() -> None:
 
 # ---- documentation ----
 
-MODULES = [data.dataset, data.sampler, data.dataloader, data._utils.collate, data._utils.info]
+MODULES = [data.dataset, data.sampler, data.distributed, data.dataloader, data._utils.collate, data._utils.info]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

@@ -1,7 +1,8 @@
 """From a dataset to mini-batches, with torch's draws: the same seed gives torch's batches in torch's order.
 
 A dataset maps an index to a sample (`dataset.py`); a sampler says which indices come next (`sampler.py`); a collate
-function makes one batch of many samples (`_utils/collate.py`); the loader puts the three together (`dataloader.py`).
+function makes one batch of many samples (`_utils/collate.py`); the loader puts the three together (`dataloader.py`), here or in
+worker processes (`_utils/parallel.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from .dataset import (
     TensorDataset,
     random_split,
 )
+from .distributed import DistributedSampler
 from .sampler import (
     BatchSampler,
     RandomSampler,
@@ -29,7 +31,7 @@ from .sampler import (
 )
 
 __all__ = [
-    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "IterableDataset", "RandomSampler", "Sampler",
-    "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler",
+    "BatchSampler", "ChainDataset", "ConcatDataset", "DataLoader", "Dataset", "DistributedSampler", "IterableDataset", "RandomSampler",
+    "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler",
     "default_collate", "default_convert", "get_worker_info", "random_split",
 ]  # fmt: skip

@@ -115,7 +115,21 @@ def collate_numpy_array_fn(batch: Sequence[np.ndarray], *, collate_fn_map: Colla
     """Each as a tensor, then as tensors are."""
     if batch[0].dtype.kind in _NO_NUMBERS:
         raise TypeError(_WRONG_TYPE.format(batch[0].dtype))
+    if _fit_together(batch):
+        return creation.as_tensor(np.concatenate(batch).reshape(len(batch), *batch[0].shape))
     return collate([creation.as_tensor(array) for array in batch], collate_fn_map=collate_fn_map)
+
+
+def _fit_together(batch: Sequence[Any]) -> bool:
+    """Whether they can be joined before they become tensors, which is sooner done: of one shape and dtype, in order in memory.
+
+    (What lies otherwise may be something that a tensor cannot be made of, and then each has its own error.)
+    """
+    first = batch[0]
+    if not first.ndim or not first.dtype.isnative:
+        return False
+    shape, dtype = first.shape, first.dtype
+    return all(type(a) is np.ndarray and a.shape == shape and a.dtype == dtype and a.flags.carray for a in batch)
 
 
 def collate_numpy_scalar_fn(batch: Sequence[np.generic], *, collate_fn_map: CollateFns | None = None) -> Tensor:

@@ -9,10 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .rows import joined_rows
+
 
 @dataclass
 class MapDatasetFetcher:
-    """Looks the indices up in the dataset: all at once by `__getitems__` if there is one."""
+    """Looks the indices up in the dataset: all at once if it has tensors, or a `__getitems__`."""
 
     dataset: Any
     auto_collation: bool
@@ -23,6 +25,9 @@ class MapDatasetFetcher:
     def fetch(self, index: Any) -> Any:
         if not self.auto_collation:
             return self.collate_fn(self.dataset[index])
+        batch = joined_rows(self.dataset, index, self.collate_fn)
+        if batch is not None:
+            return batch
         if getattr(self.dataset, "__getitems__", None):
             return self.collate_fn(self.dataset.__getitems__(index))
         return self.collate_fn([self.dataset[i] for i in index])

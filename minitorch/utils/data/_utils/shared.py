@@ -27,7 +27,7 @@ MAPPED_AT_MOST = 128  # blocks at a time: each holds a descriptor, of which a pr
 _HEADER = struct.Struct("<?QQ")  # whether a descriptor comes along; the length of the body; how many parts it has
 _BY_DESCRIPTOR = hasattr(socket, "send_fds")  # not on Windows: there all goes through the socket
 
-_mapped: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+_mapped: list[weakref.ref[mmap.mmap]] = []  # no WeakSet: a Ctrl-C while one forgets an element is lost
 
 
 def pair() -> tuple[Channel, Channel]:
@@ -171,7 +171,8 @@ def _map(descriptor: int, length: int) -> Any:
         block = mmap.mmap(descriptor, length)
     finally:
         os.close(descriptor)
+    _mapped[:] = [ref for ref in _mapped if ref() is not None]
     if len(_mapped) >= MAPPED_AT_MOST:
         return bytearray(block)
-    _mapped.add(block)
+    _mapped.append(weakref.ref(block))
     return block
