@@ -31,7 +31,7 @@ def outcome(scenario: Callable[[Any], Any], lib: Any) -> Any:
         try:
             result = plain(scenario(lib), lib)
         except Exception as error:
-            result = Failure(type(error).__name__, named_alike(str(error)))
+            result = Failure(type(error).__name__.removeprefix("_"), named_alike(str(error)))
     return result, [(w.category.__name__, named_alike(str(w.message))) for w in caught]
 
 

@@ -7,7 +7,7 @@ they are differentiated again by what these are made of. Read next: `spectral.py
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..arrays import lapack
 from ..op import Array, Index, composite, op
@@ -23,6 +23,7 @@ from .matrices import (
     must_be_matrices,
     must_be_square,
     must_have_succeeded,
+    results,
 )
 from .rearrange import cat
 
@@ -209,32 +210,23 @@ def _divides_by_zero(place: int) -> str:
     )
 
 
-class Factors(NamedTuple):
-    """What `lu_factor` returns."""
-
-    LU: Tensor
-    pivots: Tensor
+Factors = results("linalg_lu_factor", "LU pivots")
 
 
-class Unpacked(NamedTuple):
-    """P L U = A"""
-
-    P: Tensor
-    L: Tensor
-    U: Tensor
+Permuted, Unpacked = results("linalg_lu", "P L U"), results("lu_unpack", "P L U")
 
 
 @function(out=True, grad_fn="LinalgLuBackward0")
 def linalg_lu(A: Tensor, *, pivot: bool = True) -> Any:
     """(P, L, U) with P L U = A of matrices (*, M, N): P exchanges rows, L has ones on its diagonal, U is an upper triangle."""
     LU, pivots, _ = _lu("linalg.lu", A, pivot, False)
-    return _unpacked(LU, pivots)
+    return Permuted(*_unpacked(LU, pivots))
 
 
-def _unpacked(LU: Tensor, pivots: Tensor) -> Unpacked:
+def _unpacked(LU: Tensor, pivots: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     m, n = LU.shape[-2:]
     P = exchanged(identity(LU, m).expand(*LU.shape[:-2], m, m), pivots, True)
-    return Unpacked(P, _unit_lower(LU), triu(LU[..., : min(m, n), :]))
+    return P, _unit_lower(LU), triu(LU[..., : min(m, n), :])
 
 
 @composite(out=True, grad_fn="LuUnpackBackward0")
@@ -251,12 +243,7 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     return Unpacked(P if unpack_pivots else nothing, L, U)
 
 
-class WithInfo(NamedTuple):
-    """What `lu` returns with `get_infos`."""
-
-    LU: Tensor
-    pivots: Tensor
-    info: Tensor
+WithInfo = results("_lu_with_info", "LU pivots info")
 
 
 @composite
@@ -350,7 +337,10 @@ def linalg_qr(A: Tensor, mode: str = "reduced") -> Any:
     return orthogonalized(A, mode)
 
 
+Rotated = results("qr", "Q R")
+
+
 @composite(out=True)
 def qr(input: Tensor, some: bool = True) -> Any:
     """The old form of `linalg.qr`: reduced, or complete without `some`."""
-    return linalg_qr(input, "reduced" if some else "complete")
+    return Rotated(*linalg_qr(input, "reduced" if some else "complete"))

@@ -15,7 +15,7 @@ from .compare import ge, gt
 from .elementwise import abs_ as absolute
 from .elementwise import where
 from .linalg import inverse_of
-from .matrices import epsilon, function, identity, mT, must_be_floats, must_be_square, of_matrices
+from .matrices import epsilon, function, identity, mT, must_be_floats, must_be_square, of_matrices, results
 from .reduce import all_, prod
 from .shape import ones, unsqueeze
 from .spectral import decomposed
@@ -86,7 +86,7 @@ def linalg_det(A: Tensor) -> Tensor:
 @function(out=True)
 def linalg_slogdet(A: Tensor) -> Any:
     """(the sign of det A, ln |det A|): what det would overflow for."""
-    must_be_floats("linalg.slogdet", A)
+    must_be_floats("linalg.slogdet", A, half=False)
     must_be_square("linalg.slogdet", A)
     return log_determinant(A)
 
@@ -97,10 +97,13 @@ def det(input: Tensor) -> Tensor:
     return linalg_det(input)
 
 
+Scaled = results("slogdet", "sign logabsdet")
+
+
 @composite(out=True)
 def slogdet(input: Tensor) -> Any:
     """`linalg.slogdet`: (the sign of det A, ln |det A|)"""
-    return linalg_slogdet(input)
+    return Scaled(*linalg_slogdet(input))
 
 
 @composite

@@ -6,12 +6,12 @@ variables separate* (1973); it holds as long as the rank stays. Read next: `norm
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..arrays import lapack
 from ..arrays.dtypes import SCALAR_NAMES, finfo, from_numpy_dtype
 from ..op import Array, Index, composite, op
-from .matrices import function, in_one_batch, mT, must_be_square
+from .matrices import function, in_one_batch, mT, must_be_square, results
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -159,13 +159,7 @@ def least_squares_grad_b(g: Tensor, A: Tensor) -> Tensor:
     return mT(pseudo_inverse(A, None, None, False)) @ g
 
 
-class Fitted(NamedTuple):
-    """What `lstsq` returns; what its driver does not tell is empty."""
-
-    solution: Tensor
-    residuals: Tensor
-    rank: Tensor
-    singular_values: Tensor
+Fitted = results("linalg_lstsq", "solution residuals rank singular_values")
 
 
 @function(out=True)

@@ -8,7 +8,7 @@ Read next: `decompositions.py`, Cholesky, LU and QR; `spectral.py`, singular val
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..arrays import lapack
 from ..op import Array, composite, op
@@ -24,6 +24,7 @@ from .matrices import (
     must_be_matrices,
     must_be_square,
     must_have_succeeded,
+    results,
 )
 
 if TYPE_CHECKING:
@@ -197,11 +198,7 @@ def linalg_solve_triangular(A: Tensor, B: Tensor, *, upper: bool, left: bool = T
     return triangular(A, B, upper, unitriangular) if left else triangular(A.mT, B.mT, not upper, unitriangular).mT
 
 
-class Solved(NamedTuple):
-    """What `triangular_solve` returns."""
-
-    solution: Tensor
-    cloned_coefficient: Tensor
+Solved = results("triangular_solve", "solution cloned_coefficient")
 
 
 @composite(out=True)

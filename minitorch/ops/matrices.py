@@ -6,6 +6,7 @@ Read next: `linalg.py`.
 from __future__ import annotations
 
 import functools
+from collections import namedtuple
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,12 @@ from .shape import transpose, unsqueeze
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
+
+
+def results(name: str, fields: str) -> Any:
+    """The named tuple of a function that is made of others, called as torch's is."""
+    return namedtuple(name, fields)  # type: ignore[misc]
+
 
 function = functools.partial(composite, public=False)  # of torch.linalg: it has torch's name in C, `linalg_inv`
 

@@ -254,6 +254,9 @@ def linalg_cond(input: Tensor, p: float | str | None = None) -> Tensor:
         largest, smallest = values[..., 0], values[..., -1]
         return smallest / largest if p == -2 else largest / smallest
     must_be_square(f"linalg.cond(ord={p})", input)
+    if p == "nuc":
+        values = linalg_svdvals(input)
+        return values.sum(-1) * values.reciprocal().sum(-1)
     inverse, info = linalg_inv_ex(input)
     out = linalg_matrix_norm(input, p) * linalg_matrix_norm(inverse, p)
     return out if not bool((info != 0).any()) else out.masked_fill(info != 0, math.inf)

@@ -8,13 +8,13 @@ for eigenvalues. Read next: `least_squares.py`, which cuts small singular values
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ..arrays import lapack
 from ..op import Array, composite, op
 from .diagonals import diagonal, on_diagonal
 from .linalg import solve
-from .matrices import function, identity, mT, must_be_floats, must_be_matrices, must_be_square
+from .matrices import function, identity, mT, must_be_floats, must_be_matrices, must_be_square, results
 from .shape import unsqueeze
 
 if TYPE_CHECKING:
@@ -109,12 +109,7 @@ def linalg_svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
     return decomposed(A, False).S if A.requires_grad else singular_values(A)
 
 
-class Decomposed(NamedTuple):
-    """What the old `svd` returns."""
-
-    U: Tensor
-    S: Tensor
-    V: Tensor
+Decomposed = results("svd", "U S V")
 
 
 @composite(out=True)

@@ -68,8 +68,9 @@ def systems(lib: Any, a: Any, b: Any) -> list:
 
 
 def inverses(lib: Any, a: Any) -> list:
-    """A⁻¹, powers of it, and what a wide matrix has instead"""
-    return [regular(a).inverse(), lib.matrix_power(regular(a) / 20, -2), lib.pinverse(apart(a[..., :2, :]))]
+    """A⁻¹, powers of it, what a wide matrix has instead; the X for which ‖A X − B‖ is smallest, and how small it is"""
+    fitted = lib.linalg.lstsq(apart(a[..., :2, :]).mT, a[..., 1:], driver="gels")
+    return [regular(a).inverse(), lib.matrix_power(regular(a) / 20, -2), lib.pinverse(apart(a[..., :2, :])), *fitted[:2]]
 
 
 def determinants(lib: Any, a: Any) -> list:
@@ -102,19 +103,15 @@ def singular(lib: Any, a: Any) -> list:
     return [S, U**2, V**2, (U * S**2) @ V.mT]
 
 
-def symmetric(lib: Any, a: Any) -> list:
-    """Eigenvalues of a symmetric matrix, and a function of it: Q diag(sin λ) Qᵀ"""
+def eigenvalues(lib: Any, a: Any) -> list:
+    """Eigenvalues of a symmetric matrix, and a function of it, Q diag(sin λ) Qᵀ; those of any, where they are real, and squares of its vectors"""
     values, Q = lib.linalg.eigh(apart(a + a.mT))
-    return [values, (Q * values.sin().unsqueeze(-2)) @ Q.mT]
-
-
-def of_any(lib: Any, a: Any) -> list:
-    """Real eigenvalues of any matrix, and squares of its vectors' elements"""
-    values, V = lib.linalg.eig(apart(a / 10))
+    others, V = lib.linalg.eig(apart(a / 10))
     if lib is torch:
-        values, V = values.real, V.real
-    order = values.detach().argsort(-1)
-    return [values.gather(-1, order), (V**2).gather(-1, order.unsqueeze(-2).expand(V.shape))]
+        others, V = others.real, V.real
+    order = others.detach().argsort(-1)
+    squares = (V**2).gather(-1, order.unsqueeze(-2).expand(V.shape))
+    return [values, (Q * values.sin().unsqueeze(-2)) @ Q.mT, others.gather(-1, order), squares]
 
 
 def products(lib: Any, a: Any) -> list:
@@ -131,13 +128,11 @@ def products(lib: Any, a: Any) -> list:
 
 
 formula("linalg_solve triangular_solve cholesky_solve cholesky_inverse", systems, a=square, b=floats("N 3 C"), gpu="waits")
-formula("inverse matrix_power pinverse", inverses, a=square, gpu="waits")
+formula("inverse matrix_power pinverse linalg_lstsq", inverses, a=square, gpu="waits")
 formula("det slogdet logdet", determinants, a=square, gpu="waits")
 formula("cholesky qr", triangles_and_rotations, a=square, gpu="waits")
 formula("lu lu_unpack lu_solve", eliminated, a=square, b=floats("N 3 C"))
 formula("orgqr ormqr geqrf", reflections, a=tall, tau=floats("N 2"), c=floats("N 3 C"))
 formula("svd", singular, a=tall)
-formula("linalg_eigh", symmetric, a=square)
-formula("linalg_eig", of_any, a=square)
-formula("linalg_lstsq", lambda lib, a, b: lib.linalg.lstsq(apart(a.mT).mT, b, driver="gels")[:2], a=tall, b=floats("N 3 C"))
+formula("linalg_eigh linalg_eig", eigenvalues, a=square)
 formula("matrix_exp chain_matmul nuclear_norm frobenius_norm", products, a=square, gpu="waits")
