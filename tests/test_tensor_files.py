@@ -121,7 +121,7 @@ def test_a_header_that_lies_is_refused(lie: str, tmp_path: Path) -> None:
 
 def test_a_damaged_file_loads_or_says_so(tmp_path: Path) -> None:
     path, chance, refused = tmp_path / "x.safetensors", random.Random(0), 0
-    for _ in range(300):
+    for _ in range(150):
         bad = bytearray(THEIRS)
         for _ in range(chance.randint(1, 3)):
             bad[chance.randrange(len(bad))] = chance.randrange(256)
@@ -130,7 +130,7 @@ def test_a_damaged_file_loads_or_says_so(tmp_path: Path) -> None:
             minitorch.load(path)
         except RuntimeError:
             refused += 1
-    assert refused > 200
+    assert refused > 100
 
 
 # ---- folders ----

@@ -110,6 +110,26 @@ def load(
     return obj
 
 
+def get_unsafe_globals_in_checkpoint(f: str | os.PathLike[str] | IO[bytes]) -> list[str]:
+    """The names for which `load(f)` refuses a file of `save` or `torch.save`: what `add_safe_globals` would have to be told of.
+
+    ValueError if it is no such file.
+    """
+    from .opening import Options, opened
+    from .torch_files import TorchReader
+
+    with contextlib.ExitStack() as stack:
+        try:
+            reader = opened(f, stack).reader(stack, Options(Classes(weights_only=True)))
+            if isinstance(reader, TorchReader):
+                return reader.refused_names()
+        except OSError:
+            raise
+        except Exception as error:
+            raise ValueError(f"get_unsafe_globals_in_checkpoint: {type(error).__name__}: {error}") from None
+    raise ValueError("Expected input to be a checkpoint returned by torch.save")
+
+
 def _one_place(place: Any) -> Any:
     if isinstance(place, dict) or callable(place):
         raise RuntimeError(

@@ -8,6 +8,7 @@ Read next: `unpickler.py`, which reads the pickle.
 from __future__ import annotations
 
 import mmap
+import pickletools
 import struct
 import sys
 from collections import Counter, OrderedDict
@@ -184,6 +185,14 @@ class TorchReader(TorchObjects):
     def read(self) -> Any:
         """The object."""
         return self.unpickler(self._archive.read(f"{self._folder}/data.pkl")).run()
+
+    def refused_names(self) -> list[str]:
+        """The names in the pickle for which it would be refused. Nothing is built."""
+        pickled = self._archive.read(f"{self._folder}/data.pkl")
+        names = {
+            str(argument).replace(" ", ".") for code, argument, _ in pickletools.genops(pickled) if code.name == "GLOBAL"
+        }
+        return sorted(name for name in names if not self.unpickler(pickled).knows(name))
 
     def stored(self, reference: tuple) -> Memory:
         """A part of the archive, not read yet."""

@@ -113,6 +113,10 @@ class Unpickler:
 
     # ---- the dangerous ones ----
 
+    def knows(self, text: str) -> bool:
+        """Whether a pickle may use that name."""
+        return text in self._values or text in self._calls or self._classes.found(text) is not None
+
     def _name(self) -> None:
         text = f"{self._line()}.{self._line()}"
         if text in self._values:
