@@ -241,6 +241,9 @@ def test_help_names_every_option_and_default(capsys: pytest.CaptureFixture[str])
         "device",
         "out",
         "compare",
+        "patience",
+        "best",
+        "resume",
     ]:
         assert f"--{option}" in text
     for default in [

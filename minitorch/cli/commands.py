@@ -20,9 +20,13 @@ import minitorch
 from minitorch.arrays.device import as_device
 
 from .ends import Parser, as_typed, ending_well
-from .tasks import MODELS, TASKS, Task, Usual
+from .progress import Progress
+from .tasks import MODELS, TASKS, Task
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
+MODEL = "mlp"
+USUAL = {"seed": 0, "optimizer": "adam", "batch_size": 64}
+FIXED = ("model", "data", "epochs", "lr", "batch_size", "optimizer", "hidden", "dropout", "seed", "patience", "best")
 
 
 class UserError(Exception):
@@ -39,6 +43,7 @@ def _run(argv: Sequence[str] | None) -> int:
     args = parser.parse_args(argv)
     if args.command is None:
         parser.error("name a command: train, evaluate or explain; minitorch --help tells more")
+    args.saved = "; nothing was saved"
     args.program = "minitorch" if argv is not None else as_typed()
     try:
         args.run(args)
@@ -54,7 +59,7 @@ def _run(argv: Sequence[str] | None) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        print(f"minitorch {args.command}: interrupted; nothing was saved", file=sys.stderr)
+        print(f"minitorch {args.command}: interrupted{args.saved}", file=sys.stderr)
         return 130
     return 0
 
@@ -69,22 +74,29 @@ def _parser() -> argparse.ArgumentParser:
         "Train an MLP or a CNN on 1,438 real handwritten digits, or an LSTM or a GPT on 4,647 first names, test it after each epoch on "
         "others that were held out, and save a checkpoint."
     )
-    train.add_argument("--model", choices=list(MODELS), default="mlp", help="what to train (default: %(default)s)")
+    train.add_argument("--model", choices=list(MODELS), default=argparse.SUPPRESS, help=f"what to train (default: {MODEL})")
     train.add_argument("--data", choices=list(TASKS), default=argparse.SUPPRESS,
                        help="what to learn (default: digits; names for lstm and gpt)")  # fmt: skip
     train.add_argument("--epochs", type=_whole(1), default=argparse.SUPPRESS,
                        help=f"passes over the training data (default: {_usually('epochs')})")  # fmt: skip
     train.add_argument("--lr", type=_positive, metavar="LR", default=argparse.SUPPRESS,
                        help=f"learning rate at the start; it falls to 0 (default: {_usually('lr')}; ten times that for sgd)")  # fmt: skip
-    train.add_argument("--batch-size", type=_whole(2), default=64, help="images or names in a step (default: %(default)s)")
-    train.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="the update rule (default: %(default)s)")
+    train.add_argument("--batch-size", type=_whole(2), default=argparse.SUPPRESS,
+                       help=f"images or names in a step (default: {USUAL['batch_size']})")  # fmt: skip
+    train.add_argument("--optimizer", choices=OPTIMIZERS, default=argparse.SUPPRESS,
+                       help=f"the update rule (default: {USUAL['optimizer']})")  # fmt: skip
     train.add_argument("--hidden", type=_whole(1), default=argparse.SUPPRESS,
                        help=f"features in the hidden layers (default: {_usually('hidden')})")  # fmt: skip
     train.add_argument("--dropout", type=_share, default=argparse.SUPPRESS,
                        help=f"share of features to drop in training (default: {_usually('dropout')})")  # fmt: skip
-    train.add_argument(
-        "--seed", type=_whole(0), default=0, help="same seed: same weights, batches and result (default: %(default)s)"
-    )
+    train.add_argument("--seed", type=_whole(0), default=argparse.SUPPRESS,
+                       help=f"same seed: same weights, batches and result (default: {USUAL['seed']})")  # fmt: skip
+    train.add_argument("--patience", type=_whole(1), metavar="N", default=argparse.SUPPRESS,
+                       help="stop after N epochs that were no better than the best one, and save that (default: never)")  # fmt: skip
+    train.add_argument("--best", action="store_true", default=argparse.SUPPRESS,
+                       help="save the epoch that did best on what was held out, not the last one")  # fmt: skip
+    train.add_argument("--resume", metavar="FILE", default=argparse.SUPPRESS,
+                       help="go on where a training that was interrupted (Ctrl-C) has saved that file, bit for bit")  # fmt: skip
     train.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     train.add_argument("--out", metavar="FILE", default=argparse.SUPPRESS,
                        help="where to save the checkpoint (default: digits.pt; names.pt for names)")  # fmt: skip
@@ -153,62 +165,130 @@ def _share(text: str) -> float:
 
 
 def _train(args: argparse.Namespace) -> None:
-    usual = MODELS[args.model]
-    task = _task(args, usual)
-    settings = _settings(args, usual)
+    before = _resumed(args) if hasattr(args, "resume") else None
+    if before is None:
+        model = getattr(args, "model", MODEL)
+        task, settings = _task(args, model), _settings(args, model)
+        ends: dict[str, Any] = {
+            "patience": getattr(args, "patience", None),
+            "best": hasattr(args, "best") or hasattr(args, "patience"),
+        }
+    else:
+        task, settings, ends = _task_of(before), before["settings"], before["progress"]["ends"]
     device = _device(args.device)
     if args.compare and settings["dropout"] and device.type == "cuda":
         raise UserError("--compare on a GPU needs --dropout 0: the numbers that dropout draws there are not torch's")
-    args.out = getattr(args, "out", f"{task.name}.pt")
+    args.out = getattr(args, "out", f"{task.name}.pt" if before is None else args.resume)
     _check_out(args.out)
 
     data = task.data("train", device)
     training = task.script.Training(*data, **settings)
     twin = _in_torch(task, data, settings) if args.compare else None
     held_out = task.data("test", device)
+    progress = Progress(training, task.higher_is_better)
+    if before is not None:
+        _take_over(args.resume, before, training, progress)
 
+    def save(of_the_best: bool) -> None:
+        model, value = training.model.state_dict(), task.measure(training.model, *held_out)
+        state = {**progress.state(), "ends": ends}
+        if of_the_best:
+            state["model"], model, value = model, progress.best["model"], progress.best["value"]
+        _save(args.out, {"kind": task.kind, "settings": settings, task.measured: value, "model": model, "progress": state})
+
+    try:
+        _run_epochs(task, settings, progress, held_out, twin, ends["patience"])
+    except KeyboardInterrupt:
+        save(of_the_best=False)
+        again = f"{args.program} train --resume {shlex.quote(args.out)}"
+        where = f"in epoch {progress.epochs + 1}" if progress.batches.done else f"after epoch {progress.epochs}"
+        args.saved = f" {where}; saved {args.out}; go on with: {again}"
+        raise
+    save(ends["best"])
+    if ends["best"]:
+        training.model.load_state_dict(progress.best["model"])
+    for line in task.afterwards(training.model, settings["seed"]):
+        print(line)
+    which = f", of epoch {progress.best['epoch']}, the best one" if ends["best"] else ""
+    print(f"saved {args.out}{which}; test it again with: {args.program} evaluate {shlex.quote(args.out)}")
+
+
+def _run_epochs(
+    task: Task, settings: dict[str, Any], progress: Progress, held_out: Any, twin: Any, patience: int | None
+) -> None:
+    """Train epoch by epoch and tell how it goes, until all are done or none has been better for long."""
     from tqdm import tqdm
 
-    epochs, differences = settings["epochs"], []
-    with tqdm(total=epochs * len(training.batches), unit="batch", leave=False, disable=None) as bar:
-        for epoch in range(1, epochs + 1):
-            loss = training.epoch(bar.update)
+    training, epochs, differences = progress.training, settings["epochs"], []
+    batches, done = len(training.batches), progress.batches.done
+    bar = tqdm(total=epochs * batches, initial=progress.epochs * batches + done, unit="batch", leave=False, disable=None)
+
+    def after_batch() -> None:
+        bar.update()
+        progress.after_batch()
+
+    with bar, progress.noting_interrupts():
+        while progress.epochs < epochs and (patience is None or progress.without_getting_better() < patience):
+            progress.check_interrupted()
+            loss = training.epoch(after_batch)
             value = task.measure(training.model, *held_out)
-            line = f"epoch {epoch:{len(str(epochs))}}/{epochs}  loss {loss:.4f}"
+            progress.after_epoch(value)
+            line = f"epoch {progress.epochs:{len(str(epochs))}}/{epochs}  loss {loss:.4f}"
             if twin is not None:
                 torch_loss = twin.epoch()
                 differences.append(abs(loss - torch_loss))
                 line += f"  torch's loss {torch_loss:.4f}  difference {differences[-1]:.1e}"
             bar.write(f"{line}  {task.told(value)}")
             if not math.isfinite(loss):
-                break
-    if not math.isfinite(loss):
-        raise UserError(f"the loss became {loss} in epoch {epoch}; nothing was saved; try a --lr below {settings['lr']:g}")
+                told = f"the loss became {loss} in epoch {progress.epochs}; nothing was saved"
+                raise UserError(f"{told}; try a --lr below {settings['lr']:g}")
+    if progress.epochs < epochs:
+        print(f"no better for {patience} epoch{'s' * (patience != 1)}: stopped")
     if differences:
         print(f"largest difference between the losses of minitorch and torch: {max(differences):.1e}")
-    for line in task.afterwards(training.model, args.seed):
-        print(line)
-    _save(args.out, task, settings, training.model, value)
-    print(f"saved {args.out}; test it again with: {args.program} evaluate {shlex.quote(args.out)}")
 
 
-def _task(args: argparse.Namespace, usual: Usual) -> Task:
+def _resumed(args: argparse.Namespace) -> dict[str, Any]:
+    """The checkpoint of a training to go on with, which says all that the training is made of."""
+    given = [f"--{name.replace('_', '-')}" for name in FIXED if hasattr(args, name)] + ["--compare"] * args.compare
+    if given:
+        raise UserError(f"--resume {args.resume}: goes on as it began; leave {', '.join(given)} away")
+    checkpoint = _load(args.resume)
+    if "progress" not in checkpoint:
+        raise UserError(f"{args.resume}: holds a model only, of an earlier version; train it anew")
+    if checkpoint["progress"]["epochs"] >= checkpoint["settings"]["epochs"]:
+        raise UserError(f"{args.resume}: nothing is left to do: all {checkpoint['settings']['epochs']} epochs are done")
+    return checkpoint
+
+
+def _take_over(path: str, checkpoint: dict[str, Any], training: Any, progress: Progress) -> None:
+    """Weights, optimizer, schedule, generators and place of the checkpoint."""
+    try:
+        training.model.load_state_dict(checkpoint["progress"].get("model", checkpoint["model"]))
+        progress.load(checkpoint["progress"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path}: does not fit the training of minitorch train: {error}") from None
+
+
+def _task(args: argparse.Namespace, model: str) -> Task:
     """What the model is to learn; a model and data that do not go together are refused."""
+    usual = MODELS[model]
     if getattr(args, "data", usual.data) != usual.data:
         fitting = " or ".join(name for name, other in MODELS.items() if other.data == args.data)
         raise UserError(
-            f"--model {args.model} learns from {usual.data}, not from {args.data}; for {args.data} try --model {fitting}"
+            f"--model {model} learns from {usual.data}, not from {args.data}; for {args.data} try --model {fitting}"
         )
     return TASKS[usual.data]
 
 
-def _settings(args: argparse.Namespace, usual: Usual) -> dict[str, Any]:
+def _settings(args: argparse.Namespace, model: str) -> dict[str, Any]:
     """What the script's Training takes."""
+    usual = MODELS[model]
     settings = {option: getattr(args, option, getattr(usual, option)) for option in ("epochs", "hidden", "dropout")}
-    if args.model == "gpt" and settings["hidden"] % 4:
+    if model == "gpt" and settings["hidden"] % 4:
         raise UserError(f"--hidden {settings['hidden']}: a gpt has 4 heads, so choose a multiple of 4")
-    lr = getattr(args, "lr", usual.lr * (10 if args.optimizer == "sgd" else 1))
-    same = {option: getattr(args, option) for option in ("model", "seed", "optimizer", "batch_size")}
+    same = {"model": model, **{option: getattr(args, option, default) for option, default in USUAL.items()}}
+    lr = getattr(args, "lr", usual.lr * (10 if same["optimizer"] == "sgd" else 1))
     return {**same, **settings, "lr": lr}
 
 
@@ -248,8 +328,7 @@ def _check_out(path: str) -> None:
         raise UserError(f"--out {path}: cannot write in {folder}: {error.strerror}") from None
 
 
-def _save(path: str, task: Task, settings: dict[str, Any], model: minitorch.nn.Module, value: float) -> None:
-    checkpoint = {"kind": task.kind, "settings": settings, task.measured: value, "model": model.state_dict()}
+def _save(path: str, checkpoint: dict[str, Any]) -> None:
     try:
         minitorch.save(checkpoint, path)
     except (OSError, RuntimeError) as error:
@@ -262,7 +341,7 @@ def _save(path: str, task: Task, settings: dict[str, Any], model: minitorch.nn.M
 def _evaluate(args: argparse.Namespace) -> None:
     device = _device(args.device)
     checkpoint = _load(args.checkpoint)
-    task = next(task for task in TASKS.values() if task.kind == checkpoint["kind"])
+    task = _task_of(checkpoint)
     try:
         settings = checkpoint["settings"]
         model = task.script.MODELS[settings["model"]](settings["hidden"], settings["dropout"])
@@ -270,6 +349,10 @@ def _evaluate(args: argparse.Namespace) -> None:
     except (KeyError, TypeError, RuntimeError) as error:
         raise UserError(f"{args.checkpoint}: does not fit the model of minitorch train: {error}") from None
     print("\n".join(task.report(model.to(device), settings["seed"], *task.data("test", device))))
+
+
+def _task_of(checkpoint: dict[str, Any]) -> Task:
+    return next(task for task in TASKS.values() if task.kind == checkpoint["kind"])
 
 
 def _load(path: str) -> dict[str, Any]:

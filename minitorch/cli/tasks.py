@@ -38,6 +38,7 @@ class Task:
 
     name: str
     measured: str  # what `measure` gives
+    higher_is_better: bool  # of that
     script: ModuleType
 
     @property
@@ -69,7 +70,7 @@ class Task:
 class Digits(Task):
     """Reading handwritten digits."""
 
-    name, measured, script = "digits", "accuracy", digits
+    name, measured, higher_is_better, script = "digits", "accuracy", True, digits
 
     def data(self, split: str, device: Any) -> tuple[Tensor, Tensor]:
         images, labels = load_digits(split)
@@ -92,7 +93,7 @@ class Digits(Task):
 class Names(Task):
     """Making up first names."""
 
-    name, measured, script = "names", "test_loss", names
+    name, measured, higher_is_better, script = "names", "test_loss", False, names
 
     def data(self, split: str, device: Any) -> tuple[Tensor, Tensor]:
         inputs, targets = names.encode(load_names(split))

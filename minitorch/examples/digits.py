@@ -39,21 +39,22 @@ class Training:
         # Batch norm takes its mean and variance over the batch: of one image there is no variance.
         alone = len(labels) % batch_size == 1
         self.batches = DataLoader(TensorDataset(inputs, labels), batch_size, shuffle=True, drop_last=alone)
+        self.total, self.count = 0.0, 0  # of the losses in this epoch, and how many images they are of
 
     def epoch(self, after_batch: Callable[[], object] = lambda: None) -> float:
         """One pass over the images in a new order; the mean loss of an image."""
         self.model.train()
-        total, count = 0.0, 0
         for inputs, labels in self.batches:
             loss = F.cross_entropy(self.model(inputs), labels)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
-            total += loss.item() * len(labels)
-            count += len(labels)
+            self.total += loss.item() * len(labels)
+            self.count += len(labels)
             after_batch()
         self.schedule.step()
-        return total / count
+        mean, self.total, self.count = self.total / self.count, 0.0, 0
+        return mean
 
 
 def build_mlp(hidden: int = 128, dropout: float = 0.2) -> nn.Sequential:

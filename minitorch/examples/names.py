@@ -132,20 +132,22 @@ class Training:
         self.optimizer = rules[optimizer](self.model.parameters(), lr=lr)
         self.schedule = optim.lr_scheduler.CosineAnnealingLR(self.optimizer, epochs)
         self.batches = DataLoader(TensorDataset(inputs, targets), batch_size, shuffle=True)
+        self.total, self.count = 0.0, 0  # of the losses in this epoch, and how many batches they are of
 
     def epoch(self, after_batch: Callable[[], object] = lambda: None) -> float:
         """One pass over the names in a new order; the mean of the batches' losses."""
         self.model.train()
-        total = 0.0
         for inputs, targets in self.batches:
             loss = loss_of(self.model, inputs, targets)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
-            total += loss.item()
+            self.total += loss.item()
+            self.count += 1
             after_batch()
         self.schedule.step()
-        return total / len(self.batches)
+        mean, self.total, self.count = self.total / self.count, 0.0, 0
+        return mean
 
 
 def loss_of(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
