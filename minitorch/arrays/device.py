@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
+from .batched import Batched
 from .threads import of_each_thread
 
 
@@ -156,7 +157,9 @@ def empty_pinned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
 
 def xp_of(array: Any) -> ModuleType:
     """The library an array belongs to."""
-    return np if isinstance(array, (np.ndarray, np.generic)) else _cupy()
+    if isinstance(array, (np.ndarray, np.generic)):
+        return np
+    return xp_of(array.samples) if isinstance(array, Batched) else _cupy()
 
 
 # Whether there are shorter ways than the plain door and the plain formula; see `op.plain`.
@@ -170,7 +173,9 @@ def has_kernels(x: Any) -> bool:
 
 def device_of(array: Any) -> device:
     """The device an array lives on."""
-    return CPU if isinstance(array, np.ndarray) else device("cuda", array.device.id)
+    if isinstance(array, np.ndarray):
+        return CPU
+    return device_of(array.samples) if isinstance(array, Batched) else device("cuda", array.device.id)
 
 
 def mixed_devices(arrays: Iterable) -> RuntimeError | None:

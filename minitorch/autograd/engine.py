@@ -108,7 +108,7 @@ class Pending:
             waiting[nr] = g
         elif self.recorded:
             waiting[nr] = waiting[nr] + g
-        elif edge in self.sums:
+        elif edge in self.sums and type(g) is type(waiting[nr]):  # (within a vmap one may be of many samples)
             waiting[nr] += g
         else:
             waiting[nr] = waiting[nr] + g

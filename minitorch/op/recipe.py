@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.batched import Level, deepest, is_at
 from ..arrays.device import shortcuts, xp_of
 from ..arrays.layout import contiguous_format, laid_out_in, suggested
 from ..autograd.grad_mode import grad_mode
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .door import Op
 
 Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
+same_for_batch: Any = None  # ops/batches.py sets this to its op
 OF_A_DERIVATIVE = None  # what stands for "wants a gradient" in the kind of an array that a derivative computes with
 
 
@@ -73,6 +75,9 @@ def resolve(op: Op, args: tuple) -> tuple[tuple, Recipe]:
     positions = op.positions if not declaration.variadic else range(len(args) - len(declaration.parameters) + 1)
     tensors = [i for i in positions if type(key[i]) is tuple]
     arrays = [x._array if i in tensors and not on_arrays else x for i, x in enumerate(args)]
+    level = deepest(arrays)
+    if level is not None and not on_arrays and grad_mode.enabled and (beside := _same_for_all(op, args, level)) is not None:
+        return resolve(op, beside)
 
     promoted = [i for i in positions if args[i] is not None and (declaration.variadic or op.roles[i] in (Array, Operand))]
     if declaration.same_dtype and len({arrays[i].dtype for i in tensors}) > 1:
@@ -85,13 +90,40 @@ def resolve(op: Op, args: tuple) -> tuple[tuple, Recipe]:
     for i, cast in changes:
         arrays[i] = cast(arrays[i])
     half = declaration.in_float32 and _is_half([arrays[i] for i in promoted])
-    recipe = Recipe(xp, () if on_arrays else tuple(tensors), changes, forward_of(op, xp, half), None, on_arrays)
+    forward = forward_of(op, xp, half) if level is None else _of_all_samples(op, half)
+    recipe = Recipe(xp, () if on_arrays else tuple(tensors), changes, forward, None, on_arrays)
     if any(key[i][3] for i in tensors):
         wanted = tuple(i for i in tensors if key[i][3])
-        recipe.plan = make_plan(op, wanted, tuple(tensors), len(positions), half, where(xp))
-    if settled:
+        recipe.plan = make_plan(op, wanted, tuple(tensors), len(positions), half, where(xp) if level is None else "batch")
+    if level is not None and recipe.plan is not None:
+        _also_one_by_one(recipe.plan, level)
+    if settled and level is None:
         op.recipes[key] = recipe
     return args, recipe
+
+
+def _same_for_all(op: Op, args: tuple, level: Level) -> tuple | None:
+    """The arguments, those that want a gradient as something that all samples have in common; None if they are so already."""
+    from .batching import CROSSING
+
+    beside = [isinstance(x, Tensor) and x.requires_grad and not is_at(x._array, level) for x in args]
+    if not any(beside) or op.__name__ in CROSSING:
+        return None
+    return tuple(same_for_batch(x, level) if alone else x for x, alone in zip(args, beside))
+
+
+def _also_one_by_one(plan: Plan, level: Level) -> None:
+    """Let the derivatives of a plan be computed sample by sample where they must be."""
+    from .batching import derivative_of_all
+
+    plan.on_arrays = derivative_of_all(plan.on_arrays, level, Tensor._wrap)
+
+
+def _of_all_samples(op: Op, half: bool) -> Callable:
+    """The forward within a vmap."""
+    from .batching import run
+
+    return lambda xp, *args: run(op, half, args)
 
 
 def where(xp: Any) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
+from ..arrays.batched import Batched
 from ..arrays.device import shortcuts, xp_of
 from .half_precision import derivative_in_float32
 
@@ -100,6 +101,8 @@ def by_twin(
         g = grads[0]
         if g is None:  # of several outputs, another one has a gradient
             g = next(each for each in grads if each is not None)
+        if type(g) is Batched:
+            return None
         found = call(xp_of(g), grads, saved)
         if found is None:
             return None

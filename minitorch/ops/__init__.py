@@ -9,6 +9,7 @@ from . import (
     activation,
     assembling,
     attention,
+    batches,
     by_number,
     class_loss,
     compare,
@@ -77,12 +78,12 @@ from . import (
 tell_derivatives()
 
 __all__ = [
-    "about", "activation", "assembling", "attention", "by_number", "class_loss", "compare", "convolution", "covariance",
-    "cross", "ctc", "decompositions", "determinants", "diagonals", "differences", "distance", "division", "dropout",
-    "einsum", "elementwise", "embedding_bag", "extremes", "floats", "fold", "gather", "grid", "histogram", "index",
-    "inplace", "least_squares", "linalg", "linear_cross_entropy", "margin_loss", "masked", "matmul", "matrices", "mixing",
-    "normalize", "norms", "pad", "pooling", "probability_loss", "products", "quantiles", "real", "rearrange", "recurrent",
-    "reduce", "regression_loss", "removed", "repeat", "resample", "sampling", "scan", "scatter_reduce", "scattering",
-    "search", "shape", "shuffle", "similarity", "slopes", "sort", "special", "spectral", "strided", "through_time",
-    "undifferentiable",
+    "about", "activation", "assembling", "attention", "batches", "by_number", "class_loss", "compare", "convolution",
+    "covariance", "cross", "ctc", "decompositions", "determinants", "diagonals", "differences", "distance",
+    "division", "dropout", "einsum", "elementwise", "embedding_bag", "extremes", "floats", "fold", "gather", "grid",
+    "histogram", "index", "inplace", "least_squares", "linalg", "linear_cross_entropy", "margin_loss", "masked",
+    "matmul", "matrices", "mixing", "normalize", "norms", "pad", "pooling", "probability_loss", "products",
+    "quantiles", "real", "rearrange", "recurrent", "reduce", "regression_loss", "removed", "repeat", "resample",
+    "sampling", "scan", "scatter_reduce", "scattering", "search", "shape", "shuffle", "similarity", "slopes", "sort",
+    "special", "spectral", "strided", "through_time", "undifferentiable",
 ]  # fmt: skip

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
+from ..arrays.batched import Batched, of_all_samples
 from ..arrays.device import device_of, must_hold, xp_of
 from ..arrays.device import scatter_add as add_at
 from ..arrays.layout import copied
@@ -21,6 +22,7 @@ from ..arrays.numbers import assigned
 from ..arrays.warning import warn
 from ..op import Array, Indices, composite, op
 from ..op.signature import tensor_list
+from .batches import batched_as
 from .dims import canonical_dim
 from .rearrange import stack, unbind
 from .shape import zeros
@@ -49,7 +51,7 @@ def getitem(x: Any, key: Any) -> Tensor:
     if arrays is None:
         return view
     _check_arrays(view, arrays)
-    return index(view, _kept(x, arrays))
+    return index(batched_as(view, arrays), _kept(x, arrays))
 
 
 def setitem(x: Any, key: Any, value: Any) -> None:
@@ -194,7 +196,7 @@ def _part(xp: Any, k: Any) -> Any:
     a = xp.asarray(k) if isinstance(k, (np.ndarray, np.bool_)) else getattr(k, "_array", k)
     if hasattr(k, "_array") and a.ndim and type(a) is np.ndarray and xp is not np:
         a = xp.asarray(a)  # indices may stay on the CPU, as in torch
-    elif hasattr(k, "_array") and a.ndim and type(a) is not np.ndarray and xp is np:
+    elif hasattr(k, "_array") and a.ndim and xp is np and xp_of(a) is not np:
         raise RuntimeError(
             f"indices should be either on cpu or on the same device as the indexed tensor (cpu), got {device_of(a)}"
         )
@@ -207,7 +209,7 @@ def _part(xp: Any, k: Any) -> Any:
         return int(k)
     if a.dtype.name not in ("int64", "int32", "uint8", "bool"):
         raise IndexError(f"tensors used as indices must be long, int, byte or bool tensors, got {a.dtype}; use .long()")
-    if a.ndim == 0:
+    if a.ndim == 0 and not isinstance(a, Batched):
         return bool(a) if a.dtype.name in ("bool", "uint8") else int(a)
     if a.dtype == "uint8":
         warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.")
@@ -256,6 +258,7 @@ def _check_arrays(view: Tensor, arrays: tuple) -> None:
 def check_bounds(a: Array, size: int, dim: int, error: type = IndexError, lowest: int | None = None) -> None:
     """Refuse indices outside −size ≤ i < size (or lowest ≤ i < size), naming one (on a GPU, later and without a name)."""
     lowest = -size if lowest is None else lowest
+    a = of_all_samples(a)
     if type(a) is not np.ndarray:
         holds_within(a, lowest, size, error, f"index out of bounds for dimension {dim} with size {size}")
     elif a.size and (int(a.min()) < lowest or int(a.max()) >= size):
@@ -356,7 +359,7 @@ def index(xp: Any, x: Array, key: Indices) -> Array:
 @index.grad
 def index_grad(g: Tensor, x_shape: tuple, key: tuple) -> Tensor:
     """∂L/∂x = zeros with g added at the indices"""
-    return put_at(zeros(g, x_shape), g, key, True)
+    return put_at(zeros(g, x_shape), batched_as(g, key), key, True)
 
 
 @op(promote=None, public=False, grad_fn="IndexPutBackward0", keeps_layout=True)
@@ -398,13 +401,13 @@ def add_slices(xp: Any, out: Array, axis: int, index: Array, slices: Array) -> N
 @put_at.grad("x")
 def put_at_grad_x(g: Tensor, key: tuple, accumulate: bool) -> Tensor:
     """∂L/∂x = g, 0 where something was put"""
-    return g if accumulate else put_at(g, zeros(g, ()), key)
+    return g if accumulate else put_at(batched_as(g, key), zeros(g, ()), key)
 
 
 @put_at.grad("values")
 def put_at_grad_values(g: Tensor, key: tuple) -> Tensor:
     """∂L/∂values = g at the indices (the engine sums over what was broadcast)"""
-    return index(g, key)
+    return index(batched_as(g, key), key)
 
 
 @composite
@@ -440,4 +443,6 @@ def index_put(input: Tensor, indices: Any, values: Tensor, accumulate: bool = Fa
             f"{values.dtype!r} for the source."
         )
     _check_arrays(input, arrays or ())
-    return put_at(input, values, _kept(values if values.requires_grad else input, arrays or ()), accumulate)
+    return put_at(
+        batched_as(input, arrays or ()), values, _kept(values if values.requires_grad else input, arrays or ()), accumulate
+    )

@@ -9,6 +9,7 @@ import functools
 import inspect
 from typing import TYPE_CHECKING, Any
 
+from ..arrays.batched import of_all_samples
 from ..arrays.device import must_hold
 from ..arrays.warning import warn
 from ..autograd.grad_mode import is_grad_enabled
@@ -54,9 +55,9 @@ def no_gradient(function: str, **constants: Tensor | None) -> None:
 
 def all_must_hold(condition: Tensor, words: str) -> None:
     """RuntimeError in those words unless it is True everywhere; on a GPU that is noticed later, so that nobody waits for it."""
-    everywhere = condition.all()
+    everywhere = of_all_samples(condition._array).all()
     if condition.is_cuda:
-        must_hold(everywhere._array, RuntimeError, words)
+        must_hold(everywhere, RuntimeError, words)
     elif not bool(everywhere):
         raise RuntimeError(words)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..arrays.batched import of_all_samples
 from ..arrays.dtypes import bool_, can_cast, promote_types
 from ..autograd.grad_mode import no_grad
 from ..op import Array, composite, elementwise
@@ -163,7 +164,7 @@ def _variance(var: Any, input: Tensor) -> Tensor:
     """The variances as a Tensor that broadcasts with the means; ValueError if one is negative or the shape will not do."""
     if isinstance(var, int):
         raise TypeError(f"gaussian_nll_loss(): argument 'var' must be Tensor or float, not {type(var).__name__}")
-    negative = var < 0 if isinstance(var, float) else bool((var.detach() < 0).any())
+    negative = var < 0 if isinstance(var, float) else bool((of_all_samples(var._array) < 0).any())
     if negative:
         raise ValueError("var has negative entry/entries: variances are at least 0")
     if isinstance(var, float):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays.batched import check_randomness
 from ..arrays.device import as_device
 from ..arrays.dtypes import uint8
 from ..op import door
@@ -117,6 +118,7 @@ class Generator:
 
     def words(self, n: int) -> np.ndarray:
         """The next n words, uint32."""
+        check_randomness()
         self._fresh = self._fresh and n == 0
         return self._twister().randint(0, 2**32, n, dtype=np.uint32)
 

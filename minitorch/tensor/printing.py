@@ -7,12 +7,14 @@ between brackets. `tensor_repr` is the whole of it; `_float_style` decides betwe
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.batched import Batched
 from ..arrays.device import to_numpy, xp_of
 from ..arrays.dtypes import bool_, get_default_dtype, int64
 
@@ -69,6 +71,9 @@ def set_printoptions(
 def tensor_repr(tensor: Tensor) -> str:
     """The printed form of `tensor`: its numbers, then whatever the numbers do not show (dtype, device, grad_fn)."""
     prefix, array, notes = "tensor(", tensor._array, []
+    if isinstance(array, Batched):  # within a vmap: all samples
+        inside = textwrap.indent(tensor_repr(tensor._wrap(array.samples)), "    ")
+        return f"BatchedTensor(lvl={array.level.depth}, bdim=0, value=\n{inside}\n)"
     shortened = array.ndim > 0 and array.size > options.threshold
     if array.size == 0:
         body = "[]"

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import dtypes
+from ..arrays.batched import Batched, running
 from ..arrays.device import as_device
 from ..arrays.dtypes import dtype as DType
 from ..arrays.layout import memory_format, preserve_format
@@ -33,7 +34,7 @@ def rand(
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform numbers in [0, 1): multiples of 2⁻²⁴ from a word each, in float64 of 2⁻⁵³ from two."""
-    made = sampling.uniform_(creation.empty(*size, dtype=dtype, device=device), 0.0, 1.0, generator)
+    made = sampling.uniform_(_empty(*size, dtype=dtype, device=device), 0.0, 1.0, generator)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -46,7 +47,7 @@ def randn(
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal numbers. From 16 elements on they are made by another rule: `randn(16)[:3]` is not `randn(3)`."""
-    made = sampling.normal_(creation.empty(*size, dtype=dtype, device=device), 0.0, 1.0, generator)
+    made = sampling.normal_(_empty(*size, dtype=dtype, device=device), 0.0, 1.0, generator)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -62,7 +63,7 @@ def rand_like(
 ) -> Tensor:
     """Uniform numbers in [0, 1), in input's shape, dtype and memory order."""
     made = sampling.uniform_(
-        creation.empty_like(input, dtype=dtype, device=device, memory_format=memory_format), 0.0, 1.0, generator
+        _empty_like(input, dtype=dtype, device=device, memory_format=memory_format), 0.0, 1.0, generator
     )
     return made.requires_grad_() if requires_grad else made
 
@@ -78,9 +79,7 @@ def randn_like(
     memory_format: memory_format = preserve_format,
 ) -> Tensor:
     """Standard normal numbers, in input's shape, dtype and memory order."""
-    made = sampling.normal_(
-        creation.empty_like(input, dtype=dtype, device=device, memory_format=memory_format), 0.0, 1.0, generator
-    )
+    made = sampling.normal_(_empty_like(input, dtype=dtype, device=device, memory_format=memory_format), 0.0, 1.0, generator)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -100,7 +99,7 @@ def normal(
         return sampling.normal_each(mean, std, generator)
     if not isinstance(size, tuple | list):
         raise TypeError(f"normal() with numbers for mean and std takes a tuple for size, got {size!r}")
-    made = sampling.normal_(creation.empty(size, dtype=dtype, device=device), float(mean), float(std), generator)
+    made = sampling.normal_(_empty(size, dtype=dtype, device=device), float(mean), float(std), generator)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -130,7 +129,7 @@ def randint(
         low, high = 0, low
     if not isinstance(size, tuple | list):
         raise TypeError(f"randint() takes a tuple for size, got {size!r}")
-    empty = creation.empty(size, dtype=dtype or dtypes.int64, device=device)
+    empty = _empty(size, dtype=dtype or dtypes.int64, device=device)
     made = sampling.random_(empty, *sampling.limits(low, high), generator)
     return made.requires_grad_() if requires_grad else made
 
@@ -149,9 +148,7 @@ def randint_like(
 ) -> Tensor:
     """Integers low ≤ k < high (`randint_like(x, high)`: from 0), in input's shape, dtype and memory order."""
     limits = sampling.limits(*((low,) if high is None else (low, high)))
-    made = sampling.random_(
-        creation.empty_like(input, dtype=dtype, device=device, memory_format=memory_format), *limits, generator
-    )
+    made = sampling.random_(_empty_like(input, dtype=dtype, device=device, memory_format=memory_format), *limits, generator)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -204,3 +201,23 @@ def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, g
     tensor([2, 1, 3])
     """
     return sampling.multinomial(input, num_samples, replacement, generator)
+
+
+# ---- within a vmap ----
+
+
+def _empty(*size: Any, **options: Any) -> Tensor:
+    return _for_each_sample(creation.empty(*size, **options))
+
+
+def _empty_like(like: Tensor, **options: Any) -> Tensor:
+    return _for_each_sample(creation.empty_like(like, **options))
+
+
+def _for_each_sample(empty: Tensor) -> Tensor:
+    """Within a vmap that wants other numbers for each sample, room for those of all."""
+    level = running()[-1] if running() else None
+    if level is None or level.randomness != "different":
+        return empty
+    array = empty._array
+    return Tensor._wrap(Batched(empty.device.xp.empty((level.size, *array.shape), array.dtype), level))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import dtypes, memory
+from ..arrays.batched import running
 from ..arrays.determinism import filled
 from ..arrays.device import device, device_of
 from ..arrays.layout import contiguous_format, lies_in, memory_format, preserve_format, strides_of, suggested
@@ -367,6 +368,11 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
         """Add ∂self/∂leaf into `leaf.grad` for every leaf that requires grad. `gradient` is v in vᵀJ, 1 for a scalar."""
         from ..autograd import backward
 
+        if running():
+            raise RuntimeError(
+                "backward() called inside a functorch transform. This is not supported, please use func.grad or func.vjp instead or "
+                "call backward() outside of functorch transforms."
+            )
         backward(self, gradient, retain_graph, create_graph, inputs=inputs)
 
     @property

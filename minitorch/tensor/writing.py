@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
+from ..arrays.batched import of_all_samples
 from ..arrays.device import mixed_devices
 from ..arrays.memory import Geometry, overlap, repeats, same_data
 from ..autograd import graph, leaves, node
@@ -361,7 +362,9 @@ class Writing:
 
     def _overlaps(self, other: Any, *kinds: str) -> bool:
         a, b = self._array, other._array
-        return type(a) is type(b) and self.device.xp.may_share_memory(a, b) and overlap(a, b) in kinds
+        if type(a) is not type(b) or not self.device.xp.may_share_memory(of_all_samples(a), of_all_samples(b)):
+            return False
+        return overlap(a, b) in kinds
 
     def _check_history(self) -> None:
         if self._base is not None and self._refusal:
