@@ -30,6 +30,7 @@ from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
 
 OURS = [op for op in ops if op.__module__.startswith("minitorch.ops.") and op.derivatives]
+OF_BATCHES = "batches"  # these take what a vmap has on either side: tests/test_vmap.py
 SKIPPED = ("normalize", "activation")  # DELETE THIS LINE, and what reads it, once these two families are converted
 
 # ---- what a derivative may ask of a value: its shape ----
@@ -152,7 +153,9 @@ def test_every_derivative_is_run_on_arrays() -> None:
         for node in nodes_of(row, row.draw(Source(seed)), np.float64)
         for derivative in run_by(node)
     }
-    assert [(op, d.of) for op in OURS for d in op.derivatives if d.function not in seen] == []
+    refusals = {d.function for op in OURS for d in op.derivatives if (d.function.__doc__ or "").startswith("None is")}
+    ours = [op for op in OURS if not op.__module__.endswith(OF_BATCHES)]
+    assert [(op, d.of) for op in ours for d in op.derivatives if d.function not in seen | refusals] == []
 
 
 def nodes_of(row: Row, case: dict, dtype: Any) -> list[OpNode]:

@@ -31,8 +31,7 @@ def into_batch_grad(g: Tensor, level: Level, dim: int) -> Tensor:
 @op(promote=None, public=False, keeps_layout=True)
 def out_of_batch(xp: Any, x: Array, level: Level, dim: int) -> Array:
     """The samples of x in its dimension `dim`; of what is the same for all, as many copies"""
-    samples = _moved(for_all(x, level), 0, dim)
-    return samples.copy()
+    return _moved(for_all(x, level), 0, dim).copy("K")
 
 
 @out_of_batch.grad
