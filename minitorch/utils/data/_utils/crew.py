@@ -151,6 +151,8 @@ class Crew:
             f"DataLoader worker (pid(s) {', '.join(str(w.pid) for w in dead)}) exited unexpectedly ({how}). With num_workers=0 "
             "an error in the dataset has its traceback"
         )
+        for worker in self.workers:  # the error is not to wait for the batches of the others, or until they have begun
+            worker.process.terminate()
         self.end()
         raise RuntimeError(self._lost)
 
