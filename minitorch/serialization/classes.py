@@ -11,6 +11,7 @@ from __future__ import annotations
 import copyreg
 import pickle
 import sys
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -243,6 +244,8 @@ def described(obj: Any) -> Made | Name | None:
         return _named(obj)
     if any(cls is thing for thing in is_safe):
         return _reduced(obj)
+    if isinstance(obj, (type, types.FunctionType)):
+        _named(obj)  # raises what pickle would, for what has no name
     if not isinstance(obj, Module):
         return None
     state = obj.__getstate__()  # type: ignore[misc]
