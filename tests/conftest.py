@@ -6,7 +6,7 @@ thorough`, or HYPOTHESIS_PROFILE in the environment.
 A test that takes the fixture `gpu` needs a GPU. In an ordinary run that is a stand-in, `reference/strict_cupy`. `--device cuda`
 runs those tests, and only those, on CuPy and a real one; `--device strict` the same tests on the stand-in.
 
-Tests marked `slow` run with `--full`, or when their file or they themselves are named (by a path, `-k` or `-m`).
+Tests marked `slow`, and those of the table's rows that are, run with `--full`, or when their file or they themselves are named (by a path, `-k` or `-m`).
 """
 
 from __future__ import annotations
@@ -57,6 +57,12 @@ def pytest_configure(config: pytest.Config) -> None:
             as_device("cuda")
         except RuntimeError as error:
             raise pytest.UsageError(f"--device cuda: {error}") from None
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    row = item.callspec.params.get("row") if hasattr(item, "callspec") else None
+    if getattr(row, "slow", False):
+        item.add_marker("slow")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
