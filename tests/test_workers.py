@@ -246,11 +246,11 @@ def test_a_batch_that_takes_too_long() -> None:
                 return 1
 
             def __getitem__(self, i):
-                time.sleep(0.4)
+                time.sleep(1.5)
                 return i
 
         batches = iter(lib.utils.data.DataLoader(Slow(), num_workers=1, timeout=0.1))
-        return raised(lambda: next(batches)), raised(lambda: next(batches))
+        return raised(lambda: next(batches))
 
     assert_same(scenario)
 
@@ -262,7 +262,7 @@ def test_as_they_are_ready() -> None:
                 return 6
 
             def __getitem__(self, i):
-                time.sleep(0.1 * (i == 0))
+                time.sleep(0.7 * (i == 0))
                 return i
 
         batches = [b.item() for b in lib.utils.data.DataLoader(Uneven(), num_workers=2, in_order=False, prefetch_factor=1)]
@@ -406,7 +406,7 @@ def test_a_killed_worker_is_an_error_that_names_it(persistent: bool) -> None:
     for _ in range(2):  # also when it is asked again
         with pytest.raises(RuntimeError, match=rf"pid\(s\) {pids[1]}\) exited unexpectedly .*killed by signal: Killed"):
             collections.deque(batches, 0)
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 20  # at once, but where other programs have the processors
     assert gone(pids)
     assert next(iter(loader))[0, 0].item() == 0  # a new pass has new workers
 
@@ -458,7 +458,7 @@ print(*(worker.pid for worker in batches._workers))
 
 
 def test_the_interpreter_ends_while_workers_work() -> None:
-    run = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True, text=True, timeout=30)
+    run = subprocess.run([sys.executable, "-c", AT_EXIT], capture_output=True, text=True, timeout=120)
     assert (run.returncode, run.stderr) == (0, "")
     for pid in map(int, run.stdout.split()):
         with pytest.raises(ProcessLookupError):
