@@ -6,7 +6,8 @@ thorough`, or HYPOTHESIS_PROFILE in the environment.
 A test that takes the fixture `gpu` needs a GPU. In an ordinary run that is a stand-in, `reference/strict_cupy`. `--device cuda`
 runs those tests, and only those, on CuPy and a real one; `--device strict` the same tests on the stand-in.
 
-Tests marked `slow`, and those of the table's rows that are, run with `--full`, or when their file or they themselves are named (by a path, `-k` or `-m`).
+Tests marked `slow`, and those of the table's rows that are, run with `--full`, or when their file or they themselves are named (by a
+path, `-k` or `-m`).
 """
 
 from __future__ import annotations
