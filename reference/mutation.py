@@ -44,6 +44,9 @@ _LOG_0 = "where g = 0, ln |g| = −∞ and the lowest number both add nothing"
 _SHORTCUT = "a shortcut: the general case below gives the same"
 _BY_SCRIPTS = "no row draws it (bools beside floats; a gradient of a leaf that got other dimensions): tests/test_found_by_scripts.py does"
 _ONES = "ones = [i + new for i, n in enumerate(shape) if n == 1 and"
+_NOTHING_OUTSIDE = "of a square matrix nothing is left over, and 0 is added"
+_DIVIDES_0 = "on the diagonal it divides 0"
+_ONE_BATCH = "of one batch of matrices, or of one matrix, that is the same dimension; torch's samples have several"
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("mse_loss/x:_numbers", "return 1 * 1 if str(x.dtype).endswith('bool') else x"): _BY_SCRIPTS,
     ("mse_loss/x:_numbers", "return x * 2 if str(x.dtype).endswith('bool') else x"): _BY_SCRIPTS,
@@ -83,6 +86,26 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "logcumsumexp/x",
         "gain, loss = (exp(_from_the_end(logcumsumexp, where(s, size, nothing) - out, dim) + x) for s in (g > 0, g <= 0))",
     ): _LOG_0,
+    ("linalg_svd/A", "if g is not None and A_shape[-2] >= k:"): _NOTHING_OUTSIDE,
+    ("linalg_svd/A", "if g_Vh is not None and A_shape[-1] >= k:"): _NOTHING_OUTSIDE,
+    ("linalg_svd/A:_apart", "return x - identity(like, like.shape[-1])"): _DIVIDES_0,
+    ("matrix_exp/input", "n = input.shape[+1]"): _ONE_BATCH,
+    ("matrix_exp/input", "n = input.shape[-2]"): "the matrices are square",
+    ("linalg_qr/A", "return cat([square, Q @ g_right], -1) if n >= m else square"): _NOTHING_OUTSIDE,
+    (
+        "linalg_slogdet/A",
+        "return A * 1 if g_logabsdet is None else of_matrices(g_logabsdet) * mT(inverse_of(A)[0])",
+    ): "no row differentiates the sign alone",
+    (
+        "linalg_slogdet/A",
+        "return 1 * 0 if g_logabsdet is None else of_matrices(g_logabsdet) * mT(inverse_of(A)[0])",
+    ): "no row differentiates the sign alone",
+    ("linalg_qr/A", "m, n = (Q.shape[+2], R.shape[-1])"): "of a tall matrix, R has nothing from there on",
+}
+# Helpers of a derivative that no row reaches: what does.
+ELSEWHERE = {
+    "linalg_det/A:_clearly_not_0": "singular matrices: tests/test_linalg.py and torch's samples",
+    "linalg_det/A:_cofactors": "singular matrices: tests/test_linalg.py and torch's samples",
 }
 
 
@@ -118,7 +141,7 @@ class Mutant(NamedTuple):
     @property
     def excuse(self) -> str | None:
         """Why this edit changes nothing, if it is known not to."""
-        return EQUIVALENT.get((self.target.name, self.source))
+        return EQUIVALENT.get((self.target.name, self.source)) or ELSEWHERE.get(self.target.name)
 
     def is_caught(self) -> bool:
         """Run the target's rows with the mutant in place."""

@@ -35,19 +35,25 @@ def determinant(xp: Any, A: Array) -> Array:
 def determinant_grad(g: Tensor, A: Tensor, out: Tensor) -> Tensor:
     """∂L/∂A = g · the cofactors: det(A) A⁻ᵀ where A is invertible, else det(U) det(V) · U diag(Π_{j≠i} s_j) Vᵀ"""
     g, size = of_matrices(g), of_matrices(out)
-    invertible = ge(absolute(size), 100 * epsilon(A))
+    invertible = _clearly_not_0(size, A)
     if bool(all_(invertible)):
         return g * size * mT(inverse_of(A)[0])
-    regular = where(invertible, A, identity(A, A.shape[-1]))  # so that no ∞ comes up
-    return g * where(invertible, size * mT(inverse_of(regular)[0]), _cofactors(A))
+    return g * _cofactors(A, size, invertible)
 
 
-def _cofactors(A: Tensor) -> Tensor:
+def _clearly_not_0(size: Tensor, A: Tensor) -> Tensor:
+    """Which determinants are so far from 0 that the inverse may be used."""
+    return ge(absolute(size), 100 * epsilon(A))
+
+
+def _cofactors(A: Tensor, size: Tensor, invertible: Tensor) -> Tensor:
     """The derivative of det, of singular matrices too."""
     U, S, Vh = decomposed(A, False)
     itself = gt(identity(A, S.shape[-1]), 0)
     others = prod(where(itself, ones(A, ()), unsqueeze(S, -2)), -1)  # of all s but s_i
-    return of_matrices(determinant(U) * determinant(Vh)) * ((U * unsqueeze(others, -2)) @ Vh)
+    by_values = of_matrices(determinant(U) * determinant(Vh)) * ((U * unsqueeze(others, -2)) @ Vh)
+    regular = where(invertible, A, identity(A, A.shape[-1]))  # so that no ∞ comes up
+    return where(invertible, size * mT(inverse_of(regular)[0]), by_values)
 
 
 @op(name="linalg_slogdet", public=False, promote=None, outputs=("sign", "logabsdet"))

@@ -75,19 +75,20 @@ def inverses(lib: Any, a: Any) -> list:
 
 def determinants(lib: Any, a: Any) -> list:
     """det A and ln |det A|"""
-    return [lib.det(a), lib.slogdet(regular(a))[1], lib.logdet(regular(a))]
+    A = regular(a)
+    return [lib.det(a), lib.slogdet(A)[1], lib.logdet(A)]
 
 
 def triangles_and_rotations(lib: Any, a: Any) -> list:
-    """Cholesky's L and its transpose; Q and R of a tall and of a wide matrix"""
+    """Cholesky's L and its transpose; Q and R of a tall, R of a wide matrix"""
     A = regular(a)
     P = regular(a @ a.mT)
-    return [lib.cholesky(P), lib.cholesky(P, upper=True), *lib.qr(A[..., :2]), *lib.qr(A[..., :2, :])]
+    return [lib.cholesky(P), lib.cholesky(P, upper=True), *lib.qr(A[..., :2]), lib.qr(A[..., :2, :])[1]]
 
 
 def eliminated(lib: Any, a: Any, b: Any) -> list:
     """P, L and U of a tall and of a wide matrix, and a system solved by those of a square one"""
-    A = regular(a)
+    A = regular(a).flip(-2)
     unpacked = [t for x in (A[..., :2], A[..., :2, :]) for t in lib.lu_unpack(*lib.lu(x))]
     return [*unpacked, lib.lu_solve(b, *lib.lu(A))]
 
@@ -116,11 +117,11 @@ def eigenvalues(lib: Any, a: Any) -> list:
 
 def products(lib: Any, a: Any) -> list:
     """e^A, chains of products, norms of matrices"""
-    flat = a[0, :, :2]
-    chain = lib.chain_matmul(flat.mT, a[0], flat)
+    first = a.reshape(-1, 3, 3)[0]
+    flat = first[:, :2]
     return [
         lib.matrix_exp(a),
-        chain,
+        lib.chain_matmul(flat.mT, first, flat),
         lib.nuclear_norm(flat),
         lib.frobenius_norm(a, (0, 1)),
         lib.linalg.matrix_norm(flat, -2),
