@@ -45,6 +45,7 @@ _SHORTCUT = "a shortcut: the general case below gives the same"
 _BY_SCRIPTS = "no row draws it (bools beside floats; a gradient of a leaf that got other dimensions): tests/test_found_by_scripts.py does"
 _ONES = "ones = [i + new for i, n in enumerate(shape) if n == 1 and"
 _NOTHING_OUTSIDE = "of a square matrix nothing is left over, and 0 is added"
+_SINGULAR = "singular matrices: tests/test_linalg.py and torch's samples"
 _DIVIDES_0 = "on the diagonal it divides 0"
 _ONE_BATCH = "of one batch of matrices, or of one matrix, that is the same dimension; torch's samples have several"
 EQUIVALENT: dict[tuple[str, str], str] = {
@@ -100,12 +101,16 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "linalg_slogdet/A",
         "return 1 * 0 if g_logabsdet is None else of_matrices(g_logabsdet) * mT(inverse_of(A)[0])",
     ): "no row differentiates the sign alone",
+    ("linalg_qr/A", "g, g_R = (Q * 1 if g is None else g, R * 0 if g_R is None else g_R)"): "Qᵀ Q = I has the derivative 0",
+    ("linalg_qr/A", "g, g_R = (1 * 0 if g is None else g, R * 0 if g_R is None else g_R)"): "one 0 broadcasts",
+    ("linalg_det/A", "return g * 1"): _SINGULAR,
+    ("linalg_det/A", "return 1 * _cofactors(A, size, invertible)"): _SINGULAR,
     ("linalg_qr/A", "m, n = (Q.shape[+2], R.shape[-1])"): "of a tall matrix, R has nothing from there on",
 }
 # Helpers of a derivative that no row reaches: what does.
 ELSEWHERE = {
-    "linalg_det/A:_clearly_not_0": "singular matrices: tests/test_linalg.py and torch's samples",
-    "linalg_det/A:_cofactors": "singular matrices: tests/test_linalg.py and torch's samples",
+    "linalg_det/A:_clearly_not_0": _SINGULAR,
+    "linalg_det/A:_cofactors": _SINGULAR,
 }
 
 

@@ -88,7 +88,7 @@ def triangles_and_rotations(lib: Any, a: Any) -> list:
 
 def eliminated(lib: Any, a: Any, b: Any) -> list:
     """P, L and U of a tall and of a wide matrix, and a system solved by those of a square one"""
-    A = regular(a).flip(-2)
+    A = lib.roll(regular(a), 1, -2)
     unpacked = [t for x in (A[..., :2], A[..., :2, :]) for t in lib.lu_unpack(*lib.lu(x))]
     return [*unpacked, lib.lu_solve(b, *lib.lu(A))]
 
