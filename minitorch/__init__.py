@@ -121,8 +121,10 @@ from .tensor.legacy import (
 from .tensor.printing import set_printoptions
 from .tensor.random import (
     bernoulli,
+    binomial,
     multinomial,
     normal,
+    poisson,
     rand,
     rand_like,
     randint,

@@ -20,55 +20,57 @@ Reduction: TypeAlias = str
 
 __all__ = [
     "abs", "abs_", "absolute", "acos", "acos_", "acosh", "acosh_", "adaptive_avg_pool1d", "adaptive_max_pool1d", "add",
-    "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addmv_", "addr", "adjoint", "affine_grid_generator", "all",
-    "allclose", "alpha_dropout", "amax", "amin", "aminmax", "angle", "any", "arccos", "arccos_", "arccosh", "arccosh_",
-    "arcsin", "arcsin_", "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan_", "arctanh", "arctanh_", "argmax", "argmin",
-    "argsort", "argwhere", "as_strided", "as_strided_", "as_strided_scatter", "asin", "asin_", "asinh", "asinh_", "atan",
-    "atan2", "atan_", "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d", "baddbmm", "batch_norm",
-    "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount", "bitwise_and", "bitwise_left_shift",
-    "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "block_diag", "bmm", "broadcast_shapes",
-    "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cat", "cdist", "ceil", "ceil_", "celu",
-    "chain_matmul", "channel_shuffle", "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp", "clamp_",
-    "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack", "combinations", "concat",
-    "concatenate", "conj", "conj_physical", "conj_physical_", "constant_pad_nd", "contiguous", "conv1d", "conv2d", "conv3d",
-    "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "corrcoef", "cos",
-    "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov", "cross", "cross_entropy",
-    "ctc_loss", "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "deg2rad_", "det", "detach_",
-    "diag", "diag_embed", "diagflat", "diagonal", "diagonal_scatter", "diff", "digamma", "dist", "div", "divide", "dot",
-    "dropout", "dsplit", "dstack", "einsum", "elu", "embedding", "embedding_bag", "eq", "equal", "erf", "erf_", "erfc",
-    "erfc_", "erfinv", "exp", "exp2", "exp2_", "exp_", "expand", "expm1", "expm1_", "feature_alpha_dropout",
-    "feature_dropout", "fill", "fill_", "fix", "fix_", "flatten", "flip", "fliplr", "flipud", "float_power", "floor",
-    "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_", "frexp", "frobenius_norm", "gather",
-    "gaussian_nll_loss", "gcd", "gcd_", "ge", "gelu", "geqrf", "ger", "glu", "gradient", "greater", "greater_equal",
-    "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt", "hardshrink", "hardsigmoid",
-    "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "histc", "histogram", "hsplit", "hstack", "huber_loss",
-    "hypot", "i0", "i0_", "index_add", "index_copy", "index_fill", "index_put", "index_put_", "index_reduce", "index_select",
-    "inner", "instance_norm", "inverse", "is_complex", "is_floating_point", "is_inference", "isclose", "isfinite", "isin",
-    "isinf", "isnan", "isneginf", "isposinf", "isreal", "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm", "lcm", "lcm_",
-    "ldexp", "ldexp_", "le", "leaky_relu", "lerp", "less", "less_equal", "lgamma", "linear", "linear_cross_entropy", "log",
-    "log10", "log10_", "log1p", "log1p_", "log2", "log2_", "log_", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp",
-    "logdet", "logical_and", "logical_not", "logical_or", "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp",
-    "lstm", "lstm_cell", "lt", "lu", "lu_solve", "lu_unpack", "margin_ranking_loss", "masked_fill", "masked_scatter",
-    "masked_select", "matmul", "matrix_exp", "matrix_power", "max", "max_pool1d", "max_pool1d_with_indices", "max_pool2d",
-    "max_pool3d", "maximum", "mean", "median", "meshgrid", "min", "minimum", "mish", "mm", "mode", "moveaxis", "movedim",
-    "mse_loss", "msort", "mul", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "multiply",
-    "mv", "nan_to_num", "nan_to_num_", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy",
-    "native_channel_shuffle", "ne", "neg", "neg_", "negative", "negative_", "nextafter", "nll_loss", "nonzero",
-    "nonzero_static", "norm", "norm_except_dim", "normalize", "not_equal", "nuclear_norm", "numel", "one_hot", "orgqr",
-    "ormqr", "outer", "pairwise_distance", "pdist", "permute", "pinverse", "pixel_shuffle", "pixel_unshuffle",
-    "poisson_nll_loss", "polygamma", "positive", "pow", "prelu", "prod", "put", "qr", "quantile", "rad2deg", "rad2deg_",
-    "ravel", "real", "reciprocal", "reciprocal_", "relu", "relu6", "relu_", "remainder", "renorm", "repeat",
-    "repeat_interleave", "reshape", "resize_as_", "resolve_conj", "resolve_neg", "rms_norm", "rnn_relu", "rnn_relu_cell",
-    "rnn_tanh", "rnn_tanh_cell", "roll", "rot90", "round", "round_", "row_stack", "rrelu", "rsqrt", "rsqrt_", "rsub",
-    "scaled_dot_product_attention", "scatter", "scatter_add", "scatter_reduce", "searchsorted", "select", "select_scatter",
-    "selu", "sgn", "sigmoid", "sigmoid_", "sign", "signbit", "silu", "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_",
-    "slice_scatter", "slogdet", "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink",
-    "softsign", "sort", "split", "split_with_sizes", "sqrt", "sqrt_", "square", "square_", "squeeze", "stack", "std",
-    "std_mean", "sub", "subtract", "sum", "svd", "swapaxes", "swapdims", "t", "take", "take_along_dim", "tan", "tan_",
-    "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile", "topk", "trace", "transpose",
-    "trapezoid", "trapz", "triangular_solve", "tril", "triplet_margin_loss", "triplet_margin_with_distance_loss", "triu",
-    "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unflatten", "unique", "unique_consecutive", "unravel_index",
-    "unsafe_chunk", "unsafe_split", "unsafe_split_with_sizes", "unsqueeze", "vander", "var", "var_mean", "vdot", "view",
+    "addbmm", "addcdiv", "addcmul", "addmm", "addmv", "addmv_", "addr", "adjoint", "affine_grid_generator", "alias_copy",
+    "all", "allclose", "alpha_dropout", "amax", "amin", "aminmax", "angle", "any", "arccos", "arccos_", "arccosh",
+    "arccosh_", "arcsin", "arcsin_", "arcsinh", "arcsinh_", "arctan", "arctan2", "arctan_", "arctanh", "arctanh_", "argmax",
+    "argmin", "argsort", "argwhere", "as_strided", "as_strided_", "as_strided_copy", "as_strided_scatter", "asin", "asin_",
+    "asinh", "asinh_", "atan", "atan2", "atan_", "atanh", "atanh_", "atleast_1d", "atleast_2d", "atleast_3d", "avg_pool1d",
+    "baddbmm", "batch_norm", "bilinear", "binary_cross_entropy", "binary_cross_entropy_with_logits", "bincount",
+    "bitwise_and", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "block_diag",
+    "bmm", "broadcast_shapes", "broadcast_tensors", "broadcast_to", "bucketize", "cartesian_prod", "cat", "cdist", "ceil",
+    "ceil_", "celu", "chain_matmul", "channel_shuffle", "cholesky", "cholesky_inverse", "cholesky_solve", "chunk", "clamp",
+    "clamp_", "clamp_max", "clamp_max_", "clamp_min", "clamp_min_", "clip", "clip_", "clone", "column_stack", "combinations",
+    "concat", "concatenate", "conj", "conj_physical", "conj_physical_", "constant_pad_nd", "contiguous", "conv1d", "conv2d",
+    "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "convolution", "copysign", "corrcoef",
+    "cos", "cos_", "cosh", "cosh_", "cosine_embedding_loss", "cosine_similarity", "count_nonzero", "cov", "cross",
+    "cross_entropy", "ctc_loss", "cummax", "cummin", "cumprod", "cumsum", "cumulative_trapezoid", "deg2rad", "deg2rad_",
+    "det", "detach_", "detach_copy", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_copy", "diagonal_scatter",
+    "diff", "digamma", "dist", "div", "divide", "dot", "dropout", "dsplit", "dstack", "einsum", "elu", "embedding",
+    "embedding_bag", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp", "exp2", "exp2_", "exp_", "expand",
+    "expand_copy", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill", "fill_", "fix", "fix_", "flatten",
+    "flip", "fliplr", "flipud", "float_power", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_",
+    "frexp", "frobenius_norm", "gather", "gaussian_nll_loss", "gcd", "gcd_", "ge", "gelu", "geqrf", "ger", "glu", "gradient",
+    "greater", "greater_equal", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt",
+    "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "histc", "histogram",
+    "hsplit", "hstack", "huber_loss", "hypot", "i0", "i0_", "igamma", "igammac", "index_add", "index_copy", "index_fill",
+    "index_put", "index_put_", "index_reduce", "index_select", "inner", "instance_norm", "inverse", "is_complex",
+    "is_floating_point", "is_inference", "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal",
+    "kl_div", "kron", "kthvalue", "l1_loss", "layer_norm", "lcm", "lcm_", "ldexp", "ldexp_", "le", "leaky_relu", "lerp",
+    "less", "less_equal", "lgamma", "linear", "linear_cross_entropy", "log", "log10", "log10_", "log1p", "log1p_", "log2",
+    "log2_", "log_", "log_softmax", "logaddexp", "logaddexp2", "logcumsumexp", "logdet", "logical_and", "logical_not",
+    "logical_or", "logical_xor", "logit", "logit_", "logsigmoid", "logsumexp", "lstm", "lstm_cell", "lt", "lu", "lu_solve",
+    "lu_unpack", "margin_ranking_loss", "masked_fill", "masked_scatter", "masked_select", "matmul", "matrix_exp",
+    "matrix_power", "max", "max_pool1d", "max_pool1d_with_indices", "max_pool2d", "max_pool3d", "maximum", "mean", "median",
+    "meshgrid", "min", "minimum", "mish", "mm", "mode", "moveaxis", "movedim", "mse_loss", "msort", "mul",
+    "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss", "multiply", "mv", "mvlgamma", "nan_to_num",
+    "nan_to_num_", "nanmean", "nanmedian", "nanquantile", "nansum", "narrow", "narrow_copy", "native_channel_shuffle", "ne",
+    "neg", "neg_", "negative", "negative_", "nextafter", "nll_loss", "nonzero", "nonzero_static", "norm", "norm_except_dim",
+    "normalize", "not_equal", "nuclear_norm", "numel", "one_hot", "orgqr", "ormqr", "outer", "pairwise_distance", "pdist",
+    "permute", "permute_copy", "pinverse", "pixel_shuffle", "pixel_unshuffle", "poisson_nll_loss", "polygamma", "positive",
+    "pow", "prelu", "prod", "put", "qr", "quantile", "rad2deg", "rad2deg_", "ravel", "real", "reciprocal", "reciprocal_",
+    "relu", "relu6", "relu_", "remainder", "renorm", "repeat", "repeat_interleave", "reshape", "resize_as_", "resolve_conj",
+    "resolve_neg", "rms_norm", "rnn_relu", "rnn_relu_cell", "rnn_tanh", "rnn_tanh_cell", "roll", "rot90", "round", "round_",
+    "row_stack", "rrelu", "rsqrt", "rsqrt_", "rsub", "scaled_dot_product_attention", "scatter", "scatter_add",
+    "scatter_reduce", "searchsorted", "select", "select_copy", "select_scatter", "selu", "sgn", "sigmoid", "sigmoid_",
+    "sign", "signbit", "silu", "sin", "sin_", "sinc", "sinc_", "sinh", "sinh_", "slice_copy", "slice_scatter", "slogdet",
+    "smooth_l1_loss", "soft_margin_loss", "softmax", "softmin", "softplus", "softshrink", "softsign", "sort", "split",
+    "split_copy", "split_with_sizes", "split_with_sizes_copy", "sqrt", "sqrt_", "square", "square_", "squeeze",
+    "squeeze_copy", "stack", "std", "std_mean", "sub", "subtract", "sum", "svd", "swapaxes", "swapdims", "t", "t_copy",
+    "take", "take_along_dim", "tan", "tan_", "tanh", "tanh_", "tanhshrink", "tensor_split", "tensordot", "threshold", "tile",
+    "topk", "trace", "transpose", "transpose_copy", "trapezoid", "trapz", "triangular_solve", "tril", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss", "triu", "true_divide", "trunc", "trunc_", "trunc_divide", "unbind", "unbind_copy",
+    "unflatten", "unfold_copy", "unique", "unique_consecutive", "unravel_index", "unsafe_chunk", "unsafe_split",
+    "unsafe_split_with_sizes", "unsqueeze", "unsqueeze_copy", "vander", "var", "var_mean", "vdot", "view", "view_copy",
     "vsplit", "vstack", "where", "xlogy", "xlogy_", "zero_"
 ]
 
@@ -125,6 +127,9 @@ def adjoint(input: Tensor) -> Tensor:
 
 def affine_grid_generator(theta: Tensor, size: Sizes, align_corners: bool, *, out: Tensor | None = None) -> Tensor:
     """grid[n, i, j] = θₙ · (x_j, y_i, 1): where the affine map θₙ (2, 3) takes each place of an image (N, C, H, W); volumes alike"""
+
+def alias_copy(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """A copy of what `alias` would show."""
 
 def all(input: Tensor, dim: Dims | None = None, keepdim: bool = False, *, out: Tensor | None = None) -> Tensor:
     """Whether all over `dim` are true (not 0)."""
@@ -189,6 +194,9 @@ def as_strided(input: Tensor, size: Sizes, stride: Sizes, storage_offset: int | 
 
 def as_strided_(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None) -> Tensor:
     """out[i, j, …] = memory[storage_offset + i·stride[0] + j·stride[1] + …]: a view of the memory that x is a part of."""
+
+def as_strided_copy(input: Tensor, size: Any, stride: Any, storage_offset: int | None = None, *, out: Tensor | None = None) -> Tensor:
+    """A copy of what `as_strided` would show."""
 
 def as_strided_scatter(input: Tensor, src: Tensor, size: Sizes, stride: Sizes, storage_offset: int | None = None) -> Tensor:
     """x with src in place of x.as_strided(size, stride, storage_offset)."""
@@ -304,7 +312,7 @@ def ceil_(input: Tensor) -> Tensor:
 def celu(input: Tensor, alpha: float = 1.0) -> Tensor:
     """x for x > 0, α (e^(x/α) − 1) otherwise"""
 
-def chain_matmul(*matrices: Tensor) -> Tensor:
+def chain_matmul(*matrices: Tensor, out: Tensor | None = None) -> Tensor:
     """`linalg.multi_dot` of matrices, in its old form."""
 
 def channel_shuffle(input: Tensor, groups: int) -> Tensor:
@@ -465,6 +473,9 @@ def det(input: Tensor) -> Tensor:
 def detach_(input: Tensor) -> Tensor:
     """Cut this tensor itself out of the graph. (Where there is none, in inference mode, it stays as it is.)"""
 
+def detach_copy(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """A copy of what `detach` would show."""
+
 def diag(input: Tensor, diagonal: int = 0, *, out: Tensor | None = None) -> Tensor:
     """A vector's diagonal matrix, or a copy of a matrix's diagonal."""
 
@@ -476,6 +487,9 @@ def diagflat(input: Tensor, offset: int = 0) -> Tensor:
 
 def diagonal(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Tensor:
     """The elements x[…, i, i + offset] of the matrices that dim1 and dim2 span, as the last dimension."""
+
+def diagonal_copy(input: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1, *, out: Tensor | None = None) -> Tensor:
+    """A copy of what `diagonal` would show."""
 
 def diagonal_scatter(input: Tensor, src: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1, *, out: Tensor | None = None) -> Tensor:
     """x with src in place of x.diagonal(offset, dim1, dim2)."""
@@ -551,6 +565,9 @@ def exp_(input: Tensor) -> Tensor:
 
 def expand(input: Tensor, size: Sizes) -> Tensor:
     """x repeated along dimensions of size 1 and new ones in front, without a copy (stride 0). −1 keeps a size."""
+
+def expand_copy(input: Tensor, *sizes: Any, out: Tensor | None = None) -> Tensor:
+    """A copy of what `expand` would show."""
 
 def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """eˣ − 1"""
@@ -718,6 +735,12 @@ def i0(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def i0_(input: Tensor) -> Tensor:
     """I₀(x), the modified Bessel function of order 0"""
+
+def igamma(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """1 / Γ(a) ∫₀ᵇ t^(a − 1) e^(−t) dt"""
+
+def igammac(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """1 / Γ(a) ∫_b^∞ t^(a − 1) e^(−t) dt, which is 1 − igamma(a, b)"""
 
 def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: Number = 1, out: Tensor | None = None) -> Tensor:
     """x with alpha · (slice k of source) added to slice index[k] of `dim`; repeated indices add up."""
@@ -1003,6 +1026,9 @@ def multilabel_soft_margin_loss(input: Tensor, target: Tensor | float, weight: T
 def mv(input: Tensor, vec: Tensor, *, out: Tensor | None = None) -> Tensor:
     """a v for a matrix (N, K) and a vector (K)."""
 
+def mvlgamma(input: Tensor, p: int, *, out: Tensor | None = None) -> Tensor:
+    """ln Γ_p(x) = p (p − 1) / 4 · ln π + Σ_j ln Γ(x − j / 2), j from 0 to p − 1: what Γ is for p × p matrices."""
+
 def nan_to_num(input: Tensor, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None, *, out: Tensor | None = None) -> Tensor:
     """x with nan, ∞ and −∞ replaced by numbers (by the dtype's largest and smallest where none is given)."""
 
@@ -1089,6 +1115,9 @@ def pdist(input: Tensor, p: float = 2.0, *, out: Tensor | None = None) -> Tensor
 
 def permute(input: Tensor, dims: Sizes) -> Tensor:
     """x with its dimensions in the order `dims`."""
+
+def permute_copy(input: Tensor, *dims: Any, out: Tensor | None = None) -> Tensor:
+    """A copy of what `permute` would show."""
 
 def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     """`linalg.pinv` with another tolerance."""
@@ -1234,6 +1263,9 @@ def searchsorted(sorted_sequence: Tensor, input: Tensor | Number, *, out_int32: 
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """The slice number `index` of `dim`, without that dimension: a view."""
 
+def select_copy(input: Tensor, dim: int, index: int, *, out: Tensor | None = None) -> Tensor:
+    """A copy of what `select` would show."""
+
 def select_scatter(input: Tensor, src: Tensor, dim: int, index: int, *, out: Tensor | None = None) -> Tensor:
     """x with src in place of x.select(dim, index)."""
 
@@ -1276,6 +1308,9 @@ def sinh(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 def sinh_(input: Tensor) -> Tensor:
     """sinh x"""
 
+def slice_copy(input: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1, *, out: Tensor | None = None) -> Tensor:
+    """A copy of what `slice` would show."""
+
 def slice_scatter(input: Tensor, src: Tensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1, *, out: Tensor | None = None) -> Tensor:
     """x with src in place of x[start:end:step] along `dim`."""
 
@@ -1313,8 +1348,14 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, *, stable: bool
 def split(tensor: Tensor, split_size_or_sections: Dims, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of the parts of x along `dim`: of one size each (the last may be smaller), or of the given sizes."""
 
+def split_copy(input: Tensor, split_size: Any, dim: int = 0, *, out: tuple[Tensor, ...] | None = None) -> tuple[Tensor, ...]:
+    """A copy of what `split` would show."""
+
 def split_with_sizes(input: Tensor, split_sizes: Sizes, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of the parts of x along `dim`, of the given sizes."""
+
+def split_with_sizes_copy(input: Tensor, split_sizes: Any, dim: int = 0, *, out: tuple[Tensor, ...] | None = None) -> tuple[Tensor, ...]:
+    """A copy of what `split_with_sizes` would show."""
 
 def sqrt(input: Tensor, *, out: Tensor | None = None) -> Tensor:
     """√x"""
@@ -1330,6 +1371,9 @@ def square_(input: Tensor) -> Tensor:
 
 def squeeze(input: Tensor, dim: Dims | None = None) -> Tensor:
     """x without the dimensions of size 1: all of them, or those given."""
+
+def squeeze_copy(input: Tensor, dim: Any = None, *, out: Tensor | None = None) -> Tensor:
+    """A copy of what `squeeze` would show."""
 
 def stack(tensors: Sequence[Tensor], dim: int = 0, *, out: Tensor | None = None) -> Tensor:
     """The tensors, of one shape, side by side along a new dimension."""
@@ -1354,6 +1398,9 @@ def swapaxes(input: Tensor, axis0: int, axis1: int) -> Tensor:
 
 def t(input: Tensor) -> Tensor:
     """xᵀ of a matrix; vectors and 0-d tensors stay as they are."""
+
+def t_copy(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+    """A copy of what `t` would show."""
 
 def take(input: Tensor, index: Tensor, *, out: Tensor | None = None) -> Tensor:
     """The elements of the flattened x at the indices, in index's shape."""
@@ -1401,6 +1448,9 @@ def trace(input: Tensor) -> Tensor:
 def transpose(input: Tensor, dim0: int, dim1: int) -> Tensor:
     """x with two dimensions exchanged."""
 
+def transpose_copy(input: Tensor, dim0: int, dim1: int, *, out: Tensor | None = None) -> Tensor:
+    """A copy of what `transpose` would show."""
+
 def trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1) -> Tensor:
     """Σ (x_{i+1} − x_i) (y_i + y_{i+1}) / 2 along `dim`: the area below y. Without x the steps are all dx, or 1."""
 
@@ -1434,8 +1484,14 @@ def trunc_divide(input: Tensor | Number, other: Tensor | Number) -> Tensor:
 def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
     """Views x[0], x[1], … along `dim`."""
 
+def unbind_copy(input: Tensor, dim: int = 0, *, out: tuple[Tensor, ...] | None = None) -> tuple[Tensor, ...]:
+    """A copy of what `unbind` would show."""
+
 def unflatten(input: Tensor, dim: int, sizes: Sizes) -> Tensor:
     """Dimension `dim` split into several; one of `sizes` may be −1."""
+
+def unfold_copy(input: Tensor, dimension: int, size: int, step: int, *, out: Tensor | None = None) -> Tensor:
+    """A copy of what `unfold` would show."""
 
 def unique(input: Tensor, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: int | None = None) -> Any:
     """The different elements in order, or, along `dim`, the different slices: [and where each came to][and how often it comes]."""
@@ -1458,6 +1514,9 @@ def unsafe_split_with_sizes(input: Tensor, split_sizes: Sizes, dim: int = 0) -> 
 def unsqueeze(input: Tensor, dim: int) -> Tensor:
     """x with a new dimension of size 1 at `dim`."""
 
+def unsqueeze_copy(input: Tensor, dim: int, *, out: Tensor | None = None) -> Tensor:
+    """A copy of what `unsqueeze` would show."""
+
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     """The powers x⁰ … xᴺ⁻¹ of each element of a vector, a row each, the highest first unless `increasing`."""
 
@@ -1472,6 +1531,9 @@ def vdot(input: Tensor, other: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def view(input: Tensor, size: Sizes) -> Tensor:
     """x with another shape and the same memory; RuntimeError if the strides of x do not allow that."""
+
+def view_copy(input: Tensor, *shape: Any, out: Tensor | None = None) -> Tensor:
+    """A copy of what `view` would show."""
 
 def vsplit(input: Tensor, indices_or_sections: Dims | None = None, *, indices: Dims | None = None, sections: int | None = None) -> tuple[Tensor, ...]:
     """Views of the parts of x along dimension 0: so many of one size, or cut at the indices."""

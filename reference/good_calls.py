@@ -63,6 +63,7 @@ p.register_hook(print) | (p * 2).register_hook(print) | p.register_post_accumula
 x.__getitem__((0, 1)) | x.__getitem__(0) | x.__setitem__(0, 1.0) | x.__setitem__((0, 1), 2.0) | x.__setitem__(b, 0) | x.__contains__(1.0)
 x.__add__(1) | x.__radd__(1) | x.__sub__(y) | x.__rsub__(1) | x.__mul__(2) | x.__rmul__(2.0) | x.__truediv__(2) | x.__rtruediv__(1) | x.__pow__(2) | x.__matmul__(v) | x.__eq__(1) | x.__lt__(y) | n.__and__(1)
 x.fill_diagonal_(1.0) | x.new_empty_strided((2, 3), (1, 2)).stride() | x.split_with_sizes((1, 2), 1) | x.conj().real.isreal() | x.resolve_conj().conj_physical_() | x.angle() | x.imag
+x.map_(y, max) | x.apply_(abs) | x.map2_(y, y, max)
 x.__iadd__(1) | x.__imul__(y) | n.__floordiv__(2) | n.__mod__(2) | b.__or__(b)
 """
 
@@ -81,6 +82,7 @@ torch.Generator().set_state(torch.Generator().get_state()) | torch.Size((2, 3)) 
 torch.range(1, 4) | torch.range(0, 1, 0.25) | torch.scalar_tensor(2) | torch.scalar_tensor(2.5, dtype=torch.int64) | torch.empty_strided((2, 3), (1, 2)).stride() | torch.empty_permuted((2, 3), (1, 0)).stride()
 torch.hann_window(5) | torch.hamming_window(5, False, 0.5, 0.4) | torch.blackman_window(6, dtype=torch.float64) | torch.bartlett_window(7) | torch.bartlett_window(6, periodic=False) | torch.kaiser_window(5, False, 8.0)
 torch.frombuffer(bytearray(8), dtype=torch.float32) | torch.gradient(x, spacing=2.0, dim=1) | torch.is_conj(x) | torch.is_neg(x) | torch.imag(x)
+torch.poisson(v.abs()) | torch.binomial(v.abs().ceil(), v.sigmoid()) | torch.t_copy(x) | torch.view_copy(x, (6,)) | torch.split_copy(x, 1) | torch.slice_copy(x, 1, 0, 2) | torch.expand_copy(v, (2, 3))
 torch.relu(x) | torch.relu_(x) | torch.sigmoid(x) | torch.exp(x) | torch.abs(x) | torch.add(x, y) | torch.add(x, 1, alpha=2) | torch.sub(x, y) | torch.mul(x, y) | torch.div(x, 2, rounding_mode='trunc') | torch.pow(x, 2) | torch.pow(2, x)
 torch.sum(x) | torch.sum(x, 0) | torch.sum(x, (0,), True) | torch.sum(x, dim=1, dtype=torch.float32) | torch.mean(x, 0) | torch.prod(x, 0) | torch.max(x) | torch.max(x, 0) | torch.max(x, y) | torch.min(x, 1, True) | torch.argmax(x, 0)
 torch.cat([x, y]) | torch.cat((x, y), 1) | torch.cat([x, y], dim=0) | torch.concat([x, y]) | torch.stack([x, y]) | torch.stack((x, y), 1) | torch.vstack([x, y]) | torch.hstack((x, y)) | torch.dstack([x]) | torch.block_diag(x, y)

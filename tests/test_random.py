@@ -162,6 +162,23 @@ def test_multinomial(rows: int, columns: int, k: int, seed: int, dtype: str, dat
     assert_same(call, seed)
 
 
+@given(seed=seeds, dtype=st.sampled_from(["float32", "float64"]), size=st.lists(st.floats(-3, 12), min_size=1, max_size=9))
+def test_counts(seed: int, dtype: str, size: list[float]) -> None:
+    """Poisson and binomial numbers, small ones and large: each takes as many words as its tries."""
+
+    def call(t: Any, g: Any) -> Any:
+        rate = t.tensor(size, dtype=getattr(t, dtype)).exp()
+        share = t.rand(len(size), generator=g, dtype=rate.dtype)
+        return [
+            t.poisson(rate, g),
+            t.binomial(rate.ceil(), share, g),
+            t.binomial(rate.ceil(), share**6, g),
+            t.rand(2, generator=g),
+        ]
+
+    assert_same(call, seed)
+
+
 @given(seed=seeds, dtype=floats)
 def test_many_samples_by_weight(seed: int, dtype: str) -> None:
     """Enough to meet the roundings of the running sums, which are in float32 for float16 weights."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays import lapack
 from ..arrays.dtypes import SCALAR_NAMES
-from ..arrays.warning import warn
+from ..arrays.warning import warn_once
 from ..op import Array, composite, op
 from ..op.signature import tensor_list
 from .diagonals import diagonal
@@ -237,15 +237,18 @@ def _chain(tensors: list[Tensor]) -> list[Tensor]:
     return matrices
 
 
-@composite
+@composite(out=True)
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """`linalg.multi_dot` of matrices, in its old form."""
-    warn(
+    warn_once(
         "torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use torch.linalg.multi_dot instead, which "
         "accepts a list of two or more tensors rather than multiple parameters."
     )
     if not matrices:
         raise RuntimeError("chain_matmul(): Expected one or more matrices")
+    for x in tensor_list("chain_matmul", matrices):
+        if x.ndim != 2:
+            raise RuntimeError(f"Tensor dimension is {x.ndim}, expected 2 instead.")
     return matrices[0] if len(matrices) == 1 else linalg_multi_dot(matrices)
 
 

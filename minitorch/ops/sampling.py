@@ -17,7 +17,7 @@ from ..arrays.device import device_of, to_numpy
 from ..arrays.layout import laid_out_like, memory_order
 from ..arrays.warning import warn
 from ..op import Array, Index, op
-from ..random import discrete, normal, uniform
+from ..random import discrete, normal, rejection, uniform
 from ..random.exact import fma, library_for, rounded
 from ..random.generator import Generator, chosen
 from .inplace import nothing
@@ -132,6 +132,33 @@ def bernoulli_out(input: Any, p: float | None, generator: AnyGenerator) -> Tenso
     if p is None:
         return bernoulli(input, generator)
     return bernoulli_number(input.new_empty(input.shape), p, generator)
+
+
+# ---- counts ----
+
+
+@op(promote=None, name="poisson", public=False, takes_out=False)
+def poisson(xp: Any, x: Array, generator: AnyGenerator) -> Array:
+    """k with probability x_iᵏ e^(−x_i) / k!, row-major"""
+    _supported("poisson_cpu", x)
+    drawn = rejection.poisson(_chosen(generator, x), to_numpy(x).reshape(-1).astype(np.float64))
+    return xp.asarray(drawn.reshape(x.shape).astype(x.dtype))
+
+
+@op(promote=None, name="binomial", public=False, takes_out=False, grad_fn="torch::autograd::NotImplemented")
+def binomial(xp: Any, count: Array, prob: Array, generator: AnyGenerator) -> Array:
+    """how many of count_i trials succeed, each with probability prob_i; row-major"""
+    if count.dtype.kind not in "fV" or prob.dtype.kind not in "fV":
+        raise ValueError(
+            f"binomial only supports floating-point dtypes for count and prob, got {count.dtype} and {prob.dtype}"
+        )
+    if count.dtype != prob.dtype:
+        raise RuntimeError(f"Found dtype {prob.dtype} but expected {count.dtype}: count and prob must have the same")
+    if count.dtype.itemsize == 2:
+        raise NotImplementedError(f"\"binomial_cpu\" not implemented for '{count.dtype}'; convert both with .float()")
+    pairs = np.broadcast_arrays(*(to_numpy(given).astype(np.float64) for given in (count, prob)))
+    drawn = rejection.binomial(_chosen(generator, count), *(given.reshape(-1) for given in pairs))
+    return xp.asarray(drawn.reshape(pairs[0].shape).astype(count.dtype))
 
 
 # ---- normal numbers with means and deviations of their own ----
@@ -287,6 +314,7 @@ for drawn in (
 ):
     drawn.grad("x")(nothing)
 bernoulli.grad("p")(nothing)
+poisson.grad("x")(nothing)
 for argument in ("mean", "std"):
     normal_each.grad(argument)(nothing)
 

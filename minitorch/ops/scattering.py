@@ -70,7 +70,7 @@ def slice_scatter(
 ) -> Array:
     """x with src in place of x[start:end:step] along `dim`."""
     if not x.ndim:
-        raise RuntimeError("slice() cannot be applied to a 0-dim tensor.")
+        raise IndexError("slice() cannot be applied to a 0-dim tensor.")
     if step <= 0:
         raise RuntimeError(f"slice step must be positive, got {step}")
     axis = canonical_dim(dim, x.ndim)

@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from ..arrays import dtypes
 from ..arrays.device import as_array, special_functions
 from ..arrays.numbers import computing
 from ..op import Array, Operand, composite, elementwise, row
 from .elementwise import abs_ as absolute
-from .elementwise import cos, exp, exp2, reciprocal, sin, square, where
+from .elementwise import cos, exp, exp2, log, reciprocal, sin, square, where
+from .shape import unsqueeze
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -168,3 +170,30 @@ def i1_grad(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
     at_zero = absolute(x) <= 1e-15
     safe = where(at_zero, 1.0, x)
     return g * where(at_zero, 0.5, i0(safe) - out * reciprocal(safe))
+
+
+@composite(out=True, grad_fn="MvlgammaBackward0")
+def mvlgamma(input: Tensor, p: int) -> Tensor:
+    """ln Γ_p(x) = p (p − 1) / 4 · ln π + Σ_j ln Γ(x − j / 2), j from 0 to p − 1: what Γ is for p × p matrices."""
+    if p < 1:
+        raise RuntimeError(f"p has to be greater than or equal to 1, got {p}")
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError("The input tensor may not be a boolean tensor; convert it with .float()")
+    shifts = input.new_tensor(
+        [(1 - p + j) / 2 for j in range(p)], dtype=None if input.is_floating_point() else dtypes.get_default_dtype()
+    )
+    return lgamma(unsqueeze(input, -1) + shifts).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
+
+
+# ---- the incomplete gamma functions; torch has no derivative by a either ----
+
+igamma = row("igamma", "1 / Γ(a) ∫₀ᵇ t^(a − 1) e^(−t) dt", lambda xp, a, b: special(xp, "gammainc", a, b),
+             None, lambda g, a, b: g * density(a, b), numbers="", only="floats")  # fmt: skip
+igammac = row("igammac", "1 / Γ(a) ∫_b^∞ t^(a − 1) e^(−t) dt, which is 1 − igamma(a, b)",
+              lambda xp, a, b: special(xp, "gammaincc", a, b),
+              None, lambda g, a, b: -g * density(a, b), numbers="", only="floats")  # fmt: skip
+
+
+def density(a: Tensor, b: Tensor) -> Tensor:
+    """b^(a − 1) e^(−b) / Γ(a): how densely the gamma distribution lies at b."""
+    return exp((a - 1) * log(b) - b - lgamma(a))

@@ -193,6 +193,23 @@ def bernoulli(input: Tensor, p: float | None = None, *, generator: Generator | N
 
 
 @checked
+def poisson(input: Tensor, generator: Generator | None = None) -> Tensor:
+    """A Poisson number for each rate: how many events there are, when so many are expected.
+
+    >>> _ = minitorch.manual_seed(0)
+    >>> minitorch.poisson(minitorch.tensor([0.5, 3.0, 12.0, 100.0]))
+    tensor([ 2.,  4., 13., 99.])
+    """
+    return sampling.poisson(input, generator)
+
+
+@checked
+def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
+    """How many of count_i trials succeed, each with probability prob_i."""
+    return sampling.binomial(count, prob, generator)
+
+
+@checked
 def multinomial(input: Tensor, num_samples: int, replacement: bool = False, *, generator: Generator | None = None) -> Tensor:
     """`num_samples` indices for each row of weights, in proportion to them; without replacement all different.
 

@@ -98,3 +98,17 @@ pair(
     stride=of((1, 5), (4, 1)),
     expand=False,
 )
+
+# ---- special functions of several arguments ----
+
+pair("mvlgamma", torch.mvlgamma, x=floats(low=2, high=6), p=of(1, 2, 4))
+for name in ["igamma", "igammac"]:  # (none of both libraries has the derivative by the first input)
+    pair(name, getattr(torch, name), a=positive(), b=positive(), broadcast=True, differentiable=False)
+    pair(
+        f"{name} (b)",
+        lambda b, a, f=name: getattr(torch, f)(b.detach() * 0 + a, b),
+        lambda b, a, f=name: getattr(minitorch, f)(b.detach() * 0 + a, b),
+        covers=name,
+        b=positive(),
+        a=of(0.5, 1.0, 2.5),
+    )

@@ -32,6 +32,15 @@ class Analysis:
     def i0(self) -> Tensor:
         return special.i0(self)
 
+    def mvlgamma(self, p: int) -> Tensor:
+        return special.mvlgamma(self, p)
+
+    def igamma(self, other: Tensor) -> Tensor:
+        return special.igamma(self, other)
+
+    def igammac(self, other: Tensor) -> Tensor:
+        return special.igammac(self, other)
+
     def logaddexp2(self, other: Tensor) -> Tensor:
         return special.logaddexp2(self, other)
 

@@ -14,6 +14,7 @@ import numpy as np
 from ...arrays import dtypes
 from ...arrays.device import as_device, to_numpy
 from ...arrays.layout import memory_format, preserve_format, suggested
+from ...arrays.numbers import stored
 from ...autograd.grad_mode import grad_mode
 from ...op.signature import Device, checked
 
@@ -104,6 +105,33 @@ class Conversion:
         return by_memory.empty_strided(size, stride, **self._like_this(dtype, device), **others)
 
     # ---- Python and NumPy ----
+
+    def apply_(self, callable: Any) -> Any:
+        """x_i ← callable(x_i), one Python number after the other."""
+        return self._by_numbers("apply_", callable)
+
+    @checked
+    def map_(self: Any, other: Tensor, callable: Any) -> Any:
+        """x_i ← callable(x_i, other_i), one pair of Python numbers after the other."""
+        return self._by_numbers("map_", callable, other)
+
+    @checked
+    def map2_(self: Any, x: Tensor, y: Tensor, callable: Any) -> Any:
+        """x_i ← callable(x_i, x_i, y_i) of this tensor and of both others."""
+        return self._by_numbers("map2_", callable, x, y)
+
+    def _by_numbers(self: Any, name: str, function: Any, *others: Any) -> Any:
+        for x in (self, *others):
+            if x.requires_grad:
+                raise RuntimeError(f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead.")
+            if x.dtype is not self.dtype:
+                raise TypeError(
+                    f"{name}: expected another tensor of {self.dtype!r}, got {x.dtype!r}; convert it with .to(dtype)"
+                )
+        columns = [x.expand(self.shape).reshape(-1).tolist() for x in (self, *others)]
+        results = [function(*numbers) for numbers in zip(*columns)]
+        found = [x.item() if hasattr(x, "item") else x for x in results]
+        return self.copy_(self.new_tensor([stored(x, self._array.dtype) for x in found]).reshape(self.shape))
 
     def item(self) -> Any:
         """The only element, as a Python number."""

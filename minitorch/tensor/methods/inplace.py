@@ -402,6 +402,15 @@ class InPlace:
             )
         return self._update(floats.float_power, exponent)
 
+    def mvlgamma_(self, p: int) -> Tensor:
+        return self._update(special.mvlgamma, p)
+
+    def igamma_(self, other: Tensor) -> Tensor:
+        return self._update(special.igamma, other)
+
+    def igammac_(self, other: Tensor) -> Tensor:
+        return self._update(special.igammac, other)
+
     def ldexp_(self, other: Tensor) -> Tensor:
         return self._update(floats.ldexp, other)
 
