@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.batched import of_all_samples
 from ..arrays.device import to_numpy
 from ..arrays.dtypes import SCALAR_NAMES, finfo, from_numpy_dtype
 from ..arrays.lapack import LinAlgError
@@ -70,7 +71,7 @@ def must_agree(name: str, A: Tensor, B: Tensor) -> None:
 
 def must_have_succeeded(name: str, info: Tensor, told: Callable[[int], str], error: type[Exception] = LinAlgError) -> None:
     """The error for the first matrix of a batch whose `info` is not 0. On a GPU the host waits for that."""
-    found = to_numpy(info._array)
+    found = to_numpy(of_all_samples(info._array))
     for i in np.flatnonzero(found)[:1]:
         which = f"(Batch element {i}): " if found.ndim else ""
         raise error(f"{name}: {which}{told(int(found.flat[i]))}")
