@@ -17,6 +17,7 @@ import unittest
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
+from unittest import mock
 
 import numpy as np
 import torch
@@ -47,17 +48,21 @@ def entries(module: str = "common_methods_invocations", name: str = "op_db") -> 
         stub = types.ModuleType("expecttest")  # torch's test classes build on it; the samples do not
         stub.TestCase = unittest.TestCase  # type: ignore[attr-defined]
         sys.modules["expecttest"] = stub
-    with _own_profile():
+    with _own_settings():
         return getattr(importlib.import_module(f"{TESTING}.{module}"), name)
 
 
 @contextlib.contextmanager
-def _own_profile() -> Iterator[None]:
-    """torch's test modules load profiles of hypothesis, one of them called `dev` as ours is: afterwards ours is there again."""
+def _own_settings() -> Iterator[None]:
+    """What torch's test modules set when they are imported stays as it was.
+
+    They load profiles of hypothesis, one of them called `dev` as ours is, and forbid to set the switches of `torch.backends`.
+    """
     current = settings.get_current_profile_name()
     ours = settings.get_profile(current)
     try:
-        yield
+        with mock.patch.object(torch.backends, "disable_global_flags", lambda: None):
+            yield
     finally:
         settings.register_profile(current, ours)
         settings.load_profile(current)

@@ -25,6 +25,7 @@ from minitorch import nn
 from minitorch.arrays.device import shortcuts
 from minitorch.nn import functional as F
 from reference import layers, programs
+from reference.programs import running
 from reference.strict_cupy import counting, cupy
 
 pytestmark = pytest.mark.usefixtures("gpu")
@@ -78,21 +79,22 @@ def test_the_default_device() -> None:
     assert minitorch.zeros(2).is_cpu
 
 
-@pytest.mark.parametrize("program", programs.PROGRAMS, ids=lambda program: program.__name__)
-@pytest.mark.parametrize("dtype", programs.TOLERANCE)
+@pytest.mark.parametrize("program", running.LEARNERS, ids=lambda program: program.name)
+@pytest.mark.parametrize("dtype", running.DTYPES)
 def test_whole_programs_have_torchs_losses(
     program: programs.Program, dtype: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their text names no device; their random draws are torch's on the CPU, but for dropout's, which is left out."""
     for lib in (minitorch, torch):
         monkeypatch.setattr(lib.nn, "Dropout", lambda p, lib=lib: lib.nn.Identity())
+    steps = program.steps
     if request.config.getoption("device") != "cuda":
-        monkeypatch.setattr(programs, "STEPS", 10)
+        steps = 10
         monkeypatch.setattr(shortcuts, "enabled", False)  # the stand-in takes a CPU thread for each thread of a kernel
     with minitorch.device("cuda"):
-        ours = programs.run(program, minitorch, dtype)
-    theirs = programs.run(program, torch, dtype)
-    assert len(ours) == programs.STEPS and np.allclose(ours, theirs, rtol=programs.TOLERANCE[dtype], atol=0)
+        ours = programs.run(program, minitorch, dtype, steps=steps)
+    theirs = programs.run(program, torch, dtype, steps=steps)
+    assert len(ours) == steps and np.allclose(ours, theirs, rtol=program.tolerance[dtype], atol=0)
 
 
 # ---- made there ----

@@ -25,7 +25,8 @@ from minitorch.cli.commands import main
 from minitorch.datasets import load_digits
 from minitorch.examples import digits
 from minitorch.nn import functional as F
-from reference import compare_training, layers, on_device, optimizers, programs
+from reference import compare_training, layers, on_device, optimizers
+from reference.programs import running
 from reference.strict_cupy import counting
 from reference.strict_cupy.arrays import uploads
 from reference.table import Row, table
@@ -130,7 +131,7 @@ def test_training_has_torchs_losses(optimizer: str) -> None:
     want = [theirs.epoch() for _ in range(2)]
     ours = digits.Training(inputs.cuda(), labels.cuda(), **settings)
     have = [ours.epoch() for _ in range(2)]
-    assert np.allclose(have, want, rtol=programs.TOLERANCE["float32"]), (have, want)
+    assert np.allclose(have, want, rtol=running.ROUNDING["float32"]), (have, want)
     assert all(value.is_cuda for value in ours.model.state_dict().values())
 
 

@@ -43,11 +43,15 @@ def test_what_stays_still_differs(pattern: str) -> None:
     assert tally_of(pattern, most=2).first
 
 
-def test_torchs_test_modules_leave_our_profile_of_hypothesis_alone() -> None:
-    """They register one called `dev` and load it; what is collected after them would draw other cases, and fewer."""
+def test_torchs_test_modules_leave_our_settings_alone() -> None:
+    """They register one called `dev` and load it; what is collected after them would draw other cases, and fewer.
+
+    And they forbid to set the switches of torch.backends, as programs do.
+    """
     code = (
         "import sys; sys.path.insert(0, 'tests'); import conftest; from hypothesis import settings; before = settings.default;"
         "from reference.opinfo_calls import entries; entries();"
-        "assert settings.default == before == settings.get_profile('dev'), settings.default"
+        "assert settings.default == before == settings.get_profile('dev'), settings.default;"
+        "import torch; torch.backends.cudnn.benchmark = False"
     )
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, timeout=300)

@@ -25,8 +25,10 @@ UNDOCUMENTED = {
 }  # layers' functions that happen to take it
 # Into another dtype their forms go each its own way in torch: with tensors or numbers, with a dim or without, of 0-d tensors.
 OTHER_DTYPES = {
-    "pow", "to_device", "any", "all", "clamp", "clamp_min", "clamp_max", "lerp", "max", "min", "inner", "nansum", "nanmean",
+    "pow", "to_device", "any", "all", "clamp", "clamp_min", "clamp_max", "lerp", "max", "min", "inner", "nansum", "nanmean", "diff",
+    "ldexp",  # of whole exponents torch fails an assertion of its own
 }  # fmt: skip
+OTHER_LAYOUT = {"diff"}  # with n = 0 it is a copy, which lies as the input does, but in torch not into `out=`
 TENSOR = {minitorch: minitorch.Tensor, torch: torch.Tensor}
 
 
@@ -62,6 +64,8 @@ def call(row: Row, lib: Any, seed: int, change: str) -> Any:
 @pytest.mark.parametrize("row", [row for row in table() if row.covers not in UNDOCUMENTED], ids=str)
 def test_out(row: Row, change: str) -> None:
     if row.covers in OTHER_DTYPES and change in ("int64", "float32", "bool"):
+        return
+    if row.covers in OTHER_LAYOUT and change == "beginning of another":
         return
     for seed in range(3):
         with warnings.catch_warnings():

@@ -169,6 +169,7 @@ def load(run: Program) -> None:
 def load_a_file(run: Program) -> None:
     file = io.BytesIO()
     minitorch.save(run.optimizer.state_dict(), file)
+    file.seek(0)
     run.optimizer.load_state_dict(minitorch.load(file))
 
 
@@ -423,7 +424,8 @@ def test_nothing_saved_is_larger() -> None:
         file = io.BytesIO()
         minitorch.save(optimizer.state_dict(), file)
         sizes.append((len(file.getvalue()), len(pickle.dumps(optimizer)), len(pickle.dumps(optimizer.state_dict()))))
-    assert sizes[0] == sizes[1]
+    with_twins, without = sizes
+    assert all(a <= b for a, b in zip(with_twins, without)), (with_twins, without)
 
 
 def test_what_is_kept_is_bounded_where_parameters_come_and_go() -> None:

@@ -39,7 +39,7 @@ def cross_grad_b(g: Tensor, a: Tensor, dim: int) -> Tensor:
     return cross_along(g, a, dim)
 
 
-@composite(out="cast")
+@composite(out=True)
 def cross(input: Tensor, other: Tensor, dim: int | None = None) -> Tensor:
     """a × b of the vectors along `dim`, of three elements; by default along the first dimension that has three."""
     if dim is None:

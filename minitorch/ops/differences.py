@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-@composite(out=True)
+@composite(out="cast")
 def diff(input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None, append: Tensor | None = None) -> Tensor:
     """out_i = x_{i+1} − x_i along `dim`, n times over; `prepend` and `append` are joined to x before. Bools: whether they differ.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays import dtypes
 from ..op import Array, Index, composite, elementwise, row
-from .elementwise import constant, exp2, pow_
+from .elementwise import constant, exp2, pow_, where
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -30,7 +30,7 @@ def frexp_grad(g: Tensor, exponent: Tensor) -> Tensor:
 
 
 nextafter = row("nextafter", "the float that follows a in the direction of b", lambda xp, a, b: xp.nextafter(a, b),
-                lambda g: g, constant, numbers="",
+                lambda g, a, b: where(a == b, 0.0, g), constant, numbers="",
                 in_float32=False, only="floats")  # fmt: skip
 
 

@@ -172,7 +172,7 @@ def i1_grad(g: Tensor, x: Tensor, out: Tensor) -> Tensor:
     return g * where(at_zero, 0.5, i0(safe) - out * reciprocal(safe))
 
 
-@composite(out=True, grad_fn="MvlgammaBackward0")
+@composite(out="cast", grad_fn="MvlgammaBackward0")
 def mvlgamma(input: Tensor, p: int) -> Tensor:
     """ln Γ_p(x) = p (p − 1) / 4 · ln π + Σ_j ln Γ(x − j / 2), j from 0 to p − 1: what Γ is for p × p matrices."""
     if p < 1:
