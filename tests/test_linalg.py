@@ -25,6 +25,20 @@ def singular(lib: Any, *batch: int) -> Any:
 
 
 @scenarios.add
+def matrices_lie_by_columns(lib):
+    wide = lib.arange(24, dtype=lib.float64).reshape(2, 3, 4).sin()
+    square = wide[..., :3] @ wide[..., :3].mT + lib.eye(3, dtype=lib.float64)
+    linalg = lib.linalg
+    made = [
+        linalg.inv(square), linalg.solve(square, wide), linalg.solve_triangular(square, wide, upper=True), linalg.cholesky(square),
+        *linalg.qr(wide), *linalg.qr(wide.mT), *linalg.svd(wide), *linalg.svd(wide, full_matrices=False), *linalg.eigh(square),
+        *linalg.lu_factor(wide), *linalg.lu(wide), linalg.pinv(wide), linalg.lstsq(wide, wide)[0], linalg.matrix_power(square, -2),
+        lib.cholesky_inverse(square), lib.cholesky_solve(wide, square), *lib.geqrf(wide), linalg.matrix_exp(square),
+    ]  # fmt: skip
+    return [tuple(x.stride()) for x in made]
+
+
+@scenarios.add
 def inverse_of_a_singular_matrix(lib):
     return lib.linalg.inv(singular(lib))
 

@@ -29,6 +29,12 @@ def of_full_precision(kernel: str, x: Array) -> None:
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{kind}'; convert the input first, e.g. x.float()")
 
 
+def by_columns(xp: Any, *matrices: Array) -> Any:
+    """Matrices in memory as LAPACK leaves them and torch shows them: one column after the other."""
+    made = tuple(xp.ascontiguousarray(x.swapaxes(-1, -2)).swapaxes(-1, -2) for x in matrices)
+    return made if len(made) > 1 else made[0]
+
+
 def _no_failure(xp: Any, a: Array) -> Array:
     return xp.zeros(a.shape[:-2], "int32")
 

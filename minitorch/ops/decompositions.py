@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 # ---- Cholesky: A = L Lᵀ ----
 
 
-@op(name="linalg_cholesky_ex", public=False, promote=None, outputs=("L", "info"))
+@op(name="linalg_cholesky_ex", public=False, promote=None, outputs=("L", "info"), keeps_layout=True)
 def factored(xp: Any, A: Array) -> tuple[Array, Array]:
     """L with L Lᵀ = A, lower triangular"""
-    return lapack.cholesky(xp, A)
+    L, info = lapack.cholesky(xp, A)
+    return lapack.by_columns(xp, L), info
 
 
 @factored.grad
@@ -93,11 +94,12 @@ def _cholesky(name: str, A: Tensor, upper: bool, check_errors: bool) -> Any:
     return found._replace(L=found.L.mT) if upper else found
 
 
-@op(name="cholesky_solve", public=False, promote=None)
+@op(name="cholesky_solve", public=False, promote=None, keeps_layout=True)
 def solved_by_factor(xp: Any, B: Array, L: Array, upper: bool) -> Array:
     """X with L Lᵀ X = B; `upper`: Lᵀ L X = B"""
     L = L.swapaxes(-1, -2) if upper else L
-    return lapack.triangular(xp, L.swapaxes(-1, -2), lapack.triangular(xp, L, B, True, False), False, False)
+    below = lapack.triangular(xp, L, B, True, False)
+    return lapack.by_columns(xp, lapack.triangular(xp, L.swapaxes(-1, -2), below, False, False))
 
 
 @solved_by_factor.grad("B")
@@ -138,10 +140,11 @@ def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
 # ---- LU: rows of A exchanged = L U ----
 
 
-@op(name="linalg_lu_factor_ex", public=False, promote=None, outputs=("LU", "pivots", "info"))
+@op(name="linalg_lu_factor_ex", public=False, promote=None, outputs=("LU", "pivots", "info"), keeps_layout=True)
 def eliminated(xp: Any, A: Array) -> tuple[Array, Array, Array]:
     """P L U = A: L below the diagonal and U above it in one; P as the rows exchanged"""
-    return lapack.lu(xp, A)
+    factors, pivots, info = lapack.lu(xp, A)
+    return lapack.by_columns(xp, factors), pivots, info
 
 
 @eliminated.grad
@@ -293,12 +296,12 @@ def lu_solve(input: Tensor, LU_data: Tensor, LU_pivots: Tensor) -> Tensor:
 # ---- QR: A = Q R ----
 
 
-@op(name="linalg_qr", public=False, promote=None, outputs=("Q", "R"))
+@op(name="linalg_qr", public=False, promote=None, outputs=("Q", "R"), keeps_layout=True)
 def orthogonalized(xp: Any, A: Array, mode: str) -> tuple[Array, Array]:
     """A = Q R: the columns of Q are orthonormal, R is an upper triangle"""
     if mode == "r":
-        return xp.zeros((0,), A.dtype), lapack.qr(xp, A, mode)
-    return tuple(lapack.qr(xp, A, mode))
+        return xp.zeros((0,), A.dtype), lapack.by_columns(xp, lapack.qr(xp, A, mode))
+    return lapack.by_columns(xp, *lapack.qr(xp, A, mode))
 
 
 @orthogonalized.grad

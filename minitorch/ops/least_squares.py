@@ -141,10 +141,11 @@ def _must_be_full(x: Tensor) -> None:
 DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 
 
-@op(name="linalg_lstsq", public=False, promote=None, outputs=("solution", "rank", "singular_values"))
+@op(name="linalg_lstsq", public=False, promote=None, outputs=("solution", "rank", "singular_values"), keeps_layout=True)
 def least_squares(xp: Any, A: Array, B: Array, rcond: float, driver: str) -> tuple[Array, Array, Array]:
     """X = A⁺ B: ‖A X − B‖ is smallest"""
-    return lapack.lstsq(xp, A, B, rcond, driver)
+    X, rank, values = lapack.lstsq(xp, A, B, rcond, driver)
+    return lapack.by_columns(xp, X), rank, values
 
 
 @least_squares.grad("A")

@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 # ---- A X = B ----
 
 
-@op(name="linalg_solve_ex", public=False, promote=None, outputs=("result", "info"))
+@op(name="linalg_solve_ex", public=False, promote=None, outputs=("result", "info"), keeps_layout=True)
 def solve(xp: Any, A: Array, B: Array) -> tuple[Array, Array]:
     """X with A X = B"""
-    return lapack.solve(xp, A, B)
+    X, info = lapack.solve(xp, A, B)
+    return lapack.by_columns(xp, X), info
 
 
 @solve.grad("A")
@@ -111,10 +112,11 @@ def _no_solution(pivot: int) -> str:
 # ---- A⁻¹ ----
 
 
-@op(name="linalg_inv_ex", public=False, promote=None, outputs=("inverse", "info"))
+@op(name="linalg_inv_ex", public=False, promote=None, outputs=("inverse", "info"), keeps_layout=True)
 def inverse_of(xp: Any, A: Array) -> tuple[Array, Array]:
     """A⁻¹"""
-    return lapack.inverse(xp, A)
+    inverse, info = lapack.inverse(xp, A)
+    return lapack.by_columns(xp, inverse), info
 
 
 @inverse_of.grad
@@ -164,10 +166,10 @@ def _inverse(name: str, A: Tensor, check_errors: bool) -> Any:
 # ---- triangles ----
 
 
-@op(name="linalg_solve_triangular", public=False, promote=None)
+@op(name="linalg_solve_triangular", public=False, promote=None, keeps_layout=True)
 def triangular(xp: Any, A: Array, B: Array, upper: bool, unit: bool = False) -> Array:
     """X with A X = B, A a triangle of which the rest is not read; `unit`: with ones on its diagonal"""
-    return lapack.triangular(xp, A, B, not upper, unit)
+    return lapack.by_columns(xp, lapack.triangular(xp, A, B, not upper, unit))
 
 
 @triangular.grad("A")

@@ -141,7 +141,7 @@ def orgqr(input: Tensor, input2: Tensor) -> Tensor:
     return linalg_householder_product(input, input2)
 
 
-@op(promote=None, outputs=("a", "tau"))
+@op(promote=None, outputs=("a", "tau"), keeps_layout=True)
 def geqrf(xp: Any, input: Array) -> tuple[Array, Array]:
     """(R above the diagonal and the reflections below it, τ): what `linalg.householder_product` makes Q of, as LAPACK leaves it"""
     if input.ndim < 2:

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 # ---- singular values ----
 
 
-@op(name="linalg_svd", public=False, promote=None, outputs=("U", "S", "Vh"))
+@op(name="linalg_svd", public=False, promote=None, outputs=("U", "S", "Vh"), keeps_layout=True)
 def decomposed(xp: Any, A: Array, full_matrices: bool) -> tuple[Array, Array, Array]:
     """A = U diag(S) Vᵀ: U and V with orthonormal columns, S ≥ 0 descending"""
-    return tuple(lapack.svd(xp, A, full_matrices))
+    U, S, Vh = lapack.svd(xp, A, full_matrices)
+    return lapack.by_columns(xp, U), S, lapack.by_columns(xp, Vh)
 
 
 @decomposed.grad
@@ -127,10 +128,11 @@ def svd(input: Tensor, some: bool = True, compute_uv: bool = True) -> Any:
 # ---- eigenvalues of symmetric matrices ----
 
 
-@op(name="linalg_eigh", public=False, promote=None, outputs=("eigenvalues", "eigenvectors"))
+@op(name="linalg_eigh", public=False, promote=None, outputs=("eigenvalues", "eigenvectors"), keeps_layout=True)
 def eigh(xp: Any, A: Array, UPLO: str) -> tuple[Array, Array]:
     """A = Q diag(λ) Qᵀ of symmetric A: λ ascending, Q orthogonal"""
-    return lapack.eigh(xp, A, UPLO)
+    values, Q = lapack.eigh(xp, A, UPLO)
+    return values, lapack.by_columns(xp, Q)
 
 
 @eigh.grad
