@@ -127,7 +127,7 @@ FAULTS = [
     Fault(Pending.add, "waiting[nr] + g\n        self.sums", "g\n        self.sums"),
     Fault(Pending.add, "waiting[nr] = waiting[nr] + g\n    elif edge", "waiting[nr]._array += g._array\n    elif edge"),
     Fault(Pending.add, "waiting[nr] += g", "pass"),
-    Fault(Pending.add, "elif edge in self.sums:", "elif True:"),
+    Fault(Pending.add, "elif edge in self.sums and ", "elif "),
     Fault(Pending.add, "heappush(self.heap, (-node.birth, node))", "heappush(self.heap, (node.birth, node))"),
     Fault(Pending.add, "array.shape != shape or ", ""),
     Fault(Pending.add, " or array.dtype is not dtype", ""),

@@ -358,7 +358,7 @@ def test_batches_lie_in_shared_memory_for_as_long_as_they_are_used() -> None:
     assert batches[0][0, 0].item() == 5
     del batches
     gc.collect()
-    assert (descriptors(), mapped()) == before
+    assert descriptors() <= before[0] and mapped() <= before[1]
 
 
 def test_many_large_indices_ahead_do_not_block() -> None:

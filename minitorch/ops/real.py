@@ -50,7 +50,7 @@ def conj_physical(input: Tensor) -> Tensor:
 @checked
 def imag(input: Tensor) -> NoReturn:
     """RuntimeError: torch refuses the imaginary part of a real number."""
-    raise RuntimeError(f"imag is not implemented for tensors with non-complex dtypes, got {input.dtype!r}")
+    raise RuntimeError("imag is not implemented for tensors with non-complex dtypes.")
 
 
 @elementwise(promote="float")
