@@ -353,7 +353,7 @@ FAULTS = [
     Fault(recipe.resolve, "declaration.in_float32 and ", "False and "),
     Fault(recipe.resolve, "if any(key[i][3] for i in tensors):", "if True:"),
     Fault(recipe.resolve, "if key[i][3])", ")"),
-    Fault(recipe.resolve, "if settled:", "if True:"),
+    Fault(recipe.resolve, "if settled and", "if"),
     Fault(recipe._checked, "op.signature.refuse(", "("),
     Fault(recipe._refuse_dtype, "first = cast(first) if i == tensors[0] else first", "pass"),
     Fault(recipe._library, "if len(libraries) > 1:", "if False:"),
