@@ -308,4 +308,11 @@ EXCUSES = [
         "hidden state for each|batch_sizes add up|expected input \\(L, N|more hidden states",
         "there is a state for each sequence, and all rows belong to one; torch broadcasts, or leaves rows over",
     ),
+    Excuse("addmm|mm|bmm|baddbmm", OTHER_TYPE, r"aten::\w+\.dtype", "torch has a form with a dtype that only GPUs can run"),
+    Excuse(
+        "(F.)?batch_norm",
+        OTHER_TYPE,
+        "; position.*torch: (ValueError: batch_norm eps|IndexError: tuple index)",
+        "of two mistakes, torch tells the one that its Python lines see first",
+    ),
 ]

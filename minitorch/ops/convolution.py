@@ -377,8 +377,10 @@ def _conv_transpose(n: int) -> Any:
         dilation: Dims = 1,
     ) -> Tensor:
         def of_batch(x: Tensor) -> Tensor:
-            steps = (as_ints(stride), as_ints(padding), as_ints(dilation))
-            return convolution(x, weight, bias, *steps, True, as_ints(output_padding), groups)
+            steps, more = (as_ints(stride), as_ints(padding), as_ints(dilation)), as_ints(output_padding)
+            if n == 3 and len(x):  # (torch's kernels for fewer dimensions convert the bias)
+                _refuse_mixed("bias", x, bias)
+            return convolution(x, weight, bias, *steps, True, more, groups)
 
         return _one_sample_too(n, name, of_batch, input)
 

@@ -323,8 +323,9 @@ def _check_linear(x: Array, weight: Array, bias: Array | None) -> None:
             f"expected last dimension {weight.shape[-1]} (in_features), got {x.shape[-1]} from input of shape "
             f"{tuple(x.shape)}{hint}"
         )
-    # Beside a batch that lies otherwise torch adds the bias in place, whatever its dtype.
-    if bias is not None and bias.dtype != x.dtype and (x.ndim <= 2 or x.flags.c_contiguous):
+    # Beside a batch that lies otherwise torch adds the bias in place, whatever its dtype, and a number beside all but matrices.
+    by_addmm = bias is not None and (x.ndim == 2 or (bias.ndim > 0 and (x.ndim < 2 or x.flags.c_contiguous)))
+    if bias is not None and bias.dtype != x.dtype and by_addmm:
         raise RuntimeError(
             f"self and mat2 must have the same dtype, but got a bias of {bias.dtype} for an input of {x.dtype}"
         )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..arrays.dtypes import bool_
+from ..arrays.dtypes import bool_, float64
 from ..op import composite
 from .activation import relu
 from .dropout import dropout as dropped
@@ -45,6 +45,7 @@ def lstm_cell(
         raise TypeError(f"lstm_cell(): argument 'hx' (position 2) must be tuple of Tensors (h, c), not {type(hx).__name__}")
     if len(hx) != 2:
         raise RuntimeError(f"lstm_cell expects two hidden states: hx = (h, c), got {len(hx)}")
+    _refuse_others(hx, 1)
     h, c = hx
     _check_cell(input, w_ih, w_hh, h, c)
     _refuse_integers("lstm_cell", input)
@@ -152,6 +153,8 @@ def _lstm_layer(x: Tensor, weights: Weights, states: list, sizes: tuple, reverse
     h, c = states
     _refuse_mixed(weights, x, promotes="float16 bfloat16")
     pre = linear(x, weights.w_ih, _both(weights))
+    if pre.dtype is float64:  # torch's formula promotes the cell's state; its kernel for float32 does not
+        c = c.to(float64)
     return lstm_layer(pre, h, c, weights.w_hh, weights.w_hr, sizes, reverse)[:3]
 
 

@@ -75,7 +75,7 @@ def takes_size_average(function: Any = None, *, before: str = "reduce") -> Any:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if len(args) > first or "size_average" in kwargs or "reduce" in kwargs:
-            kwargs, args = _bound(function, signature, args, kwargs), ()
+            kwargs, args = bound(function, signature, args, kwargs), ()
             size_average, reduce = kwargs.pop("size_average", None), kwargs.pop("reduce", None)
             if size_average is not None or reduce is not None:
                 kwargs["reduction"] = _meant(size_average, reduce)
@@ -86,7 +86,7 @@ def takes_size_average(function: Any = None, *, before: str = "reduce") -> Any:
     return made
 
 
-def _bound(function: Any, signature: inspect.Signature, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
+def bound(function: Any, signature: inspect.Signature, args: tuple, kwargs: dict[str, Any]) -> dict[str, Any]:
     """All arguments by name."""
     try:
         return signature.bind(*args, **kwargs).arguments

@@ -46,7 +46,7 @@ def _reduced(xp: Any, name: str, x: Array, dim: int, index: Array, src: Array, r
     key, out = places_of(xp, name, x, dim, index, src), x.copy()
     if not index.size:
         return out
-    if x.dtype == "bool" and (reduce == "mean" or name == "index_reduce"):
+    if x.dtype == "bool" and reduce == "mean":
         raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'; convert with .int()")
     room, values = at_least_1d(out), corner(src, index)
     if not include_self:
@@ -164,6 +164,8 @@ def index_reduce(xp: Any, x: Array, dim: int, index: Index, source: Array, reduc
     if reduce not in REDUCTIONS[1:]:
         raise RuntimeError(f"index_reduce(): Expected reduce to be one of {', '.join(REDUCTIONS[1:])} but got {reduce}.")
     warn_once("index_reduce() is in beta and the API may change at any time.")
+    if x.dtype == "bool" and (not include_self or x.ndim < 2):  # (torch has other kernels for whole slices)
+        raise NotImplementedError("\"index_reduce\" not implemented for 'Bool'; convert with .int()")
     axis, index = slices("index_reduce", x, dim, index)
     check_source("index_reduce", x, axis, index, source, beyond=IndexError)
     source = at_least_1d(source)

@@ -166,5 +166,6 @@ pair("cosine_embedding_loss", torch.cosine_embedding_loss, x=floats("N 3"), y=fl
 pair("triplet_margin_loss", torch.triplet_margin_loss, **rows, swap=booleans, reduction=numbers, half=2.0, smooth=smooth)
 pair("poisson_nll_loss", torch.poisson_nll_loss, x=floats("N C"), y=counts, log_input=of(True), full=booleans, eps=of(1e-8),
     reduction=numbers, half=2.0, smooth={"y": floats("N C", 1.5, 3.0)})  # fmt: skip
-pair("binary_cross_entropy_with_logits", torch.binary_cross_entropy_with_logits, x=floats("N C"), y=floats("N C", 0, 1),
-    reduction=numbers)  # fmt: skip
+for logits in ("N C", "C", ""):  # (they broadcast to the targets)
+    pair("binary_cross_entropy_with_logits", torch.binary_cross_entropy_with_logits, x=floats(logits), y=floats("N C", 0, 1),
+        reduction=numbers)  # fmt: skip

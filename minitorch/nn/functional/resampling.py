@@ -5,6 +5,7 @@ How each mode makes a place of others is in `minitorch/ops/resample.py` and `gri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -51,7 +52,7 @@ def interpolate(
             "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic | trilinear, "
             f"got mode={mode!r}"
         )
-    sizes, factors = _sizes(input, size, scale_factor)
+    sizes, factors = _sizes(input, size, scale_factor, in_python=mode == "area" or bool(recompute_scale_factor))
     if recompute_scale_factor and size is not None:
         raise ValueError("recompute_scale_factor is not meaningful with an explicit size.")
     if antialias and not (mode in ANTIALIASED and input.ndim == 4):
@@ -67,8 +68,8 @@ def interpolate(
     return resize(input, how)
 
 
-def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
-    """The sizes that are wanted, and the factors, if these were given."""
+def _sizes(input: Tensor, size: Any, scale_factor: Any, in_python: bool) -> tuple[tuple[int, ...], tuple[float, ...] | None]:
+    """The sizes that are wanted, and the factors, if these were given. in_python: Python's int tells of what is no number."""
     dims = input.ndim - 2
     if size is not None and scale_factor is not None:
         raise ValueError("only one of size or scale_factor should be defined")
@@ -86,6 +87,10 @@ def _sizes(input: Tensor, size: Any, scale_factor: Any) -> tuple[tuple[int, ...]
     for factor in each:
         if not isinstance(factor, (int, float)):
             raise TypeError(f"interpolate(): scale_factor must be a number or a tuple of them, got {type(factor).__name__}")
+        if not (math.isfinite(factor) or in_python):
+            raise RuntimeError(
+                f"scale_factor={factor}: a size cannot be converted to type int64_t without overflow; give a finite number"
+            )
     return tuple(int(n * factor) for n, factor in zip(input.shape[2:], each)), tuple(map(float, each))
 
 
