@@ -19,7 +19,14 @@ pair("logaddexp2", torch.logaddexp2, a=floats(), b=floats(), broadcast=True)
 pair("frexp", torch.frexp, x=floats(specials=False), smooth={"x": floats(low=0.6, high=0.9)})
 pair("ldexp", torch.ldexp, a=floats(), b=floats(), broadcast=True)
 pair("ldexp", torch.ldexp, a=floats(), b=ints(low=0), broadcast=True)
-pair("nextafter", torch.nextafter, a=floats(), b=floats(), broadcast=True, differentiable=False)
+pair(
+    "nextafter",
+    torch.nextafter,
+    a=floats(ties=True),
+    b=floats(ties=True),
+    broadcast=True,
+    smooth={"a": floats(), "b": floats()},
+)
 for name in ["gcd", "lcm"]:
     pair(name, getattr(torch, name), a=ints(), b=ints(), broadcast=True)
 pair("float_power", torch.float_power, a=positive(), b=floats(), broadcast=True)
@@ -77,8 +84,37 @@ pair("unsafe_chunk", torch.unsafe_chunk, x=floats("5 N"), chunks=of(2, 5), dim=o
 pair("unravel_index", torch.unravel_index, indices=ints("N", 0, 12), shape=of((3, 4), 12, (2, 2, 3)))
 pair("narrow_copy", torch.narrow_copy, x=floats("3 N"), dim=of(0), start=of(0, 1), length=of(1, 2))
 pair("select_scatter", torch.select_scatter, x=floats("3 4"), src=floats("4"), dim=of(0), index=of(0, 2, -1))
-pair("slice_scatter", torch.slice_scatter, x=floats("3 4"), src=floats("2 4"), dim=of(0), start=of(0), end=of(2), step=of(1))
+for src, dim in [("2 4", 0), ("3 2", 1)]:
+    pair(
+        "slice_scatter",
+        torch.slice_scatter,
+        x=floats("3 4"),
+        src=floats(src),
+        dim=of(dim, dim - 2),
+        start=of(0),
+        end=of(2),
+        step=of(1),
+    )
+pair(
+    "slice_scatter",
+    torch.slice_scatter,
+    x=floats("3 5"),
+    src=floats("3 2"),
+    dim=of(1),
+    start=of(2, -3),
+    end=of(None, 6),
+    step=of(2),
+)
 pair("diagonal_scatter", torch.diagonal_scatter, x=floats("3 3"), src=floats("3"), offset=of(0))
+pair(
+    "diagonal_scatter",
+    torch.diagonal_scatter,
+    x=floats("3 N 3"),
+    src=floats("N 2"),
+    offset=of(1, -1),
+    dim1=of(0, 2),
+    dim2=of(-1, 0),
+)
 
 
 def as_strided_scatter(x: torch.Tensor, src: torch.Tensor, size: tuple, stride: tuple) -> torch.Tensor:

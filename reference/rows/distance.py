@@ -45,6 +45,10 @@ pair("cdist", torch.cdist, minitorch.cdist, x1=floats("N D"), x2=floats("M D"), 
 # By a product of matrices, with apart numbers: near 0 the digits are lost, in torch too.
 pair("cdist", torch.cdist, minitorch.cdist, x1=floats("N 3", 1, 3), x2=floats("M 3", -3, -1), compute_mode=of("use_mm_for_euclid_dist"),
     special=False, empty=False, expand=False, keeps_more=COPIES, slow=True)  # fmt: skip
+# Whole numbers lose none; some of these rows are equal.
+pair("cdist", torch.cdist, minitorch.cdist, x1=floats("2 N 3", 0, 1, ties=True), x2=floats("2 M 3", 0, 1, ties=True), compute_mode=of("use_mm_for_euclid_dist"),
+    second_order=False, special=False, empty=False, expand=False, keeps_more=COPIES, slow=True,
+    smooth={"x1": floats("2 N 3", 1, 3), "x2": floats("2 M 3", -3, -1)})  # fmt: skip
 pair("cdist", torch.cdist, minitorch.cdist, x1=floats("30 3", 1, 3), x2=floats("4 3", -3, -1), special=False, expand=False, keeps_more=COPIES, slow=True)  # fmt: skip
 
 # ---- norms of weights ----

@@ -114,9 +114,20 @@ pair("renorm", torch.renorm, x=floats("N 3 M"), p=of(2, 1, 3.5, float("inf"), -1
 # ---- to one place ----
 
 kinds = of("sum", "prod", "mean", "amax", "amin")
-for smaller in (False, True):  # (of a src larger than the index torch's derivative has numbers where nothing was taken from)
-    pair("scatter_reduce", torch.scatter_reduce, x=floats("N M"), dim=of(0, 1, -1), index=like("x", smaller), src=floats("N M"), reduce=kinds,
-        include_self=booleans, positional=("dim", "reduce"), differentiable=not smaller, gpu="waits")  # fmt: skip
+pair("scatter_reduce", torch.scatter_reduce, x=floats("N M"), dim=of(0, 1, -1), index=like("x"), src=floats("N M"), reduce=kinds,
+    include_self=booleans, positional=("dim", "reduce"), gpu="waits")  # fmt: skip
+
+
+def of_first(x: torch.Tensor, dim: int, index: torch.Tensor, src: torch.Tensor, reduce: str, **more: bool) -> torch.Tensor:
+    """With the part of src alone that has an index: of a larger src torch has no derivative."""
+    torch.scatter_reduce(x.detach(), dim, index, src.detach(), reduce, **more)  # refuses what it refuses
+    return torch.scatter_reduce(x, dim, index, src[tuple(slice(n) for n in index.shape)], reduce, **more)
+
+
+pair("scatter_reduce", of_first, x=floats("N M"), dim=of(0, 1, -1), index=like("x", smaller=True), src=floats("N M"), reduce=kinds,
+    include_self=booleans, positional=("dim", "reduce"), gpu="waits")  # fmt: skip
+pair("scatter_reduce", torch.scatter_reduce, x=floats(""), dim=of(0, -1), index=as_array(of(np.array(0), np.array([0]))), src=floats("1"), reduce=kinds,
+    include_self=booleans, positional=("dim", "reduce"), gpu="waits", slow=True)  # fmt: skip
 pair("scatter_reduce", torch.scatter_reduce, x=floats("3 2"), dim=of(0), index=like("x"), src=floats("3 2"), reduce=of("max", "min", "add"),
     positional=("dim", "reduce"), differentiable=False, gpu="waits", slow=True)  # fmt: skip
 # Ties among what meets, and zeros: one that is alone, and two in one place, whose second derivative torch refuses.
@@ -126,10 +137,13 @@ meeting = {
     "index": like("x"),
     "src": floats("N 3", ties=True, low=-1, high=2),
 }
-pair("scatter_reduce", torch.scatter_reduce, **meeting, reduce=kinds, include_self=booleans, positional=("dim", "reduce"), special=False,
-    smooth={"x": apart, "src": apart}, gpu="waits", slow=True)  # fmt: skip
+for some in (kinds, of("prod")):
+    pair("scatter_reduce", torch.scatter_reduce, **meeting, reduce=some, include_self=booleans, positional=("dim", "reduce"), special=False,
+        smooth={"x": apart, "src": apart}, gpu="waits", slow=True)  # fmt: skip
 pair("scatter_reduce", torch.scatter_reduce, x=ints("N M"), dim=of(0, 1), index=like("x"), src=ints("N M"), reduce=kinds, include_self=booleans,
     positional=("dim", "reduce"), gpu="waits", slow=True)  # fmt: skip
+pair("index_reduce", torch.index_reduce, x=floats(""), dim=of(0), index=as_array(of(np.array(0), np.array([0]))), source=floats(""), reduce=of("prod", "mean", "amax"),
+    include_self=booleans, positional=("dim", "reduce"), gpu="waits", slow=True)  # fmt: skip
 slices = {"index": as_array(index_into("x", "5", 0)), "source": floats("5 M"), "include_self": booleans}
 pair("index_reduce", torch.index_reduce, x=floats("3 M"), dim=of(0, -2), **slices, reduce=of("prod", "mean", "amax", "amin", "sum"),
     positional=("dim", "reduce"), gpu="waits")  # fmt: skip
