@@ -47,6 +47,7 @@ _ONES = "ones = [i + new for i, n in enumerate(shape) if n == 1 and"
 _NOTHING_OUTSIDE = "of a square matrix nothing is left over, and 0 is added"
 _SINGULAR = "singular matrices: tests/test_linalg.py and torch's samples"
 _DIVIDES_0 = "on the diagonal it divides 0"
+_DIVIDED_AGAIN = "what stands for 0 is multiplied by and divided by"
 _ONE_BATCH = "of one batch of matrices, or of one matrix, that is the same dimension; torch's samples have several"
 EQUIVALENT: dict[tuple[str, str], str] = {
     ("mse_loss/x:_numbers", "return 1 * 1 if str(x.dtype).endswith('bool') else x"): _BY_SCRIPTS,
@@ -57,6 +58,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("maximum/b", "lambda g, a, b: _share(g, ~(b <= a), a == b)"): _TIE,
     ("minimum/a", "lambda g, a, b: _share(g, ~(a >= b), a == b)"): _TIE,
     ("minimum/b", "lambda g, a, b: _share(g, ~(b >= a), a == b)"): _TIE,
+    ("atan2/a:_recip_norm", "return where(squares == 0, 1.0, reciprocal(squares))"): _UNREAD,
     ("copysign/a", "return g * where(out == 0, 0.0, a / out)"): "a and out differ in sign only: a/out = out/a",
     ("pow/b", "return g * (out * (math.log(a) if a >= 0 else math.nan))"): "a = 0 has returned before",
     ("transpose/x", "return transpose(g, dim1, dim0)"): "transposing is symmetric in its dims",
@@ -106,6 +108,15 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("linalg_det/A", "return g * 1"): _SINGULAR,
     ("linalg_det/A", "return 1 * _cofactors(A, size, invertible)"): _SINGULAR,
     ("linalg_qr/A", "m, n = (Q.shape[+2], R.shape[-1])"): "of a tall matrix, R has nothing from there on",
+    ("scatter_reduce/x", "factor = where(x == 0, 2.0, x)"): _DIVIDED_AGAIN,
+    ("scatter_reduce/x:_attaining", "return where(eq(extreme, x), ones(g, ()), zeros(g, ()))"): "a = b says what b = a says",
+    (
+        "scatter_reduce/src:_through_product",
+        "found = where(alone, gather(g * others, dim, index), gather(g * out, dim, index) / where(is_zero, 2.0, src))",
+    ): "out is 0 there",
+    ("special_i1/x", "at_zero = absolute(x) < 1e-15"): "at 1e-15 itself both are 1/2",
+    ("special_i1/x", "safe = where(at_zero, 2.0, x)"): _UNREAD,
+    ("_euclidean_dist/a", "share = where(out == 0, 1.0, g / out)"): "it is multiplied by a − b, which is 0 there",
 }
 # Helpers of a derivative that no row reaches: what does.
 ELSEWHERE = {

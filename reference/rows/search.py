@@ -137,9 +137,17 @@ meeting = {
     "index": like("x"),
     "src": floats("N 3", ties=True, low=-1, high=2),
 }
-for some in (kinds, of("prod")):
-    pair("scatter_reduce", torch.scatter_reduce, **meeting, reduce=some, include_self=booleans, positional=("dim", "reduce"), special=False,
-        smooth={"x": apart, "src": apart}, gpu="waits", slow=True)  # fmt: skip
+together = {
+    "include_self": booleans,
+    "positional": ("dim", "reduce"),
+    "special": False,
+    "smooth": {"x": apart, "src": apart},
+    "gpu": "waits",
+}
+pair("scatter_reduce", torch.scatter_reduce, **meeting, reduce=of("sum", "mean", "amax", "amin"), **together, slow=True)
+pair("scatter_reduce", torch.scatter_reduce, **meeting, reduce=of("prod"), **together, second_order=False, slow=True)
+alone = {"dim": of(0), "index": as_array(index_into("x", "1 3")), "src": floats("1 3", ties=True, low=-1, high=1)}
+pair("scatter_reduce", torch.scatter_reduce, x=floats("3 3", ties=True), **alone, reduce=of("prod"), **together, slow=True)
 pair("scatter_reduce", torch.scatter_reduce, x=ints("N M"), dim=of(0, 1), index=like("x"), src=ints("N M"), reduce=kinds, include_self=booleans,
     positional=("dim", "reduce"), gpu="waits", slow=True)  # fmt: skip
 pair("index_reduce", torch.index_reduce, x=floats(""), dim=of(0), index=as_array(of(np.array(0), np.array([0]))), source=floats(""), reduce=of("prod", "mean", "amax"),
