@@ -125,7 +125,7 @@ def of_first(x: torch.Tensor, dim: int, index: torch.Tensor, src: torch.Tensor, 
 
 
 pair("scatter_reduce", of_first, x=floats("N M"), dim=of(0, 1, -1), index=like("x", smaller=True), src=floats("N M"), reduce=kinds,
-    include_self=booleans, positional=("dim", "reduce"), gpu="waits")  # fmt: skip
+    include_self=booleans, positional=("dim", "reduce"), special=False, gpu="waits")  # fmt: skip
 pair("scatter_reduce", torch.scatter_reduce, x=floats(""), dim=of(0, -1), index=as_array(of(np.array(0), np.array([0]))), src=floats("1"), reduce=kinds,
     include_self=booleans, positional=("dim", "reduce"), gpu="waits", slow=True)  # fmt: skip
 pair("scatter_reduce", torch.scatter_reduce, x=floats("3 2"), dim=of(0), index=like("x"), src=floats("3 2"), reduce=of("max", "min", "add"),
