@@ -223,7 +223,9 @@ def found_or_refused(derivative: Derivative, values: list) -> Any:
     """What the derivative gives; of one that torch lacks too, in words, that it refuses."""
     try:
         return derivative.function(*values)
-    except NotImplementedError as refused:
+    except RuntimeError as refused:
+        if not isinstance(refused, NotImplementedError) and "Double backward is unsupported" not in str(refused):
+            raise
         return str(refused)
 
 

@@ -105,7 +105,7 @@ def unreflected(xp: Any, x: Array, v: Array, tau: Array) -> Array:
 
 @unreflected.grad("x", "v", "tau")
 def unreflected_grad(g: Tensor) -> tuple:
-    """∂L/∂x = g; nothing depends on what is empty"""
+    """None is the gradient of the empty v and τ; ∂L/∂x = g"""
     return g, None, None
 
 
