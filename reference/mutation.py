@@ -114,6 +114,10 @@ EQUIVALENT: dict[tuple[str, str], str] = {
         "scatter_reduce/src:_through_product",
         "found = where(alone, gather(g * others, dim, index), gather(g * out, dim, index) / where(is_zero, 2.0, src))",
     ): "out is 0 there",
+    (
+        "scatter_reduce/src:_through_product",
+        "if bool(any_(zeros_there > 2)):",
+    ): "what is refused then no row compares; tests/test_functional_refusals.py does",
     ("special_i1/x", "at_zero = absolute(x) < 1e-15"): "at 1e-15 itself both are 1/2",
     ("special_i1/x", "safe = where(at_zero, 2.0, x)"): _UNREAD,
     ("_euclidean_dist/a", "share = where(out == 0, 1.0, g / out)"): "it is multiplied by a − b, which is 0 there",

@@ -106,3 +106,14 @@ def test_refused_alike(call: str) -> None:
         if ours != theirs:
             differing.append((*case, ours, theirs))
     assert not differing, "\n".join(map(str, differing))
+
+
+@pytest.mark.parametrize("zeros", [2, 3])
+def test_products_with_several_zeros_in_one_place_are_differentiated_once(zeros: int) -> None:
+    for lib in (minitorch, torch):
+        src = lib.zeros(zeros, requires_grad=True)
+        out = lib.zeros(1).scatter_reduce(0, lib.zeros(zeros, dtype=lib.int64), src, "prod", include_self=False)
+        (g,) = lib.autograd.grad(out.sum(), src, create_graph=True)
+        assert g.tolist() == [0.0] * zeros
+        with pytest.raises(RuntimeError, match="Double backward is unsupported for src"):
+            g.sum().backward()
