@@ -135,7 +135,7 @@ OVERFLOW_ON_THE_WAY = {
     "einsum", "grid_sample", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "layer_norm", "group_norm", "batch_norm", "instance_norm", "prod", "cumprod", "gelu", "cross_entropy",
     "rnn_relu", "rsqrt", "bernoulli_slope", "scaled_dot_product_attention", "attention", "multi_margin_loss",
     "binary_cross_entropy_with_logits", "cosine_embedding_loss", "gaussian_nll_loss", "ctc_loss", "linear_cross_entropy",
-    "linalg_solve", "inverse", "det", "cholesky", "svd", "linalg_eigh", "matrix_exp", "orgqr",
+    "renorm", "linalg_solve", "inverse", "det", "cholesky", "svd", "linalg_eigh", "matrix_exp", "orgqr",
 }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..arrays import dtypes
 from ..op import composite, register
@@ -83,8 +83,9 @@ def cumulative_trapezoid(y: Tensor, x: Tensor | None = None, *, dx: float | None
     dim, step = _dim_of_samples(dim, y), _step("cumulative_trapezoid", x, dx)
     _no_bools("cumulative_trapezoid", y, x)
     after, before = _neighbours(y, dim)
-    half: Any = step / 2.0 if x is None else _steps("cumulative_trapezoid", x, y, dim) / 2.0
-    return cumsum((before + after) * half, dim)
+    if x is None:
+        return cumsum((before + after) * (step / 2.0), dim)
+    return cumsum((before + after) * _steps("cumulative_trapezoid", x, y, dim), dim) / 2.0
 
 
 def _dim_of_samples(dim: int, y: Tensor) -> int:
