@@ -130,9 +130,9 @@ LEAST = 2.0**-126 / 2.0**-23  # what is computed from smaller float32 numbers ha
 # one instruction, so that only one of both products can overflow); or a difference of roundings is all there is;
 # or torch's formula in the row takes probabilities alone.
 OVERFLOW_ON_THE_WAY = {
-    "matmul", "mm", "bmm", "mv", "inner", "tensordot", "cov", "cross", "igammac", "igammac (b)", "linear", "bilinear", "addmm", "addmv", "addr",
-    "baddbmm", "addbmm",
-    "einsum", "grid_sample", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "layer_norm", "group_norm", "batch_norm", "instance_norm", "prod", "cumprod", "gelu", "cross_entropy",
+    "matmul", "mm", "bmm", "mv", "inner", "tensordot", "cov", "cross", "igammac", "igammac (b)", "linear", "bilinear",
+    "addmm", "addmv", "addr", "baddbmm", "addbmm", "einsum", "grid_sample", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d",
+    "layer_norm", "group_norm", "batch_norm", "instance_norm", "prod", "cumprod", "gelu", "cross_entropy",
     "rnn_relu", "rsqrt", "bernoulli_slope", "scaled_dot_product_attention", "attention", "multi_margin_loss",
     "binary_cross_entropy_with_logits", "cosine_embedding_loss", "gaussian_nll_loss", "ctc_loss", "linear_cross_entropy",
     "renorm", "linalg_solve", "inverse", "det", "cholesky", "svd", "linalg_eigh", "matrix_exp", "orgqr",

@@ -35,6 +35,12 @@ settings.register_profile("thorough", max_examples=1000, **_common)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+@pytest.fixture
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current folder is a new one."""
+    monkeypatch.chdir(tmp_path)
+
+
 # ---- the GPU ----
 
 

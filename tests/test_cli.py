@@ -11,21 +11,10 @@ from pathlib import Path
 import pytest
 
 import minitorch
-from minitorch.cli import commands as cli
 from minitorch.examples import digits
+from prompt import run
 
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def run(*argv: str) -> int:
-    """The exit status, however the command ends."""
-    try:
-        return cli.main(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
+pytestmark = pytest.mark.usefixtures("in_empty_folder")
 
 
 def one_line_of_error(capsys: pytest.CaptureFixture[str]) -> str:

@@ -12,7 +12,8 @@ from reference.numerical import agrees
 from reference.strategies import Source
 from reference.table import Row, table
 
-CASES = 3  # of each op, and at least one of each row (three of each with --full); a row without smooth cases leaves it to the op's other rows
+# Of each op, and at least one of each row (three of each with --full). A row without smooth cases leaves it to the op's others.
+CASES = 3
 ROWS = sorted((row for row in table() if row.inputs()), key=lambda row: row.covers)
 BY_OP = {name: list(rows) for name, rows in itertools.groupby(ROWS, key=lambda row: row.covers)}
 

@@ -9,22 +9,12 @@ from pathlib import Path
 import pytest
 
 import minitorch
-from minitorch.cli import commands as cli
 from minitorch.cli import tasks
 from minitorch.cli.progress import Progress
 from minitorch.datasets import load_names
+from prompt import run
 
-
-@pytest.fixture(autouse=True)
-def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def run(*argv: str) -> int:
-    try:
-        return cli.main(argv)
-    except SystemExit as end:
-        return int(end.code or 0)
+pytestmark = pytest.mark.usefixtures("in_empty_folder")
 
 
 @pytest.fixture(autouse=True)

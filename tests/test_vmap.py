@@ -11,6 +11,8 @@ import pytest
 import minitorch
 from both import agree
 from minitorch.func import functional_call, grad, vmap
+from minitorch.op import batching
+from minitorch.op.declaring import ops
 from reference.strategies import Source
 from reference.table import Row, _tensor, flat, table
 
@@ -125,6 +127,10 @@ SCENARIOS: list[Callable] = [
     lambda lib: lib.func.stack_module_state([lib.nn.Linear(1, 1), lib.nn.ReLU()]),
     lambda lib: lib.func.stack_module_state([lib.nn.Linear(1, 1), lib.nn.Linear(1, 1).eval()]),
 ]
+
+
+def test_what_has_a_rule_is_an_op() -> None:
+    assert {*batching.rules, *batching.CROSSING, *batching.DYNAMIC} <= {op.__name__ for op in ops}
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=range(len(SCENARIOS)))

@@ -23,7 +23,6 @@ import pytest
 from seeded import assert_same, attempt
 
 import minitorch
-from minitorch.arrays.device import empty_pinned
 from minitorch.utils import data
 from minitorch.utils.data._utils import shared
 
@@ -310,18 +309,25 @@ def test_attributes_and_a_warning_of_too_many() -> None:
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_batches_in_pinned_memory_where_there_is_a_gpu(gpu: Any, workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    pinned = []
-    monkeypatch.setattr(
-        "minitorch.utils.data._utils.pin_memory.empty_pinned", lambda *a: pinned.append(empty_pinned(*a)) or pinned[-1]
-    )
+def test_batches_in_pinned_memory_where_there_is_a_gpu(gpu: Any, workers: int) -> None:
     numbers = minitorch.arange(6.0, device="cpu").reshape(3, 2).t().to(minitorch.bfloat16)
     sample = {"a": (numbers, "text"), "b": Point(1, [numbers])}
     (batch,) = data.DataLoader([sample], None, pin_memory=True, num_workers=workers, collate_fn=lambda sample: sample)
     assert str(batch) == str(sample)
-    assert batch["a"][0]._array is pinned[0]
-    assert batch["b"].y[0]._array is pinned[1]
+    assert batch["a"][0].is_pinned()
+    assert batch["b"].y[0].is_pinned()
     assert batch["a"][0].to("cuda").tolist() == numbers.tolist()
+
+
+def test_tensors_in_pinned_memory(gpu: Any) -> None:
+    x = minitorch.arange(6.0, device="cpu").reshape(3, 2).t()
+    y = x.pin_memory()
+    made = minitorch.zeros(2, device="cpu", pin_memory=True, requires_grad=True)
+    assert [x.is_pinned(), y.is_pinned(), y[0].is_pinned(), made.is_pinned(), y.pin_memory() is y] == [False, *[True] * 4]
+    assert [y.untyped_storage().is_pinned(), x.untyped_storage().is_pinned()] == [True, False]
+    assert (y.stride(), made.requires_grad, made.is_leaf) == (x.stride(), True, True)
+    assert y.tolist() == x.tolist()
+    assert not y.to("cuda").is_pinned()
 
 
 def test_what_is_on_the_gpu_cannot_be_pinned(gpu: Any) -> None:

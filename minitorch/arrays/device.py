@@ -135,10 +135,9 @@ def _cupy() -> ModuleType:
     return cupy
 
 
-def _cupyx() -> Any:
-    for name in ("special", "linalg"):  # importing cupyx alone does not bring them
-        importlib.import_module(f"cupyx.scipy.{name}")
-    return importlib.import_module("cupyx")
+def _cupyx(part: str = "") -> Any:
+    """`cupyx`; or a part of it, which importing `cupyx` alone does not bring."""
+    return importlib.import_module(f"cupyx.{part}" if part else "cupyx")
 
 
 def has_gpu() -> bool:
@@ -150,9 +149,18 @@ def has_gpu() -> bool:
     return True
 
 
-def empty_pinned(shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """A NumPy array in page-locked memory, from which the GPU copies by itself; what is in it is undefined."""
-    return _cupyx().empty_pinned(shape, dtype)
+def pinned(array: np.ndarray) -> np.ndarray:
+    """A copy in page-locked memory, from which the GPU copies by itself. RuntimeError without a GPU."""
+    if not has_gpu():
+        raise RuntimeError("Cannot access accelerator device when none is available: memory is page-locked for a GPU only")
+    copy = _cupyx().empty_like_pinned(array)
+    copy[...] = array
+    return copy
+
+
+def is_pinned(owner: Any) -> bool:
+    """Whether an array that owns its memory, or has it from CuPy, is in page-locked memory."""
+    return has_gpu() and isinstance(owner.base, _cupy().cuda.PinnedMemoryPointer)
 
 
 def xp_of(array: Any) -> ModuleType:
@@ -252,12 +260,12 @@ def raise_what_was_noted() -> None:
 
 def special_functions(xp: ModuleType) -> ModuleType:
     """SciPy's special functions for that library, imported when first used."""
-    return importlib.import_module("scipy.special") if xp is np else _cupyx().scipy.special
+    return importlib.import_module("scipy.special") if xp is np else _cupyx("scipy.special")
 
 
 def linear_algebra(xp: ModuleType) -> ModuleType:
     """SciPy's linear algebra for that library, imported when first used."""
-    return importlib.import_module("scipy.linalg") if xp is np else _cupyx().scipy.linalg
+    return importlib.import_module("scipy.linalg") if xp is np else _cupyx("scipy.linalg")
 
 
 def telling_failures(xp: ModuleType) -> Any:

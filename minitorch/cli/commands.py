@@ -68,7 +68,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = Parser(prog="minitorch", description="A small deep-learning framework to read. Start with: minitorch train")
     parser.add_argument("--version", action="version", version=f"minitorch {minitorch.__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    _add_train(commands)
+    _add_evaluate(commands)
+    _add_explain(commands)
+    return parser
 
+
+def _add_train(commands: Any) -> None:
     train = commands.add_parser("train", help="train a network: to read digits, or to make up names")
     train.description = (
         "Train an MLP or a CNN on 1,438 real handwritten digits, or an LSTM or a GPT on 4,647 first names, test it after each epoch on "
@@ -104,6 +110,8 @@ def _parser() -> argparse.ArgumentParser:
                        help="run the same script from the same seed in real torch beside it and print how far the losses differ")  # fmt: skip
     train.set_defaults(run=_train, parser=train)
 
+
+def _add_evaluate(commands: Any) -> None:
     evaluate = commands.add_parser("evaluate", help="test a saved checkpoint on what was held out")
     evaluate.description = (
         "Test a checkpoint of `minitorch train` on the held-out digits and list what it misreads, or on the held-out names and let it make "
@@ -113,6 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     evaluate.set_defaults(run=_evaluate, parser=evaluate)
 
+
+def _add_explain(commands: Any) -> None:
     explain = commands.add_parser("explain", help="show step by step how backward runs through a small program")
     explain.description = (
         "Run a small program and show how backward goes through the graph it left: which node runs when, what came in, what "
@@ -125,7 +135,6 @@ def _parser() -> argparse.ArgumentParser:
         "--variable", metavar="NAME", default="loss", help="the tensor to start from (default: %(default)s)"
     )
     explain.set_defaults(run=_explain, parser=explain)
-    return parser
 
 
 def _usually(option: str) -> str:

@@ -181,18 +181,27 @@ def with_one_number(call: Call) -> Any:
     return None if isinstance(call.given["value"], Batched) else elementwise(call)
 
 
+@rule("prod", "argmax", "argmin", "max", "min", "aminmax", "median", "nanmedian", "mode", "kthvalue", "sort", "topk", "flip")
+@rule("softmax", "log_softmax", "cumsum", "cumprod", "logcumsumexp", "cummax", "cummin", "gather", "scatter", "scatter_add")
 def along(call: Call) -> Any:
-    """What goes along `dim`: one dimension further. All inputs have the same dimensions."""
+    """What goes along `dim`, or `dims`: one dimension further. All inputs have the same dimensions."""
     name = "dim" if "dim" in call.given else "dims"
-    dim, ndims = call.given.get(name), {call.given[n].ndim for n in call.inputs()}
-    if len(ndims) != 1 or 0 in ndims or name not in call.given:
+    return None if call.given.get(name) is None else _along(call, name, call.given[name])
+
+
+@rule("sum", "mean", "amax", "amin", "all", "any", "count_nonzero", "logsumexp")
+def along_some(call: Call) -> Any:
+    """The same; no dimension at all stands for all of them."""
+    dim = call.given["dim"]
+    every = dim is None or (isinstance(dim, (tuple, list)) and not dim)
+    return _along(call, "dim", tuple(range(call.given[call.inputs()[0]].ndim)) if every else dim)
+
+
+def _along(call: Call, name: str, dim: Any) -> Any:
+    ndims = {call.given[n].ndim for n in call.inputs()}
+    if len(ndims) != 1 or 0 in ndims:
         return None
     ndim = ndims.pop()
-    if dim is None or (isinstance(dim, (tuple, list)) and not dim):
-        annotation = str(call.op.declaration.parameters[call.op.parameters.index(name)].annotation)
-        if "Dims" not in annotation:
-            return None  # of all elements, as if they were in one row
-        dim = tuple(range(ndim))
     further = tuple(_further(d, ndim) for d in dim) if isinstance(dim, (tuple, list)) else _further(dim, ndim)
     return call.again(**{name: further}, **_samples(call))
 
@@ -206,46 +215,6 @@ def _further(dim: int, ndim: int) -> int:
 def _samples(call: Call) -> dict[str, Any]:
     """The inputs with the dimension of the samples in front."""
     return {n: for_all(call.given[n], call.level) for n in call.inputs()}
-
-
-for _name in [
-    "sum",
-    "nansum",
-    "mean",
-    "total",
-    "prod",
-    "amax",
-    "amin",
-    "argmax",
-    "argmin",
-    "max",
-    "min",
-    "aminmax",
-    "all",
-    "any",
-    "count_nonzero",
-    "logsumexp",
-    "softmax",
-    "log_softmax",
-    "cumsum",
-    "cumprod",
-    "logcumsumexp",
-    "cummax",
-    "cummin",
-    "sort",
-    "topk",
-    "kthvalue",
-    "median",
-    "nanmedian",
-    "mode",
-    "vector_norm",
-    "gather",
-    "scatter",
-    "scatter_add",
-    "glu",
-    "flip",
-]:
-    rules[_name] = along
 
 
 @rule("view", "copied_view")

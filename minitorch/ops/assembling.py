@@ -65,7 +65,7 @@ def block_diag(*tensors: Tensor) -> Tensor:
     for k, x in enumerate(given):
         if x.ndim > 2:
             raise RuntimeError(
-                f"torch.block_diag: Input tensors must have 2 or fewer dimensions. Input {k} has {x.ndim} dimensions"
+                f"block_diag: Input tensors must have 2 or fewer dimensions. Input {k} has {x.ndim} dimensions"
             )
     return blocks(given)
 
@@ -167,13 +167,13 @@ def _parts(name: str, x: Tensor, given: tuple, dim: int, least: int) -> tuple[Te
         raise TypeError(f"{name}() expects either how many sections, or the indices to cut at; got {len(wanted)} of them")
     if x.ndim < least:
         raise RuntimeError(
-            f"torch.{name} requires a tensor with at least {least} dimension{'s' if least > 1 else ''}, but got a tensor with "
+            f"{name} requires a tensor with at least {least} dimension{'s' if least > 1 else ''}, but got a tensor with "
             f"{x.ndim} dimensions!"
         )
     n = x.shape[dim]
     if isinstance(wanted[0], int) and (wanted[0] == 0 or n % wanted[0]):
         raise RuntimeError(
-            f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {n} is not divisible by the "
+            f"{name} attempted to split along dimension {dim}, but the size of the dimension {n} is not divisible by the "
             f"split_size {wanted[0]}!"
         )
     return tensor_split(x, wanted[0], dim)

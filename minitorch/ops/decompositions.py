@@ -202,7 +202,7 @@ def _lu(name: str, A: Tensor, pivot: bool, check_errors: bool) -> Any:
         raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU; leave pivot=True")
     found = eliminated(A)
     if check_errors:
-        must_have_succeeded(f"torch.{name}", found.info, _divides_by_zero, RuntimeError)
+        must_have_succeeded(name, found.info, _divides_by_zero, RuntimeError)
     return found
 
 
@@ -237,7 +237,7 @@ def lu_unpack(LU_data: Tensor, LU_pivots: Tensor, unpack_data: bool = True, unpa
     """(P, L, U) of what `linalg.lu_factor` has found; what is not asked for is empty."""
     if unpack_pivots and LU_pivots.dtype.name != "int32":
         raise RuntimeError(
-            "torch.lu_unpack: LU_pivots is expected to be a contiguous tensor of torch.int32 dtype. Note: this function is intended "
+            "lu_unpack: LU_pivots is expected to be a contiguous tensor of int32 dtype. Note: this function is intended "
             "to be used with the output produced by torch.linalg.lu_factor"
         )
     P, L, U = _unpacked(LU_data, LU_pivots)

@@ -182,7 +182,7 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int | None = None) -> Te
         return gather(input.reshape((-1,)), 0, indices.reshape((-1,)))
     if input.ndim != indices.ndim:
         raise RuntimeError(
-            f"torch.take_along_dim(): input and indices should have the same number of dimensions, but got {input.ndim} "
+            f"take_along_dim(): input and indices should have the same number of dimensions, but got {input.ndim} "
             f"dimensions for input, and {indices.ndim} dimensions for indices"
         )
     if indices.dtype.name != "int64":

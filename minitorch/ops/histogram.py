@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 def histc(xp: Any, x: Array, bins: int = 100, min: Number = 0, max: Number = 0) -> Array:
     """How many elements lie in each of `bins` equal parts of [min, max], the end included; if they are equal, of x's own range."""
     if bins <= 0:
-        raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
+        raise RuntimeError(f"histogram(): bins must be > 0, but got {bins} for dimension 0")
     row, first, last = x.reshape(-1), float(min), float(max)
     if first == last and row.size:
         first, last = float(row.min()), float(row.max())
     if first == last:
         first, last = first - 1, last + 1
     if not (math.isfinite(first) and math.isfinite(last)):
-        raise RuntimeError(f"torch.histc: range of [{first}, {last}] is not finite")
+        raise RuntimeError(f"histc(): range of [{first}, {last}] is not finite")
     if first > last:
-        raise RuntimeError(f"torch.histc: max must be larger than min, got {min} and {max}")
+        raise RuntimeError(f"histc(): max must be larger than min, got {min} and {max}")
     row = row[(row >= first) & (row <= last)]
     return _counts(xp, _bins_of(row, first, last, bins), bins, x.dtype)
 
@@ -76,18 +76,16 @@ def histogram(
 def even_edges(xp: Any, x: Array, bins: int, range: tuple | None) -> Array:
     """The edges of equal parts of a range, or of x's own."""
     if bins <= 0:
-        raise RuntimeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension 0")
+        raise RuntimeError(f"histogram(): bins must be > 0, but got {bins} for dimension 0")
     if range is not None and len(range) != 2:
-        raise RuntimeError(
-            f"torch.histogramdd: for a 1-dimensional histogram range should have 2 elements, but got {len(range)}"
-        )
+        raise RuntimeError(f"histogram(): for a 1-dimensional histogram range should have 2 elements, but got {len(range)}")
     if range is None and x.dtype.itemsize == 2:
         raise NotImplementedError(f'"histogramdd" not implemented for {x.dtype} without range=; convert with .float()')
     first, last = range or ((float(x.min()), float(x.max())) if x.size else (0.0, 1.0))
     if not (math.isfinite(first) and math.isfinite(last)):
-        raise RuntimeError(f"torch.histogramdd: dimension 0's range [{first}, {last}] is not finite")
+        raise RuntimeError(f"histogram(): dimension 0's range [{first}, {last}] is not finite")
     if first > last:
-        raise RuntimeError(f"torch.histogramdd: min should not exceed max, but got min {first} max {last} for dimension 0")
+        raise RuntimeError(f"histogram(): min should not exceed max, but got min {first} max {last} for dimension 0")
     if first == last:
         first, last = first - 0.5, last + 0.5
     first, last = x.dtype.type(first), x.dtype.type(last)
@@ -110,24 +108,24 @@ def histogram_between(
 
 def _check(x: Array, edges: Array, weight: Array | None) -> None:
     if edges.ndim != 1:
-        raise RuntimeError(f"torch.histogramdd: bins tensor should have one dimension, but got {edges.ndim} dimensions")
+        raise RuntimeError(f"histogram(): bins tensor should have one dimension, but got {edges.ndim} dimensions")
     if not edges.size:
-        raise RuntimeError("torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements")
+        raise RuntimeError("histogram(): bins tensor should have at least 1 element, but got 0 elements")
     if edges.dtype != x.dtype:
         raise RuntimeError(
-            "torch.histogramdd: input tensor and bins tensors should have the same dtype, but got input with dtype "
+            "histogram(): input tensor and bins tensors should have the same dtype, but got input with dtype "
             f"{x.dtype} and bins with dtype {edges.dtype}"
         )
     if edges.size < 2:
-        raise RuntimeError("torch.histogram(): bins must be > 0, but got 0: one edge bounds nothing")
+        raise RuntimeError("histogram(): bins must be > 0, but got 0: one edge bounds nothing")
     if weight is not None and weight.size != x.size:
         raise RuntimeError(
-            "torch.histogramdd: if weight tensor is provided it should have the same shape as the input tensor, but got input "
+            "histogram(): if weight tensor is provided it should have the same shape as the input tensor, but got input "
             f"with shape {list(x.shape)} and weight with shape {list(weight.shape)}"
         )
     if weight is not None and weight.dtype != x.dtype:
         raise RuntimeError(
-            f"torch.histogramdd: input tensor and weight tensor should have the same dtype, but got {x.dtype} and {weight.dtype}"
+            f"histogram(): input tensor and weight tensor should have the same dtype, but got {x.dtype} and {weight.dtype}"
         )
     if x.dtype.kind not in "fV":
         raise NotImplementedError(f'"histogramdd" not implemented for {x.dtype}; convert with .float()')

@@ -122,7 +122,7 @@ def linalg_matrix_rank(
     """
     _must_be_full(input)
     if input.ndim < 2:
-        raise RuntimeError("torch.linalg.matrix_rank: The input tensor input must have at least 2 dimensions.")
+        raise RuntimeError("linalg.matrix_rank: The input tensor input must have at least 2 dimensions.")
     if hermitian:
         must_be_square("linalg.matrix_rank", input)
     atol, rtol = (atol, rtol) if tol is None else (tol, 0.0)
@@ -173,7 +173,7 @@ def linalg_lstsq(input: Tensor, b: Tensor, rcond: float | None = None, *, driver
     B = _checked_right_side(input, b)
     driver = driver or ("gelsy" if input.is_cpu else "gels")
     if driver not in DRIVERS:
-        raise RuntimeError(f"torch.linalg.lstsq: parameter `driver` should be one of ({', '.join(DRIVERS)}), got {driver!r}")
+        raise RuntimeError(f"linalg.lstsq: parameter `driver` should be one of ({', '.join(DRIVERS)}), got {driver!r}")
     m, n = input.shape[-2:]
     A, B = in_one_batch(input, B)
     rcond = finfo(input.dtype).eps * max(m, n) if rcond is None else rcond
@@ -192,7 +192,7 @@ def linalg_lstsq(input: Tensor, b: Tensor, rcond: float | None = None, *, driver
 
 def _checked_right_side(A: Tensor, b: Tensor) -> Tensor:
     """B as matrices; RuntimeError if it does not fit A."""
-    name = "torch.linalg.lstsq"
+    name = "linalg.lstsq"
     if A.ndim < 2:
         raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
     if b.ndim < 1:

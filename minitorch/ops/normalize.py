@@ -59,14 +59,16 @@ def norm_grad_x(
     dims: tuple,
     eps: float,
 ) -> Tensor:
-    """∂L/∂x = (h − ⟨h⟩ − x̂ ⟨h x̂⟩) / √(var + ε), h = g · w, ⟨⟩ the mean over `dims`; through mean and var (g_mean + 2 (x − mean) g_var) / n"""
+    """∂L/∂x = (h − ⟨h⟩ − x̂ ⟨h x̂⟩) / √(var + ε) + (g_mean + 2 (x − mean) g_var) / n, h = g · w, ⟨⟩ the mean over `dims`"""
     centred, scale = x - mean, rsqrt(var + eps)
     gradient: Any = 0.0
     if g is not None:
         h, z = g if weight is None else g * weight, centred * scale
         gradient = (h - average(h, dims, True) - z * average(h * z, dims, True)) * scale
-    if g_mean is not None or g_var is not None:  # both: backward uses both, or neither
-        gradient = gradient + (g_mean + 2 * centred * g_var) / count(x.shape, dims)
+    if g_mean is not None:
+        gradient = gradient + g_mean / count(x.shape, dims)
+    if g_var is not None:
+        gradient = gradient + 2 * centred * g_var / count(x.shape, dims)
     return gradient
 
 

@@ -105,7 +105,7 @@ def unreflected(xp: Any, x: Array, v: Array, tau: Array) -> Array:
 
 @unreflected.grad("x", "v", "tau")
 def unreflected_grad(g: Tensor) -> tuple:
-    """None is the gradient of the empty v and τ; ∂L/∂x = g"""
+    """∂L/∂x = g; nothing depends on v and τ, which are empty"""
     return g, None, None
 
 
@@ -115,7 +115,7 @@ def linalg_householder_product(input: Tensor, tau: Tensor) -> Tensor:
 
     So Q comes of what `geqrf` gives.
     """
-    name = "torch.linalg.householder_product"
+    name = "linalg.householder_product"
     if input.ndim < 2:
         raise RuntimeError(f"{name}: input must have at least 2 dimensions.")
     m, n = input.shape[-2:]
@@ -145,14 +145,14 @@ def orgqr(input: Tensor, input2: Tensor) -> Tensor:
 def geqrf(xp: Any, input: Array) -> tuple[Array, Array]:
     """(R above the diagonal and the reflections below it, τ): what `linalg.householder_product` makes Q of, as LAPACK leaves it"""
     if input.ndim < 2:
-        raise RuntimeError("torch.geqrf: input must have at least 2 dimensions.")
+        raise RuntimeError("geqrf: input must have at least 2 dimensions.")
     return lapack.geqrf(xp, input)
 
 
 @composite(out=True, grad_fn="OrmqrBackward0")
 def ormqr(input: Tensor, input2: Tensor, input3: Tensor, left: bool = True, transpose: bool = False) -> Tensor:
     """Q C, Qᵀ C with `transpose`; C Q, C Qᵀ without `left`: Q is what `geqrf` has found, `input` and τ = `input2`; C = `input3`"""
-    name, tau, C = "torch.ormqr", input2, input3
+    name, tau, C = "ormqr", input2, input3
     if input.ndim < 2 or C.ndim < 2:
         raise RuntimeError(f"{name}: {'input' if input.ndim < 2 else 'other'} must have at least 2 dimensions.")
     side, count = -2 if left else -1, tau.size(-1)
@@ -241,7 +241,7 @@ def _chain(tensors: list[Tensor]) -> list[Tensor]:
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """`linalg.multi_dot` of matrices, in its old form."""
     warn_once(
-        "torch.chain_matmul is deprecated and will be removed in a future PyTorch release. Use torch.linalg.multi_dot instead, which "
+        "chain_matmul is deprecated and will be removed in a future release. Use linalg.multi_dot instead, which "
         "accepts a list of two or more tensors rather than multiple parameters."
     )
     if not matrices:

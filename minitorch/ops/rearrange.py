@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays.layout import copied
 from ..arrays.numbers import of_64_bits
+from ..arrays.size import Size
 from ..arrays.warning import warn_once
 from ..op import Array, composite, op, register
 from ..op.signature import Dims, Sizes, tensor_list
@@ -148,8 +149,6 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 @composite
 def broadcast_shapes(*shapes: Any) -> Any:
     """The shape that tensors of these shapes have together; RuntimeError if they have none."""
-    from ..tensor import Size
-
     try:
         sizes = [as_ints(s) for s in shapes]
     except TypeError:
@@ -185,7 +184,7 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     if any(v.ndim > 1 for v in vectors):
         raise RuntimeError("meshgrid: Expected 0D or 1D tensor in the tensor list but got one with more dimensions")
     if indexing is None:
-        warn_once("torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.")
+        warn_once("meshgrid: in an upcoming release, it will be required to pass the indexing argument.")
     swap = indexing == "xy" and len(vectors) > 1
     if swap:
         vectors = (vectors[1], vectors[0], *vectors[2:])

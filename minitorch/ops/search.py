@@ -39,11 +39,9 @@ def searchsorted(
     tensor([1, 3])
     """
     if side not in (None, "left", "right"):
-        raise RuntimeError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
+        raise RuntimeError(f"searchsorted(): side can only be 'left' or 'right' but got {side}")
     if right and side == "left":
-        raise RuntimeError(
-            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
-        )
+        raise RuntimeError("searchsorted(): side and right can't be set to opposites, got side of left while right was True")
     values = input if hasattr(input, "dtype") else xp.asarray(input, sorted_sequence.dtype)
     _check_rows(sorted_sequence, values)
     _tell_of_copies({"input value": values, "boundary": sorted_sequence, "sorter": sorter})
@@ -71,10 +69,10 @@ def _places(xp: Any, rows: Array, values: Array, right: bool) -> Array:
 
 def _check_rows(rows: Array, values: Array) -> None:
     if not rows.ndim:
-        raise RuntimeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension")
+        raise RuntimeError("searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension")
     if rows.ndim > 1 and (not values.ndim or rows.shape[:-1] != values.shape[:-1]):
         raise RuntimeError(
-            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and "
+            "searchsorted(): boundaries tensor should be 1 dimension or the first N-1 dimensions of boundaries tensor and "
             f"input value tensor must match, but we got boundaries tensor {list(rows.shape)} and input value tensor "
             f"{list(values.shape)}"
         )
@@ -85,11 +83,11 @@ def _check_rows(rows: Array, values: Array) -> None:
 def _check_sorter(rows: Array, sorter: Array) -> None:
     if sorter.shape != rows.shape:
         raise RuntimeError(
-            "torch.searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
+            "searchsorted(): boundary and sorter must have the same size, but got boundary tensor "
             f"{list(rows.shape)} and got sorter tensor {list(sorter.shape)}"
         )
     if sorter.dtype != "int64":
-        raise RuntimeError(f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {sorter.dtype}")
+        raise RuntimeError(f"searchsorted(): sorter must be a tensor of long dtype but got dtype {sorter.dtype}")
     check_bounds(sorter, rows.shape[-1], rows.ndim - 1, RuntimeError, lowest=0)
 
 
@@ -97,7 +95,7 @@ def _tell_of_copies(tensors: dict[str, Array | None]) -> None:
     for name, array in tensors.items():
         if array is not None and array.size and not array.flags.c_contiguous:
             warn_once(
-                f"torch.searchsorted(): {name} tensor is non-contiguous, this will lower the performance due to extra data copy "
+                f"searchsorted(): {name} tensor is non-contiguous, this will lower the performance due to extra data copy "
                 f"when converting non-contiguous tensor to contiguous, please use contiguous {name} tensor if possible. This "
                 "message will only appear once per program."
             )

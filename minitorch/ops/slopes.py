@@ -33,19 +33,19 @@ def gradient(input: Tensor, *, spacing: Any = None, dim: Dims | None = None, edg
     (tensor([1.0000, 1.5000, 3.0000, 4.0000]),)
     """
     if input.dtype is dtypes.uint8:
-        raise RuntimeError("torch.gradient does not support uint8 input; convert it with .float()")
+        raise RuntimeError("gradient does not support uint8 input; convert it with .float()")
     if not input.ndim and dim is not None:
         raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
     dims = [canonical_dim(d, input.ndim) for d in (range(input.ndim) if dim is None else as_ints(dim))]
     spacings = _one_for_each(spacing, len(dims))
     if edge_order not in (1, 2):
-        raise RuntimeError(f"torch.gradient only supports edge_order=1 and edge_order=2, got {edge_order}")
+        raise RuntimeError(f"gradient only supports edge_order=1 and edge_order=2, got {edge_order}")
     for d in dims:
         if dims.count(d) > 1:
             raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
         if input.shape[d] <= edge_order:
             raise RuntimeError(
-                f"torch.gradient expected each dimension size to be at least edge_order+1, got {input.shape[d]} in dimension {d}"
+                f"gradient expected each dimension size to be at least edge_order+1, got {input.shape[d]} in dimension {d}"
             )
     return tuple(_slopes(input, given, d, edge_order) for given, d in zip(spacings, dims))
 
@@ -56,7 +56,7 @@ def _one_for_each(spacing: Any, n: int) -> Sequence[Any]:
         spacings: list[Any] = [1 if spacing is None else spacing] * n
     elif len(spacing) != n:
         raise RuntimeError(
-            f"torch.gradient expected spacing to be unspecified, a scalar, or a list of as many as there are dimensions, {n}, but "
+            f"gradient expected spacing to be unspecified, a scalar, or a list of as many as there are dimensions, {n}, but "
             f"got a list of length {len(spacing)}"
         )
     else:
@@ -69,7 +69,7 @@ def _one_for_each(spacing: Any, n: int) -> Sequence[Any]:
             )
         if is_tensor(given) and given is not spacing and given.ndim != 1:
             raise RuntimeError(
-                "torch.gradient expected each element of spacing to have one dimension, but got an element with "
+                "gradient expected each element of spacing to have one dimension, but got an element with "
                 f"{given.ndim} dimensions!"
             )
     return spacings

@@ -85,7 +85,7 @@ def _check_svd(name: str, A: Tensor, driver: str | None) -> None:
     must_be_matrices(name, A)
     if driver is not None:
         raise RuntimeError(
-            f"torch.{name}: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend; leave it away"
+            f"{name}: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend; leave it away"
         )
 
 

@@ -45,7 +45,8 @@ def save(
 
     torch.load reads the file, with `weights_only=True` too. A path is replaced only once everything is written, so a failed save
     leaves the old file whole. Whole modules are written by the names of their classes. What is one object (tied weights) is one object
-    after `load`, and tensors that share memory (views) share it again. RuntimeError if the path cannot be written to; TypeError names what cannot be saved.
+    after `load`, and tensors that share memory (views) share it again.
+    RuntimeError if the path cannot be written to; TypeError names what cannot be saved.
 
     The pickle in the file is always of protocol 2, written by minitorch itself: pickle_module and pickle_protocol change nothing.
 

@@ -15,8 +15,9 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.device import device
+from ..arrays.size import Size
 from ..nn.parameter import Buffer, Parameter
-from ..tensor import Size, Tensor
+from ..tensor import Tensor
 from ..tensor.copying import is_our_own, made_again
 from .blocks import Blocks, dtype_named, placed
 from .keys import Keys

@@ -18,8 +18,9 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.device import device
+from ..arrays.size import Size
 from ..nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
-from ..tensor import Size, Tensor
+from ..tensor import Tensor
 from ..tensor.copying import is_our_own, made_again
 from .blocks import Blocks, dtype_named, placed
 from .classes import FUNCTIONS, Classes

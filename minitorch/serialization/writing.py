@@ -18,9 +18,10 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import device, to_numpy
 from ..arrays.memory import address, element_strides, storage, storage_offset, whole
+from ..arrays.size import Size
 from ..autograd.hooks import warn_if_has_hooks
 from ..nn.parameter import Buffer, Parameter, is_lazy
-from ..tensor import Size, Tensor
+from ..tensor import Tensor
 from ..tensor.copying import attributes
 from .classes import described
 from .legacy_files import BEGINNING, LEGACY

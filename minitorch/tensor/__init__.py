@@ -3,4 +3,5 @@
 `creation.py` and `random/` make them, `printing.py` shows them. Read next: `tensor.py`.
 """
 
-from .tensor import Size, Tensor
+from ..arrays.size import Size
+from .tensor import Tensor

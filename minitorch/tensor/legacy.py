@@ -13,6 +13,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import as_device, set_default_device
 from ..arrays.dtypes import dtype as DType
+from ..arrays.size import Size
 from ..arrays.warning import warn_once
 
 
@@ -53,7 +54,7 @@ def made(wanted: DType | None, data: tuple, device: Any = None) -> Any:
     from ..ops.index import basic_index
     from .creation import empty
     from .reading import is_sequence, read_data
-    from .tensor import Size, Tensor
+    from .tensor import Tensor
 
     only = data[0] if len(data) == 1 else None
     if isinstance(only, Tensor):

@@ -21,8 +21,8 @@ Function = TypeVar("Function", bound=Callable)
 def makes(function: Function) -> Function:
     """The function with its arguments checked, and with what torch's take beside them.
 
-    out: a tensor to write into, whose dtype is then the one that is made. pin_memory: there is no page-locked memory, so it must be
-    False. size: where sizes may come one by one, the keyword for all of them.
+    out: a tensor to write into, whose dtype is then the one that is made. pin_memory: into page-locked memory, from
+    which a GPU copies by itself. size: where sizes may come one by one, the keyword for all of them.
     """
     made = checked(function)
     parameters = inspect.signature(function).parameters.values()
@@ -34,10 +34,11 @@ def makes(function: Function) -> Function:
             if args:
                 raise TypeError(f"{function.__name__}() got multiple values for argument 'size'")
             args = (kwargs.pop("size"),)
-        if pin_memory:
-            raise RuntimeError(f"{function.__name__}(): there is no page-locked memory here; leave pin_memory away")
         with enough_memory():
-            return made(*args, **kwargs) if out is None else write_out(made, out, "computes", args, kwargs)
+            if out is not None:
+                return write_out(made, out, "computes", args, kwargs)
+            found = made(*args, **kwargs)
+        return found.pin_memory().requires_grad_(found.requires_grad) if pin_memory else found
 
     call.__signature__ = with_out(inspect.signature(function))  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]

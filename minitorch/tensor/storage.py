@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..arrays import dtypes
-from ..arrays.device import device, device_of, to_numpy
+from ..arrays.device import device, device_of, is_pinned, to_numpy
 from ..arrays.memory import owner, storage, strided
 from ..arrays.warning import warn_once
 
@@ -58,8 +58,8 @@ class _Storage:
     is_sparse = False
 
     def is_pinned(self, device: Any = None) -> bool:
-        """Whether it is page-locked: no memory here is."""
-        return False
+        """Whether it is page-locked."""
+        return is_pinned(owner(self._array))
 
     def tolist(self) -> list:
         """The elements as Python numbers."""

@@ -8,7 +8,6 @@ Read next: `writing.py`, then `autograd/engine.py` for what `backward` does.
 from __future__ import annotations
 
 import math
-import operator
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -21,6 +20,7 @@ from ..arrays.determinism import filled
 from ..arrays.device import device, device_of
 from ..arrays.layout import contiguous_format, lies_in, memory_format, preserve_format, strides_of, suggested
 from ..arrays.memory import resized, strided
+from ..arrays.size import Size, new_tuple
 from ..arrays.warning import warn
 from ..autograd import hooks, leaves, node
 from ..autograd.grad_mode import grad_mode, inference_blocks
@@ -37,35 +37,6 @@ from .legacy import made
 from .methods import TensorMethods
 from .storage import UntypedStorage
 from .writing import INFERENCE, Version, Writing
-
-new_tuple = tuple.__new__  # of a shape that is known to hold ints
-
-
-class Size(tuple):
-    """A tensor's shape: a tuple that prints as torch's does and knows its `numel()`."""
-
-    __module__ = "minitorch"  # where users find it
-
-    def __new__(cls, sizes: Any = ()) -> Size:
-        sizes = tuple(sizes)
-        for i, n in enumerate(sizes):
-            if not hasattr(n, "__index__"):
-                raise TypeError(f"minitorch.Size() takes an iterable of 'int' (item {i} is '{type(n).__name__}')")
-        return new_tuple(cls, map(operator.index, sizes))
-
-    def numel(self) -> int:
-        """The product of the sizes."""
-        return math.prod(self)
-
-    def __getitem__(self, key: Any) -> Any:
-        item = super().__getitem__(key)
-        return new_tuple(Size, item) if isinstance(key, slice) else item
-
-    def __add__(self, other: Any) -> Size:
-        return Size(super().__add__(tuple(other)))
-
-    def __repr__(self) -> str:
-        return f"minitorch.Size([{', '.join(map(str, self))}])"
 
 
 class Tensor(Writing, Copying, TensorMethods, NotThereYet):

@@ -16,7 +16,7 @@ from unittest import mock
 from ..cuda_on_cpu import compiler
 from .arrays import counting, ndarray
 from .kernels import RawKernel
-from .namespace import cupy, cupyx
+from .namespace import cupy, cupyx, part_of_cupyx
 
 __all__ = ["counting", "cupy", "cupyx", "ndarray", "standing_in"]
 
@@ -30,7 +30,7 @@ def standing_in() -> Iterator[Any]:
     importlib.import_module("minitorch.kernels.cuda.twins")  # as the real `_cupy` does
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.object(device, "_cupy", lambda: cupy))
-        stack.enter_context(mock.patch.object(device, "_cupyx", lambda: cupyx))
+        stack.enter_context(mock.patch.object(device, "_cupyx", part_of_cupyx))
         # Each is a thread of the system here. Short rows are then taken in several chunks too.
         stack.enter_context(mock.patch.object(importlib.import_module("minitorch.kernels.cuda"), "MOST_THREADS", 64))
         if compiler() is None:

@@ -8,17 +8,26 @@ ml_dtypes must be installed: with it CuPy has loops for bfloat16 ("E"). A line i
 
 from __future__ import annotations
 
-import importlib
+import ast
+import importlib.util
 import inspect
 import re
 import sys
 import types
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 MODULES = (
-    "cupy", "cupy.linalg", "cupy.lib.stride_tricks", "cupy.ndarray", "cupyx", "cupyx.scipy.linalg", "cupyx.scipy.special",
-)  # fmt: skip
+    "cupy",
+    "cupy.linalg",
+    "cupy.lib.stride_tricks",
+    "cupy.ndarray",
+    "cupyx",
+    "cupyx.scipy.linalg",
+    "cupyx.scipy.special",
+)
+NEED_LIBRARIES = ("cupyx.scipy.linalg",)  # importing it loads cuBLAS: it is read from its source
 
 
 def collected() -> Iterator[str]:
@@ -27,11 +36,30 @@ def collected() -> Iterator[str]:
 
     yield f"# CuPy {cupy.__version__}: names and keywords, by collect.py"
     for where in MODULES:
+        if where in NEED_LIBRARIES:
+            yield from _from_source(where)
+            continue
         owner = cupy.ndarray if where == "cupy.ndarray" else importlib.import_module(where)
         for name in sorted(dir(owner)):
             thing = getattr(owner, name, None)
             if not name.startswith("_") and not isinstance(thing, types.ModuleType) and name != "annotations":
                 yield f"{where}.{name}{_described(cupy, thing)}"
+
+
+def _from_source(package: str) -> Iterator[str]:
+    """The functions that a package's `__init__.py` imports from its files."""
+    folder = Path(importlib.util.find_spec(package).origin).parent  # type: ignore[union-attr, arg-type]
+    trees = {file.stem: ast.parse(file.read_text()) for file in folder.glob("*.py")}
+    imported = {a.name for n in trees.pop("__init__").body if isinstance(n, ast.ImportFrom) for a in n.names}
+    functions = [n for tree in trees.values() for n in tree.body if isinstance(n, ast.FunctionDef) and n.name in imported]
+    for function in sorted(functions, key=lambda f: f.name):
+        if not function.name.startswith("_"):
+            yield f"{package}.{function.name}({ast.unparse(_without_defaults(function.args))})"
+
+
+def _without_defaults(arguments: ast.arguments) -> ast.arguments:
+    arguments.defaults, arguments.kw_defaults = [], [None] * len(arguments.kwonlyargs)
+    return arguments
 
 
 def _described(cupy: Any, thing: Any) -> str:

@@ -7,6 +7,7 @@ Read next: `names.txt`, and `collect.py`, which wrote it.
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import time
 from pathlib import Path
@@ -278,6 +279,19 @@ class _Event:
         waited("Event.synchronize")
 
 
+class _Pinned(bytearray):
+    """`cupy.cuda.PinnedMemoryPointer`: memory of the host that stays where it is."""
+
+
+def _empty_like_pinned(a: np.ndarray) -> np.ndarray:
+    return np.ndarray(a.shape, a.dtype, _Pinned(a.nbytes), strides=np.empty_like(a).strides)
+
+
+def part_of_cupyx(part: str = "") -> Any:
+    """What importing `cupyx`, or a part of it, gives."""
+    return functools.reduce(getattr, filter(None, part.split(".")), cupyx)
+
+
 _Stream.null = _Stream(null=True)
 _Stream.used.append(_Stream.null)
 
@@ -294,6 +308,7 @@ cupy.cuda = SimpleNamespace(
     Device=_Device,
     Stream=_Stream,
     Event=_Event,
+    PinnedMemoryPointer=_Pinned,
     get_current_stream=lambda: _Stream.used[-1],
     get_elapsed_time=lambda start, end: 1000 * (end.reached - start.reached),
     cublas=cublas,
@@ -306,7 +321,7 @@ cupy.cuda = SimpleNamespace(
     ),
 )
 cupyx: Any = Module("cupyx", "numpy")
-cupyx.empty_pinned = lambda shape, dtype=float, order="C": np.empty(shape, dtype, order)  # the host's, and stays so
+cupyx.empty_like_pinned = _empty_like_pinned  # the host's, and stays so
 cupyx.errstate = lambda **options: contextlib.nullcontext()  # NumPy's functions of matrices raise anyway
 cupyx.scipy = SimpleNamespace(
     special=Module("cupyx.scipy.special", "scipy.special"), linalg=Module("cupyx.scipy.linalg", "scipy.linalg")

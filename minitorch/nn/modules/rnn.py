@@ -21,11 +21,8 @@ from minitorch.tensor import Tensor
 
 __all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNBase", "RNNCell", "RNNCellBase"]
 
-_OF_TORCH = (
-    "_all_weights",
-    "_flat_weights_names",
-    "_flat_weights",
-)  # attributes there; properties here, which cannot go stale
+# Attributes in torch; properties here, which cannot go stale.
+_OF_TORCH = ("_all_weights", "_flat_weights_names", "_flat_weights")
 GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 Hidden = Any  # a tensor; of an LSTM (h, c)
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ...arrays.device import is_pinned, pinned
 from ...arrays.layout import layout, strided
-from ...arrays.memory import same_data
+from ...arrays.memory import owner, same_data
 from ...arrays.warning import warn
 from ...op.signature import checked
 from ...ops import real
 from ...ops.about import is_tensor
+from ..copying import made_again
 
 if TYPE_CHECKING:
     from ..storage import TypedStorage
@@ -141,16 +143,18 @@ class Kinds:
     # ---- memory ----
 
     def is_pinned(self, device: Any = None) -> bool:
-        """Whether its memory is page-locked: False, for no memory here is."""
+        """Whether its memory is page-locked: pages that stay where they are, from which a GPU copies by itself."""
         if device is not None:
             warn(_ARGUMENT.format("is_pinned"), DeprecationWarning)
-        return False
+        return is_pinned(owner(self._array))
 
-    def pin_memory(self, device: Any = None) -> Any:
-        """RuntimeError: no memory here is page-locked."""
+    def pin_memory(self: Any, device: Any = None) -> Any:
+        """A copy in page-locked memory; itself if it is there. RuntimeError without a GPU, or if it is not on the CPU."""
         if device is not None:
             warn(_ARGUMENT.format("pin_memory"), DeprecationWarning)
-        raise RuntimeError("Cannot access accelerator device when none is available: there is no page-locked memory here")
+        if self.device.type != "cpu":
+            raise RuntimeError(f"cannot pin memory: only tensors on the CPU can be pinned, got one on {self.device}")
+        return self if self.is_pinned() else made_again(type(self), pinned(self._array), {})
 
     def storage(self) -> TypedStorage:
         """The memory that this tensor is a view of, in numbers of its dtype: the old way; see `untyped_storage`."""

@@ -79,6 +79,7 @@ _WRONG_TYPE = "default_collate: expected tensors, numpy arrays, numbers, strings
 
 
 def mapping_like(sample: Mapping, values: dict) -> Any:
+    """`values` in a mapping of the sample's class; in a dict where that class allows no copy."""
     try:
         if not isinstance(sample, MutableMapping):
             return type(sample)(values)  # type: ignore[call-arg]
@@ -90,6 +91,7 @@ def mapping_like(sample: Mapping, values: dict) -> Any:
 
 
 def sequence_like(sample: Sequence, values: list) -> Any:
+    """`values` in a sequence of the sample's class; in a list where that class allows no copy."""
     if isinstance(sample, tuple):
         return type(sample)(*values) if hasattr(sample, "_fields") else values  # a tuple becomes a list, as in torch
     try:

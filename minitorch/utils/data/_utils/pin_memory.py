@@ -8,19 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ....arrays.device import empty_pinned
-from ....tensor import Tensor
-from ....tensor.copying import made_again
 from .collate import mapping_like, sequence_like
 
 
 def pin_memory(data: Any) -> Any:
-    """The same sample or batch with its tensors copied to pinned memory; objects of other types may have a `pin_memory` method.
+    """The same sample or batch with what has a `pin_memory` method pinned: tensors, and what a collate_fn may have made.
 
     Only tensors on the CPU can be pinned: for others a RuntimeError.
     """
-    if isinstance(data, Tensor):
-        return _pinned(data)
     if hasattr(data, "pin_memory"):
         return data.pin_memory()
     if isinstance(data, (str, bytes)):
@@ -33,14 +28,3 @@ def pin_memory(data: Any) -> Any:
     if isinstance(data, Sequence):
         return sequence_like(data, [pin_memory(each) for each in data])
     return data
-
-
-def _pinned(tensor: Tensor) -> Tensor:
-    array = tensor._array
-    if tensor.device.type != "cpu":
-        raise RuntimeError(
-            f"only tensors on the CPU can be pinned, got one on {tensor.device}; let the dataset give them there"
-        )
-    copy = empty_pinned(array.shape, array.dtype)
-    copy[...] = array
-    return made_again(type(tensor), copy, {})
