@@ -155,6 +155,7 @@ globals().update({_second: _registry[_first] for _second, _first in map(str.spli
 from math import e, inf, nan, pi
 
 from . import func  # after the ops: its transforms use them
+from .compiler import compile
 from .func import vmap
 from .kernels import cpu as _cpu  # after the ops: its twins stand in for them
 from .kernels.cpu.blocks import get_num_threads, set_num_threads

@@ -419,7 +419,7 @@ FAULTS = [
     Fault(Op._all_wrapped, "tuple(outs) if self.result is None else self.result(*outs)", "tuple(outs)"),
     Fault(Op._laid_out, "self.keeps_layout or ", ""),
     Fault(Op._laid_out, "return xp_of(array).ascontiguousarray(array)", "return array"),
-    Fault(Op._laid_out, "if isinstance(array, (np.generic, int, float)):", "if False:"),
+    Fault(Op._laid_out, "if isinstance(array, (np.generic, int, float, Recorded)):", "if False:"),
     Fault(Tensor._wrap.__func__, "self._mark_inference()", "pass"),
     # views and writes
     Fault(Writing._adopt_view, "view._counter = self._counted()", "pass"),

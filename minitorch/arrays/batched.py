@@ -15,6 +15,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from . import recorded
+
 
 @dataclass(eq=False)
 class Level:
@@ -120,6 +122,8 @@ def running() -> list[Level]:
 
 def check_randomness() -> None:
     """RuntimeError where random numbers are drawn within a vmap that was not told which it wants."""
+    if recorded.running.record is not None:
+        recorded.running.record.drawn()
     if running() and running()[-1].randomness == "error":
         raise RuntimeError(
             "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness "

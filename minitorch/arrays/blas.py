@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .device import on_host
 from .warning import warn
 
 # ---- how exact products of float32 are ----
@@ -48,10 +49,10 @@ def matmul(xp: Any, a: Any, b: Any, plus: Any = None) -> Any:
     """a @ b (+ plus) as `numpy.matmul` defines it; half precision is summed in float32 and rounded once, as in torch."""
     if plus is not None and plus.dtype != a.dtype:
         return matmul(xp, a, b) + plus
-    if xp is np and a.dtype.itemsize == 2 and a.dtype.kind in "fV":  # V: ml_dtypes' bfloat16
+    if on_host(xp) and a.dtype.itemsize == 2 and a.dtype.kind in "fV":  # V: ml_dtypes' bfloat16
         out = np.matmul(a.astype(np.float32), b.astype(np.float32))
         return (out if plus is None else out + plus.astype(np.float32)).astype(a.dtype)
-    if xp is np or a.dtype.kind not in "fV" or a.dtype != b.dtype:  # cuBLAS reads both as of one dtype
+    if on_host(xp) or a.dtype.kind not in "fV" or a.dtype != b.dtype:  # cuBLAS reads both as of one dtype
         out = xp.matmul(a, b)
         if plus is not None:
             out += plus
@@ -68,7 +69,7 @@ def matmul(xp: Any, a: Any, b: Any, plus: Any = None) -> Any:
 
 def dot(xp: Any, a: Any, b: Any) -> Any:
     """Σ a_i b_i of two vectors."""
-    return np.dot(a, b) if xp is np else matmul(xp, a, b)
+    return np.dot(a, b) if on_host(xp) else matmul(xp, a, b)
 
 
 def _by_cublas(xp: Any, a: Any, b: Any, plus: Any) -> Any:

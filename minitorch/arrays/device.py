@@ -22,6 +22,7 @@ import numpy as np
 
 from . import dtypes
 from .batched import Batched
+from .recorded import Recorded, library, running
 from .threads import of_each_thread
 
 
@@ -62,8 +63,10 @@ class device:
 
     @property
     def xp(self) -> ModuleType:
-        """The array library of this device: NumPy for cpu, CuPy for cuda."""
-        return np if self.type == "cpu" else _cupy()
+        """The array library of this device: NumPy for cpu, CuPy for cuda; while a step is recorded, what records NumPy."""
+        if self.type == "cpu":
+            return np if running.record is None else library
+        return _cupy()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
@@ -167,7 +170,14 @@ def xp_of(array: Any) -> ModuleType:
     """The library an array belongs to."""
     if isinstance(array, (np.ndarray, np.generic)):
         return np
+    if isinstance(array, Recorded):
+        return library
     return xp_of(array.samples) if isinstance(array, Batched) else _cupy()
+
+
+def on_host(xp: Any) -> bool:
+    """Whether a library computes as NumPy does: NumPy itself, or what records it."""
+    return xp is np or xp is library
 
 
 # Whether there are shorter ways than the plain door and the plain formula; see `op.plain`.
@@ -181,7 +191,7 @@ def has_kernels(x: Any) -> bool:
 
 def device_of(array: Any) -> device:
     """The device an array lives on."""
-    if isinstance(array, np.ndarray):
+    if isinstance(array, (np.ndarray, Recorded)):
         return CPU
     return device_of(array.samples) if isinstance(array, Batched) else device("cuda", array.device.id)
 
@@ -215,7 +225,7 @@ def as_array(xp: ModuleType, value: Any, dtype: Any = None) -> Any:
 
     What has no dimensions CuPy would fill, and it writes by memset whatever equals 0: −0 would lose its sign.
     """
-    if xp is np or not isinstance(value, (bool, int, float, np.ndarray, np.generic)):
+    if on_host(xp) or not isinstance(value, (bool, int, float, np.ndarray, np.generic)):
         return xp.asarray(value, dtype)
     host = np.asarray(value, dtype)
     return xp.asarray(host.reshape(-1)).reshape(()) if host.ndim == 0 else xp.asarray(host)
@@ -240,6 +250,9 @@ def must_hold(flag: Any, error: type, words: str) -> None:
     To look at the flag now would make the host wait in every op that takes indices. torch's kernels stop in the same way:
     "device-side assert triggered" comes late as well. Until then a bad index reads some other element, inside the array.
     """
+    if isinstance(flag, Recorded):
+        flag.record.check(flag, error, words)
+        return
     before = _noted.get((error, words))
     _noted[error, words] = flag if before is None else before & flag
 
@@ -260,25 +273,25 @@ def raise_what_was_noted() -> None:
 
 def special_functions(xp: ModuleType) -> ModuleType:
     """SciPy's special functions for that library, imported when first used."""
-    return importlib.import_module("scipy.special") if xp is np else _cupyx("scipy.special")
+    return importlib.import_module("scipy.special") if on_host(xp) else _cupyx("scipy.special")
 
 
 def linear_algebra(xp: ModuleType) -> ModuleType:
     """SciPy's linear algebra for that library, imported when first used."""
-    return importlib.import_module("scipy.linalg") if xp is np else _cupyx("scipy.linalg")
+    return importlib.import_module("scipy.linalg") if on_host(xp) else _cupyx("scipy.linalg")
 
 
 def telling_failures(xp: ModuleType) -> Any:
     """A block in which xp.linalg raises where a matrix cannot be factorized. CuPy says nothing unless it is told to."""
-    return contextlib.nullcontext() if xp is np else _cupyx().errstate(linalg="raise")
+    return contextlib.nullcontext() if on_host(xp) else _cupyx().errstate(linalg="raise")
 
 
 def scatter_add(xp: ModuleType, out: Any, index: Any, values: Any) -> None:
     """out[index] += values, in place, where repeated indices all count (`out[index] += values` keeps only one)."""
     name = out.dtype.name
-    if xp is not np and name == "int64":  # it has no atomic addition; that of uint64 gives the same bits
+    if not on_host(xp) and name == "int64":  # it has no atomic addition; that of uint64 gives the same bits
         out, values = out.view("uint64"), values.astype(name).view("uint64")
-    wide = _ROUNDED_ONCE if xp is np else _ADDED_AS
+    wide = _ROUNDED_ONCE if on_host(xp) else _ADDED_AS
     if out.dtype.itemsize > 2 or name not in wide:
         xp.add.at(out, index, values)
         return
@@ -292,7 +305,7 @@ def combine_at(xp: ModuleType, combine: Any, out: Any, index: tuple, values: Any
 
     CuPy has that for few functions and dtypes: there in rounds, one for each time that a place is met again.
     """
-    if xp is np:
+    if on_host(xp):
         combine.at(out, index, values)
         return
     places = (xp.arange(out.size).reshape(out.shape)[index]).reshape(-1)
@@ -316,7 +329,7 @@ def moving(xp: ModuleType, function: Callable, *arrays: Any) -> Any:
     On a GPU it gets bfloat16 as bits: CuPy's `where`, and `tril` and `triu`, which are made of it, would give float32.
     """
     dtype = arrays[0].dtype
-    if xp is np or dtype.name != "bfloat16":
+    if on_host(xp) or dtype.name != "bfloat16":
         return function(*arrays)
     return function(*(a.view("uint16") for a in arrays)).view(dtype)
 
@@ -324,7 +337,7 @@ def moving(xp: ModuleType, function: Callable, *arrays: Any) -> Any:
 def index_of_extreme(xp: ModuleType, name: str, x: Any, axis: int | None = None) -> Any:
     """x.argmax(axis) or x.argmin(axis): of several nan the first, where CuPy gives whichever its threads meet first."""
     found = getattr(x, name)(axis)
-    if xp is np or x.dtype.kind in "iub":
+    if on_host(xp) or x.dtype.kind in "iub":
         return found
     nan = xp.isnan(x)
     return xp.where(nan.any(axis), nan.argmax(axis), found)

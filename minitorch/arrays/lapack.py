@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .device import linear_algebra, telling_failures
+from .device import linear_algebra, on_host, telling_failures
 from .dtypes import SCALAR_NAMES, from_numpy_dtype
 
 Array = Any
@@ -59,7 +59,7 @@ def lu(xp: Any, a: Array) -> tuple[Array, Array, Array]:
 
 def _getrf(xp: Any, a: Array) -> Any:
     """The LU factorization of one matrix, and the rows exchanged, counted from 0."""
-    if xp is np:
+    if on_host(xp):
         (getrf,) = linear_algebra(xp).lapack.get_lapack_funcs(("getrf",), (a,))
         return lambda matrix: getrf(matrix)[:2]
     return lambda matrix: linear_algebra(xp).lu_factor(matrix, check_finite=False)
@@ -88,7 +88,7 @@ def triangular(xp: Any, a: Array, b: Array, lower: bool, unit: bool) -> Array:
 
 def _trsm(xp: Any, a: Array, lower: bool, unit: bool) -> Any:
     """What solves one triangular system."""
-    if xp is np:
+    if on_host(xp):
         (trsm,) = linear_algebra(xp).blas.get_blas_funcs(("trsm",), (a,))
         return lambda matrix, b: trsm(1.0, matrix, b, lower=lower, diag=unit)
     return lambda matrix, b: linear_algebra(xp).solve_triangular(
@@ -131,7 +131,7 @@ def cholesky(xp: Any, a: Array) -> tuple[Array, Array]:
         with telling_failures(xp):
             return xp.linalg.cholesky(a), _no_failure(xp, a)
     except np.linalg.LinAlgError:
-        if xp is not np:
+        if not on_host(xp):
             raise LinAlgError(
                 "cholesky: the input is not positive-definite; CuPy does not tell which matrix, nor where"
             ) from None
@@ -164,7 +164,7 @@ def lstsq(xp: Any, a: Array, b: Array, rcond: float, driver: str) -> tuple[Array
     out = xp.zeros((*a.shape[:-2], a.shape[-1], b.shape[-1]), a.dtype)
     rank, values = xp.zeros(a.shape[:-2], "int64"), xp.zeros((*a.shape[:-2], k), a.dtype)
     for place in np.ndindex(a.shape[:-2]) if a.size else ():
-        if xp is not np:
+        if not on_host(xp):
             out[place], _, rank[place], values[place] = xp.linalg.lstsq(a[place], b[place], rcond)
         elif driver == "gels":
             out[place] = _gels(a[place], b[place])

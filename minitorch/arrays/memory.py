@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from .batched import of_all_samples
 from .device import xp_of
+from .recorded import array_of
 
 
 def repeats(array: Any) -> bool:
@@ -83,7 +84,7 @@ def address(array: Any) -> int:
 
 def owner(array: Any) -> Any:
     """The array whose memory this one is a view of, perhaps itself. (What `as_strided` makes has an object between the two.)"""
-    array = of_all_samples(array)
+    array = array_of(of_all_samples(array))
     base = getattr(array, "base", None)
     while base is not None:
         if type(base) is type(array):

@@ -19,6 +19,7 @@ import numpy as np
 from ..arrays.device import mixed_devices, raise_what_was_noted, xp_of
 from ..arrays.dtypes import SCALAR_NAMES
 from ..arrays.quiet import quiet, quiet_again
+from ..arrays.recorded import Recorded, with_memory
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from .declaration import Declaration, Indices
 from .half_precision import forward_in_float32
@@ -186,8 +187,8 @@ class Op:
 
     def _laid_out(self, array: Any) -> Any:
         """The result as an array, in memory as torch has it. (NumPy gives scalars where there are no dimensions.)"""
-        if isinstance(array, (np.generic, int, float)):
-            array = np.asarray(array)
+        if isinstance(array, (np.generic, int, float, Recorded)):
+            array = with_memory(array)
         if self.keeps_layout or array.flags.c_contiguous:
             return array
         return xp_of(array).ascontiguousarray(array)

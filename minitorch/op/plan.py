@@ -62,7 +62,7 @@ class Plan:
         self.on_tensors = together(derivatives, half, given, places.expression, kept if op.declaration.flat else ())
         self.on_arrays = together(derivatives, half, given, places.expression_of_arrays)
         wanted = [n for d in derivatives for n in d.of if n in given]
-        self.by_twin = twin and by_twin(twin, wanted, places.expression_of_arrays)
+        self.by_twin = twin and by_twin(twin, op.__name__, wanted, places.expression_of_arrays)
         self.output_specs: tuple = ((None, None),)  # the last call's
 
     def _keep(self, derivatives: Sequence[Derivative], tensors: Sequence[int]) -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays.batched import Level, deepest, is_at
-from ..arrays.device import shortcuts, xp_of
+from ..arrays.device import on_host, shortcuts, xp_of
 from ..arrays.layout import contiguous_format, laid_out_in, suggested
+from ..arrays.recorded import Recorded, derivatives_followed, followed, library, with_memory
 from ..autograd.grad_mode import grad_mode
 from .declaration import Array, Operand
 from .plan import Plan, make_plan
@@ -85,7 +86,7 @@ def resolve(op: Op, args: tuple) -> tuple[tuple, Recipe]:
     changes, settled = casts(declaration, arrays, promoted, tensors)
     _refuse_dtype(op, arrays, tensors, changes)
     if on_arrays:
-        changes = [(i, np.asarray) for i in tensors if isinstance(args[i], np.generic)] + changes
+        changes = [(i, with_memory) for i in tensors if isinstance(args[i], (np.generic, Recorded))] + changes
     xp = _library([arrays[i] for i in tensors])
     for i, cast in changes:
         arrays[i] = cast(arrays[i])
@@ -97,6 +98,8 @@ def resolve(op: Op, args: tuple) -> tuple[tuple, Recipe]:
         recipe.plan = make_plan(op, wanted, tuple(tensors), len(positions), half, where(xp) if level is None else "batch")
     if level is not None and recipe.plan is not None:
         _also_one_by_one(recipe.plan, level)
+    if xp is library:
+        _followed(op, recipe)
     if settled and level is None:
         op.recipes[key] = recipe
     return args, recipe
@@ -119,6 +122,13 @@ def _also_one_by_one(plan: Plan, level: Level) -> None:
     plan.on_arrays = derivative_of_all(plan.on_arrays, level, Tensor._wrap)
 
 
+def _followed(op: Op, recipe: Recipe) -> None:
+    """Let the record of a step follow the forward and the derivatives, and know whose they are."""
+    recipe.forward = followed(recipe.forward, op.__name__)
+    if recipe.plan is not None:
+        recipe.plan.on_arrays = derivatives_followed(recipe.plan.on_arrays, op.__name__)
+
+
 def _of_all_samples(op: Op, half: bool) -> Callable:
     """The forward within a vmap."""
     from .batching import run
@@ -128,7 +138,7 @@ def _of_all_samples(op: Op, half: bool) -> Callable:
 
 def where(xp: Any) -> str:
     """The device that a library's arrays live on, as twins call it."""
-    return "cpu" if xp is np else "cuda"
+    return "cpu" if on_host(xp) else "cuda"
 
 
 def _checked(op: Op, args: tuple) -> tuple:
@@ -190,6 +200,8 @@ def _refuse_shapes(op: Op, arrays: list, dtype: Any) -> None:
 def _library(arrays: list) -> Any:
     """The library of the arrays; they must be of one."""
     libraries = {xp_of(a) for a in arrays}
+    if library in libraries:
+        libraries.discard(np)
     if len(libraries) > 1:  # CuPy would copy some host arrays in silence
         raise TypeError("arrays of several libraries")
     return libraries.pop() if libraries else np

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays.batched import Batched
 from ..arrays.device import shortcuts, xp_of
+from ..arrays.recorded import Recorded, followed
 from .half_precision import derivative_in_float32
 
 if TYPE_CHECKING:
@@ -89,10 +90,12 @@ def hanging(g: Any, values: Sequence) -> Any:
 
 
 def by_twin(
-    twin: Derivative, wanted: list[str], expression: Callable[[str], str]
+    twin: Derivative, name: str, wanted: list[str], expression: Callable[[str], str]
 ) -> Callable[[list, Sequence], list | None]:
     """The derivatives' faster form: the wanted gradients, or None where it does not serve."""
-    call = eval(f"lambda xp, grads, saved: twin(xp, {', '.join(map(expression, twin.parameters))})", {"twin": twin.function})
+    text = f"lambda xp, grads, saved: twin(xp, {', '.join(map(expression, twin.parameters))})"
+    call = eval(text, {"twin": twin.function})
+    following = eval(text, {"twin": followed(twin.function, f"backward of {name}")})
     picks = [twin.of.index(n) for n in wanted]
 
     def run(grads: list, saved: Sequence) -> list | None:
@@ -103,7 +106,7 @@ def by_twin(
             g = next(each for each in grads if each is not None)
         if type(g) is Batched:
             return None
-        found = call(xp_of(g), grads, saved)
+        found = (following if type(g) is Recorded else call)(xp_of(g), grads, saved)
         if found is None:
             return None
         several = found if isinstance(found, tuple) else (found,)

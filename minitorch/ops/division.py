@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays.device import must_hold
+from ..arrays.device import must_hold, on_host
 from ..op import Array, Operand, composite, elementwise, row
 from .elementwise import constant, true_div
 
@@ -23,7 +23,7 @@ def _no_zero_divisor(xp: Any, a: Array, b: Array) -> None:
     if not integers or isinstance(b, float) or not getattr(a, "size", 1):
         return
     words = "ZeroDivisionError: an integer was divided by zero; use floats for an inf"
-    if xp is not np and hasattr(b, "dtype"):
+    if not on_host(xp) and hasattr(b, "dtype"):
         must_hold((b != 0).all(), RuntimeError, words)
     elif not np.all(b):
         raise RuntimeError(words)

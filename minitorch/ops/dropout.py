@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.device import on_host
 from ..arrays.layout import empty_like, laid_out_like
 from ..op import Array, Index, composite, op
 from ..random import philox
@@ -43,7 +44,7 @@ def alpha_noise(xp: Any, x: Index, p: float) -> tuple[Array, Array]:
 
 def _kept(xp: Any, x: Array, p: float) -> Array:
     """0 with probability p, else 1, in the shape, dtype and memory order of x"""
-    if xp is not np:
+    if not on_host(xp):
         return philox_dropout.compute(xp, xp.ones(x.shape, x.dtype), p, 1.0, *gpu_generator.take(x.size))
     keep = bernoulli(default_generator, x.size, 1 - p)
     _check_floats(x)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.device import as_array, moved
+from ..arrays.device import as_array, moved, on_host
 from ..arrays.layout import formatted, memory_format
 from ..arrays.memory import order_of_a_copy
 from ..arrays.numbers import filling, fitting, read, wrapping
@@ -286,7 +286,7 @@ def pow_(xp: Any, a: Operand, b: Operand) -> Array:
         return xp.asarray(a**b).astype(bool)
     if not hasattr(b, "dtype") and isinstance(b, int) and b < 0 and a.dtype.kind in "iu":
         raise RuntimeError("Integers to negative integer powers are not allowed.")
-    if hasattr(b, "dtype") and b.dtype.kind == "i" and (xp is not np or (b < 0).any()):
+    if hasattr(b, "dtype") and b.dtype.kind == "i" and (not on_host(xp) or (b < 0).any()):
         whole = xp.where(b < 0, 0, b)
         ones = xp.where(xp.asarray(a) == 1, 1, xp.where(xp.asarray(a) == -1, 1 - 2 * (b % 2), 0))
         return xp.where(b < 0, ones, a**whole).astype(b.dtype)

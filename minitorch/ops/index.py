@@ -15,7 +15,7 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.batched import Batched, of_all_samples
-from ..arrays.device import device_of, must_hold, xp_of
+from ..arrays.device import device_of, must_hold, on_host, xp_of
 from ..arrays.device import scatter_add as add_at
 from ..arrays.layout import copied
 from ..arrays.numbers import assigned
@@ -194,9 +194,9 @@ def _part(xp: Any, k: Any) -> Any:
     elif isinstance(k, np.ndarray) and k.dtype.kind == "f":
         k = k.astype("int64")
     a = xp.asarray(k) if isinstance(k, (np.ndarray, np.bool_)) else getattr(k, "_array", k)
-    if hasattr(k, "_array") and a.ndim and type(a) is np.ndarray and xp is not np:
+    if hasattr(k, "_array") and a.ndim and type(a) is np.ndarray and not on_host(xp):
         a = xp.asarray(a)  # indices may stay on the CPU, as in torch
-    elif hasattr(k, "_array") and a.ndim and xp is np and xp_of(a) is not np:
+    elif hasattr(k, "_array") and a.ndim and on_host(xp) and not on_host(xp_of(a)):
         raise RuntimeError(
             f"indices should be either on cpu or on the same device as the indexed tensor (cpu), got {device_of(a)}"
         )
@@ -389,7 +389,7 @@ def add_slices(xp: Any, out: Array, axis: int, index: Array, slices: Array) -> N
     NumPy's add.at goes element by element; to sort the slices by index and sum the runs is several times faster.
     """
     before = (slice(None),) * axis
-    if xp is not np or slices.size < 16 * index.size or not slices.size:
+    if not on_host(xp) or slices.size < 16 * index.size or not slices.size:
         add_at(xp, out, (*before, index), slices)
         return
     order = index.argsort(kind="stable")

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..arrays import dtypes
+from ..arrays.device import on_host
 from ..arrays.warning import warn
 from ..autograd.grad_mode import grad_mode
 from ..op import Array, composite, op
@@ -202,7 +201,7 @@ def _wide_moments(xp: Any, name: str, x: Array, dim: Any, correction: Any, keepd
             f"{name}(): degrees of freedom is <= 0. Correction should be strictly less than the reduction factor (input numel "
             "divided by output numel)."
         )
-    wide = x.astype("float64" if xp is np else "float32") if x.dtype.itemsize < 8 else x
+    wide = x.astype("float64" if on_host(xp) else "float32") if x.dtype.itemsize < 8 else x
     mean = total(xp, wide, dims, True) / xp.asarray(n, dtype=wide.dtype)
     centred = wide - mean
     var = total(xp, centred * centred, dims, keepdim) / xp.asarray(max(n - correction, 0), dtype=wide.dtype)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.device import on_host
 from ..arrays.layout import copied
 from ..op import Array, composite, op
 from . import ties
@@ -33,7 +34,7 @@ def sorting_order(xp: Any, x: Array, axis: int, descending: bool) -> Array:
 
 def with_ties(xp: Any, x: Array, axis: int, order: Array, arrange: Callable, every_row: bool = False) -> Array:
     """The order along `axis`, rows with equal elements as torch's algorithm leaves them: `arrange` of their ranks (see `ties`)."""
-    if xp is not np:  # torch's kernels for a GPU go otherwise
+    if not on_host(xp):  # torch's kernels for a GPU go otherwise
         return order
     rows, values = order.swapaxes(axis, -1), np.take_along_axis(x, order, axis).swapaxes(axis, -1)
     before, after = values[..., :-1], values[..., 1:]

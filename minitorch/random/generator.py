@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import recorded
 from ..arrays.batched import check_randomness
 from ..arrays.device import as_device
 from ..arrays.dtypes import uint8
@@ -55,6 +56,7 @@ class Generator:
         seed = seed.__index__()
         if not -(2**63) <= seed < 2**64:
             raise ValueError(f"Overflow when unpacking long long: the seed {seed} is outside [-2^63, 2^64)")
+        recorded.unrecordable("it seeds a generator, which a program would not do")
         with self.lock:
             self._seed = seed % 2**64
             self._state, self._fresh, self.cached_normal = None, True, None

@@ -20,6 +20,7 @@ from ..arrays.determinism import filled
 from ..arrays.device import device, device_of
 from ..arrays.layout import contiguous_format, lies_in, memory_format, preserve_format, strides_of, suggested
 from ..arrays.memory import resized, strided
+from ..arrays.recorded import Recorded, with_memory
 from ..arrays.size import Size, new_tuple
 from ..arrays.warning import warn
 from ..autograd import hooks, leaves, node
@@ -73,7 +74,8 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
     def _wrap(cls, array: Any) -> Tensor:
         """A tensor around an array, without a copy."""
         self = new(Tensor)
-        self._array = array if type(array) is np.ndarray or hasattr(array, "get") else np.asarray(array)
+        is_array = type(array) is np.ndarray or (hasattr(array, "get") and type(array) is not Recorded)
+        self._array = array if is_array else with_memory(array)
         if inference_blocks:
             self._mark_inference()
         return self

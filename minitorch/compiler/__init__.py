@@ -1,0 +1,72 @@
+"""`minitorch.compile`: a training step becomes a program that one can read.
+
+While a step runs once, its arrays write down what is done to them (`record.py`); the list of NumPy calls is shortened (`passes.py`) and
+printed as a program (`numpy_source.py`), which runs from then on. Read next: `step.py`, the whole course.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..arrays.recorded import running
+
+
+def compile(
+    model: Callable | None = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: str = "numpy",
+    mode: str | None = None,
+    options: dict | None = None,
+    disable: bool = False,
+) -> Any:
+    """The function as a program without tensors, nodes or walks: `step = compile(step)`, or `@compile` before its `def`.
+
+    A whole training step, with backward and the optimizer's step, is compiled as a function of its batch. The first two calls are
+    recorded, later ones run the program made of both, as long as what it was made for holds: shapes, dtypes, modes, the parameters'
+    memory. Results are those of the function, to the last bit. What cannot be recorded runs as it is, with a warning; with
+    `fullgraph=True` it is an error.
+
+    `.source` is the program, `.graph` what was recorded, `.explain()` what came of each kind of call.
+    """
+    from .step import Compiled
+
+    if model is None:
+        return lambda model: compile(
+            model, fullgraph=fullgraph, dynamic=dynamic, backend=backend, mode=mode, options=options, disable=disable
+        )
+    if not callable(model):
+        raise TypeError(f"compile expects a function or a Module, but got {type(model).__name__}")
+    if backend not in ("numpy", "inductor"):
+        raise ValueError(f"compile: there is no backend {backend!r}; 'numpy' is the one there is")
+    return model if disable else Compiled(model, fullgraph)
+
+
+def is_compiling() -> bool:
+    """Whether this runs while a step is recorded."""
+    return running.record is not None
+
+
+def is_dynamo_compiling() -> bool:
+    """The same."""
+    return is_compiling()
+
+
+def is_exporting() -> bool:
+    """Whether a program is being exported: False."""
+    return False
+
+
+def disable(fn: Any = None, recursive: bool = True, *, reason: str | None = None) -> Any:
+    """The function as it is; without one, a decorator that leaves functions as they are."""
+    return _as_it_is if fn is None else fn
+
+
+def reset() -> None:
+    """Nothing: there is nothing to forget."""
+
+
+def _as_it_is(fn: Callable) -> Callable:
+    return fn

@@ -1,0 +1,116 @@
+"""Passes: functions from graph to graph, each of which leaves what the step computes as it is.
+
+A step is recorded as it was written, and NumPy's calls are few: what is left to find are values computed twice, and values that
+nobody reads. Read next: `numpy_source.py`, which prints what is left and lays it out in memory.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .graph import Graph, Instruction, Ref, mapped
+
+_MAKERS = {"zeros", "ones", "full", "arange", "eye", "zeros_like", "ones_like", "full_like"}  # of numbers that are known
+
+
+def without_the_dead(graph: Graph) -> Graph:
+    """Leave out instructions whose results nobody reads: neither the step's results, nor states, nor an effect.
+
+    Backward through the list: an instruction is needed if it makes or changes memory that is read later.
+    """
+    needed = graph.handed_out()
+    lasting = {v.memory for v in graph.values if v.kind != "computed"}
+    kept: list[Instruction] = []
+    for i in reversed(graph.instructions):
+        changed = {graph.memory(r) for r in i.results} | ({graph.memory(i.writes)} if i.writes is not None else set())
+        if (
+            i.effect
+            or not changed
+            or not changed.isdisjoint(needed)
+            or (i.writes is not None and graph.memory(i.writes) in lasting)
+        ):
+            kept.append(i)
+            needed |= {graph.memory(place) for place in i.reads()}
+    return replace(graph, instructions=kept[::-1])
+
+
+def without_repetition(graph: Graph) -> Graph:
+    """Compute once what was computed twice of the same values, none of which has been written to in between.
+
+    Random numbers are drawn within opaque ops, which are left alone.
+    """
+    known: dict[Any, int] = {}
+    instead: dict[int, int] = {}
+    written, handed_out = graph.written(), graph.handed_out()
+    kept = []
+    for i in graph.instructions:
+        args, options = mapped(lambda a: _instead(a, instead), (i.args, i.options))
+        i = replace(i, args=args, options=options)
+        fixed = i.views or written.isdisjoint({graph.memory(p) for p in [*i.reads(), *i.results]})
+        if (
+            len(i.results) == 1
+            and not i.opaque
+            and fixed
+            and not i.effect
+            and (i.views or graph.memory(i.results[0]) not in handed_out)
+        ):
+            key = (i.function, _key((i.args, i.options)))
+            if key in known:
+                instead[i.results[0]] = known[key]
+                continue
+            known[key] = i.results[0]
+        if i.effect:
+            i.effect = replace(i.effect, gradients=[(t, instead.get(p, p)) for t, p in i.effect.gradients])
+        kept.append(i)
+    outputs = [instead.get(place, place) for place in graph.outputs]
+    return replace(graph, instructions=kept, outputs=outputs, values=_joined(graph, instead))
+
+
+def _joined(graph: Graph, instead: dict[int, int]) -> list:
+    """The values, where views of what is left out are in the memory of what stands in for it."""
+    memory = {graph.memory(a): graph.memory(b) for a, b in instead.items() if graph.memory(a) == a}
+    return [replace(v, memory=memory.get(v.memory, v.memory)) for v in graph.values]
+
+
+def _instead(value: Any, instead: dict[int, int]) -> Any:
+    return Ref(instead[value.place]) if isinstance(value, Ref) and value.place in instead else value
+
+
+def _key(value: Any) -> Any:
+    """Arguments as something that is equal if they are the same to the last bit."""
+    if isinstance(value, (tuple, list)):
+        return type(value), tuple(map(_key, value))
+    if isinstance(value, dict):
+        return tuple((k, _key(v)) for k, v in value.items())
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.dtype, value.shape, value.tobytes()
+    if isinstance(value, slice):
+        return "slice", _key((value.start, value.stop, value.step))
+    if isinstance(value, (bool, int, float, str, type(None), np.dtype, type, Ref)) or value is Ellipsis:
+        return type(value), repr(value)
+    return id(value)
+
+
+def is_constant(graph: Graph, i: Instruction) -> bool:
+    """Whether an instruction makes the same numbers in every run, and nobody writes to them."""
+    made = getattr(i.function, "__name__", "") in _MAKERS and not i.opaque
+    return made and graph.memory(i.results[0]) not in graph.written() and i.results[0] not in graph.outputs
+
+
+def is_write(i: Instruction) -> bool:
+    """Whether an instruction assigns to a part of an array."""
+    return i.function is operator.setitem
+
+
+PASSES = [without_repetition, without_the_dead]
+
+
+def shortened(graph: Graph) -> Graph:
+    """The graph after all passes."""
+    for shorten in PASSES:
+        graph = shorten(graph)
+    return graph

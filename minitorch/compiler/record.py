@@ -1,0 +1,362 @@
+"""Recording a step: while it runs once, its arrays write down what is done to them (`arrays/recorded.py`).
+
+The step runs as ever, on the same memory, and what it gives is right whatever comes of the record: what cannot be written down makes
+the record fail, in words, and nothing else. An op whose forward looks at numbers, or calls something that is not NumPy, is taken as
+one instruction. An optimizer's step is one too. Read next: `state.py`, which finds what a step depends on; `graph.py`, the record.
+"""
+
+from __future__ import annotations
+
+import operator
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ..arrays.recorded import NotTraceable, Recorded, array_of, library, running
+from ..autograd.grad_mode import grad_mode
+from ..tensor import Tensor
+from .graph import Effect, Graph, Instruction, Ref, Value, mapped, refs
+
+# NumPy functions that write into their first argument, beside those that are told to by `out=`.
+_WRITING = {
+    operator.setitem, np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis,
+    np.ndarray.fill, np.ndarray.put, np.ndarray.sort, np.ndarray.partition,
+}  # fmt: skip
+
+
+class Record:
+    """A graph in the making."""
+
+    def __init__(self, tensors: dict[int, Any], strict: bool = False) -> None:
+        self.graph = Graph()
+        self.failed: str | None = None  # why no program can be made
+        self.tensors = tensors  # those known before the step, by id: their arrays are recorded ones meanwhile
+        self.strict = strict  # whether that is an error
+        self.made: list[weakref.ref] = []
+        self._of = ""
+        self._tracing = False  # whether an op's forward is being followed, which can be taken as one instead
+        self._names: dict[str, int] = {}
+        self._arrays: list[np.ndarray] = []  # of each value, as it was when it was made
+
+    def fail(self, words: str) -> None:
+        """Say why there will be no program; the first reason stays."""
+        if self.failed is None:
+            self.failed = words
+            if self.strict:
+                raise RuntimeError(f"compile, fullgraph=True: {words}")
+
+    def end(self) -> None:
+        """Let go of the arrays that were met."""
+        self._arrays = []
+
+    # ---- values ----
+
+    def lift(self, array: np.ndarray, kind: str, name: str) -> Recorded:
+        """What is known before the step, as a recorded array: an input, a state or an old gradient."""
+        place = len(self.graph.values)
+        memory = place
+        for v in self.graph.values:  # what shares memory with another is a view of it
+            if v.array is not None and np.may_share_memory(v.array, array):
+                memory = v.memory
+        self.graph.values.append(
+            Value(
+                place, array.shape, array.dtype, array.strides, memory, self._fresh(name, computed=False), kind, array=array
+            )
+        )
+        self._arrays.append(array)
+        return Recorded(array, place, self)
+
+    def lift_gradient(self, tensor: Any, name: str) -> Recorded:
+        """What `.grad` of a tensor holds before the step; there is a place for it even where there is none."""
+        recorded = self.lift(tensor._array if tensor._grad is None else tensor._grad._array, "gradient", name)
+        value = self.graph.values[recorded.place]
+        value.memory, value.array, value.owner = recorded.place, None, tensor
+        return recorded
+
+    def _made(self, array: np.ndarray, memory: int | None, name: str) -> Recorded:
+        place = len(self.graph.values)
+        self.graph.values.append(
+            Value(
+                place,
+                array.shape,
+                array.dtype,
+                array.strides,
+                place if memory is None else memory,
+                self._fresh(name),
+                is_number=isinstance(array, np.generic),
+            )
+        )
+        self._arrays.append(array)
+        made = Recorded(array, place, self)
+        self.made.append(weakref.ref(made))
+        return made
+
+    def _fresh(self, name: str, computed: bool = True) -> str:
+        """The name with a number, if it is taken."""
+        name = "".join(c if c.isalnum() else "_" for c in name).strip("_")
+        name = name if name[:1].isalpha() else f"v{name}"
+        self._names[name] = n = self._names.get(name, 0) + 1
+        return f"{name}_{n}" if computed or n > 1 else name
+
+    # ---- calls ----
+
+    def call(self, function: Callable, args: tuple, options: dict[str, Any]) -> Any:
+        """The function's result, written down. This is what every operation on a recorded array comes to."""
+        if running.record is not self or self.failed:
+            return self._unrecorded(function, args, options)
+        made_of_data = function in (np.asarray, np.array)  # a tensor made in the step of what it was given: the same in each
+        told = (
+            (args if made_of_data and not any(isinstance(a, Recorded) for a in args) else mapped(self._told, args)),
+            mapped(self._told, options),
+        )
+        result = function(*_plain(args), **_plain(options))
+        written = _written(function, args, options)
+        if written is not None:
+            if not isinstance(written, Recorded):
+                self.foreign(written)
+                return result
+            self._append(function, *told, (), writes=written.place)
+            return None if result is None else written
+        return self._results(function, *told, result, _by_array(args))
+
+    def _unrecorded(self, function: Callable, args: tuple, options: dict) -> Any:
+        """The same after the end, or after a failure: within the step the result is a recorded array, which nothing knows any more."""
+        result = function(*_plain(args), **_plain(options))
+        written = _written(function, args, options)
+        if written is not None:
+            return None if result is None else written
+        return self._wrapped(result, _by_array(args)) if running.record is self else result
+
+    def _wrapped(self, result: Any, known: dict[int, Recorded]) -> Any:
+        """The result, unknown to the graph, on recorded arrays all the same."""
+        return mapped(lambda a: known.get(id(a), Recorded(a, -1, self)) if _is_array(a) else a, result)
+
+    def _results(
+        self, function: Callable, args: tuple, options: dict, result: Any, known: dict[int, Recorded], opaque: bool = False
+    ) -> Any:
+        """An instruction that makes new values or views, and those values; an argument that is given back is itself."""
+        arrays = [a for a in _flat(result) if _is_array(a) and id(a) not in known]
+        inputs = [ref.place for ref in refs((args, options))]
+        memories = [self._shared(a, inputs) for a in arrays]
+        made = [self._made(a, m, self._of.removeprefix("backward of ") or "v") for a, m in zip(arrays, memories)]
+        views = any(m is not None for m in memories)
+        picks = None
+        if isinstance(result, (tuple, list)):
+            picks = tuple(k for k, a in enumerate(result) if _is_array(a) and id(a) not in known)
+            if len(picks) != len(made):
+                self.fail(f"{self._of} gives arrays within lists")
+        if made:
+            self._append(function, args, options, tuple(m.place for m in made), views=views, opaque=opaque, picks=picks)
+        found = known | {id(a): m for a, m in zip(arrays, made)}
+        return mapped(lambda a: found.get(id(a), a), result)
+
+    def _shared(self, array: np.ndarray, inputs: list[int]) -> int | None:
+        """The memory that a result is in, if it is one of its inputs'."""
+        for place in inputs:
+            given = self._arrays[place]
+            if isinstance(array, np.generic) or isinstance(given, np.generic):
+                continue
+            if array.base is not None and array.size and np.may_share_memory(array, given):
+                return self.graph.memory(place)
+        return None
+
+    def _append(self, function: Callable, args: tuple, options: dict, results: tuple[int, ...], **more: Any) -> None:
+        self.graph.instructions.append(Instruction(function, args, options, results, self._of or "step", **more))
+
+    def _told(self, value: Any) -> Any:
+        """An argument as it is written down."""
+        if isinstance(value, Recorded):
+            if value.record is not self or value.place < 0:
+                self.foreign(value.array)
+            return Ref(value.place)
+        if isinstance(value, np.ndarray) and value.ndim:
+            self.foreign(value)
+        return value
+
+    def _ref(self, value: Any) -> Any:
+        return self._told(value) if isinstance(value, Recorded) else value
+
+    def foreign(self, array: np.ndarray) -> None:
+        """An array met that nobody has recorded: it may be made of something that will be another one in the next step."""
+        self._cannot(
+            f"an array of shape {array.shape} came from outside: the step made it by other means than minitorch's, or of a tensor "
+            "that is not reached from the compiled function; give it as an argument"
+        )
+
+    def looked_at(self, value: Recorded) -> None:
+        """A number of an array is wanted."""
+        if running.record is self:
+            self._cannot(
+                "the step looks at a number of a tensor (item(), bool(), tolist(), numpy(), a data-dependent shape): a program would "
+                "be for this number only; look at it outside the compiled function, or write where(condition, a, b)"
+            )
+
+    def check(self, flag: Recorded, error: type, words: str) -> None:
+        """What a step refuses by its numbers: it does so now, and the program will."""
+        if not flag.array:
+            raise error(words)
+        self.graph.instructions.append(Instruction(_must_hold, (self._told(flag), error, words), {}, (), self._of))
+
+    def drawn(self) -> None:
+        """Random numbers are about to be drawn."""
+        self._cannot("random numbers are drawn outside of an op")
+
+    def _cannot(self, words: str) -> None:
+        """Within an op: take the op as one call. Elsewhere: no program."""
+        if self._tracing and not self.failed:
+            raise NotTraceable(words)
+        self.fail(f"{words} (in {self._of})" if self._of else words)
+
+    # ---- ops ----
+
+    @contextmanager
+    def within(self, of: str) -> Iterator[None]:
+        """What is recorded in this block belongs to an op, unless it is in the block of another."""
+        outer, self._of = self._of, self._of or of
+        try:
+            yield
+        finally:
+            self._of = outer
+
+    def traced(self, function: Callable, name: str, xp: Any, args: tuple, options: dict) -> Any:
+        """function(xp, *args), followed step by step if that can be done; else as one instruction."""
+        with self.within(name):
+            if not self._tracing:
+                mark, values, names = len(self.graph.instructions), len(self.graph.values), dict(self._names)
+                self._tracing = True
+                try:
+                    return function(xp, *args, **options)
+                except NotTraceable:
+                    del self.graph.instructions[mark:], self.graph.values[values:], self._arrays[values:]
+                    self._names = names
+                finally:
+                    self._tracing = False
+                return self._as_one(partial(function, np), args, options)
+            return function(xp, *args, **options)
+
+    def derivatives(self, of: str, function: Callable, grads: list, saved: Any) -> Any:
+        """A node's derivatives, followed as an op is; as one they are a function of the arrays among `grads` and `saved`."""
+        places = [(k, n) for k, values in enumerate((grads, saved)) for n, v in enumerate(values) if _holds_recorded(v)]
+        arrays = [getattr((grads, saved)[k][n], "_array", (grads, saved)[k][n]) for k, n in places]
+
+        are_tensors = [isinstance((grads, saved)[k][n], Tensor) for k, n in places]
+        rest = [[None if _holds_recorded(v) else v for v in values] for values in (grads, saved)]
+
+        def again(xp: Any, *arrays: Any) -> Any:
+            values = [list(rest[0]), list(rest[1])]
+            for (k, n), is_tensor, array in zip(places, are_tensors, arrays):
+                values[k][n] = Tensor._wrap(array) if is_tensor else array
+            with _in_backward():
+                return function(*values)
+
+        return self.traced(again, of, library, tuple(arrays), {})
+
+    def _as_one(self, function: Callable, args: tuple, options: dict) -> Any:
+        """A whole op as one instruction."""
+        if self.failed:
+            return self._wrapped(function(*_plain(args), **_plain(options)), _by_array(args))
+        # (Arrays within options are the op's own tables, made of shapes.)
+        told = (
+            tuple(self._told(a) if isinstance(a, np.ndarray) else mapped(self._ref, a) for a in args),
+            mapped(self._ref, options),
+        )
+        with apart():
+            result = function(*_plain(args), **_plain(options))
+        return self._results(function, *told, result, _by_array(args), opaque=True)
+
+    # ---- effects ----
+
+    def effect(self, name: str, call: Callable[[], Any]) -> Any:
+        """What changes more than arrays, on plain arrays: the program will call it as it stands."""
+        gradients = []
+        for tensor in self.tensors.values():
+            if isinstance(getattr(tensor._grad, "_array", None), Recorded):
+                gradients.append((tensor, tensor._grad._array.place))
+        with apart(), self.unwrapped():
+            result = call()
+        told = Effect(call, gradients)
+        self.graph.instructions.append(Instruction(call, (), {}, (), name, effect=told))
+        return result
+
+    @contextmanager
+    def unwrapped(self) -> Iterator[None]:
+        """In this block the tensors known before the step, and their gradients, hold plain arrays."""
+        holders = [t for t in self.tensors.values()] + [t._grad for t in self.tensors.values() if t._grad is not None]
+        held = [(t, t._array) for t in holders if isinstance(t._array, Recorded)]
+        for tensor, recorded in held:
+            tensor._array = recorded.array
+        try:
+            yield
+        finally:
+            for tensor, recorded in held:
+                if tensor._array is recorded.array:
+                    tensor._array = recorded
+                else:
+                    self.fail("the step gives a tensor other memory")
+
+
+def _must_hold(flag: np.ndarray, error: type, words: str) -> None:
+    if not flag:
+        raise error(words)
+
+
+def _holds_recorded(value: Any) -> bool:
+    return isinstance(getattr(value, "_array", value), Recorded)
+
+
+@contextmanager
+def _in_backward() -> Iterator[None]:
+    """In this block ops compute with bare arrays, as in a walk."""
+    outside = grad_mode.enabled, grad_mode.on_arrays
+    grad_mode.enabled, grad_mode.on_arrays = False, True
+    try:
+        yield
+    finally:
+        grad_mode.enabled, grad_mode.on_arrays = outside
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """In this block nothing is recorded."""
+    record, running.record = running.record, None
+    try:
+        yield
+    finally:
+        running.record = record
+
+
+def _plain(value: Any) -> Any:
+    """The value with arrays in place of recorded ones."""
+    return mapped(array_of, value)
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, (np.ndarray, np.generic))
+
+
+def _flat(value: Any) -> list:
+    """What is in a value that may be lists and tuples."""
+    return [leaf for each in value for leaf in _flat(each)] if isinstance(value, (tuple, list)) else [value]
+
+
+def _by_array(args: tuple) -> dict[int, Recorded]:
+    """The recorded arrays among the arguments, by the id of what they hold."""
+    return {id(v.array): v for v in _flat(args) if isinstance(v, Recorded)}
+
+
+def _written(function: Callable, args: tuple, options: dict) -> Any:
+    """The array among the arguments that the call writes into; None if it makes a new one."""
+    out = options.get("out")
+    out = out[0] if isinstance(out, tuple) else out
+    if out is not None:
+        return out
+    if isinstance(function, np.ufunc) and len(args) > function.nin:
+        return args[function.nin]
+    if function is np.nan_to_num and options.get("copy") is False:
+        return args[0]
+    is_at = isinstance(getattr(function, "__self__", None), np.ufunc) and function.__name__ == "at"
+    return args[0] if is_at or function in _WRITING else None

@@ -1,0 +1,232 @@
+"""What a step depends on beside its arguments: found by following what its code names, and checked before every run.
+
+From the function one reaches its closure, the globals it names, modules, their parameters, lists of tensors, numbers. Tensors are
+the states that a program reads and writes; everything else is burned in, so each becomes a condition of a guard: one expression,
+`and` after `and`, that is True if the program still fits. Read next: `step.py`, which asks it.
+"""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ..arrays import dtypes
+from ..arrays.device import device, shortcuts
+from ..autograd import anomaly_mode
+from ..autograd.grad_mode import grad_mode
+from ..nn.modules import hooks
+from ..nn.modules.module import Module
+from ..nn.parameter import is_lazy
+from ..op.door import Op
+from ..optim import Optimizer
+from ..random.generator import Generator
+from ..tensor import Tensor
+
+MANY = 1000  # a list or dict that is longer is a table of somebody's, and not followed
+NUMBERS = (bool, int, float, str, bytes, type(None), dtypes.dtype, device, np.generic)
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_KNOWN = {*vars(Module()), *hooks.Hooks.__annotations__} - {"training"}  # what every module has
+
+
+class Guard:
+    """The conditions under which a program holds, with the things they name."""
+
+    def __init__(self) -> None:
+        self.conditions: list[str] = []
+        self.things: dict[str, Any] = {}
+        self._names: dict[int, str] = {}
+        self._compiled: tuple[int, Any] = (-1, None)
+        self.told: dict[str, str] = {}  # of each condition, what it is about
+
+    def thing(self, value: Any) -> str:
+        """A name for a thing that conditions speak of."""
+        if id(value) not in self._names:
+            name = self._names[id(value)] = f"t{len(self.things)}"
+            self.things[name] = value  # which keeps it alive, and its id its own
+        return self._names[id(value)]
+
+    def add(self, condition: str, about: str) -> None:
+        """One more condition."""
+        if condition not in self.told:
+            self.conditions.append(condition)
+            self.told[condition] = about
+
+    def compiled(self) -> Callable[[tuple, dict], bool]:
+        """The guard as one function."""
+        if len(self.conditions) != self._compiled[0]:
+            text = " and\n            ".join(self.conditions) or "True"
+            namespace = dict(self.things)
+            exec(_GUARD.format(text), namespace)
+            self._compiled = len(self.conditions), namespace["holds"]
+        return self._compiled[1]
+
+    def broken(self, args: tuple, kwargs: dict) -> str:
+        """What the first condition that does not hold is about; nothing if all hold."""
+        if self.compiled()(args, kwargs):
+            return ""
+        for condition in self.conditions:
+            try:
+                if eval(f"lambda args, kwargs: {condition}", self.things)(args, kwargs):
+                    continue
+            except Exception:
+                pass
+            return self.told[condition]
+        return ""
+
+
+_GUARD = """def holds(args, kwargs):
+    try:
+        return (
+            {}
+        )
+    except (AttributeError, IndexError, KeyError, TypeError):  # what was there is there no more
+        return False
+"""
+
+
+class State:
+    """The tensors that a function reaches, by name, and the guard on all else that it reaches."""
+
+    def __init__(self, function: Callable) -> None:
+        self.guard = Guard()
+        self.tensors: dict[int, Tensor] = {}
+        self.names: dict[int, str] = {}
+        self._seen: dict[int, Any] = {}
+        self._last: list[tuple[Any, str, str]] = []  # optimizers: a parameter has its name from its module
+        self.refusal: str | None = None
+        self._modes()
+        self._visit(function, self.guard.thing(function), "")
+        for value, thing, name in self._last:
+            for inner, where, called in self._parts(value, thing, name):
+                self._visit(inner, where, called)
+
+    def _modes(self) -> None:
+        mode, ways, anomaly = self.guard.thing(grad_mode), self.guard.thing(shortcuts), self.guard.thing(anomaly_mode.state)
+        for name in ("enabled", "inference"):
+            self.guard.add(f"{mode}.{name} is {getattr(grad_mode, name)}", f"grad_mode.{name}")
+        self.guard.add(f"{ways}.enabled is {shortcuts.enabled}", "op.plain()")
+        self.guard.add(f"not {anomaly}.enabled", "anomaly mode")
+        self.guard.add(f"not {self.guard.thing(hooks._some_of_all)}", "hooks of all modules")
+        self.guard.add(
+            f"{self.guard.thing(dtypes.get_default_dtype)}() is {self.guard.thing(dtypes.get_default_dtype())}",
+            "the default dtype",
+        )
+
+    def _visit(self, value: Any, place: str, name: str) -> None:
+        """Follow a value that is found at `place`, an expression, and is called `name`."""
+        if isinstance(value, NUMBERS) or (isinstance(value, tuple) and all(isinstance(v, NUMBERS) for v in value)):
+            self._number(value, place, name)
+            return
+        if _is_the_librarys(value) or id(value) in self._seen:
+            return
+        self._seen[id(value)] = value
+        thing = self.guard.thing(value)
+        if place != thing:
+            self.guard.add(f"{place} is {thing}", name)
+        if isinstance(value, Optimizer):
+            self._last.append((value, thing, name))
+            return
+        for inner, where, called in self._parts(value, thing, name):
+            self._visit(inner, where, called)
+
+    def _number(self, value: Any, place: str, name: str) -> None:
+        if value is None or isinstance(value, bool):
+            self.guard.add(f"{place} is {value}", name)
+        else:
+            self.guard.add(f"{place} == {self.guard.thing(value)}", name)
+
+    def _parts(self, value: Any, thing: str, name: str) -> Iterator[tuple[Any, str, str]]:
+        """What is in a value: (part, expression, name)."""
+        if isinstance(value, Tensor):
+            self.tensor(value, thing, name)
+        elif isinstance(value, Module):
+            yield from self._of_module(value, thing, name)
+        elif isinstance(value, Optimizer):
+            for i, group in enumerate(value.param_groups):
+                for j, param in enumerate(group["params"]):
+                    yield param, f"{thing}.param_groups[{i}]['params'][{j}]", f"param_{j}"
+        elif isinstance(value, types.MethodType):
+            yield value.__self__, f"{thing}.__self__", name
+            yield value.__func__, f"{thing}.__func__", name
+        elif isinstance(value, types.FunctionType):
+            yield from self._of_function(value, thing)
+        elif isinstance(value, functools.partial):
+            yield from (
+                (v, f"{thing}.{n}", n) for n, v in (("func", value.func), ("args", value.args), ("keywords", value.keywords))
+            )
+        elif isinstance(value, (list, tuple, dict)) and len(value) > MANY:
+            return
+        elif isinstance(value, (list, tuple)):
+            self.guard.add(f"len({thing}) == {len(value)}", name)
+            yield from ((v, f"{thing}[{k}]", f"{name}_{k}") for k, v in enumerate(value))
+        elif isinstance(value, dict):
+            self.guard.add(f"len({thing}) == {len(value)}", name)
+            yield from ((v, f"{thing}[{k!r}]", f"{name}_{k}") for k, v in value.items() if isinstance(k, (str, int)))
+        elif hasattr(value, "__dict__") and not isinstance(value, (type, types.ModuleType)):
+            held = self.guard.thing(vars(value))
+            yield from ((v, f"{held}[{k!r}]", f"{name}_{k}") for k, v in vars(value).items())
+            for kind in type(value).__mro__:
+                if not _is_the_librarys(kind) and "__call__" in vars(kind):
+                    yield kind.__call__, f"{self.guard.thing(kind)}.__call__", name
+
+    def _of_module(self, module: Module, thing: str, name: str) -> Iterator[tuple[Any, str, str]]:
+        self.guard.add(f"not ({' or '.join(f'{thing}.{h}' for h in _HOOKS)})", f"hooks of {name or 'the module'}")
+        lead = f"{name}_" if name else ""
+        if module._modules:
+            self.guard.add(f"len({thing}._modules) == {len(module._modules)}", f"the layers of {name}")
+        for kind in ("_parameters", "_buffers", "_modules"):
+            yield from ((v, f"{thing}.{kind}[{k!r}]", f"{lead}{k}") for k, v in getattr(module, kind).items())
+        for k, v in vars(module).items():
+            if k not in _KNOWN:
+                yield v, f"{thing}.{k}", f"{lead}{k}"
+        if not _is_the_librarys(type(module)):
+            yield type(module).forward, f"{self.guard.thing(type(module))}.forward", name
+
+    def _of_function(self, function: Any, thing: str) -> Iterator[tuple[Any, str, str]]:
+        for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+            try:
+                yield cell.cell_contents, f"{self.guard.thing(cell)}.cell_contents", name
+            except ValueError:  # it is empty
+                continue
+        for k, default in enumerate(function.__defaults__ or ()):
+            yield default, f"{thing}.__defaults__[{k}]", f"default_{k}"
+        known = function.__globals__
+        for name in _names_of(function.__code__):
+            if name in known:
+                yield known[name], f"{self.guard.thing(known)}[{name!r}]", name
+
+    def tensor(self, tensor: Tensor, thing: str, name: str) -> None:
+        """A state of the step: it must stay in its memory, a leaf without hooks."""
+        if is_lazy(tensor):
+            self.refusal = f"{name} has no shape yet; the next call will be recorded"
+            self.guard.add(f"type({thing}) is {self.guard.thing(type(tensor))}", f"the kind of {name}")
+            return
+        self.tensors[id(tensor)], self.names[id(tensor)] = tensor, name or "x"
+        array = self.guard.thing(tensor._array)
+        self.guard.add(f"{thing}._array is {array}", f"the memory of {name}")
+        self.guard.add(f"{thing}._requires_grad is {tensor._requires_grad}", f"{name}.requires_grad")
+        self.guard.add(f"{thing}._grad_fn is None", f"the history of {name}")
+        if tensor._requires_grad:
+            self.guard.add(f"not ({thing}._leaf_hooks or {thing}._post_accumulate_hooks)", f"hooks of {name}")
+
+
+def _is_the_librarys(value: Any) -> bool:
+    """Whether a function, class or module is minitorch's, NumPy's or Python's own: nothing of the user's is reached through it."""
+    if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, Op, Generator)):
+        return True
+    if not isinstance(value, (type, types.FunctionType)):
+        return False
+    room = (getattr(value, "__module__", None) or "").split(".")
+    return room[0] in ("minitorch", "numpy", "builtins", "functools", "math") and "examples" not in room
+
+
+def _names_of(code: types.CodeType) -> Iterator[str]:
+    """The names that code looks up, and the functions in it."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from _names_of(inner)

@@ -1,0 +1,372 @@
+"""`compile`: record a step twice, then run the program that both records are.
+
+The first call is recorded, and so is the second: both are the step itself, run as ever. If they wrote down the same, the program made
+of it runs from the third call on, as long as its guard holds: one look at all that was burned in. What cannot be a program runs as it is,
+and `explain()` says why. Read next: `record.py`; `numpy_source.py`, the program.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+from collections.abc import Callable
+from typing import Any
+
+from ..arrays.quiet import quiet, quiet_again
+from ..arrays.recorded import Recorded, running
+from ..arrays.warning import warn
+from ..autograd.node import Node, birth
+from ..tensor import Tensor
+from .graph import Graph, same
+from .numpy_source import Program
+from .passes import shortened
+from .record import Record
+from .state import NUMBERS, Guard, State
+
+VARIANTS = 8  # programs of one function: for other shapes, modes, numbers
+
+
+class Compiled:
+    """A function that becomes a program: `source` shows it, `graph` what was recorded, `explain()` what came of it."""
+
+    def __init__(self, function: Callable, fullgraph: bool = False) -> None:
+        self.function, self.fullgraph = function, fullgraph
+        self.variants: list[Variant] = []
+        functools.update_wrapper(self, function, updated=())
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        for variant in self.variants:
+            if variant.run is not None and variant.holds(args, kwargs):
+                try:
+                    return quiet(variant.run, args, kwargs)
+                except RuntimeError as error:
+                    return quiet_again(error, variant.run, args, kwargs)
+        if running.record is not None:  # a compiled function within another is a part of it
+            return self.function(*args, **kwargs)
+        return self._recorded(args, kwargs)
+
+    def _recorded(self, args: tuple, kwargs: dict) -> Any:
+        """A call that no program fits: run it, recorded, and see whether it did what a call like it did before."""
+        if len(self.variants) == VARIANTS:
+            return self.function(*args, **kwargs)
+        before = [v for v in self.variants if v.run is None and v.guard_holds(args, kwargs)]
+        result, variant = recorded(self.function, args, kwargs, self.fullgraph)
+        twin = next((v for v in before if not v.refusal and v.is_as(variant)), None)
+        again = [v for v in before if v.pattern == variant.pattern]
+        if variant.refusal is None and twin is not None:
+            twin.become_a_program(for_any_gradients=twin.pattern != variant.pattern)
+            return result
+        if variant.refusal is None and again:
+            variant.refusal = f"two calls in a row did not do the same: {same(again[0].graph, variant.graph)}"
+        if variant.refusal is not None:
+            variant.run = lambda args, kwargs: self.function(*args, **kwargs)
+            warn(f"compile: {self.__name__} runs as it is, not as a program: {variant.refusal}")
+        for v in again:
+            self.variants.remove(v)
+        self.variants.append(variant)
+        return result
+
+    # ---- what it shows ----
+
+    @property
+    def _latest(self) -> Variant:
+        programs = [v for v in self.variants if v.program is not None]
+        if programs:
+            return programs[-1]
+        why = next((v.refusal for v in self.variants if v.refusal), "it has been called less than twice")
+        raise RuntimeError(f"{self.__name__} has no program: {why}")
+
+    @property
+    def source(self) -> str:
+        """The program that was made last, as it runs."""
+        return self._latest.program.source  # type: ignore[union-attr]
+
+    @property
+    def graph(self) -> Graph:
+        """What was recorded for it."""
+        return self._latest.graph
+
+    def explain(self) -> str:
+        """What came of each kind of call: instructions recorded and left, the memory of the program, or why there is none."""
+        lines = []
+        for k, v in enumerate(self.variants, start=1):
+            lines.append(f"{k}. {v.told()}")
+        return "\n".join(lines) or "not called yet"
+
+    def __repr__(self) -> str:
+        return f"<compiled {self.__name__}>"
+
+
+class Variant:
+    """What one kind of call has come to: a record, then a program; or the reason why there is none."""
+
+    def __init__(self, record: Record, state: State, calls: Calls, pattern: tuple) -> None:
+        self.graph, self.refusal = record.graph, record.failed
+        self.guard, self.pattern, self.calls = state.guard, pattern, calls
+        self.guard_holds = self.guard.compiled()
+        self.program: Program | None = None
+        self.run: Callable[[tuple, dict], Any] | None = None
+        self.holds = _with_gradients(self.guard, pattern)
+
+    def is_as(self, other: Variant) -> bool:
+        """Whether another record is of the same program."""
+        mine, its = self.calls, other.calls
+        return (mine.result, mine.last, mine.bumped) == (its.result, its.last, its.bumped) and not same(
+            self.graph, other.graph
+        )
+
+    def become_a_program(self, for_any_gradients: bool) -> None:
+        """Make the program. for_any_gradients: it is the same whether there are gradients before the step or none."""
+        self.short = shortened(self.graph)
+        self.program = Program(self.short, self.calls, with_a_past=with_a_past)
+        fetch = eval(f"lambda run: lambda args, kwargs: run({', '.join(self.calls.inputs)})")
+        self.run = fetch(self.program.run)
+        if for_any_gradients:
+            self.holds = self.guard_holds
+
+    def told(self) -> str:
+        """What came of it, in words."""
+        if self.refusal is not None:
+            return f"runs as it is: {self.refusal}"
+        if self.program is None:
+            return "recorded once; the next call like it will tell whether it is always the same"
+        views = sum(i.views for i in self.short.instructions)  # type: ignore[union-attr]
+        return (
+            f"a program: {len(self.graph.instructions)} instructions recorded, {len(self.short.instructions)} left, "  # type: ignore[union-attr]
+            f"of which {views} are views; {self.program.bytes} bytes of memory; {len(self.guard.conditions)} conditions"
+        )
+
+
+class Calls:
+    """How a program is called, and what it leaves: where its inputs are found, what it returns, gradients, versions."""
+
+    def __init__(self) -> None:
+        self.inputs: list[str] = []  # expressions of args and kwargs
+        self.result = ""  # an expression, with {} for each of the graph's outputs
+        self.things: dict[str, Any] = {}  # what the expression names
+        self.last: list[tuple[Any, int | None]] = []  # tensors, and what their .grad is at the end
+        self.bumped: list[Any] = []  # tensors that are written to
+
+
+def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool) -> tuple[Any, Variant]:
+    """Run the function, recorded; its result, and what was recorded."""
+    state, calls = State(function), Calls()
+    known = dict(state.tensors)
+    record = Record(known, strict)
+    if state.refusal:
+        record.fail(state.refusal)
+    lifted: list[tuple[Tensor, Any]] = []
+    inputs = list(_inputs(args, kwargs, state.guard))
+    pattern = tuple((t, t._grad is not None) for t in known.values() if t._requires_grad)
+
+    def lift(tensor: Tensor, kind: str, name: str) -> None:
+        array = tensor._array
+        lifted.append((tensor, array))
+        tensor._array = record.lift(array, kind, name)
+
+    try:
+        for id_, tensor in known.items():
+            if type(tensor._array) is not Recorded:
+                lift(tensor, "state", state.names[id_])
+        for place, tensor, name in inputs:
+            if tensor._requires_grad:
+                record.fail(f"the argument {name} requires grad")
+            elif type(tensor._array) is not Recorded:
+                calls.inputs.append(f"{place}._array")
+                lift(tensor, "input", name)
+        for tensor, there in pattern:
+            g = record.lift_gradient(tensor, f"grad_of_{state.names[id(tensor)]}")
+            if there and type(tensor._grad._array) is not Recorded:
+                lifted.append((tensor._grad, tensor._grad._array))
+                tensor._grad._array = g
+        before = {id(t): t._grad for t, _ in pattern}
+        running.record = record
+        try:
+            result = function(*args, **kwargs)
+        finally:
+            running.record = None
+        _end(record, calls, result, pattern, before)
+    finally:
+        for tensor, array in lifted:
+            if type(tensor._array) is Recorded:
+                tensor._array = tensor._array.array
+        for tensor, _ in pattern:
+            if tensor._grad is not None and type(tensor._grad._array) is Recorded:
+                tensor._grad._array = tensor._grad._array.array
+    result = _given(result)
+    _let_go(record)
+    if record.failed is None and (changed := state.guard.broken(args, kwargs)):
+        record.fail(f"the step changes what it depends on: {changed}")
+    return result, Variant(record, state, calls, tuple((id(t), there) for t, there in pattern))
+
+
+def _inputs(args: tuple, kwargs: dict, guard: Guard) -> Any:
+    """(expression, tensor, name) of each tensor among the arguments; the rest becomes conditions."""
+    guard.add(f"len(args) == {len(args)} and len(kwargs) == {len(kwargs)}", "the number of arguments")
+    for k, value in enumerate(args):
+        yield from _parts(value, f"args[{k}]", f"x{k}" if len(args) > 1 else "x", guard)
+    for k, value in kwargs.items():
+        yield from _parts(value, f"kwargs[{k!r}]", k, guard)
+
+
+def _parts(value: Any, place: str, name: str, guard: Guard) -> Any:
+    if isinstance(value, Tensor):
+        a = value._array
+        array, shape, dtype = f"{place}._array", guard.thing(a.shape), guard.thing(a.dtype)
+        guard.add(f"type({place}) is {guard.thing(type(value))}", f"the kind of {name}")
+        guard.add(f"{array}.shape == {shape}", f"the shape of {name}")
+        guard.add(f"{array}.dtype is {dtype}", f"the dtype of {name}")
+        guard.add(f"{array}.strides == {guard.thing(a.strides)}", f"the strides of {name}")
+        guard.add(f"not {place}._requires_grad", f"{name}.requires_grad")
+        yield place, value, name
+    elif isinstance(value, (list, tuple)):
+        guard.add(f"type({place}) is {guard.thing(type(value))} and len({place}) == {len(value)}", name)
+        for k, each in enumerate(value):
+            yield from _parts(each, f"{place}[{k}]", f"{name}_{k}", guard)
+    elif isinstance(value, dict):
+        guard.add(f"type({place}) is {guard.thing(type(value))} and {place}.keys() == {guard.thing(set(value))}", name)
+        for k, each in value.items():
+            yield from _parts(each, f"{place}[{guard.thing(k)}]", f"{name}_{k}", guard)
+    elif isinstance(value, NUMBERS):
+        guard.add(f"type({place}) is {guard.thing(type(value))} and {place} == {guard.thing(value)}", name)
+    else:
+        guard.add(f"{place} is {guard.thing(value)}", name)
+
+
+def _end(record: Record, calls: Calls, result: Any, pattern: tuple, before: dict[int, Any]) -> None:
+    """What the step leaves: its result, gradients, and which of the states it has written to."""
+    calls.result = _template(record, calls, result)
+    handed: dict[int, int] = {}
+    for i in record.graph.instructions:
+        if i.effect:
+            handed.update((id(t), place) for t, place in i.effect.gradients)
+    for tensor, there in pattern:
+        g = tensor._grad
+        if g is None and (there or id(tensor) in handed):
+            calls.last.append((tensor, None))
+        elif g is not None and g is not before[id(tensor)]:
+            place = getattr(g._array, "place", -1)
+            if place < 0:
+                record.fail("a gradient is an array that the step did not compute")
+            elif handed.get(id(tensor)) != place:
+                calls.last.append((tensor, place))
+                record.graph.outputs.append(place)
+    written = {record.graph.memory(i.writes) for i in record.graph.instructions if i.writes is not None}
+    calls.bumped = [t for t in record.tensors.values() if record.graph.memory(t._array.place) in written]
+
+
+def _template(record: Record, calls: Calls, value: Any) -> str:
+    """The result as an expression in which tensors are outputs of the graph, `{}`."""
+    if isinstance(value, Tensor):
+        array = value._array
+        if not isinstance(array, Recorded) or array.place < 0:
+            record.fail("it returns a tensor that it did not compute")
+            return "None"
+        record.graph.outputs.append(array.place)
+        if value._requires_grad and value._grad_fn is not None:
+            if not _is_freed(value._grad_fn):
+                record.fail(
+                    "it returns a tensor whose history is alive: call backward within the function, or use no_grad()"
+                )
+            return "with_a_past({})"
+        return "{}"
+    if type(value) in (list, tuple):
+        inner = ", ".join(_template(record, calls, v) for v in value)
+        return f"[{inner}]" if type(value) is list else f"({inner}{',' * (len(value) == 1)})"
+    if type(value) is dict:
+        return "{{" + ", ".join(f"{_thing(calls, k)}: {_template(record, calls, v)}" for k, v in value.items()) + "}}"
+    if not isinstance(value, NUMBERS):
+        record.fail(f"it returns a {type(value).__name__}")
+    return _thing(calls, value)
+
+
+def _thing(calls: Calls, value: Any) -> str:
+    if value is None or isinstance(value, (bool, int, str)):
+        return repr(value).replace("{", "{{").replace("}", "}}")
+    name = f"given_{len(calls.things)}"
+    calls.things[name] = value
+    return name
+
+
+def _is_freed(node: Any) -> bool:
+    """Whether backward has been here and let go of what was saved, so that it cannot come again."""
+    stack, seen = [node], {node}
+    while stack:
+        node = stack.pop()
+        if node.edges and node.saved is None:
+            return True
+        for edge in node.edges:
+            if edge is not None and edge[0] not in seen:
+                seen.add(edge[0])
+                stack.append(edge[0])
+    return False
+
+
+def _given(value: Any) -> Any:
+    """The result of a recorded step, on plain arrays."""
+    if isinstance(value, Tensor) and type(value._array) is Recorded:
+        value._array = value._array.array
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            _given(each)
+    elif isinstance(value, dict):
+        for each in value.values():
+            _given(each)
+    return value
+
+
+def _let_go(record: Record) -> None:
+    """What still holds recorded arrays gets plain ones: a tensor of the step is kept somewhere, and a program would not renew it."""
+    record.end()
+    if all(ref() is None for ref in record.made):
+        return
+    gc.collect()  # an error that was caught may leave a cycle
+    alive = [r for ref in record.made if (r := ref()) is not None]
+    if not alive:
+        return
+    record.fail("a tensor that the step computes is kept outside it (in a list, an attribute, a hook)")
+    for recorded_ in alive:
+        for holder in gc.get_referrers(recorded_):
+            if isinstance(holder, Tensor):
+                holder._array = recorded_.array
+            elif isinstance(holder, dict) and holder.get("_array") is recorded_:
+                holder["_array"] = recorded_.array
+
+
+class _Past(Node):
+    """The history of what a program returns after its backward: it has been freed."""
+
+    __slots__ = ("birth", "hooks", "output_specs")
+    edges = ()
+    places = ()
+    next_functions = ()
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.saved, self.versions, self.hooks, self.birth = None, (0,), None, birth()
+        self.output_specs = ((tensor._array.shape, tensor._array.dtype),)
+
+    def name(self) -> str:
+        return "CompiledBackward"
+
+    def run(self, grads: list, recorded: bool) -> list:
+        """Refuse."""
+        raise RuntimeError(self._freed())
+
+    def release(self) -> None:
+        """Nothing is saved here."""
+
+
+def with_a_past(tensor: Tensor) -> Tensor:
+    """A result that required grad, after its backward."""
+    tensor._requires_grad, tensor._grad_fn = True, _Past(tensor)
+    return tensor
+
+
+def _with_gradients(guard: Guard, pattern: tuple) -> Callable[[tuple, dict], bool]:
+    """The guard, and that there are gradients where there were some before the recorded step."""
+    both = Guard()
+    both.things, both.conditions = guard.things, [*guard.conditions]
+    tensors = {id(value): name for name, value in guard.things.items()}
+    for which, there in pattern:
+        both.conditions.append(f"{tensors[which]}._grad is {'not ' * there}None")
+    return both.compiled()

@@ -1,0 +1,438 @@
+"""`compile`: a step as a program does what the step does, to the last bit; and what cannot be a program runs as it is."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minitorch
+import minitorch.nn.functional as F
+from minitorch import nn
+from minitorch.compiler.step import Compiled
+from reference import layers, optimizers
+from reference.layers.run import Run
+from reference.layers.run import flat as leaves_of
+from reference.strategies import Source
+from reference.table import Row, flat, table, tensors
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+CALLS = 4  # two are recorded, two run the program
+
+
+def as_bytes(x: Any) -> Any:
+    """What can be compared to the last bit; nan is nan."""
+    if x is None or isinstance(x, (bool, int, float)):
+        return repr(x)
+    array = x.detach().numpy() if x.dtype is not minitorch.bfloat16 else x.detach().view(minitorch.int16).numpy()
+    array = np.where(np.isnan(array), np.nan, array).astype(array.dtype) if array.dtype.kind == "f" else array
+    return array.dtype, array.shape, array.tobytes()
+
+
+def told(build: Callable[[], tuple], compiled: bool, calls: int = CALLS) -> tuple[list, Any]:
+    """What can be seen after each of some calls of a step; and the compiled step."""
+    step, seen, between = build()
+    run = minitorch.compile(step) if compiled else step
+    story = []
+    for k in range(calls):
+        minitorch.manual_seed(k)
+        between(k)
+        out = run()
+        story.append([as_bytes(x) for x in [*leaves_of(out), *seen()]])
+    return story, run
+
+
+def assert_alike(build: Callable[[], tuple], calls: int = CALLS) -> Compiled:
+    """The step and its program do the same. `build` gives (step, what can be seen after it, what changes before call k)."""
+    (wanted, _), (found, run) = told(build, False, calls), told(build, True, calls)
+    for k, (a, b) in enumerate(zip(wanted, found)):
+        assert a == b, f"call {k} differs: {run.explain()}"
+    return run
+
+
+def has_program(run: Compiled) -> bool:
+    return any(v.program is not None for v in run.variants)
+
+
+# ---- every op ----
+
+# Why a row's op is no part of a program.
+NOT_COMPILED = {
+    "allclose": "gives a bool",
+    "equal": "gives a bool",
+    "ctc_loss": "reads lengths",
+    "one_hot": "as many columns as the largest number",
+    "quantile": "reads q",
+    "nanquantile": "reads q",
+}
+SEEDED = [row for row in table() if row.covers.endswith(("dropout", "dropout1d", "dropout2d", "dropout3d"))]
+
+
+def of_row(row: Row, seed: int) -> Callable[[], tuple]:
+    """A step of a row's op and its derivative, on inputs that change."""
+    case = row.draw(Source(seed))
+    dtype = (np.float64, np.float32)[seed % 2]
+
+    def build() -> tuple:
+        made = tensors(case, minitorch, dtype, row.inputs())
+        leaves = [t for n in row.inputs() for t in (made[n] if isinstance(made[n], list) else [made[n]])]
+        first, ours = [t.detach().clone() for t in leaves], row.ours
+
+        def step() -> list:
+            for t in leaves:
+                t.grad = None
+            outs = [x for x in flat(row.call(ours, made)) if isinstance(x, minitorch.Tensor)]
+            parts = [x for x in outs if x.requires_grad]
+            if parts:
+                weights = [minitorch.arange(1.0, x.numel() + 1, dtype=x.dtype).reshape(x.shape) for x in parts]
+                sum((x * w).sum() for x, w in zip(parts, weights)).backward()
+            return [x.detach() for x in outs]
+
+        def between(k: int) -> None:
+            for t, x in zip(leaves, first):
+                if t.is_contiguous() and t.numel():
+                    with minitorch.no_grad():
+                        t.copy_(x.roll(k))
+
+        return step, lambda: [t.grad for t in leaves], between
+
+    return build
+
+
+def mostly_slow(rows: list, every: int) -> list:
+    """The rows as parameters: one of so many in each run of the tests, the others in a slow one."""
+    return [pytest.param(row, id=f"{row.name}-{k}", marks=[pytest.mark.slow] if k % every else []) for k, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize("row", mostly_slow([row for row in table() if row.name not in NOT_COMPILED], 16))
+def test_ops(row: Row) -> None:
+    for seed in (0, 1):
+        build = of_row(row, seed)
+        try:
+            told(build, False, 2)
+        except Exception:  # refused, or a leaf that may not be written to
+            continue
+        assert_alike(build)
+
+
+# ---- every layer and optimizer ----
+
+
+@pytest.mark.parametrize("row", mostly_slow(layers.ROWS, 10))
+@settings(max_examples=3)
+@given(data=st.data())
+def test_layers(row: Any, data: Any) -> None:
+    """Training steps: output, gradients, parameters and buffers."""
+    options = data.draw(row.options)
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    inputs = row.inputs(data.draw, rng, options)
+
+    def build() -> tuple:
+        run = Run(row, minitorch, options, inputs, "float64", 0)
+        layer, given = run.layer, run.mapped(lambda x: x.detach(), run.tensors())
+
+        def step() -> list:
+            layer.zero_grad()
+            outs = [x for x in leaves_of(run.output(given)) if isinstance(x, minitorch.Tensor)]
+            parts = [x for x in outs if x.requires_grad]
+            if parts:
+                sum((x * x).sum() for x in parts).backward()
+            with minitorch.no_grad():
+                for p in layer.parameters():
+                    if p.grad is not None:
+                        p -= 0.1 * p.grad
+            return [x.detach() for x in outs]
+
+        return step, lambda: [*layer.state_dict().values(), *(p.grad for p in layer.parameters())], lambda k: None
+
+    try:
+        told(build, False, 2)
+    except Exception:
+        return
+    assert_alike(build)
+
+
+@pytest.mark.parametrize("row", optimizers.ROWS, ids=lambda row: row.name)
+@settings(max_examples=3)
+@given(data=st.data())
+def test_optimizers(row: Any, data: Any) -> None:
+    """Steps with a learning rate that moves between them."""
+    options = data.draw(row.options)
+
+    def build() -> tuple:
+        minitorch.manual_seed(0)
+        params = [minitorch.randn(shape, dtype=minitorch.float64).requires_grad_() for shape in row.shapes]
+        optimizer = row.build(minitorch, [{"params": params}], options)
+
+        def step() -> Any:
+            optimizer.zero_grad()
+            loss = sum((p * p).sum() for p in params)
+            loss.backward()
+            optimizer.step()
+            return loss
+
+        def between(k: int) -> None:
+            if "lr" in optimizer.param_groups[0]:
+                optimizer.param_groups[0]["lr"] = 0.1 / (k + 1)
+
+        return step, lambda: params, between
+
+    try:
+        told(build, False, 2)
+    except Exception:
+        return
+    assert has_program(assert_alike(build, 6))
+
+
+# ---- whole programs, and what may change between calls ----
+
+
+def small(seed: int = 0) -> nn.Module:
+    minitorch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Dropout(0.5), nn.BatchNorm1d(8), nn.Linear(8, 3))
+
+
+def data(k: int, n: int = 6) -> tuple[Any, Any]:
+    rng = np.random.default_rng(k)
+    return minitorch.tensor(rng.normal(size=(n, 4)).astype("float32")), minitorch.tensor(rng.integers(0, 3, n))
+
+
+class Trainer:
+    """A model, its optimizer, and a step of both as people write it."""
+
+    def __init__(self, clear: bool = True, clip: bool = False, scheduled: bool = False, **options: Any) -> None:
+        self.model = small()
+        self.optimizer = minitorch.optim.Adam(self.model.parameters(), lr=0.01, **options)
+        self.scheduler = minitorch.optim.lr_scheduler.StepLR(self.optimizer, 2, 0.5)
+        self.clear, self.clip, self.scheduled = clear, clip, scheduled
+        self.scale, self.calls = 1.0, 0
+
+    def step(self, x: Any, y: Any) -> Any:
+        if self.clear:
+            self.optimizer.zero_grad()
+        loss = F.cross_entropy(self.model(x), y) * self.scale
+        loss.backward()
+        if self.clip:
+            nn.utils.clip_grad_norm_(self.model.parameters(), 0.1)
+        self.optimizer.step()
+        if self.scheduled:
+            self.scheduler.step()
+        return loss
+
+    def seen(self) -> list:
+        return [*self.model.state_dict().values(), *(p.grad for p in self.model.parameters()), self.optimizer.param_groups[0]["lr"]]
+
+
+def lr_changes(trainer: Trainer, k: int) -> None:
+    trainer.optimizer.param_groups[0]["lr"] = 0.1 / (k + 1)
+
+
+def modes_change(trainer: Trainer, k: int) -> None:
+    trainer.model.train(k % 3 != 1)
+
+
+def a_number_changes(trainer: Trainer, k: int) -> None:
+    trainer.scale = 1.0 + k // 3
+
+
+def a_parameter_is_frozen(trainer: Trainer, k: int) -> None:
+    trainer.model[0].weight.requires_grad_(k < 4)
+
+
+def a_parameter_is_replaced(trainer: Trainer, k: int) -> None:
+    if k == 4:
+        minitorch.manual_seed(9)
+        trainer.model[4] = nn.Linear(8, 3)
+
+
+def memory_is_replaced(trainer: Trainer, k: int) -> None:
+    if k == 4:
+        trainer.model[0].weight.data = trainer.model[0].weight.data.clone() * 0.5
+
+
+def a_state_is_loaded(trainer: Trainer, k: int) -> None:
+    if k == 4:
+        trainer.model.load_state_dict(small(3).state_dict())
+
+
+def a_hook_comes(trainer: Trainer, k: int) -> None:
+    if k == 4:
+        trainer.model[0].register_forward_hook(lambda module, args, out: out * 2)
+
+
+def a_gradient_hook_comes(trainer: Trainer, k: int) -> None:
+    if k == 4:
+        trainer.model[0].weight.register_hook(lambda g: g * 2)
+
+
+def gradients_are_dropped(trainer: Trainer, k: int) -> None:
+    if k % 3 == 0:
+        trainer.optimizer.zero_grad()
+
+
+def nothing_is_recorded_by_lanes(trainer: Trainer, k: int) -> None:
+    if k == 5:
+        assert minitorch.is_grad_enabled()
+
+
+CHANGES = [
+    lr_changes, modes_change, a_number_changes, a_parameter_is_frozen, a_parameter_is_replaced, memory_is_replaced, a_state_is_loaded,
+    a_hook_comes, a_gradient_hook_comes,
+]  # fmt: skip
+
+
+def train(options: dict, change: Callable, compiled: bool, sizes: tuple[int, ...] = (6,)) -> tuple[list, Any]:
+    trainer = Trainer(**options)
+    step = minitorch.compile(trainer.step) if compiled else trainer.step
+    story = []
+    for k in range(9):
+        change(trainer, k)
+        minitorch.manual_seed(k)
+        out = step(*data(k, sizes[k % len(sizes)]))
+        story.append([as_bytes(x) for x in [out, *trainer.seen()]])
+    return story, step
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda f: f.__name__)
+def test_what_changes_between_calls_is_noticed(change: Callable) -> None:
+    (wanted, _), (found, run) = train({}, change, False), train({}, change, True)
+    assert [a == b for a, b in zip(wanted, found)] == [True] * 9, run.explain()
+    assert has_program(run)
+
+
+@pytest.mark.parametrize("options", [{}, {"clear": False}, {"clip": True}, {"scheduled": True}, {"weight_decay": 0.1}], ids=str)
+@pytest.mark.parametrize("change", [lr_changes, gradients_are_dropped], ids=lambda f: f.__name__)
+def test_steps_as_people_write_them(options: dict, change: Callable) -> None:
+    (wanted, _), (found, run) = train(options, change, False), train(options, change, True)
+    assert [a == b for a, b in zip(wanted, found)] == [True] * 9, run.explain()
+    assert has_program(run), run.explain()
+
+
+def test_each_shape_has_its_program() -> None:
+    (wanted, _), (found, run) = train({}, lambda trainer, k: None, False, (6, 4)), train({}, lambda trainer, k: None, True, (6, 4))
+    assert wanted == found
+    assert len([v for v in run.variants if v.program]) == 2
+
+
+def test_what_is_handed_out_stays() -> None:
+    trainer = Trainer()
+    step = minitorch.compile(trainer.step)
+    losses, grads = [], []
+    for k in range(6):
+        losses.append(step(*data(k)))
+        grads.append(trainer.model[0].weight.grad)
+    values = [x.item() for x in losses]
+    assert len(set(values)) == 6 and len({as_bytes(g)[2] for g in grads}) == 6
+    with pytest.raises(RuntimeError, match="second time"):
+        losses[-1].backward()
+
+
+# ---- what cannot be a program ----
+
+
+def looks_at_a_number(x: Any) -> Any:
+    return x * 2 if x.sum() > 0 else x
+
+
+def returns_a_number(x: Any) -> Any:
+    return x.sum().item()
+
+
+def counts(x: Any) -> Any:
+    counts.calls += 1  # type: ignore[attr-defined]
+    return x * counts.calls  # type: ignore[attr-defined]
+
+
+counts.calls = 0  # type: ignore[attr-defined]
+KEPT: list = []
+
+
+def keeps(x: Any) -> Any:
+    KEPT.append(x * 2)
+    return x + 1
+
+
+def seeds(x: Any) -> Any:
+    minitorch.manual_seed(0)
+    return x + minitorch.rand(3)
+
+
+def depends_on_data(x: Any) -> Any:
+    return x[x > 0]
+
+
+def asks_numpy(x: Any) -> Any:
+    return minitorch.from_numpy(np.sin(x.numpy()))
+
+
+REFUSED = {
+    looks_at_a_number: "looks at a number",
+    returns_a_number: "looks at a number",
+    counts: "did not do the same|changes what it depends on",
+    keeps: "kept outside",
+    seeds: "seeds a generator",
+    depends_on_data: "looks at a number",
+    asks_numpy: "looks at a number",
+}
+
+
+@pytest.mark.parametrize("function", REFUSED, ids=lambda f: f.__name__)
+def test_what_cannot_be_a_program_runs_as_it_is(function: Callable) -> None:
+    step = minitorch.compile(function)
+    with pytest.warns(UserWarning, match=REFUSED[function]):
+        for k in range(4):
+            counts.calls = k  # type: ignore[attr-defined]
+            x = minitorch.tensor([1.0, -2.0, 3.0]) * (-1) ** k
+            found = step(x)
+            counts.calls = k  # type: ignore[attr-defined]
+            wanted = function(x)
+            assert found == wanted if isinstance(wanted, float) else as_bytes(found) == as_bytes(wanted)
+    assert not has_program(step)
+
+
+def test_fullgraph_raises_instead() -> None:
+    with pytest.raises(RuntimeError, match="looks at a number"):
+        minitorch.compile(looks_at_a_number, fullgraph=True)(minitorch.ones(3))
+
+
+def test_an_error_in_the_recorded_step_is_the_steps_own() -> None:
+    model = small()
+
+    def step(x: Any) -> Any:
+        return model(x)
+
+    run = minitorch.compile(step)
+    with pytest.raises(RuntimeError, match="mat1 and mat2|shapes|size"):
+        run(minitorch.ones(2, 5))
+    assert type(model[0].weight._array) is np.ndarray
+    with minitorch.no_grad():
+        for _ in range(4):
+            assert as_bytes(run(minitorch.ones(2, 4)))[1] == (2, 3)
+
+
+def test_a_program_refuses_what_the_step_refuses() -> None:
+    table_ = minitorch.arange(6.0).reshape(3, 2)
+    run = minitorch.compile(lambda i: F.embedding(i, table_))
+    for _ in range(3):
+        run(minitorch.tensor([0, 2]))
+    assert has_program(run)
+    with pytest.raises(IndexError, match="index out of range"):
+        run(minitorch.tensor([0, 3]))
+
+
+def test_what_it_shows() -> None:
+    trainer = Trainer()
+    run = minitorch.compile(trainer.step)
+    with pytest.raises(RuntimeError, match="less than twice"):
+        _ = run.source
+    for k in range(3):
+        run(*data(k))
+    assert run.source.startswith("def program(x0_new, x1_new):") and "# backward of linear" in run.source
+    assert "linear_1: float32" in str(run.graph)
+    assert "instructions recorded" in run.explain()
