@@ -8,6 +8,7 @@ hold for this number only. Read next: `compiler/record.py`, who writes.
 
 from __future__ import annotations
 
+import functools
 import operator
 import threading
 from collections.abc import Callable
@@ -26,6 +27,19 @@ class Running(threading.local):
 
 
 running = of_each_thread(Running())
+
+
+def an_effect(method: Any) -> Any:
+    """A method that changes more than arrays: in a recorded step it is an effect, which the program calls as it stands."""
+
+    @functools.wraps(method)
+    def call(self: Any, *args: Any, **options: Any) -> Any:
+        if running.record is None:
+            return method(self, *args, **options)
+        name = f"{type(self).__name__}.{method.__name__}"
+        return running.record.effect(name, functools.partial(method, self, *args, **options))
+
+    return call
 
 
 class NotTraceable(Exception):

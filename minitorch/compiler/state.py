@@ -23,6 +23,7 @@ from ..nn.modules.module import Module
 from ..nn.parameter import is_lazy
 from ..op.door import Op
 from ..optim import Optimizer
+from ..optim.lr_scheduler import LRScheduler
 from ..random.generator import Generator
 from ..tensor import Tensor
 
@@ -216,7 +217,7 @@ class State:
 
 def _is_the_librarys(value: Any) -> bool:
     """Whether a function, class or module is minitorch's, NumPy's or Python's own: nothing of the user's is reached through it."""
-    if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, Op, Generator)):
+    if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, Op, Generator, LRScheduler)):
         return True
     if not isinstance(value, (type, types.FunctionType)):
         return False

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
+from minitorch.arrays.recorded import an_effect
 from minitorch.arrays.warning import warn
 from minitorch.optim.optimizer import Optimizer
 from minitorch.tensor import Tensor
@@ -23,6 +24,12 @@ class LRScheduler:
     """
 
     _get_lr_called_within_step = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = an_effect(cls.step)  # type: ignore[method-assign]
+
     _is_initial = False
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
@@ -58,6 +65,7 @@ class LRScheduler:
         """The rate of each group since the last step."""
         return self._last_lr
 
+    @an_effect
     def step(self, epoch: Any = None) -> None:
         """Go to the next epoch (or to `epoch`, which is deprecated): set each group's `lr`. Call it after `optimizer.step()`."""
         if self._step_count == 1 and not self.optimizer._opt_called:
