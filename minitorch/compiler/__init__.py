@@ -24,13 +24,16 @@ def compile(
 ) -> Any:
     """The function as a program without tensors, nodes or walks: `step = compile(step)`, or `@compile` before its `def`.
 
-    A whole training step, with backward and the optimizer's step, is compiled as a function of its batch. The first two calls are
+    A whole training step, with backward and the optimizer's step, is compiled as a function of its batch; of a Module, or a function
+    whose result is differentiated outside, forward is one program and backward another. The first two calls are
     recorded, later ones run the program made of both, as long as what it was made for holds: shapes, dtypes, modes, the parameters'
     memory. Results are those of the function, to the last bit. What cannot be recorded runs as it is, with a warning; with
     `fullgraph=True` it is an error.
 
     `.source` is the program, `.graph` what was recorded, `.explain()` what came of each kind of call.
     """
+    from ..nn.modules.module import Module
+    from .module import OptimizedModule
     from .step import Compiled
 
     if model is None:
@@ -41,7 +44,9 @@ def compile(
         raise TypeError(f"compile expects a function or a Module, but got {type(model).__name__}")
     if backend not in ("numpy", "inductor"):
         raise ValueError(f"compile: there is no backend {backend!r}; 'numpy' is the one there is")
-    return model if disable else Compiled(model, fullgraph)
+    if disable:
+        return model
+    return OptimizedModule(model, fullgraph) if isinstance(model, Module) else Compiled(model, fullgraph)
 
 
 def is_compiling() -> bool:

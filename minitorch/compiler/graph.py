@@ -32,10 +32,17 @@ class Value:
     strides: tuple[int, ...]
     memory: int  # the first value in the same memory
     name: str = ""
-    kind: str = "computed"  # or: input (of the step), state (known before it), gradient (what .grad held before it)
+    kind: str = (
+        "computed"  # or: input (of the step), state (known before it), gradient (in .grad before it), upstream, saved
+    )
     is_number: bool = False  # np.generic: NumPy computes with these by other loops than with arrays, and may round otherwise
     array: Any = None  # of a state: the array itself, which every run of the program reads
     owner: Any = None  # of a gradient: whose it is
+
+    def empty(self) -> np.ndarray:
+        """New memory for it, laid out as it was."""
+        order = sorted(range(len(self.shape)), key=lambda d: -self.strides[d])
+        return np.empty([self.shape[d] for d in order], self.dtype).transpose(np.argsort(order))
 
     def __str__(self) -> str:
         return f"{self.name}: {self.dtype}{list(self.shape)}"
@@ -56,6 +63,7 @@ class Instruction:
     picks: tuple[int, ...] | None = (
         None  # which entries of the tuple it returns the results are; None: it returns the result
     )
+    late: bool = False  # whether it belongs to the half that a backward outside runs
     effect: Effect | None = None  # what it does beside computing
 
     def reads(self) -> list[int]:

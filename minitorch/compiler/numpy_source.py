@@ -42,7 +42,8 @@ _OF_NOTHING = {"empty": None, "empty_like": None, "zeros": 0, "zeros_like": 0, "
 class Program:
     """The source of a graph, and the function made of it: `run(*arrays of the inputs)` → what the step returns."""
 
-    def __init__(self, graph: Graph, calls: Any, **helpers: Any) -> None:
+    def __init__(self, graph: Graph, calls: Any, also: list[int] | None = None, bare: bool = False, **helpers: Any) -> None:
+        """also: values that are returned beside the result, as arrays. bare: the results are arrays, too."""
         self.graph = graph
         self.env: dict[str, Any] = {"wrap": Tensor._wrap, **helpers, **calls.things}
         self.functions: dict[Callable, str] = {}
@@ -54,7 +55,7 @@ class Program:
         self.bytes = 0
         self.last_use: dict[int, float] = {}
         self._lay_out()
-        inputs = [v for v in graph.values if v.kind == "input"]
+        inputs = [v for v in graph.values if v.kind in ("input", "saved")]
         for v in graph.values:
             self._begin(v)
         of = None
@@ -69,8 +70,12 @@ class Program:
             self.lines.append(f"{name}._grad = " + ("None" if place is None else f"wrap({self.name(place)})"))
         for tensor in calls.bumped:
             self.lines.append(f"{self.thing(tensor, 'a_tensor')}._bump()")
-        self.lines.append(f"return {calls.result.format(*[f'wrap({self._handed(p)})' for p in graph.outputs])}")
-        head = f"def program({', '.join(f'{v.name}_new' for v in inputs)}):"
+        results = [self._handed(p) if bare else f"wrap({self._handed(p)})" for p in graph.outputs]
+        result = calls.result.format(*results)
+        if also is not None:
+            result = f"{result}, [{', '.join(map(self._handed, also))}]"
+        self.lines.append(f"return {result}")
+        head = f"def program({', '.join(v.name + '_new' * (v.kind == 'input') for v in inputs)}):"
         self.source = "\n    ".join([head, *self.lines])
         namespace = dict(self.env)
         exec(compile(self.source, "<compiled step>", "exec"), namespace)
@@ -161,7 +166,7 @@ class Program:
             if _fits(buffer, v):
                 self.owned[v.memory] = self.free.pop(n)
                 return self.owned[v.memory]
-        self.owned[v.memory] = made = _empty(v)
+        self.owned[v.memory] = made = v.empty()
         self.bytes += made.nbytes
         return made
 
@@ -274,7 +279,7 @@ class Program:
             self.lines.append(f"{names[0]} = {self._call(i)}")
             return
         self.lines.append(f"results = {self._call(i)}")
-        for r, name, k in zip(i.results, names, i.picks):
+        for name, k in zip(names, i.picks):
             self.lines.append(f"{name} = results[{k}]")
 
     def _call(self, i: Instruction, *more: str) -> str:
@@ -297,7 +302,7 @@ class Program:
     def _values(self, value: Any) -> Any:
         if isinstance(value, Ref):
             found = self.arrays.get(value.place)
-            return _empty(self.graph.values[value.place]) if found is None else found  # (of which the shape alone is asked)
+            return self.graph.values[value.place].empty() if found is None else found  # (of which the shape alone is asked)
         if type(value) in (tuple, list):
             return type(value)(map(self._values, value))
         return {k: self._values(v) for k, v in value.items()} if type(value) is dict else value
@@ -312,12 +317,3 @@ class Program:
 
 def _fits(buffer: np.ndarray, v: Value) -> bool:
     return buffer.shape == v.shape and buffer.dtype == v.dtype and buffer.strides == v.strides
-
-
-def _empty(v: Value) -> np.ndarray:
-    """New memory for a value, with its strides."""
-    made = np.empty(v.shape, v.dtype)
-    if made.strides == v.strides or not made.size:
-        return made
-    order = sorted(range(len(v.shape)), key=lambda d: -v.strides[d])
-    return np.empty([v.shape[d] for d in order], v.dtype).transpose(np.argsort(order))

@@ -36,6 +36,7 @@ class Record:
         self.failed: str | None = None  # why no program can be made
         self.tensors = tensors  # those known before the step, by id: their arrays are recorded ones meanwhile
         self.strict = strict  # whether that is an error
+        self.late = False  # whether it is backward that is recorded, of what the step returns
         self.made: list[weakref.ref] = []
         self._of = ""
         self._tracing = False  # whether an op's forward is being followed, which can be taken as one instead
@@ -165,7 +166,9 @@ class Record:
         return None
 
     def _append(self, function: Callable, args: tuple, options: dict, results: tuple[int, ...], **more: Any) -> None:
-        self.graph.instructions.append(Instruction(function, args, options, results, self._of or "step", **more))
+        self.graph.instructions.append(
+            Instruction(function, args, options, results, self._of or "step", late=self.late, **more)
+        )
 
     def _told(self, value: Any) -> Any:
         """An argument as it is written down."""
@@ -199,7 +202,9 @@ class Record:
         """What a step refuses by its numbers: it does so now, and the program will."""
         if not flag.array:
             raise error(words)
-        self.graph.instructions.append(Instruction(_must_hold, (self._told(flag), error, words), {}, (), self._of))
+        self.graph.instructions.append(
+            Instruction(_must_hold, (self._told(flag), error, words), {}, (), self._of, late=self.late)
+        )
 
     def drawn(self) -> None:
         """Random numbers are about to be drawn."""
@@ -285,7 +290,7 @@ class Record:
     @contextmanager
     def unwrapped(self) -> Iterator[None]:
         """In this block the tensors known before the step, and their gradients, hold plain arrays."""
-        holders = [t for t in self.tensors.values()] + [t._grad for t in self.tensors.values() if t._grad is not None]
+        holders = list(self.tensors.values()) + [t._grad for t in self.tensors.values() if t._grad is not None]
         held = [(t, t._array) for t in holders if isinstance(t._array, Recorded)]
         for tensor, recorded in held:
             tensor._array = recorded.array

@@ -33,6 +33,12 @@ _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_
 _KNOWN = {*vars(Module()), *hooks.Hooks.__annotations__} - {"training"}  # what every module has
 
 
+class Compilation:
+    """What has a function that it stands for."""
+
+    function: Callable
+
+
 class Guard:
     """The conditions under which a program holds, with the things they name."""
 
@@ -153,6 +159,8 @@ class State:
         elif isinstance(value, types.MethodType):
             yield value.__self__, f"{thing}.__self__", name
             yield value.__func__, f"{thing}.__func__", name
+        elif isinstance(value, Compilation):
+            yield value.function, f"{thing}.function", name
         elif isinstance(value, types.FunctionType):
             yield from self._of_function(value, thing)
         elif isinstance(value, functools.partial):

@@ -18,21 +18,23 @@ from ..arrays.warning import warn
 from ..autograd.node import Node, birth
 from ..tensor import Tensor
 from .graph import Graph, same
+from .halves import CompiledNode, differentiate, halved, nodes_above, unwrapped, with_plain_memory
 from .numpy_source import Program
 from .passes import shortened
 from .record import Record
-from .state import NUMBERS, Guard, State
+from .state import NUMBERS, Compilation, Guard, State
 
 VARIANTS = 8  # programs of one function: for other shapes, modes, numbers
 
 
-class Compiled:
+class Compiled(Compilation):
     """A function that becomes a program: `source` shows it, `graph` what was recorded, `explain()` what came of it."""
 
     def __init__(self, function: Callable, fullgraph: bool = False) -> None:
         self.function, self.fullgraph = function, fullgraph
         self.variants: list[Variant] = []
         functools.update_wrapper(self, function, updated=())
+        self.__name__ = getattr(function, "__name__", type(function).__name__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         for variant in self.variants:
@@ -118,11 +120,38 @@ class Variant:
     def become_a_program(self, for_any_gradients: bool) -> None:
         """Make the program. for_any_gradients: it is the same whether there are gradients before the step or none."""
         self.short = shortened(self.graph)
-        self.program = Program(self.short, self.calls, with_a_past=with_a_past)
-        fetch = eval(f"lambda run: lambda args, kwargs: run({', '.join(self.calls.inputs)})")
-        self.run = fetch(self.program.run)
+        arrays = ", ".join(self.calls.inputs)
+        if self.calls.alive_at:
+            run, arrays = self._two_programs(), f"args, kwargs, {arrays}"
+        else:
+            self.program = Program(self.short, self.calls, with_a_past=with_a_past)
+            run = self.program.run
+        self.run = eval(f"lambda args, kwargs: run({arrays})", {"run": run})
         if for_any_gradients:
             self.holds = self.guard_holds
+
+    def _two_programs(self) -> Callable[..., Any]:
+        """A program forward, and one backward for the node that its results hang on."""
+        calls = self.calls
+        ahead, back, crossing = halved(self.short, len(calls.results))  # type: ignore[arg-type]
+        first = Calls(_list_of(calls.results))
+        first.bumped, first.last = calls.bumped, calls.last
+        self.program = Program(ahead, first, also=crossing)
+        self.backward = Program(back, Calls(_list_of(calls.gradients)), bare=True)
+        forward, backward, alive_at = self.program.run, self.backward.run, calls.alive_at
+        likes = [self.graph.values[calls.results[k]] for k in alive_at]
+        results = [f"results[{k}]" for k in range(len(calls.results))]
+        arranged = eval(f"lambda results: {calls.result.format(*results)}", calls.things)
+        find = eval(f"lambda args, kwargs: [{', '.join(place for _, place in calls.wanted)}]", self.guard.things)
+
+        def run(args: tuple, kwargs: dict, *arrays: Any) -> Any:
+            results, saved = forward(*arrays)
+            node = CompiledNode(backward, find(args, kwargs), likes, saved)
+            for nr, k in enumerate(alive_at):
+                results[k]._requires_grad, results[k]._grad_fn, results[k]._output_nr = True, node, nr
+            return arranged(results)
+
+        return run
 
     def told(self) -> str:
         """What came of it, in words."""
@@ -140,12 +169,16 @@ class Variant:
 class Calls:
     """How a program is called, and what it leaves: where its inputs are found, what it returns, gradients, versions."""
 
-    def __init__(self) -> None:
+    def __init__(self, result: str = "") -> None:
         self.inputs: list[str] = []  # expressions of args and kwargs
-        self.result = ""  # an expression, with {} for each of the graph's outputs
+        self.result = result  # an expression, with {} for each of the graph's outputs
         self.things: dict[str, Any] = {}  # what the expression names
         self.last: list[tuple[Any, int | None]] = []  # tensors, and what their .grad is at the end
         self.bumped: list[Any] = []  # tensors that are written to
+        self.results: list[int] = []  # the values among the result
+        self.alive_at: list[int] = []  # those of them that can be differentiated
+        self.wanted: list[tuple[Tensor, str]] = []  # what they may be differentiated by, and where it is found
+        self.gradients: list[int | None] = []  # the values that are its gradients
 
 
 def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool) -> tuple[Any, Variant]:
@@ -155,44 +188,43 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool) -> tup
     record = Record(known, strict)
     if state.refusal:
         record.fail(state.refusal)
-    lifted: list[tuple[Tensor, Any]] = []
+    lifted: list[Tensor] = []
     inputs = list(_inputs(args, kwargs, state.guard))
     pattern = tuple((t, t._grad is not None) for t in known.values() if t._requires_grad)
 
     def lift(tensor: Tensor, kind: str, name: str) -> None:
-        array = tensor._array
-        lifted.append((tensor, array))
-        tensor._array = record.lift(array, kind, name)
+        lifted.append(tensor)
+        tensor._array = record.lift(tensor._array, kind, name)
 
     try:
         for id_, tensor in known.items():
             if type(tensor._array) is not Recorded:
                 lift(tensor, "state", state.names[id_])
         for place, tensor, name in inputs:
-            if tensor._requires_grad:
-                record.fail(f"the argument {name} requires grad")
-            elif type(tensor._array) is not Recorded:
+            if type(tensor._array) is not Recorded:
                 calls.inputs.append(f"{place}._array")
                 lift(tensor, "input", name)
+            if tensor._requires_grad:
+                calls.wanted.append((tensor, place))
+        calls.wanted += [(t, state.guard.thing(t)) for t in known.values() if t._requires_grad]
         for tensor, there in pattern:
             g = record.lift_gradient(tensor, f"grad_of_{state.names[id(tensor)]}")
             if there and type(tensor._grad._array) is not Recorded:
-                lifted.append((tensor._grad, tensor._grad._array))
+                lifted.append(tensor._grad)
                 tensor._grad._array = g
         before = {id(t): t._grad for t, _ in pattern}
         running.record = record
         try:
             result = function(*args, **kwargs)
+            alive = _end(record, calls, result, pattern, before)
         finally:
             running.record = None
-        _end(record, calls, result, pattern, before)
     finally:
-        for tensor, array in lifted:
-            if type(tensor._array) is Recorded:
-                tensor._array = tensor._array.array
+        for tensor in lifted:
+            with_plain_memory(tensor)
         for tensor, _ in pattern:
-            if tensor._grad is not None and type(tensor._grad._array) is Recorded:
-                tensor._grad._array = tensor._grad._array.array
+            with_plain_memory(tensor._grad)
+    unwrapped(alive)
     result = _given(result)
     _let_go(record)
     if record.failed is None and (changed := state.guard.broken(args, kwargs)):
@@ -217,7 +249,7 @@ def _parts(value: Any, place: str, name: str, guard: Guard) -> Any:
         guard.add(f"{array}.shape == {shape}", f"the shape of {name}")
         guard.add(f"{array}.dtype is {dtype}", f"the dtype of {name}")
         guard.add(f"{array}.strides == {guard.thing(a.strides)}", f"the strides of {name}")
-        guard.add(f"not {place}._requires_grad", f"{name}.requires_grad")
+        guard.add(f"{place}._requires_grad is {value._requires_grad}", f"{name}.requires_grad")
         yield place, value, name
     elif isinstance(value, (list, tuple)):
         guard.add(f"type({place}) is {guard.thing(type(value))} and len({place}) == {len(value)}", name)
@@ -233,9 +265,11 @@ def _parts(value: Any, place: str, name: str, guard: Guard) -> Any:
         guard.add(f"{place} is {guard.thing(value)}", name)
 
 
-def _end(record: Record, calls: Calls, result: Any, pattern: tuple, before: dict[int, Any]) -> None:
-    """What the step leaves: its result, gradients, and which of the states it has written to."""
-    calls.result = _template(record, calls, result)
+def _end(record: Record, calls: Calls, result: Any, pattern: tuple, before: dict[int, Any]) -> list[Tensor]:
+    """What the step leaves: its result, gradients, which states it has written to. Returns the results that can be differentiated."""
+    alive: list[Tensor] = []
+    calls.result = _template(record, calls, result, alive)
+    calls.results = list(record.graph.outputs)
     handed: dict[int, int] = {}
     for i in record.graph.instructions:
         if i.effect:
@@ -251,30 +285,43 @@ def _end(record: Record, calls: Calls, result: Any, pattern: tuple, before: dict
             elif handed.get(id(tensor)) != place:
                 calls.last.append((tensor, place))
                 record.graph.outputs.append(place)
+    if alive:
+        if handed or any(place is not None for _, place in calls.last):
+            record.fail("it calls backward, and returns a tensor that can be differentiated again")
+        if record.failed is None:
+            calls.gradients = differentiate(record, alive, [t for t, _ in calls.wanted])
+            record.graph.outputs += [place for place in calls.gradients if place is not None]
+    elif any(place.startswith(("args", "kwargs")) for _, place in calls.wanted):
+        record.fail("an argument requires grad, and nothing that is returned leads to it")
     written = {record.graph.memory(i.writes) for i in record.graph.instructions if i.writes is not None}
     calls.bumped = [t for t in record.tensors.values() if record.graph.memory(t._array.place) in written]
+    return alive
 
 
-def _template(record: Record, calls: Calls, value: Any) -> str:
+def _template(record: Record, calls: Calls, value: Any, alive: list[Tensor]) -> str:
     """The result as an expression in which tensors are outputs of the graph, `{}`."""
     if isinstance(value, Tensor):
         array = value._array
+        if record.tensors.get(id(value)) is value:
+            return _thing(calls, value)
+        if isinstance(array, Recorded) and array.place >= 0 and record.graph.values[array.place].kind == "input":
+            record.fail("it returns an argument as it is")
         if not isinstance(array, Recorded) or array.place < 0:
             record.fail("it returns a tensor that it did not compute")
             return "None"
         record.graph.outputs.append(array.place)
         if value._requires_grad and value._grad_fn is not None:
             if not _is_freed(value._grad_fn):
-                record.fail(
-                    "it returns a tensor whose history is alive: call backward within the function, or use no_grad()"
-                )
+                calls.alive_at.append(len(record.graph.outputs) - 1)
+                alive.append(value)
+                return "{}"
             return "with_a_past({})"
         return "{}"
     if type(value) in (list, tuple):
-        inner = ", ".join(_template(record, calls, v) for v in value)
+        inner = ", ".join(_template(record, calls, v, alive) for v in value)
         return f"[{inner}]" if type(value) is list else f"({inner}{',' * (len(value) == 1)})"
     if type(value) is dict:
-        return "{{" + ", ".join(f"{_thing(calls, k)}: {_template(record, calls, v)}" for k, v in value.items()) + "}}"
+        return "{{" + ", ".join(f"{_thing(calls, k)}: {_template(record, calls, v, alive)}" for k, v in value.items()) + "}}"
     if not isinstance(value, NUMBERS):
         record.fail(f"it returns a {type(value).__name__}")
     return _thing(calls, value)
@@ -290,22 +337,13 @@ def _thing(calls: Calls, value: Any) -> str:
 
 def _is_freed(node: Any) -> bool:
     """Whether backward has been here and let go of what was saved, so that it cannot come again."""
-    stack, seen = [node], {node}
-    while stack:
-        node = stack.pop()
-        if node.edges and node.saved is None:
-            return True
-        for edge in node.edges:
-            if edge is not None and edge[0] not in seen:
-                seen.add(edge[0])
-                stack.append(edge[0])
-    return False
+    return any(each.edges and each.saved is None for each in nodes_above(node))
 
 
 def _given(value: Any) -> Any:
     """The result of a recorded step, on plain arrays."""
-    if isinstance(value, Tensor) and type(value._array) is Recorded:
-        value._array = value._array.array
+    if isinstance(value, Tensor):
+        with_plain_memory(value)
     elif isinstance(value, (list, tuple)):
         for each in value:
             _given(each)
@@ -325,12 +363,16 @@ def _let_go(record: Record) -> None:
     if not alive:
         return
     record.fail("a tensor that the step computes is kept outside it (in a list, an attribute, a hook)")
-    for recorded_ in alive:
-        for holder in gc.get_referrers(recorded_):
-            if isinstance(holder, Tensor):
-                holder._array = recorded_.array
-            elif isinstance(holder, dict) and holder.get("_array") is recorded_:
-                holder["_array"] = recorded_.array
+    for recorded_array in alive:
+        for holder in gc.get_referrers(recorded_array):
+            with_plain_memory(holder)
+            if isinstance(holder, dict) and holder.get("_array") is recorded_array:
+                holder["_array"] = recorded_array.array  # type: ignore[union-attr]
+
+
+def _list_of(places: list) -> str:
+    """A list of outputs, with None where there is none."""
+    return f"[{', '.join('None' if place is None else '{}' for place in places)}]"
 
 
 class _Past(Node):

@@ -16,7 +16,7 @@ import numpy as np
 from ..arrays.batched import Level, deepest, is_at
 from ..arrays.device import on_host, shortcuts, xp_of
 from ..arrays.layout import contiguous_format, laid_out_in, suggested
-from ..arrays.recorded import Recorded, derivatives_followed, followed, library, with_memory
+from ..arrays.recorded import Recorded, array_of, derivatives_followed, followed, library, with_memory
 from ..autograd.grad_mode import grad_mode
 from .declaration import Array, Operand
 from .plan import Plan, make_plan
@@ -88,6 +88,7 @@ def resolve(op: Op, args: tuple) -> tuple[tuple, Recipe]:
     if on_arrays:
         changes = [(i, with_memory) for i in tensors if isinstance(args[i], (np.generic, Recorded))] + changes
     xp = _library([arrays[i] for i in tensors])
+    arrays = list(map(array_of, arrays))  # (a record sees what calls do, not what is found out about them)
     for i, cast in changes:
         arrays[i] = cast(arrays[i])
     half = declaration.in_float32 and _is_half([arrays[i] for i in promoted])

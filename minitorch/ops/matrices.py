@@ -73,7 +73,7 @@ def must_agree(name: str, A: Tensor, B: Tensor) -> None:
 def must_have_succeeded(name: str, info: Tensor, told: Callable[[int], str], error: type[Exception] = LinAlgError) -> None:
     """The error for the first matrix of a batch whose `info` is not 0. On a GPU the host waits for that."""
     if isinstance(info._array, Recorded):
-        must_hold((info._array == 0).all(), error, f"{name}: {told(1)}")
+        must_hold((info._array == 0).all(), error, f"{name}: {told(1)}")  # type: ignore[attr-defined]
         return
     found = to_numpy(of_all_samples(info._array))
     for i in np.flatnonzero(found)[:1]:

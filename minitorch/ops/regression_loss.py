@@ -169,7 +169,7 @@ def _variance(var: Any, input: Tensor) -> Tensor:
     negative = var < 0 if isinstance(var, float) else (of_all_samples(var._array) < 0).any()
     words = "var has negative entry/entries: variances are at least 0"
     if isinstance(negative, Recorded):
-        must_hold(~negative, ValueError, words)
+        must_hold(~negative, ValueError, words)  # type: ignore[operator]
     elif bool(negative):
         raise ValueError(words)
     if isinstance(var, float):

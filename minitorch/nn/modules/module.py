@@ -387,8 +387,10 @@ class Module(ModuleHooks, ModuleState):
         return self._apply(_without_device(NotImplementedError("share_memory: tensors in shared memory are not there yet")))
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
-        """Refused: nothing compiles modules yet; called as it is, a module computes the same."""
-        raise NotImplementedError("Module.compile is not there yet: call the module without it, it computes the same")
+        """Call this module as a program from now on, as `minitorch.compile(module)` does, whose arguments these are."""
+        from minitorch.compiler.step import Compiled
+
+        self.forward = Compiled(self.forward, *args, **kwargs)  # type: ignore[method-assign]
 
     def train(self: Self, mode: bool = True) -> Self:
         """Switch to training mode: dropout drops, batch norm uses the batch."""

@@ -1,0 +1,47 @@
+"""A compiled Module: still a Module, with the parameters of the one that it runs. Read next: `halves.py`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..nn.modules.module import Module
+from .graph import Graph
+from .step import Compiled
+
+
+class OptimizedModule(Module):
+    """`compile(module)`: calls the module as a program. It is `_orig_mod`, under which the state dict has its parameters.
+
+    Attributes that it has not are those of the module. `source`, `graph` and `explain()` as of a compiled function.
+    """
+
+    _orig_mod: Module
+
+    def __init__(self, module: Module, fullgraph: bool = False) -> None:
+        super().__init__()
+        self._orig_mod = module
+        self.training = module.training
+        object.__setattr__(self, "compiled", Compiled(module, fullgraph))
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """What the module computes."""
+        return self.compiled(*args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self.__dict__.get("_modules", ()):
+            return super().__getattr__(name)
+        return getattr(super().__getattr__("_orig_mod"), name)
+
+    @property
+    def source(self) -> str:
+        """The program forward that was made last."""
+        return self.compiled.source
+
+    @property
+    def graph(self) -> Graph:
+        """What was recorded for it."""
+        return self.compiled.graph
+
+    def explain(self) -> str:
+        """What came of each kind of call."""
+        return self.compiled.explain()
