@@ -106,6 +106,8 @@ def _add_train(commands: Any) -> None:
     train.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     train.add_argument("--out", metavar="FILE", default=argparse.SUPPRESS,
                        help="where to save the checkpoint (default: digits.pt; names.pt for names)")  # fmt: skip
+    train.add_argument("--compile", action="store_true",
+                       help="make each step a program, which gives the same numbers sooner (see docs/compile.md)")  # fmt: skip
     train.add_argument("--compare", action="store_true",
                        help="run the same script from the same seed in real torch beside it and print how far the losses differ")  # fmt: skip
     train.set_defaults(run=_train, parser=train)
@@ -192,6 +194,8 @@ def _train(args: argparse.Namespace) -> None:
 
     data = task.data("train", device)
     training = task.script.Training(*data, **settings)
+    if args.compile:
+        training.step = minitorch.compile(training.step)
     twin = _in_torch(task, data, settings) if args.compare else None
     held_out = task.data("test", device)
     progress = Progress(training, task.higher_is_better)

@@ -105,8 +105,12 @@ class State:
         self._seen: dict[int, Any] = {}
         self._last: list[tuple[Any, str, str]] = []  # optimizers: a parameter has its name from its module
         self.refusal: str | None = None
+        self._words = {"__call__"}  # all names that the code asks objects for
+        self._objects: list[tuple[Any, str, set[str]]] = []  # of the user's classes: what of them has been followed
         self._modes()
         self._visit(function, self.guard.thing(function), "")
+        while self._look_into_objects():
+            pass
         for value, thing, name in self._last:
             for inner, where, called in self._parts(value, thing, name):
                 self._visit(inner, where, called)
@@ -140,6 +144,23 @@ class State:
         for inner, where, called in self._parts(value, thing, name):
             self._visit(inner, where, called)
 
+    def _look_into_objects(self) -> bool:
+        """Follow what the code names of the objects met so far; whether there was anything new."""
+        new = False
+        for value, name, done in list(self._objects):
+            held = vars(value)
+            for word in self._words - done:
+                done.add(word)
+                if word in held:
+                    self._visit(held[word], f"{self.guard.thing(held)}[{word!r}]", f"{name}_{word}".strip("_"))
+                    new = True
+                    continue
+                kind = next((c for c in type(value).__mro__ if word in vars(c)), None)
+                if kind is not None and isinstance(vars(kind)[word], types.FunctionType):
+                    self._visit(vars(kind)[word], f"{self.guard.thing(kind)}.{word}", word)
+                    new = True
+        return new
+
     def _number(self, value: Any, place: str, name: str) -> None:
         if value is None or isinstance(value, bool):
             self.guard.add(f"{place} is {value}", name)
@@ -157,8 +178,8 @@ class State:
                 for j, param in enumerate(group["params"]):
                     yield param, f"{thing}.param_groups[{i}]['params'][{j}]", f"param_{j}"
         elif isinstance(value, types.MethodType):
-            yield value.__self__, f"{thing}.__self__", name
             yield value.__func__, f"{thing}.__func__", name
+            yield value.__self__, f"{thing}.__self__", name
         elif isinstance(value, Compilation):
             yield value.function, f"{thing}.function", name
         elif isinstance(value, types.FunctionType):
@@ -176,11 +197,7 @@ class State:
             self.guard.add(f"len({thing}) == {len(value)}", name)
             yield from ((v, f"{thing}[{k!r}]", f"{name}_{k}") for k, v in value.items() if isinstance(k, (str, int)))
         elif hasattr(value, "__dict__") and not isinstance(value, (type, types.ModuleType)):
-            held = self.guard.thing(vars(value))
-            yield from ((v, f"{held}[{k!r}]", f"{name}_{k}") for k, v in vars(value).items())
-            for kind in type(value).__mro__:
-                if not _is_the_librarys(kind) and "__call__" in vars(kind):
-                    yield kind.__call__, f"{self.guard.thing(kind)}.__call__", name
+            self._objects.append((value, name, set()))
 
     def _of_module(self, module: Module, thing: str, name: str) -> Iterator[tuple[Any, str, str]]:
         self.guard.add(f"not ({' or '.join(f'{thing}.{h}' for h in _HOOKS)})", f"hooks of {name or 'the module'}")
@@ -205,6 +222,7 @@ class State:
             yield default, f"{thing}.__defaults__[{k}]", f"default_{k}"
         known = function.__globals__
         for name in _names_of(function.__code__):
+            self._words.add(name)
             if name in known:
                 yield known[name], f"{self.guard.thing(known)}[{name!r}]", name
 

@@ -45,16 +45,21 @@ class Training:
         """One pass over the images in a new order; the mean loss of an image."""
         self.model.train()
         for inputs, labels in self.batches:
-            loss = F.cross_entropy(self.model(inputs), labels)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
+            loss = self.step(inputs, labels)
             self.total += loss.item() * len(labels)
             self.count += len(labels)
             after_batch()
         self.schedule.step()
         mean, self.total, self.count = self.total / self.count, 0.0, 0
         return mean
+
+    def step(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """One step on a batch: its loss."""
+        loss = F.cross_entropy(self.model(inputs), labels)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss
 
 
 def build_mlp(hidden: int = 128, dropout: float = 0.2) -> nn.Sequential:

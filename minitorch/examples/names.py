@@ -138,16 +138,21 @@ class Training:
         """One pass over the names in a new order; the mean of the batches' losses."""
         self.model.train()
         for inputs, targets in self.batches:
-            loss = loss_of(self.model, inputs, targets)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
+            loss = self.step(inputs, targets)
             self.total += loss.item()
             self.count += 1
             after_batch()
         self.schedule.step()
         mean, self.total, self.count = self.total / self.count, 0.0, 0
         return mean
+
+    def step(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        """One step on a batch: its loss."""
+        loss = loss_of(self.model, inputs, targets)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss
 
 
 def loss_of(model: nn.Module, inputs: Tensor, targets: Tensor) -> Tensor:
