@@ -20,7 +20,7 @@ from reference.layers.run import flat as leaves_of
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 CALLS = 4  # two are recorded, two run the program
 

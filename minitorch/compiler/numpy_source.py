@@ -15,7 +15,7 @@ import numpy as np
 
 from ..tensor import Tensor
 from .graph import Graph, Instruction, Ref, Value, slice_text
-from .passes import is_constant
+from .passes import constants
 
 _REDUCTIONS = {
     np.ndarray.sum: np.add, np.ndarray.max: np.maximum, np.ndarray.min: np.minimum, np.ndarray.prod: np.multiply,
@@ -54,6 +54,7 @@ class Program:
         self.free: list[np.ndarray] = []
         self.bytes = 0
         self.last_use: dict[int, float] = {}
+        self.constants = constants(graph)
         self._lay_out()
         inputs = [v for v in graph.values if v.kind in ("input", "saved")]
         for v in graph.values:
@@ -66,10 +67,10 @@ class Program:
             self._instruction(i, k)
             self._let_go(k)
         for tensor, place in calls.last:
-            name = self.thing(tensor, "a_tensor")
+            name = self.tensor(tensor)
             self.lines.append(f"{name}._grad = " + ("None" if place is None else f"wrap({self.name(place)})"))
         for tensor in calls.bumped:
-            self.lines.append(f"{self.thing(tensor, 'a_tensor')}._bump()")
+            self.lines.append(f"{self.tensor(tensor)}._bump()")
         results = [self._handed(p) if bare else f"wrap({self._handed(p)})" for p in graph.outputs]
         result = calls.result.format(*results)
         if also is not None:
@@ -95,6 +96,11 @@ class Program:
         self.env[name] = value
         return name
 
+    def tensor(self, tensor: Any) -> str:
+        """The name of a tensor that was known before the step."""
+        name = next((v.name for v in self.graph.values if v.owner is tensor or v.array is tensor._array), "tensor")
+        return self.thing(tensor, f"{name.removeprefix('grad_of_')}_tensor")
+
     def name(self, place: int) -> str:
         """The name of a value; an array of fixed memory is known to the program under it."""
         name = self.graph.values[place].name
@@ -114,6 +120,8 @@ class Program:
             return repr(value)
         if value is Ellipsis:
             return "..."
+        if isinstance(value, np.dtype):
+            return self.thing(value, value.name)
         if callable(value):
             return self.thing(value, getattr(value, "__name__", "function"))
         return self.thing(value, "constant")
@@ -146,7 +154,7 @@ class Program:
         elif v.kind == "input":
             self.lines.append(f"{v.name} = {v.name}_new")
         elif v.kind == "gradient" and v.memory in self.last_use:
-            self.lines.append(f"{v.name} = {self.thing(v.owner, 'a_tensor')}._grad._array")
+            self.lines.append(f"{v.name} = {self.tensor(v.owner)}._grad._array")
 
     def _buffer(self, i: Instruction, k: int) -> np.ndarray | None:
         """Memory for the result of an instruction: that of an operand it may overwrite, or what is free, or new; None if it is handed out."""
@@ -180,7 +188,7 @@ class Program:
     def _instruction(self, i: Instruction, k: int) -> None:
         if i.effect:
             for tensor, place in i.effect.gradients:
-                self.lines.append(f"{self.thing(tensor, 'a_tensor')}._grad = wrap({self.name(place)})")
+                self.lines.append(f"{self.tensor(tensor)}._grad = wrap({self.name(place)})")
             self.lines.append(f"{self.thing(i.effect.call, i.of.replace('.', '_'))}()")
         elif i.writes is not None or not i.results:
             self._write(i)
@@ -197,7 +205,7 @@ class Program:
         out = i.options.get("out")
         if isinstance(i.function, np.ufunc) and out is not None and set(i.options) == {"out"}:
             out = out[0] if isinstance(out, tuple) else out
-            self.lines.append(f"{self.function(i.function)}({', '.join([*self._operands(i, out.place), self.text(out)])})")
+            self.lines.append(self._ufunc(i.function, self._operands(i, out.place), self.text(out)))
             return
         self.lines.append(self._call(i))
 
@@ -205,7 +213,7 @@ class Program:
         """An instruction with one result."""
         (place,) = i.results
         fixed = all(p in self.arrays for p in i.reads())
-        if (i.views and fixed) or is_constant(self.graph, i):
+        if (i.views and fixed) or place in self.constants:
             made = i.function(*self._values(i.args), **self._values(i.options))
             self.arrays[place] = made
             if i.views:
@@ -234,7 +242,7 @@ class Program:
         name, options = getattr(i.function, "__name__", ""), i.options
         if isinstance(i.function, np.ufunc) and not options and i.function.nout == 1:
             operands = self._operands(i, i.results[0])
-            return lambda out: f"{self.function(i.function)}({', '.join([*operands, out])})"
+            return lambda out: self._ufunc(i.function, operands, out)
         if i.function in _REDUCTIONS or (name == "reduce" and set(options) <= {"axis", "keepdims", "dtype"}):
             reduce = _REDUCTIONS[i.function].reduce if i.function in _REDUCTIONS else i.function
             if len(i.args) > 2 or not set(options) <= {"axis", "keepdims", "dtype"}:
@@ -252,6 +260,11 @@ class Program:
         if name in _TAKE_OUT and "out" not in options:
             return lambda out: f"{self._call(i, f'out={out}')}"
         return None
+
+    def _ufunc(self, ufunc: np.ufunc, operands: list[str], out: str) -> str:
+        """A call that writes into `out`. (Of maximum and minimum NumPy wants that said by name.)"""
+        out = f"out={out}" if ufunc in (np.maximum, np.minimum) else out
+        return f"{self.function(ufunc)}({', '.join([*operands, out])})"
 
     def _operands(self, i: Instruction, result: int) -> list[str]:
         """The operands of a ufunc; a Python number beside floats as an array of theirs, which is quicker and gives the same."""

@@ -6,7 +6,7 @@ nobody reads. Read next: `numpy_source.py`, which prints what is left and lays i
 
 from __future__ import annotations
 
-import operator
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from .graph import Graph, Instruction, Ref, mapped
 
-_MAKERS = {"zeros", "ones", "full", "arange", "eye", "zeros_like", "ones_like", "full_like"}  # of numbers that are known
+_MAKERS = {np.zeros, np.ones, np.full, np.arange, np.eye, np.zeros_like, np.ones_like}  # of numbers that are known
 
 
 def without_the_dead(graph: Graph) -> Graph:
@@ -46,24 +46,24 @@ def without_repetition(graph: Graph) -> Graph:
     known: dict[Any, int] = {}
     instead: dict[int, int] = {}
     written, handed_out = graph.written(), graph.handed_out()
+    states = {v.memory for v in graph.values if v.kind in ("state", "gradient")}
+    writes: Counter[int] = Counter()  # so far, to each memory
     kept = []
     for i in graph.instructions:
         args, options = mapped(lambda a: _instead(a, instead), (i.args, i.options))
         i = replace(i, args=args, options=options)
-        fixed = i.views or written.isdisjoint({graph.memory(p) for p in [*i.reads(), *i.results]})
-        if (
-            len(i.results) == 1
-            and not i.opaque
-            and fixed
-            and not i.effect
-            and (i.views or graph.memory(i.results[0]) not in handed_out)
-        ):
-            key = (i.function, _key((i.args, i.options)))
+        is_new = len(i.results) == 1 and graph.memory(i.results[0]) not in written | handed_out
+        if len(i.results) == 1 and not i.opaque and not i.effect and (i.views or is_new):
+            versions = tuple(writes[graph.memory(p)] for p in i.reads()) if not i.views else ()
+            key = (i.function, _key((i.args, i.options)), versions)
             if key in known:
                 instead[i.results[0]] = known[key]
                 continue
             known[key] = i.results[0]
+        if i.writes is not None:
+            writes[graph.memory(i.writes)] += 1
         if i.effect:
+            writes.update(states)
             i.effect = replace(i.effect, gradients=[(t, instead.get(p, p)) for t, p in i.effect.gradients])
         kept.append(i)
     outputs = [instead.get(place, place) for place in graph.outputs]
@@ -95,15 +95,17 @@ def _key(value: Any) -> Any:
     return id(value)
 
 
-def is_constant(graph: Graph, i: Instruction) -> bool:
-    """Whether an instruction makes the same numbers in every run, and nobody writes to them."""
-    made = getattr(i.function, "__name__", "") in _MAKERS and not i.opaque
-    return made and graph.memory(i.results[0]) not in graph.written() and i.results[0] not in graph.outputs
-
-
-def is_write(i: Instruction) -> bool:
-    """Whether an instruction assigns to a part of an array."""
-    return i.function is operator.setitem
+def constants(graph: Graph) -> set[int]:
+    """The values that are the same numbers in every run: made of nothing but numbers, written to by nobody, and not handed out."""
+    changing = graph.written() | graph.handed_out()
+    return {
+        i.results[0]
+        for i in graph.instructions
+        if len(i.results) == 1
+        and not i.opaque
+        and (i.function in _MAKERS or (i.function in (np.asarray, np.array) and not i.reads()))
+        and graph.memory(i.results[0]) not in changing
+    }
 
 
 PASSES = [without_repetition, without_the_dead]
