@@ -227,6 +227,15 @@ def matmul(library: Any) -> Work:
     return lambda: a @ b
 
 
+# ---- compiled ----
+
+
+def compiled(library: Any, prepare: Prepare) -> Work:
+    """The same work as a program where the library is ours, and as it is in torch: eager."""
+    run = prepare(library)
+    return library.compile(run) if library.__name__ == "minitorch" else run
+
+
 # ---- random numbers ----
 
 
@@ -358,6 +367,11 @@ def step_row(sizes: tuple[int, ...], batch: int, target: float) -> Row:
     return Row(name, partial(training_step, sizes=sizes, batch=batch), target, ALL)
 
 
+def compiled_row(row: Row, target: float) -> Row:
+    """A row once more: a program of ours beside torch's eager mode."""
+    return Row(f"compiled: {row.name}", partial(compiled, prepare=row.prepare), target)
+
+
 def loading_row(name: str, kind: str, workers: int, target: float | None) -> Row:
     where = f"{workers} workers, " if workers else ""
     return Row(f"60,000 images, {where}{name}", partial(loading, kind=kind, workers=workers), target, measure=once)
@@ -391,6 +405,18 @@ ROWS = [
     Row(
         "peak memory of a step 784-512-512-10", partial(training_step, sizes=LARGE, batch=128), 1.2, ALL, peak_memory, "MiB"
     ),
+]
+
+
+COMPILED = {
+    "1,000 chained": 0.12, "step 4-16": 0.12, "step 64-128": 0.42, "step 784": 0.8, "step LSTM": 1.0, "step of a GPT": 0.8, "CNN step": 1.2,
+    "softmax(gelu": 1.1,
+}  # fmt: skip
+ROWS += [
+    compiled_row(row, target)
+    for part, target in COMPILED.items()
+    for row in ROWS
+    if part in row.name and row.measure is times
 ]
 
 

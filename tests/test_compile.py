@@ -164,7 +164,15 @@ def test_layers(row: Any, data: Any) -> None:
                         p -= 0.1 * p.grad
             return [x.detach() for x in outs]
 
-        return step, lambda: [*layer.state_dict().values(), *(p.grad for p in layer.parameters())], lambda k: None
+        return (
+            step,
+            lambda: [
+                *layer.state_dict().values(),
+                *(p.grad for p in layer.parameters()),
+                *(p._version for p in layer.parameters()),
+            ],
+            lambda k: None,
+        )
 
     try:
         told(build, False, 2)
@@ -226,7 +234,7 @@ class Trainer:
         self.optimizer = minitorch.optim.Adam(self.model.parameters(), lr=0.01, **options)
         self.scheduler = minitorch.optim.lr_scheduler.StepLR(self.optimizer, 2, 0.5)
         self.clear, self.clip, self.scheduled = clear, clip, scheduled
-        self.scale, self.calls = 1.0, 0
+        self.scale, self.ignored = 1.0, False
 
     def step(self, x: Any, y: Any) -> Any:
         if self.clear:
@@ -280,6 +288,10 @@ def a_state_is_loaded(trainer: Trainer, k: int) -> None:
         trainer.model.load_state_dict(small(3).state_dict())
 
 
+def a_class_is_ignored(trainer: Trainer, k: int) -> None:
+    trainer.ignored = k % 4 == 3
+
+
 def a_hook_comes(trainer: Trainer, k: int) -> None:
     if k == 4:
         trainer.model[0].register_forward_hook(lambda module, args, out: out * 2)
@@ -297,7 +309,7 @@ def gradients_are_dropped(trainer: Trainer, k: int) -> None:
 
 CHANGES = [
     lr_changes, modes_change, a_number_changes, a_parameter_is_frozen, a_parameter_is_replaced, memory_is_replaced, a_state_is_loaded,
-    a_hook_comes, a_gradient_hook_comes,
+    a_hook_comes, a_gradient_hook_comes, a_class_is_ignored,
 ]  # fmt: skip
 
 
@@ -308,7 +320,10 @@ def train(options: dict, change: Callable, compiled: bool, sizes: tuple[int, ...
     for k in range(9):
         change(trainer, k)
         minitorch.manual_seed(k)
-        out = step(*data(k, sizes[k % len(sizes)]))
+        x, y = data(k, sizes[k % len(sizes)])
+        if trainer.ignored:
+            y[0] = -100
+        out = step(x, y)
         story.append([as_bytes(x) for x in [out, *trainer.seen()]])
     return story, step
 
@@ -350,6 +365,56 @@ def test_what_is_handed_out_stays() -> None:
     assert len(set(values)) == 6 and len({as_bytes(g)[2] for g in grads}) == 6
     with pytest.raises(RuntimeError, match="second time"):
         losses[-1].backward()
+
+
+def writes_through_views() -> tuple:
+    """Tensors that lie in one another's memory, written to by turns, and read between."""
+    whole = minitorch.arange(6.0)
+    part, column = whole[1:4], whole.view(2, 3)[:, 1]
+
+    def step() -> list:
+        before, first = whole * 2, (whole * 4).sum()
+        part.mul_(0.5)
+        column.add_(before[:2])
+        after = whole * 2
+        made = before.clone()
+        made[2:5] += after[:3]
+        sums = [first, (whole * 4).sum(), (whole * 2).sum(), (whole * 2).sum()]
+        whole.add_(1)
+        twin, other = whole * 3, whole * 3
+        twin += 1
+        narrow = (whole.double() * 3).float() * 0.1
+        return [before, after, made, made[1:3] * 3, part + 1, *sums, (whole * 2).sum(), twin.sum(), other.sum(), narrow]
+
+    return step, lambda: [whole, part, column, whole._version], lambda k: None
+
+
+def reads_before_and_after_a_step() -> tuple:
+    w = minitorch.ones(3, requires_grad=True)
+    optimizer = minitorch.optim.SGD([w], lr=0.1)
+
+    def step() -> list:
+        optimizer.zero_grad()
+        before = (w * 2).sum()
+        (w * w).sum().backward()
+        optimizer.step()
+        with minitorch.no_grad():
+            return [before.detach(), (w * 2).sum()]
+
+    return step, lambda: [w, w.grad, w._version], lambda k: None
+
+
+@pytest.mark.parametrize("build", [writes_through_views, reads_before_and_after_a_step], ids=lambda f: f.__name__)
+def test_memory_that_is_written_between_reads(build: Callable[[], tuple]) -> None:
+    assert has_program(assert_alike(build, 6))
+
+
+def test_an_argument_that_is_written_to() -> None:
+    run = minitorch.compile(lambda x: x.mul_(2) + 1)
+    for k in range(4):
+        x = minitorch.full((3,), float(k))
+        assert as_bytes(run(x)) == as_bytes(x + 1) and x[0].item() == 2 * k
+    assert has_program(run)
 
 
 # ---- what cannot be a program ----

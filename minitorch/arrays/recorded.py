@@ -42,6 +42,10 @@ def an_effect(method: Any) -> Any:
     return call
 
 
+class Deviates(Exception):
+    """A program finds that an op would take another course with these numbers than it took when it was recorded."""
+
+
 class NotTraceable(Exception):
     """Within an op's forward: what it does cannot be written down step by step. The op is taken as one call then."""
 
@@ -107,7 +111,8 @@ class Recorded:
         return kind(self.array)
 
     def __bool__(self) -> bool:
-        return self._number(bool)
+        taken = self.record.course(self)
+        return self._number(bool) if taken is None else taken
 
     def __int__(self) -> int:
         return self._number(int)

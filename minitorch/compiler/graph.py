@@ -63,6 +63,7 @@ class Instruction:
     picks: tuple[int, ...] | None = (
         None  # which entries of the tuple it returns the results are; None: it returns the result
     )
+    decides: bool = False  # whether it looks if an op takes the course that it took
     late: bool = False  # whether it belongs to the half that a backward outside runs
     effect: Effect | None = None  # what it does beside computing
 

@@ -261,7 +261,7 @@ class Program:
             return lambda out: f"{self._call(i, f'out={out}')}"
         return None
 
-    def _ufunc(self, ufunc: np.ufunc, operands: list[str], out: str) -> str:
+    def _ufunc(self, ufunc: Any, operands: list[str], out: str) -> str:
         """A call that writes into `out`. (Of maximum and minimum NumPy wants that said by name.)"""
         out = f"out={out}" if ufunc in (np.maximum, np.minimum) else out
         return f"{self.function(ufunc)}({', '.join([*operands, out])})"

@@ -14,6 +14,7 @@ import numpy as np
 
 from .graph import Graph, Instruction, Ref, mapped
 
+_UNDEFINED = {np.empty}  # whose numbers may be any
 _MAKERS = {np.zeros, np.ones, np.full, np.arange, np.eye, np.zeros_like, np.ones_like}  # of numbers that are known
 
 
@@ -98,17 +99,28 @@ def _key(value: Any) -> Any:
 def constants(graph: Graph) -> set[int]:
     """The values that are the same numbers in every run: made of nothing but numbers, written to by nobody, and not handed out."""
     changing = graph.written() | graph.handed_out()
-    return {
-        i.results[0]
-        for i in graph.instructions
-        if len(i.results) == 1
-        and not i.opaque
-        and (i.function in _MAKERS or (i.function in (np.asarray, np.array) and not i.reads()))
-        and graph.memory(i.results[0]) not in changing
-    }
+    found: set[int] = set()
+    for i in graph.instructions:
+        read, lone = i.reads(), len(i.results) == 1 and not i.opaque and graph.memory(i.results[0]) not in changing
+        if lone and (i.function in _MAKERS or found.issuperset(read)) and (read or i.function not in _UNDEFINED):
+            found.update(i.results)
+    return found
 
 
-PASSES = [without_repetition, without_the_dead]
+def courses_first(graph: Graph) -> Graph:
+    """Put first what decides whether the program holds, before it has changed anything, and what that is made of."""
+    makers = {r: i for i in graph.instructions for r in i.results}
+    first: set[int] = set()
+    stack = [i for i in graph.instructions if i.decides]
+    while stack:
+        i = stack.pop()
+        if id(i) not in first:
+            first.add(id(i))
+            stack += [makers[place] for place in i.reads() if place in makers]
+    return replace(graph, instructions=sorted(graph.instructions, key=lambda i: id(i) not in first))
+
+
+PASSES = [without_repetition, without_the_dead, courses_first]
 
 
 def shortened(graph: Graph) -> Graph:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.recorded import NotTraceable, Recorded, array_of, library, running
+from ..arrays.recorded import Deviates, NotTraceable, Recorded, array_of, library, running
 from ..autograd.grad_mode import grad_mode
 from ..tensor import Tensor
 from .graph import Effect, Graph, Instruction, Ref, Value, mapped, refs
@@ -36,6 +36,7 @@ class Record:
         self.failed: str | None = None  # why no program can be made
         self.tensors = tensors  # those known before the step, by id: their arrays are recorded ones meanwhile
         self.strict = strict  # whether that is an error
+        self.bumped_by_effects: dict[int, int] = {}  # how often effects have written to tensors
         self.late = False  # whether it is backward that is recorded, of what the step returns
         self.made: list[weakref.ref] = []
         self._of = ""
@@ -198,6 +199,38 @@ class Record:
                 "be for this number only; look at it outside the compiled function, or write where(condition, a, b)"
             )
 
+    def course(self, flag: Recorded) -> bool | None:
+        """Which way an op goes that asks whether something is so: the program looks first, and holds only if it is so again.
+
+        That can be asked of what inputs alone decide; None of anything else.
+        """
+        if running.record is not self or self.failed or not self._tracing or self.late:
+            return None
+        found = self._made_of_inputs(flag.place)
+        if found is None:
+            return None
+        answer = bool(flag.array)
+        if found:
+            self._append(_must_be, (Ref(flag.place), answer), {}, (), decides=True)
+        return answer
+
+    def _made_of_inputs(self, place: int) -> set[int] | None:
+        """The inputs that a value is made of; None if it is made of something that the step may change."""
+        makers = {r: i for i in self.graph.instructions for r in i.results}
+        written, stack, found = self.graph.written(), [place], set()
+        while stack:
+            place = stack.pop()
+            value = self.graph.values[place]
+            if value.memory in written or value.kind not in ("input", "computed"):
+                return None
+            if value.kind == "input":
+                found.add(place)
+            elif makers[place].opaque:
+                return None
+            else:
+                stack += makers[place].reads()
+        return found
+
     def check(self, flag: Recorded, error: type, words: str) -> None:
         """What a step refuses by its numbers: it does so now, and the program will."""
         if not flag.array:
@@ -281,8 +314,11 @@ class Record:
         for tensor in self.tensors.values():
             if isinstance(getattr(tensor._grad, "_array", None), Recorded):
                 gradients.append((tensor, tensor._grad._array.place))
+        versions = {id(t): t._version for t in self.tensors.values()}
         with apart(), self.unwrapped():
             result = call()
+        for t in self.tensors.values():
+            self.bumped_by_effects[id(t)] = self.bumped_by_effects.get(id(t), 0) + t._version - versions[id(t)]
         told = Effect(call, gradients)
         self.graph.instructions.append(Instruction(call, (), {}, (), name, effect=told))
         return result
@@ -302,6 +338,11 @@ class Record:
                     tensor._array = recorded
                 else:
                     self.fail("the step gives a tensor other memory")
+
+
+def _must_be(flag: Any, answer: bool) -> None:
+    if bool(flag) is not answer:
+        raise Deviates
 
 
 def _must_hold(flag: np.ndarray, error: type, words: str) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..arrays.quiet import quiet, quiet_again
-from ..arrays.recorded import Recorded, running
+from ..arrays.recorded import Deviates, Recorded, running
 from ..arrays.warning import warn
 from ..autograd.node import Node, birth
 from ..tensor import Tensor
@@ -41,6 +41,8 @@ class Compiled(Compilation):
             if variant.run is not None and variant.holds(args, kwargs):
                 try:
                     return quiet(variant.run, args, kwargs)
+                except Deviates:  # before it has changed anything
+                    continue
                 except RuntimeError as error:
                     return quiet_again(error, variant.run, args, kwargs)
         if running.record is not None:  # a compiled function within another is a part of it
@@ -174,7 +176,7 @@ class Calls:
         self.result = result  # an expression, with {} for each of the graph's outputs
         self.things: dict[str, Any] = {}  # what the expression names
         self.last: list[tuple[Any, int | None]] = []  # tensors, and what their .grad is at the end
-        self.bumped: list[Any] = []  # tensors that are written to
+        self.bumped: list[Any] = []  # tensors that are written to, as often as they are
         self.results: list[int] = []  # the values among the result
         self.alive_at: list[int] = []  # those of them that can be differentiated
         self.wanted: list[tuple[Tensor, str]] = []  # what they may be differentiated by, and where it is found
@@ -213,10 +215,11 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool) -> tup
                 lifted.append(tensor._grad)
                 tensor._grad._array = g
         before = {id(t): t._grad for t, _ in pattern}
+        versions = {id(t): t._version for t in known.values()}
         running.record = record
         try:
             result = function(*args, **kwargs)
-            alive = _end(record, calls, result, pattern, before)
+            alive = _end(record, calls, result, pattern, before, versions)
         finally:
             running.record = None
     finally:
@@ -265,7 +268,9 @@ def _parts(value: Any, place: str, name: str, guard: Guard) -> Any:
         guard.add(f"{place} is {guard.thing(value)}", name)
 
 
-def _end(record: Record, calls: Calls, result: Any, pattern: tuple, before: dict[int, Any]) -> list[Tensor]:
+def _end(
+    record: Record, calls: Calls, result: Any, pattern: tuple, before: dict[int, Any], versions: dict[int, int]
+) -> list[Tensor]:
     """What the step leaves: its result, gradients, which states it has written to. Returns the results that can be differentiated."""
     alive: list[Tensor] = []
     calls.result = _template(record, calls, result, alive)
@@ -293,8 +298,12 @@ def _end(record: Record, calls: Calls, result: Any, pattern: tuple, before: dict
             record.graph.outputs += [place for place in calls.gradients if place is not None]
     elif any(place.startswith(("args", "kwargs")) for _, place in calls.wanted):
         record.fail("an argument requires grad, and nothing that is returned leads to it")
-    written = {record.graph.memory(i.writes) for i in record.graph.instructions if i.writes is not None}
-    calls.bumped = [t for t in record.tensors.values() if record.graph.memory(t._array.place) in written]
+    counted: set[int] = set()  # views share a counter
+    for tensor in record.tensors.values():
+        times = tensor._version - versions[id(tensor)] - record.bumped_by_effects.get(id(tensor), 0)
+        if times and id(tensor._counter) not in counted:
+            counted.add(id(tensor._counter))
+            calls.bumped += [tensor] * times
     return alive
 
 

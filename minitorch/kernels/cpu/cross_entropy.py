@@ -22,12 +22,12 @@ def forward(xp: Any, x: Any, target: Any, weight: Any, reduction: str, ignore_in
     n, C = x.shape
     if weight is not None or smoothing or not served(x) or 0 <= ignore_index < C or not x.size:
         return None
-    if int(target.astype(np.int64, copy=False).view(np.uint64).max()) >= C:  # a class below 0 is a large number so
+    if target.astype(np.int64, copy=False).view(np.uint64).max() >= C:  # a class below 0 is a large number so
         return None
     log_p = log_softmax(xp, x, 1)
     if log_p is None:
         log_p = log_softmax_kernel.forward(xp, x, 1)
-    out, total = log_p[np.arange(n), target], np.asarray(n, x.dtype)
+    out, total = log_p[xp.arange(n), target], xp.asarray(n, x.dtype)
     if reduction == "none":
         return -out, log_p, total
     loss = 0 - out.sum()  # never −0
@@ -55,8 +55,8 @@ def backward(
         keep = target != ignore_index
         classes = np.where(keep, target, 0)
         share = np.where(keep, share if weight is None else share * weight[classes], np.zeros((), log_p.dtype))
-    share = np.asarray(share).reshape(-1, 1)  # one number for each row, or for all
-    dx, numbers = np.empty_like(log_p), np.arange(len(log_p))
+    share = xp.asarray(share).reshape(-1, 1)  # one number for each row, or for all
+    dx, numbers = np.empty_like(log_p), xp.arange(len(log_p))
 
     def block(rows: slice) -> None:
         d, of_row = dx[rows], share if len(share) == 1 else share[rows]

@@ -1,0 +1,125 @@
+"""The checks of `compile` notice if a line of it is wrong: each fault below makes one of them fail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from typing import Any
+
+import pytest
+
+import test_compile as checks
+from minitorch.compiler import graph, halves, passes, step
+from minitorch.compiler.numpy_source import Program
+from minitorch.compiler.record import Record
+from minitorch.compiler.state import State
+from reference.table import table
+from test_planted_faults import Fault
+
+FAULTS = [
+    # memory
+    Fault(Program._let_go, "self.last_use[m] == k and ", ""),
+    Fault(Program._buffer, "self.last_use[memory] == k", "True"),
+    Fault(Program._buffer, "if v.memory in self.handed:", "if False:"),
+    Fault(Program._begin, "v.memory not in self.graph.written() | self.handed", "True"),
+    Fault(Program._write, 'f"{self.text(target)}[{self.key(key)}] = {self.text(value)}"', '"pass"'),
+    Fault(Program._line_into, "'unsafe'", "'no'"),
+    Fault(Program._number, "np.asarray(value, dtype)", "np.asarray(value + 1, dtype)"),
+    # passes
+    Fault(passes.without_repetition, "writes[graph.memory(p)]", "0"),
+    Fault(passes.without_repetition, "writes.update(states)", "pass"),
+    Fault(passes.without_repetition, "graph.memory(i.results[0]) not in written | handed_out", "True"),
+    Fault(passes.without_the_dead, "graph.memory(i.writes) in lasting", "False"),
+    Fault(passes.courses_first, "id(i) not in first)", "0)"),
+    Fault(passes.constants, "graph.memory(i.results[0]) not in changing", "True"),
+    # recording
+    Fault(Record.lift, "memory = v.memory", "pass"),
+    Fault(Record._shared, "return self.graph.memory(place)", "return None"),
+    Fault(Record.call, "self._append(function, *told, (), writes=written.place)", "pass"),
+    Fault(Record.drawn, 'self._cannot("random numbers are drawn outside of an op")', "pass"),
+    Fault(Record.check, "self.graph.instructions.append(", "str("),
+    Fault(graph.same, 'return f"one has {a.line(one)}, the other {b.line(two)}: numbers in it differ"', "pass"),
+    Fault(step._let_go, "record.fail(", "str("),
+    # what a program depends on
+    Fault(State.tensor, 'f"{thing}._array is {array}"', '"True"'),
+    Fault(State.tensor, 'f"{thing}._requires_grad is {tensor._requires_grad}"', '"True"'),
+    Fault(State.tensor, 'f"not ({thing}._leaf_hooks or {thing}._post_accumulate_hooks)"', '"True"'),
+    Fault(State._number, 'self.guard.add(f"{place} is {value}", name)', "pass"),
+    Fault(State._number, 'self.guard.add(f"{place} == {self.guard.thing(value)}", name)', "pass"),
+    Fault(State._of_module, "self.guard.add(f\"not ({' or '.join(f'{thing}.{h}' for h in _HOOKS)})\"", 'print("True"'),
+    Fault(step._parts, 'f"{array}.shape == {shape}"', '"True"'),
+    Fault(step._with_gradients, "'not ' * there", "'not '"),
+    # what it leaves
+    Fault(step._end, "calls.last.append((tensor, None))", "pass"),
+    Fault(step._end, "calls.last.append((tensor, place))", "pass"),
+    Fault(step._end, "calls.bumped += [tensor] * times", "pass"),
+    # halves
+    Fault(halves.CompiledNode.run, "tensor._version != version", "False"),
+    Fault(halves.CompiledNode.release, "self.saved = None", "pass"),
+    Fault(halves._laid_out, 'getattr(g, "strides", None) == like.strides', "g is not None"),
+    Fault(halves.halved, "place not in made", "place in made"),
+]
+
+
+def outside(**how: Any) -> None:
+    assert checks.train_outside(False, **how)[0] == checks.train_outside(True, **how)[0]
+
+
+def row_is_alike(number: int, seed: int, is_outside: bool) -> None:
+    checks.assert_alike(checks.of_row(table()[number], seed, is_outside))
+
+
+@cache
+def all_checks() -> list[Callable[[], Any]]:
+    """Those of test_compile.py that take little time, and some ops."""
+    names = [row.name for row in table()]
+    ops = ["embedding", "cumsum", "diagonal_scatter", "layer_norm", "index_add", "batch_norm", "masked_fill", "tanh"]
+    return [
+        partial(checks.test_memory_that_is_written_between_reads, checks.writes_through_views),
+        partial(checks.test_memory_that_is_written_between_reads, checks.reads_before_and_after_a_step),
+        checks.test_an_argument_that_is_written_to,
+        checks.test_what_is_handed_out_stays,
+        checks.test_each_shape_has_its_program,
+        checks.test_a_program_refuses_what_the_step_refuses,
+        checks.test_what_backward_cannot_do_is_refused,
+        *(partial(checks.test_what_changes_between_calls_is_noticed, change) for change in checks.CHANGES),
+        *(
+            partial(checks.test_steps_as_people_write_them, options, checks.CHANGES[0])
+            for options in ({"clear": False}, {"clip": True})
+        ),
+        *(partial(outside, **how) for how in ({}, {"twice": True})),
+        *(partial(checks.test_what_cannot_be_a_program_runs_as_it_is, function) for function in checks.REFUSED),
+        *(partial(row_is_alike, names.index(n), seed, how) for n in ops for seed in (0, 1) for how in (False, True)),
+    ]
+
+
+def fails(check: Callable[[], Any]) -> bool:
+    try:
+        check()
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        return True
+    return False
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_lines_that_faults_change_are_there() -> None:
+    for fault in FAULTS:
+        fault._code()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_check_notices(fault: Fault) -> None:
+    with fault.planted():
+        noticed = next((check for check in all_checks() if fails(check)), None)
+    assert noticed is not None, f"nothing needs the line that this changes: {fault}"
+    assert not fails(noticed)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_nothing_is_noticed_where_nothing_is_broken() -> None:
+    assert not [check for check in all_checks() if fails(check)]
