@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -520,6 +521,75 @@ def test_what_it_shows() -> None:
     assert run.source.startswith("def program(x0_new, x1_new):") and "# backward of linear" in run.source
     assert "linear_1: float32" in str(run.graph)
     assert "instructions recorded" in run.explain()
+
+
+def test_arguments_may_be_models_and_optimizers() -> None:
+    def step(model: nn.Module, optimizer: Any, batch: tuple) -> Any:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(batch[0]), batch[1])
+        loss.backward()
+        optimizer.step()
+        return loss
+
+    run, trainers = minitorch.compile(step), (Trainer(), Trainer())
+    for k in range(5):
+        minitorch.manual_seed(k)
+        wanted = step(trainers[0].model, trainers[0].optimizer, data(k))
+        minitorch.manual_seed(k)
+        found = run(trainers[1].model, trainers[1].optimizer, data(k))
+        assert as_bytes(wanted) == as_bytes(found)
+    assert has_program(run), run.explain()
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.w, self.calls = minitorch.ones(3), 0
+
+    @minitorch.compile
+    def scaled(self, x: Any) -> Any:
+        return x * self.w
+
+    def call(self, x: Any) -> Any:
+        self.calls += 1
+        return self.scaled(x)
+
+
+def test_methods_are_compiled_for_each_instance() -> None:
+    one, two = Counter(), Counter()
+    two.w = minitorch.full((3,), 2.0)
+    for k in range(4):
+        x = minitorch.full((3,), float(k))
+        assert one.call(x).tolist() == [k] * 3 and two.call(x).tolist() == [2 * k] * 3
+    assert len([v for v in Counter.scaled.variants if v.program]) == 2
+
+
+def test_compiled_functions_within_compiled_functions() -> None:
+    inner = minitorch.compile(lambda x: x * 2)
+    outer = minitorch.compile(lambda x: inner(x) + 1)
+    for k in range(4):
+        assert inner(minitorch.full((2,), float(k))).tolist() == [2 * k] * 2
+        assert outer(minitorch.full((2,), float(k))).tolist() == [2 * k + 1] * 2
+    assert has_program(inner) and has_program(outer)
+
+
+def test_numbers_in_numpy_arrays_are_noticed() -> None:
+    weights = np.ones(3, np.float32)
+    run = minitorch.compile(lambda x: x * minitorch.tensor(weights))
+    for k in range(8):
+        weights[:] = k // 4
+        assert run(minitorch.ones(3)).tolist() == [k // 4] * 3
+    assert has_program(run), run.explain()
+
+
+def test_threads_may_call_it_at_once() -> None:
+    run = minitorch.compile(lambda x: ((x @ x) * 2 + x).sum(0))
+    xs = [minitorch.full((64, 64), float(k)) for k in range(8)]
+    wanted = [as_bytes(((x @ x) * 2 + x).sum(0)) for x in xs]
+    for x in xs[:3]:
+        run(x)
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(20):
+            assert [as_bytes(y) for y in pool.map(run, xs)] == wanted
 
 
 # ---- what is differentiated outside ----

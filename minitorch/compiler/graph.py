@@ -39,6 +39,11 @@ class Value:
     array: Any = None  # of a state: the array itself, which every run of the program reads
     owner: Any = None  # of a gradient: whose it is
 
+    @property
+    def is_in_rows(self) -> bool:
+        """Whether its numbers lie row by row, without gaps."""
+        return np.empty(self.shape, self.dtype).strides == self.strides
+
     def empty(self) -> np.ndarray:
         """New memory for it, laid out as it was."""
         order = sorted(range(len(self.shape)), key=lambda d: -self.strides[d])

@@ -147,8 +147,8 @@ class Program:
             self.arrays[v.place] = v.array
         elif v.kind == "input" and v.memory not in self.last_use:
             return
-        elif v.kind == "input" and v.memory not in self.graph.written() | self.handed and v.array.flags.c_contiguous:
-            self.arrays[v.place] = np.empty_like(v.array)
+        elif v.kind == "input" and v.memory not in self.graph.written() | self.handed and v.is_in_rows:
+            self.arrays[v.place] = v.empty()
             self.lines.append(f"copyto({self.name(v.place)}, {v.name}_new)")
             self.env["copyto"] = np.copyto
         elif v.kind == "input":

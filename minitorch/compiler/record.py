@@ -61,14 +61,12 @@ class Record:
         """What is known before the step, as a recorded array: an input, a state or an old gradient."""
         place = len(self.graph.values)
         memory = place
-        for v in self.graph.values:  # what shares memory with another is a view of it
-            if v.array is not None and np.may_share_memory(v.array, array):
+        for v, known in zip(self.graph.values, self._arrays):  # what shares memory with another is a view of it
+            if v.kind in ("input", "state") and np.may_share_memory(known, array):
                 memory = v.memory
-        self.graph.values.append(
-            Value(
-                place, array.shape, array.dtype, array.strides, memory, self._fresh(name, computed=False), kind, array=array
-            )
-        )
+        name = self._fresh(name, computed=False)
+        held = array if kind == "state" else None
+        self.graph.values.append(Value(place, array.shape, array.dtype, array.strides, memory, name, kind, array=held))
         self._arrays.append(array)
         return Recorded(array, place, self)
 

@@ -96,24 +96,28 @@ _GUARD = """def holds(args, kwargs):
 
 
 class State:
-    """The tensors that a function reaches, by name, and the guard on all else that it reaches."""
+    """The tensors that a function and its arguments reach, by name, and the guard on all else that it reaches."""
 
-    def __init__(self, function: Callable) -> None:
+    def __init__(self) -> None:
         self.guard = Guard()
         self.tensors: dict[int, Tensor] = {}
         self.names: dict[int, str] = {}
+        self.refusal: str | None = None
         self._seen: dict[int, Any] = {}
         self._last: list[tuple[Any, str, str]] = []  # optimizers: a parameter has its name from its module
-        self.refusal: str | None = None
         self._words = {"__call__"}  # all names that the code asks objects for
         self._objects: list[tuple[Any, str, set[str]]] = []  # of the user's classes: what of them has been followed
         self._modes()
-        self._visit(function, self.guard.thing(function), "")
+
+    def reach(self, value: Any, place: str, name: str) -> None:
+        """Follow a value that is found at `place`, an expression, and what it leads to."""
+        self._visit(value, place, name)
         while self._look_into_objects():
             pass
-        for value, thing, name in self._last:
-            for inner, where, called in self._parts(value, thing, name):
-                self._visit(inner, where, called)
+        while self._last:
+            optimizer, thing, called = self._last.pop(0)
+            for inner, where, inner_name in self._parts(optimizer, thing, called):
+                self._visit(inner, where, inner_name)
 
     def _modes(self) -> None:
         mode, ways, anomaly = self.guard.thing(grad_mode), self.guard.thing(shortcuts), self.guard.thing(anomaly_mode.state)
@@ -188,6 +192,11 @@ class State:
             yield from (
                 (v, f"{thing}.{n}", n) for n, v in (("func", value.func), ("args", value.args), ("keywords", value.keywords))
             )
+        elif isinstance(value, np.ndarray):
+            if value.size > MANY:
+                self.refusal = f"it reads a NumPy array, {name}, of {value.size} numbers; make a tensor of it"
+            equal = self.guard.thing(np.array_equal)
+            self.guard.add(f"{equal}({thing}, {self.guard.thing(value.copy())})", f"the numbers of {name}")
         elif isinstance(value, (list, tuple, dict)) and len(value) > MANY:
             return
         elif isinstance(value, (list, tuple)):

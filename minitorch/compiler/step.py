@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import functools
 import gc
+import threading
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -33,21 +35,30 @@ class Compiled(Compilation):
     def __init__(self, function: Callable, fullgraph: bool = False) -> None:
         self.function, self.fullgraph = function, fullgraph
         self.variants: list[Variant] = []
+        self._at_work = threading.Lock()
         functools.update_wrapper(self, function, updated=())
         self.__name__ = getattr(function, "__name__", type(function).__name__)
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """In the body of a class it is a method."""
+        return self if instance is None else types.MethodType(self, instance)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        for variant in self.variants:
-            if variant.run is not None and variant.holds(args, kwargs):
-                try:
-                    return quiet(variant.run, args, kwargs)
-                except Deviates:  # before it has changed anything
-                    continue
-                except RuntimeError as error:
-                    return quiet_again(error, variant.run, args, kwargs)
-        if running.record is not None:  # a compiled function within another is a part of it
+        # A compiled function within another is a part of it. A program works in memory of its own: not twice at a time.
+        if running.record is not None or not self._at_work.acquire(blocking=False):
             return self.function(*args, **kwargs)
-        return self._recorded(args, kwargs)
+        try:
+            for variant in self.variants:
+                if variant.run is not None and variant.holds(args, kwargs):
+                    try:
+                        return quiet(variant.run, args, kwargs)
+                    except Deviates:  # before it has changed anything
+                        continue
+                    except RuntimeError as error:
+                        return quiet_again(error, variant.run, args, kwargs)
+            return self._recorded(args, kwargs)
+        finally:
+            self._at_work.release()
 
     def _recorded(self, args: tuple, kwargs: dict) -> Any:
         """A call that no program fits: run it, recorded, and see whether it did what a call like it did before."""
@@ -114,10 +125,7 @@ class Variant:
 
     def is_as(self, other: Variant) -> bool:
         """Whether another record is of the same program."""
-        mine, its = self.calls, other.calls
-        return (mine.result, mine.last, mine.bumped) == (its.result, its.last, its.bumped) and not same(
-            self.graph, other.graph
-        )
+        return self.calls.are_as(other.calls) and not same(self.graph, other.graph)
 
     def become_a_program(self, for_any_gradients: bool) -> None:
         """Make the program. for_any_gradients: it is the same whether there are gradients before the step or none."""
@@ -182,16 +190,26 @@ class Calls:
         self.wanted: list[tuple[Tensor, str]] = []  # what they may be differentiated by, and where it is found
         self.gradients: list[int | None] = []  # the values that are its gradients
 
+    def are_as(self, other: Calls) -> bool:
+        """Whether another record's program is called so, and leaves the same."""
+
+        def told(calls: Calls) -> tuple:
+            last, bumped = [(id(t), place) for t, place in calls.last], [id(t) for t in calls.bumped]
+            return calls.inputs, calls.result, last, bumped, calls.gradients
+
+        return told(self) == told(other)
+
 
 def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool) -> tuple[Any, Variant]:
     """Run the function, recorded; its result, and what was recorded."""
-    state, calls = State(function), Calls()
-    known = dict(state.tensors)
+    state, calls = State(), Calls()
+    inputs = list(_inputs(args, kwargs, state))
+    state.reach(function, state.guard.thing(function), "")
+    known = state.tensors
     record = Record(known, strict)
     if state.refusal:
         record.fail(state.refusal)
     lifted: list[Tensor] = []
-    inputs = list(_inputs(args, kwargs, state.guard))
     pattern = tuple((t, t._grad is not None) for t in known.values() if t._requires_grad)
 
     def lift(tensor: Tensor, kind: str, name: str) -> None:
@@ -235,16 +253,17 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool) -> tup
     return result, Variant(record, state, calls, tuple((id(t), there) for t, there in pattern))
 
 
-def _inputs(args: tuple, kwargs: dict, guard: Guard) -> Any:
+def _inputs(args: tuple, kwargs: dict, state: State) -> Any:
     """(expression, tensor, name) of each tensor among the arguments; the rest becomes conditions."""
-    guard.add(f"len(args) == {len(args)} and len(kwargs) == {len(kwargs)}", "the number of arguments")
+    state.guard.add(f"len(args) == {len(args)} and len(kwargs) == {len(kwargs)}", "the number of arguments")
     for k, value in enumerate(args):
-        yield from _parts(value, f"args[{k}]", f"x{k}" if len(args) > 1 else "x", guard)
+        yield from _parts(value, f"args[{k}]", f"x{k}" if len(args) > 1 else "x", state)
     for k, value in kwargs.items():
-        yield from _parts(value, f"kwargs[{k!r}]", k, guard)
+        yield from _parts(value, f"kwargs[{k!r}]", k, state)
 
 
-def _parts(value: Any, place: str, name: str, guard: Guard) -> Any:
+def _parts(value: Any, place: str, name: str, state: State) -> Any:
+    guard = state.guard
     if isinstance(value, Tensor):
         a = value._array
         array, shape, dtype = f"{place}._array", guard.thing(a.shape), guard.thing(a.dtype)
@@ -257,15 +276,15 @@ def _parts(value: Any, place: str, name: str, guard: Guard) -> Any:
     elif isinstance(value, (list, tuple)):
         guard.add(f"type({place}) is {guard.thing(type(value))} and len({place}) == {len(value)}", name)
         for k, each in enumerate(value):
-            yield from _parts(each, f"{place}[{k}]", f"{name}_{k}", guard)
+            yield from _parts(each, f"{place}[{k}]", f"{name}_{k}", state)
     elif isinstance(value, dict):
         guard.add(f"type({place}) is {guard.thing(type(value))} and {place}.keys() == {guard.thing(set(value))}", name)
         for k, each in value.items():
-            yield from _parts(each, f"{place}[{guard.thing(k)}]", f"{name}_{k}", guard)
+            yield from _parts(each, f"{place}[{guard.thing(k)}]", f"{name}_{k}", state)
     elif isinstance(value, NUMBERS):
         guard.add(f"type({place}) is {guard.thing(type(value))} and {place} == {guard.thing(value)}", name)
     else:
-        guard.add(f"{place} is {guard.thing(value)}", name)
+        state.reach(value, place, name)
 
 
 def _end(

@@ -143,6 +143,8 @@ def at_once(draw: Callable) -> Callable:
 
     @functools.wraps(draw)
     def locked(generator: Generator, *args: Any) -> Any:
+        if recorded.running.record is not None:  # before anything of the generator has changed
+            recorded.running.record.drawn()
         with generator.lock:
             return draw(generator, *args)
 
