@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import test_compile as checks
-from minitorch.compiler import graph, halves, passes, step
+from minitorch.compiler import calls, graph, halves, passes, step
 from minitorch.compiler.numpy_source import Program
 from minitorch.compiler.record import Record
 from minitorch.compiler.state import State
@@ -39,7 +39,7 @@ FAULTS = [
     Fault(Record.drawn, 'self._cannot("random numbers are drawn outside of an op")', "pass"),
     Fault(Record.check, "self.graph.instructions.append(", "str("),
     Fault(graph.same, 'return f"one has {a.line(one)}, the other {b.line(two)}: numbers in it differ"', "pass"),
-    Fault(step._let_go, "record.fail(", "str("),
+    Fault(calls._let_go, "record.fail(", "str("),
     # what a program depends on
     Fault(State.tensor, 'f"{thing}._array is {array}"', '"True"'),
     Fault(State.tensor, 'f"{thing}._requires_grad is {tensor._requires_grad}"', '"True"'),
@@ -47,12 +47,12 @@ FAULTS = [
     Fault(State._number, 'self.guard.add(f"{place} is {value}", name)', "pass"),
     Fault(State._number, 'self.guard.add(f"{place} == {self.guard.thing(value)}", name)', "pass"),
     Fault(State._of_module, "self.guard.add(f\"not ({' or '.join(f'{thing}.{h}' for h in _HOOKS)})\"", 'print("True"'),
-    Fault(step._parts, 'f"{array}.shape == {shape}"', '"True"'),
+    Fault(calls._parts, 'f"{array}.shape == {shape}"', '"True"'),
     Fault(step._with_gradients, "'not ' * there", "'not '"),
     # what it leaves
-    Fault(step._end, "calls.last.append((tensor, None))", "pass"),
-    Fault(step._end, "calls.last.append((tensor, place))", "pass"),
-    Fault(step._end, "calls.bumped += [tensor] * times", "pass"),
+    Fault(calls._end, "calls.last.append((tensor, None))", "pass"),
+    Fault(calls._end, "calls.last.append((tensor, place))", "pass"),
+    Fault(calls._end, "calls.bumped += [tensor] * times", "pass"),
     # halves
     Fault(halves.CompiledNode.run, "tensor._version != version", "False"),
     Fault(halves.CompiledNode.release, "self.saved = None", "pass"),

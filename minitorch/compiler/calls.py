@@ -1,0 +1,248 @@
+"""One recorded call: what the function is given, what it returns and leaves, and how a program of it will be called.
+
+Read next: `record.py`, which writes meanwhile; `step.py`, which decides what comes of it.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from ..arrays.recorded import Recorded, running
+from ..tensor import Tensor
+from .halves import differentiate, nodes_above, unwrapped, with_plain_memory
+from .record import Record
+from .state import NUMBERS, Guard, State
+
+
+class Recording(NamedTuple):
+    """What was recorded of a call."""
+
+    record: Record
+    guard: Guard
+    calls: Calls
+    pattern: tuple  # for each leaf, whether it had a gradient before
+
+
+class Calls:
+    """How a program is called, and what it leaves: where its inputs are found, what it returns, gradients, versions."""
+
+    def __init__(self, result: str = "") -> None:
+        self.inputs: list[str] = []  # expressions of args and kwargs
+        self.result = result  # an expression, with {} for each of the graph's outputs
+        self.things: dict[str, Any] = {}  # what the expression names
+        self.last: list[tuple[Any, int | None]] = []  # tensors, and what their .grad is at the end
+        self.bumped: list[Any] = []  # tensors that are written to, as often as they are
+        self.results: list[int] = []  # the values among the result
+        self.alive_at: list[int] = []  # those of them that can be differentiated
+        self.wanted: list[tuple[Tensor, str]] = []  # what they may be differentiated by, and where it is found
+        self.gradients: list[int | None] = []  # the values that are its gradients
+
+    def are_as(self, other: Calls) -> bool:
+        """Whether another record's program is called so, and leaves the same."""
+
+        def told(calls: Calls) -> tuple:
+            last, bumped = [(id(t), place) for t, place in calls.last], [id(t) for t in calls.bumped]
+            named = [v if isinstance(v, NUMBERS) else id(v) for v in calls.things.values()]
+            return calls.inputs, calls.result, named, last, bumped, calls.gradients
+
+        return told(self) == told(other)
+
+
+def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool) -> tuple[Any, Recording]:
+    """Run the function, recorded; its result, and what was recorded."""
+    state, calls = State(), Calls()
+    inputs = list(_inputs(args, kwargs, state))
+    state.reach(function, state.guard.thing(function), "")
+    known = state.tensors
+    record = Record(known, strict)
+    if state.refusal:
+        record.fail(state.refusal)
+    lifted: list[Tensor] = []
+    pattern = tuple((t, t._grad is not None) for t in known.values() if t._requires_grad)
+
+    def lift(tensor: Tensor, kind: str, name: str) -> None:
+        lifted.append(tensor)
+        tensor._array = record.lift(tensor._array, kind, name)
+
+    try:
+        for id_, tensor in known.items():
+            if type(tensor._array) is not Recorded:
+                lift(tensor, "state", state.names[id_])
+        for place, tensor, name in inputs:
+            if type(tensor._array) is not Recorded:
+                calls.inputs.append(f"{place}._array")
+                lift(tensor, "input", name)
+            if tensor._requires_grad:
+                calls.wanted.append((tensor, place))
+        calls.wanted += [(t, state.guard.thing(t)) for t in known.values() if t._requires_grad]
+        for tensor, there in pattern:
+            g = record.lift_gradient(tensor, f"grad_of_{state.names[id(tensor)]}")
+            if there and type(tensor._grad._array) is not Recorded:
+                lifted.append(tensor._grad)
+                tensor._grad._array = g
+        before = {id(t): t._grad for t, _ in pattern}
+        versions = {id(t): t._version for t in known.values()}
+        running.record = record
+        try:
+            result = function(*args, **kwargs)
+            alive = _end(record, calls, result, pattern, before, versions)
+        finally:
+            running.record = None
+    finally:
+        for tensor in lifted:
+            with_plain_memory(tensor)
+        for tensor, _ in pattern:
+            with_plain_memory(tensor._grad)
+    unwrapped(alive)
+    result = _given(result)
+    _let_go(record)
+    if record.failed is None and (changed := state.guard.broken(args, kwargs)):
+        record.fail(f"the step changes what it depends on: {changed}")
+    return result, Recording(record, state.guard, calls, tuple((id(t), there) for t, there in pattern))
+
+
+def _inputs(args: tuple, kwargs: dict, state: State) -> Any:
+    """(expression, tensor, name) of each tensor among the arguments; the rest becomes conditions."""
+    state.guard.add(f"len(args) == {len(args)} and len(kwargs) == {len(kwargs)}", "the number of arguments")
+    for k, value in enumerate(args):
+        yield from _parts(value, f"args[{k}]", f"x{k}" if len(args) > 1 else "x", state)
+    for k, value in kwargs.items():
+        yield from _parts(value, f"kwargs[{k!r}]", k, state)
+
+
+def _parts(value: Any, place: str, name: str, state: State) -> Any:
+    guard = state.guard
+    if isinstance(value, Tensor):
+        a = value._array
+        array, shape, dtype = f"{place}._array", guard.thing(a.shape), guard.thing(a.dtype)
+        guard.add(f"type({place}) is {guard.thing(type(value))}", f"the kind of {name}")
+        guard.add(f"{array}.shape == {shape}", f"the shape of {name}")
+        guard.add(f"{array}.dtype is {dtype}", f"the dtype of {name}")
+        guard.add(f"{array}.strides == {guard.thing(a.strides)}", f"the strides of {name}")
+        guard.add(f"{place}._requires_grad is {value._requires_grad}", f"{name}.requires_grad")
+        yield place, value, name
+    elif isinstance(value, (list, tuple)):
+        guard.add(f"type({place}) is {guard.thing(type(value))} and len({place}) == {len(value)}", name)
+        for k, each in enumerate(value):
+            yield from _parts(each, f"{place}[{k}]", f"{name}_{k}", state)
+    elif isinstance(value, dict):
+        guard.add(f"type({place}) is {guard.thing(type(value))} and {place}.keys() == {guard.thing(set(value))}", name)
+        for k, each in value.items():
+            yield from _parts(each, f"{place}[{guard.thing(k)}]", f"{name}_{k}", state)
+    elif isinstance(value, NUMBERS):
+        guard.add(f"type({place}) is {guard.thing(type(value))} and {place} == {guard.thing(value)}", name)
+    else:
+        state.reach(value, place, name)
+
+
+def _end(
+    record: Record, calls: Calls, result: Any, pattern: tuple, before: dict[int, Any], versions: dict[int, int]
+) -> list[Tensor]:
+    """What the step leaves: its result, gradients, which states it has written to. Returns the results that can be differentiated."""
+    alive: list[Tensor] = []
+    calls.result = _template(record, calls, result, alive)
+    calls.results = list(record.graph.outputs)
+    handed: dict[int, int] = {}
+    for i in record.graph.instructions:
+        if i.effect:
+            handed.update((id(t), place) for t, place in i.effect.gradients)
+    for tensor, there in pattern:
+        g = tensor._grad
+        if g is None and (there or id(tensor) in handed):
+            calls.last.append((tensor, None))
+        elif g is not None and g is not before[id(tensor)]:
+            place = getattr(g._array, "place", -1)
+            if place < 0:
+                record.fail("a gradient is an array that the step did not compute")
+            elif handed.get(id(tensor)) != place:
+                calls.last.append((tensor, place))
+                record.graph.outputs.append(place)
+    if alive:
+        if handed or any(place is not None for _, place in calls.last):
+            record.fail("it calls backward, and returns a tensor that can be differentiated again")
+        if record.failed is None:
+            calls.gradients = differentiate(record, alive, [t for t, _ in calls.wanted])
+            record.graph.outputs += [place for place in calls.gradients if place is not None]
+    elif any(place.startswith(("args", "kwargs")) for _, place in calls.wanted):
+        record.fail("an argument requires grad, and nothing that is returned leads to it")
+    counted: set[int] = set()  # views share a counter
+    for tensor in record.tensors.values():
+        times = tensor._version - versions[id(tensor)] - record.bumped_by_effects.get(id(tensor), 0)
+        if times and id(tensor._counter) not in counted:
+            counted.add(id(tensor._counter))
+            calls.bumped += [tensor] * times
+    return alive
+
+
+def _template(record: Record, calls: Calls, value: Any, alive: list[Tensor]) -> str:
+    """The result as an expression in which tensors are outputs of the graph, `{}`."""
+    if isinstance(value, Tensor):
+        array = value._array
+        if record.tensors.get(id(value)) is value:
+            return _thing(calls, value)
+        if isinstance(array, Recorded) and array.place >= 0 and record.graph.values[array.place].kind == "input":
+            record.fail("it returns an argument as it is")
+        if not isinstance(array, Recorded) or array.place < 0:
+            record.fail("it returns a tensor that it did not compute")
+            return "None"
+        record.graph.outputs.append(array.place)
+        if value._requires_grad and value._grad_fn is not None:
+            if not _is_freed(value._grad_fn):
+                calls.alive_at.append(len(record.graph.outputs) - 1)
+                alive.append(value)
+                return "{}"
+            return "with_a_past({})"
+        return "{}"
+    if type(value) in (list, tuple):
+        inner = ", ".join(_template(record, calls, v, alive) for v in value)
+        return f"[{inner}]" if type(value) is list else f"({inner}{',' * (len(value) == 1)})"
+    if type(value) is dict:
+        return "{{" + ", ".join(f"{_thing(calls, k)}: {_template(record, calls, v, alive)}" for k, v in value.items()) + "}}"
+    if not isinstance(value, NUMBERS):
+        record.fail(f"it returns a {type(value).__name__}")
+    return _thing(calls, value)
+
+
+def _thing(calls: Calls, value: Any) -> str:
+    if value is None or isinstance(value, (bool, int, str)):
+        return repr(value).replace("{", "{{").replace("}", "}}")
+    name = f"given_{len(calls.things)}"
+    calls.things[name] = value
+    return name
+
+
+def _is_freed(node: Any) -> bool:
+    """Whether backward has been here and let go of what was saved, so that it cannot come again."""
+    return any(each.edges and each.saved is None for each in nodes_above(node))
+
+
+def _given(value: Any) -> Any:
+    """The result of a recorded step, on plain arrays."""
+    if isinstance(value, Tensor):
+        with_plain_memory(value)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            _given(each)
+    elif isinstance(value, dict):
+        for each in value.values():
+            _given(each)
+    return value
+
+
+def _let_go(record: Record) -> None:
+    """What still holds recorded arrays gets plain ones: a tensor of the step is kept somewhere, and a program would not renew it."""
+    record.end()
+    if all(ref() is None for ref in record.made):
+        return
+    gc.collect()  # an error that was caught may leave a cycle
+    alive = [r for ref in record.made if (r := ref()) is not None]
+    if not alive:
+        return
+    record.fail("a tensor that the step computes is kept outside it (in a list, an attribute, a hook)")
+    for recorded_array in alive:
+        for holder in gc.get_referrers(recorded_array):
+            with_plain_memory(holder)
+            if isinstance(holder, dict) and holder.get("_array") is recorded_array:
+                holder["_array"] = recorded_array.array  # type: ignore[union-attr]
