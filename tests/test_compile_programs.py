@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +13,7 @@ import minitorch.nn.functional as F
 from minitorch import Tensor, func, nn
 from minitorch.optim.swa_utils import AveragedModel
 from minitorch.utils.checkpoint import checkpoint
-from test_compile import assert_alike, has_program
+from test_compile import assert_alike, has_program, told
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -244,3 +245,77 @@ def test_programs_that_run_as_they_are(program: Callable[[], Program]) -> None:
         return *program(), lambda k: None
 
     assert not has_program(assert_alike(build, 5))
+
+
+# ---- random programs ----
+
+MAKING: list[Callable[[Tensor, Tensor], Tensor]] = [
+    lambda a, b: a + b,
+    lambda a, b: a * b,
+    lambda a, b: a - b,
+    lambda a, b: a @ b * 0.1,
+    lambda a, b: a.tanh(),
+    lambda a, b: a * 2,
+    lambda a, b: a.t(),
+    lambda a, b: a.clone(),
+    lambda a, b: a.double().float(),
+    lambda a, b: minitorch.where(a > 0, a, b),
+    lambda a, b: a.sum(0, keepdim=True) + b,
+    lambda a, b: a.softmax(-1),
+    lambda a, b: a[[2, 0, 1, 3]],
+    lambda a, b: minitorch.cat([a[:2], b[2:]]),
+    lambda a, b: minitorch.zeros(4, 4) + a[0],
+    lambda a, b: minitorch.full_like(a, 0.5),
+]
+WRITING: list[Callable[[Tensor, Tensor], Any]] = [
+    lambda a, b: a.add_(b, alpha=0.5),
+    lambda a, b: a[1:3].mul_(0.5),
+    lambda a, b: a.t()[0].add_(1),
+    lambda a, b: a[:, 0].copy_(b[:, 1]),
+    lambda a, b: a.view(16)[3:7].fill_(0.25),
+    lambda a, b: a.zero_(),
+]
+
+
+def random_program(seed: int) -> Callable[[], Program]:
+    """Twenty ops on what is there and what they make, some of which write; several say the same twice."""
+
+    def program() -> Program:
+        rng = random.Random(seed)
+        states = [minitorch.randn(4, 4) for _ in range(3)]
+        plan: list[tuple[Callable, int, int]] = []
+        for k in range(20):
+            if plan and rng.random() < 0.2:
+                plan.append(rng.choice(plan))
+                continue
+            ops = WRITING if rng.random() < 0.25 else MAKING
+            plan.append((rng.choice(ops), rng.randrange(3 + k), rng.randrange(3 + k)))
+        kept = [rng.randrange(23) for _ in range(4)]
+
+        def step() -> list[Tensor]:
+            values = list(states)
+            for op, i, j in plan:
+                made = op(values[i % len(values)], values[j % len(values)])
+                values.append(made if made.shape == (4, 4) else values[i % len(values)])
+            return [values[k] * 1 for k in kept] + [values[k].sum() for k in kept]
+
+        return minitorch.no_grad()(step), lambda: [*states, *(t._version for t in states)]
+
+    return program
+
+
+SEEDS = [pytest.param(k, marks=[pytest.mark.slow] if k >= 20 else []) for k in range(400)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_random_programs(seed: int) -> None:
+    def build() -> tuple:
+        minitorch.manual_seed(seed)
+        return *random_program(seed)(), lambda k: None
+
+    try:
+        told(build, False)
+    except RuntimeError:  # what is written overlaps with what is read
+        return
+    run = assert_alike(build, 5)
+    assert has_program(run), run.explain()
