@@ -18,7 +18,7 @@ from test_planted_faults import Fault
 
 FAULTS = [
     # memory
-    Fault(Program._let_go, "self.last_use[m] == k and ", ""),
+    Fault(Program._let_go, "for m in self.owned if self.last_use[m] == k and ", "for m in self.owned if "),
     Fault(Program._buffer, "self.last_use[memory] == k", "True"),
     Fault(Program._buffer, "if v.memory in self.handed:", "if False:"),
     Fault(Program._begin, "v.memory not in self.graph.written() | self.handed", "True"),

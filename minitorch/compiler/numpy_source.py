@@ -7,6 +7,7 @@ run. Read next: `step.py`, which runs the program.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable
 from typing import Any
@@ -17,25 +18,15 @@ from ..tensor import Tensor
 from .graph import Graph, Instruction, Ref, Value, slice_text
 from .passes import constants
 
+LARGE = 1 << 16  # bytes: what is as large is deleted when nobody reads it any more
 _REDUCTIONS = {
     np.ndarray.sum: np.add, np.ndarray.max: np.maximum, np.ndarray.min: np.minimum, np.ndarray.prod: np.multiply,
     np.ndarray.any: np.logical_or, np.ndarray.all: np.logical_and, np.sum: np.add, np.max: np.maximum, np.min: np.minimum,
     np.prod: np.multiply, np.any: np.logical_or, np.all: np.logical_and,
 }  # fmt: skip
 _TAKE_OUT = {
-    "concatenate",
-    "stack",
-    "take",
-    "mean",
-    "cumsum",
-    "cumprod",
-    "argmax",
-    "argmin",
-    "clip",
-    "accumulate",
-    "std",
-    "var",
-}
+    "concatenate", "stack", "take", "mean", "cumsum", "cumprod", "argmax", "argmin", "clip", "accumulate", "std", "var",
+}  # fmt: skip
 _OF_NOTHING = {"empty": None, "empty_like": None, "zeros": 0, "zeros_like": 0, "ones": 1, "ones_like": 1}
 
 
@@ -52,6 +43,7 @@ class Program:
         self.arrays: dict[int, np.ndarray] = {}  # of values whose memory is fixed
         self.owned: dict[int, np.ndarray] = {}  # buffers, by the memory that they are at the moment
         self.free: list[np.ndarray] = []
+        self.large: dict[int, list[str]] = {}  # the names of what a run makes anew, by their memory
         self.bytes = 0
         self.last_use: dict[int, float] = {}
         self.constants = constants(graph)
@@ -179,9 +171,11 @@ class Program:
         return made
 
     def _let_go(self, k: int) -> None:
-        """Give back the memory of what has just been read for the last time."""
+        """Give back the memory of what has just been read for the last time; what is large and has no buffer is deleted."""
         for memory in [m for m in self.owned if self.last_use[m] == k and m not in self.lasting]:
             self.free.append(self.owned.pop(memory))
+        for memory in [m for m in self.large if self.last_use[m] == k and m not in self.lasting]:
+            self.lines.append(f"del {', '.join(self.large.pop(memory))}")
 
     # ---- instructions ----
 
@@ -205,7 +199,7 @@ class Program:
         out = i.options.get("out")
         if isinstance(i.function, np.ufunc) and out is not None and set(i.options) == {"out"}:
             out = out[0] if isinstance(out, tuple) else out
-            self.lines.append(self._ufunc(i.function, self._operands(i, out.place), self.text(out)))
+            self.lines.append(self._ufunc(i.function, self._operands(i), self.text(out)))
             return
         self.lines.append(self._call(i))
 
@@ -220,9 +214,8 @@ class Program:
                 assert any(np.may_share_memory(made, a) for p in i.reads() for a in [self.arrays[p]]) or not made.size
                 self.lines.append(f"# {self.graph.line(i)}, made once")
             return
-        name = self.graph.values[place].name
         if i.views:
-            self.lines.append(f"{name} = {self._call(i)}")
+            self._assign(place, self._call(i))
             return
         into = None if self.graph.values[place].is_number else self._line_into(i)
         buffer = self._buffer(i, k) if into is not None else None
@@ -230,7 +223,7 @@ class Program:
             reduces = i.function in _REDUCTIONS and not i.options.get("out")
             into = self._line_into(i) if reduces else None
             call = into("None") if into is not None else self._call(i)
-            self.lines.append(f"{name} = {call}")
+            self._assign(place, call)
             return
         self.arrays[place] = buffer
         line = into(self.name(place))
@@ -241,7 +234,7 @@ class Program:
         """How the call is written so that its result goes into a buffer; None if it cannot."""
         name, options = getattr(i.function, "__name__", ""), i.options
         if isinstance(i.function, np.ufunc) and not options and i.function.nout == 1:
-            operands = self._operands(i, i.results[0])
+            operands = self._operands(i)
             return lambda out: self._ufunc(i.function, operands, out)
         if i.function in _REDUCTIONS or (name == "reduce" and set(options) <= {"axis", "keepdims", "dtype"}):
             reduce = _REDUCTIONS[i.function].reduce if i.function in _REDUCTIONS else i.function
@@ -266,7 +259,7 @@ class Program:
         out = f"out={out}" if ufunc in (np.maximum, np.minimum) else out
         return f"{self.function(ufunc)}({', '.join([*operands, out])})"
 
-    def _operands(self, i: Instruction, result: int) -> list[str]:
+    def _operands(self, i: Instruction) -> list[str]:
         """The operands of a ufunc; a Python number beside floats as an array of theirs, which is quicker and gives the same."""
         arrays = [self.graph.values[ref.place] for ref in i.args if isinstance(ref, Ref)]
         kinds = {v.dtype for v in arrays}
@@ -287,13 +280,21 @@ class Program:
 
     def _several(self, i: Instruction) -> None:
         """An op taken as one call, or one with several results."""
-        names = [self.graph.values[r].name for r in i.results]
         if i.picks is None:
-            self.lines.append(f"{names[0]} = {self._call(i)}")
+            self._assign(i.results[0], self._call(i))
             return
         self.lines.append(f"results = {self._call(i)}")
-        for name, k in zip(names, i.picks):
-            self.lines.append(f"{name} = results[{k}]")
+        for place, k in zip(i.results, i.picks):
+            self._assign(place, f"results[{k}]")
+        self.lines.append("del results")
+
+    def _assign(self, place: int, expression: str) -> None:
+        """A value that every run makes anew."""
+        v = self.graph.values[place]
+        self.lines.append(f"{v.name} = {expression}")
+        root = self.graph.values[v.memory]
+        if root.kind == "computed" and v.memory not in self.owned and math.prod(root.shape) * root.dtype.itemsize >= LARGE:
+            self.large.setdefault(v.memory, []).append(v.name)
 
     def _call(self, i: Instruction, *more: str) -> str:
         args = [self.text(a) for a in i.args]

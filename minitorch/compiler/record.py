@@ -41,7 +41,7 @@ class Record:
         self.made: list[weakref.ref] = []
         self._of = ""
         self._tracing = False  # whether an op's forward is being followed, which can be taken as one instead
-        self._names: dict[str, int] = {}
+        self._names = dict.fromkeys(("wrap", "copyto", "with_a_past", "results"), 1)  # which the program has taken
         self._arrays: list[np.ndarray] = []  # of each value, as it was when it was made
 
     def fail(self, words: str) -> None:
@@ -108,11 +108,9 @@ class Record:
         """The function's result, written down. This is what every operation on a recorded array comes to."""
         if running.record is not self or self.failed:
             return self._unrecorded(function, args, options)
-        made_of_data = function in (np.asarray, np.array)  # a tensor made in the step of what it was given: the same in each
-        told = (
-            (args if made_of_data and not any(isinstance(a, Recorded) for a in args) else mapped(self._told, args)),
-            mapped(self._told, options),
-        )
+        # (A tensor that the step makes of data is made of the same data in each: numbers that change are found.)
+        of_data = function in (np.asarray, np.array) and not any(isinstance(a, Recorded) for a in args)
+        told = args if of_data else mapped(self._told, args), mapped(self._told, options)
         result = function(*_plain(args), **_plain(options))
         written = _written(function, args, options)
         if written is not None:
