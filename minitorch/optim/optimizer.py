@@ -131,8 +131,7 @@ class Optimizer:
 
     def _memory(self, param: Tensor, group: Group) -> list[Any]:
         """The arrays of what is remembered of a parameter."""
-        state = self.state[param]
-        return [state[name]._array for name in self._remembers(group)]
+        return [self.state[param][name]._array for name in self._remembers(group)]
 
     # A rule is written on arrays (or Tensors), apart from the state: if it treats each number by itself, several parameters may go
     # together.
