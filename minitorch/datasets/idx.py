@@ -7,18 +7,19 @@ Read next: `digits.py`, the digits that are in the package.
 
 from __future__ import annotations
 
-import gzip
 import math
 import os
 import struct
 import zlib
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..tensor import Tensor
 from ..tensor.creation import from_numpy
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DTYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 CLASSES = (
@@ -44,6 +45,9 @@ def load_fashion_mnist(folder: str | os.PathLike[str] = DEBIANS, split: str = "t
 
 def read_idx(file: str | os.PathLike[str]) -> Tensor:
     """The array in an idx file, gzipped or not; ValueError if it is none, or not all of it."""
+    import gzip  # not at the start: `import minitorch` is to be quick
+    from pathlib import Path
+
     path = Path(file)
     with open(path, "rb") as plain:
         zipped = plain.read(2) == b"\x1f\x8b"
@@ -81,17 +85,17 @@ def _pair(name: str, folder: str | os.PathLike[str], split: str) -> tuple[Tensor
     beginnings = {"train": "train", "test": "t10k"}
     if split not in beginnings:
         raise ValueError(f"{name}: split must be 'train' or 'test', got {split!r}")
-    images = read_idx(_found(Path(folder), f"{beginnings[split]}-images", 3))
-    labels = read_idx(_found(Path(folder), f"{beginnings[split]}-labels", 1))
+    images = read_idx(_found(folder, f"{beginnings[split]}-images", 3))
+    labels = read_idx(_found(folder, f"{beginnings[split]}-labels", 1))
     if images.ndim != 3 or labels.shape != images.shape[:1]:
         raise ValueError(f"{name}: {folder} has images of shape {tuple(images.shape)} and labels of {tuple(labels.shape)}")
     return images, labels.long()
 
 
-def _found(folder: Path, name: str, dimensions: int) -> Path:
+def _found(folder: str | os.PathLike[str], name: str, dimensions: int) -> str:
     """The file of that name: with a hyphen or a point before "idx", gzipped or not."""
     names = [f"{name}{mark}idx{dimensions}-ubyte{end}" for mark in "-." for end in ("", ".gz")]
     for each in names:
-        if (folder / each).is_file():
-            return folder / each
+        if os.path.isfile(os.path.join(folder, each)):
+            return os.path.join(folder, each)
     raise FileNotFoundError(f"{folder}: has none of {', '.join(names)}")

@@ -6,7 +6,6 @@ raises when it is looked at; a method of that name, wherever it is defined, come
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -22,6 +21,8 @@ FEW = 20  # names that are soon read
 def not_there_yet(name: str, names: Iterable[str]) -> str:
     """The end of a message about a name that is missing among `names`."""
     known = {each.lower(): each for each in names if not each.startswith("_")}
+    import difflib
+
     near = [known[each] for each in difflib.get_close_matches(name.lower(), known, 3, 0.45)]
     if not near and len(known) <= FEW:
         near = sorted(known.values())

@@ -8,10 +8,8 @@ and clears it away. Read next: `serialization/__init__.py`, which saves through 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import io
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from typing import IO, Any
@@ -75,6 +73,9 @@ def _writable(target: str) -> os.stat_result | None:
 
 def _temporary(target: str, old: os.stat_result | None) -> tuple[IO[bytes], str] | None:
     """A new file beside `target`, locked, with the mode it is to have, and its name; None if only the folder refuses."""
+    import hashlib  # not at the start: `import minitorch` is to be quick
+    import secrets
+
     folder, name = os.path.split(target)
     beginning = f".minitorch-{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}-"  # short, however long the name is
     _clear_away(folder, beginning)
