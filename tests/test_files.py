@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import resource
+import secrets
 import shutil
 import signal
 import stat
@@ -313,7 +314,7 @@ def test_nothing_is_written_through_a_planted_link(tmp_path: Path, monkeypatch: 
     Path(f"{path}.{os.getpid()}.tmp").symlink_to(victim)
     minitorch.save(1, path)
     beginning, _, _ = left_over(path).rpartition("-")
-    monkeypatch.setattr(files.secrets, "token_hex", lambda n: "guessed")
+    monkeypatch.setattr(secrets, "token_hex", lambda n: "guessed")
     Path(f"{beginning}-guessed.tmp").symlink_to(victim)
     with pytest.raises(RuntimeError, match="cannot write to"):
         minitorch.save(2, path)
