@@ -580,6 +580,13 @@ def test_compiled_functions_within_compiled_functions() -> None:
     assert has_program(inner) and has_program(outer)
 
 
+def test_within_a_vmap_it_is_the_function() -> None:
+    run = minitorch.compile(lambda x: x * 2)
+    for _ in range(4):
+        assert minitorch.vmap(run)(minitorch.ones(3, 2)).tolist() == [[2.0, 2.0]] * 3
+    assert not has_program(run) and "a vmap" in run.explain()
+
+
 def test_numbers_in_numpy_arrays_are_noticed() -> None:
     weights = np.ones(3, np.float32)
     run = minitorch.compile(lambda x: x * minitorch.tensor(weights))

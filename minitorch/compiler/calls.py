@@ -9,6 +9,8 @@ import gc
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..arrays.recorded import Recorded, running
 from ..tensor import Tensor
 from .halves import differentiate, nodes_above, unwrapped, with_plain_memory
@@ -59,6 +61,9 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool) -> tup
     record = Record(known, strict)
     if state.refusal:
         record.fail(state.refusal)
+    if any(type(t._array) is not np.ndarray for t in [*known.values(), *(tensor for _, tensor, _ in inputs)]):
+        record.fail("its tensors are on a GPU, or those of a vmap around it")
+        return function(*args, **kwargs), Recording(record, state.guard, calls, ())
     lifted: list[Tensor] = []
     pattern = tuple((t, t._grad is not None) for t in known.values() if t._requires_grad)
 
