@@ -13,7 +13,7 @@ import minitorch.nn.functional as F
 from minitorch import Tensor, func, nn
 from minitorch.optim.swa_utils import AveragedModel
 from minitorch.utils.checkpoint import checkpoint
-from test_compile import assert_alike, has_program, told
+from test_compile import assert_alike, differentiate, has_program, told
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -277,12 +277,15 @@ WRITING: list[Callable[[Tensor, Tensor], Any]] = [
 ]
 
 
-def random_program(seed: int) -> Callable[[], Program]:
-    """Twenty ops on what is there and what they make, some of which write; several say the same twice."""
+def random_program(seed: int, learns: str = "") -> Callable[[], Program]:
+    """Twenty ops on what is there and what they make, some of which write; several say the same twice.
+
+    learns: two of the tensors that are there want gradients, and backward is called "inside" the step or "outside".
+    """
 
     def program() -> Program:
         rng = random.Random(seed)
-        states = [minitorch.randn(4, 4) for _ in range(3)]
+        states = [minitorch.randn(4, 4, requires_grad=bool(learns) and k < 2) for k in range(3)]
         plan: list[tuple[Callable, int, int]] = []
         for k in range(20):
             if plan and rng.random() < 0.2:
@@ -293,29 +296,38 @@ def random_program(seed: int) -> Callable[[], Program]:
         kept = [rng.randrange(23) for _ in range(4)]
 
         def step() -> list[Tensor]:
-            values = list(states)
+            if learns == "inside":
+                states[0].grad = None  # of the other they add up
+            values = [t * 1 if t.requires_grad else t for t in states]
             for op, i, j in plan:
                 made = op(values[i % len(values)], values[j % len(values)])
                 values.append(made if made.shape == (4, 4) else values[i % len(values)])
-            return [values[k] * 1 for k in kept] + [values[k].sum() for k in kept]
+            results = [values[k] * 1 for k in kept] + [values[k].sum() for k in kept]
+            if learns == "inside":
+                differentiate(results)
+            return results if learns == "outside" else [t.detach() for t in results]
 
-        return minitorch.no_grad()(step), lambda: [*states, *(t._version for t in states)]
+        seen = lambda: [*states, *(t._version for t in states), *(t.grad for t in states)]
+        return (step if learns else minitorch.no_grad()(step)), seen
 
     return program
 
 
-SEEDS = [pytest.param(k, marks=[pytest.mark.slow] if k >= 20 else []) for k in range(400)]
+SEEDS = [pytest.param(k, marks=[pytest.mark.slow] if k >= 10 else []) for k in range(300)]
 
 
+@pytest.mark.parametrize("learns", ["", "inside", "outside"])
 @pytest.mark.parametrize("seed", SEEDS)
-def test_random_programs(seed: int) -> None:
+def test_random_programs(seed: int, learns: str) -> None:
     def build() -> tuple:
         minitorch.manual_seed(seed)
-        return *random_program(seed)(), lambda k: None
+        after = [differentiate] if learns == "outside" else []
+        return *random_program(seed, learns)(), lambda k: None, *after
 
     try:
         told(build, False)
     except RuntimeError:  # what is written overlaps with what is read
         return
     run = assert_alike(build, 5)
-    assert has_program(run), run.explain()
+    # (What a write makes of a tensor that was there before the step, a part of the graph, it is still after the step.)
+    assert has_program(run) or "requires_grad" in run.explain(), run.explain()

@@ -19,7 +19,7 @@ from ..autograd.engine import start
 from ..autograd.leaves import gradient_edge
 from ..autograd.node import Node, birth
 from ..tensor import Tensor
-from .graph import Graph, Value
+from .graph import Graph, Value, mapped
 
 DOUBLE = (
     "compile does not differentiate the gradients of a compiled function: call the function itself for create_graph=True"
@@ -132,9 +132,14 @@ def nodes_above(*first: Any) -> Iterator[Any]:
 def unwrapped(tensors: list[Tensor]) -> None:
     """What the graph above these tensors has saved gets plain arrays."""
     for node in nodes_above(*(t._grad_fn for t in tensors)):
-        for value in getattr(node, "saved", None) or ():
-            for each in value if isinstance(value, (list, tuple)) else (value,):
-                with_plain_memory(each)
+        if getattr(node, "saved", None) is not None:
+            node.saved = mapped(_plain, node.saved)
+
+
+def _plain(value: Any) -> Any:
+    """What was saved: a tensor on a plain array, an index without its record, anything else as it is."""
+    with_plain_memory(value)
+    return array_of(value)
 
 
 def with_plain_memory(tensor: Any) -> None:
