@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import test_compile as checks
+from minitorch.arrays.device import shortcuts
 from minitorch.compiler import calls, graph, halves, passes, step
 from minitorch.compiler.numpy_source import Program
 from minitorch.compiler.record import Record
@@ -110,6 +111,7 @@ def test_the_lines_that_faults_change_are_there() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not shortcuts.enabled, reason="courses are taken by the ops' faster forms")
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_check_notices(fault: Fault) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from minitorch.arrays.device import shortcuts
 from reference import derivatives
 
 ROOT = Path(__file__).parent.parent
@@ -17,6 +18,8 @@ DOCUMENTS = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_blocks_print_what_they_say(document: Path) -> None:
+    if document.name == "compile.md" and not shortcuts.enabled:
+        pytest.skip("it prints a program of the ops' faster forms")
     text = document.read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
     assert all(block.lstrip().startswith(">>>") for block in blocks), "a python block without a prompt is not run"
