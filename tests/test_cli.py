@@ -132,6 +132,14 @@ def test_compare_changes_nothing_in_the_training() -> None:
     assert Path("a.pt").read_bytes() == Path("b.pt").read_bytes()
 
 
+@pytest.mark.parametrize("model", ["mlp", "lstm"])
+@pytest.mark.filterwarnings("error:compile")
+def test_compile_changes_nothing_in_the_training(model: str) -> None:
+    for name, option in [("a.pt", []), ("b.pt", ["--compile"])]:
+        assert run("train", "--model", model, "--hidden", "8", "--epochs", "1", "--out", name, *option) == 0
+    assert Path("a.pt").read_bytes() == Path("b.pt").read_bytes()
+
+
 def test_compare_without_torch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "reference.compare_training", raising=False)

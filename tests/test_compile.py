@@ -406,7 +406,25 @@ def reads_before_and_after_a_step() -> tuple:
     return step, lambda: [w, w.grad, w._version], lambda k: None
 
 
-@pytest.mark.parametrize("build", [writes_through_views, reads_before_and_after_a_step], ids=lambda f: f.__name__)
+def counts_within_an_op() -> tuple:
+    """Embedding's derivative adds up what goes to one row: how many rows that are depends on the indices."""
+    layer, indices = nn.Embedding(9, 16), minitorch.zeros(40, dtype=minitorch.long)
+    with minitorch.no_grad():
+        layer.weight.copy_(minitorch.arange(144.0).reshape(9, 16) / 100)
+
+    def step() -> Any:
+        layer.zero_grad()
+        loss = (layer(indices) ** 2).sum()
+        loss.backward()
+        return loss
+
+    def between(k: int) -> None:
+        indices.copy_(minitorch.arange(40) % (k + 1))
+
+    return step, lambda: [layer.weight.grad], between
+
+
+@pytest.mark.parametrize("build", [writes_through_views, reads_before_and_after_a_step, counts_within_an_op], ids=lambda f: f.__name__)
 def test_memory_that_is_written_between_reads(build: Callable[[], tuple]) -> None:
     assert has_program(assert_alike(build, 6))
 

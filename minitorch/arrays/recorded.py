@@ -107,7 +107,7 @@ class Recorded:
     # ---- what looks at the numbers ----
 
     def _number(self, kind: Callable) -> Any:
-        self.record.looked_at(self)
+        self.record.looked_at()
         return kind(self.array)
 
     def __bool__(self) -> bool:

@@ -28,6 +28,13 @@ _WRITING = {
 }  # fmt: skip
 
 
+# Those whose results have as many numbers as their arguments' numbers say.
+_COUNTING = {
+    np.flatnonzero, np.nonzero, np.argwhere, np.unique, np.extract, np.compress, np.ndarray.compress, np.bincount, np.trim_zeros,
+    np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d, np.ediff1d, np.histogram_bin_edges,
+}  # fmt: skip
+
+
 class Record:
     """A graph in the making."""
 
@@ -108,6 +115,8 @@ class Record:
         """The function's result, written down. This is what every operation on a recorded array comes to."""
         if running.record is not self or self.failed:
             return self._unrecorded(function, args, options)
+        if _counts(function, args):
+            self.looked_at()
         # (A tensor that the step makes of data is made of the same data in each: numbers that change are found.)
         of_data = function in (np.asarray, np.array) and not any(isinstance(a, Recorded) for a in args)
         told = args if of_data else mapped(self._told, args), mapped(self._told, options)
@@ -187,7 +196,7 @@ class Record:
             "that is not reached from the compiled function; give it as an argument"
         )
 
-    def looked_at(self, value: Recorded) -> None:
+    def looked_at(self) -> None:
         """A number of an array is wanted."""
         if running.record is self:
             self._cannot(
@@ -374,6 +383,17 @@ def apart() -> Iterator[None]:
 def _plain(value: Any) -> Any:
     """The value with arrays in place of recorded ones."""
     return mapped(array_of, value)
+
+
+def _counts(function: Callable, args: tuple) -> bool:
+    """Whether the shape of what a call gives, or takes, depends on numbers in its arguments."""
+    if function in (operator.getitem, operator.setitem):
+        keys = args[1] if isinstance(args[1], tuple) else args[1:2]
+        masked = any(getattr(getattr(k, "dtype", None), "kind", "") == "b" and k.ndim for k in keys)
+        return masked and (function is operator.getitem or getattr(args[2], "ndim", 0) > 0)
+    if function in (np.repeat, np.ndarray.repeat):
+        return isinstance(args[1] if len(args) > 1 else None, Recorded)
+    return function in _COUNTING or (function is np.where and len(args) == 1)
 
 
 def _is_array(value: Any) -> bool:
