@@ -424,7 +424,9 @@ def counts_within_an_op() -> tuple:
     return step, lambda: [layer.weight.grad], between
 
 
-@pytest.mark.parametrize("build", [writes_through_views, reads_before_and_after_a_step, counts_within_an_op], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "build", [writes_through_views, reads_before_and_after_a_step, counts_within_an_op], ids=lambda f: f.__name__
+)
 def test_memory_that_is_written_between_reads(build: Callable[[], tuple]) -> None:
     assert has_program(assert_alike(build, 6))
 
