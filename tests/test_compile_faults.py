@@ -15,7 +15,7 @@ from minitorch.compiler.numpy_source import Program
 from minitorch.compiler.record import Record
 from minitorch.compiler.state import State
 from reference.table import table
-from test_planted_faults import Fault
+from test_planted_faults import Fault, fails
 
 FAULTS = [
     # memory
@@ -92,16 +92,6 @@ def all_checks() -> list[Callable[[], Any]]:
         *(partial(checks.test_what_cannot_be_a_program_runs_as_it_is, function) for function in checks.REFUSED),
         *(partial(row_is_alike, names.index(n), seed, how) for n in ops for seed in (0, 1) for how in (False, True)),
     ]
-
-
-def fails(check: Callable[[], Any]) -> bool:
-    try:
-        check()
-    except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        return True
-    return False
 
 
 @pytest.mark.filterwarnings("ignore")

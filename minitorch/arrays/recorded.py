@@ -136,9 +136,8 @@ class Recorded:
         return self._number(lambda a: a)
 
     def __array__(self, *args: Any, **options: Any) -> Any:
-        return np.array(
-            self.get(), *args
-        )  # NumPy asks for it where it cannot hand a call over, and may write to what it gets
+        # NumPy asks for it where it cannot hand a call over, and may write to what it gets.
+        return np.array(self.get(), *args)
 
     def nonzero(self) -> Any:
         """The places of what is not 0: how many there are depends on the numbers."""
@@ -181,8 +180,7 @@ for _name, _ufunc in {"neg": np.negative, "abs": np.absolute, "invert": np.inver
 
 def _record_of(args: tuple, options: dict) -> Any:
     """The record of the first recorded array among the arguments."""
-    found = first_of((args, options))
-    return found.record
+    return first_of((args, options)).record
 
 
 def first_of(value: Any) -> Any:
@@ -201,9 +199,6 @@ def first_of(value: Any) -> Any:
 
 class Library:
     """NumPy for recorded arrays: what it makes is recorded too."""
-
-    __name__ = "numpy"  # it computes as NumPy does
-    ndarray = Recorded
 
     def __getattr__(self, name: str) -> Any:
         function = getattr(np, name)

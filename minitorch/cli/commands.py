@@ -107,7 +107,7 @@ def _add_train(commands: Any) -> None:
     train.add_argument("--out", metavar="FILE", default=argparse.SUPPRESS,
                        help="where to save the checkpoint (default: digits.pt; names.pt for names)")  # fmt: skip
     train.add_argument("--compile", action="store_true",
-                       help="make each step a program, which gives the same numbers sooner (see docs/compile.md)")  # fmt: skip
+                       help="make each step a program, which gives the same numbers (see docs/compile.md)")  # fmt: skip
     train.add_argument("--compare", action="store_true",
                        help="run the same script from the same seed in real torch beside it and print how far the losses differ")  # fmt: skip
     train.set_defaults(run=_train, parser=train)

@@ -30,6 +30,8 @@ def compile(
     memory. Results are those of the function, to the last bit. What cannot be recorded runs as it is, with a warning; with
     `fullgraph=True` it is an error.
 
+    dynamic, mode, options: torch's, taken so that programs run; they change nothing. `backend`: "numpy" ("inductor", torch's, is the same).
+
     `.source` is the program, `.graph` what was recorded, `.explain()` what came of each kind of call.
     """
     from ..nn.modules.module import Module

@@ -38,7 +38,7 @@ class Calls:
         self.bumped: list[Any] = []  # tensors that are written to, as often as they are
         self.results: list[int] = []  # the values among the result
         self.alive_at: list[int] = []  # those of them that can be differentiated
-        self.wanted: list[tuple[Tensor, str]] = []  # what they may be differentiated by, and where it is found
+        self.wanted: list[str] = []  # where that is found by which they may be differentiated
         self.gradients: list[int | None] = []  # the values that are its gradients
 
     def are_as(self, other: Calls) -> bool:
@@ -79,20 +79,21 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool) -> tup
             if type(tensor._array) is not Recorded:
                 calls.inputs.append(f"{place}._array")
                 lift(tensor, "input", name)
-            if tensor._requires_grad:
-                calls.wanted.append((tensor, place))
-        calls.wanted += [(t, state.guard.thing(t)) for t in known.values() if t._requires_grad]
+        leaves = [(t, place) for place, t, _ in inputs if t._requires_grad]
+        leaves += [(t, state.guard.thing(t)) for t in known.values() if t._requires_grad]
+        calls.wanted = [place for _, place in leaves]
         for tensor, there in pattern:
-            g = record.lift_gradient(tensor, f"grad_of_{state.names[id(tensor)]}")
+            held = record.lift_gradient(tensor, f"grad_of_{state.names[id(tensor)]}")
             if there and type(tensor._grad._array) is not Recorded:
                 lifted.append(tensor._grad)
-                tensor._grad._array = g
+                tensor._grad._array = held
+            del held
         before = {id(t): t._grad for t, _ in pattern}
         versions = {id(t): t._version for t in known.values()}
         running.record = record
         try:
             result = function(*args, **kwargs)
-            alive = _end(record, calls, result, pattern, before, versions)
+            alive = _end(record, calls, result, pattern, before, versions, [t for t, _ in leaves])
         finally:
             running.record = None
     finally:
@@ -143,7 +144,13 @@ def _parts(value: Any, place: str, name: str, state: State) -> Any:
 
 
 def _end(
-    record: Record, calls: Calls, result: Any, pattern: tuple, before: dict[int, Any], versions: dict[int, int]
+    record: Record,
+    calls: Calls,
+    result: Any,
+    pattern: tuple,
+    before: dict[int, Any],
+    versions: dict[int, int],
+    leaves: list[Tensor],
 ) -> list[Tensor]:
     """What the step leaves: its result, gradients, which states it has written to. Returns the results that can be differentiated."""
     alive: list[Tensor] = []
@@ -168,9 +175,9 @@ def _end(
         if handed or any(place is not None for _, place in calls.last):
             record.fail("it calls backward, and returns a tensor that can be differentiated again")
         if record.failed is None:
-            calls.gradients = differentiate(record, alive, [t for t, _ in calls.wanted])
+            calls.gradients = differentiate(record, alive, leaves)
             record.graph.outputs += [place for place in calls.gradients if place is not None]
-    elif any(place.startswith(("args", "kwargs")) for _, place in calls.wanted):
+    elif any(place.startswith(("args", "kwargs")) for place in calls.wanted):
         record.fail("an argument requires grad, and nothing that is returned leads to it")
     counted: set[int] = set()  # views share a counter
     for tensor in record.tensors.values():
@@ -239,10 +246,10 @@ def _given(value: Any) -> Any:
 def _let_go(record: Record) -> None:
     """What still holds recorded arrays gets plain ones: a tensor of the step is kept somewhere, and a program would not renew it."""
     record.end()
-    if all(ref() is None for ref in record.made):
+    if all(ref() is None for ref in record.watched):
         return
     gc.collect()  # an error that was caught may leave a cycle
-    alive = [r for ref in record.made if (r := ref()) is not None]
+    alive = [r for ref in record.watched if (r := ref()) is not None]
     if not alive:
         return
     record.fail("a tensor that the step computes is kept outside it (in a list, an attribute, a hook)")

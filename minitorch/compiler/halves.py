@@ -27,12 +27,23 @@ DOUBLE = (
 
 
 def differentiate(record: Any, outputs: list[Tensor], wanted: list[Tensor]) -> list[int | None]:
-    """Record backward: the gradients of `wanted`, from gradients of the outputs; their places, None where none comes."""
+    """Record backward: the gradients of `wanted`, from gradients of the outputs; their places, None where none comes.
+
+    Nobody has called it, so nobody may tell that it runs: where hooks wait there is no program.
+    """
+    if any(node.hooks is not None for node in nodes_above(*(out._grad_fn for out in outputs))):
+        record.fail("hooks wait for a backward through what it returns")
+        return []
     record.late = True
     upstream = [record.lift(np.ones_like(array_of(out._array)), "upstream", "grad_of_result") for out in outputs]
     edges = [gradient_edge(t) for t in wanted]
     roots = [((out._grad_fn, out._output_nr), Tensor._wrap(g)) for out, g in zip(outputs, upstream)]
-    found = start(roots, retain_graph=True, create_graph=False, inputs=[e for e in edges if e is not None], accumulate=False)
+    ends = [edge for edge in edges if edge is not None]
+    try:
+        found = start(roots, retain_graph=True, create_graph=False, inputs=ends, accumulate=False)
+    except Exception as error:  # it is for the user's own backward to raise
+        record.fail(f"its backward raises {type(error).__name__}: {error}")
+        return []
     gradients = [None if edge is None else found.get(edge) for edge in edges]
     places = [None if g is None else getattr(g._array, "place", -1) for g in gradients]
     if any(place is not None and place < 0 for place in places):

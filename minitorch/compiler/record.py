@@ -41,11 +41,11 @@ class Record:
     def __init__(self, tensors: dict[int, Any], strict: bool = False) -> None:
         self.graph = Graph()
         self.failed: str | None = None  # why no program can be made
-        self.tensors = tensors  # those known before the step, by id: their arrays are recorded ones meanwhile
         self.strict = strict  # whether that is an error
+        self.tensors = tensors  # those known before the step, by id: their arrays are recorded ones meanwhile
         self.bumped_by_effects: dict[int, int] = {}  # how often effects have written to tensors
         self.late = False  # whether it is backward that is recorded, of what the step returns
-        self.made: list[weakref.ref] = []
+        self.watched: list[weakref.ref] = []
         self._of = ""
         self._tracing = False  # whether an op's forward is being followed, which can be taken as one instead
         self._names = dict.fromkeys(("wrap", "copyto", "with_a_past", "results"), 1)  # which the program has taken
@@ -74,8 +74,7 @@ class Record:
         name = self._fresh(name, computed=False)
         held = array if kind == "state" else None
         self.graph.values.append(Value(place, array.shape, array.dtype, array.strides, memory, name, kind, array=held))
-        self._arrays.append(array)
-        return Recorded(array, place, self)
+        return self._recorded(array, place)
 
     def lift_gradient(self, tensor: Any, name: str) -> Recorded:
         """What `.grad` of a tensor holds before the step; there is a place for it even where there is none."""
@@ -97,10 +96,14 @@ class Record:
                 is_number=isinstance(array, np.generic),
             )
         )
+        return self._recorded(array, place)
+
+    def _recorded(self, array: np.ndarray, place: int) -> Recorded:
+        """The array of a value; nobody may hold it after the end."""
         self._arrays.append(array)
-        made = Recorded(array, place, self)
-        self.made.append(weakref.ref(made))
-        return made
+        recorded = Recorded(array, place, self)
+        self.watched.append(weakref.ref(recorded))
+        return recorded
 
     def _fresh(self, name: str, computed: bool = True) -> str:
         """The name with a number, if it is taken."""

@@ -8,6 +8,7 @@ the states that a program reads and writes; everything else is burned in, so eac
 from __future__ import annotations
 
 import functools
+import sys
 import types
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -205,7 +206,7 @@ class State:
         elif isinstance(value, dict):
             self.guard.add(f"len({thing}) == {len(value)}", name)
             yield from ((v, f"{thing}[{k!r}]", f"{name}_{k}") for k, v in value.items() if isinstance(k, (str, int)))
-        elif hasattr(value, "__dict__") and not isinstance(value, (type, types.ModuleType)):
+        elif hasattr(value, "__dict__") and not isinstance(value, type) and not _is_the_librarys(type(value)):
             self._objects.append((value, name, set()))
 
     def _of_module(self, module: Module, thing: str, name: str) -> Iterator[tuple[Any, str, str]]:
@@ -257,7 +258,9 @@ def _is_the_librarys(value: Any) -> bool:
     if not isinstance(value, (type, types.FunctionType)):
         return False
     room = (getattr(value, "__module__", None) or "").split(".")
-    return room[0] in ("minitorch", "numpy", "builtins", "functools", "math") and "examples" not in room
+    return (room[0] in ("minitorch", "numpy") and "examples" not in room) or room[0] in sys.stdlib_module_names - {
+        "__main__"
+    }
 
 
 def _names_of(code: types.CodeType) -> Iterator[str]:

@@ -107,6 +107,8 @@ class Compiled(Compilation):
         lines = []
         for k, v in enumerate(self.variants, start=1):
             lines.append(f"{k}. {v.told()}")
+        if len(self.variants) == VARIANTS:
+            lines.append(f"there are {VARIANTS}, as many as are kept: what fits none of them runs as it is")
         return "\n".join(lines) or "not called yet"
 
     def __repr__(self) -> str:
@@ -149,11 +151,11 @@ class Variant:
         first.bumped, first.last = calls.bumped, calls.last
         self.program = Program(ahead, first, also=crossing)
         self.backward = Program(back, Calls(_list_of(calls.gradients)), bare=True)
-        forward, backward, alive_at = self.program.run, self.backward.run, calls.alive_at
+        forward, backward, alive_at = self.program.run, _one_at_a_time(self.backward.run), calls.alive_at
         likes = [self.graph.values[calls.results[k]] for k in alive_at]
         results = [f"results[{k}]" for k in range(len(calls.results))]
         arranged = eval(f"lambda results: {calls.result.format(*results)}", calls.things)
-        find = eval(f"lambda args, kwargs: [{', '.join(place for _, place in calls.wanted)}]", self.guard.things)
+        find = eval(f"lambda args, kwargs: [{', '.join(calls.wanted)}]", self.guard.things)
 
         def run(args: tuple, kwargs: dict, *arrays: Any) -> Any:
             results, saved = forward(*arrays)
@@ -175,6 +177,17 @@ class Variant:
             f"a program: {len(self.graph.instructions)} instructions recorded, {len(self.short.instructions)} left, "  # type: ignore[union-attr]
             f"of which {views} are views; {self.program.bytes} bytes of memory; {len(self.guard.conditions)} conditions"
         )
+
+
+def _one_at_a_time(run: Callable) -> Callable:
+    """A program's function, for several threads: it works in memory of its own."""
+    lock = threading.RLock()
+
+    def alone(*args: Any) -> Any:
+        with lock:
+            return run(*args)
+
+    return alone
 
 
 def _list_of(places: list) -> str:
