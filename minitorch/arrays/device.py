@@ -245,11 +245,15 @@ _noted: dict[tuple[type, str], Any] = {}  # an error and its words -> whether al
 
 
 def must_hold(flag: Any, error: type, words: str) -> None:
-    """Raise `error(words)` if the flag, a bool on a GPU, is False — once the host waits for the GPU anyway.
+    """Raise `error(words)` if the flag is False: at once on the host; of a bool on a GPU, once the host waits for it anyway.
 
     To look at the flag now would make the host wait in every op that takes indices. torch's kernels stop in the same way:
     "device-side assert triggered" comes late as well. Until then a bad index reads some other element, inside the array.
     """
+    if isinstance(flag, (bool, np.bool_)):
+        if not flag:
+            raise error(words)
+        return
     if isinstance(flag, Recorded):
         flag.record.check(flag, error, words)
         return

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays.batched import of_all_samples
 from ..arrays.device import must_hold
-from ..arrays.recorded import Recorded
 from ..arrays.warning import warn
 from ..autograd.grad_mode import is_grad_enabled
 from .rearrange import broadcast_tensors
@@ -56,11 +55,7 @@ def no_gradient(function: str, **constants: Tensor | None) -> None:
 
 def all_must_hold(condition: Tensor, words: str) -> None:
     """RuntimeError in those words unless it is True everywhere; on a GPU that is noticed later, so that nobody waits for it."""
-    everywhere = of_all_samples(condition._array).all()
-    if condition.is_cuda or isinstance(everywhere, Recorded):
-        must_hold(everywhere, RuntimeError, words)
-    elif not bool(everywhere):
-        raise RuntimeError(words)
+    must_hold(of_all_samples(condition._array).all(), RuntimeError, words)
 
 
 def takes_size_average(function: Any = None, *, before: str = "reduce") -> Any:
