@@ -22,10 +22,16 @@ def taking_turns() -> Iterator[None]:
     sys.setswitchinterval(before)
 
 
-def together(work: Callable[[], Any]) -> list:
-    """What `work` returns in each of many calls from several threads."""
+def together(work: Callable[[], Any], times: int = TIMES) -> list:
+    """What `work` returns in each of many calls from several threads, which start at once."""
     results: list = []
-    threads = [threading.Thread(target=lambda: [results.append(work()) for _ in range(TIMES)]) for _ in range(THREADS)]
+    all_here = threading.Barrier(THREADS)
+
+    def run() -> None:
+        all_here.wait()
+        results.extend(work() for _ in range(times))
+
+    threads = [threading.Thread(target=run) for _ in range(THREADS)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -77,15 +83,19 @@ WRITES: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("write", WRITES)
 def test_no_addition_is_lost(write: str) -> None:
-    z = minitorch.zeros(2)
-    together(lambda: WRITES[write](z))
-    assert z[0].item() == z._version == THREADS * TIMES
+    for times in [TIMES, *[3] * 50]:  # a tensor is written to for the first time once
+        z = minitorch.zeros(2)
+        together(lambda z=z: WRITES[write](z), times)
+        assert z[0].item() == z._version == THREADS * times
 
 
-def test_no_gradient_is_lost() -> None:
-    x = minitorch.ones(2, requires_grad=True)
-    together(lambda: (x * 1).sum().backward())
-    assert x.grad.tolist() == [THREADS * TIMES] * 2
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.filterwarnings("ignore:Using backward")
+def test_no_gradient_is_lost(create_graph: bool) -> None:
+    for _ in range(300):  # a leaf has its first gradient once
+        x = minitorch.ones(2, requires_grad=True)
+        together(lambda x=x: (x * 1).sum().backward(create_graph=create_graph), times=3)
+        assert x.grad.tolist() == [THREADS * 3] * 2
 
 
 def test_threads_that_read_what_the_others_write_do_not_wait_for_each_other() -> None:

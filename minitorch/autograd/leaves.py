@@ -5,6 +5,7 @@ A leaf's node is made when an op first uses the leaf, so it is older than the op
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from .hooks import as_tensor, checked, hooks_of
 from .node import Node, announce, birth, watchers
 
 _latest = [-1, -1]  # the last leaf's serial number and birth
+_one_at_a_time = threading.RLock()  # held where a leaf gets its node or another `.grad`: of two threads one would be lost
 
 
 class AccumulateGrad(Node):
@@ -61,12 +63,9 @@ class AccumulateGrad(Node):
             )
         if g is None or not leaf._requires_grad:
             pass  # the hooks are called all the same
-        elif leaf._grad is None:
-            leaf._grad = as_tensor(g if g.shape == leaf._array.shape else _in_the_shape_of(leaf, g, recorded))
-            if leaf._grad._array.strides != leaf._array.strides:
-                _lay_out_as_its_leaf(leaf)
-        elif recorded:
-            leaf._grad = leaf._grad + g
+        elif leaf._grad is None or recorded:
+            with _one_at_a_time:
+                _give_another(leaf, g, recorded)
         else:
             leaf._grad._accumulate(g)
         if leaf._post_accumulate_hooks:
@@ -80,6 +79,18 @@ class AccumulateGrad(Node):
 
     def release(self) -> None:
         """Nothing is saved here."""
+
+
+def _give_another(leaf: Any, g: Any, recorded: bool) -> None:
+    """The leaf's first `.grad`, or one that is recorded; another thread may have been first meanwhile."""
+    if leaf._grad is None:
+        leaf._grad = as_tensor(g if g.shape == leaf._array.shape else _in_the_shape_of(leaf, g, recorded))
+        if leaf._grad._array.strides != leaf._array.strides:
+            _lay_out_as_its_leaf(leaf)
+    elif recorded:
+        leaf._grad = leaf._grad + g
+    else:
+        leaf._grad._accumulate(g)
 
 
 def _lay_out_as_its_leaf(leaf: Any) -> None:
@@ -130,12 +141,18 @@ def gradient_edge(x: Any) -> tuple[Any, int] | None:
 def accumulator(leaf: Any) -> AccumulateGrad:
     """The leaf's AccumulateGrad node. The leaf holds it weakly, it holds the leaf: no cycle, one per leaf."""
     node = leaf._accumulator and leaf._accumulator()
-    if node is None:
-        node = AccumulateGrad(leaf)
-        if leaf._leaf_hooks is not None:
-            hooks_of(node).tensor[0] = leaf._leaf_hooks
-        leaf._accumulator = weakref.ref(node)
-    return node
+    return _made(leaf) if node is None else node
+
+
+def _made(leaf: Any) -> AccumulateGrad:
+    with _one_at_a_time:
+        node = leaf._accumulator and leaf._accumulator()
+        if node is None:
+            node = AccumulateGrad(leaf)
+            if leaf._leaf_hooks is not None:
+                hooks_of(node).tensor[0] = leaf._leaf_hooks
+            leaf._accumulator = weakref.ref(node)
+        return node
 
 
 STALE = object()  # the `_grad_fn` of a view that has to ask for its history: see `Tensor.grad_fn`
