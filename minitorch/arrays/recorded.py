@@ -125,6 +125,8 @@ class Recorded:
 
     def item(self, *place: Any) -> Any:
         """The number, as Python's."""
+        if not place and (number := self.record.number_of(self)) is not None:
+            return number
         return self._number(lambda a: a.item(*place))
 
     def tolist(self) -> Any:
@@ -144,6 +146,42 @@ class Recorded:
         return tuple(self._number(np.nonzero))
 
     __hash__ = object.__hash__
+
+
+class Number:
+    """A Python number that changes from step to step: a learning rate, or a number of the state. What is computed of it is one too.
+
+    Nothing may depend on which number it is, for a program is for all of them.
+    """
+
+    __slots__ = ("array", "place", "record")
+
+    def __init__(self, value: float, place: int, record: Any) -> None:
+        self.array, self.place, self.record = value, place, record
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
+        found = first_of((args, options))
+        if method != "__call__" or found is None:
+            raise NotTraceable
+        return found.record.call(ufunc, args, options)
+
+    def _look(self, *args: Any) -> Any:
+        raise NotTraceable
+
+    __float__ = __int__ = __index__ = __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _look
+    __hash__ = object.__hash__
+
+
+def _of_numbers(name: str, function: Callable) -> None:
+    def compute(a: Any, b: Any) -> Any:
+        return NotImplemented if isinstance(b, Recorded) else a.record.number(function, a, b)
+
+    setattr(Number, f"__{name}__", compute)
+    setattr(Number, f"__r{name}__", lambda a, b: a.record.number(function, b, a))
+
+
+for _name in ("add", "sub", "mul", "truediv", "pow"):
+    _of_numbers(_name, getattr(operator, _name))
 
 
 def _binary(name: str, ufunc: Callable) -> None:
@@ -272,4 +310,4 @@ def with_memory(value: Any) -> Any:
 
 def array_of(value: Any) -> Any:
     """The array that a recorded one holds; anything else as it is."""
-    return value.array if isinstance(value, Recorded) else value
+    return value.array if isinstance(value, (Recorded, Number)) else value

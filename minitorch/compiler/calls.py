@@ -52,13 +52,13 @@ class Calls:
         return told(self) == told(other)
 
 
-def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool) -> tuple[Any, Recording]:
+def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_loops: bool = False) -> tuple[Any, Recording]:
     """Run the function, recorded; its result, and what was recorded."""
-    state, calls = State(), Calls()
+    state, calls = State(for_loops), Calls()
     inputs = list(_inputs(args, kwargs, state))
     state.reach(function, state.guard.thing(function), "")
     known = state.tensors
-    record = Record(known, strict)
+    record = Record(known, strict, for_loops)
     if state.refusal:
         record.fail(state.refusal)
     if any(type(t._array) is not np.ndarray for t in [*known.values(), *(tensor for _, tensor, _ in inputs)]):

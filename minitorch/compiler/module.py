@@ -17,11 +17,11 @@ class OptimizedModule(Module):
 
     _orig_mod: Module
 
-    def __init__(self, module: Module, fullgraph: bool = False) -> None:
+    def __init__(self, module: Module, fullgraph: bool = False, backend: str = "numpy") -> None:
         super().__init__()
         self._orig_mod = module
         self.training = module.training
-        object.__setattr__(self, "compiled", Compiled(module, fullgraph))
+        object.__setattr__(self, "compiled", Compiled(module, fullgraph, backend))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes."""

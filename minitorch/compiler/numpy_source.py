@@ -52,15 +52,16 @@ class Program:
         for v in graph.values:
             self._begin(v)
         of = None
-        for k, i in enumerate(graph.instructions):
+        for k, i in enumerate(self._order()):
             if i.of != of:
                 self.lines.append(f"# {i.of}")
                 of = i.of
             self._instruction(i, k)
             self._let_go(k)
+        self._finish()
         for tensor, place in calls.last:
             name = self.tensor(tensor)
-            self.lines.append(f"{name}._grad = " + ("None" if place is None else f"wrap({self.name(place)})"))
+            self.lines.append(f"{name}._grad = " + ("None" if place is None else f"wrap({self._handed(place)})"))
         for tensor in calls.bumped:
             self.lines.append(f"{self.tensor(tensor)}._bump()")
         results = [self._handed(p) if bare else f"wrap({self._handed(p)})" for p in graph.outputs]
@@ -103,7 +104,8 @@ class Program:
     def text(self, value: Any) -> str:
         """An argument as it stands in the source."""
         if isinstance(value, Ref):
-            return self.name(value.place)
+            v = self.graph.values[value.place]
+            return f"{self.name(v.place)}.item()" if v.weak and v.place in self.arrays else self.name(v.place)
         if type(value) is tuple:
             return f"({', '.join(map(self.text, value))}{',' * (len(value) == 1)})"
         if type(value) is list:
@@ -125,9 +127,16 @@ class Program:
 
     # ---- memory ----
 
+    def _order(self) -> list[Any]:
+        """What the program does, in its order."""
+        return self.graph.instructions
+
+    def _finish(self) -> None:
+        """All instructions are written."""
+
     def _lay_out(self) -> None:
         """When each memory is read for the last time; what is handed out, and what was there before, stays."""
-        for k, i in enumerate(self.graph.instructions):
+        for k, i in enumerate(self._order()):
             for place in [*i.reads(), *i.results]:
                 self.last_use[self.graph.memory(place)] = k
         self.lasting = self.graph.handed_out() | {v.memory for v in self.graph.values if v.kind != "computed"}
@@ -137,6 +146,10 @@ class Program:
         """Where a value that is there before the program is found."""
         if v.kind == "state":
             self.arrays[v.place] = v.array
+        elif v.kind == "option":
+            group, key = v.owner
+            self.arrays[v.place] = np.zeros(())
+            self.lines.append(f"{self.name(v.place)}[()] = {self.thing(group, 'group')}[{key!r}]")
         elif v.kind == "input" and v.memory not in self.last_use:
             return
         elif v.kind == "input" and v.memory not in self.graph.written() | self.handed and v.is_in_rows:
@@ -182,7 +195,7 @@ class Program:
     def _instruction(self, i: Instruction, k: int) -> None:
         if i.effect:
             for tensor, place in i.effect.gradients:
-                self.lines.append(f"{self.tensor(tensor)}._grad = wrap({self.name(place)})")
+                self.lines.append(f"{self.tensor(tensor)}._grad = wrap({self._handed(place)})")
             self.lines.append(f"{self.thing(i.effect.call, i.of.replace('.', '_'))}()")
         elif i.writes is not None or not i.results:
             self._write(i)

@@ -16,10 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.recorded import Deviates, NotTraceable, Recorded, array_of, library, running
+from ..arrays.device import shortcuts
+from ..arrays.recorded import Deviates, NotTraceable, Number, Recorded, array_of, library, running
 from ..autograd.grad_mode import grad_mode
 from ..tensor import Tensor
+from . import updates
 from .graph import Effect, Graph, Instruction, Ref, Value, mapped, refs
+
+_IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "nll_of_logits", "relu"}  # whose twins go through blocks
 
 # NumPy functions that write into their first argument, beside those that are told to by `out=`.
 _WRITING = {
@@ -38,10 +42,13 @@ _COUNTING = {
 class Record:
     """A graph in the making."""
 
-    def __init__(self, tensors: dict[int, Any], strict: bool = False) -> None:
+    def __init__(self, tensors: dict[int, Any], strict: bool = False, for_loops: bool = False) -> None:
+        """for_loops: write down what loops compute best, formulas and update rules, not NumPy's way round them."""
         self.graph = Graph()
         self.failed: str | None = None  # why no program can be made
-        self.strict = strict  # whether that is an error
+        self.strict, self.for_loops = strict, for_loops  # strict: whether that is an error
+        self.is_first = False  # whether a later call will do something else: an optimizer had no state yet
+        self.updating = False  # whether an optimizer's rule is followed, whose numbers change
         self.tensors = tensors  # those known before the step, by id: their arrays are recorded ones meanwhile
         self.bumped_by_effects: dict[int, int] = {}  # how often effects have written to tensors
         self.late = False  # whether it is backward that is recorded, of what the step returns
@@ -181,6 +188,8 @@ class Record:
 
     def _told(self, value: Any) -> Any:
         """An argument as it is written down."""
+        if isinstance(value, Number):
+            return Ref(value.place)
         if isinstance(value, Recorded):
             if value.record is not self or value.place < 0:
                 self.foreign(value.array)
@@ -191,6 +200,35 @@ class Record:
 
     def _ref(self, value: Any) -> Any:
         return self._told(value) if isinstance(value, Recorded) else value
+
+    # ---- numbers that change ----
+
+    def number_of(self, array: Recorded) -> Number | None:
+        """A number of an optimizer's state, which every step changes; None of any other array."""
+        if not self.updating:
+            return None
+        return self._number(array.array.item(), np.ndarray.item, (self._told(array),))
+
+    def number(self, function: Callable, a: Any, b: Any) -> Number:
+        """A number computed of others."""
+        return self._number(function(array_of(a), array_of(b)), function, (self._told(a), self._told(b)))
+
+    def option(self, group: dict, key: str) -> Number:
+        """A number that an optimizer's user changes."""
+        for v in self.graph.values:
+            if v.kind == "option" and v.owner[0] is group and v.owner[1] == key:
+                return Number(group[key], v.place, self)
+        return self._number(group[key], None, (group, key))
+
+    def _number(self, value: float, function: Callable | None, args: tuple) -> Number:
+        place = len(self.graph.values)
+        known: dict[str, Any] = {"kind": "option", "owner": args} if function is None else {}
+        name = self._fresh(str(args[1]) if function is None else "number", computed=function is not None)
+        self.graph.values.append(Value(place, (), np.dtype("float64"), (), place, name, weak=True, **known))
+        self._arrays.append(np.zeros(()))
+        if function is not None:
+            self._append(function, args, {}, (place,))
+        return Number(value, place, self)
 
     def foreign(self, array: np.ndarray) -> None:
         """An array met that nobody has recorded: it may be made of something that will be another one in the next step."""
@@ -270,7 +308,7 @@ class Record:
 
     def traced(self, function: Callable, name: str, xp: Any, args: tuple, options: dict) -> Any:
         """function(xp, *args), followed step by step if that can be done; else as one instruction."""
-        with self.within(name):
+        with self.within(name), self._by_formulas(name):
             if not self._tracing:
                 mark, values, names = len(self.graph.instructions), len(self.graph.values), dict(self._names)
                 self._tracing = True
@@ -283,6 +321,19 @@ class Record:
                     self._tracing = False
                 return self._as_one(partial(function, np), args, options)
             return function(xp, *args, **options)
+
+    def takes_formula(self, name: str) -> bool:
+        """Whether an op is to be recorded by its formula: it treats each number, or each row, by itself, as loops do."""
+        return self.for_loops and name.removeprefix("backward of ") in _IN_LOOPS
+
+    @contextmanager
+    def _by_formulas(self, name: str) -> Iterator[None]:
+        before = shortcuts.enabled
+        shortcuts.enabled = before and not self.takes_formula(name)
+        try:
+            yield
+        finally:
+            shortcuts.enabled = before
 
     def derivatives(self, of: str, function: Callable, grads: list, saved: Any) -> Any:
         """A node's derivatives, followed as an op is; as one they are a function of the arrays among `grads` and `saved`."""
@@ -317,7 +368,12 @@ class Record:
     # ---- effects ----
 
     def effect(self, name: str, call: Callable[[], Any]) -> Any:
-        """What changes more than arrays, on plain arrays: the program will call it as it stands."""
+        """What changes more than arrays, on plain arrays: the program will call it as it stands.
+
+        For loops an optimizer's step is recorded instead, as what it does to each parameter.
+        """
+        if self.for_loops and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):  # type: ignore[attr-defined]
+            return None
         gradients = []
         for tensor in self.tensors.values():
             if isinstance(getattr(tensor._grad, "_array", None), Recorded):
@@ -330,6 +386,24 @@ class Record:
         told = Effect(call, gradients)
         self.graph.instructions.append(Instruction(call, (), {}, (), name, effect=told))
         return result
+
+    def _followed_update(self, name: str, optimizer: Any) -> bool:
+        """Record an optimizer's step; False if its rule looks at numbers, and all is as before."""
+        mark, values, names = len(self.graph.instructions), len(self.graph.values), dict(self._names)
+        before = [(t, array_of(t._array).copy()) for t in self.tensors.values()]
+        self.updating = True
+        try:
+            with self.within(name):
+                self.is_first |= not updates.follow(self, optimizer)
+            return not self.is_first
+        except NotTraceable:
+            for tensor, array in before:
+                array_of(tensor._array)[...] = array
+            del self.graph.instructions[mark:], self.graph.values[values:], self._arrays[values:]
+            self._names = names
+            return False
+        finally:
+            self.updating = False
 
     @contextmanager
     def unwrapped(self) -> Iterator[None]:

@@ -99,7 +99,9 @@ _GUARD = """def holds(args, kwargs):
 class State:
     """The tensors that a function and its arguments reach, by name, and the guard on all else that it reaches."""
 
-    def __init__(self) -> None:
+    def __init__(self, with_optimizers: bool = False) -> None:
+        """with_optimizers: follow what an optimizer knows, for its rule will be part of the program."""
+        self.with_optimizers = with_optimizers
         self.guard = Guard()
         self.tensors: dict[int, Tensor] = {}
         self.names: dict[int, str] = {}
@@ -182,6 +184,8 @@ class State:
             for i, group in enumerate(value.param_groups):
                 for j, param in enumerate(group["params"]):
                     yield param, f"{thing}.param_groups[{i}]['params'][{j}]", f"param_{j}"
+            if self.with_optimizers:
+                yield from self._of_optimizer(value, thing)
         elif isinstance(value, types.MethodType):
             yield value.__func__, f"{thing}.__func__", name
             yield value.__self__, f"{thing}.__self__", name
@@ -221,6 +225,24 @@ class State:
                 yield v, f"{thing}.{k}", f"{lead}{k}"
         if not _is_the_librarys(type(module)):
             yield type(module).forward, f"{self.guard.thing(type(module))}.forward", name
+
+    def _of_optimizer(self, optimizer: Optimizer, thing: str) -> Iterator[tuple[Any, str, str]]:
+        """Its options but for the learning rate, which may change, and what it remembers of each parameter."""
+        hooks = [f"{thing}._optimizer_step_{moment}_hooks" for moment in ("pre", "post")]
+        self.guard.add(f"not ({' or '.join(hooks)})", "the optimizer's hooks")
+        for i, group in enumerate(optimizer.param_groups):
+            at = f"{thing}.param_groups[{i}]"
+            self.guard.add(f"{at} is {self.guard.thing(group)}", "the optimizer's groups")
+            for option, value in group.items():
+                if option == "lr":
+                    self.guard.add(f"type({at}['lr']) is {self.guard.thing(type(value))}", "the kind of lr")
+                elif isinstance(value, (*NUMBERS, tuple)):
+                    yield value, f"{at}[{option!r}]", option
+        for param, memory in optimizer.state.items():
+            if isinstance(param, Tensor):
+                at = f"{thing}.state[{self.guard.thing(param)}]"
+                for name, value in memory.items():
+                    yield value, f"{at}[{name!r}]", f"{name}_of_{self.names.get(id(param), 'param')}"
 
     def _of_function(self, function: Any, thing: str) -> Iterator[tuple[Any, str, str]]:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):

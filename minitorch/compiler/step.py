@@ -31,8 +31,8 @@ VARIANTS = 8  # programs of one function: for other shapes, modes, numbers
 class Compiled(Compilation):
     """A function that becomes a program: `source` shows it, `graph` what was recorded, `explain()` what came of it."""
 
-    def __init__(self, function: Callable, fullgraph: bool = False) -> None:
-        self.function, self.fullgraph = function, fullgraph
+    def __init__(self, function: Callable, fullgraph: bool = False, backend: str = "numpy") -> None:
+        self.function, self.fullgraph, self.backend = function, fullgraph, backend
         self.variants: list[Variant] = []
         self._at_work = threading.Lock()
         functools.update_wrapper(self, function, updated=())
@@ -64,8 +64,10 @@ class Compiled(Compilation):
         if len(self.variants) == VARIANTS:
             return self.function(*args, **kwargs)
         before = [v for v in self.variants if v.run is None and v.guard_holds(args, kwargs)]
-        result, recording = recorded(self.function, args, kwargs, self.fullgraph)
-        variant = Variant(recording)
+        result, recording = recorded(self.function, args, kwargs, self.fullgraph, self.backend == "c")
+        if recording.record.is_first and recording.record.failed is None:
+            return result
+        variant = Variant(recording, self.backend)
         twin = next((v for v in before if not v.refusal and v.is_as(variant)), None)
         again = [v for v in before if v.pattern == variant.pattern]
         if variant.refusal is None and twin is not None:
@@ -118,7 +120,8 @@ class Compiled(Compilation):
 class Variant:
     """What one kind of call has come to: a record, then a program; or the reason why there is none."""
 
-    def __init__(self, recording: Recording) -> None:
+    def __init__(self, recording: Recording, backend: str) -> None:
+        self.backend = backend
         record, self.guard, self.calls, self.pattern = recording
         self.graph, self.refusal = record.graph, record.failed
         self.guard_holds = self.guard.compiled()
@@ -137,7 +140,7 @@ class Variant:
         if self.calls.alive_at:
             run, arrays = self._two_programs(), f"args, kwargs, {arrays}"
         else:
-            self.program = Program(self.short, self.calls, with_a_past=with_a_past)
+            self.program = self._program(self.short, self.calls, with_a_past=with_a_past)
             run = self.program.run
         self.run = eval(f"lambda args, kwargs: run({arrays})", {"run": run})
         if for_any_gradients:
@@ -149,8 +152,8 @@ class Variant:
         ahead, back, crossing = halved(self.short, len(calls.results))  # type: ignore[arg-type]
         first = Calls(_list_of(calls.results))
         first.bumped, first.last = calls.bumped, calls.last
-        self.program = Program(ahead, first, also=crossing)
-        self.backward = Program(back, Calls(_list_of(calls.gradients)), bare=True)
+        self.program = self._program(ahead, first, also=crossing)
+        self.backward = self._program(back, Calls(_list_of(calls.gradients)), bare=True)
         forward, backward, alive_at = self.program.run, _one_at_a_time(self.backward.run), calls.alive_at
         likes = [self.graph.values[calls.results[k]] for k in alive_at]
         results = [f"results[{k}]" for k in range(len(calls.results))]
@@ -165,6 +168,18 @@ class Variant:
             return arranged(results)
 
         return run
+
+    def _program(self, graph: Graph, calls: Calls, **options: Any) -> Program:
+        """The graph as a program of the backend; of NumPy if the backend has no compiler."""
+        if self.backend == "c":
+            from .c.program import CProgram
+            from .c.toolchain import NoCompiler
+
+            try:
+                return CProgram(graph, calls, **options)
+            except NoCompiler as error:
+                warn(f"compile, backend='c': {error}; the step runs as a NumPy program")
+        return Program(graph, calls, **options)
 
     def told(self) -> str:
         """What came of it, in words."""

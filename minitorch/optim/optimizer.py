@@ -18,7 +18,7 @@ import numpy as np
 import minitorch
 from minitorch.arrays import dtypes
 from minitorch.arrays.device import shortcuts, xp_of
-from minitorch.arrays.recorded import an_effect
+from minitorch.arrays.recorded import Number, an_effect
 from minitorch.arrays.warning import warn
 from minitorch.autograd import enable_grad, set_grad_enabled
 from minitorch.nn.modules.module import clear_grad
@@ -144,6 +144,10 @@ class Optimizer:
         step = state["step"]._array
         step.fill(step.item() + 1)
         return step.item()
+
+    def _start_is_needed(self, param: Tensor, group: Group) -> bool:
+        """Whether this will be the first step of `param`: there is something to remember, and nothing is yet."""
+        return not self.state.get(param) and (bool(self._remembers(group)) or type(self)._begin is Optimizer._begin)
 
     def _start(self, param: Tensor, group: Group) -> dict[str, Tensor]:
         """The state before the first step: t = 0, and zeros for all that is remembered."""
@@ -331,8 +335,11 @@ def xp_for(θ: Any) -> Any:
 
 
 def number(group: Group, value: Any) -> Any:
-    """A number made of options that may be tensors: a Python number, but in a differentiable step, which has a gradient for it too."""
-    return value if group["differentiable"] else float(value)
+    """A number made of options that may be tensors: a Python number, but in a differentiable step, which has a gradient for it too.
+
+    (In a recorded step it may be one that changes from step to step.)
+    """
+    return value if group["differentiable"] or isinstance(value, Number) else float(value)
 
 
 def descent(group: Group, θ: Any, g: Any, decays: bool = True) -> Any:

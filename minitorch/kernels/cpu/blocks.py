@@ -51,6 +51,16 @@ def in_blocks(work: Callable[..., Any], like: np.ndarray, *scratch: Any) -> list
     return results
 
 
+def run_at_once(function: Callable, each: list[tuple]) -> None:
+    """function(*args) for each of these arguments, by a thread of its own; it must not need Python's lock."""
+    helpers = [_pool().submit(function, *args) for args in each[1:]]
+    try:
+        function(*each[0])
+    finally:
+        for helper in helpers:
+            helper.result()
+
+
 def served(*arrays: Any) -> bool:
     """Whether the arrays (those that are not None) are of one dtype, float32 or float64: others are left to the formula."""
     dtype = arrays[0].dtype

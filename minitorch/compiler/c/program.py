@@ -1,0 +1,213 @@
+"""The program of a step with its loops in C: what stands between two NumPy calls is one call of a function compiled for it.
+
+Memory is laid out as for NumPy alone (`numpy_source.py`); C finds it through a table of addresses. Nests of many numbers are shared by
+threads, each of which takes a range of the outermost loop. Results differ from eager's in the last places: C adds up in another
+order, and in float64. Read next: `toolchain.py`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...kernels.cpu.blocks import get_num_threads, run_at_once
+from ..graph import Graph, Instruction
+from ..numpy_source import Program
+from . import toolchain
+from .forms import reads_of
+from .nests import Nest, nested
+from .source import NestSource
+
+LARGE = 1 << 16  # numbers: a nest of as many is shared by threads
+LONG = 1 << 14  # characters per function: a compiler takes its time over longer ones
+
+
+class CProgram(Program):
+    """A program whose nests are C functions. `c_source` is their text."""
+
+    def __init__(self, graph: Graph, calls: Any, also: list[int] | None = None, bare: bool = False, **helpers: Any) -> None:
+        self.addresses = np.zeros(len(graph.values) + len(graph.instructions) + 1, np.uintp)  # the table
+        self.known: dict[Any, int] = {}  # the place in the table, by value and key
+        self.kept: list[Any] = []  # the arrays that addresses are of
+        self.functions_of: list[str] = []  # C functions, as text
+        self.waiting: list[NestSource] = []  # nests that will be one call
+        self.calls_of: list[tuple[str, list[NestSource], int]] = []  # with the number of threads
+        self.moving: list[str] = []  # lines that look up where arrays of this run are
+        self.work = nested(graph)
+        super().__init__(graph, calls, also, bare, **helpers)
+
+    # ---- what Program asks ----
+
+    def _order(self) -> list[Any]:
+        return self.work
+
+    def _lay_out(self) -> None:
+        """As there, where a nest reads and writes all its values at once."""
+        self.lasting = self.graph.handed_out() | {v.memory for v in self.graph.values if v.kind != "computed"}
+        self.handed = self.graph.handed_out()
+        for k, step in enumerate(self.work):
+            for place in _places(step):
+                self.last_use[self.graph.memory(place)] = k
+
+    def _instruction(self, i: Any, k: int) -> None:
+        if isinstance(i, Nest):
+            self._nest(i, k)
+            return
+        before = len(self.lines)
+        super()._instruction(i, k)
+        if any(not line.lstrip().startswith("#") for line in self.lines[before:]):
+            added, self.lines[before:] = self.lines[before:], []
+            self._flush()
+            self.lines += added
+
+    def _finish(self) -> None:
+        """Compile what was written."""
+        self._flush()
+        self.c_source = "\n\n".join(['#include "functions.h"', *self.functions_of])
+        if not self.calls_of:
+            return
+        longest = max(map(len, self.functions_of))
+        made = toolchain.library(self.c_source, "-O1" if longest > LONG * 8 else "-O2" if longest > LONG else "-O3")
+        table = ctypes.c_void_p(self.addresses.ctypes.data)
+        for name, nests, parts in self.calls_of:
+            self.env[name] = self._call_of(made, name, nests, parts, table)
+
+    # ---- memory ----
+
+    def like(self, place: int) -> np.ndarray:
+        """An array in the shape and strides of a value."""
+        found = self.arrays.get(place)
+        return self.graph.values[place].empty() if found is None else found
+
+    def constant(self, place: int) -> np.ndarray | None:
+        """The array of a value that is the same in every run."""
+        return self.arrays.get(place) if place in self.constants else None
+
+    def address(self, place: int, key: Any = None) -> int:
+        """Where in the table the address of a value is; of one that every run makes anew, the run puts it there."""
+        if (place, repr(key)) in self.known:
+            return self.known[place, repr(key)]
+        where = self.known[place, repr(key)] = len(self.known)
+        array = self.arrays.get(place)
+        if array is None:
+            self._address_of_each_run(place, key, where)
+        else:
+            array = array if key is None else array[key]
+            self.kept.append(array)
+            self.addresses[where] = array.ctypes.data
+        return where
+
+    def _address_of_each_run(self, place: int, key: Any, where: int) -> None:
+        v = self.graph.values[place]
+        self.env.update(addresses=self.addresses, address=_address)
+        text = v.name if key is None else f"{v.name}[{self.key(key)}]"
+        strides = self.like(place).strides if key is None else self.like(place)[key].strides
+        self.moving.append(f"addresses[{where}] = address({text}, {v.shape if key is None else None}, {strides})")
+
+    # ---- nests ----
+
+    def _nest(self, nest: Nest, k: int) -> None:
+        for stage in nest.stages:
+            place = stage.form.target
+            if stage.is_new and place in nest.stored:
+                self.arrays[place] = self._room(place)
+        self.moving = []
+        source = NestSource(nest, f"nest_{len(self.functions_of)}", self.graph, self)
+        self.functions_of.append(source.text(self._note))
+        large = math.prod(nest.shape) >= LARGE and source.count > 1
+        if self.moving or large:
+            self._flush()
+        self.lines += self.moving
+        self.waiting.append(source)
+        if large or self.moving:
+            self._flush(parts=min(get_num_threads(), source.count) if large else 1)
+
+    def _room(self, place: int) -> np.ndarray:
+        """Memory for a value that a nest makes."""
+        v = self.graph.values[place]
+        for n, buffer in enumerate(self.free):
+            if v.memory not in self.handed and (buffer.shape, buffer.dtype, buffer.strides) == (v.shape, v.dtype, v.strides):
+                self.owned[v.memory] = self.free.pop(n)
+                return self.owned[v.memory]
+        made = v.empty()
+        self.bytes += made.nbytes
+        if v.memory not in self.handed:
+            self.owned[v.memory] = made
+        return made
+
+    def _note(self, nest: Nest) -> str:
+        return f"{nest.of}: {' x '.join(map(str, nest.shape)) or 'one number'}"
+
+    def _flush(self, parts: int = 1) -> None:
+        """What waits becomes one call."""
+        if not self.waiting:
+            return
+        name = f"loops_{len(self.calls_of)}"
+        self.calls_of.append((name, [*self.waiting], parts))
+        for source in self.waiting:
+            self.lines.append(f"# in C: {self._note(source.nest)}")
+        self.lines.append(f"{name}()")
+        self.functions_of.append(_entry(name, self.waiting, parts))
+        self.waiting = []
+
+    def _call_of(self, made: ctypes.CDLL, name: str, nests: list[NestSource], parts: int, table: Any) -> Callable[[], None]:
+        total = sum(n.sums for n in nests)
+        sums = np.zeros(max(1, parts * total))
+        self.kept.append(sums)
+        function = getattr(made, name)
+        function.restype = None
+        if parts == 1:
+            function.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+            at = ctypes.c_void_p(sums.ctypes.data)
+            return lambda: function(table, at)
+        (nest,) = nests
+        function.argtypes = [ctypes.c_void_p, ctypes.c_long, ctypes.c_long, ctypes.c_void_p]
+        bounds = [nest.count * n // parts for n in range(parts + 1)]
+        each = [
+            (table, bounds[n], bounds[n + 1], ctypes.c_void_p(sums.ctypes.data + 8 * n * total)) for n in range(parts)
+        ]
+        if not nest.ends:
+            return lambda: run_at_once(function, each)
+        end = getattr(made, f"{name}_end")
+        end.restype, end.argtypes = None, [ctypes.c_void_p, ctypes.c_long, ctypes.c_void_p]
+        at = ctypes.c_void_p(sums.ctypes.data)
+
+        def run() -> None:
+            run_at_once(function, each)
+            end(table, parts, at)
+
+        return run
+
+
+def _address(array: np.ndarray, shape: tuple | None, strides: tuple) -> int:
+    """Where an array's memory begins; it must lie as it did when the program was made."""
+    if array.strides != strides or (shape is not None and array.shape != shape):
+        raise RuntimeError(f"compiled step: an array of shape {array.shape} lies in memory otherwise than when it was recorded")
+    return array.__array_interface__["data"][0]
+
+
+def _entry(name: str, nests: list[NestSource], parts: int) -> str:
+    """The function that Python calls: several nests one after another, or a range of one and its end."""
+    if parts > 1:
+        (nest,) = nests
+        entry = f"void {name}(char **p, long lo, long hi, double *sums) {{ {nest.name}(p, lo, hi, sums); }}"
+        end = f"void {name}_end(char **p, long parts, double *sums) {{ {nest.name}_end(p, parts, sums); }}"
+        return f"{entry}\n{end}" if nest.ends else entry
+    lines, at = [f"void {name}(char **p, double *sums) {{"], 0
+    for nest in nests:
+        lines.append(f"    {nest.name}(p, 0, {nest.count}, sums + {at});")
+        if nest.ends:
+            lines.append(f"    {nest.name}_end(p, 1, sums + {at});")
+        at += nest.sums
+    return "\n".join([*lines, "}"])
+
+
+def _places(step: Any) -> list[int]:
+    """The values that a step of the program reads or makes."""
+    if isinstance(step, Instruction):
+        return [*step.reads(), *step.results]
+    return [p for s in step.stages for p in [*reads_of(s.form), s.form.target]]

@@ -1,0 +1,48 @@
+"""An optimizer's step, recorded as what its rule does to each parameter: for backends that put all of it into a few loops.
+
+Numbers that change from step to step, the learning rate and the count of steps, stay numbers that change (`arrays/recorded.Number`). A
+rule that asks which number it is, or an optimizer with a step of its own, is called as it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..autograd.grad_mode import grad_mode
+from ..optim import Optimizer
+
+
+def can_be_followed(call: Callable) -> bool:
+    """Whether a call is the step of an optimizer that does nothing but its rule, on the CPU, without a closure."""
+    if not isinstance(call, partial) or len(call.args) != 1 or call.keywords or not isinstance(call.args[0], Optimizer):
+        return False
+    optimizer, kind = call.args[0], type(call.args[0])
+    if kind.step is not Optimizer.step or kind._update is not Optimizer._update:
+        return False
+    if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
+        return False
+    return all(_is_plain(group) for group in optimizer.param_groups)
+
+
+def _is_plain(group: dict[str, Any]) -> bool:
+    return type(group.get("lr")) is float and not any(group.get(name) for name in ("differentiable", "capturable", "fused"))
+
+
+def follow(record: Any, optimizer: Optimizer) -> bool:
+    """Run the rule on recorded arrays; False, and nothing done, if a parameter has no state yet: the next step will be another one."""
+    todo = [(p, group) for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    if any(optimizer._start_is_needed(p, group) for p, group in todo):
+        return False
+    outside, grad_mode.enabled = grad_mode.enabled, False
+    try:
+        for param, group in todo:
+            now = optimizer._begin(param, group)
+            told = {**group, "lr": record.option(group, "lr")}
+            optimizer._rule(told, now, param._array, param.grad._array, *optimizer._memory(param, group))
+            param._bump()
+    finally:
+        grad_mode.enabled = outside
+    optimizer._opt_called = True
+    return True
