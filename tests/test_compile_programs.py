@@ -325,7 +325,7 @@ def test_random_programs(seed: int, learns: str) -> None:
         return *random_program(seed, learns)(), lambda k: None, *after
 
     try:
-        told(build, False)
+        told(build, "")
     except RuntimeError:  # what is written overlaps with what is read
         return
     run = assert_alike(build, 5)

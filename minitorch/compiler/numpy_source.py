@@ -105,7 +105,9 @@ class Program:
         """An argument as it stands in the source."""
         if isinstance(value, Ref):
             v = self.graph.values[value.place]
-            return f"{self.name(v.place)}.item()" if v.weak and v.place in self.arrays else self.name(v.place)
+            if v.place in self.arrays and (v.weak or v.is_number):
+                return f"{self.name(v.place)}{'.item()' if v.weak else '[()]'}"
+            return self.name(v.place)
         if type(value) is tuple:
             return f"({', '.join(map(self.text, value))}{',' * (len(value) == 1)})"
         if type(value) is list:

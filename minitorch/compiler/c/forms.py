@@ -47,7 +47,9 @@ _OF_NUMBERS = {
     operator.add: "{0} + {1}", operator.sub: "{0} - {1}", operator.mul: "{0} * {1}", operator.truediv: "{0} / {1}",
     operator.pow: "pow({0}, {1})", operator.neg: "-{0}",
 }  # fmt: skip
-_COPIES = {np.copy, np.ndarray.copy, np.asarray, np.array, np.ascontiguousarray}
+_COPIES = {
+    np.copy, np.ndarray.copy, np.generic.copy, np.ndarray.astype, np.generic.astype, np.asarray, np.array, np.ascontiguousarray,
+}  # fmt: skip
 _MAKERS = {"zeros": 0, "zeros_like": 0, "ones": 1, "ones_like": 1}
 _SUMS = {
     np.ndarray.sum: "sum", np.sum: "sum", np.add.reduce: "sum", np.ndarray.mean: "mean", np.mean: "mean", np.ndarray.max: "max",
@@ -143,16 +145,17 @@ def _of_instruction(i: Instruction, graph: Graph, target: int) -> Form | None:
         return _reduce(i, graph, target)
     if function in _OF_NUMBERS:
         return _of_numbers(i, graph, target)
-    if function is np.ndarray.item:
+    if function in (np.ndarray.item, np.generic.item):
         return Map("{0}", (Operand(i.args[0], np.dtype("float64")),), np.dtype("float64"), target)
     dtype = graph.values[target].dtype
     if function is np.where and len(i.args) == 3 and all(map(_is_simple, i.args)):
         flag = Operand(i.args[0], np.dtype("bool"))
         return Map("{0} ? {1} : {2}", (flag, *(Operand(a, dtype) for a in i.args[1:])), dtype, target)
-    if function in _COPIES or function is np.ndarray.astype:
+    if function in _COPIES:
         return Map("{0}", (Operand(i.args[0], dtype),), dtype, target) if _is_simple(i.args[0]) and i.results else None
     if function is operator.setitem and _is_basic(i.args[1]) and _is_simple(i.args[2]):
-        return Map("{0}", (Operand(i.args[2], dtype),), dtype, target, i.args[1])
+        key = None if i.args[1] is Ellipsis or i.args[1] == () else i.args[1]
+        return Map("{0}", (Operand(i.args[2], dtype),), dtype, target, key)
     if function is np.ndarray.fill and _is_simple(i.args[1]):
         return Map("{0}", (Operand(i.args[1], dtype),), dtype, target)
     if function is np.copyto and len(i.args) == 2 and _is_simple(i.args[1]) and set(i.options) <= {"where", "casting"}:

@@ -76,6 +76,7 @@ class _Builder:
 
     def __init__(self, graph: Graph) -> None:
         self.graph, self.constants = graph, constants(graph)
+        self.handed_out = graph.handed_out()
         self.shared = _handed_out_as_several(graph)
         self.done: list[Instruction | Nest] = []
         self.home: dict[int, Nest | None] = {}  # where each instruction has gone, by its place in the list
@@ -97,17 +98,20 @@ class _Builder:
         self.home[k] = None
         if form is not None:
             self.home[k] = self._place(form, i)
-        elif self.open is not None and (i.views or self._is_made_once(i)) and not i.decides:
+        elif self._is_made_once(i):
+            self.done.append(i)
+        elif i.views and self.open is not None:
             (self.after if self._depends(i) else self.done).append(i)
         else:
             self.close()
             self.done.append(i)
 
     def _is_made_once(self, i: Instruction) -> bool:
-        """Whether the program has no line for it, or one that may stand anywhere."""
-        return len(i.results) == 1 and (
-            i.results[0] in self.constants or getattr(i.function, "__name__", "") in ("empty", "empty_like")
-        )
+        """Whether the program has no line for it: a constant, or memory that is written to later."""
+        if len(i.results) != 1 or i.opaque:
+            return False
+        is_memory = getattr(i.function, "__name__", "") in ("empty", "empty_like")
+        return i.results[0] in self.constants or (is_memory and self.graph.memory(i.results[0]) not in self.handed_out)
 
     def _depends(self, i: Instruction) -> bool:
         memory, places = self.graph.memory, {r for a in self.after for r in a.results}

@@ -79,9 +79,9 @@ class CProgram(Program):
     # ---- memory ----
 
     def like(self, place: int) -> np.ndarray:
-        """An array in the shape and strides of a value."""
-        found = self.arrays.get(place)
-        return self.graph.values[place].empty() if found is None else found
+        """An array in the shape and strides of a value; of one that every run makes anew, it has no numbers."""
+        found, v = self.arrays.get(place), self.graph.values[place]
+        return np.lib.stride_tricks.as_strided(np.empty(1, v.dtype), v.shape, v.strides) if found is None else found
 
     def constant(self, place: int) -> np.ndarray | None:
         """The array of a value that is the same in every run."""
@@ -103,10 +103,16 @@ class CProgram(Program):
 
     def _address_of_each_run(self, place: int, key: Any, where: int) -> None:
         v = self.graph.values[place]
+        if v.is_number:  # which has no memory
+            number = np.zeros((), v.dtype)
+            self.kept.append(number)
+            self.addresses[where] = number.ctypes.data
+            self.moving.append(f"{self.thing(number, f'{v.name}_in_c')}[()] = {v.name}")
+            return
         self.env.update(addresses=self.addresses, address=_address)
         text = v.name if key is None else f"{v.name}[{self.key(key)}]"
-        strides = self.like(place).strides if key is None else self.like(place)[key].strides
-        self.moving.append(f"addresses[{where}] = address({text}, {v.shape if key is None else None}, {strides})")
+        like = self.like(place) if key is None else self.like(place)[key]
+        self.moving.append(f"addresses[{where}] = address({text}, {like.shape}, {like.strides})")
 
     # ---- nests ----
 
@@ -183,10 +189,14 @@ class CProgram(Program):
         return run
 
 
-def _address(array: np.ndarray, shape: tuple | None, strides: tuple) -> int:
+def _address(array: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
     """Where an array's memory begins; it must lie as it did when the program was made."""
-    if array.strides != strides or (shape is not None and array.shape != shape):
-        raise RuntimeError(f"compiled step: an array of shape {array.shape} lies in memory otherwise than when it was recorded")
+    if array.strides != strides or array.shape != shape:
+        moved = array.size and any(n > 1 and a != b for n, a, b in zip(shape, array.strides, strides))
+        if array.shape != shape or moved:
+            raise RuntimeError(
+                f"compiled step: an array of shape {array.shape} and strides {array.strides} was recorded with {shape}, {strides}"
+            )
     return array.__array_interface__["data"][0]
 
 
