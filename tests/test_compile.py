@@ -68,9 +68,8 @@ def close(a: Any, b: Any) -> bool:
     one, two = (np.frombuffer(x[2], dtype) for x in (a, b))
     if dtype.kind != "f":
         return a == b
-    relative, absolute = {8: (1e-9, 1e-9), 4: (1.3e-6, 1e-5)}.get(dtype.itemsize, (1e-3, 1e-3))
-    scale = np.abs(one[np.isfinite(one)]).max(initial=1.0)
-    return np.allclose(one, two, relative, absolute * (scale if dtype.itemsize == 8 else 1.0), equal_nan=True)
+    relative = {8: 1e-9, 4: 1.3e-6}.get(dtype.itemsize, 1e-3)
+    return np.allclose(one, two, relative, relative * np.abs(one[np.isfinite(one)]).max(initial=8.0), equal_nan=True)
 
 
 def has_program(run: Compiled) -> bool:

@@ -340,7 +340,7 @@ class Program:
         """A value as it is handed out: never a buffer of the program's."""
         v = self.graph.values[place]
         if place in self.arrays and self.graph.values[v.memory].kind != "state":
-            return f"{self.name(place)}.copy()"
+            return f"{self.name(place)}.copy({'' if v.is_in_rows else repr('K')})"
         return self.name(place)
 
 

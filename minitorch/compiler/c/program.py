@@ -30,7 +30,7 @@ class CProgram(Program):
     """A program whose nests are C functions. `c_source` is their text."""
 
     def __init__(self, graph: Graph, calls: Any, also: list[int] | None = None, bare: bool = False, **helpers: Any) -> None:
-        self.addresses = np.zeros(len(graph.values) + len(graph.instructions) + 1, np.uintp)  # the table
+        self.addresses = np.zeros(4 * len(graph.instructions) + len(graph.values) + 1, np.uintp)  # the table
         self.known: dict[Any, int] = {}  # the place in the table, by value and key
         self.kept: list[Any] = []  # the arrays that addresses are of
         self.functions_of: list[str] = []  # C functions, as text
@@ -87,21 +87,22 @@ class CProgram(Program):
         """The array of a value that is the same in every run."""
         return self.arrays.get(place) if place in self.constants else None
 
-    def address(self, place: int, key: Any = None) -> int:
+    def address(self, nest: Nest, place: int, key: Any = None) -> int:
         """Where in the table the address of a value is; of one that every run makes anew, the run puts it there."""
-        if (place, repr(key)) in self.known:
-            return self.known[place, repr(key)]
-        where = self.known[place, repr(key)] = len(self.known)
+        told = place, repr(key), None if place in self.arrays else nest  # (what moves is looked up for each nest)
+        if told in self.known:
+            return self.known[told]
+        where = self.known[told] = len(self.known)
         array = self.arrays.get(place)
         if array is None:
-            self._address_of_each_run(place, key, where)
+            self._address_of_each_run(nest, place, key, where)
         else:
-            array = array if key is None else array[key]
+            array = np.asarray(array if key is None else array[key])
             self.kept.append(array)
             self.addresses[where] = array.ctypes.data
         return where
 
-    def _address_of_each_run(self, place: int, key: Any, where: int) -> None:
+    def _address_of_each_run(self, nest: Nest, place: int, key: Any, where: int) -> None:
         v = self.graph.values[place]
         if v.is_number:  # which has no memory
             number = np.zeros((), v.dtype)
@@ -109,10 +110,11 @@ class CProgram(Program):
             self.addresses[where] = number.ctypes.data
             self.moving.append(f"{self.thing(number, f'{v.name}_in_c')}[()] = {v.name}")
             return
-        self.env.update(addresses=self.addresses, address=_address)
+        self.env["addresses"] = self.addresses
         text = v.name if key is None else f"{v.name}[{self.key(key)}]"
         like = self.like(place) if key is None else self.like(place)[key]
-        self.moving.append(f"addresses[{where}] = address({text}, {like.shape}, {like.strides})")
+        found = self.thing(_Found(like, any(s.form.target == place for s in nest.stages)), f"where_{v.name}_is")
+        self.moving.append(f"addresses[{where}] = {found}({text})")
 
     # ---- nests ----
 
@@ -189,15 +191,32 @@ class CProgram(Program):
         return run
 
 
-def _address(array: np.ndarray, shape: tuple[int, ...], strides: tuple[int, ...]) -> int:
-    """Where an array's memory begins; it must lie as it did when the program was made."""
-    if array.strides != strides or array.shape != shape:
-        moved = array.size and any(n > 1 and a != b for n, a, b in zip(shape, array.strides, strides))
-        if array.shape != shape or moved:
-            raise RuntimeError(
-                f"compiled step: an array of shape {array.shape} and strides {array.strides} was recorded with {shape}, {strides}"
-            )
-    return array.__array_interface__["data"][0]
+class _Found:
+    """Where the memory of an array begins that every run makes anew.
+
+    One that lies otherwise than it did when it was recorded is copied; if the nest writes to it, that is an error.
+    """
+
+    def __init__(self, like: np.ndarray, is_written: bool) -> None:
+        self.shape, self.strides, self.dtype, self.is_written = like.shape, like.strides, like.dtype, is_written
+        self.held: Any = None
+
+    def __call__(self, array: np.ndarray) -> int:
+        if array.strides != self.strides and array.size and self._differs(array):
+            if self.is_written:
+                raise RuntimeError(f"compiled step: what is written to had strides {self.strides}, and has {array.strides} now")
+            self.held = self._room()
+            self.held[...] = array
+            array = self.held
+        return array.__array_interface__["data"][0]
+
+    def _differs(self, array: np.ndarray) -> bool:
+        return any(n > 1 and a != b for n, a, b in zip(self.shape, array.strides, self.strides))
+
+    def _room(self) -> np.ndarray:
+        reach = [(n - 1) * s for n, s in zip(self.shape, self.strides)]
+        span = sum(map(abs, reach)) + self.dtype.itemsize
+        return np.ndarray(self.shape, self.dtype, np.empty(span, np.uint8).data, -sum(min(r, 0) for r in reach), self.strides)
 
 
 def _entry(name: str, nests: list[NestSource], parts: int) -> str:

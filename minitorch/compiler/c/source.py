@@ -57,7 +57,7 @@ class NestSource:
             array = array if key is None else array[key]
             steps = np.broadcast_to(array, self.nest.shape).strides if array.size else (0,) * len(self.nest.shape)
             size = array.dtype.itemsize
-            where = self.memory.address(place, key)
+            where = self.memory.address(self.nest, place, key)
             self.arrays[name] = (TYPES[array.dtype], where, tuple(s // size for s in steps))
         return name
 
@@ -105,7 +105,7 @@ class NestSource:
             name = f"a{stage.form.target}"
             array = np.expand_dims(self.memory.like(stage.form.target), stage.form.axes)
             steps = np.broadcast_to(array, self.nest.shape).strides
-            where = self.memory.address(stage.form.target)
+            where = self.memory.address(self.nest, stage.form.target)
             self.arrays[name] = (TYPES[array.dtype], where, tuple(s // array.dtype.itemsize for s in steps))
             return name
         return self._array(stage.form.target, key)
@@ -203,8 +203,8 @@ class NestSource:
         array = self.memory.constant(place)
         if array is None or not array.size:
             return None
-        first = array.flat[0]
-        return first if (array == first).all() else None
+        first = np.asarray(array).flat[0]
+        return first if np.all((array == first) | ((array != array) & (first != first))) else None
 
     def _is_read_later(self, stage: Stage) -> bool:
         return any(stage.form.target in reads_of(s.form) and s.level > stage.level for s in self.nest.stages)
@@ -302,7 +302,7 @@ class NestSource:
             if stage.role not in ("total", "column sum") or not isinstance(form, Reduce):
                 continue
             s, dtype = f"s{form.target}", self.graph.values[form.target].dtype
-            where, count = self.memory.address(form.target), math.prod(self.nest.shape[d] for d in form.axes)
+            where, count = self.memory.address(self.nest, form.target), math.prod(self.nest.shape[d] for d in form.axes)
             target = f"(({TYPES[dtype]} *)p[{where}])"
             if stage.role == "column sum":
                 size = math.prod(d.size for d in self.dims if d.of_row)
@@ -336,7 +336,7 @@ class NestSource:
         names = []
         for place, array in ((form.a, a), (form.b, b), (form.target, c)):
             names.append(f"a{place}" if place != form.target else "c")
-            self.arrays[names[-1]] = (TYPES[array.dtype], self.memory.address(place), ())
+            self.arrays[names[-1]] = (TYPES[array.dtype], self.memory.address(self.nest, place), ())
         (ai, ak), (bk, bj), (ci, cj) = (tuple(s // size for s in m.strides) for m in (a, b, c))
         kind, x, y, z = TYPES[a.dtype], *names
         self.first, self.count = None, 1
