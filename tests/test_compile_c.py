@@ -64,7 +64,12 @@ def test_programs(program: Callable) -> None:
         minitorch.manual_seed(0)
         return *program(), lambda k: None
 
-    assert has_program(assert_alike(build, 5, backend="c"))
+    before = minitorch.get_default_dtype()
+    minitorch.set_default_dtype(minitorch.float64)  # (Adam makes a whole step of a gradient that is 0 but for rounding)
+    try:
+        assert has_program(assert_alike(build, 5, backend="c"))
+    finally:
+        minitorch.set_default_dtype(before)
 
 
 @pytest.mark.parametrize("learns", ["", "inside", "outside"])

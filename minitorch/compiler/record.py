@@ -391,7 +391,7 @@ class Record:
         """Record an optimizer's step; False if its rule looks at numbers, and all is as before."""
         mark, values, names = len(self.graph.instructions), len(self.graph.values), dict(self._names)
         before = [(t, array_of(t._array).copy()) for t in self.tensors.values()]
-        self.updating = True
+        self.updating = self._tracing = True
         try:
             with self.within(name):
                 self.is_first |= not updates.follow(self, optimizer)
@@ -403,7 +403,7 @@ class Record:
             self._names = names
             return False
         finally:
-            self.updating = False
+            self.updating = self._tracing = False
 
     @contextmanager
     def unwrapped(self) -> Iterator[None]:

@@ -154,8 +154,7 @@ def _of_instruction(i: Instruction, graph: Graph, target: int) -> Form | None:
     if function in _COPIES:
         return Map("{0}", (Operand(i.args[0], dtype),), dtype, target) if _is_simple(i.args[0]) and i.results else None
     if function is operator.setitem and _is_basic(i.args[1]) and _is_simple(i.args[2]):
-        key = None if i.args[1] is Ellipsis or i.args[1] == () else i.args[1]
-        return Map("{0}", (Operand(i.args[2], dtype),), dtype, target, key)
+        return Map("{0}", (Operand(i.args[2], dtype),), dtype, target, _of_a_view(i.args[1]))
     if function is np.ndarray.fill and _is_simple(i.args[1]):
         return Map("{0}", (Operand(i.args[1], dtype),), dtype, target)
     if function is np.copyto and len(i.args) == 2 and _is_simple(i.args[1]) and set(i.options) <= {"where", "casting"}:
@@ -266,6 +265,13 @@ def _is_basic(key: Any) -> bool:
     """Whether an index names a view: slices, whole numbers, None, dots."""
     keys = key if isinstance(key, tuple) else (key,)
     return all(k is None or k is Ellipsis or type(k) is int or _is_a_slice_of_numbers(k) for k in keys)
+
+
+def _of_a_view(key: Any) -> Any:
+    """The index so that it gives a view, of one number too; None if it is of the whole array."""
+    keys = key if isinstance(key, tuple) else (key,)
+    keys = keys if any(k is Ellipsis for k in keys) else (*keys, Ellipsis)
+    return None if keys == (Ellipsis,) else keys
 
 
 def _is_a_slice_of_numbers(key: Any) -> bool:
