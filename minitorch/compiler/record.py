@@ -23,7 +23,7 @@ from ..tensor import Tensor
 from . import updates
 from .graph import Effect, Graph, Instruction, Ref, Value, mapped, refs
 
-_IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "nll_of_logits", "relu"}  # whose twins go through blocks
+_IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu"}  # whose twins go through blocks
 
 # NumPy functions that write into their first argument, beside those that are told to by `out=`.
 _WRITING = {
@@ -248,7 +248,7 @@ class Record:
     def course(self, flag: Recorded) -> bool | None:
         """Which way an op goes that asks whether something is so: the program looks first, and holds only if it is so again.
 
-        That can be asked of what inputs alone decide; None of anything else.
+        That can be asked of what is known before the step; None of anything else.
         """
         if running.record is not self or self.failed or not self._tracing or self.late:
             return None
@@ -261,15 +261,15 @@ class Record:
         return answer
 
     def _made_of_inputs(self, place: int) -> set[int] | None:
-        """The inputs that a value is made of; None if it is made of something that the step may change."""
+        """The inputs and states that a value is made of, as they are before the step; None if the step has changed one."""
         makers = {r: i for i in self.graph.instructions for r in i.results}
         written, stack, found = self.graph.written(), [place], set()
         while stack:
             place = stack.pop()
             value = self.graph.values[place]
-            if value.memory in written or value.kind not in ("input", "computed"):
+            if value.memory in written or value.kind not in ("input", "state", "computed"):
                 return None
-            if value.kind == "input":
+            if value.kind != "computed":
                 found.add(place)
             elif makers[place].opaque:
                 return None

@@ -65,8 +65,16 @@ SMALL = 40_000  # multiplications: larger products are BLAS's
 class Operand:
     """What a formula takes: a value, or a number; in which dtype."""
 
-    value: Any  # a Ref, or a Python number
+    value: Any  # a Ref, a Python number, or Picked
     dtype: np.dtype
+
+
+@dataclass(frozen=True)
+class Picked:
+    """The elements of a value that index arrays name, in its first dimensions."""
+
+    place: int
+    keys: tuple[Ref, ...]
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class Map:
     operands: tuple[Operand, ...]
     dtype: np.dtype  # of the formula; the target's may be another
     target: int
-    key: Any = None  # what of the target's array is written, if not all
+    key: Any = None  # what of the target's array is written, if not all: an index of NumPy's, or Picked
 
 
 @dataclass(frozen=True)
@@ -119,7 +127,9 @@ def form_of(i: Instruction, graph: Graph) -> Form | None:
 def reads_of(form: Form) -> list[int]:
     """The values that a form reads."""
     if isinstance(form, Map):
-        return [o.value.place for o in form.operands if isinstance(o.value, Ref)]
+        picked = [o.value for o in form.operands if isinstance(o.value, Picked)]
+        keys = [key.place for p in [*picked, form.key] if isinstance(p, Picked) for key in p.keys]
+        return [*(o.value.place for o in form.operands if isinstance(o.value, Ref)), *(p.place for p in picked), *keys]
     return [form.operand] if isinstance(form, Reduce) else [form.a, form.b]
 
 
@@ -153,6 +163,10 @@ def _of_instruction(i: Instruction, graph: Graph, target: int) -> Form | None:
         return Map("{0} ? {1} : {2}", (flag, *(Operand(a, dtype) for a in i.args[1:])), dtype, target)
     if function in _COPIES:
         return Map("{0}", (Operand(i.args[0], dtype),), dtype, target) if _is_simple(i.args[0]) and i.results else None
+    if function is operator.getitem and (picked := _picked(i.args, graph)) is not None:
+        return Map("{0}", (Operand(picked, dtype),), dtype, target)
+    if function is operator.setitem and _is_simple(i.args[2]) and (picked := _picked(i.args, graph)) is not None:
+        return Map("{0}", (Operand(i.args[2], dtype),), dtype, target, picked)
     if function is operator.setitem and _is_basic(i.args[1]) and _is_simple(i.args[2]):
         return Map("{0}", (Operand(i.args[2], dtype),), dtype, target, _of_a_view(i.args[1]))
     if function is np.ndarray.fill and _is_simple(i.args[1]):
@@ -162,6 +176,21 @@ def _of_instruction(i: Instruction, graph: Graph, target: int) -> Form | None:
     if name in _MAKERS and i.results:
         return Map(str(_MAKERS[name]), (), dtype, target)
     return None
+
+
+def _picked(args: tuple, graph: Graph) -> Picked | None:
+    """What x[i, j] means of index arrays."""
+    keys = args[1] if isinstance(args[1], tuple) else (args[1],)
+    if not isinstance(args[0], Ref) or not all(isinstance(k, Ref) and graph.values[k.place].dtype.kind == "i" for k in keys):
+        return None
+    x = graph.values[args[0].place]
+    return Picked(x.place, keys) if 0 < len(keys) <= x.ndim and 0 not in x.shape else None
+
+
+def picked_shape(picked: Picked, graph: Graph) -> tuple[int, ...]:
+    """How many elements are picked."""
+    chosen = np.broadcast_shapes(*(graph.values[k.place].shape for k in picked.keys))
+    return (*chosen, *graph.values[picked.place].shape[len(picked.keys) :])
 
 
 def _copyto(i: Instruction, dtype: np.dtype, target: int) -> Form | None:

@@ -21,7 +21,7 @@ from typing import Any
 
 from ..graph import Graph, Instruction, Ref
 from ..passes import constants
-from .forms import Form, Map, Product, Reduce, form_of, reads_of
+from .forms import Form, Map, Picked, Product, Reduce, form_of, picked_shape, reads_of
 
 MANY = 300  # stages in a nest at most: a C compiler's time grows with a function's length
 LONG = 4096  # numbers of a row that are kept beside the memory of the step, between two loops over the row
@@ -49,6 +49,11 @@ class Nest:
     read: dict[int, set[int]] = field(default_factory=dict)  # by memory: which values of it are read
     written: dict[int, set[int]] = field(default_factory=dict)  # by memory: which are written; −1 is a part of one
     stored: set[int] = field(default_factory=set)  # the values that memory is needed for
+
+    @property
+    def picks(self) -> bool:
+        """Whether it uses index arrays, whose numbers may be out of bounds."""
+        return any(_picked_from(s.form) or isinstance(getattr(s.form, "key", None), Picked) for s in self.stages)
 
     @property
     def of(self) -> str:
@@ -133,13 +138,12 @@ class _Builder:
         reads, target = reads_of(form), form.target
         if len(nest.stages) == MANY or (nest.stages and self._disturbs(nest, form, reads)):
             return False
-        if isinstance(form, Product):
-            role: str | None = None if nest.stages else "full"
-        elif nest.stages and isinstance(nest.stages[0].form, Product):
-            role = None
-        else:
-            role = _role(nest, form, self.graph)
+        if nest.stages and (_is_alone(form) or _is_alone(nest.stages[0].form)):
+            return False
+        role = "full" if _is_alone(form) else _role(nest, form, self.graph)
         if role is None or (role == "scalar" and not i.results):  # (several parts of the work would each write)
+            return False
+        if not i.results and nest.picks:  # an index that is out of bounds is noticed at the end
             return False
         touched = [s for s in nest.stages if s.form.target == target or target in reads_of(s.form)]
         if any(s.role != role for s in touched):  # what is done once cannot wait for what is done in a loop
@@ -148,7 +152,7 @@ class _Builder:
         stage = Stage(form, role, max([*known, *(s.level for s in touched)], default=0), i.of, bool(i.results))
         nest.stages.append(stage)
         for p in reads:
-            nest.read.setdefault(values[p].memory, set()).add(p)
+            nest.read.setdefault(values[p].memory, set()).add(-1 if p in _picked_from(form) else p)
         part = isinstance(form, Map) and form.key is not None
         nest.written.setdefault(values[target].memory, set()).add(-1 if part else target)
         nest.made[target] = stage
@@ -160,7 +164,7 @@ class _Builder:
         for p in reads:
             if nest.written.get(values[p].memory, {p}) != {p}:
                 return True
-            if p in nest.made and not _is_readable(nest, nest.made[p], values[p].shape):
+            if p in nest.made and (p in _picked_from(form) or not _is_readable(nest, nest.made[p], values[p].shape)):
                 return True
         memory = values[target].memory
         if isinstance(form, Map) and form.key is not None:
@@ -186,7 +190,19 @@ def _shape(form: Form, graph: Graph) -> tuple[int, ...]:
     return graph.values[form.target].shape
 
 
+def _is_alone(form: Form) -> bool:
+    """Whether it is a nest by itself: its numbers are not independent of each other."""
+    return isinstance(form, Product) or (isinstance(form, Map) and isinstance(form.key, Picked))
+
+
+def _picked_from(form: Form) -> list[int]:
+    """The values that a form reads in other places than the loops are at."""
+    return [o.value.place for o in form.operands if isinstance(o.value, Picked)] if isinstance(form, Map) else []
+
+
 def _written_shape(form: Map, graph: Graph) -> tuple[int, ...]:
+    if isinstance(form.key, Picked):
+        return picked_shape(form.key, graph)
     return graph.values[form.target].empty()[form.key].shape
 
 

@@ -32,12 +32,15 @@ class CProgram(Program):
     def __init__(self, graph: Graph, calls: Any, also: list[int] | None = None, bare: bool = False, **helpers: Any) -> None:
         self.addresses = np.zeros(4 * len(graph.instructions) + len(graph.values) + 1, np.uintp)  # the table
         self.known: dict[Any, int] = {}  # the place in the table, by value and key
+        self.out_of_bounds = np.zeros((), np.int64)  # whether an index was
         self.kept: list[Any] = []  # the arrays that addresses are of
         self.functions_of: list[str] = []  # C functions, as text
         self.waiting: list[NestSource] = []  # nests that will be one call
         self.calls_of: list[tuple[str, list[NestSource], int]] = []  # with the number of threads
         self.moving: list[str] = []  # lines that look up where arrays of this run are
         self.work = nested(graph)
+        self.flag = len(self.addresses) - 1  # its place in the table
+        self.addresses[self.flag] = self.out_of_bounds.ctypes.data
         super().__init__(graph, calls, also, bare, **helpers)
 
     # ---- what Program asks ----
@@ -127,12 +130,19 @@ class CProgram(Program):
         source = NestSource(nest, f"nest_{len(self.functions_of)}", self.graph, self)
         self.functions_of.append(source.text(self._note))
         large = math.prod(nest.shape) >= LARGE and source.count > 1
-        if self.moving or large:
+        if self.moving or large or nest.picks:
             self._flush()
         self.lines += self.moving
         self.waiting.append(source)
-        if large or self.moving:
+        if large or self.moving or nest.picks:
             self._flush(parts=min(get_num_threads(), source.count) if large else 1)
+        if nest.picks:
+            self.env.update(out_of_bounds=self.out_of_bounds, refuse_index=self._refuse_index)
+            self.lines.append("if out_of_bounds: refuse_index()")
+
+    def _refuse_index(self) -> None:
+        self.out_of_bounds[()] = 0
+        raise IndexError("index out of bounds: an index array of the step names an element that is not there")
 
     def _room(self, place: int) -> np.ndarray:
         """Memory for a value that a nest makes."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..graph import Graph, Ref
-from .forms import TYPES, Map, Operand, Product, Reduce, reads_of
+from .forms import TYPES, Map, Operand, Picked, Product, Reduce, picked_shape, reads_of
 from .nests import Nest, Stage
 
 _START = {"sum": "0", "mean": "0", "any": "0", "all": "1"}
@@ -41,6 +41,7 @@ class NestSource:
         self.emitted: set[int] = set()  # what has been made so far
         self.sums = 0  # how many doubles a part leaves for the end
         self.values: dict[int, str] = {}  # names of what is known in the loop that is printed
+        self.count_of_keys = 0
         self.outside: dict[int, str] = {}  # names of what is known in the whole row, or everywhere
         if isinstance(nest.stages[0].form, Product):
             self._product(nest.stages[0])
@@ -61,6 +62,37 @@ class NestSource:
             self.arrays[name] = (TYPES[array.dtype], where, tuple(s // size for s in steps))
         return name
 
+    def _picked_arrays(self, picked: Picked) -> None:
+        """The arrays of an index: its keys, over the dimensions that they choose, and the value, over those that are left."""
+        shape, x = picked_shape(picked, self.graph), self.memory.like(picked.place)
+        left, chosen = x.ndim - len(picked.keys), len(shape) - (x.ndim - len(picked.keys))
+        for key in picked.keys:
+            array = self.memory.like(key.place)
+            array = np.broadcast_to(array, shape[:chosen]).reshape(shape[:chosen] + (1,) * left) if left else array
+            self._add_array(f"k{key.place}", key.place, array, np.broadcast_to(array, shape).strides)
+        steps = (*(0,) * chosen, *x.strides[len(picked.keys) :])
+        self._add_array(f"x{picked.place}", picked.place, x, steps)
+
+    def _add_array(self, name: str, place: int, array: np.ndarray, steps: tuple[int, ...]) -> None:
+        size, missing = array.dtype.itemsize, len(self.nest.shape) - len(steps)
+        where = self.memory.address(self.nest, place)
+        self.arrays[name] = (TYPES[array.dtype], where, (0,) * missing + tuple(s // size for s in steps))
+
+    def _picked(self, picked: Picked, depth: int) -> str:
+        """The element that the keys name where the loops are; one that is not there is noticed, and the first taken instead."""
+        x = self.memory.like(picked.place)
+        parts = []
+        for d, key in enumerate(picked.keys):
+            name, n, step = f"k{self.count_of_keys}", x.shape[d], x.strides[d] // x.dtype.itemsize
+            self.count_of_keys += 1
+            self._line(f"long {name} = {self._at(f'k{key.place}')};", depth)
+            self._line(f"{name} += {name} < 0 ? {n} : 0;", depth)
+            self._line(f"bad |= {name} < 0 || {name} >= {n};", depth)
+            self._line(f"{name} = {name} < 0 || {name} >= {n} ? 0 : {name};", depth)
+            parts.append(f"{name} * {step}")
+        at = self._at(f"x{picked.place}")
+        return f"{at[:-1]} + {' + '.join(parts)}]"
+
     def _at(self, name: str) -> str:
         """The element of an array that the loops are at."""
         return f"{name}[{_sum([(d.name, d.steps[name]) for d in self.dims])}]"
@@ -70,10 +102,17 @@ class NestSource:
     def _loops(self) -> None:
         nest = self.nest
         for stage in nest.stages:  # all arrays, before the loops are laid out
+            picked = _picked_in(stage.form)
+            for p in picked:
+                self._picked_arrays(p)
             for place in reads_of(stage.form):
+                if any(place == p.place or Ref(place) in p.keys for p in picked):
+                    continue
                 if (place not in self.emitted or place in nest.stored) and self._literal(place) is None:
                     self._array(place)
             self.emitted.add(stage.form.target)
+            if isinstance(getattr(stage.form, "key", None), Picked):
+                continue
             if stage.form.target in nest.stored and stage.role in ("full", "row", "row sum", "scalar"):
                 self._target(stage)
         self.emitted = set()
@@ -92,12 +131,16 @@ class NestSource:
                 self._map(stage, 1)
         self.outside.update(self.values)
         self._begin_sums(("total", "column sum"), None, 1)
+        if nest.picks:
+            self._line("int bad = 0;", 1)
         for depth, d in enumerate(outer, start=1):
             self._for(d, depth)
         self._row(inner, len(outer) + 1)
         for depth in range(len(outer), 0, -1):
             self._line("}", depth)
         self._end_sums()
+        if nest.picks:
+            self._line(f"if (bad) *(int64_t *)p[{self.memory.flag}] = 1;", 1)
 
     def _target(self, stage: Stage) -> str:
         key = stage.form.key if isinstance(stage.form, Map) else None
@@ -143,7 +186,7 @@ class NestSource:
             self._begin_sums(("row sum",), level, depth)
             within = depth
             for d in inner:
-                if d is inner[-1]:
+                if d is inner[-1] and not any(isinstance(getattr(s.form, "key", None), Picked) for s in looped):
                     self._line(f"#pragma omp simd{self._clauses(looped)}", within)
                 self._for(d, within)
                 within += 1
@@ -169,10 +212,12 @@ class NestSource:
         form = stage.form
         assert isinstance(form, Map)
         dtype = self.graph.values[form.target].dtype
-        text = form.text.format(*map(self._operand, form.operands))
+        text = form.text.format(*(self._operand(o, depth) for o in form.operands))
         name = f"v{self.nest.stages.index(stage)}"
         self._line(f"const {TYPES[dtype]} {name} = {_cast(text, form.dtype, dtype)};", depth)
-        if form.target in self.nest.stored:
+        if isinstance(form.key, Picked):
+            self._line(f"{self._picked(form.key, depth)} = {name};", depth)
+        elif form.target in self.nest.stored:
             self._line(f"{self._at(self._target(stage))} = {name};", depth)
         elif stage.role == "full" and self._is_read_later(stage):
             self._line(f"{self._kept(stage)} = {name};", depth)
@@ -180,8 +225,10 @@ class NestSource:
         if form.key is None:
             self.values[form.target] = name
 
-    def _operand(self, operand: Operand) -> str:
+    def _operand(self, operand: Operand, depth: int) -> str:
         value = operand.value
+        if isinstance(value, Picked):
+            return f"({_cast(self._picked(value, depth), self.graph.values[value.place].dtype, operand.dtype)})"
         if not isinstance(value, Ref):
             return literal(value, operand.dtype)
         known = self._literal(value.place)
@@ -255,7 +302,7 @@ class NestSource:
         return literal(bounds.min if form.how == "max" else bounds.max, dtype)
 
     def _clauses(self, stages: list[Stage]) -> str:
-        found = ""
+        found = " reduction(|:bad)" if any(_picked_in(s.form) for s in stages) else ""
         for stage in stages:
             form = stage.form
             if isinstance(form, Reduce) and stage.role != "column sum":
@@ -267,7 +314,7 @@ class NestSource:
     def _add_up(self, stage: Stage, depth: int) -> None:
         form = stage.form
         assert isinstance(form, Reduce)
-        s, v = f"s{form.target}", self._operand(Operand(Ref(form.operand), self.graph.values[form.operand].dtype))
+        s, v = f"s{form.target}", self._operand(Operand(Ref(form.operand), self.graph.values[form.operand].dtype), depth)
         if stage.role == "column sum":
             self._line(f"{s}[{self._place_in_row()}] += {v};", depth)
         elif form.how in ("sum", "mean"):
@@ -375,6 +422,13 @@ class NestSource:
             ends = [line.replace("SUMS", str(self.sums)) for line in self.ends]
             lines += [f"static void {self.name}_end(char **p, long parts, double *sums) {{", *ends, "}"]
         return "\n".join(lines)
+
+
+def _picked_in(form: Any) -> list[Picked]:
+    """What a form picks by index arrays, or writes to by them."""
+    if not isinstance(form, Map):
+        return []
+    return [p for p in [*(o.value for o in form.operands), form.key] if isinstance(p, Picked)]
 
 
 def _merged(dims: list[Dimension]) -> list[Dimension]:
