@@ -196,8 +196,9 @@ def _is_alone(form: Form) -> bool:
 
 
 def _picked_from(form: Form) -> list[int]:
-    """The values that a form reads in other places than the loops are at."""
-    return [o.value.place for o in form.operands if isinstance(o.value, Picked)] if isinstance(form, Map) else []
+    """The values that a form reads in other places than the loops are at, and the index arrays that name these."""
+    picked = [o.value for o in form.operands if isinstance(o.value, Picked)] if isinstance(form, Map) else []
+    return [place for p in picked for place in (p.place, *(key.place for key in p.keys))]
 
 
 def _written_shape(form: Map, graph: Graph) -> tuple[int, ...]:
