@@ -21,6 +21,7 @@ from ..tensor import Tensor
 from .calls import Calls, Recording, recorded
 from .graph import Graph, same
 from .halves import CompiledNode, halved
+from .mathematics import Mathematics
 from .numpy_source import Program
 from .passes import shortened
 from .state import Compilation, Guard
@@ -96,6 +97,11 @@ class Compiled(Compilation):
     def source(self) -> str:
         """The program that was made last, as it runs."""
         return self._latest.program.source  # type: ignore[union-attr]
+
+    @property
+    def mathematics(self) -> str:
+        """The same program as mathematics: without buffers, one line for each value."""
+        return Mathematics(self._latest.short, self._latest.calls).text  # type: ignore[arg-type]
 
     @property
     def graph(self) -> Graph:
