@@ -13,7 +13,9 @@ import pytest
 import minitorch
 import minitorch.nn.functional as F
 from minitorch import Tensor, nn
+from minitorch.compiler.calls import Calls
 from minitorch.compiler.explanation import traffic
+from minitorch.compiler.graph import Graph, Instruction, Ref, Value
 from minitorch.compiler.mathematics import Mathematics
 from minitorch.compiler.step import Compiled, Variant
 from reference.layers.run import flat as leaves_of
@@ -199,6 +201,36 @@ def test_an_input_may_have_the_name_of_a_function() -> None:
     for _ in range(3):
         run(exp=minitorch.zeros(2))
     assert run.mathematics.split("  #")[0] == "# exp\nresult = np.exp(exp)"
+
+
+def test_an_input_may_be_called_result() -> None:
+    run = minitorch.compile(lambda result: result + 1)
+    for _ in range(3):
+        run(result=minitorch.zeros(2))
+    assert run.mathematics.split("  #")[0] == "# add\nnew_result = result + 1"
+
+
+def test_a_value_that_is_an_operand_twice() -> None:
+    def step(x: Tensor) -> Tensor:
+        y = x + 1
+        return y * y
+
+    assert_true(compiled(step, minitorch.randn(3)), minitorch.randn(3))
+
+
+def test_numbers_keep_shape_and_dtype() -> None:
+    """A constant is Python's number only where nothing is lost: not beside fewer numbers, nor beside another dtype."""
+    assert_true(compiled(lambda x: minitorch.ones(2, 3) * x, minitorch.randn(1)), minitorch.randn(1))
+    single, double = np.dtype("float32"), np.dtype("float64")
+    x, one = Value(0, (3,), single, (4,), 0, "x", "input"), Value(1, (), double, (), 1, "one")
+    graph = Graph([x, one, Value(2, (3,), double, (8,), 2, "add_1")], outputs=[2])
+    graph.instructions += [
+        Instruction(np.asarray, (1.0, double), {}, (1,), "step"),
+        Instruction(np.add, (Ref(0), Ref(1)), {}, (2,), "add"),
+    ]
+    calls = Calls("{}")
+    calls.results = [2]
+    assert Mathematics(graph, calls).text.split("  #")[0] == "# add\nresult = x + float64(1)"
 
 
 # ---- explain ----

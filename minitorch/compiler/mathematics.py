@@ -281,7 +281,6 @@ class Mathematics:
             and all(o.dtype == v.dtype for o in operands)
             and all(type(a) in (int, float) for a in numbers)
             and any((o.shape, o.strides) == (v.shape, v.strides) for o in operands)
-            and sum(self._same(o.place) == target for o in operands) <= 1
             and len(self.held[target][1].text) <= FOLDED
         )
 
@@ -345,7 +344,7 @@ class Mathematics:
             return Expression(f"{self._object(i)}[{self._key(i.args[1])}]")
         if not i.opaque and _is_method(i.function):
             return self._method(i)
-        if (shape := _broadcast(i, self.graph)) is not None and self._memory(i.results[0]) not in self.lasting:
+        if (shape := _broadcast(i, self.graph)) is not None:
             return Expression(f"broadcast_to({self._value(i.args[0])}, {shape})")
         return Expression(self._call(i, [self._value(a) for a in i.args]))
 
