@@ -92,6 +92,7 @@ COMMANDS = [
     "minitorch evaluate digits.pt",
     "minitorch explain",
     "minitorch explain softmax",
+    "minitorch explain --compiled training",
     "reference --help",
 ]
 

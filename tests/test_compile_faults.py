@@ -7,10 +7,12 @@ from functools import cache, partial
 from typing import Any
 
 import pytest
+import test_compile_mathematics as written
 
 import test_compile as checks
 from minitorch.arrays.device import shortcuts
-from minitorch.compiler import calls, graph, halves, passes, step
+from minitorch.compiler import calls, graph, halves, mathematics, passes, step
+from minitorch.compiler.mathematics import Mathematics
 from minitorch.compiler.numpy_source import Program
 from minitorch.compiler.record import Record
 from minitorch.compiler.state import State
@@ -59,6 +61,26 @@ FAULTS = [
     Fault(halves.CompiledNode.release, "self.saved = None", "pass"),
     Fault(halves._laid_out, 'getattr(g, "strides", None) == like.strides', "g is not None"),
     Fault(halves.halved, "place not in made", "place in made"),
+    # mathematics
+    Fault(mathematics._operator, "level + (level in (COMPARISON, POWER))", "0"),
+    Fault(mathematics._operator, "right.within(level + 1)", "right.text"),
+    Fault(mathematics._assigned, 'left == f"{name}{where}"', "True"),
+    Fault(mathematics._same_numbers, "written.isdisjoint((new.memory, old.memory))", "True"),
+    Fault(mathematics._same_numbers, "0 not in new.shape", "False"),
+    Fault(Mathematics._write, "self._memory(target) in {*e.reads, self._memory(p)}", "False"),
+    Fault(Mathematics._operand, "not self.left[place]", "True"),
+    Fault(Mathematics._operand, "self._now.count(place) == 1", "True"),
+    Fault(Mathematics._makes_anew, "v.memory == target", "True"),
+    Fault(Mathematics._may_be_bare, "v.dtype == dtype and ", ""),
+    Fault(Mathematics._may_be_bare, " and v.shape == result.shape", ""),
+    Fault(Mathematics._several, "[{i.picks[0]}]", ""),
+    Fault(Mathematics._check, "not {flag", "{flag"),
+    Fault(Mathematics._constants, "self.numbers.pop(i.args[0].place, None)", "pass"),
+    Fault(Mathematics._make, "self._memory(place) not in self.lasting", "True"),
+    Fault(Mathematics._method, " and i.args[1] != i.args[2]", ""),
+    Fault(Mathematics._handed_out, "self.left[self._same(place)] += 2", "pass"),
+    Fault(Mathematics._handed_out, "while name in self.taken", "while False"),
+    Fault(Mathematics._function, "name not in self.taken", "True"),
 ]
 
 
@@ -68,6 +90,34 @@ def outside(**how: Any) -> None:
 
 def row_is_alike(number: int, seed: int, is_outside: bool) -> None:
     checks.assert_alike(checks.of_row(table()[number], seed, is_outside))
+
+
+def _of_mathematics() -> list[Callable[[], Any]]:
+    """The checks of a program as mathematics, and some ops."""
+    ops = [
+        "setitem",
+        "avg_pool1d",
+        "rnn_tanh",
+        "norm_except_dim",
+        "cross_entropy",
+        "median",
+        "conv1d",
+        "to",
+        "where",
+        "cumsum",
+        "pow",
+    ]
+    return [
+        written.test_a_step_with_an_optimizer,
+        written.test_writes_stay_writes,
+        written.test_what_is_overwritten_is_read_before,
+        written.test_both_halves_of_a_module,
+        written.test_an_input_may_have_the_name_of_a_function,
+        written.test_an_input_may_be_called_result,
+        written.test_a_value_that_is_an_operand_twice,
+        written.test_numbers_keep_shape_and_dtype,
+        *(partial(written.test_ops, row) for row in table() if row.name in ops),
+    ]
 
 
 @cache
@@ -90,6 +140,7 @@ def all_checks() -> list[Callable[[], Any]]:
         ),
         *(partial(outside, **how) for how in ({}, {"twice": True})),
         *(partial(checks.test_what_cannot_be_a_program_runs_as_it_is, function) for function in checks.REFUSED),
+        *_of_mathematics(),
         *(partial(row_is_alike, names.index(n), seed, how) for n in ops for seed in (0, 1) for how in (False, True)),
     ]
 

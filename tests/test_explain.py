@@ -32,9 +32,9 @@ def explained(*argv: str, capsys: pytest.CaptureFixture[str]) -> str:
 def test_explain_lists_the_examples(capsys: pytest.CaptureFixture[str]) -> None:
     out = explained(capsys=capsys)
     listed = [line.split()[0] for line in out.splitlines() if line.startswith("  ") and "minitorch" not in line]
-    assert tuple(listed) == examples.NAMES
+    assert tuple(listed) == (*examples.NAMES, *examples.COMPILED)
     files = {path.stem for path in Path(examples.__file__).parent.glob("*.py")}
-    assert files == {*examples.NAMES, "__init__"}
+    assert files == {*examples.NAMES, *examples.COMPILED, "__init__"}
 
 
 def test_explain_says_where_broadcasting_was_undone(capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,3 +192,78 @@ def test_explain_into_a_closed_pipe() -> None:
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 141
+
+
+# ---- --compiled ----
+
+STEP = "import minitorch\nx = minitorch.ones(3)\n"
+
+
+@pytest.mark.parametrize("name", examples.COMPILED)
+def test_an_example_is_shown_as_a_program(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    out = explained("--compiled", name, capsys=capsys)
+    code = (Path(examples.__file__).parent / f"{name}.py").read_text()
+    assert out.startswith(f"    {code[:40]}")
+    titles = [
+        "what was recorded",
+        "the program, as it runs",
+        "the same as mathematics",
+        "what came of each kind of call",
+        "time",
+    ]
+    assert re.findall("^==== (.*) ====$", out, re.M) == titles
+    recorded, program, mathematics, came, time = re.split("^==== .* ====\n", out, flags=re.M)[1:]
+    assert "\nlinear_2: float32[32, 16] = matmul(x, linear_1)\n" in recorded
+    assert "\n    matmul(x, linear_1, linear_2)\n" in program
+    assert "\nlinear_2 = x @ model_0_weight.T + model_0_bias  " in mathematics
+    assert re.match(r"\n1\. a program: \d+ instructions recorded", came)
+    assert re.fullmatch(r"\na call: \d+ µs as it is, \d+ µs as a program \(medians\); ratio \d+\.\d\d\n", time)
+    assert all(len(line) <= 110 for line in out.splitlines())
+
+
+def test_a_function_of_ones_own_is_shown_as_a_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.py").write_text(f"{STEP}k = 5\ndef double(x, *, by=2, k=2, **more): return x * by * k\n")
+    out = explained("--compiled", str(tmp_path / "mine.py"), "--variable", "double", capsys=capsys)
+    assert "def program(x_new):" in out and "\nresult = x * 2 * 5 " in out
+
+
+@pytest.mark.parametrize(
+    "step", ["minitorch.nn.Linear(3, 2)", "minitorch.compile(minitorch.nn.Linear(3, 2))"], ids=["Module", "compiled"]
+)
+def test_a_module_is_shown_as_two_programs(step: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine.py").write_text(f"{STEP}input = x\nstep = {step}\n")
+    out = explained("--compiled", str(tmp_path / "mine.py"), capsys=capsys)
+    assert out.count("def program(") == 2 and out.count("# ---- backward ----") == 1
+    assert "\na call, without backward: " in out
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("x = 1 / 0", "file.py, line 1: ZeroDivisionError: division by zero"),
+        (STEP, "file.py leaves no function 'step'; name the one to compile with --variable"),
+        ("step = 3", "file.py: step is of type int, expected a function or a Module"),
+        ("def step(x, y, z=1): pass", "file.py: step takes x, y; give the file variables of these names"),
+        (f"{STEP}def step(x): return x @ x[:2]", "file.py: step(x): RuntimeError: "),
+        (
+            f"{STEP}def step(x): return x.sum().item()",
+            "file.py: step has no program: the step looks at a number of a tensor",
+        ),
+    ],
+)
+def test_explain_compiled_says_in_one_line_what_is_wrong(
+    code: str, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("file.py").write_text(code)
+    assert run("explain", "--compiled", "file.py") == 1
+    assert one_line_of_error(capsys).startswith(f"minitorch explain: error: {says}")
+
+
+def test_an_example_of_the_other_kind_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("explain", "training") == 1
+    assert one_line_of_error(capsys).endswith(
+        "training is an example of --compiled: minitorch explain --compiled training\n"
+    )
+    assert run("explain", "--compiled", "trainin") == 1
+    assert one_line_of_error(capsys).endswith("neither a file nor an example (training); did you mean training?\n")

@@ -128,14 +128,16 @@ def _add_explain(commands: Any) -> None:
     explain = commands.add_parser("explain", help="show step by step how backward runs through a small program")
     explain.description = (
         "Run a small program and show how backward goes through the graph it left: which node runs when, what came in, what "
-        "it keeps, what each derivative (with its source) sends to whom."
+        "it keeps, what each derivative (with its source) sends to whom. With --compiled: show what compile makes of a step."
     )
     explain.add_argument(
         "what", metavar="NAME|FILE", nargs="?", help="an example's name, or a Python file (default: list the examples)"
     )
-    explain.add_argument(
-        "--variable", metavar="NAME", default="loss", help="the tensor to start from (default: %(default)s)"
-    )
+    explain.add_argument("--compiled", action="store_true",
+                         help="show the program that minitorch.compile makes of the file's function `step`, which is called with the file's "
+                              "variables of the names of its parameters (see docs/compile.md)")  # fmt: skip
+    explain.add_argument("--variable", metavar="NAME",
+                         help="the tensor to start from (default: loss); with --compiled, the function (default: step)")  # fmt: skip
     explain.set_defaults(run=_explain, parser=explain)
 
 
@@ -384,6 +386,9 @@ def _load(path: str) -> dict[str, Any]:
 
 
 def _explain(args: argparse.Namespace) -> None:
-    from .explain import explain  # which imports UserError from here
+    from . import compiled, explain  # which import UserError from here
 
-    print(explain(args.what, args.variable))
+    if args.compiled and args.what is not None:
+        print(compiled.explained(args.what, args.variable or "step"))
+    else:
+        print(explain.explain(args.what, args.variable or "loss"))

@@ -32,23 +32,38 @@ def explain(what: str | None, variable: str = "loss") -> str:
         return listing()
     if what in examples.NAMES:
         path = FOLDER / f"{what}.py"
-        code = path.read_text(encoding="utf-8").rstrip()
-        return f"{textwrap.indent(code, '    ')}\n\n{explained(traced(path, variable))}"
+        return f"{quoted(path)}\n\n{explained(traced(path, variable))}"
+    if what in examples.COMPILED:
+        raise UserError(f"{what} is an example of --compiled: minitorch explain --compiled {what}")
     return explained(traced(Path(what), variable))
 
 
 def listing() -> str:
     """The examples, one a line."""
-    lines = [f"  {name:<10} {_headline(FOLDER / f'{name}.py')}" for name in examples.NAMES]
     return "\n".join(
         [
             "See how backward runs through an example, or through a file of yours that leaves a variable `loss`:",
             "  minitorch explain NAME",
             "  minitorch explain FILE.py [--variable loss]",
             "",
-            *lines,
+            *map(_listed, examples.NAMES),
+            "",
+            "See the program that compile makes of an example, or of a file of yours that leaves a function `step`:",
+            "  minitorch explain --compiled NAME",
+            "  minitorch explain --compiled FILE.py [--variable step]",
+            "",
+            *map(_listed, examples.COMPILED),
         ]
     )
+
+
+def _listed(name: str) -> str:
+    return f"  {name:<10} {_headline(FOLDER / f'{name}.py')}"
+
+
+def quoted(path: Path) -> str:
+    """The code of an example, indented."""
+    return textwrap.indent(path.read_text(encoding="utf-8").rstrip(), "    ")
 
 
 def _headline(path: Path) -> str:
@@ -60,7 +75,7 @@ def _headline(path: Path) -> str:
 
 def traced(path: Path, variable: str) -> Trace:
     """Run the file and trace its variable; whatever is wrong with either is a UserError."""
-    namespace = _run(path)
+    namespace = left_by(path, examples.NAMES)
     tensors = {name: value for name, value in _public(namespace) if isinstance(value, Tensor)}
     if variable not in namespace:
         found = f"its tensors are {', '.join(tensors)}" if tensors else "it leaves no tensor at all"
@@ -91,11 +106,11 @@ def _inside(namespace: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
             yield from ((f"{name}[{key!r}]", item) for key, item in items if isinstance(item, Tensor))
 
 
-def _run(path: Path) -> dict[str, Any]:
-    """The variables that a file leaves when it is run as a program."""
+def left_by(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
+    """The variables that a file leaves when it is run as a program. names: the examples that there are beside files."""
     if not path.exists():
-        near = did_you_mean(str(path), examples.NAMES)
-        raise UserError(f"{path} is neither a file nor an example ({', '.join(examples.NAMES)}){near}")
+        near = did_you_mean(str(path), names)
+        raise UserError(f"{path} is neither a file nor an example ({', '.join(names)}){near}")
     if not path.is_file():
         raise UserError(f"{path} is a folder; name a Python file")
     argv, sys.argv = sys.argv, [str(path)]

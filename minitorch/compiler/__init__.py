@@ -1,7 +1,8 @@
 """`minitorch.compile`: a training step becomes a program that one can read.
 
 While a step runs once, its arrays write down what is done to them (`record.py`); the list of NumPy calls is shortened (`passes.py`) and
-printed as a program (`numpy_source.py`), which runs from then on. Read next: `step.py`, the whole course.
+printed as a program (`numpy_source.py`), which runs from then on, and as mathematics (`mathematics.py`). Read next: `step.py`, the whole
+course.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def compile(
     "c": what stands between large matrix products becomes loops in C, compiled by the machine's C compiler and kept in the user's cache.
     It is several times faster; results may differ in the last places, for it adds up in another order.
 
-    `.source` is the program, `.graph` what was recorded, `.explain()` what came of each kind of call.
+    `.source` is the program, `.mathematics` the same to be read, `.graph` what was recorded, `.explain()` what came of each kind of call.
     """
     from ..nn.modules.module import Module
     from .module import OptimizedModule

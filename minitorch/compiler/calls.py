@@ -39,6 +39,7 @@ class Calls:
         self.results: list[int] = []  # the values among the result
         self.alive_at: list[int] = []  # those of them that can be differentiated
         self.wanted: list[str] = []  # where that is found by which they may be differentiated
+        self.leaves: list[str] = []  # the names of that
         self.gradients: list[int | None] = []  # the values that are its gradients
 
     def are_as(self, other: Calls) -> bool:
@@ -82,6 +83,8 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_lo
         leaves = [(t, place) for place, t, _ in inputs if t._requires_grad]
         leaves += [(t, state.guard.thing(t)) for t in known.values() if t._requires_grad]
         calls.wanted = [place for _, place in leaves]
+        calls.leaves = [name for _, t, name in inputs if t._requires_grad]
+        calls.leaves += [state.names[id_] for id_, t in known.items() if t._requires_grad]
         for tensor, there in pattern:
             held = record.lift_gradient(tensor, f"grad_of_{state.names[id(tensor)]}")
             if there and type(tensor._grad._array) is not Recorded:

@@ -12,7 +12,7 @@ from .step import Compiled
 class OptimizedModule(Module):
     """`compile(module)`: calls the module as a program. It is `_orig_mod`, under which the state dict has its parameters.
 
-    Attributes that it has not are those of the module. `source`, `graph` and `explain()` as of a compiled function.
+    Attributes that it has not are those of the module. `source`, `mathematics`, `graph` and `explain()` as of a compiled function.
     """
 
     _orig_mod: Module
@@ -36,6 +36,11 @@ class OptimizedModule(Module):
     def source(self) -> str:
         """The program forward that was made last."""
         return self.compiled.source
+
+    @property
+    def mathematics(self) -> str:
+        """Forward and backward as mathematics."""
+        return self.compiled.mathematics
 
     @property
     def graph(self) -> Graph:

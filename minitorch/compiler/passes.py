@@ -52,7 +52,7 @@ def without_repetition(graph: Graph) -> Graph:
     kept = []
     for i in graph.instructions:
         args, options = mapped(lambda a: _instead(a, instead), (i.args, i.options))
-        i = replace(i, args=args, options=options, writes=instead.get(i.writes, i.writes))  # type: ignore[call-overload]
+        i = replace(i, args=args, options=options, writes=instead.get(i.writes, i.writes))  # type: ignore[arg-type]
         is_new = len(i.results) == 1 and graph.memory(i.results[0]) not in written | handed_out
         if len(i.results) == 1 and not i.opaque and not i.effect and (i.views or is_new):
             versions = tuple(writes[graph.memory(p)] for p in i.reads()) if not i.views else ()

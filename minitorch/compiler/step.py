@@ -19,8 +19,10 @@ from ..arrays.warning import warn
 from ..autograd.node import Node, birth
 from ..tensor import Tensor
 from .calls import Calls, Recording, recorded
+from .explanation import explained
 from .graph import Graph, same
 from .halves import CompiledNode, halved
+from .mathematics import Mathematics
 from .numpy_source import Program
 from .passes import shortened
 from .state import Compilation, Guard
@@ -29,7 +31,7 @@ VARIANTS = 8  # programs of one function: for other shapes, modes, numbers
 
 
 class Compiled(Compilation):
-    """A function that becomes a program: `source` shows it, `graph` what was recorded, `explain()` what came of it."""
+    """A function that becomes a program: `source` and `mathematics` show it, `graph` what was recorded, `explain()` what came of it."""
 
     def __init__(self, function: Callable, fullgraph: bool = False, backend: str = "numpy") -> None:
         self.function, self.fullgraph, self.backend = function, fullgraph, backend
@@ -100,12 +102,17 @@ class Compiled(Compilation):
         return self._latest.program.source  # type: ignore[union-attr]
 
     @property
+    def mathematics(self) -> str:
+        """The same program as mathematics: without buffers, one line for each value."""
+        return Mathematics(self._latest.short, self._latest.calls).text  # type: ignore[arg-type]
+
+    @property
     def graph(self) -> Graph:
         """What was recorded for it."""
         return self._latest.graph
 
     def explain(self) -> str:
-        """What came of each kind of call: instructions recorded and left, the memory of the program, or why there is none."""
+        """What came of each kind of call: how long its program is, memory, what was burned in; or why there is none."""
         lines = []
         for k, v in enumerate(self.variants, start=1):
             lines.append(f"{k}. {v.told()}")
@@ -126,6 +133,7 @@ class Variant:
         self.graph, self.refusal = record.graph, record.failed
         self.guard_holds = self.guard.compiled()
         self.program: Program | None = None
+        self.backward: Program | None = None  # of a function that is differentiated outside
         self.run: Callable[[tuple, dict], Any] | None = None
         self.holds = _with_gradients(self.guard, self.pattern)
 
@@ -187,11 +195,8 @@ class Variant:
             return f"runs as it is: {self.refusal}"
         if self.program is None:
             return "recorded once; the next call like it will tell whether it is always the same"
-        views = sum(i.views for i in self.short.instructions)  # type: ignore[union-attr]
-        return (
-            f"a program: {len(self.graph.instructions)} instructions recorded, {len(self.short.instructions)} left, "  # type: ignore[union-attr]
-            f"of which {views} are views; {self.program.bytes} bytes of memory; {len(self.guard.conditions)} conditions"
-        )
+        buffers = sum(program.bytes for program in (self.program, self.backward) if program is not None)
+        return explained(self.graph, self.short, buffers, self.guard)  # type: ignore[arg-type]
 
 
 def _one_at_a_time(run: Callable) -> Callable:

@@ -1,3 +1,7 @@
-"""Small programs for `minitorch explain`, in the order in which they teach; each leaves a variable `loss`."""
+"""Small programs for `minitorch explain`, in the order in which they teach.
+
+Those of NAMES leave a variable `loss`; those of COMPILED a function `step`, for `minitorch explain --compiled`.
+"""
 
 NAMES = ("chain", "shared", "broadcast", "linear", "softmax", "mlp", "inplace", "double")
+COMPILED = ("training",)
