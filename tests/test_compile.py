@@ -793,6 +793,15 @@ def test_an_argument_whose_history_changes() -> None:
     assert "the history of an argument" in run.explain()
 
 
+def test_an_argument_that_loses_its_history() -> None:
+    whole = ones(requires_grad=True) * 1
+    part, w = whole.unbind(0)[0], ones(requires_grad=True)
+    out = minitorch.compile(lambda x: (x.detach().add_(1), w * 2)[1])(part)
+    assert out.tolist() == [2.0] * 3
+    with pytest.raises(RuntimeError, match="multiple views"):
+        part * 2
+
+
 class Returning:
     """Steps whose results lie in the memory of what was there, or of one another; and what is done to these then."""
 
@@ -950,6 +959,26 @@ def test_backward_that_keeps_nothing_comes_as_often_as_one_likes() -> None:
         out.sum().backward()
         out.sum().backward()
     assert has_program(run) and w.grad.tolist() == [8.0] * 3
+
+
+def test_what_one_result_frees_another_may_need() -> None:
+    """Three results, of which the first two have a way in common."""
+    w = ones(requires_grad=True)
+
+    def step(x: Any) -> tuple:
+        y = w.exp()
+        return y + x, y * x, w * x
+
+    run = minitorch.compile(step)
+    for _ in range(4):
+        for f in (step, run):
+            a, b, c = f(ones())
+            a.sum().backward()
+            c.sum().backward()
+            for freed in (a, b, c):
+                with pytest.raises(RuntimeError, match="second time"):
+                    freed.sum().backward()
+    assert has_program(run)
 
 
 def test_what_no_gradient_reaches_has_none() -> None:

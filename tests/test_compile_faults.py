@@ -61,7 +61,8 @@ FAULTS = [
     Fault(halves.CompiledNode.run, "counter.n != version", "False"),
     Fault(halves.CompiledNode.run, "g if there else None", "g"),
     Fault(halves.CompiledNode.release, "self.saved = None", "pass"),
-    Fault(halves.CompiledNode.release, "self.halves.frees", "True"),
+    Fault(halves.CompiledNode.release, "self.freed |= self.walked", "pass"),
+    Fault(halves.CompiledNode.release, "not any(held.isdisjoint(self.freed) for held in self.halves.held)", "True"),
     Fault(halves._in_backward, 'replace(v, kind="computed") if v.kind == "input" else v', "v"),
     Fault(halves.differentiate, "(value, value._counter)", "(value._counter,)"),
     Fault(halves.differentiate, "(value, value._counter)", "(value,)"),
@@ -120,6 +121,7 @@ def all_checks() -> list[Callable[[], Any]]:
         checks.test_backward_that_needs_no_argument,
         checks.test_backward_that_keeps_nothing_comes_as_often_as_one_likes,
         checks.test_what_no_gradient_reaches_has_none,
+        checks.test_what_one_result_frees_another_may_need,
         checks.test_what_leads_to_an_argument_is_no_part_of_the_program,
         *(partial(checks.test_what_results_share, name) for name in vars(checks.Returning) if not name.startswith("_")),
         *(

@@ -53,7 +53,7 @@ class Calls:
             named = [v if isinstance(v, NUMBERS) else id(v) for v in calls.things.values()]
             return (
                 calls.inputs, calls.result, named, last, bumped, calls.bumped_elsewhere, calls.returned.ties, calls.returned.inferred,
-                calls.halves.gradients, calls.halves.watched, calls.halves.reached, calls.halves.frees,
+                calls.halves.gradients, calls.halves.watched, calls.halves.reached, calls.halves.held,
             )  # fmt: skip
 
         return told(self) == told(other)
@@ -202,6 +202,8 @@ def _end(
             elif handed.get(id(tensor)) != place:
                 calls.last.append((tensor, place))
                 record.graph.outputs.append(place)
+    if [history(t) for _, t, _ in before.inputs] != before.histories:
+        record.fail("it changes the history of an argument")
     if alive:
         if handed or any(place is not None for _, place in calls.last):
             record.fail("it calls backward, and returns a tensor that can be differentiated again")
@@ -212,8 +214,6 @@ def _end(
     elif record.has_walked and any(place.startswith(("args", "kwargs")) for place in calls.wanted):
         record.fail("it calls backward, and an argument requires grad")
     _count_writes(record, calls, before)
-    if [history(t) for _, t, _ in before.inputs] != before.histories:
-        record.fail("it changes the history of an argument")
     return alive
 
 

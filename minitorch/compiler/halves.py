@@ -36,7 +36,7 @@ class Halves:
     gradients: list[int | None] = field(default_factory=list)  # the values that are gradients of parameters and arguments
     reached: list[list[bool]] = field(default_factory=list)  # of each output, which of them its gradient leads to
     watched: list[str] = field(default_factory=list)  # where the tensors are found that may not be written to before
-    frees: bool = False  # whether it can be done once only
+    held: list[set[int]] = field(default_factory=list)  # of each output, the nodes above it that let go of what they saved
 
 
 def differentiate(record: Any, outputs: list[Tensor], wanted: list[Tensor], tensors: list[tuple[str, Tensor]]) -> Halves:
@@ -71,7 +71,8 @@ def differentiate(record: Any, outputs: list[Tensor], wanted: list[Tensor], tens
     if any(place is not None and place < 0 for place in places):
         record.fail("a gradient is an array that the step did not compute")
     reached = [[edge is not None and edge[0] in set(found) for edge in edges] for found in within]
-    return Halves(places, reached, watched, any(map(_is_freed_by_backward, made)))
+    held = [{n for n, node in enumerate(made) if node in set(found) and _is_freed_by_backward(node)} for found in within]
+    return Halves(places, reached, watched, held)
 
 
 @contextmanager
@@ -117,7 +118,7 @@ def _in_backward(v: Value, saved: set[int]) -> Value:
 class CompiledNode(Node):
     """The node of a compiled function: it runs the program of its backward."""
 
-    __slots__ = ("backward", "birth", "edges", "halves", "hooks", "likes", "output_specs", "watched")
+    __slots__ = ("backward", "birth", "edges", "freed", "halves", "hooks", "likes", "output_specs", "walked", "watched")
 
     def __init__(self, backward: Callable, halves: Halves, inputs: list[Tensor], likes: list[Value], saved: list) -> None:
         self.backward, self.halves, self.saved, self.versions, self.hooks = backward, halves, saved, (), None
@@ -125,6 +126,8 @@ class CompiledNode(Node):
         self.likes = likes  # the outputs, as they were recorded
         self.output_specs = tuple((v.shape, v.dtype) for v in likes)
         self.watched: list[tuple[Version, int]] = []
+        self.walked: set[int] = set()  # the nodes that it stands for, by the last backward
+        self.freed: set[int] = set()  # and by all that kept nothing
         self.birth = birth()
 
     def watch(self, tensors: list[Tensor]) -> None:
@@ -144,7 +147,8 @@ class CompiledNode(Node):
 
     def run(self, grads: list, recorded: bool) -> list:
         """The gradients of parameters and arguments."""
-        if self.saved is None:
+        self.walked = set().union(*(held for held, g in zip(self.halves.held, grads) if g is not None))
+        if self.saved is None or not self.walked.isdisjoint(self.freed):
             raise RuntimeError(self._freed())
         if recorded:
             raise RuntimeError(DOUBLE)
@@ -163,8 +167,9 @@ class CompiledNode(Node):
         return [g if there else None for g, there in zip(found, reached)]
 
     def release(self) -> None:
-        """Drop what the forward program handed over."""
-        if self.halves.frees:
+        """Drop what the forward program handed over, if no output is left whose gradient could come."""
+        self.freed |= self.walked
+        if not any(held.isdisjoint(self.freed) for held in self.halves.held):
             self.saved = None
 
 
