@@ -82,6 +82,9 @@ def _run(parser: Any, arguments: list[str] | None) -> int:
     machine.add_argument("--count", type=positive, default=1000, metavar="N", help="how many programs (1000)")
     machine.add_argument("--length", type=positive, default=20, metavar="N", help="steps in each, at most (20)")
     machine.add_argument("--seed", type=int, default=0, metavar="N", help="the first program's seed (0)")
+    machine.add_argument(
+        "--pieces", type=int, default=5, metavar="N", help="how often compiled pieces come, among a hundred other steps (5)"
+    )
 
     badcalls = commands.add_parser(
         "badcalls", help="calls with one argument spoiled, on both libraries: who refuses, and how"

@@ -10,158 +10,25 @@ from __future__ import annotations
 import collections
 import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import torch
 
-import minitorch
-from minitorch.arrays.memory import is_dense
+from minitorch.compiler.halves import DOUBLE
 
+from .pieces import Accident, Piece
+from .steps import CREATES, DIFFERENTIATES, GIVES_GRADIENTS, LIBRARIES, STEPS, TURNS, VIEWS, is_leaf, undefined, writes
 from .strategies import Source
 
 SHAPES = [(3,), (2, 3), (), (1, 3), (2, 1), (0, 3)]
 MOST = 8  # tensors alive in a program
-OFF_ZERO = 0.12345  # where comparing and rounding is not decided by a last bit, as it is at 0 after a cancellation
-LIBRARIES = (minitorch, torch)
 torch.set_warn_always(True)  # one of its warnings counts as a refusal here, each time
 
 
 class Difference(AssertionError):
     """The two libraries did not do the same."""
-
-
-# ---- the steps: f(library, t, u, k), two tensors and a small number ----
-
-UNARY = [
-    "sin",
-    "tanh",
-    "sigmoid",
-    "relu",
-    "abs",
-    "neg",
-    "clone",
-    "square",
-    "sum",
-    "mean",
-    "cos",
-    "exp",
-    "contiguous",
-    "floor",
-]
-IN_PLACE = ["sin_", "tanh_", "sigmoid_", "relu_", "abs_", "neg_", "zero_", "cos_", "square_", "exp_", "detach_"]
-
-VIEWS: dict[str, Callable[[Any, Any, Any, int], Any]] = {
-    "select": lambda lib, t, u, k: t[k % 2],
-    "slice": lambda lib, t, u, k: t[k % 2 :],
-    "step": lambda lib, t, u, k: t[..., ::2],
-    "unsqueeze": lambda lib, t, u, k: t.unsqueeze(k % 2),
-    "squeeze": lambda lib, t, u, k: t.squeeze(),
-    "flat": lambda lib, t, u, k: t.view(-1),
-    "transpose": lambda lib, t, u, k: t.transpose(0, -1),
-    "expand": lambda lib, t, u, k: t.expand(2, *t.shape),
-    "expand_as": lambda lib, t, u, k: t.expand_as(u),
-    "view_as": lambda lib, t, u, k: t.view_as(t),
-    "diagonal": lambda lib, t, u, k: t.diagonal(),
-    "unbind": lambda lib, t, u, k: t.unbind(0)[k % 2],
-    "as_strided": lambda lib, t, u, k: t.as_strided((2,), (k % 2 + 1,)),
-    "unfold": lambda lib, t, u, k: t.unfold(-1, 2, 2),
-    "chunk": lambda lib, t, u, k: t.chunk(2)[-1],
-    "detach": lambda lib, t, u, k: t.detach(),
-    "data": lambda lib, t, u, k: t.data,
-}
-
-STEPS: dict[str, Callable[[Any, Any, Any, int], Any]] = {
-    **{name: (lambda lib, t, u, k, name=name: getattr(tame(t), name)()) for name in UNARY},
-    **{name: (lambda lib, t, u, k, name=name: getattr(tame(t), name)()) for name in IN_PLACE},
-    "floor": lambda lib, t, u, k: (t + OFF_ZERO).floor(),
-    "add": lambda lib, t, u, k: t + u,
-    "add_number": lambda lib, t, u, k: t + (k - 1.5),
-    "sub": lambda lib, t, u, k: t - u,
-    "mul": lambda lib, t, u, k: tame(t) * tame(u),
-    "rsub": lambda lib, t, u, k: k - t,
-    "div": lambda lib, t, u, k: t / (u * u + 1),
-    "maximum": lambda lib, t, u, k: lib.maximum(t, u),
-    "where": lambda lib, t, u, k: lib.where(t > u, t, u * 2),
-    "sum_dim": lambda lib, t, u, k: t.sum(k % max(t.ndim, 1) if t.ndim else 0, keepdim=k > 1),
-    "amax": lambda lib, t, u, k: t.amax(-1),
-    "max_dim": lambda lib, t, u, k: t.max(-1)[0],
-    "softmax": lambda lib, t, u, k: t.softmax(-1),
-    "cumsum": lambda lib, t, u, k: t.cumsum(-1),
-    "cat": lambda lib, t, u, k: lib.cat([t, u]),
-    "stack": lambda lib, t, u, k: lib.stack([t, t]),
-    "matmul": lambda lib, t, u, k: tame(t) @ tame(u).transpose(-1, 0),
-    "masked_fill": lambda lib, t, u, k: t.masked_fill(t > OFF_ZERO, k),
-    "index_tensor": lambda lib, t, u, k: t[lib.tensor([0, k % 2])],
-    "mask": lambda lib, t, u, k: t[t > OFF_ZERO],
-    "float32": lambda lib, t, u, k: t.float().double(),
-    **VIEWS,
-    # writes
-    "add_": lambda lib, t, u, k: t.add_(u),
-    "add_number_": lambda lib, t, u, k: t.add_(k),
-    "sub_": lambda lib, t, u, k: t.sub_(u, alpha=2),
-    "mul_": lambda lib, t, u, k: tame(t).mul_(tame(u)),
-    "mul_number_": lambda lib, t, u, k: t.mul_(0.5),
-    "div_": lambda lib, t, u, k: t.div_(u * u + 1),
-    "iadd": lambda lib, t, u, k: iadd(t, u),
-    "copy_": lambda lib, t, u, k: t.copy_(u),
-    "fill_": lambda lib, t, u, k: t.fill_(k),
-    "fill_tensor_": lambda lib, t, u, k: t.fill_(u.sum()),
-    "clamp_": lambda lib, t, u, k: t.clamp_(-1, k),
-    "masked_fill_": lambda lib, t, u, k: t.masked_fill_(u > OFF_ZERO, k),
-    "gt_": lambda lib, t, u, k: t.gt_(u.detach()),
-    "cumsum_": lambda lib, t, u, k: t.cumsum_(-1),
-    "addcmul_": lambda lib, t, u, k: tame(t).addcmul_(tame(u), u, value=0.5),
-    "lerp_": lambda lib, t, u, k: t.lerp_(u, 0.25),
-    "unsqueeze_": lambda lib, t, u, k: t.unsqueeze_(0),
-    "transpose_": lambda lib, t, u, k: t.transpose_(0, -1),
-    "squeeze_": lambda lib, t, u, k: t.squeeze_(),
-    "t_": lambda lib, t, u, k: t.t_(),
-    "as_strided_": lambda lib, t, u, k: t.as_strided_((t.numel() // 2,), (1,)),
-    "set_item": lambda lib, t, u, k: put(t, k % 2, u),
-    "set_slice": lambda lib, t, u, k: put(t, slice(None, 1), u),
-    "set_all": lambda lib, t, u, k: put(t, Ellipsis, u),
-    "set_mask": lambda lib, t, u, k: put(t, t > OFF_ZERO, u.sum()),
-    "set_index": lambda lib, t, u, k: put(t, lib.tensor([1, 0]), u),
-    "index_put_": lambda lib, t, u, k: t.index_put_((lib.tensor([0, 0]),), u, accumulate=True),
-    "write_data": lambda lib, t, u, k: t.data.mul_(0.5),
-    "reshape": lambda lib, t, u, k: t.reshape(-1),  # a view or not, by the layout, which for gradients is torch's own affair
-    # flags, gradients
-    "requires_grad_": lambda lib, t, u, k: t.requires_grad_(k != 0),
-    "retain_grad": lambda lib, t, u, k: t.retain_grad(),
-    "double_the_gradient": lambda lib, t, u, k: nothing(t.register_hook(lambda g: g * 2)),
-    "take_grad": lambda lib, t, u, k: t.grad if t.is_leaf or t.retains_grad else None,
-    "drop_grad": lambda lib, t, u, k: setattr(t, "grad", None),
-    "backward": lambda lib, t, u, k: tame(t).sum().backward(retain_graph=k != 1),
-    "backward_created": lambda lib, t, u, k: t.sum().backward(create_graph=True) if k == 0 else None,
-    "backward_inputs": lambda lib, t, u, k: (t * t).sum().backward(inputs=[u], retain_graph=True),
-    "grad": lambda lib, t, u, k: lib.autograd.grad(t.sum(), [u], retain_graph=k != 1, allow_unused=True)[0],
-    "grad_created": lambda lib, t, u, k: lib.autograd.grad((t * t).sum(), [u], create_graph=True, allow_unused=True)[0],
-}
-INDEXES = {"index_tensor", "set_index", "index_put_"}
-TURNS = {"unsqueeze_", "transpose_", "squeeze_", "t_", "as_strided_"}
-GIVES_GRADIENTS = {"grad", "grad_created", "take_grad"}
-DIFFERENTIATES = {"backward", "backward_created", "backward_inputs", "grad", "grad_created"}
-
-
-def tame(t: Any) -> Any:
-    """The tensor itself; a program in which numbers explode ends here, on both sides alike."""
-    if t.numel() and not float(t.detach().abs().max()) < 1e3:
-        raise OverflowError
-    return t
-
-
-def iadd(t: Any, u: Any) -> None:
-    t += u
-
-
-def put(t: Any, key: Any, value: Any) -> None:
-    t[key] = value
-
-
-def nothing(_: Any) -> None:
-    """For steps whose result is no tensor."""
 
 
 # ---- the machine ----
@@ -177,6 +44,7 @@ class Lockstep:
         self.recording = True
         self.created = False  # whether a backward has been recorded
         self.over = False  # a failed backward has freed half a graph: nothing after it would be comparable
+        self.pieces: list[Piece] = []
         self.log: list[str] = []
 
     def leaf(self, source: Source) -> None:
@@ -197,11 +65,6 @@ class Lockstep:
         self.views.append(is_view)
         self.born.append((pair[0]._version, pair[1]._version))
 
-    def base_of(self, i: int, side: int) -> int | None:
-        """Which pair is the base of a view, −1 if it is none of them; None for what is no view."""
-        base = self.pairs[i][side]._base
-        return None if base is None else next((k for k, pair in enumerate(self.pairs) if pair[side] is base), -1)
-
     def step(self, source: Source, name: str) -> str:
         """Do one step to both: "same", or "raised" if both raised."""
         if name == "leaf" or not self.pairs:
@@ -211,56 +74,117 @@ class Lockstep:
             self.recording = not self.recording
             self.log.append(f"recording: {self.recording}")
             return "same"
+        if name == "piece":
+            return self.piece(source)
         i, j, k = (source.integer(0, len(self.pairs) - 1) for _ in range(2)), None, source.integer(0, 3)
         i, j = tuple(i)
         self.log.append(f"{name} t={i} u={j} k={k}")
-        if name in TURNS and self.pairs[i][1].retains_grad:
+        (mine, theirs), (mine_too, theirs_too) = self.pairs[i], self.pairs[j]
+        if name in TURNS and theirs.retains_grad:
             return "skipped"  # torch leaves that with the old node, and stumbles over it after the next write
-        # Whether a gradient is a view, or lies expanded, is torch's own affair; whether it, or a view of it, may be written to
-        # follows from it.
-        bases = [self.base_of(i, side) for side in (0, 1)]
-        expanded = any((0 in ours.stride()) != (0 in theirs.stride()) for ours, theirs in self.beside(i))
-        if name == "write_data" and self.created:
-            return "skipped"  # it is not counted, and what a derivative's own derivative keeps is each library's affair
-        written = writes(name) or name == "write_data"
-        if undefined(name, self.pairs[i][1], self.pairs[j][1]) or (written and (expanded or bases[0] != bases[1])):
+        if undefined(name, theirs, theirs_too) or self.is_torchs_own({name}, [self.pairs[i]]):
             return "skipped"
-        before = [self.seen(side) for side in (0, 1)]
-        results = [self.attempt(side, name, i, j, k) for side in (0, 1)]
-        self.created = self.created or name in ("grad_created", "backward_created")
+        before = self.seen(0)
+        results = [
+            self.attempt(0, lambda: STEPS[name](LIBRARIES[0], mine, mine_too, k)),
+            self.attempt(1, lambda: STEPS[name](LIBRARIES[1], theirs, theirs_too, k)),
+        ]
+        outcome = self.outcome([name], results)
+        if outcome == "raised" and not self.over:
+            self.compare(before, self.seen(0), "a step that raised changed")
+        return outcome
+
+    def piece(self, source: Source) -> str:
+        """Some steps as one function, called several times, with other steps between; what came of the last of them."""
+        piece, outcome = Piece(source, self.pairs), "skipped"
+        self.pieces.append(piece)
+        for _ in range(source.integer(3, 5)):
+            self.log.append(
+                f"piece {len(self.pieces) - 1} of {self.called(piece.held)} and {self.called(piece.given)}: {piece}"
+            )
+            outcome = self.call(piece)
+            if not self.over and source.integer(0, 2) == 0:
+                outcome = self.step(source, source.choice(BETWEEN))
+            if self.over:
+                break
+            piece.change(source, self.pairs)
+        return outcome
+
+    def call(self, piece: Piece) -> str:
+        """One call of a piece, on torch's side first: it stops where there is nothing to compare."""
+        if self.is_torchs_own(piece.names, [*piece.held, *piece.given]):
+            return "skipped"
+        theirs = self.attempt(1, lambda: piece.call(1))
+        if isinstance(theirs, (Accident, OverflowError)):
+            self.over = True
+            return "torch's own affair"
+        return self.outcome(piece.taken, [self.attempt(0, lambda: piece.call(0)), theirs])
+
+    def outcome(self, names: list[str], results: list[Any]) -> str:
+        """Compare what the libraries made of some steps, the last of which may have raised; and keep the tensors that they give."""
+        self.created = self.created or not CREATES.isdisjoint(names)
         keeps_more = self.created and "modified by an inplace operation" in str(results[1])  # in a derivative's derivative
-        if torch_fails(name, results[1]) or (keeps_more and not isinstance(results[0], Exception)):
+        if torch_fails(names[-1], results[1]) or (keeps_more and not isinstance(results[0], Exception)):
             self.over = True
             return "torch fails"
+        if DOUBLE in str(results[0]):
+            self.over = True
+            return "not twice"
         raised = [isinstance(r, Exception) for r in results]
-        if raised[0] != raised[1] or (raised[0] and not alike(name, *results)):
+        if raised[0] != raised[1] or (raised[0] and not alike(names[-1], *results)):
             raise Difference(f"ours: {results[0]!r}\ntorch: {results[1]!r}\n{self}")
         if raised[0]:
-            self.over = name in DIFFERENTIATES or isinstance(results[1], UserWarning)
-            if not self.over:
-                self.compare(before[0], self.seen(0), "a step that raised changed")
-            return "raised"
-        tensors = [isinstance(r, lib.Tensor) for r, lib in zip(results, LIBRARIES)]
-        if tensors[0] != tensors[1]:
+            self.over = names[-1] in DIFFERENTIATES or isinstance(results[1], UserWarning)
+        else:
+            self.keep(names, results)
+        if not self.over:
+            self.compare(self.seen(0), self.seen(1), "the libraries differ in")
+        return "raised" if raised[0] else "same"
+
+    def keep(self, names: list[str], results: list[Any]) -> None:
+        """Keep the tensors that some steps have given."""
+        tensors = [
+            [x for x in (r if isinstance(r, list) else [r]) if isinstance(x, lib.Tensor)]
+            for r, lib in zip(results, LIBRARIES)
+        ]
+        if len(tensors[0]) != len(tensors[1]):
             raise Difference(f"ours: {results[0]!r}\ntorch: {results[1]!r}\n{self}")
-        # Whether a gradient that is zero whatever happens (of floor, of relu's mask) requires grad is torch's own affair.
-        doubtful = name in GIVES_GRADIENTS and tensors[0] and results[0].requires_grad != results[1].requires_grad
-        if tensors[0] and not doubtful and not any(results[1] is pair[1] for pair in self.pairs):
-            self.add((results[0], results[1]), name in VIEWS)
-        self.compare(self.seen(0), self.seen(1), "the libraries differ in")
-        return "same"
+        for ours, theirs in zip(*tensors):
+            # Whether a gradient that is zero whatever happens (of floor, of relu's mask) requires grad is torch's own affair.
+            doubtful = not GIVES_GRADIENTS.isdisjoint(names) and ours.requires_grad != theirs.requires_grad
+            if not doubtful and not any(theirs is pair[1] for pair in self.pairs):
+                self.add((ours, theirs), names[0] in VIEWS and not isinstance(results[0], list))
 
-    def beside(self, i: int) -> list[tuple[Any, Any]]:
-        """The pairs that lie in the memory of pair i, on our side."""
-        memory = self.pairs[i][0].detach().numpy()
-        return [pair for pair in self.pairs if np.may_share_memory(pair[0].detach().numpy(), memory)]
+    def called(self, pairs: list[tuple[Any, Any]]) -> list[int | None]:
+        """The numbers of some pairs; None of those that have gone."""
+        return [next((k for k, pair in enumerate(self.pairs) if pair[1] is one[1]), None) for one in pairs]
 
-    def attempt(self, side: int, name: str, i: int, j: int, k: int) -> Any:
-        """The step on one library: its result, or what it raised."""
-        lib = LIBRARIES[side]
+    def is_torchs_own(self, names: set[str], written: list[tuple[Any, Any]]) -> bool:
+        """Whether what steps that write find is torch's own affair: it decides whether a gradient is a view, or lies expanded, and
+        from that follows whether it, or a view of it, may be written to."""
+        if "write_data" in names and (self.created or not CREATES.isdisjoint(names)):
+            return True  # it is not counted, and what a derivative's own derivative keeps is each library's affair
+        return any(map(writes, names)) and any(
+            self.base_of(pair, 0) != self.base_of(pair, 1)
+            or any((0 in ours.stride()) != (0 in theirs.stride()) for ours, theirs in self.beside(pair))
+            for pair in written
+        )
+
+    def base_of(self, pair: tuple[Any, Any], side: int) -> int | None:
+        """Which pair is the base of a view, −1 if it is none of them; None for what is no view."""
+        base = pair[side]._base
+        return None if base is None else next((k for k, each in enumerate(self.pairs) if each[side] is base), -1)
+
+    def beside(self, pair: tuple[Any, Any]) -> list[tuple[Any, Any]]:
+        """The pairs that lie in the memory of a pair, on our side."""
+        memory = pair[0].detach().numpy()
+        return [each for each in self.pairs if np.may_share_memory(each[0].detach().numpy(), memory)]
+
+    def attempt(self, side: int, act: Any) -> Any:
+        """What is done to one library: its result, or what it raised."""
         try:
-            with lib.set_grad_enabled(self.recording):
-                return STEPS[name](lib, self.pairs[i][side], self.pairs[j][side], k)
+            with LIBRARIES[side].set_grad_enabled(self.recording):
+                return act()
         except Exception as error:
             return error
 
@@ -304,35 +228,6 @@ def torch_fails(name: str, error: Any) -> bool:
     return "INTERNAL ASSERT" in str(error) or inside
 
 
-def writes(name: str) -> bool:
-    """Whether the step writes to t."""
-    return name.endswith("_") or name.startswith(("set_", "iadd"))
-
-
-def undefined(name: str, t: Any, u: Any) -> bool:
-    """Whether torch's answer is an accident: indices that read nothing, which it does not check; writing to t what is read
-    through a u that fills no block of memory, or beside dimensions of size 1, whose strides decide whether torch refuses; a
-    view with a flag of its own beside its base's; what memory there is beside a small tensor."""
-    if (
-        (name == "as_strided" and t.numel() < 4)
-        or (name == "requires_grad_" and t._is_view())
-        or (name in INDEXES and not t.numel())
-    ):
-        return True
-    t, u = t.detach().numpy(), u.detach().numpy()
-    reads_u = name not in IN_PLACE
-    plain = is_dense(u) and 1 not in (*t.shape, *u.shape, u.size) and not name.startswith("set_")
-    return writes(name) and reads_u and not plain and np.may_share_memory(t, u)
-
-
-def is_leaf(t: Any) -> Any:
-    """Whether it is one, or the error of a view whose history is lost."""
-    try:
-        return t.is_leaf
-    except RuntimeError:
-        return "lost"
-
-
 def grad_of(t: Any) -> Any:
     """The gradient as an array, if it would not warn to ask."""
     g = t.grad if is_leaf(t) is True or t.retains_grad else None
@@ -351,17 +246,21 @@ def same(x: Any, y: Any) -> bool:
 
 # ---- many programs ----
 
-NAMES = [*STEPS, "leaf", "leaf", "leaf", "mode"]
+BETWEEN = [*STEPS, "leaf", "leaf", "leaf", "mode"]
+NAMES = [*BETWEEN, "piece"]
 
 
-def program(source: Source, length: int) -> collections.Counter:
-    """One program of at most `length` steps; how its steps ended."""
+def program(source: Source, length: int, pieces: int) -> collections.Counter:
+    """One program of at most `length` steps; how its steps ended. pieces: how often one is drawn, beside the other names."""
+    names = [*BETWEEN, *["piece"] * pieces]
     machine, counts = Lockstep(), collections.Counter()
     with warnings_that_refuse():
         for _ in range(length):
-            counts[machine.step(source, source.choice(NAMES))] += 1
+            counts[machine.step(source, source.choice(names))] += 1
             if machine.over:
                 break
+    counts["pieces"] = len(machine.pieces)
+    counts["compiled"] = sum(piece.has_program for piece in machine.pieces)
     return counts
 
 
@@ -374,18 +273,19 @@ def warnings_that_refuse() -> Iterator[None]:
         yield
 
 
-def programs(count: int, length: int, seed: int) -> int:
-    """Run many; print how many steps ran, and how many raised on both sides."""
+def programs(count: int, length: int, seed: int, pieces: int) -> int:
+    """Run many; print how many steps ran, how many raised on both sides, and how many pieces became programs of compile's."""
     from tqdm import tqdm
 
     total: collections.Counter = collections.Counter()
     for n in tqdm(range(seed, seed + count), unit="program", disable=None):
         try:
-            total += program(Source(n), length)
+            total += program(Source(n), length, pieces)
         except Difference as difference:
             print(f"program {n} differs:\n{difference}")
             return 1
     print(
-        f"{count} programs of up to {length} steps: {total['same']} steps alike, {total['raised']} raised on both sides, no difference"
+        f"{count} programs of up to {length} steps: {total['same']} steps alike, {total['raised']} raised on both sides, no difference;"
+        f" {total['compiled']} of {total['pieces']} pieces became programs"
     )
     return 0

@@ -733,3 +733,304 @@ def test_what_backward_cannot_do_is_refused() -> None:
     out.sum().backward()
     with pytest.raises(RuntimeError, match="second time"):
         out.sum().backward()
+
+
+# ---- arguments, results and what they share ----
+
+
+def ones(**options: Any) -> Any:
+    return minitorch.ones(3, **options)
+
+
+def test_one_tensor_given_twice() -> None:
+    run = minitorch.compile(lambda a, b: a - b)
+    for x, y in ((ones(), ones()), (ones() * 2, ones())):
+        for _ in range(3):
+            assert run(x, x).tolist() == [0.0] * 3 and as_bytes(run(x, y)) == as_bytes(x - y)
+    x, product = ones(requires_grad=True), minitorch.compile(lambda a, b: (a * b).sum())
+    for _ in range(4):
+        x.grad = None
+        product(x, x).backward()
+        assert x.grad.tolist() == [2.0] * 3
+    assert has_program(run) and has_program(product)
+
+
+def test_arguments_that_share_memory() -> None:
+    """A write to one is seen in the other, as it is without a program."""
+
+    def step(a: Any, b: Any) -> Any:
+        a.add_(1)
+        return a + b
+
+    run, whole = minitorch.compile(step), minitorch.arange(6.0)
+    for _ in range(3):
+        run(ones(), ones())
+    x = ones()
+    assert run(x, x.view(3)).tolist() == [4.0] * 3
+    for k in (0, 0, 0, 1, 1, 1, 2, 3):
+        a, b = minitorch.arange(6.0), whole.clone()
+        assert as_bytes(run(a[:3], a[k : k + 3])) == as_bytes(step(b[:3], b[k : k + 3]))
+    counted = minitorch.compile(lambda a, b: (a.mul_(2), b.mul_(2), None)[2])
+    for k in range(8):
+        x = minitorch.ones(0 if k < 4 else 3, 2)
+        counted(x, (x.data if k % 4 == 3 else x.detach()).unfold(-1, 2, 2))
+        assert x._version == (1 if k % 4 == 3 else 2)
+
+
+def test_writes_to_arguments_and_gradients_are_counted() -> None:
+    run = minitorch.compile(lambda x: x.mul_(2) + 1)
+    for _ in range(4):
+        x = ones()
+        run(x)
+        assert x._version == 1
+    w = ones(requires_grad=True)
+    backward = minitorch.compile(lambda: (w * w).sum().backward())
+    w.grad = minitorch.zeros(3)
+    for k in range(4):
+        backward()
+        assert w.grad._version == k + 1
+    held = w.grad
+
+    def holds() -> None:
+        (w * w).sum().backward()
+        held.mul_(2)
+
+    for step in (holds, minitorch.compile(holds)):
+        held = w.grad = minitorch.zeros(3)
+        for k in range(4):
+            step()
+            assert w.grad is held and held._version == 2 * k + 2 and held.tolist() == [2 ** (k + 3) - 4.0] * 3
+        w.grad = ones()
+        step()
+        assert w.grad.tolist() == [3.0] * 3 and held.tolist() == [2**7 - 8.0] * 3
+    assert has_program(run) and has_program(backward) and has_program(step)
+
+
+def test_an_argument_whose_history_changes() -> None:
+    run = minitorch.compile(lambda x, w: x.mul_(w).sum().detach())
+    for _ in range(4):
+        x, w = ones() * 1, ones(requires_grad=True)
+        run(x, w)
+        x.sum().backward()
+        assert w.grad.tolist() == [1.0] * 3
+    assert "the history of an argument" in run.explain()
+
+
+def test_an_argument_that_loses_its_history() -> None:
+    whole = ones(requires_grad=True) * 1
+    part, w = whole.unbind(0)[0], ones(requires_grad=True)
+    out = minitorch.compile(lambda x: (x.detach().add_(1), w * 2)[1])(part)
+    assert out.tolist() == [2.0] * 3
+    with pytest.raises(RuntimeError, match="multiple views"):
+        part * 2
+
+
+class Returning:
+    """Steps whose results lie in the memory of what was there, or of one another; and what is done to these then."""
+
+    def __init__(self) -> None:
+        minitorch.manual_seed(0)
+        self.state, self.learned = minitorch.randn(2, 3), minitorch.randn(2, 3, requires_grad=True)
+
+    def view_of_a_state(self, x: Any) -> list:
+        return [self.state[0], self.state.detach()]
+
+    def view_of_an_argument(self, x: Any) -> list:
+        return [x[0], x.t()]
+
+    def views_of_one_another(self, x: Any) -> list:
+        y = x * 2
+        return [y[0], y, y[1], y.detach(), y]
+
+    def views_of_what_is_gone(self, x: Any) -> list:
+        y = x * 2
+        return [y[0], y.view(-1), y[:, 1]]
+
+    def differentiable_views(self, x: Any) -> list:
+        y = x * self.learned
+        return [y[0], y]
+
+    def several_views_of_one_call(self, x: Any) -> list:
+        y = x * self.learned
+        return [*y.unbind(0), y]
+
+    def differentiable_views_of_what_is_gone(self, x: Any) -> list:
+        y = x * self.learned
+        return [y[0], y.view(-1)]
+
+    def view_of_what_is_learned(self, x: Any) -> list:
+        return [self.learned[0], self.learned.t()]
+
+    def made_in_inference_mode(self, x: Any) -> list:
+        with minitorch.inference_mode():
+            return [x * 2]
+
+    def a_new_leaf(self, x: Any) -> list:
+        return [(x * 2).requires_grad_()]
+
+    def another_new_leaf(self, x: Any) -> list:
+        return [minitorch.ones(3, requires_grad=True)]
+
+    def a_flag_of_its_own(self, x: Any) -> list:
+        y = self.learned * 2
+        y.retain_grad()
+        minitorch.autograd.grad((y * y).sum(), self.learned)
+        return [y]
+
+    def a_gradient_of_its_own(self, x: Any) -> list:
+        y = x * self.learned
+        y.retain_grad()
+        y.sum().backward()
+        return [y]
+
+    def differentiated_and_differentiable(self, x: Any) -> list:
+        y = self.learned * 2
+        (g,) = minitorch.autograd.grad((y * y).sum(), self.learned)
+        return [y, g, self.learned * x]
+
+
+def shown(result: list, x: Any) -> list:
+    """What can be seen of the results of a step, before and after they are written to."""
+    story: list = []
+    for t in result:
+        story += [as_bytes(t), t.requires_grad, t.is_leaf, t.is_inference(), t.retains_grad, [t is u for u in result]]
+        story += [as_bytes(t.grad) if t.is_leaf or t.retains_grad else None, [t._base is u for u in [*result, x]]]
+    for t in result:
+        try:
+            t.mul_(2)
+        except RuntimeError as error:
+            story.append(str(error)[:20])
+        story += [[as_bytes(u), None if u.is_inference() else u._version] for u in [*result, x]]
+    return story
+
+
+@pytest.mark.parametrize("name", [n for n in vars(Returning) if not n.startswith("_")])
+def test_what_results_share(name: str) -> None:
+    plain, compiled = Returning(), Returning()
+    run = minitorch.compile(getattr(compiled, name))
+    for k in range(5):
+        stories = []
+        for which, step in ((plain, getattr(plain, name)), (compiled, run)):
+            x = minitorch.full((2, 3), float(k + 1))
+            result = step(x)
+            stories.append([*shown(result, x), which.state._version])
+            if result[-1].requires_grad and name.startswith("differentiable"):
+                sum(t.sum() for t in result).backward()
+            stories[-1] += [as_bytes(which.learned.grad), as_bytes(which.state)]
+        assert stories[0] == stories[1], run.explain()
+    refused = (
+        "a_new_leaf",
+        "another_new_leaf",
+        "a_flag_of_its_own",
+        "a_gradient_of_its_own",
+        "differentiable_views_of_what_is_gone",
+    )
+    assert has_program(run) is (name not in refused), run.explain()
+
+
+def test_an_optimizer_that_the_step_makes() -> None:
+    w = minitorch.zeros(3, requires_grad=True)
+
+    def step() -> None:
+        w.grad = ones()
+        minitorch.optim.SGD([w], lr=0.5, momentum=0.5).step()
+
+    run = minitorch.compile(step)
+    for k in range(5):
+        run()
+        assert w.tolist() == [-0.5 * (k + 1)] * 3
+
+
+# ---- what backward outside looks at ----
+
+
+def test_what_backward_does_not_read_may_be_written_to() -> None:
+    run, w = minitorch.compile(lambda x: x + w), ones(requires_grad=True)
+    for _ in range(4):
+        x = ones(requires_grad=True) * 1
+        out = run(x)
+        x.mul_(2)
+        out.sum().backward()
+    assert has_program(run) and w.grad.tolist() == [4.0] * 3
+
+
+@pytest.mark.parametrize("what", ["a constant", "an argument", "what is returned"])
+def test_what_backward_reads_may_not_be_written_to(what: str) -> None:
+    constant, w = ones(), ones(requires_grad=True)
+    run = minitorch.compile(lambda x: (w * constant * x).exp())
+    for _ in range(4):
+        x = ones()
+        out = run(x)
+        {"a constant": constant, "an argument": x, "what is returned": out}[what].mul_(2)
+        with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+            out.sum().backward()
+    assert has_program(run)
+
+
+def test_backward_that_needs_no_argument() -> None:
+    run, w = minitorch.compile(lambda x, y: (w.exp(), x + y)), minitorch.zeros(3, requires_grad=True)
+    for k in range(4):
+        run(ones(), ones())[0].sum().backward()
+        assert w.grad.tolist() == [k + 1.0] * 3
+    assert has_program(run)
+
+
+def test_backward_that_keeps_nothing_comes_as_often_as_one_likes() -> None:
+    run, w = minitorch.compile(lambda x: w + x), ones(requires_grad=True)
+    for _ in range(4):
+        out = run(ones())
+        out.sum().backward()
+        out.sum().backward()
+    assert has_program(run) and w.grad.tolist() == [8.0] * 3
+
+
+def test_what_one_result_frees_another_may_need() -> None:
+    """Three results, of which the first two have a way in common."""
+    w = ones(requires_grad=True)
+
+    def step(x: Any) -> tuple:
+        y = w.exp()
+        return y + x, y * x, w * x
+
+    run = minitorch.compile(step)
+    for _ in range(4):
+        for f in (step, run):
+            a, b, c = f(ones())
+            a.sum().backward()
+            c.sum().backward()
+            for freed in (a, b, c):
+                with pytest.raises(RuntimeError, match="second time"):
+                    freed.sum().backward()
+    assert has_program(run)
+
+
+def test_what_no_gradient_reaches_has_none() -> None:
+    """A result that takes no part in the loss."""
+    v, w = ones(requires_grad=True), ones(requires_grad=True)
+    run = minitorch.compile(lambda x: (v * x, w * x))
+    for _ in range(4):
+        v.grad = None
+        run(ones())[0].sum().backward()
+        assert w.grad is None and v.grad.tolist() == [1.0] * 3
+    assert has_program(run)
+
+
+def test_what_leads_to_an_argument_is_no_part_of_the_program() -> None:
+    """It leads to a parameter of the program's by a way of its own; it may have been freed, and have hooks."""
+    step = lambda x: x * w
+    run, w = minitorch.compile(step), ones(requires_grad=True)
+    for k in range(6):
+        found = []
+        for f in (step, run):
+            w.grad = None
+            x = w.exp() * (k + 1)
+            if k < 2:
+                x.sum().backward()
+                w.grad = None
+                with pytest.raises(RuntimeError, match="second time"):
+                    f(x).sum().backward()
+                continue
+            f(x).sum().backward()
+            found.append(as_bytes(w.grad))
+        assert len(set(found)) <= 1
+    assert has_program(run)

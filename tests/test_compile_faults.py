@@ -11,7 +11,7 @@ import test_compile_mathematics as written
 
 import test_compile as checks
 from minitorch.arrays.device import shortcuts
-from minitorch.compiler import calls, graph, halves, mathematics, passes, step
+from minitorch.compiler import arguments, calls, graph, halves, mathematics, passes, results, step
 from minitorch.compiler.mathematics import Mathematics
 from minitorch.compiler.numpy_source import Program
 from minitorch.compiler.record import Record
@@ -55,10 +55,35 @@ FAULTS = [
     # what it leaves
     Fault(calls._end, "calls.last.append((tensor, None))", "pass"),
     Fault(calls._end, "calls.last.append((tensor, place))", "pass"),
-    Fault(calls._end, "calls.bumped += [tensor] * times", "pass"),
+    Fault(calls.recorded, 'f"{state.guard.thing(tensor)}._grad is {state.guard.thing(tensor._grad)}"', '"True"'),
+    Fault(calls._count_writes, "calls.bumped += [tensor] * times", "pass"),
+    Fault(calls._count_writes, "calls.bumped_elsewhere += [place] * times", "pass"),
+    Fault(calls._end, 'record.fail("it changes the history of an argument")', "pass"),
     # halves
-    Fault(halves.CompiledNode.run, "tensor._version != version", "False"),
+    Fault(halves.CompiledNode.run, "counter.n != version", "False"),
+    Fault(halves.CompiledNode.run, "g if there else None", "g"),
     Fault(halves.CompiledNode.release, "self.saved = None", "pass"),
+    Fault(halves.CompiledNode.release, "self.freed |= self.walked", "pass"),
+    Fault(halves.CompiledNode.release, "not any(held.isdisjoint(self.freed) for held in self.halves.held)", "True"),
+    Fault(halves._in_backward, 'replace(v, kind="computed") if v.kind == "input" else v', "v"),
+    Fault(halves.differentiate, "(value, value._counter)", "(value._counter,)"),
+    Fault(halves.differentiate, "(value, value._counter)", "(value,)"),
+    Fault(halves.differentiate, "if node.birth < record.born", "if False"),
+    Fault(calls._is_freed, "if each.birth > born", ""),
+    # arguments and results
+    Fault(arguments.told_apart, "first is place", "True"),
+    Fault(arguments.told_apart, 'f"{place} is {first}"', '"True"'),
+    Fault(arguments.Overlaps.__call__, "tensor._counter is not None and tensor._counter is other._counter", "True"),
+    Fault(arguments.Overlaps.__call__, "together or", ""),
+    Fault(results.tie, "other._adopt_view(result)", "pass"),
+    Fault(results.tie, "result._refusal = refusal", "pass"),
+    Fault(results.tie, "result._counter = other._counted()", "pass"),
+    Fault(results.Returned.number, "if known is tensor:", "if False:"),
+    Fault(results.Returned.find_ties, "self.ties.sort(", "str("),
+    Fault(results.Returned.find_ties, "self.inferred.append(k)", "pass"),
+    Fault(results.Returned._can_be_returned, 'record.fail("it returns views of', 'str("it returns views of'),
+    Fault(results.is_plain, "type(value) is Tensor and value._grad is None and not any(own) and not is_leaf", "True"),
+    Fault(graph._same_effect, "a.call.args[0] is b.call.args[0]", "True"),
     Fault(halves._laid_out, 'getattr(g, "strides", None) == like.strides', "g is not None"),
     Fault(halves.halved, "place not in made", "place in made"),
     # mathematics
@@ -137,6 +162,21 @@ def all_checks() -> list[Callable[[], Any]]:
         *(
             partial(checks.test_steps_as_people_write_them, options, checks.CHANGES[0])
             for options in ({"clear": False}, {"clip": True})
+        ),
+        checks.test_one_tensor_given_twice,
+        checks.test_arguments_that_share_memory,
+        checks.test_writes_to_arguments_and_gradients_are_counted,
+        checks.test_an_optimizer_that_the_step_makes,
+        checks.test_what_backward_does_not_read_may_be_written_to,
+        checks.test_backward_that_needs_no_argument,
+        checks.test_backward_that_keeps_nothing_comes_as_often_as_one_likes,
+        checks.test_what_no_gradient_reaches_has_none,
+        checks.test_what_one_result_frees_another_may_need,
+        checks.test_what_leads_to_an_argument_is_no_part_of_the_program,
+        *(partial(checks.test_what_results_share, name) for name in vars(checks.Returning) if not name.startswith("_")),
+        *(
+            partial(checks.test_what_backward_reads_may_not_be_written_to, what)
+            for what in ("a constant", "an argument", "what is returned")
         ),
         *(partial(outside, **how) for how in ({}, {"twice": True})),
         *(partial(checks.test_what_cannot_be_a_program_runs_as_it_is, function) for function in checks.REFUSED),

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 import minitorch
+from minitorch.compiler import arguments, halves, step
 from reference import state_machine
 from reference.strategies import Source
 
@@ -48,7 +49,12 @@ TestPrograms.settings = settings(max_examples=15 * settings().max_examples, stat
 
 @pytest.mark.parametrize("first", range(0, 2000, 500))
 def test_programs_from_seeds(first: int) -> None:
-    assert state_machine.programs(500, 20, first) == 0
+    assert state_machine.programs(500, 20, first, pieces=0) == 0
+
+
+@pytest.mark.parametrize("first", [pytest.param(k, marks=[pytest.mark.slow] if k else []) for k in range(0, 4000, 100)])
+def test_programs_of_compiled_pieces(first: int) -> None:
+    assert state_machine.programs(100, 8, first, pieces=50) == 0
 
 
 FAULTS = {  # what breaks → how to put it in
@@ -63,4 +69,20 @@ FAULTS = {  # what breaks → how to put it in
 def test_a_broken_engine_is_noticed(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     name, broken = FAULTS[fault]
     monkeypatch.setattr(minitorch.Tensor, name, broken)
-    assert state_machine.programs(500, 20, 0) == 1
+    assert state_machine.programs(500, 20, 0, pieces=0) == 1
+
+
+COMPILER_FAULTS = {  # what breaks → how to put it in
+    "results hang on nothing": (step, "tie", lambda *tie: None),
+    "which arguments share memory is no condition": (arguments.Overlaps, "__call__", lambda self, *tensors: []),
+    "writes to arguments are not counted": (step.Variant, "_finding", lambda self, places: lambda args, kwargs, results: []),
+    "backward may come again": (halves.CompiledNode, "release", lambda self: None),
+    "gradients are what they were": (step, "_with_gradients", lambda guard, pattern: guard.compiled()),
+}
+
+
+@pytest.mark.parametrize("fault", COMPILER_FAULTS)
+@pytest.mark.slow
+def test_a_broken_compiler_is_noticed(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*COMPILER_FAULTS[fault])
+    assert state_machine.programs(4000, 8, 0, pieces=50) == 1

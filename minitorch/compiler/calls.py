@@ -13,8 +13,10 @@ import numpy as np
 
 from ..arrays.recorded import Recorded, running
 from ..tensor import Tensor
-from .halves import differentiate, nodes_above, unwrapped, with_plain_memory
+from .arguments import Found, Overlaps, history, told_apart, version
+from .halves import Halves, differentiate, nodes_above, unwrapped, with_plain_memory
 from .record import Record
+from .results import Returned, is_plain
 from .state import NUMBERS, Guard, State
 
 
@@ -36,11 +38,13 @@ class Calls:
         self.things: dict[str, Any] = {}  # what the expression names
         self.last: list[tuple[Any, int | None]] = []  # tensors, and what their .grad is at the end
         self.bumped: list[Any] = []  # tensors that are written to, as often as they are
+        self.bumped_elsewhere: list[str] = []  # the same of arguments and gradients, where they are found
         self.results: list[int] = []  # the values among the result
+        self.returned = Returned()  # how they hang together
         self.alive_at: list[int] = []  # those of them that can be differentiated
         self.wanted: list[str] = []  # where that is found by which they may be differentiated
         self.leaves: list[str] = []  # the names of that
-        self.gradients: list[int | None] = []  # the values that are its gradients
+        self.halves = Halves()  # how they are differentiated
 
     def are_as(self, other: Calls) -> bool:
         """Whether another record's program is called so, and leaves the same."""
@@ -48,7 +52,10 @@ class Calls:
         def told(calls: Calls) -> tuple:
             last, bumped = [(id(t), place) for t, place in calls.last], [id(t) for t in calls.bumped]
             named = [v if isinstance(v, NUMBERS) else id(v) for v in calls.things.values()]
-            return calls.inputs, calls.result, named, last, bumped, calls.gradients
+            return (
+                calls.inputs, calls.result, named, last, bumped, calls.bumped_elsewhere, calls.returned.ties, calls.returned.inferred,
+                calls.halves.gradients, calls.halves.watched, calls.halves.reached, calls.halves.held,
+            )  # fmt: skip
 
         return told(self) == told(other)
 
@@ -56,15 +63,18 @@ class Calls:
 def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_loops: bool = False) -> tuple[Any, Recording]:
     """Run the function, recorded; its result, and what was recorded."""
     state, calls = State(for_loops), Calls()
-    inputs = list(_inputs(args, kwargs, state))
+    found = list(_inputs(args, kwargs, state))
     state.reach(function, state.guard.thing(function), "")
-    known = state.tensors
+    inputs, known = told_apart(found, state), state.tensors
     record = Record(known, strict, for_loops)
     if state.refusal:
         record.fail(state.refusal)
     if any(type(t._array) is not np.ndarray for t in [*known.values(), *(tensor for _, tensor, _ in inputs)]):
         record.fail("its tensors are on a GPU, or those of a vmap around it")
         return function(*args, **kwargs), Recording(record, state.guard, calls, ())
+    before = Before(inputs, state)
+    overlaps = Overlaps(list(known.values()))
+    overlapping = overlaps(*(t for _, t, _ in inputs))
     lifted: list[Tensor] = []
     pattern = tuple((t, t._grad is not None) for t in known.values() if t._requires_grad)
 
@@ -87,16 +97,18 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_lo
         calls.leaves += [state.names[id_] for id_, t in known.items() if t._requires_grad]
         for tensor, there in pattern:
             held = record.lift_gradient(tensor, f"grad_of_{state.names[id(tensor)]}")
+            if there and id(tensor._grad) in known:
+                name = f"{state.names[id(tensor)]}.grad"
+                state.guard.add(f"{state.guard.thing(tensor)}._grad is {state.guard.thing(tensor._grad)}", name)
             if there and type(tensor._grad._array) is not Recorded:
                 lifted.append(tensor._grad)
                 tensor._grad._array = held
             del held
-        before = {id(t): t._grad for t, _ in pattern}
-        versions = {id(t): t._version for t in known.values()}
+        before.gradients = {id(t): t._grad for t, _ in pattern}
         running.record = record
         try:
             result = function(*args, **kwargs)
-            alive = _end(record, calls, result, pattern, before, versions, [t for t, _ in leaves])
+            alive = _end(record, calls, result, pattern, before, [t for t, _ in leaves])
         finally:
             running.record = None
     finally:
@@ -105,11 +117,29 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_lo
         for tensor, _ in pattern:
             with_plain_memory(tensor._grad)
     unwrapped(alive)
+    calls.returned.end()
+    del alive
     result = _given(result)
     _let_go(record)
+    if any(record.graph.values[place].kind in ("input", "state") for place in record.graph.written()):
+        places = ", ".join(place for place, _, _ in inputs)
+        state.guard.add(f"{state.guard.thing(overlaps)}({places}) == {overlapping}", "which arguments share memory")
     if record.failed is None and (changed := state.guard.broken(args, kwargs)):
         record.fail(f"the step changes what it depends on: {changed}")
     return result, Recording(record, state.guard, calls, tuple((id(t), there) for t, there in pattern))
+
+
+class Before:
+    """What tensors were before a step, that it may change."""
+
+    def __init__(self, inputs: list[Found], state: State) -> None:
+        self.inputs = inputs
+        known = [(state.guard.thing(t), t) for t in state.tensors.values()]
+        gradients = [(f"{place}._grad", t._grad) for place, t in known if t._requires_grad and t._grad is not None]
+        self.tensors = [*known, *((place, t) for place, t, _ in inputs), *gradients]
+        self.versions = {id(t): version(t) for _, t in self.tensors}
+        self.histories = [history(t) for _, t, _ in inputs]
+        self.gradients: dict[int, Any] = {}  # of states
 
 
 def _inputs(args: tuple, kwargs: dict, state: State) -> Any:
@@ -131,6 +161,7 @@ def _parts(value: Any, place: str, name: str, state: State) -> Any:
         guard.add(f"{array}.dtype is {dtype}", f"the dtype of {name}")
         guard.add(f"{array}.strides == {guard.thing(a.strides)}", f"the strides of {name}")
         guard.add(f"{place}._requires_grad is {value._requires_grad}", f"{name}.requires_grad")
+        guard.add(f"({place}._grad_fn is None) is {value._grad_fn is None}", f"whether {name} is a leaf")
         yield place, value, name
     elif isinstance(value, (list, tuple)):
         guard.add(f"type({place}) is {guard.thing(type(value))} and len({place}) == {len(value)}", name)
@@ -151,13 +182,13 @@ def _end(
     calls: Calls,
     result: Any,
     pattern: tuple,
-    before: dict[int, Any],
-    versions: dict[int, int],
+    before: Before,
     leaves: list[Tensor],
 ) -> list[Tensor]:
-    """What the step leaves: its result, gradients, which states it has written to. Returns the results that can be differentiated."""
-    alive: list[Tensor] = []
-    calls.result = _template(record, calls, result, alive)
+    """What the step leaves: its result, gradients, what it has written to. Returns the results that can be differentiated."""
+    calls.result = _template(record, calls, result)
+    alive = [calls.returned.tensors[k] for k in calls.alive_at]
+    calls.returned.find_ties(record, before.tensors)
     calls.results = list(record.graph.outputs)
     handed: dict[int, int] = {}
     for i in record.graph.instructions:
@@ -167,54 +198,75 @@ def _end(
         g = tensor._grad
         if g is None and (there or id(tensor) in handed):
             calls.last.append((tensor, None))
-        elif g is not None and g is not before[id(tensor)]:
+        elif g is not None and g is not before.gradients[id(tensor)]:
             place = getattr(g._array, "place", -1)
             if place < 0:
                 record.fail("a gradient is an array that the step did not compute")
             elif handed.get(id(tensor)) != place:
                 calls.last.append((tensor, place))
                 record.graph.outputs.append(place)
+    if [history(t) for _, t, _ in before.inputs] != before.histories:
+        record.fail("it changes the history of an argument")
     if alive:
         if handed or any(place is not None for _, place in calls.last):
             record.fail("it calls backward, and returns a tensor that can be differentiated again")
         if record.failed is None:
-            calls.gradients = differentiate(record, alive, leaves)
-            record.graph.outputs += [place for place in calls.gradients if place is not None]
-    elif any(place.startswith(("args", "kwargs")) for place in calls.wanted):
-        record.fail("an argument requires grad, and nothing that is returned leads to it")
-    counted: set[int] = set()  # views share a counter
-    for tensor in record.tensors.values():
-        times = tensor._version - versions[id(tensor)] - record.bumped_by_effects.get(id(tensor), 0)
-        if times and id(tensor._counter) not in counted:
-            counted.add(id(tensor._counter))
-            calls.bumped += [tensor] * times
+            tensors = [*before.tensors, *calls.returned.places()]
+            calls.halves = differentiate(record, alive, leaves, tensors)
+            record.graph.outputs += [place for place in calls.halves.gradients if place is not None]
+    elif record.has_walked and any(place.startswith(("args", "kwargs")) for place in calls.wanted):
+        record.fail("it calls backward, and an argument requires grad")
+    _count_writes(record, calls, before)
     return alive
 
 
-def _template(record: Record, calls: Calls, value: Any, alive: list[Tensor]) -> str:
-    """The result as an expression in which tensors are outputs of the graph, `{}`."""
+def _count_writes(record: Record, calls: Calls, before: Before) -> None:
+    """How often the step has written to what was there before."""
+    counted: set[int] = set()  # views share a counter
+    for place, tensor in before.tensors:
+        times = version(tensor) - before.versions[id(tensor)] - record.bumped_by_effects.get(id(tensor), 0)
+        if times and id(tensor._counter) not in counted:
+            counted.add(id(tensor._counter))
+            if id(tensor) in record.tensors:
+                calls.bumped += [tensor] * times
+            else:
+                calls.bumped_elsewhere += [place] * times
+
+
+def _template(record: Record, calls: Calls, value: Any) -> str:
+    """The result as an expression in which tensors are outputs of the graph, `{0}`, `{1}`, …."""
     if isinstance(value, Tensor):
         array = value._array
         if record.tensors.get(id(value)) is value:
             return _thing(calls, value)
-        if isinstance(array, Recorded) and array.place >= 0 and record.graph.values[array.place].kind == "input":
-            record.fail("it returns an argument as it is")
+        if (
+            isinstance(array, Recorded)
+            and array.place >= 0
+            and record.graph.values[array.place].kind in ("input", "gradient")
+        ):
+            record.fail("it returns an argument or a gradient as it is")
         if not isinstance(array, Recorded) or array.place < 0:
             record.fail("it returns a tensor that it did not compute")
             return "None"
-        record.graph.outputs.append(array.place)
-        if value._requires_grad and value._grad_fn is not None:
-            if not _is_freed(value._grad_fn):
-                calls.alive_at.append(len(record.graph.outputs) - 1)
-                alive.append(value)
-                return "{}"
-            return "with_a_past({})"
-        return "{}"
+        if not is_plain(value):
+            record.fail("it returns a tensor with a gradient, hooks or a flag of its own")
+        number, is_new = calls.returned.number(value)
+        if is_new:
+            record.graph.outputs.append(array.place)
+        if (edge := history(value)) is None:
+            return f"{{{number}}}"
+        if isinstance(edge, str):
+            record.fail(f"it returns a tensor of which one cannot say how it was made: {edge}")
+        elif _is_freed(edge[0], record.born):
+            return f"with_a_past({{{number}}})"
+        elif is_new:
+            calls.alive_at.append(number)
+        return f"{{{number}}}"
     if type(value) in (list, tuple):
-        inner = ", ".join(_template(record, calls, v, alive) for v in value)
+        inner = ", ".join(_template(record, calls, v) for v in value)
         return f"[{inner}]" if type(value) is list else f"({inner}{',' * (len(value) == 1)})"
     if type(value) is dict:
-        return "{{" + ", ".join(f"{_thing(calls, k)}: {_template(record, calls, v, alive)}" for k, v in value.items()) + "}}"
+        return "{{" + ", ".join(f"{_thing(calls, k)}: {_template(record, calls, v)}" for k, v in value.items()) + "}}"
     if not isinstance(value, NUMBERS):
         record.fail(f"it returns a {type(value).__name__}")
     return _thing(calls, value)
@@ -228,9 +280,9 @@ def _thing(calls: Calls, value: Any) -> str:
     return name
 
 
-def _is_freed(node: Any) -> bool:
-    """Whether backward has been here and let go of what was saved, so that it cannot come again."""
-    return any(each.edges and each.saved is None for each in nodes_above(node))
+def _is_freed(node: Any, born: int) -> bool:
+    """Whether the step's backward has been here and let go of what was saved, so that it cannot come again."""
+    return any(each.edges and each.saved is None for each in nodes_above(node, since=born) if each.birth > born)
 
 
 def _given(value: Any) -> Any:

@@ -7,6 +7,7 @@ a NumPy call; it makes new values, views of a value, or writes into a value's me
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -102,7 +103,7 @@ class Effect:
     gradients: what `.grad` of these tensors must hold by then.
     """
 
-    call: Callable[[], Any]
+    call: functools.partial  # of a method and its object
     gradients: list[tuple[Any, int]] = field(default_factory=list)
 
 
@@ -206,7 +207,7 @@ def same(a: Graph, b: Graph) -> str:
         given = [[place for _, place in i.effect.gradients] if i.effect else [] for i in (one, two)]
         if one.name != two.name or one.results != two.results or one.writes != two.writes or given[0] != given[1]:
             return f"one has {a.line(one)}, the other {b.line(two)}"
-        if not _alike((one.args, one.options), (two.args, two.options)):
+        if not _alike((one.args, one.options), (two.args, two.options)) or not _same_effect(one.effect, two.effect):
             return f"one has {a.line(one)}, the other {b.line(two)}: numbers in it differ"
     if len(a.instructions) != len(b.instructions) or a.outputs != b.outputs:
         return f"one has {len(a.instructions)} instructions, the other {len(b.instructions)}"
@@ -214,6 +215,13 @@ def same(a: Graph, b: Graph) -> str:
         if (v.shape, v.dtype, v.strides, v.memory, v.kind) != (w.shape, w.dtype, w.strides, w.memory, w.kind):
             return f"{v} and {w}"
     return ""
+
+
+def _same_effect(a: Any, b: Any) -> bool:
+    """Whether two effects are one method of one object, called with the same arguments."""
+    return a is None or (
+        a.call.args[0] is b.call.args[0] and _alike((a.call.args[1:], a.call.keywords), (b.call.args[1:], b.call.keywords))
+    )
 
 
 def _alike(a: Any, b: Any) -> bool:

@@ -118,7 +118,7 @@ class Mathematics:
             (_gradient_of(self.graph, t), p) for i in self.graph.instructions if i.effect for t, p in i.effect.gradients
         ]
         gradients += [(_gradient_of(self.graph, t), p) for t, p in calls.last if p is not None]
-        gradients += [(f"grad_of_{leaf}", p) for leaf, p in zip(calls.leaves, calls.gradients) if p is not None]
+        gradients += [(f"grad_of_{leaf}", p) for leaf, p in zip(calls.leaves, calls.halves.gradients) if p is not None]
         results = self.graph.outputs[: len(calls.results)]
         template = re.sub(r"with_a_past\(\{\}\)", "{}", calls.result)
         rest: list[tuple[str, Callable[[], str]]] = []

@@ -19,6 +19,7 @@ import numpy as np
 from ..arrays.device import shortcuts
 from ..arrays.recorded import Deviates, NotTraceable, Number, Recorded, array_of, library, running
 from ..autograd.grad_mode import grad_mode
+from ..autograd.node import birth
 from ..tensor import Tensor
 from . import updates
 from .graph import Effect, Graph, Instruction, Ref, Value, mapped, refs
@@ -51,7 +52,9 @@ class Record:
         self.updating = False  # whether an optimizer's rule is followed, whose numbers change
         self.tensors = tensors  # those known before the step, by id: their arrays are recorded ones meanwhile
         self.bumped_by_effects: dict[int, int] = {}  # how often effects have written to tensors
+        self.born = birth()  # nodes that the step makes are younger
         self.late = False  # whether it is backward that is recorded, of what the step returns
+        self.has_walked = False  # whether the step has called backward
         self.watched: list[weakref.ref] = []
         self._of = ""
         self._tracing = False  # whether an op's forward is being followed, which can be taken as one instead
@@ -337,6 +340,7 @@ class Record:
 
     def derivatives(self, of: str, function: Callable, grads: list, saved: Any) -> Any:
         """A node's derivatives, followed as an op is; as one they are a function of the arrays among `grads` and `saved`."""
+        self.has_walked = self.has_walked or not self.late
         places = [(k, n) for k, values in enumerate((grads, saved)) for n, v in enumerate(values) if _holds_recorded(v)]
         arrays = [getattr((grads, saved)[k][n], "_array", (grads, saved)[k][n]) for k, n in places]
 
@@ -367,17 +371,18 @@ class Record:
 
     # ---- effects ----
 
-    def effect(self, name: str, call: Callable[[], Any]) -> Any:
+    def effect(self, name: str, call: partial) -> Any:
         """What changes more than arrays, on plain arrays: the program will call it as it stands.
 
         For loops an optimizer's step is recorded instead, as what it does to each parameter.
         """
-        if self.for_loops and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):  # type: ignore[attr-defined]
+        if self.for_loops and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):
             return None
         gradients = []
         for tensor in self.tensors.values():
-            if isinstance(getattr(tensor._grad, "_array", None), Recorded):
-                gradients.append((tensor, tensor._grad._array.place))
+            held = getattr(tensor._grad, "_array", None)
+            if isinstance(held, Recorded) and self.graph.values[held.place].owner is not tensor:  # it is not there already
+                gradients.append((tensor, held.place))
         versions = {id(t): t._version for t in self.tensors.values()}
         with apart(), self.unwrapped():
             result = call()

@@ -18,6 +18,7 @@ from ..arrays.recorded import Deviates, running
 from ..arrays.warning import warn
 from ..autograd.node import Node, birth
 from ..tensor import Tensor
+from ..tensor.writing import INFERENCE
 from .calls import Calls, Recording, recorded
 from .explanation import explained
 from .graph import Graph, same
@@ -25,6 +26,7 @@ from .halves import CompiledNode, halved
 from .mathematics import Mathematics
 from .numpy_source import Program
 from .passes import shortened
+from .results import tie
 from .state import Compilation, Guard
 
 VARIANTS = 8  # programs of one function: for other shapes, modes, numbers
@@ -145,35 +147,69 @@ class Variant:
         """Make the program. for_any_gradients: it is the same whether there are gradients before the step or none."""
         self.short = shortened(self.graph)
         arrays = ", ".join(self.calls.inputs)
-        if self.calls.alive_at:
-            run, arrays = self._two_programs(), f"args, kwargs, {arrays}"
+        calls = self.calls
+        if calls.alive_at or calls.returned.hang_together or calls.bumped_elsewhere:
+            run, arrays = self._with_results(), f"args, kwargs, {arrays}"
         else:
-            self.program = self._program(self.short, self.calls, with_a_past=with_a_past)
+            self.program = self._program(self.short, calls, with_a_past=with_a_past)
             run = self.program.run
         self.run = eval(f"lambda args, kwargs: run({arrays})", {"run": run})
         if for_any_gradients:
             self.holds = self.guard_holds
 
-    def _two_programs(self) -> Callable[..., Any]:
+    def _with_results(self) -> Callable[..., Any]:
+        """A program whose results are looked after before they are handed out: they hang together, or on a node, or writes to arguments or gradients are counted."""
+        calls = self.calls
+        first = Calls(_list_of(calls.results))
+        first.bumped, first.last = calls.bumped, calls.last
+        results = [f"results[{k}]" for k in range(len(calls.results))]
+        arranged = eval(f"lambda results: {calls.result.format(*results)}", {**calls.things, "with_a_past": with_a_past})
+        written = self._finding(calls.bumped_elsewhere)
+        others, ties = self._finding([tie.other for tie in calls.returned.ties]), calls.returned.ties
+        forward = self._differentiable(first) if calls.alive_at else self._plain(first)
+        watched = self._finding(calls.halves.watched)
+
+        def run(args: tuple, kwargs: dict, *arrays: Any) -> Any:
+            counted = written(args, kwargs, [])
+            results, node = forward(args, kwargs, *arrays)
+            for tensor in counted:
+                tensor._bump()
+            for k in calls.returned.inferred:
+                results[k]._counter = INFERENCE
+            for (k, _, is_view, refusal), other in zip(ties, others(args, kwargs, results)):
+                tie(results[k], other, is_view, refusal)
+            if node is not None:
+                node.watch(watched(args, kwargs, results))
+            return arranged(results)
+
+        return run
+
+    def _finding(self, places: list[str]) -> Callable[[tuple, dict, list], list]:
+        """A function that finds what is at these places."""
+        return eval(f"lambda args, kwargs, results: [{', '.join(places)}]", self.guard.things)
+
+    def _plain(self, calls: Calls) -> Callable[..., Any]:
+        """A program that gives a list of results, and no node."""
+        self.program = self._program(self.short, calls)
+        forward = self.program.run
+        return lambda args, kwargs, *arrays: (forward(*arrays), None)
+
+    def _differentiable(self, first: Calls) -> Callable[..., Any]:
         """A program forward, and one backward for the node that its results hang on."""
         calls = self.calls
         ahead, back, crossing = halved(self.short, len(calls.results))  # type: ignore[arg-type]
-        first = Calls(_list_of(calls.results))
-        first.bumped, first.last = calls.bumped, calls.last
         self.program = self._program(ahead, first, also=crossing)
-        self.backward = self._program(back, Calls(_list_of(calls.gradients)), bare=True)
+        self.backward = self._program(back, Calls(_list_of(calls.halves.gradients)), bare=True)
         forward, backward, alive_at = self.program.run, _one_at_a_time(self.backward.run), calls.alive_at
         likes = [self.graph.values[calls.results[k]] for k in alive_at]
-        results = [f"results[{k}]" for k in range(len(calls.results))]
-        arranged = eval(f"lambda results: {calls.result.format(*results)}", calls.things)
-        find = eval(f"lambda args, kwargs: [{', '.join(calls.wanted)}]", self.guard.things)
+        wanted = self._finding(calls.wanted)
 
         def run(args: tuple, kwargs: dict, *arrays: Any) -> Any:
             results, saved = forward(*arrays)
-            node = CompiledNode(backward, find(args, kwargs), likes, saved)
+            node = CompiledNode(backward, calls.halves, wanted(args, kwargs, results), likes, saved)
             for nr, k in enumerate(alive_at):
                 results[k]._requires_grad, results[k]._grad_fn, results[k]._output_nr = True, node, nr
-            return arranged(results)
+            return results, node
 
         return run
 
