@@ -1011,3 +1011,16 @@ def test_what_leads_to_an_argument_is_no_part_of_the_program() -> None:
             found.append(as_bytes(w.grad))
         assert len(set(found)) <= 1
     assert has_program(run)
+
+
+def test_each_parameter_has_a_gradient_of_its_own() -> None:
+    v, w = ones(requires_grad=True), ones(requires_grad=True)
+    for step in (lambda x: v + w + x, lambda x: (v + w).exp() * x):
+        run = minitorch.compile(step)
+        for _ in range(4):
+            v.grad = w.grad = None
+            run(ones()).sum().backward()
+            before = w.grad.clone()
+            v.grad.mul_(2)
+            assert as_bytes(before) == as_bytes(w.grad)
+        assert has_program(run)
