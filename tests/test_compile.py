@@ -777,6 +777,14 @@ def test_arguments_that_share_memory() -> None:
         assert x._version == (1 if k % 4 == 3 else 2)
 
 
+def test_a_result_that_is_tied_to_an_argument() -> None:
+    run, held = minitorch.compile(lambda x, y: held.detach()), ones()
+    for k in range(6):
+        found = run(ones(), held.detach() if k < 3 else ones())
+        held.add_(1)
+        assert found._version == held._version == k + 1
+
+
 def test_writes_to_arguments_and_gradients_are_counted() -> None:
     run = minitorch.compile(lambda x: x.mul_(2) + 1)
     for _ in range(4):
@@ -1034,3 +1042,16 @@ def test_what_leads_to_an_argument_is_no_part_of_the_program() -> None:
             found.append(as_bytes(w.grad))
         assert len(set(found)) <= 1
     assert has_program(run)
+
+
+def test_each_parameter_has_a_gradient_of_its_own() -> None:
+    v, w = ones(requires_grad=True), ones(requires_grad=True)
+    for step in (lambda x: v + w + x, lambda x: (v + w).exp() * x):
+        run = minitorch.compile(step)
+        for _ in range(4):
+            v.grad = w.grad = None
+            run(ones()).sum().backward()
+            before = w.grad.clone()
+            v.grad.mul_(2)
+            assert as_bytes(before) == as_bytes(w.grad)
+        assert has_program(run)

@@ -225,6 +225,17 @@ def a_leaf_that_its_hook_gives_back(lib):
     return x.grad
 
 
+@scenario
+def a_view_hooked_again_after_it_has_lost_its_history(lib):
+    whole = lib.ones(3, 1, requires_grad=True)
+    with lib.no_grad():
+        part, other = whole.squeeze(), whole.squeeze()
+        part.register_hook(lambda g: g * 2)
+        part.neg_()
+        part.register_hook(lambda g: g * 2)
+        other.register_hook(lambda g: g * 2)
+
+
 GIVEN_BY_NODES: dict[str, Callable[[Any], Any]] = {
     "none": lambda gs: None,
     "empty": lambda gs: (),

@@ -121,7 +121,8 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_lo
     del alive
     result = _given(result)
     _let_go(record)
-    if any(record.graph.values[place].kind in ("input", "state") for place in record.graph.written()):
+    writes = any(record.graph.values[place].kind in ("input", "state") for place in record.graph.written())
+    if writes or calls.returned.ties:
         places = ", ".join(place for place, _, _ in inputs)
         state.guard.add(f"{state.guard.thing(overlaps)}({places}) == {overlapping}", "which arguments share memory")
     if record.failed is None and (changed := state.guard.broken(args, kwargs)):

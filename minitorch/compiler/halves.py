@@ -36,6 +36,7 @@ class Halves:
     gradients: list[int | None] = field(default_factory=list)  # the values that are gradients of parameters and arguments
     reached: list[list[bool]] = field(default_factory=list)  # of each output, which of them its gradient leads to
     watched: list[str] = field(default_factory=list)  # where the tensors are found that may not be written to before
+    are_apart: bool = True  # whether each gradient is in memory of its own
     held: list[set[int]] = field(default_factory=list)  # of each output, the nodes above it that let go of what they saved
 
 
@@ -72,7 +73,9 @@ def differentiate(record: Any, outputs: list[Tensor], wanted: list[Tensor], tens
         record.fail("a gradient is an array that the step did not compute")
     reached = [[edge is not None and edge[0] in set(found) for edge in edges] for found in within]
     held = [{n for n, node in enumerate(made) if node in set(found) and _is_freed_by_backward(node)} for found in within]
-    return Halves(places, reached, watched, held)
+    memories = [record.graph.memory(place) for place in places if place is not None]
+    are_new = all(record.graph.values[memory].kind == "computed" for memory in memories)
+    return Halves(places, reached, watched, are_new and len(set(memories)) == len(memories), held)
 
 
 @contextmanager
@@ -118,10 +121,23 @@ def _in_backward(v: Value, saved: set[int]) -> Value:
 class CompiledNode(Node):
     """The node of a compiled function: it runs the program of its backward."""
 
-    __slots__ = ("backward", "birth", "edges", "freed", "halves", "hooks", "likes", "output_specs", "walked", "watched")
+    __slots__ = (
+        "backward",
+        "birth",
+        "edges",
+        "freed",
+        "halves",
+        "hooks",
+        "likes",
+        "may_share",
+        "output_specs",
+        "walked",
+        "watched",
+    )
 
     def __init__(self, backward: Callable, halves: Halves, inputs: list[Tensor], likes: list[Value], saved: list) -> None:
         self.backward, self.halves, self.saved, self.versions, self.hooks = backward, halves, saved, (), None
+        self.may_share = not halves.are_apart
         self.edges = [gradient_edge(t) for t in inputs]
         self.likes = likes  # the outputs, as they were recorded
         self.output_specs = tuple((v.shape, v.dtype) for v in likes)

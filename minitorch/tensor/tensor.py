@@ -453,7 +453,9 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
         """Call `hook(grad)` when this tensor's gradient is known; a tensor it returns takes the gradient's place."""
         if not self._requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        if self._hooks is None and not self.is_leaf:
+        # (A view that was hooked as a leaf stays one to its hooks, though it may have lost its history since.)
+        is_hooked_leaf = self._leaf_hooks is not None and self._has_no_maker()
+        if self._hooks is None and not is_hooked_leaf and not self.is_leaf:
             self._hooks = hooks_of(self.grad_fn).tensor.setdefault(self._output_nr, {})
         if self._hooks is not None:
             return Hooks.add(self._hooks, hook)
