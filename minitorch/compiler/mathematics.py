@@ -120,9 +120,9 @@ class Mathematics:
         gradients += [(_gradient_of(self.graph, t), p) for t, p in calls.last if p is not None]
         gradients += [(f"grad_of_{leaf}", p) for leaf, p in zip(calls.leaves, calls.halves.gradients) if p is not None]
         results = self.graph.outputs[: len(calls.results)]
-        template = re.sub(r"with_a_past\(\{\}\)", "{}", calls.result)
+        template = re.sub(r"with_a_past\((\{\d+\})\)", r"\1", calls.result)
         rest: list[tuple[str, Callable[[], str]]] = []
-        for name, place in [*gradients, *(("result", p) for p in results if template == "{}")]:
+        for name, place in [*gradients, *(("result", p) for p in results if template == "{0}")]:
             place = self._same(place)
             while name in self.taken:
                 name = f"new_{name}"
@@ -131,7 +131,7 @@ class Mathematics:
                 self.taken.add(name)
             else:
                 rest.append((name, partial(self._name, place)))
-        if template != "{}":
+        if template != "{0}":
             rest.append(("result", lambda: template.format(*(self._name(self._same(p)) for p in results))))
         for _, place in [*gradients, *(("", p) for p in results)]:
             self.left[self._same(place)] += 2  # (so that they have lines)
