@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_compile_programs import PROGRAMS, differentiate, random_program
 
 import minitorch
 from reference import layers, optimizers
 from reference.table import Row, table
 from test_compile import AS_THEY_ARE, assert_alike, has_program, mostly_slow, of_layer, of_optimizer, of_row, told
-from test_compile_programs import PROGRAMS, differentiate, random_program
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),

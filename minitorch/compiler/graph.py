@@ -33,9 +33,7 @@ class Value:
     strides: tuple[int, ...]
     memory: int  # the first value in the same memory
     name: str = ""
-    kind: str = (
-        "computed"  # or: input (of the step), state (known before it), gradient (in .grad before it), option (a number of an optimizer), upstream, saved
-    )
+    kind: str = "computed"  # or: input (of the step), state (known before it), gradient (in .grad before it), option (a number of an optimizer), upstream, saved
     weak: bool = False  # a Python number: it takes the dtype of the array that it meets
     is_number: bool = False  # np.generic: NumPy computes with these by other loops than with arrays, and may round otherwise
     array: Any = None  # of a state: the array itself, which every run of the program reads

@@ -109,6 +109,16 @@ class Compiled(Compilation):
         return Mathematics(self._latest.short, self._latest.calls).text  # type: ignore[arg-type]
 
     @property
+    def c_source(self) -> str:
+        """The loops of the program in C, with `backend="c"`."""
+        from .c.program import CProgram
+
+        program = self._latest.program
+        if not isinstance(program, CProgram):
+            raise RuntimeError(f"{self.__name__} runs as a NumPy program; compile it with backend='c' for loops in C")
+        return program.c_source
+
+    @property
     def graph(self) -> Graph:
         """What was recorded for it."""
         return self._latest.graph

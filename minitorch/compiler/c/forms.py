@@ -204,14 +204,15 @@ def _copyto(i: Instruction, dtype: np.dtype, target: int) -> Form | None:
 
 
 def _ufunc(i: Instruction, graph: Graph, target: int) -> Form | None:
-    args = i.args[: i.function.nin]
-    if not all(map(_is_simple, args)) or i.function.nout != 1:
+    ufunc: Any = i.function
+    args = i.args[: ufunc.nin]
+    if not all(map(_is_simple, args)) or ufunc.nout != 1:
         return None
     try:
-        *types, gives = i.function.resolve_dtypes((*(_type(a, graph) for a in args), None))
+        *types, gives = ufunc.resolve_dtypes((*(_type(a, graph) for a in args), None))
     except TypeError:
         return None
-    text = _formula(i.function.__name__, types, gives)
+    text = _formula(ufunc.__name__, types, gives)
     if text is None or any(t not in TYPES for t in [*types, gives]):
         return None
     return Map(text, tuple(map(Operand, args, types)), gives, target)

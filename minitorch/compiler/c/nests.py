@@ -19,7 +19,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..graph import Graph, Instruction, Ref
+from ..graph import Graph, Instruction
 from ..passes import constants
 from .forms import Form, Map, Picked, Product, Reduce, form_of, picked_shape, reads_of
 

@@ -15,13 +15,14 @@ from typing import Any
 import numpy as np
 
 from ...kernels.cpu.blocks import get_num_threads, run_at_once
-from ..graph import Graph, Instruction
+from ..graph import Graph, Instruction, Value
 from ..numpy_source import Program
 from . import toolchain
 from .forms import reads_of
 from .nests import Nest, nested
 from .source import NestSource
 
+LARGE_RESULT = 1 << 18  # bytes: what is handed out and as large is not copied
 LARGE = 1 << 16  # numbers: a nest of as many is shared by threads
 LONG = 1 << 14  # characters per function: a compiler takes its time over longer ones
 
@@ -125,7 +126,7 @@ class CProgram(Program):
         for stage in nest.stages:
             place = stage.form.target
             if stage.is_new and place in nest.stored:
-                self.arrays[place] = self._room(place)
+                self._make_room(place)
         self.moving = []
         source = NestSource(nest, f"nest_{len(self.functions_of)}", self.graph, self)
         self.functions_of.append(source.text(self._note))
@@ -144,9 +145,15 @@ class CProgram(Program):
         self.out_of_bounds[()] = 0
         raise IndexError("index out of bounds: an index array of the step names an element that is not there")
 
-    def _room(self, place: int) -> np.ndarray:
-        """Memory for a value that a nest makes."""
+    def _make_room(self, place: int) -> None:
+        """Memory for a value that a nest makes: of the program, or, if it is handed out and large, new in every run."""
         v = self.graph.values[place]
+        if v.memory in self.handed and math.prod(v.shape) * v.dtype.itemsize >= LARGE_RESULT:
+            self.lines.append(f"{v.name} = {self.thing(v.empty, f'new_{v.name}')}()")
+        else:
+            self.arrays[place] = self._room(v)
+
+    def _room(self, v: Value) -> np.ndarray:
         for n, buffer in enumerate(self.free):
             if v.memory not in self.handed and (buffer.shape, buffer.dtype, buffer.strides) == (v.shape, v.dtype, v.strides):
                 self.owned[v.memory] = self.free.pop(n)
@@ -185,9 +192,7 @@ class CProgram(Program):
         (nest,) = nests
         function.argtypes = [ctypes.c_void_p, ctypes.c_long, ctypes.c_long, ctypes.c_void_p]
         bounds = [nest.count * n // parts for n in range(parts + 1)]
-        each = [
-            (table, bounds[n], bounds[n + 1], ctypes.c_void_p(sums.ctypes.data + 8 * n * total)) for n in range(parts)
-        ]
+        each = [(table, bounds[n], bounds[n + 1], ctypes.c_void_p(sums.ctypes.data + 8 * n * total)) for n in range(parts)]
         if not nest.ends:
             return lambda: run_at_once(function, each)
         end = getattr(made, f"{name}_end")
@@ -214,7 +219,9 @@ class _Found:
     def __call__(self, array: np.ndarray) -> int:
         if array.strides != self.strides and array.size and self._differs(array):
             if self.is_written:
-                raise RuntimeError(f"compiled step: what is written to had strides {self.strides}, and has {array.strides} now")
+                raise RuntimeError(
+                    f"compiled step: what is written to had strides {self.strides}, and has {array.strides} now"
+                )
             self.held = self._room()
             self.held[...] = array
             array = self.held
@@ -226,7 +233,9 @@ class _Found:
     def _room(self) -> np.ndarray:
         reach = [(n - 1) * s for n, s in zip(self.shape, self.strides)]
         span = sum(map(abs, reach)) + self.dtype.itemsize
-        return np.ndarray(self.shape, self.dtype, np.empty(span, np.uint8).data, -sum(min(r, 0) for r in reach), self.strides)
+        return np.ndarray(
+            self.shape, self.dtype, np.empty(span, np.uint8).data, -sum(min(r, 0) for r in reach), self.strides
+        )
 
 
 def _entry(name: str, nests: list[NestSource], parts: int) -> str:

@@ -330,7 +330,9 @@ class NestSource:
         assert isinstance(form, Reduce)
         dtype, name = self.graph.values[form.target].dtype, f"v{self.nest.stages.index(stage)}"
         count = math.prod(self.nest.shape[d] for d in form.axes)
-        self._line(f"const {TYPES[dtype]} {name} = {self._of_sum(form, f's{form.target}', f'n{form.target}', count)};", depth)
+        self._line(
+            f"const {TYPES[dtype]} {name} = {self._of_sum(form, f's{form.target}', f'n{form.target}', count)};", depth
+        )
         if form.target in self.nest.stored:
             self._line(f"{self._at(self._target(stage))} = {name};", depth)
         self.outside[form.target] = name

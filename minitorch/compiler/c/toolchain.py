@@ -44,7 +44,9 @@ def compiler() -> str:
 
 
 def _place(source: str, optimize: str) -> Path:
-    told = "\0".join([source, (Path(__file__).parent / "functions.h").read_text(), optimize, compiler(), _processor(), *_FLAGS])
+    told = "\0".join(
+        [source, (Path(__file__).parent / "functions.h").read_text(), optimize, compiler(), _processor(), *_FLAGS]
+    )
     return _folder() / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.so"
 
 
@@ -78,7 +80,17 @@ def _make(source: str, optimize: str, made: Path) -> None:
         text, result = Path(work) / "step.c", Path(work) / "step.so"
         text.write_text(source)
         for processor in _FOR_THIS_PROCESSOR:
-            told = [command, optimize, *_FLAGS, *processor, f"-I{Path(__file__).parent}", str(text), "-o", str(result), "-lm"]
+            told = [
+                command,
+                optimize,
+                *_FLAGS,
+                *processor,
+                f"-I{Path(__file__).parent}",
+                str(text),
+                "-o",
+                str(result),
+                "-lm",
+            ]
             try:
                 done = subprocess.run(told, capture_output=True, text=True, timeout=SECONDS)
             except subprocess.TimeoutExpired:
