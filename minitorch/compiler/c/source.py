@@ -8,6 +8,7 @@ sums over all parts come together in a second function. Read next: `program.py`.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -48,11 +49,20 @@ class NestSource:
         else:
             self._loops()
 
+    def _name(self, place: int) -> str:
+        return self.graph.values[place].name
+
+    def _variable(self, stage: Stage) -> str:
+        """The name of what a stage computes; of a value that is written to, each version has its own."""
+        versions = [s for s in self.nest.stages if s.form.target == stage.form.target]
+        number = versions.index(stage) + (not versions[0].is_new)
+        return self._name(stage.form.target) + (f"_v{number}" if number else "")
+
     # ---- memory ----
 
     def _array(self, place: int, key: Any = None) -> str:
         """The name of a value's array in the function, with its steps over the nest's shape."""
-        name = f"a{place}" if key is None else f"part{place}"
+        name = f"{'p' if key is None else 'part'}_{self._name(place)}"
         if name not in self.arrays:
             array = self.memory.like(place)
             array = array if key is None else array[key]
@@ -69,9 +79,9 @@ class NestSource:
         for key in picked.keys:
             array = self.memory.like(key.place)
             array = np.broadcast_to(array, shape[:chosen]).reshape(shape[:chosen] + (1,) * left) if left else array
-            self._add_array(f"k{key.place}", key.place, array, np.broadcast_to(array, shape).strides)
+            self._add_array(f"k_{self._name(key.place)}", key.place, array, np.broadcast_to(array, shape).strides)
         steps = (*(0,) * chosen, *x.strides[len(picked.keys) :])
-        self._add_array(f"x{picked.place}", picked.place, x, steps)
+        self._add_array(f"x_{self._name(picked.place)}", picked.place, x, steps)
 
     def _add_array(self, name: str, place: int, array: np.ndarray, steps: tuple[int, ...]) -> None:
         size, missing = array.dtype.itemsize, len(self.nest.shape) - len(steps)
@@ -83,14 +93,14 @@ class NestSource:
         x = self.memory.like(picked.place)
         parts = []
         for d, key in enumerate(picked.keys):
-            name, n, step = f"k{self.count_of_keys}", x.shape[d], x.strides[d] // x.dtype.itemsize
+            name, n, step = f"at{self.count_of_keys}", x.shape[d], x.strides[d] // x.dtype.itemsize
             self.count_of_keys += 1
-            self._line(f"long {name} = {self._at(f'k{key.place}')};", depth)
+            self._line(f"long {name} = {self._at(f'k_{self._name(key.place)}')};", depth)
             self._line(f"{name} += {name} < 0 ? {n} : 0;", depth)
             self._line(f"bad |= {name} < 0 || {name} >= {n};", depth)
             self._line(f"{name} = {name} < 0 || {name} >= {n} ? 0 : {name};", depth)
             parts.append(f"{name} * {step}")
-        at = self._at(f"x{picked.place}")
+        at = self._at(f"x_{self._name(picked.place)}")
         return f"{at[:-1]} + {' + '.join(parts)}]"
 
     def _at(self, name: str) -> str:
@@ -145,7 +155,7 @@ class NestSource:
     def _target(self, stage: Stage) -> str:
         key = stage.form.key if isinstance(stage.form, Map) else None
         if isinstance(stage.form, Reduce) and not stage.form.keepdims:  # as if it had kept them
-            name = f"a{stage.form.target}"
+            name = f"p_{self._name(stage.form.target)}"
             array = np.expand_dims(self.memory.like(stage.form.target), stage.form.axes)
             steps = np.broadcast_to(array, self.nest.shape).strides
             where = self.memory.address(self.nest, stage.form.target)
@@ -213,7 +223,7 @@ class NestSource:
         assert isinstance(form, Map)
         dtype = self.graph.values[form.target].dtype
         text = form.text.format(*(self._operand(o, depth) for o in form.operands))
-        name = f"v{self.nest.stages.index(stage)}"
+        name = self._variable(stage)
         self._line(f"const {TYPES[dtype]} {name} = {_cast(text, form.dtype, dtype)};", depth)
         if isinstance(form.key, Picked):
             self._line(f"{self._picked(form.key, depth)} = {name};", depth)
@@ -228,13 +238,13 @@ class NestSource:
     def _operand(self, operand: Operand, depth: int) -> str:
         value = operand.value
         if isinstance(value, Picked):
-            return f"({_cast(self._picked(value, depth), self.graph.values[value.place].dtype, operand.dtype)})"
+            return _in_brackets(_cast(self._picked(value, depth), self.graph.values[value.place].dtype, operand.dtype))
         if not isinstance(value, Ref):
             return literal(value, operand.dtype)
         known = self._literal(value.place)
         if known is not None and value.place not in self.nest.made:
             return literal(known, operand.dtype)
-        return f"({_cast(self._value(value.place), self.graph.values[value.place].dtype, operand.dtype)})"
+        return _in_brackets(_cast(self._value(value.place), self.graph.values[value.place].dtype, operand.dtype))
 
     def _value(self, place: int) -> str:
         """A value as it is known in this loop."""
@@ -258,7 +268,7 @@ class NestSource:
 
     def _kept(self, stage: Stage) -> str:
         """An element of the row of a value that has no memory in the step: it waits on the stack for the next loop."""
-        name, size = f"row{stage.form.target}", math.prod(d.size for d in self.dims if d.of_row)
+        name, size = f"row_{self._name(stage.form.target)}", math.prod(d.size for d in self.dims if d.of_row)
         declared = f"    {TYPES[self.graph.values[stage.form.target].dtype]} {name}[{size}];"
         if declared not in self.lines:
             self.lines.insert(0, declared)
@@ -279,13 +289,13 @@ class NestSource:
             if stage.role in roles and (level is None or stage.level == level) and isinstance(form, Reduce):
                 if stage.role == "column sum":
                     size = math.prod(d.size for d in self.dims if d.of_row)
-                    self._line(f"double *s{form.target} = sums + {self.sums};", depth)
-                    self._line(f"for (long i = 0; i < {size}; i++) s{form.target}[i] = 0;", depth)
+                    self._line(f"double *s_{self._name(form.target)} = sums + {self.sums};", depth)
+                    self._line(f"for (long i = 0; i < {size}; i++) s_{self._name(form.target)}[i] = 0;", depth)
                     self.sums += size
                 else:
-                    self._line(f"{self._sum_type(form)} s{form.target} = {self._start(form)};", depth)
+                    self._line(f"{self._sum_type(form)} s_{self._name(form.target)} = {self._start(form)};", depth)
                     if form.how in ("max", "min"):
-                        self._line(f"int n{form.target} = 0;", depth)
+                        self._line(f"int n_{self._name(form.target)} = 0;", depth)
 
     def _sum_type(self, form: Reduce) -> str:
         if form.how in ("sum", "mean"):
@@ -306,15 +316,15 @@ class NestSource:
         for stage in stages:
             form = stage.form
             if isinstance(form, Reduce) and stage.role != "column sum":
-                found += f" reduction({_CLAUSE[form.how]}:s{form.target})"
+                found += f" reduction({_CLAUSE[form.how]}:s_{self._name(form.target)})"
                 if form.how in ("max", "min"):
-                    found += f" reduction(|:n{form.target})"
+                    found += f" reduction(|:n_{self._name(form.target)})"
         return found
 
     def _add_up(self, stage: Stage, depth: int) -> None:
         form = stage.form
         assert isinstance(form, Reduce)
-        s, v = f"s{form.target}", self._operand(Operand(Ref(form.operand), self.graph.values[form.operand].dtype), depth)
+        s, v = f"s_{self._name(form.target)}", self._operand(Operand(Ref(form.operand), self.graph.values[form.operand].dtype), depth)
         if stage.role == "column sum":
             self._line(f"{s}[{self._place_in_row()}] += {v};", depth)
         elif form.how in ("sum", "mean"):
@@ -323,15 +333,15 @@ class NestSource:
             self._line(f"{s} {'|' if form.how == 'any' else '&'}= {v} != 0;", depth)
         else:
             self._line(f"{s} = {v} {'>' if form.how == 'max' else '<'} {s} ? {v} : {s};", depth)
-            self._line(f"n{form.target} |= {v} != {v};", depth)
+            self._line(f"n_{self._name(form.target)} |= {v} != {v};", depth)
 
     def _row_sum_is_known(self, stage: Stage, depth: int) -> None:
         form = stage.form
         assert isinstance(form, Reduce)
-        dtype, name = self.graph.values[form.target].dtype, f"v{self.nest.stages.index(stage)}"
+        dtype, name = self.graph.values[form.target].dtype, self._variable(stage)
         count = math.prod(self.nest.shape[d] for d in form.axes)
         self._line(
-            f"const {TYPES[dtype]} {name} = {self._of_sum(form, f's{form.target}', f'n{form.target}', count)};", depth
+            f"const {TYPES[dtype]} {name} = {self._of_sum(form, f's_{self._name(form.target)}', f'n_{self._name(form.target)}', count)};", depth
         )
         if form.target in self.nest.stored:
             self._line(f"{self._at(self._target(stage))} = {name};", depth)
@@ -350,7 +360,7 @@ class NestSource:
             form = stage.form
             if stage.role not in ("total", "column sum") or not isinstance(form, Reduce):
                 continue
-            s, dtype = f"s{form.target}", self.graph.values[form.target].dtype
+            s, dtype = f"s_{self._name(form.target)}", self.graph.values[form.target].dtype
             where, count = self.memory.address(self.nest, form.target), math.prod(self.nest.shape[d] for d in form.axes)
             target = f"(({TYPES[dtype]} *)p[{where}])"
             if stage.role == "column sum":
@@ -368,7 +378,7 @@ class NestSource:
             self.sums += 2
             self._line(f"sums[{at}] = {s};", 1)
             if form.how in ("max", "min"):
-                self._line(f"sums[{at + 1}] = n{form.target};", 1)
+                self._line(f"sums[{at + 1}] = n_{self._name(form.target)};", 1)
             self.ends += [f"    {{ double s = sums[{at}], n = sums[{at + 1}];"]
             self.ends.append(f"      for (long k = 1; k < parts; k++) {{ double t = sums[k * SUMS + {at}];")
             self.ends.append(f"        {_joined(form.how)} n += sums[k * SUMS + {at + 1}]; }}")
@@ -384,7 +394,7 @@ class NestSource:
         size, (rows, inner), columns = a.dtype.itemsize, a.shape, b.shape[1]
         names = []
         for place, array in ((form.a, a), (form.b, b), (form.target, c)):
-            names.append(f"a{place}" if place != form.target else "c")
+            names.append(f"p_{self._name(place)}")
             self.arrays[names[-1]] = (TYPES[array.dtype], self.memory.address(self.nest, place), ())
         (ai, ak), (bk, bj), (ci, cj) = (tuple(s // size for s in m.strides) for m in (a, b, c))
         kind, x, y, z = TYPES[a.dtype], *names
@@ -458,6 +468,11 @@ def _sum(parts: list[tuple[str, int]]) -> str:
     return " + ".join(name if step == 1 else f"{name} * {step}" for name, step in parts if step) or "0"
 
 
+def _in_brackets(text: str) -> str:
+    """An operand of a formula; a name, or an element of an array, needs no brackets."""
+    return text if re.fullmatch(r"\w+(\[[^\]]*\])?", text) else f"({text})"
+
+
 def _cast(text: str, have: np.dtype, want: np.dtype) -> str:
     if have == want:
         return text
@@ -474,4 +489,5 @@ def literal(value: Any, dtype: np.dtype) -> str:
         return f"(({TYPES[dtype]})({int(number)}LL))" if number != np.iinfo(np.int64).min else "INT64_MIN"
     if not np.isfinite(number):
         return "NAN" if np.isnan(number) else "INFINITY" if number > 0 else "(-INFINITY)"
-    return f"({float(number).hex()}{'f' if dtype == np.float32 else ''})"
+    text = f"{str(number)}f" if dtype == np.float32 else repr(float(number))  # (as many digits as tell it from all others)
+    return text if number > 0 or text[0] == "0" else f"({text})"
