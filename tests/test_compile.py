@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -1055,3 +1057,20 @@ def test_each_parameter_has_a_gradient_of_its_own() -> None:
             v.grad.mul_(2)
             assert as_bytes(before) == as_bytes(w.grad)
         assert has_program(run)
+
+
+def test_no_reference_to_a_dtype_is_lost() -> None:
+    """A function of LAPACK's is not handed what no array can be made of: it would lose count of references."""
+    x, dtype = minitorch.randn(2, 3, 3), np.dtype("float32")
+
+    def record() -> None:
+        compiled = minitorch.compile(minitorch.linalg.det)
+        for _ in range(2):
+            compiled(x)
+
+    record()
+    before = sys.getrefcount(dtype)
+    for _ in range(20):
+        record()
+    gc.collect()
+    assert sys.getrefcount(dtype) > before - 10

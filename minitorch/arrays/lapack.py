@@ -22,6 +22,15 @@ class LinAlgError(RuntimeError):
     __module__ = "minitorch.linalg"
 
 
+def _fortran(library: str, name: str, a: Array) -> Any:
+    """A function of "lapack" or "blas", for NumPy arrays of a's dtype.
+
+    It loses count of references where no array can be made of an argument, as while a step is recorded: NumPy tries that first.
+    """
+    found = getattr(getattr(linear_algebra(np), library), f"get_{library}_funcs")((name,), (a,))[0]
+    return lambda *args, **options: found(*map(np.asarray, args), **options)
+
+
 def of_full_precision(kernel: str, x: Array) -> None:
     """NotImplementedError for anything but float32 and float64."""
     if x.dtype.kind != "f" or x.dtype.itemsize < 4:
@@ -60,7 +69,7 @@ def lu(xp: Any, a: Array) -> tuple[Array, Array, Array]:
 def _getrf(xp: Any, a: Array) -> Any:
     """The LU factorization of one matrix, and the rows exchanged, counted from 0."""
     if on_host(xp):
-        (getrf,) = linear_algebra(xp).lapack.get_lapack_funcs(("getrf",), (a,))
+        getrf = _fortran("lapack", "getrf", a)
         return lambda matrix: getrf(matrix)[:2]
     return lambda matrix: linear_algebra(xp).lu_factor(matrix, check_finite=False)
 
@@ -89,7 +98,7 @@ def triangular(xp: Any, a: Array, b: Array, lower: bool, unit: bool) -> Array:
 def _trsm(xp: Any, a: Array, lower: bool, unit: bool) -> Any:
     """What solves one triangular system."""
     if on_host(xp):
-        (trsm,) = linear_algebra(xp).blas.get_blas_funcs(("trsm",), (a,))
+        trsm = _fortran("blas", "trsm", a)
         return lambda matrix, b: trsm(1.0, matrix, b, lower=lower, diag=unit)
     return lambda matrix, b: linear_algebra(xp).solve_triangular(
         matrix, b, lower=lower, unit_diagonal=unit, check_finite=False
@@ -135,7 +144,7 @@ def cholesky(xp: Any, a: Array) -> tuple[Array, Array]:
             raise LinAlgError(
                 "cholesky: the input is not positive-definite; CuPy does not tell which matrix, nor where"
             ) from None
-    (potrf,) = linear_algebra(xp).lapack.get_lapack_funcs(("potrf",), (a,))
+    potrf = _fortran("lapack", "potrf", a)
     out, info = np.empty(a.shape, a.dtype), np.empty(a.shape[:-2], "int32")
     for place in np.ndindex(a.shape[:-2]):
         out[place], info[place] = potrf(a[place], lower=True, clean=True)
@@ -177,7 +186,7 @@ def lstsq(xp: Any, a: Array, b: Array, rcond: float, driver: str) -> tuple[Array
 
 def _gels(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The solution by QR, for a matrix of full rank."""
-    (gels,) = linear_algebra(np).lapack.get_lapack_funcs(("gels",), (a,))
+    gels = _fortran("lapack", "gels", a)
     m, n = a.shape
     padded = np.zeros((max(m, n), b.shape[-1]), a.dtype)
     padded[:m] = b

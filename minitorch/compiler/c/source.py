@@ -324,7 +324,10 @@ class NestSource:
     def _add_up(self, stage: Stage, depth: int) -> None:
         form = stage.form
         assert isinstance(form, Reduce)
-        s, v = f"s_{self._name(form.target)}", self._operand(Operand(Ref(form.operand), self.graph.values[form.operand].dtype), depth)
+        s, v = (
+            f"s_{self._name(form.target)}",
+            self._operand(Operand(Ref(form.operand), self.graph.values[form.operand].dtype), depth),
+        )
         if stage.role == "column sum":
             self._line(f"{s}[{self._place_in_row()}] += {v};", depth)
         elif form.how in ("sum", "mean"):
@@ -341,7 +344,8 @@ class NestSource:
         dtype, name = self.graph.values[form.target].dtype, self._variable(stage)
         count = math.prod(self.nest.shape[d] for d in form.axes)
         self._line(
-            f"const {TYPES[dtype]} {name} = {self._of_sum(form, f's_{self._name(form.target)}', f'n_{self._name(form.target)}', count)};", depth
+            f"const {TYPES[dtype]} {name} = {self._of_sum(form, f's_{self._name(form.target)}', f'n_{self._name(form.target)}', count)};",
+            depth,
         )
         if form.target in self.nest.stored:
             self._line(f"{self._at(self._target(stage))} = {name};", depth)
@@ -489,5 +493,5 @@ def literal(value: Any, dtype: np.dtype) -> str:
         return f"(({TYPES[dtype]})({int(number)}LL))" if number != np.iinfo(np.int64).min else "INT64_MIN"
     if not np.isfinite(number):
         return "NAN" if np.isnan(number) else "INFINITY" if number > 0 else "(-INFINITY)"
-    text = f"{str(number)}f" if dtype == np.float32 else repr(float(number))  # (as many digits as tell it from all others)
+    text = f"{number!s}f" if dtype == np.float32 else repr(float(number))  # (as many digits as tell it from all others)
     return text if number > 0 or text[0] == "0" else f"({text})"
