@@ -133,7 +133,7 @@ def mostly_slow(rows: list, every: int) -> list:
     ]
 
 
-@pytest.mark.parametrize("row", mostly_slow(table(), 16))
+@pytest.mark.parametrize("row", mostly_slow(table(), 24))
 def test_ops(row: Row) -> None:
     for seed, outside in ((0, False), (1, False), (0, True)):
         build = of_row(row, seed, outside)
@@ -1069,6 +1069,7 @@ def test_no_reference_to_a_dtype_is_lost() -> None:
             compiled(x)
 
     record()
+    gc.collect()
     before = sys.getrefcount(dtype)
     for _ in range(20):
         record()

@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("row", mostly_slow(table(), 48))
+@pytest.mark.parametrize("row", mostly_slow(table(), 96))
 def test_ops(row: Row) -> None:
     for seed, outside in ((0, False), (1, False), (0, True)):
         build = of_row(row, seed, outside)
@@ -47,7 +47,7 @@ def test_ops(row: Row) -> None:
         assert has_program(run) or row.name in AS_THEY_ARE, run.explain()
 
 
-@pytest.mark.parametrize("row", mostly_slow(layers.ROWS, 30))
+@pytest.mark.parametrize("row", mostly_slow(layers.ROWS, 60))
 @settings(max_examples=2)
 @given(data=st.data())
 def test_layers(row: Any, data: Any) -> None:
@@ -60,7 +60,7 @@ def test_layers(row: Any, data: Any) -> None:
 
 
 @pytest.mark.parametrize("row", optimizers.ROWS, ids=lambda row: row.name)
-@settings(max_examples=2)
+@settings(max_examples=1)
 @given(data=st.data())
 def test_optimizers(row: Any, data: Any) -> None:
     build = of_optimizer(row, data)
@@ -71,7 +71,9 @@ def test_optimizers(row: Any, data: Any) -> None:
     assert has_program(assert_alike(build, 6, backend="c"))
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "program", [pytest.param(p, id=p.__name__, marks=[pytest.mark.slow] if k % 3 else []) for k, p in enumerate(PROGRAMS)]
+)
 def test_programs(program: Callable) -> None:
     def build() -> tuple:
         minitorch.manual_seed(0)
@@ -86,7 +88,7 @@ def test_programs(program: Callable) -> None:
 
 
 @pytest.mark.parametrize("learns", ["", "inside", "outside"])
-@pytest.mark.parametrize("seed", [pytest.param(k, marks=[pytest.mark.slow] if k >= 5 else []) for k in range(60)])
+@pytest.mark.parametrize("seed", [pytest.param(k, marks=[pytest.mark.slow] if k >= 3 else []) for k in range(60)])
 def test_random_programs(seed: int, learns: str) -> None:
     def build() -> tuple:
         minitorch.manual_seed(seed)

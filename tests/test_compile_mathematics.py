@@ -97,7 +97,7 @@ def compiled(step: Callable, *args: Tensor) -> Compiled:
     return run
 
 
-@pytest.mark.parametrize("row", mostly_slow(table(), 16))
+@pytest.mark.parametrize("row", mostly_slow(table(), 32))
 def test_ops(row: Row) -> None:
     for seed, outside in ((0, False), (1, False), (0, True), (1, True)):
         step, _, between, *after = of_row(row, seed, outside)()

@@ -52,9 +52,9 @@ def test_programs_from_seeds(first: int) -> None:
     assert state_machine.programs(500, 20, first, pieces=0) == 0
 
 
-@pytest.mark.parametrize("first", [pytest.param(k, marks=[pytest.mark.slow] if k else []) for k in range(0, 4000, 100)])
+@pytest.mark.parametrize("first", [pytest.param(k, marks=[pytest.mark.slow] if k else []) for k in range(0, 4000, 40)])
 def test_programs_of_compiled_pieces(first: int) -> None:
-    assert state_machine.programs(100, 8, first, pieces=50) == 0
+    assert state_machine.programs(40, 8, first, pieces=50) == 0
 
 
 FAULTS = {  # what breaks → how to put it in

@@ -106,8 +106,9 @@ def _add_train(commands: Any) -> None:
     train.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     train.add_argument("--out", metavar="FILE", default=argparse.SUPPRESS,
                        help="where to save the checkpoint (default: digits.pt; names.pt for names)")  # fmt: skip
-    train.add_argument("--compile", action="store_true",
-                       help="make each step a program, which gives the same numbers (see docs/compile.md)")  # fmt: skip
+    train.add_argument("--compile", nargs="?", const="numpy", choices=("numpy", "c"),
+                       help="make each step a program: of NumPy calls (the default), which gives the same numbers, or with its loops in "
+                            "C, which needs a C compiler (see docs/compile.md)")  # fmt: skip
     train.add_argument("--compare", action="store_true",
                        help="run the same script from the same seed in real torch beside it and print how far the losses differ")  # fmt: skip
     train.set_defaults(run=_train, parser=train)
@@ -197,7 +198,7 @@ def _train(args: argparse.Namespace) -> None:
     data = task.data("train", device)
     training = task.script.Training(*data, **settings)
     if args.compile:
-        training.step = minitorch.compile(training.step)
+        training.step = minitorch.compile(training.step, backend=args.compile)
     twin = _in_torch(task, data, settings) if args.compare else None
     held_out = task.data("test", device)
     progress = Progress(training, task.higher_is_better)
