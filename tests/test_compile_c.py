@@ -117,8 +117,9 @@ def compiled(function: Callable, *args: Any) -> Any:
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_large_arrays_are_shared_by_threads(threads: int) -> None:
-    before = minitorch.get_num_threads()
+    before, large = minitorch.get_num_threads(), program.LARGE
     minitorch.set_num_threads(threads)
+    program.LARGE = 1 << 16
     try:
         w, b, upstream = minitorch.randn(700), minitorch.randn(700), minitorch.randn(301, 700)
 
@@ -142,6 +143,7 @@ def test_large_arrays_are_shared_by_threads(threads: int) -> None:
 
         assert has_program(assert_alike(build, 4, backend="c"))
     finally:
+        program.LARGE = large
         minitorch.set_num_threads(before)
 
 

@@ -23,7 +23,9 @@ from .nests import Nest, nested
 from .source import NestSource
 
 LARGE_RESULT = 1 << 18  # bytes: what is handed out and as large is not copied
-LARGE = 1 << 16  # numbers: a nest of as many is shared by threads
+LARGE = (
+    1 << 19
+)  # numbers: a nest of as many is shared by threads; on fewer these wait for BLAS, whose threads go on spinning
 LONG = 1 << 14  # characters per function: a compiler takes its time over longer ones
 
 

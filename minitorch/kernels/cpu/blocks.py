@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays.recorded import NotTraceable, running
+
 LEAST = 1 << 17  # numbers in a block at least: half a MB of float32
 BLOCK = 1 << 18  # and at most, if several threads share the work
 
@@ -32,6 +34,8 @@ def in_blocks(work: Callable[..., Any], like: np.ndarray, *scratch: Any) -> list
     rows = -(-count * numbers // like.size)
     if rows >= count:
         return [work(slice(0, count), *(np.empty(like.shape, dtype) for dtype in scratch))]
+    if running.record is not None:  # which sees what this thread does, and not what the others do
+        raise NotTraceable
     results: list[Any] = [None] * -(-count // rows)
     numbered = iter(range(len(results)))  # every thread takes the next
 
