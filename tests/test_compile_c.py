@@ -226,6 +226,23 @@ def test_a_learning_rate_is_an_input_and_other_options_are_not() -> None:
     assert sum(v.program is not None for v in run.variants) == 2  # one for each weight_decay
 
 
+def test_an_optimizers_rule_is_part_of_the_mathematics() -> None:
+    w = minitorch.randn(3, requires_grad=True)
+    optimizer = minitorch.optim.Adam([w])
+
+    def step() -> None:
+        optimizer.zero_grad()
+        (w**2).sum().backward()
+        optimizer.step()
+
+    run = minitorch.compile(step, backend="c")
+    for _ in range(4):
+        run()
+    text = run.mathematics
+    assert "step_of_w[...] = step_of_w.item() + 1\nexp_avg_of_w[...] *= 0.9\n" in text
+    assert "[...] *= lr / (1 - 0.9 ** number_" in text and "\nw[...] -= " in text
+
+
 def test_a_rule_that_fails_to_be_recorded_leaves_no_trace() -> None:
     """RAdam asks how many steps there were, when it has changed its averages: they are put back, and it is called as it stands."""
 

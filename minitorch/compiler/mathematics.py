@@ -31,6 +31,7 @@ _OPERATORS: dict[Callable, tuple[str, int]] = {
     np.left_shift: ("<<", SHIFT), np.right_shift: (">>", SHIFT), np.bitwise_and: ("&", AND), np.bitwise_xor: ("^", XOR),
     np.bitwise_or: ("|", OR), np.less: ("<", COMPARISON), np.less_equal: ("<=", COMPARISON), np.greater: (">", COMPARISON),
     np.greater_equal: (">=", COMPARISON), np.equal: ("==", COMPARISON), np.not_equal: ("!=", COMPARISON),
+    operator.add: ("+", SUM), operator.sub: ("-", SUM), operator.mul: ("*", PRODUCT), operator.truediv: ("/", PRODUCT),
 }  # fmt: skip
 _SIGNS = {np.negative: "-", np.invert: "~"}
 _COPIES = {
@@ -331,7 +332,7 @@ class Mathematics:
 
     def _computed(self, i: Instruction) -> Expression:
         of_numpy = not i.opaque and set(i.options) <= {"out"}
-        if isinstance(i.function, np.ufunc) or i.function in (operator.pow, np.where):
+        if isinstance(i.function, np.ufunc) or i.function in _OPERATORS or i.function is np.where:
             operands = [
                 self._operand(a, bare=not isinstance(a, Ref) or self._may_be_bare(i, self._same(a.place))) for a in i.args
             ]
