@@ -73,6 +73,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if "exhaustive" not in config.option.markexpr:
+        keep(config, items, lambda item: item.get_closest_marker("exhaustive") is None)
     if config.getoption("device"):
         keep(config, items, lambda item: "gpu" in getattr(item, "fixturenames", ()))
     elif not (config.getoption("full") or config.option.keyword or config.option.markexpr):

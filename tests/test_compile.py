@@ -128,11 +128,17 @@ def differentiate(outs: list) -> None:
         sum((x * w).sum() for x, w in zip(parts, weights)).backward()
 
 
-def mostly_slow(rows: list, every: int) -> list:
-    """The rows as parameters: one of so many in each run of the tests, the others in a slow one."""
-    return [
-        pytest.param(row, id=f"{row.name}-{k}", marks=[pytest.mark.slow] if k % every else []) for k, row in enumerate(rows)
+def share_of(k: int, few: int, some: int) -> list:
+    """The marks of the k-th of many random programs: a few run always, some in a slow run, the others in an exhaustive one."""
+    return [] if k < few else [pytest.mark.slow if k < some else pytest.mark.exhaustive]
+
+
+def mostly_slow(rows: list, every: int, slow: int = 1) -> list:
+    """The rows as parameters: one of `every` in each run of the tests, one of `slow` in a slow one, the others in an exhaustive one."""
+    marks = [
+        [] if k % every == 0 else [pytest.mark.slow if k % slow == 0 else pytest.mark.exhaustive] for k in range(len(rows))
     ]
+    return [pytest.param(row, id=f"{row.name}-{k}", marks=marks[k]) for k, row in enumerate(rows)]
 
 
 @pytest.mark.parametrize("row", mostly_slow(table(), 24))

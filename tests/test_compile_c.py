@@ -26,7 +26,7 @@ from minitorch.compiler.record import Record
 from minitorch.compiler.state import State
 from reference import layers, optimizers
 from reference.table import Row, table
-from test_compile import AS_THEY_ARE, assert_alike, has_program, mostly_slow, of_layer, of_optimizer, of_row, told
+from test_compile import AS_THEY_ARE, assert_alike, has_program, mostly_slow, of_layer, of_optimizer, of_row, share_of, told
 from test_planted_faults import Fault, fails
 
 pytestmark = [
@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("row", mostly_slow(table(), 96))
+@pytest.mark.parametrize("row", mostly_slow(table(), 96, slow=12))
 def test_ops(row: Row) -> None:
     for seed, outside in ((0, False), (1, False), (0, True)):
         build = of_row(row, seed, outside)
@@ -47,7 +47,7 @@ def test_ops(row: Row) -> None:
         assert has_program(run) or row.name in AS_THEY_ARE, run.explain()
 
 
-@pytest.mark.parametrize("row", mostly_slow(layers.ROWS, 60))
+@pytest.mark.parametrize("row", mostly_slow(layers.ROWS, 60, slow=6))
 @settings(max_examples=2)
 @given(data=st.data())
 def test_layers(row: Any, data: Any) -> None:
@@ -88,7 +88,7 @@ def test_programs(program: Callable) -> None:
 
 
 @pytest.mark.parametrize("learns", ["", "inside", "outside"])
-@pytest.mark.parametrize("seed", [pytest.param(k, marks=[pytest.mark.slow] if k >= 3 else []) for k in range(60)])
+@pytest.mark.parametrize("seed", [pytest.param(k, marks=share_of(k, 3, 20)) for k in range(200)])
 def test_random_programs(seed: int, learns: str) -> None:
     def build() -> tuple:
         minitorch.manual_seed(seed)

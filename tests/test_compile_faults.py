@@ -17,6 +17,7 @@ from minitorch.compiler.numpy_source import Program
 from minitorch.compiler.record import Record
 from minitorch.compiler.state import State
 from reference.table import table
+from test_compile import share_of
 from test_planted_faults import Fault, fails
 
 FAULTS = [
@@ -193,9 +194,8 @@ def test_the_lines_that_faults_change_are_there() -> None:
         fault._code()
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not shortcuts.enabled, reason="courses are taken by the ops' faster forms")
-@pytest.mark.parametrize("fault", FAULTS, ids=str)
+@pytest.mark.parametrize("fault", [pytest.param(f, id=str(f), marks=share_of(k % 3, 0, 1)) for k, f in enumerate(FAULTS)])
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_check_notices(fault: Fault) -> None:
     with fault.planted():

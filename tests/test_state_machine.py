@@ -16,6 +16,7 @@ import minitorch
 from minitorch.compiler import arguments, halves, step
 from reference import state_machine
 from reference.strategies import Source
+from test_compile import share_of
 
 
 class Drawn(Source):
@@ -52,7 +53,7 @@ def test_programs_from_seeds(first: int) -> None:
     assert state_machine.programs(500, 20, first, pieces=0) == 0
 
 
-@pytest.mark.parametrize("first", [pytest.param(k, marks=[pytest.mark.slow] if k else []) for k in range(0, 4000, 40)])
+@pytest.mark.parametrize("first", [pytest.param(k, marks=share_of(k, 1, 600)) for k in range(0, 4000, 40)])
 def test_programs_of_compiled_pieces(first: int) -> None:
     assert state_machine.programs(40, 8, first, pieces=50) == 0
 
@@ -82,7 +83,7 @@ COMPILER_FAULTS = {  # what breaks → how to put it in
 
 
 @pytest.mark.parametrize("fault", COMPILER_FAULTS)
-@pytest.mark.slow
+@pytest.mark.exhaustive  # (thousands of programs go by before one of them meets the last)
 def test_a_broken_compiler_is_noticed(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(*COMPILER_FAULTS[fault])
     assert state_machine.programs(4000, 8, 0, pieces=50) == 1

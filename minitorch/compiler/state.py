@@ -240,9 +240,16 @@ class State:
                     yield value, f"{at}[{option!r}]", option
         for param, memory in optimizer.state.items():
             if isinstance(param, Tensor):
-                at = f"{thing}.state[{self.guard.thing(param)}]"
+                kept, of = self.guard.thing(memory), self.names.get(id(param), "param")
+                self.guard.add(f"{thing}.state[{self.guard.thing(param)}] is {kept}", f"the optimizer's state of {of}")
                 for name, value in memory.items():
-                    yield value, f"{at}[{name!r}]", f"{name}_of_{self.names.get(id(param), 'param')}"
+                    if isinstance(value, Tensor) and not value._requires_grad:  # nobody else's: to know its memory is enough
+                        self.tensors[id(value)], self.names[id(value)] = value, f"{name}_of_{of}"
+                        self.guard.add(
+                            f"{kept}[{name!r}]._array is {self.guard.thing(value._array)}", f"the memory of {name}_of_{of}"
+                        )
+                    else:
+                        yield value, f"{kept}[{name!r}]", f"{name}_of_{of}"
 
     def _of_function(self, function: Any, thing: str) -> Iterator[tuple[Any, str, str]]:
         for name, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
