@@ -206,5 +206,6 @@ def test_a_check_notices(fault: Fault) -> None:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.shortcuts
 def test_nothing_is_noticed_where_nothing_is_broken() -> None:
     assert not [check for check in all_checks() if fails(check)]

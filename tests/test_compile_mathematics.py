@@ -140,6 +140,7 @@ def batch() -> tuple[Tensor, Tensor]:
     return minitorch.randn(8, 4), minitorch.randint(0, 3, (8,))
 
 
+@pytest.mark.shortcuts  # it shows the ops' faster forms
 def test_a_step_with_an_optimizer() -> None:
     text = assert_true(classifier(), *batch()).text
     assert "linear_2 = x0 @ model_0_weight.T + model_0_bias" in text
@@ -191,6 +192,7 @@ def test_both_halves_of_a_module() -> None:
     assert "tanh_1 * tanh_1" in backward
 
 
+@pytest.mark.shortcuts  # it shows the ops' faster forms
 def test_whole_ops_are_called_by_name() -> None:
     text = assert_true(compiled(lambda x: F.conv2d(x, x), minitorch.randn(1, 1, 3, 3)), minitorch.randn(1, 1, 3, 3))
     assert "result = conv(x, x, None, " in text.text and list(text.things)[-1] == "conv"
@@ -233,6 +235,7 @@ def test_numbers_keep_shape_and_dtype() -> None:
 # ---- explain ----
 
 
+@pytest.mark.shortcuts  # it shows the ops' faster forms
 def test_what_explain_says() -> None:
     said = classifier().explain().replace("\n   ", " ")
     assert re.fullmatch(
