@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from minitorch.arrays.warning import warn
 
 from .shared import Channel, pair
-from .worker import PATIENCE, Job, work
+from .worker import PATIENCE, Job, sigterm_waits, work
 
 GRACE = 5.0  # seconds that a worker has to finish its batch before it is ended by force
 
@@ -34,7 +34,8 @@ class Worker:
         self.channel, theirs = pair()
         self.process = context.Process(target=work, args=(job, worker_id, theirs), daemon=True)
         try:
-            self.process.start()
+            with sigterm_waits():
+                self.process.start()
         except BaseException:
             self.channel.close()
             raise

@@ -15,7 +15,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -46,9 +46,27 @@ class Job:
     num_workers: int
 
 
+@contextlib.contextmanager
+def sigterm_waits() -> Iterator[None]:
+    """In this block a worker is started: until it has its own handler, a SIGTERM waits, or the parent's might swallow it."""
+    if not _CAN_WAIT:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_CAN_WAIT = hasattr(signal, "pthread_sigmask")  # (on Windows a process is ended without being asked)
+
+
 def work(job: Job, worker_id: int, channel: Channel) -> None:
     """A worker's life."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a handler of the parent's, which a fork inherits, might keep it alive
+    if _CAN_WAIT:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
     channel.socket.settimeout(PATIENCE)
     # When nobody waits for more, it ends. A Ctrl-C is the loader's process' to report.
     with contextlib.suppress(EOFError, ConnectionError, KeyboardInterrupt):
