@@ -30,7 +30,7 @@ class Piece:
     def __init__(self, source: Source, pairs: list[Pair]) -> None:
         leaves = [
             pair for pair in pairs if is_leaf(pair[1]) is True
-        ]  # (others have a history, and then there is no program)
+        ]  # (of others, which have a history, there is no program)
         self.held = [source.choice(leaves or pairs) for _ in range(source.integer(1, 2))]
         self.given = [source.choice(pairs) for _ in range(source.integer(0, 2))]
         self.plan = [

@@ -18,21 +18,8 @@ LIBRARIES = (minitorch, torch)
 OFF_ZERO = 0.12345  # where comparing and rounding is not decided by a last bit, as it is at 0 after a cancellation
 
 UNARY = [
-    "sin",
-    "tanh",
-    "sigmoid",
-    "relu",
-    "abs",
-    "neg",
-    "clone",
-    "square",
-    "sum",
-    "mean",
-    "cos",
-    "exp",
-    "contiguous",
-    "floor",
-]
+    "sin", "tanh", "sigmoid", "relu", "abs", "neg", "clone", "square", "sum", "mean", "cos", "exp", "contiguous", "floor",
+]  # fmt: skip
 IN_PLACE = ["sin_", "tanh_", "sigmoid_", "relu_", "abs_", "neg_", "zero_", "cos_", "square_", "exp_", "detach_"]
 
 VIEWS: dict[str, Callable[[Any, Any, Any, int], Any]] = {

@@ -24,6 +24,7 @@ SMALL = Sizes(copied=64, product=8, layers=(6, 8, 8, 3), batch=4, parameters=(2,
 TORCH_ON = "cuda" if torch.cuda.is_available() else "cpu"
 
 
+@pytest.mark.slow
 def test_every_row_runs_and_the_table_is_whole(gpu: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "gpu.md"
     bench_cuda.bench(1, markdown=str(page), sizes=SMALL, torch_on=TORCH_ON)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from shares import by_turns
+
 ROOT = Path(__file__).parent.parent
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 OLD_WINDOWS = {"PYTHONIOENCODING": "cp1252"}
@@ -97,7 +99,7 @@ COMMANDS = [
 ]
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "reference derivatives"])
+@pytest.mark.parametrize("command", by_turns([*COMMANDS, "reference derivatives"], 3))
 @pytest.mark.parametrize("buffered", ["", "1"])
 def test_a_full_disk_is_one_line(command: str, buffered: str, trained: Path) -> None:
     done = run(f"python -m {command} > /dev/full", trained, PYTHONUNBUFFERED=buffered)
@@ -105,7 +107,7 @@ def test_a_full_disk_is_one_line(command: str, buffered: str, trained: Path) -> 
     assert last_line(done).endswith("error: cannot write the output: No space left on device")
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", by_turns(COMMANDS, 3))
 def test_a_pipe_that_nobody_reads_is_no_line(command: str, trained: Path) -> None:
     done = run(f"(sleep 1.5; python -m {command}) | true", trained)
     assert done.stderr == b""
@@ -118,7 +120,7 @@ def test_no_stdout_at_all(command: str, trained: Path) -> None:
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", by_turns(COMMANDS, 3))
 @pytest.mark.parametrize("terminal", [ASCII, OLD_WINDOWS, {"PYTHONIOENCODING": "ascii"}], ids=["C", "cp1252", "ascii"])
 def test_a_terminal_without_greek(command: str, terminal: dict[str, str], trained: Path) -> None:
     done = run(f"python -m {command}", trained, **terminal)

@@ -25,6 +25,7 @@ from reference.layers.run import Run
 from reference.layers.run import flat as leaves_of
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
+from shares import mostly_slow
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -128,29 +129,24 @@ def differentiate(outs: list) -> None:
         sum((x * w).sum() for x, w in zip(parts, weights)).backward()
 
 
-def share_of(k: int, few: int, some: int) -> list:
-    """The marks of the k-th of many random programs: a few run always, some in a slow run, the others in an exhaustive one."""
-    return [] if k < few else [pytest.mark.slow if k < some else pytest.mark.exhaustive]
+def alike_unless_refused(build: Callable[[], tuple], calls: int = CALLS, backend: str = "numpy") -> Compiled | None:
+    """The compiled step, which does what the step does; None if that is refused, as what writes to a leaf is."""
+    try:
+        told(build, "", 2)
+    except Exception:
+        return None
+    return assert_alike(build, calls, backend)
 
 
-def mostly_slow(rows: list, every: int, slow: int = 1) -> list:
-    """The rows as parameters: one of `every` in each run of the tests, one of `slow` in a slow one, the others in an exhaustive one."""
-    marks = [
-        [] if k % every == 0 else [pytest.mark.slow if k % slow == 0 else pytest.mark.exhaustive] for k in range(len(rows))
-    ]
-    return [pytest.param(row, id=f"{row.name}-{k}", marks=marks[k]) for k, row in enumerate(rows)]
+def check_row(row: Row, backend: str) -> None:
+    for seed, outside in ((0, False), (1, False), (0, True)):
+        run = alike_unless_refused(of_row(row, seed, outside), backend=backend)
+        assert run is None or has_program(run) or row.name in AS_THEY_ARE, run.explain()
 
 
 @pytest.mark.parametrize("row", mostly_slow(table(), 24))
 def test_ops(row: Row) -> None:
-    for seed, outside in ((0, False), (1, False), (0, True)):
-        build = of_row(row, seed, outside)
-        try:
-            told(build, "", 2)
-        except Exception:  # refused, or a leaf that may not be written to
-            continue
-        run = assert_alike(build)
-        assert has_program(run) or row.name in AS_THEY_ARE, run.explain()
+    check_row(row, "numpy")
 
 
 # ---- every layer and optimizer ----
@@ -195,12 +191,7 @@ def of_layer(row: Any, data: Any) -> Callable[[], tuple]:
 @settings(max_examples=3)
 @given(data=st.data())
 def test_layers(row: Any, data: Any) -> None:
-    build = of_layer(row, data)
-    try:
-        told(build, "", 2)
-    except Exception:
-        return
-    assert_alike(build)
+    alike_unless_refused(of_layer(row, data))
 
 
 def of_optimizer(row: Any, data: Any) -> Callable[[], tuple]:
@@ -232,12 +223,8 @@ def of_optimizer(row: Any, data: Any) -> Callable[[], tuple]:
 @settings(max_examples=3)
 @given(data=st.data())
 def test_optimizers(row: Any, data: Any) -> None:
-    build = of_optimizer(row, data)
-    try:
-        told(build, "", 2)
-    except Exception:
-        return
-    assert has_program(assert_alike(build, 6))
+    run = alike_unless_refused(of_optimizer(row, data), 6)
+    assert run is None or has_program(run)
 
 
 # ---- whole programs, and what may change between calls ----

@@ -20,7 +20,8 @@ from minitorch.compiler.mathematics import Mathematics
 from minitorch.compiler.step import Compiled, Variant
 from reference.layers.run import flat as leaves_of
 from reference.table import Row, table
-from test_compile import has_program, mostly_slow, of_row
+from shares import mostly_slow
+from test_compile import has_program, of_row
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 

@@ -29,6 +29,7 @@ from reference.kernels import Case, cases, compare, mutants
 from reference.strategies import Source
 from reference.strict_cupy import counting, standing_in
 from reference.strict_cupy.kernels import launched
+from shares import by_turns
 
 pytestmark = pytest.mark.shortcuts
 
@@ -74,7 +75,7 @@ def test_under_a_sanitizer(name: str, sanitizer: str) -> None:
 
 @executed
 @pytest.mark.usefixtures("stand_in")
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("name", by_turns(KERNELS, 4))
 def test_planted_faults_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch, record_property: Any) -> None:
     kernel, survivors, count = KERNELS[name], [], 0
     planted = mutants(kernel.source)

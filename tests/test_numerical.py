@@ -11,6 +11,7 @@ from minitorch.autograd.node import OpNode
 from reference.numerical import agrees
 from reference.strategies import Source
 from reference.table import Row, table
+from shares import by_turns
 
 # Of each op, and at least one of each row (three of each with --full). A row without smooth cases leaves it to the op's others.
 CASES = 3
@@ -19,7 +20,7 @@ BY_OP = {name: list(rows) for name, rows in itertools.groupby(ROWS, key=lambda r
 
 
 @pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("op", BY_OP)
+@pytest.mark.parametrize("op", by_turns(BY_OP, 2))
 def test_derivative(op: str, order: int, pytestconfig: pytest.Config) -> None:
     rows = [row for row in BY_OP[op] if order == 1 or row.second_order]
     if not rows:

@@ -16,7 +16,7 @@ import minitorch
 from minitorch.compiler import arguments, halves, step
 from reference import state_machine
 from reference.strategies import Source
-from test_compile import share_of
+from shares import share_of
 
 
 class Drawn(Source):

@@ -453,9 +453,11 @@ def test_a_forked_copy_of_a_loader_leaves_its_workers_alone() -> None:
 
 
 AT_EXIT = """
-import minitorch, signal
+import minitorch, os, signal, time
 from minitorch.utils.data import DataLoader
 signal.signal(signal.SIGTERM, lambda *_: None)
+forks = []
+os.register_at_fork(before=lambda: forks.append(1), after_in_child=lambda: time.sleep(0.7 * (len(forks) - 1)))  # the second is late
 loader = DataLoader([minitorch.zeros(2000)] * 100, 2, num_workers=2, persistent_workers=True)
 batches = iter(loader)
 next(batches)

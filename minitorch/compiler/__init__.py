@@ -33,7 +33,7 @@ def compile(
 
     dynamic, mode, options: torch's, taken so that programs run; they change nothing. `backend`: "numpy" ("inductor", torch's, is the same), or
     "c": what stands between large matrix products becomes loops in C, compiled by the machine's C compiler and kept in the user's cache.
-    It is several times faster; results may differ in the last places, for it adds up in another order.
+    Small steps and long rows gain most; results may differ in the last places, for it adds up in another order.
 
     `.source` is the program, `.mathematics` the same to be read, `.graph` what was recorded, `.explain()` what came of each kind of call.
     """

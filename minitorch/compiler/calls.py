@@ -77,38 +77,16 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_lo
     overlapping = overlaps(*(t for _, t, _ in inputs))
     lifted: list[Tensor] = []
     pattern = tuple((t, t._grad is not None) for t in known.values() if t._requires_grad)
-
-    def lift(tensor: Tensor, kind: str, name: str) -> None:
-        lifted.append(tensor)
-        tensor._array = record.lift(tensor._array, kind, name)
-
+    leaves = [(t, place, name) for place, t, name in inputs if t._requires_grad]
+    leaves += [(t, state.guard.thing(t), state.names[id_]) for id_, t in known.items() if t._requires_grad]
+    calls.wanted, calls.leaves = [place for _, place, _ in leaves], [name for *_, name in leaves]
     try:
-        for id_, tensor in known.items():
-            if type(tensor._array) is not Recorded:
-                lift(tensor, "state", state.names[id_])
-        for place, tensor, name in inputs:
-            if type(tensor._array) is not Recorded:
-                calls.inputs.append(f"{place}._array")
-                lift(tensor, "input", name)
-        leaves = [(t, place) for place, t, _ in inputs if t._requires_grad]
-        leaves += [(t, state.guard.thing(t)) for t in known.values() if t._requires_grad]
-        calls.wanted = [place for _, place in leaves]
-        calls.leaves = [name for _, t, name in inputs if t._requires_grad]
-        calls.leaves += [state.names[id_] for id_, t in known.items() if t._requires_grad]
-        for tensor, there in pattern:
-            held = record.lift_gradient(tensor, f"grad_of_{state.names[id(tensor)]}")
-            if there and id(tensor._grad) in known:
-                name = f"{state.names[id(tensor)]}.grad"
-                state.guard.add(f"{state.guard.thing(tensor)}._grad is {state.guard.thing(tensor._grad)}", name)
-            if there and type(tensor._grad._array) is not Recorded:
-                lifted.append(tensor._grad)
-                tensor._grad._array = held
-            del held
+        _lift(record, state, calls, inputs, pattern, lifted)
         before.gradients = {id(t): t._grad for t, _ in pattern}
         running.record = record
         try:
             result = function(*args, **kwargs)
-            alive = _end(record, calls, result, pattern, before, [t for t, _ in leaves])
+            alive = _end(record, calls, result, pattern, before, [t for t, *_ in leaves])
         finally:
             running.record = None
     finally:
@@ -128,6 +106,30 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_lo
     if record.failed is None and (changed := state.guard.broken(args, kwargs)):
         record.fail(f"the step changes what it depends on: {changed}")
     return result, Recording(record, state.guard, calls, tuple((id(t), there) for t, there in pattern))
+
+
+def _lift(record: Record, state: State, calls: Calls, inputs: list, pattern: tuple, lifted: list[Tensor]) -> None:
+    """Give all that is known before the step recorded arrays; `lifted` gets the tensors that have them then."""
+
+    def lift(tensor: Tensor, kind: str, name: str) -> None:
+        lifted.append(tensor)
+        tensor._array = record.lift(tensor._array, kind, name)
+
+    for id_, tensor in state.tensors.items():
+        if type(tensor._array) is not Recorded:
+            lift(tensor, "state", state.names[id_])
+    for place, tensor, name in inputs:
+        if type(tensor._array) is not Recorded:
+            calls.inputs.append(f"{place}._array")
+            lift(tensor, "input", name)
+    for tensor, there in pattern:
+        held = record.lift_gradient(tensor, f"grad_of_{state.names[id(tensor)]}")
+        if there and id(tensor._grad) in state.tensors:
+            name = f"{state.names[id(tensor)]}.grad"
+            state.guard.add(f"{state.guard.thing(tensor)}._grad is {state.guard.thing(tensor._grad)}", name)
+        if there and type(tensor._grad._array) is not Recorded:
+            lifted.append(tensor._grad)
+            tensor._grad._array = held
 
 
 class Before:

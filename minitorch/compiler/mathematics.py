@@ -35,22 +35,11 @@ _OPERATORS: dict[Callable, tuple[str, int]] = {
 }  # fmt: skip
 _SIGNS = {np.negative: "-", np.invert: "~"}
 _COPIES = {
-    np.asarray,
-    np.array,
-    np.ascontiguousarray,
-    np.ndarray.copy,
-    np.ndarray.astype,
-    np.generic.copy,
-    np.generic.astype,
-}
+    np.asarray, np.array, np.ascontiguousarray, np.ndarray.copy, np.ndarray.astype, np.generic.copy, np.generic.astype,
+}  # fmt: skip
 _PARTS = {
-    operator.getitem,
-    np.ndarray.reshape,
-    np.ndarray.squeeze,
-    np.ndarray.view,
-    np.broadcast_to,
-    np.lib.stride_tricks.as_strided,
-}
+    operator.getitem, np.ndarray.reshape, np.ndarray.squeeze, np.ndarray.view, np.broadcast_to, np.lib.stride_tricks.as_strided,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ one instruction. An optimizer's step is one too. Read next: `state.py`, which fi
 
 from __future__ import annotations
 
-import operator
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,21 +22,9 @@ from ..autograd.node import birth
 from ..tensor import Tensor
 from . import updates
 from .graph import Effect, Graph, Instruction, Ref, Value, mapped, refs
+from .numpy_calls import counts, written_by
 
 _IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu"}  # whose twins go through blocks
-
-# NumPy functions that write into their first argument, beside those that are told to by `out=`.
-_WRITING = {
-    operator.setitem, np.copyto, np.put, np.place, np.putmask, np.fill_diagonal, np.put_along_axis,
-    np.ndarray.fill, np.ndarray.put, np.ndarray.sort, np.ndarray.partition,
-}  # fmt: skip
-
-
-# Those whose results have as many numbers as their arguments' numbers say.
-_COUNTING = {
-    np.flatnonzero, np.nonzero, np.argwhere, np.unique, np.extract, np.compress, np.ndarray.compress, np.bincount, np.trim_zeros,
-    np.union1d, np.intersect1d, np.setdiff1d, np.setxor1d, np.ediff1d, np.histogram_bin_edges,
-}  # fmt: skip
 
 
 class Record:
@@ -128,13 +115,13 @@ class Record:
         """The function's result, written down. This is what every operation on a recorded array comes to."""
         if running.record is not self or self.failed:
             return self._unrecorded(function, args, options)
-        if _counts(function, args):
+        if counts(function, args):
             self.looked_at()
         # (A tensor that the step makes of data is made of the same data in each: numbers that change are found.)
         of_data = function in (np.asarray, np.array) and not any(isinstance(a, Recorded) for a in args)
         told = args if of_data else mapped(self._told, args), mapped(self._told, options)
         result = function(*_plain(args), **_plain(options))
-        written = _written(function, args, options)
+        written = written_by(function, args, options)
         if written is not None:
             if not isinstance(written, Recorded):
                 self.foreign(written)
@@ -146,7 +133,7 @@ class Record:
     def _unrecorded(self, function: Callable, args: tuple, options: dict) -> Any:
         """The same after the end, or after a failure: within the step the result is a recorded array, which nothing knows any more."""
         result = function(*_plain(args), **_plain(options))
-        written = _written(function, args, options)
+        written = written_by(function, args, options)
         if written is not None:
             return None if result is None else written
         return self._wrapped(result, _by_array(args)) if running.record is self else result
@@ -467,17 +454,6 @@ def _plain(value: Any) -> Any:
     return mapped(array_of, value)
 
 
-def _counts(function: Callable, args: tuple) -> bool:
-    """Whether the shape of what a call gives, or takes, depends on numbers in its arguments."""
-    if function in (operator.getitem, operator.setitem):
-        keys = args[1] if isinstance(args[1], tuple) else args[1:2]
-        masked = any(getattr(getattr(k, "dtype", None), "kind", "") == "b" and k.ndim for k in keys)
-        return masked and (function is operator.getitem or getattr(args[2], "ndim", 0) > 0)
-    if function in (np.repeat, np.ndarray.repeat):
-        return isinstance(args[1] if len(args) > 1 else None, Recorded)
-    return function in _COUNTING or (function is np.where and len(args) == 1)
-
-
 def _is_array(value: Any) -> bool:
     return isinstance(value, (np.ndarray, np.generic))
 
@@ -490,17 +466,3 @@ def _flat(value: Any) -> list:
 def _by_array(args: tuple) -> dict[int, Recorded]:
     """The recorded arrays among the arguments, by the id of what they hold."""
     return {id(v.array): v for v in _flat(args) if isinstance(v, Recorded)}
-
-
-def _written(function: Callable, args: tuple, options: dict) -> Any:
-    """The array among the arguments that the call writes into; None if it makes a new one."""
-    out = options.get("out")
-    out = out[0] if isinstance(out, tuple) else out
-    if out is not None:
-        return out
-    if isinstance(function, np.ufunc) and len(args) > function.nin:
-        return args[function.nin]
-    if function is np.nan_to_num and options.get("copy") is False:
-        return args[0]
-    is_at = isinstance(getattr(function, "__self__", None), np.ufunc) and function.__name__ == "at"
-    return args[0] if is_at or function in _WRITING else None

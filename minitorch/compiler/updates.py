@@ -10,7 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from ..autograd.grad_mode import grad_mode
+import numpy as np
+
+from ..autograd.grad_mode import no_grad
 from ..optim import Optimizer
 
 
@@ -35,14 +37,11 @@ def follow(record: Any, optimizer: Optimizer) -> bool:
     todo = [(p, group) for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     if any(optimizer._start_is_needed(p, group) for p, group in todo):
         return False
-    outside, grad_mode.enabled = grad_mode.enabled, False
-    try:
+    with no_grad(), np.errstate(all="ignore"):
         for param, group in todo:
             now = optimizer._begin(param, group)
             told = {**group, "lr": record.option(group, "lr")}
             optimizer._rule(told, now, param._array, param.grad._array, *optimizer._memory(param, group))
             param._bump()
-    finally:
-        grad_mode.enabled = outside
     optimizer._opt_called = True
     return True

@@ -24,7 +24,7 @@ from ..passes import constants
 from .forms import Form, Map, Picked, Product, Reduce, form_of, picked_shape, reads_of
 
 MANY = 300  # stages in a nest at most: a C compiler's time grows with a function's length
-LONG = 4096  # numbers of a row that are kept beside the memory of the step, between two loops over the row
+KEPT = 1 << 18  # bytes on the stack for what a row keeps from one loop over it to the next
 
 
 @dataclass
@@ -49,6 +49,15 @@ class Nest:
     read: dict[int, set[int]] = field(default_factory=dict)  # by memory: which values of it are read
     written: dict[int, set[int]] = field(default_factory=dict)  # by memory: which are written; −1 is a part of one
     stored: set[int] = field(default_factory=set)  # the values that memory is needed for
+
+    def reads(self) -> list[int]:
+        """The values that it reads, as of an instruction."""
+        return [place for stage in self.stages for place in reads_of(stage.form)]
+
+    @property
+    def results(self) -> tuple[int, ...]:
+        """The values that it makes or writes to."""
+        return tuple(stage.form.target for stage in self.stages)
 
     @property
     def picks(self) -> bool:
@@ -281,20 +290,19 @@ def _find_stored(graph: Graph, builder: _Builder) -> None:
         gradients = [p for _, p in i.effect.gradients] if i.effect else []
         for p in [*i.reads(), *gradients]:
             readers.setdefault(graph.memory(p), set()).add((home if home is not None else k, p))
-    for nest in builder.done:
-        if isinstance(nest, Nest):
-            for place in nest.made:
-                memory = graph.memory(place)
-                alone = graph.values[memory].kind == "computed" and memory not in graph.handed_out()
-                within = alone and all(r == (nest, place) for r in readers.get(memory, ()))
-                if not within or _is_kept_between_loops(nest, place, graph):
-                    nest.stored.add(place)
+    handed_out = graph.handed_out()
+    for nest in [step for step in builder.done if isinstance(step, Nest)]:
+        room = KEPT
+        for place, stage in nest.made.items():
+            memory = graph.memory(place)
+            alone = graph.values[memory].kind == "computed" and memory not in handed_out
+            within = alone and all(r == (nest, place) for r in readers.get(memory, ()))
+            if within and stage.role == "full" and _is_read_in_a_later_loop(nest, place):
+                room -= math.prod(nest.shape[d] for d in nest.row or ()) * graph.values[place].dtype.itemsize
+                within = room >= 0
+            if not within or stage.role in ("column sum", "total"):
+                nest.stored.add(place)
 
 
-def _is_kept_between_loops(nest: Nest, place: int, graph: Graph) -> bool:
-    """Whether a row of it is too long to be kept elsewhere, from one loop over the row to the next."""
-    stage = nest.made[place]
-    if stage.role != "full" or isinstance(stage.form, Product) or not nest.row:
-        return stage.role in ("column sum", "total")
-    later = any(place in reads_of(s.form) and s.level > stage.level for s in nest.stages)
-    return later and math.prod(nest.shape[d] for d in nest.row) > LONG
+def _is_read_in_a_later_loop(nest: Nest, place: int) -> bool:
+    return any(place in reads_of(s.form) and s.level > nest.made[place].level for s in nest.stages)

@@ -15,17 +15,14 @@ from typing import Any
 import numpy as np
 
 from ...kernels.cpu.blocks import get_num_threads, run_at_once
-from ..graph import Graph, Instruction, Value
+from ..graph import Graph, Value
 from ..numpy_source import Program
 from . import toolchain
-from .forms import reads_of
 from .nests import Nest, nested
 from .source import NestSource
 
 LARGE_RESULT = 1 << 18  # bytes: what is handed out and as large is not copied
-LARGE = (
-    1 << 19
-)  # numbers: a nest of as many is shared by threads; on fewer these wait for BLAS, whose threads go on spinning
+LARGE = 1 << 19  # numbers: threads share a nest of as many; on fewer they mostly wait for BLAS's, which go on spinning
 LONG = 1 << 14  # characters per function: a compiler takes its time over longer ones
 
 
@@ -33,7 +30,10 @@ class CProgram(Program):
     """A program whose nests are C functions. `c_source` is their text."""
 
     def __init__(self, graph: Graph, calls: Any, also: list[int] | None = None, bare: bool = False, **helpers: Any) -> None:
-        self.addresses = np.zeros(4 * len(graph.instructions) + len(graph.values) + 1, np.uintp)  # the table
+        self.work = nested(graph)
+        self.addresses = np.zeros(
+            sum(len(step.reads()) + len(step.results) for step in self.work) + 1, np.uintp
+        )  # the table
         self.known: dict[Any, int] = {}  # the place in the table, by value and key
         self.out_of_bounds = np.zeros((), np.int64)  # whether an index was
         self.kept: list[Any] = []  # the arrays that addresses are of
@@ -41,7 +41,6 @@ class CProgram(Program):
         self.waiting: list[NestSource] = []  # nests that will be one call
         self.calls_of: list[tuple[str, list[NestSource], int]] = []  # with the number of threads
         self.moving: list[str] = []  # lines that look up where arrays of this run are
-        self.work = nested(graph)
         self.flag = len(self.addresses) - 1  # its place in the table
         self.addresses[self.flag] = self.out_of_bounds.ctypes.data
         super().__init__(graph, calls, also, bare, **helpers)
@@ -50,14 +49,6 @@ class CProgram(Program):
 
     def _order(self) -> list[Any]:
         return self.work
-
-    def _lay_out(self) -> None:
-        """As there, where a nest reads and writes all its values at once."""
-        self.lasting = self.graph.handed_out() | {v.memory for v in self.graph.values if v.kind != "computed"}
-        self.handed = self.graph.handed_out()
-        for k, step in enumerate(self.work):
-            for place in _places(step):
-                self.last_use[self.graph.memory(place)] = k
 
     def _instruction(self, i: Any, k: int) -> None:
         if isinstance(i, Nest):
@@ -254,10 +245,3 @@ def _entry(name: str, nests: list[NestSource], parts: int) -> str:
             lines.append(f"    {nest.name}_end(p, 1, sums + {at});")
         at += nest.sums
     return "\n".join([*lines, "}"])
-
-
-def _places(step: Any) -> list[int]:
-    """The values that a step of the program reads or makes."""
-    if isinstance(step, Instruction):
-        return [*step.reads(), *step.results]
-    return [p for s in step.stages for p in [*reads_of(s.form), s.form.target]]

@@ -18,7 +18,7 @@ from ..graph import Graph, Ref
 from .forms import TYPES, Map, Operand, Picked, Product, Reduce, picked_shape, reads_of
 from .nests import Nest, Stage
 
-_START = {"sum": "0", "mean": "0", "any": "0", "all": "1"}
+_START = {"sum": "0", "mean": "0", "any": "0", "all": "1", "max": "-INFINITY", "min": "INFINITY"}
 _CLAUSE = {"sum": "+", "mean": "+", "any": "|", "all": "&", "max": "max", "min": "min"}
 
 
@@ -41,6 +41,7 @@ class NestSource:
         self.ends: list[str] = []
         self.emitted: set[int] = set()  # what has been made so far
         self.sums = 0  # how many doubles a part leaves for the end
+        self.columns: dict[int, int] = {}  # where among them those of a column sum begin
         self.values: dict[int, str] = {}  # names of what is known in the loop that is printed
         self.count_of_keys = 0
         self.outside: dict[int, str] = {}  # names of what is known in the whole row, or everywhere
@@ -65,12 +66,17 @@ class NestSource:
         name = f"{'p' if key is None else 'part'}_{self._name(place)}"
         if name not in self.arrays:
             array = self.memory.like(place)
-            array = array if key is None else array[key]
-            steps = np.broadcast_to(array, self.nest.shape).strides if array.size else (0,) * len(self.nest.shape)
-            size = array.dtype.itemsize
-            where = self.memory.address(self.nest, place, key)
-            self.arrays[name] = (TYPES[array.dtype], where, tuple(s // size for s in steps))
+            self._add_array(name, place, array if key is None else array[key], key=key)
         return name
+
+    def _add_array(
+        self, name: str, place: int, array: np.ndarray, strides: tuple[int, ...] | None = None, key: Any = None
+    ) -> None:
+        """Take an array up: where it begins, and its steps, which are those of its strides over the nest's shape unless they are given."""
+        if strides is None:
+            strides = np.broadcast_to(array, self.nest.shape).strides if array.size else ()
+        missing, where = len(self.nest.shape) - len(strides), self.memory.address(self.nest, place, key)
+        self.arrays[name] = (TYPES[array.dtype], where, (0,) * missing + tuple(s // array.dtype.itemsize for s in strides))
 
     def _picked_arrays(self, picked: Picked) -> None:
         """The arrays of an index: its keys, over the dimensions that they choose, and the value, over those that are left."""
@@ -79,14 +85,18 @@ class NestSource:
         for key in picked.keys:
             array = self.memory.like(key.place)
             array = np.broadcast_to(array, shape[:chosen]).reshape(shape[:chosen] + (1,) * left) if left else array
-            self._add_array(f"k_{self._name(key.place)}", key.place, array, np.broadcast_to(array, shape).strides)
+            self._add_array(self._key_name(picked, key), key.place, array, np.broadcast_to(array, shape).strides)
         steps = (*(0,) * chosen, *x.strides[len(picked.keys) :])
-        self._add_array(f"x_{self._name(picked.place)}", picked.place, x, steps)
+        self._add_array(self._picked_name(picked), picked.place, x, steps)
 
-    def _add_array(self, name: str, place: int, array: np.ndarray, steps: tuple[int, ...]) -> None:
-        size, missing = array.dtype.itemsize, len(self.nest.shape) - len(steps)
-        where = self.memory.address(self.nest, place)
-        self.arrays[name] = (TYPES[array.dtype], where, (0,) * missing + tuple(s // size for s in steps))
+    def _picked_name(self, picked: Picked) -> str:
+        """The name of an array that elements are picked from; its steps depend on how many dimensions the keys choose in."""
+        return f"from{len(picked.keys)}_{self._name(picked.place)}"
+
+    def _key_name(self, picked: Picked, key: Ref) -> str:
+        """The name of a key; its steps depend on how many dimensions it leaves alone."""
+        left = self.graph.values[picked.place].ndim - len(picked.keys)
+        return f"key{left}_{self._name(key.place)}"
 
     def _picked(self, picked: Picked, depth: int) -> str:
         """The element that the keys name where the loops are; one that is not there is noticed, and the first taken instead."""
@@ -95,12 +105,12 @@ class NestSource:
         for d, key in enumerate(picked.keys):
             name, n, step = f"at{self.count_of_keys}", x.shape[d], x.strides[d] // x.dtype.itemsize
             self.count_of_keys += 1
-            self._line(f"long {name} = {self._at(f'k_{self._name(key.place)}')};", depth)
+            self._line(f"long {name} = {self._at(self._key_name(picked, key))};", depth)
             self._line(f"{name} += {name} < 0 ? {n} : 0;", depth)
             self._line(f"bad |= {name} < 0 || {name} >= {n};", depth)
             self._line(f"{name} = {name} < 0 || {name} >= {n} ? 0 : {name};", depth)
             parts.append(f"{name} * {step}")
-        at = self._at(f"x_{self._name(picked.place)}")
+        at = self._at(self._picked_name(picked))
         return f"{at[:-1]} + {' + '.join(parts)}]"
 
     def _at(self, name: str) -> str:
@@ -153,15 +163,13 @@ class NestSource:
             self._line(f"if (bad) *(int64_t *)p[{self.memory.flag}] = 1;", 1)
 
     def _target(self, stage: Stage) -> str:
-        key = stage.form.key if isinstance(stage.form, Map) else None
-        if isinstance(stage.form, Reduce) and not stage.form.keepdims:  # as if it had kept them
-            name = f"p_{self._name(stage.form.target)}"
-            array = np.expand_dims(self.memory.like(stage.form.target), stage.form.axes)
-            steps = np.broadcast_to(array, self.nest.shape).strides
-            where = self.memory.address(self.nest, stage.form.target)
-            self.arrays[name] = (TYPES[array.dtype], where, tuple(s // array.dtype.itemsize for s in steps))
+        """The name of the array that a stage writes to."""
+        form = stage.form
+        if isinstance(form, Reduce) and not form.keepdims:  # as if it had kept them
+            name = f"p_{self._name(form.target)}"
+            self._add_array(name, form.target, np.expand_dims(self.memory.like(form.target), form.axes))
             return name
-        return self._array(stage.form.target, key)
+        return self._array(form.target, form.key if isinstance(form, Map) else None)
 
     def _dimensions(self) -> Iterator[Dimension]:
         nest, like = self.nest, self._largest()
@@ -291,6 +299,7 @@ class NestSource:
                     size = math.prod(d.size for d in self.dims if d.of_row)
                     self._line(f"double *s_{self._name(form.target)} = sums + {self.sums};", depth)
                     self._line(f"for (long i = 0; i < {size}; i++) s_{self._name(form.target)}[i] = 0;", depth)
+                    self.columns[form.target] = self.sums
                     self.sums += size
                 else:
                     self._line(f"{self._sum_type(form)} s_{self._name(form.target)} = {self._start(form)};", depth)
@@ -303,13 +312,7 @@ class NestSource:
         return "int" if form.how in ("any", "all") else TYPES[self.graph.values[form.operand].dtype]
 
     def _start(self, form: Reduce) -> str:
-        if form.how in _START:
-            return _START[form.how]
-        dtype = self.graph.values[form.operand].dtype
-        if dtype.kind == "f":
-            return "-INFINITY" if form.how == "max" else "INFINITY"
-        bounds = np.iinfo(dtype)
-        return literal(bounds.min if form.how == "max" else bounds.max, dtype)
+        return _START[form.how]
 
     def _clauses(self, stages: list[Stage]) -> str:
         found = " reduction(|:bad)" if any(_picked_in(s.form) for s in stages) else ""
@@ -324,10 +327,8 @@ class NestSource:
     def _add_up(self, stage: Stage, depth: int) -> None:
         form = stage.form
         assert isinstance(form, Reduce)
-        s, v = (
-            f"s_{self._name(form.target)}",
-            self._operand(Operand(Ref(form.operand), self.graph.values[form.operand].dtype), depth),
-        )
+        operand = Operand(Ref(form.operand), self.graph.values[form.operand].dtype)
+        s, v = f"s_{self._name(form.target)}", self._operand(operand, depth)
         if stage.role == "column sum":
             self._line(f"{s}[{self._place_in_row()}] += {v};", depth)
         elif form.how in ("sum", "mean"):
@@ -341,20 +342,18 @@ class NestSource:
     def _row_sum_is_known(self, stage: Stage, depth: int) -> None:
         form = stage.form
         assert isinstance(form, Reduce)
-        dtype, name = self.graph.values[form.target].dtype, self._variable(stage)
-        count = math.prod(self.nest.shape[d] for d in form.axes)
-        self._line(
-            f"const {TYPES[dtype]} {name} = {self._of_sum(form, f's_{self._name(form.target)}', f'n_{self._name(form.target)}', count)};",
-            depth,
-        )
+        kind, name = TYPES[self.graph.values[form.target].dtype], self._variable(stage)
+        s, n = (f"{letter}_{self._name(form.target)}" for letter in "sn")
+        self._line(f"const {kind} {name} = {self._of_sum(form, s, n)};", depth)
         if form.target in self.nest.stored:
             self._line(f"{self._at(self._target(stage))} = {name};", depth)
         self.outside[form.target] = name
 
-    def _of_sum(self, form: Reduce, s: str, n: str, count: int) -> str:
+    def _of_sum(self, form: Reduce, s: str, n: str) -> str:
+        """What has been added up, as it is handed on; n: whether there was a nan among what max or min has seen."""
         dtype = self.graph.values[form.target].dtype
-        text = f"{s} / {count}" if form.how == "mean" else s
-        if form.how in ("max", "min") and dtype.kind == "f":
+        text = f"{s} / {math.prod(self.nest.shape[d] for d in form.axes)}" if form.how == "mean" else s
+        if form.how in ("max", "min"):
             return f"{n} ? NAN : {s}"
         return f"({TYPES[dtype]})({text})"
 
@@ -365,16 +364,14 @@ class NestSource:
             if stage.role not in ("total", "column sum") or not isinstance(form, Reduce):
                 continue
             s, dtype = f"s_{self._name(form.target)}", self.graph.values[form.target].dtype
-            where, count = self.memory.address(self.nest, form.target), math.prod(self.nest.shape[d] for d in form.axes)
+            where = self.memory.address(self.nest, form.target)
             target = f"(({TYPES[dtype]} *)p[{where}])"
             if stage.role == "column sum":
                 size = math.prod(d.size for d in self.dims if d.of_row)
-                start = next(line for line in self.lines if f"double *{s} = sums + " in line).split()[-1].rstrip(";")
-                result = f"{'s / ' + str(count) if form.how == 'mean' else 's'}"
                 self.ends += [
                     f"    for (long i = 0; i < {size}; i++) {{",
-                    f"        double s = 0; for (long k = 0; k < parts; k++) s += sums[k * SUMS + {start} + i];",
-                    f"        {target}[i] = ({TYPES[dtype]})({result});",
+                    f"        double s = 0; for (long k = 0; k < parts; k++) s += sums[k * SUMS + {self.columns[form.target]} + i];",
+                    f"        {target}[i] = {self._of_sum(form, 's', '')};",
                     "    }",
                 ]
                 continue
@@ -386,7 +383,7 @@ class NestSource:
             self.ends += [f"    {{ double s = sums[{at}], n = sums[{at + 1}];"]
             self.ends.append(f"      for (long k = 1; k < parts; k++) {{ double t = sums[k * SUMS + {at}];")
             self.ends.append(f"        {_joined(form.how)} n += sums[k * SUMS + {at + 1}]; }}")
-            self.ends.append(f"      *{target} = {self._of_sum(form, 's', 'n', count)}; }}")
+            self.ends.append(f"      *{target} = {self._of_sum(form, 's', 'n')}; }}")
 
     # ---- products ----
 

@@ -11,6 +11,7 @@ x, target = minitorch.randn(32, 4), minitorch.randint(0, 3, (32,))
 
 
 def step(x, target):
+    """One step on a batch."""
     optimizer.zero_grad()
     loss = F.cross_entropy(model(x), target)
     loss.backward()

@@ -1,0 +1,27 @@
+"""Which of many tests alike run always, and which in a slow run or an exhaustive one alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+
+def share_of(k: int, few: int, some: int) -> list:
+    """The marks of the k-th of many random programs: a few run always, some in a slow run, the others in an exhaustive one."""
+    return [] if k < few else [pytest.mark.slow if k < some else pytest.mark.exhaustive]
+
+
+def by_turns(params: Iterable[Any], every: int) -> list:
+    """The parameters: one of `every` runs always, the others in a slow run."""
+    return [pytest.param(p, marks=[pytest.mark.slow] if k % every else []) for k, p in enumerate(params)]
+
+
+def mostly_slow(rows: list, every: int, slow: int = 1) -> list:
+    """The rows as parameters: one of `every` in each run of the tests, one of `slow` in a slow one, the others in an exhaustive one."""
+
+    def marks(k: int) -> list:
+        return [] if k % every == 0 else [pytest.mark.slow if k % slow == 0 else pytest.mark.exhaustive]
+
+    return [pytest.param(row, id=f"{row.name}-{k}", marks=marks(k)) for k, row in enumerate(rows)]
