@@ -213,7 +213,6 @@ FAULTS = [
     Fault(Pending._count, "self.complete - SOONEST", "-leaf.birth"),
     Fault(Pending.expect, "self._count(node)", "pass"),
     Fault(AccumulateGrad.__lt__, "<", ">"),
-    Fault(leaves.accumulator, "leaf._accumulator and leaf._accumulator()", "None"),
     Fault(leaves._made, "hooks_of(node).tensor[0] = leaf._leaf_hooks", "pass"),
     Fault(Hooks.arrived, "tensor._grad + g", "g"),
     Fault(Hooks.arrived, "g.clone() if", "g if"),
