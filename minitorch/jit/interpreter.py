@@ -112,6 +112,11 @@ def _unpack(node: Node, values: Values) -> Any:
     return found[0] if len(found) == 1 else found
 
 
+def _python(node: Node, values: Values) -> Any:
+    """A Function of the user's, which only a graph of this process can hold."""
+    return node.attributes["function"].apply(*(values[v] for v in node.inputs))
+
+
 def _dict(node: Node, values: Values) -> dict:
     given = [values[v] for v in node.inputs]
     return dict(zip(given[::2], given[1::2]))
@@ -147,5 +152,6 @@ _SPECIAL = {
     "prim::ListUnpack": _unpack,
     "prim::RaiseException": _raise,
     "prim::Print": _print,
+    "prim::PythonOp": _python,
     "aten::_unwrap_optional": _unchecked_unwrap,
 }

@@ -85,7 +85,7 @@ def function_of(kind: str) -> Callable | None:
         if name in OPERATORS:
             return _operator(name)
         if name in IN_PLACE:
-            return IN_PLACE[name]
+            return _in_place(name)
         if name in OTHERS:
             return OTHERS[name]
         return _function(name) or _method(name)
@@ -105,6 +105,12 @@ def _operator(name: str) -> Callable:
     """Python's operator for two operands; what has more, `add(x, y, alpha)`, is the op."""
     two, more = OPERATORS[name], registry.get(name)
     return lambda *args, **options: two(*args) if not options and len(args) <= 2 else more(*args, **options)  # type: ignore[misc]
+
+
+def _in_place(name: str) -> Callable:
+    """Python's operator that writes; what has more, `add_(x, y, alpha=2)`, is the method."""
+    two, method = IN_PLACE[name], getattr(Tensor, name, None)
+    return lambda *args, **options: two(*args) if not options and len(args) == 2 else method(*args, **options)  # type: ignore[misc]
 
 
 def _function(name: str) -> Callable | None:
