@@ -88,7 +88,7 @@ def function_of(kind: str) -> Callable | None:
             return _in_place(name)
         if name in OTHERS:
             return OTHERS[name]
-        return _function(name) or _method(name)
+        return public(name) or _method(name)
     if space == "prim":
         return OTHERS.get(kind) or (_attribute(name) if name in ATTRIBUTES else None)
     if space == "functional":
@@ -113,10 +113,12 @@ def _in_place(name: str) -> Callable:
     return lambda *args, **options: two(*args) if not options and len(args) == 2 else method(*args, **options)  # type: ignore[misc]
 
 
-def _function(name: str) -> Callable | None:
+def public(name: str) -> Callable | None:
+    """The function of tensors by this name: `minitorch.relu`; `minitorch.linalg.inv` is `linalg_inv`."""
     if name in registry or name in _MADE.split():
         return getattr(minitorch, name, None) or registry[name]
-    return None
+    of_linalg = name.removeprefix("linalg_")
+    return getattr(minitorch.linalg, of_linalg) if of_linalg != name and of_linalg in minitorch.linalg.__all__ else None
 
 
 def _method(name: str) -> Callable | None:
@@ -149,7 +151,7 @@ def is_functional(name: str) -> bool:
 
 def is_aten(name: str) -> bool:
     """Whether there is a function of tensors by this name."""
-    return _function(name) is not None
+    return public(name) is not None
 
 
 def is_method(name: str) -> bool:

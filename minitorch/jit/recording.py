@@ -13,12 +13,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import minitorch
 from minitorch.arrays.size import Size, new_tuple
 from minitorch.autograd.grad_mode import grad_mode
 from minitorch.nn import functional
 from minitorch.nn.modules.module import Module
-from minitorch.op import Op, listening, registry
+from minitorch.op import Op, listening
 from minitorch.tensor import Tensor
 
 from . import hearing, operators, types
@@ -255,10 +254,7 @@ class Recorder:
 def kind_of(function: Any) -> str:
     """The kind of node that calls this function: `aten::relu`; empty if nobody can call it by a name."""
     for name in (function.__name__.rstrip("_"), function.__name__):
-        called = {
-            "aten": getattr(minitorch, name, None) or registry.get(name),
-            "functional": getattr(functional, name, None),
-        }
+        called = {"aten": operators.public(name), "functional": getattr(functional, name, None)}
         for space, found in called.items():
             if found is not None and _bottom(found) is _bottom(function) and operators.function_of(f"{space}::{name}"):
                 return f"{space}::{name}"
