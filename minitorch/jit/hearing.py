@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from minitorch.arrays import warning
-from minitorch.autograd.function import Function
 from minitorch.op.listening import recorder
 from minitorch.tensor import Tensor
 
@@ -35,26 +34,12 @@ NUMBERS = {
     "__bool__": "boolean", "__int__": "integer", "__float__": "float", "__index__": "index", "item": "number", "tolist": "list",
     "numpy": "NumPy array", "__array__": "NumPy array",
 }  # fmt: skip
+REFUSED = ("apply_", "map_", "map2_", "set_")  # writes that no graph can hold
 NOT_WRITES = ("requires_grad_", "retain_grad_", "share_memory_", "rename_")
 
 _lock = threading.Lock()
 _running = 0  # how many traces there are
 _before: dict[str, Any] = {}  # the methods as the class has them
-
-
-_apply_before = vars(Function)["apply"]
-
-
-@classmethod  # type: ignore[misc]
-def _applied(cls: Any, *args: Any, **kwargs: Any) -> Any:
-    """`Function.apply`, whose derivative is Python: the node holds the class."""
-    trace = recorder()
-    apply = functools.partial(_apply_before.__func__, cls)
-    return (
-        apply(*args, **kwargs)
-        if trace is None
-        else trace.write("prim::PythonOp", apply, args, kwargs, {"name": cls.__name__, "function": cls})
-    )
 
 
 @contextlib.contextmanager
@@ -78,7 +63,6 @@ def _exchange() -> None:
     for name, heard in _heard().items():
         _before[name] = vars(Tensor).get(name)
         setattr(Tensor, name, heard)
-    Function.apply = _applied  # type: ignore[method-assign]
 
 
 def _put_back() -> None:
@@ -88,7 +72,6 @@ def _put_back() -> None:
         else:
             setattr(Tensor, name, method)
     _before.clear()
-    Function.apply = _apply_before  # type: ignore[method-assign]
 
 
 @functools.cache
@@ -100,8 +83,19 @@ def _heard() -> dict[str, Any]:
     made = {n: _as_node(getattr(Tensor, n), k) for n, k in kinds.items() if hasattr(Tensor, n) and operators.function_of(k)}
     made |= {n: _as_node_of_property(_property(n), k) for n, k in PROPERTIES.items()}  # type: ignore[misc]
     made |= {n: _told(getattr(Tensor, n), what) for n, what in NUMBERS.items() if hasattr(Tensor, n)}
+    made |= {n: _refused(n, getattr(Tensor, n)) for n in REFUSED if hasattr(Tensor, n)}
     made |= {"__len__": _length, "__iter__": _iterated, "shape": _shape, "size": _size, "numel": _numel, "nelement": _numel}
     return made
+
+
+def _refused(name: str, method: Callable) -> Callable:
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if recorder() is not None:
+            raise RuntimeError(f"a trace cannot follow {name}(), which writes what Python computes; write it with ops")
+        return method(*args, **kwargs)
+
+    return call
 
 
 def _property(name: str) -> Any:

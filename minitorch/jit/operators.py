@@ -27,7 +27,7 @@ _MADE = """abs_ absolute arange arccos arccosh arcsin arcsinh arctan arctan2 arc
     is_same_size is_grad_enabled"""
 _METHODS = """bernoulli_ bool byte cauchy_ char copy_ cpu cuda detach_ dim double element_size expand_as exponential_ fill_ float
     geometric_ half int is_contiguous item long log_normal_ ndimension nelement new_empty new_full new_ones new_zeros normal_ random_
-    requires_grad_ reshape_as short size storage_offset stride sum_to_size to tolist type_as unfold uniform_ view_as zero_ bfloat16 backward"""
+    requires_grad_ reshape_as fill_diagonal_ resize_ resize_as_ short size storage_offset stride sum_to_size to tolist type_as unfold uniform_ view_as zero_ bfloat16 backward"""
 _ATTRIBUTES = """H T mH mT data device dtype grad is_cpu is_cuda is_leaf is_quantized itemsize layout nbytes ndim requires_grad shape"""
 
 ATTRIBUTES = {
@@ -122,7 +122,7 @@ def public(name: str) -> Callable | None:
 
 
 def _method(name: str) -> Callable | None:
-    known = name in registry or name.removesuffix("_") in registry or name in _METHODS.split()
+    known = name in registry or public(name.removesuffix("_")) is not None or name in _METHODS.split()
     return getattr(Tensor, name, None) if known else None
 
 

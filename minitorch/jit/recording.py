@@ -253,6 +253,8 @@ class Recorder:
 
 def kind_of(function: Any) -> str:
     """The kind of node that calls this function: `aten::relu`; empty if nobody can call it by a name."""
+    if isinstance(function, Op) and function.__name__ == "to":  # autocast's casts; users come by the method
+        return "aten::to"
     for name in (function.__name__.rstrip("_"), function.__name__):
         called = {"aten": operators.public(name), "functional": getattr(functional, name, None)}
         for space, found in called.items():

@@ -180,7 +180,8 @@ class _Call:
             raise ValueError("export() needs example tensors: args is a tensor, or a tuple with one")
 
     def traced(self, tensors: list[Tensor]) -> Traced:
-        """The trace of a run on these."""
+        """The trace of a run on copies of these, which the model may write into."""
+        tensors = [x.detach().clone() for x in tensors]
         return Traced.of(self.function, self.model if isinstance(self.model, Module) else None, tensors)
 
     def function(self, *tensors: Tensor) -> tuple[Tensor, ...]:

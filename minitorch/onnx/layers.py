@@ -56,6 +56,8 @@ def conv_transpose(
     dilation: Any = 1,
 ) -> Any:
     n = weight.ndim - 2
+    if any(o >= s for o, s in zip(as_list(output_padding, n), as_list(stride, n))):
+        raise Unsupported("with output_padding that is not smaller than the stride, which runtimes refuse")
     options: dict[str, Any] = {
         "strides": as_list(stride, n),
         "pads": as_list(padding, n) * 2,
@@ -83,6 +85,20 @@ def _as_before(b: Builder, found: Any, input: Ref, n: int) -> Any:
 # ---- pooling ----
 
 
+def _check_ceil(
+    b: Builder, input: Ref, kernel: list[int], stride: list[int], padding: list[int], dilation: list[int]
+) -> None:
+    """With ceil_mode torch leaves out a window that begins in the padding behind; runtimes do not agree on that."""
+    for d, (k, s, p, step) in enumerate(zip(kernel, stride, padding, dilation)):
+        size, out = input.shape[d - len(kernel)], b.out.shape[d - len(kernel)]
+        if size is None or out is None:
+            same = not p and s <= k
+        else:
+            same = out == -(-(size + 2 * p - step * (k - 1) - 1) // s) + 1
+        if not same:
+            raise Unsupported("with ceil_mode where the last window would begin in the padding")
+
+
 def max_pool(n: int) -> Callable:
     def emit(
         b: Builder,
@@ -97,6 +113,10 @@ def max_pool(n: int) -> Callable:
         if return_indices:
             raise Unsupported("with return_indices=True: ONNX counts them through the whole batch")
         kernel = as_list(kernel_size, n)
+        if ceil_mode:
+            _check_ceil(
+                b, input, kernel, as_list(stride, n) if stride else kernel, as_list(padding, n), as_list(dilation, n)
+            )
         found = b.op(
             "MaxPool",
             _batched(b, input, n),
@@ -126,6 +146,8 @@ def avg_pool(n: int) -> Callable:
         include = count_include_pad or divisor_override is not None
         if ceil_mode and include and any(as_list(padding, n)):
             raise Unsupported("with ceil_mode and counted padding: ONNX divides windows beyond the padding otherwise")
+        if ceil_mode:
+            _check_ceil(b, input, kernel, as_list(stride, n) if stride else kernel, as_list(padding, n), [1] * n)
         found = b.op(
             "AveragePool",
             _batched(b, input, n),
@@ -164,6 +186,8 @@ def adaptive_pool(n: int, kind: str) -> Callable:
     def emit(b: Builder, input: Ref, output_size: Any, return_indices: bool = False) -> Any:
         if return_indices:
             raise Unsupported("with return_indices=True")
+        if input.ndim not in (n + 1, n + 2):
+            raise Unsupported(f"of an input of {input.ndim} dimensions")
         asked = list(output_size) if isinstance(output_size, (tuple, list)) else [output_size] * n
         wanted = [b.out.shape[-n + d] if m is None else m for d, m in enumerate(asked * n if len(asked) == 1 else asked)]
         sizes = input.shape[-n:]
@@ -274,7 +298,12 @@ def local_response_norm(b: Builder, input: Ref, size: int, alpha: float = 1e-4, 
     """ONNX's windows have the odd channel behind, torch's before: an even size is another window."""
     if size % 2 == 0:
         raise Unsupported("with an even size, whose windows are others in ONNX")
-    return b.op("LRN", input, size=size, alpha=alpha, beta=beta, bias=k)
+    if input.ndim not in (3, 4):
+        raise Unsupported("of volumes, which runtimes do not have it for")
+    last = np.array([-1], np.int64)
+    planes = b.op("Unsqueeze", input, last) if input.ndim == 3 else input  # runtimes have it for planes
+    found = b.op("LRN", planes, size=size, alpha=float(alpha), beta=float(beta), bias=float(k))
+    return b.op("Squeeze", found, last) if input.ndim == 3 else found
 
 
 # ---- tables ----

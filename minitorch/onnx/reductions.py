@@ -190,7 +190,11 @@ def attention(
     if attn_mask is not None:
         boolean = attn_mask.dtype == bool
         scores = b.op("Where", attn_mask, scores, low) if boolean else b.op("Add", scores, attn_mask)
-    return b.op("MatMul", b.op("Softmax", scores, axis=-1), value)
+    weights = b.op("Softmax", scores, axis=-1)
+    if attn_mask is not None:  # who may look at nobody gets zeros
+        nobody = b.op("Equal", b.op("ReduceMax", scores, np.array([-1]), keepdims=1), low)
+        weights = b.op("Where", nobody, b.number(0), weights)
+    return b.op("MatMul", weights, value)
 
 
 # ---- distances ----
@@ -198,6 +202,9 @@ def attention(
 
 def cosine_similarity(b: Builder, x1: Ref, x2: Ref, dim: int = 1, eps: float = 1e-8) -> Any:
     axes = np.array([dim], np.int64)
+    if x1.shape != x2.shape or None in x1.shape:
+        shape = b.op("Shape", b.op("Add", x1, x2))
+        x1, x2 = b.op("Expand", x1, shape), b.op("Expand", x2, shape)
     dot = b.op("ReduceSum", b.op("Mul", x1, x2), axes, keepdims=0)
     sizes = [b.op("Max", b.op("ReduceL2", x, axes, keepdims=0), b.number(eps)) for x in (x1, x2)]
     return b.op("Div", dot, b.op("Mul", *sizes))

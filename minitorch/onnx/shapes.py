@@ -306,9 +306,9 @@ def _wrapped(b: Builder, input: Ref, before: list[int], after: list[int]) -> Any
     x: Any = input
     for d, (p, q) in enumerate(zip(before, after)):
         axis = np.array([d], np.int64)
-        parts = [b.op("Slice", x, np.array([-p]), np.array([END]), axis)] if p > 0 else []
         middle = x if p >= 0 and q >= 0 else b.op("Slice", x, np.array([max(0, -p)]), np.array([END if q >= 0 else q]), axis)
-        parts += [middle, *([b.op("Slice", x, np.array([0]), np.array([q]), axis)] if q > 0 else [])]
+        parts = [b.op("Slice", middle, np.array([-p]), np.array([END]), axis)] if p > 0 else []
+        parts += [middle, *([b.op("Slice", middle, np.array([0]), np.array([q]), axis)] if q > 0 else [])]
         x = b.op("Concat", *parts, axis=d) if len(parts) > 1 else middle
     return x
 
