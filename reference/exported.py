@@ -97,7 +97,9 @@ def exported_model(model: Model, opset: int | None = None) -> Any:
     built = model.build()
     if isinstance(built, nn.Module):
         built.eval()
-    program = quietly(lambda: export(built, model.inputs(*model.sizes[0]), dynamic_shapes=model.dynamic, opset_version=opset))
+    program = quietly(
+        lambda: export(built, model.inputs(*model.sizes[0]), dynamic_shapes=model.dynamic, opset_version=opset)
+    )
     assert not isinstance(program, Exception), f"{model.name}: {program!r}"
     running = session(program)
     for sizes in model.sizes:
@@ -118,5 +120,7 @@ def report(models: list[Model]) -> bool:
             counts["runs"] += len(model.sizes)
         except AssertionError as error:
             print(f"ONNX: {error}")
-    print(f"ONNX: {counts['alike']} of {len(models)} models exported; onnxruntime gives minitorch's numbers in {counts['runs']} runs of other sizes")
+    print(
+        f"ONNX: {counts['alike']} of {len(models)} models exported; onnxruntime gives minitorch's numbers in {counts['runs']} runs of other sizes"
+    )
     return counts["alike"] == len(models)

@@ -13,6 +13,7 @@ from minitorch import nn
 from minitorch.nn import functional as F
 
 from .exported import Model
+from .programs.running import module_of
 
 randn, randint = minitorch.randn, minitorch.randint
 ROWS_OF, SEQUENCE, PLANES = ({0: "n"},), ({0: "n", 1: "t"},), ({0: "n", 2: "h", 3: "w"},)
@@ -32,6 +33,17 @@ class Decoder(nn.Module):
         hidden = minitorch.tril(minitorch.ones(t, t)) == 0
         weights = (x @ x.transpose(-2, -1) / 6**0.5).masked_fill(hidden, float("-inf")).softmax(-1)
         return self.norm(weights @ x).view(n, t * 6), x[:, -1], x[:, :2].mean((1, 2))
+
+
+class Reconstruction(nn.Module):
+    """What a variational autoencoder makes of the mean of a code: nothing is drawn."""
+
+    def __init__(self, vae: Any) -> None:
+        super().__init__()
+        self.vae = vae
+
+    def forward(self, x: Any) -> Any:
+        return self.vae.decode(self.vae.encode(x)[0])
 
 
 def rows(*widths: int) -> Callable:
@@ -71,10 +83,32 @@ NETS = [
     net("TransformerEncoder", lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True, activation="gelu"), 2),
         sequence(8), SEQUENCE, LENGTHS),
     net("TransformerEncoder with masks", lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 2, enable_nested_tensor=False),
-        lambda n, t: (randn(t, n, 8), randn(t, t), randn(n, t) > 1), ({0: "t", 1: "n"}, {0: "t", 1: "t"}, {0: "n", 1: "t"}), LENGTHS),
+        lambda n, t: (randn(t, n, 8), randn(t, t), randn(n, t)), ({0: "t", 1: "n"}, {0: "t", 1: "t"}, {0: "n", 1: "t"}), LENGTHS),
     net("Transformer", lambda: nn.Transformer(8, 2, 1, 1, 16, batch_first=True), lambda n, t: (randn(n, t, 8), randn(n, t + 2, 8)),
         ({0: "n", 1: "t"}, {0: "n", 1: "s"}), LENGTHS),
     net("decoder of letters", Decoder, lambda n, t: (randint(0, 10, (n, t)),), SEQUENCE, LENGTHS),
+]  # fmt: skip
+
+
+def of_stranger(program: str, build: Callable, inputs: Callable, dynamic: tuple, sizes: tuple, name: str = "") -> Model:
+    """A net of a program that was written for torch (`programs/strangers/`), of which nothing changes but the imports."""
+    return Model(
+        f"{program}.py ({name})" if name else f"{program}.py",
+        lambda: build(module_of(program, minitorch)),
+        inputs,
+        dynamic,
+        sizes,
+    )
+
+
+STRANGERS = [
+    of_stranger("gpt", lambda m: m.GPT(m.Config()), lambda n, t: (randint(0, 12, (n, t)),), SEQUENCE, ((2, 4), (3, 7), (1, 1))),
+    of_stranger("char_rnn", lambda m: m.RNNModel("LSTM", 27, 8, 8, 2, 0.2, True),
+                lambda n, t: (randint(0, 27, (t, n)), (randn(2, n, 8), randn(2, n, 8))), ({0: "t", 1: "n"}, ({1: "n"}, {1: "n"})), LENGTHS),
+    of_stranger("dcgan", lambda m: m.Generator(1), lambda n: (randn(n, vars(module_of("dcgan", minitorch))["NZ"], 1, 1),), ROWS_OF, BATCHES),
+    of_stranger("dcgan", lambda m: m.Discriminator(1), lambda n: (randn(n, 1, 8, 8),), ROWS_OF, BATCHES, "discriminator"),
+    of_stranger("time_sequence", lambda m: m.Sequence(), lambda n: (randn(n, 5),), ROWS_OF, BATCHES),
+    of_stranger("vae", lambda m: Reconstruction(m.VAE()), lambda n: (randn(n, 64),), ROWS_OF, BATCHES),
 ]  # fmt: skip
 
 
@@ -113,6 +147,7 @@ OF_ROWS = [
 
 def of_dimensions(k: int) -> list[Model]:
     """Layers in one and three dimensions."""
+
     def inputs(n: int, side: int) -> tuple:
         return (randn(n, 4, *(side,) * k),)
 
@@ -181,6 +216,6 @@ OF_TWO = [
 ]  # fmt: skip
 
 MODELS = [
-    *NETS, *LAYERS, *OF_TWO,
+    *NETS, *STRANGERS, *LAYERS, *OF_TWO,
     *(Model(name, lambda f=f: f, sequence(4), SEQUENCE, LENGTHS) for name, f in FUNCTIONS.items()),
 ]  # fmt: skip

@@ -20,7 +20,16 @@ from .layers.run import Run, attempt, flat
 from .strategies import Source
 from .table import Row, tensors
 
-WITH_RANDOM_NUMBERS = ("dropout", "alpha_dropout", "feature_alpha_dropout", "dropout1d", "dropout2d", "dropout3d", "rrelu", "gumbel_softmax")
+WITH_RANDOM_NUMBERS = (
+    "dropout",
+    "alpha_dropout",
+    "feature_alpha_dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "rrelu",
+    "gumbel_softmax",
+)
 
 WITHOUT_A_NAME = ("attention", "philox_dropout", "to_device", "bernoulli_slope")  # what public functions are made of
 
@@ -69,7 +78,9 @@ def traced_layer(row: layers.Row, draw: Any) -> bool:
     given = of_tensors(copies)
     minitorch.manual_seed(seed)
     traced = quietly(
-        lambda: minitorch.jit.trace(_Flat(ours.layer, copies), tuple(map(_not_a_leaf, given)), check_trace=False, strict=False)
+        lambda: minitorch.jit.trace(
+            _Flat(ours.layer, copies), tuple(map(_not_a_leaf, given)), check_trace=False, strict=False
+        )
     )
     about = f"{row.name}({options}) on {[getattr(x, 'shape', x) for x in flat(inputs)]}"
     assert not isinstance(traced, Exception), f"{about}: {traced!r}"

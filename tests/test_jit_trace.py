@@ -19,9 +19,11 @@ from minitorch.jit import hearing, recording
 from minitorch.nn import functional as F
 from minitorch.op import autocast, listening
 from reference import layers
+from reference.exported import Model
+from reference.onnx_models import NETS, STRANGERS
 from reference.strategies import Source
 from reference.table import Row, table
-from reference.traced import is_public, traced_layer, traced_op
+from reference.traced import compare, is_public, of_tensors, quietly, traced_layer, traced_op
 
 OPS = [row for row in table() if is_public(row)]
 
@@ -53,6 +55,20 @@ def test_every_layer_often(row: layers.Row, data: Any) -> None:
     traced_layer(row, data.draw)
 
 
+@pytest.mark.parametrize("each", [*NETS, *STRANGERS], ids=lambda each: each.name)
+def test_nets_at_sizes_that_the_example_did_not_have(each: Model) -> None:
+    """Values to the last bit, and the gradients of all parameters."""
+    minitorch.manual_seed(0)
+    built = each.build()
+    built.eval()
+    traced = quietly(lambda: jit.trace(built, each.inputs(*each.sizes[0])))
+    assert not isinstance(traced, Exception), repr(traced)
+    for sizes in each.sizes:
+        inputs = each.inputs(*sizes)
+        want, have = of_tensors(built(*inputs)), of_tensors(traced(*inputs))
+        compare(each.name, want, have, list(built.parameters()))
+
+
 # ---- the graph ----
 
 
@@ -67,7 +83,9 @@ class Net(nn.Module):
 
 def test_a_graph_and_its_code() -> None:
     traced = jit.trace(Net(), minitorch.ones(2, 3))
-    assert str(traced.graph) == """graph(%self : __torch__.Net,
+    assert (
+        str(traced.graph)
+        == """graph(%self : __torch__.Net,
       %x : Tensor):
   %first : __torch__.Linear = prim::GetAttr[name="first"](%self)
   %weight : Tensor = prim::GetAttr[name="weight"](%first)
@@ -85,12 +103,16 @@ def test_a_graph_and_its_code() -> None:
   %7 : Tensor = aten::view(%2, %6)
   return (%7)
 """
-    assert traced.code == """def forward(self,
+    )
+    assert (
+        traced.code
+        == """def forward(self,
     x: Tensor) -> Tensor:
   _1 = torch.relu(torch.linear(x, self.first.weight, self.first.bias))
   _2 = torch.linear(_1, self.second.weight, self.second.bias)
   return torch.view(_2, [torch.size(x, 0), -1])
 """
+    )
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace. is deprecated:DeprecationWarning")
@@ -108,7 +130,7 @@ def test_the_same_nodes_as_torch(library: Any) -> None:
     nodes = graph.nodes() if library is torch else graph.nodes
     kinds = [(n.kind() if library is torch else n.kind).split("::") for n in nodes]
     found = [name for space, name in kinds if space != "prim" and name not in ("Int", "NumToTensor")]
-    assert found == "transpose matmul relu exp sum add sigmoid softmax cat transpose mul_ mean max size view".split()
+    assert found == ["transpose", "matmul", "relu", "exp", "sum", "add", "sigmoid", "softmax", "cat", "transpose", "mul_", "mean", "max", "size", "view"]
 
 
 def test_sizes_are_values_so_another_batch_works() -> None:
@@ -116,7 +138,9 @@ def test_sizes_are_values_so_another_batch_works() -> None:
         n, width = x.shape
         half = x.shape[1] // 2
         rows = x.view(n * width).reshape(x.size(0), half, 2)
-        return rows.permute(1, 0, 2).reshape(half, -1) + minitorch.arange(2 * n) + x.numel(), minitorch.zeros(*x.shape[:1], half + 1)
+        return rows.permute(1, 0, 2).reshape(half, -1) + minitorch.arange(2 * n) + x.numel(), minitorch.zeros(
+            *x.shape[:1], half + 1
+        )
 
     traced = jit.trace(function, minitorch.randn(2, 4))
     x = minitorch.randn(5, 6)
@@ -128,7 +152,11 @@ def test_a_size_is_an_int_like_any_other() -> None:
     found = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        jit.trace(lambda x: (found.append((x.shape, x.shape[0] + 1, -x.size(1))), x * 1)[1], minitorch.ones(2, 3), check_trace=False)
+        jit.trace(
+            lambda x: (found.append((x.shape, x.shape[0] + 1, -x.size(1))), x * 1)[1],
+            minitorch.ones(2, 3),
+            check_trace=False,
+        )
     shape, more, less = found[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -445,11 +473,15 @@ def plant(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if name == "sizes are numbers":
         monkeypatch.setattr(recording.Recorder, "shape_of", lambda self, x: x.shape)
     elif name == "what runs inside is heard too":
-        monkeypatch.setattr(recording.Recorder, "is_busy", property(lambda self: False, lambda self, value: None), raising=False)
+        monkeypatch.setattr(
+            recording.Recorder, "is_busy", property(lambda self: False, lambda self, value: None), raising=False
+        )
     elif name == "no write is heard":
         monkeypatch.setattr(hearing, "_heard", dict)
     elif name == "gradients pass no_grad":
-        monkeypatch.setattr(recording.Recorder, "has_gradients", property(lambda self: False, lambda self, value: None), raising=False)
+        monkeypatch.setattr(
+            recording.Recorder, "has_gradients", property(lambda self: False, lambda self, value: None), raising=False
+        )
     elif name == "buffers stay":
         monkeypatch.setattr(recording.Recorder, "_write_buffers", lambda self: None)
     elif name == "other threads are heard":

@@ -77,7 +77,12 @@ def test_names_sizes_and_parameters_are_in_the_file(tmp_path: Path) -> None:
 
 
 def test_a_list_of_axes_and_names_that_reach_to_some() -> None:
-    program = export(lambda x, y: (x + y, x * y), (minitorch.ones(2), minitorch.ones(2)), input_names=["a"], dynamic_axes={"a": [0], "y": {0: "n"}})
+    program = export(
+        lambda x, y: (x + y, x * y),
+        (minitorch.ones(2), minitorch.ones(2)),
+        input_names=["a"],
+        dynamic_axes={"a": [0], "y": {0: "n"}},
+    )
     shapes_of = [[d.dim_param for d in x.type.tensor_type.shape.dim] for x in program.model_proto.graph.input]
     assert shapes_of == [["a_dynamic_axes_1"], ["n"]]
     assert [x.name for x in program.model_proto.graph.output] == ["output_0", "output_1"]
@@ -109,7 +114,9 @@ def test_a_file_object_a_traced_module_keywords_and_nested_arguments() -> None:
     args = ((minitorch.ones(2), minitorch.ones(2)), 3.0)
     program = export(function, args, kwargs={"by_name": minitorch.full((2,), 5.0)})
     assert [x.name for x in program.model_proto.graph.input] == ["pair_0", "pair_1", "by_name"]
-    have = session(program).run(None, {name: np.full(2, k, np.float32) for k, name in enumerate(["pair_0", "pair_1", "by_name"], start=1)})
+    have = session(program).run(
+        None, {name: np.full(2, k, np.float32) for k, name in enumerate(["pair_0", "pair_1", "by_name"], start=1)}
+    )
     assert have[0].tolist() == [7.0, 7.0] and have[1].tolist() == [3.0, 3.0]
 
 
@@ -179,7 +186,9 @@ def test_a_write_of_a_part_is_refused_by_name(tmp_path: Path) -> None:
 def test_a_size_that_python_burned_in_is_noticed(tmp_path: Path) -> None:
     path, x, shapes_ = tmp_path / "x.onnx", minitorch.ones(3, 4), {"x": {0: "n"}}
     assert "burned in: 3 became 6" in refused(path, lambda x: x * len(x), x, dynamic_shapes=shapes_)
-    assert "with other sizes" in refused(path, lambda x: x + minitorch.tensor(list(range(x.shape[0]))).unsqueeze(1), x, dynamic_shapes=shapes_)
+    assert "with other sizes" in refused(
+        path, lambda x: x + minitorch.tensor(list(range(x.shape[0]))).unsqueeze(1), x, dynamic_shapes=shapes_
+    )
     assert "calls" in refused(path, lambda x: sum(x[k] for k in range(x.shape[0])), x, dynamic_shapes=shapes_)
     assert "does not run with other sizes" in refused(path, lambda x: x + minitorch.ones(3, 4), x, dynamic_shapes=shapes_)
     assert export(lambda x: x * len(x), x) is not None  # with fixed sizes it is what it says
@@ -192,7 +201,9 @@ def test_bad_arguments_are_told(tmp_path: Path) -> None:
     assert "no input or output 'y'" in refused(path, net, x, dynamic_axes={"y": {0: "n"}})
     assert "no dimension 5" in refused(path, net, x, dynamic_axes={"input": {5: "n"}})
     assert "there is no argument 'y'" in refused(path, net, x, dynamic_shapes={"y": {0: "n"}})
-    assert "'n' is 2 in one input and 3 in another" in refused(path, lambda a, b: a + b.sum(), x, x, dynamic_shapes=({0: "n"}, {1: "n"}))
+    assert "'n' is 2 in one input and 3 in another" in refused(
+        path, lambda a, b: a + b.sum(), x, x, dynamic_shapes=({0: "n"}, {1: "n"})
+    )
     assert "2 input_names for 1 inputs" in refused(path, net, x, input_names=["a", "b"])
     assert "one name twice" in refused(path, lambda a, b: a + b, x, x, input_names=["a", "a"])
     assert "example tensors" in refused(path, lambda a: a, 3)

@@ -94,12 +94,13 @@ def check(tensors: Sequence[Tensor], dims: Sequence[Dims], names: Sequence[str])
     return sizes
 
 
+# Never 1, which broadcasts where no other size would do.
 OTHER_SIZES: list[Callable[[int], int]] = [
     lambda n: 2 * n,
     lambda n: n + 1,
     lambda n: n + 2,
-    lambda n: max(1, n - 1),
-    lambda n: max(1, n // 2),
+    lambda n: max(2, n - 1),
+    lambda n: max(2, n // 2),
 ]
 
 
