@@ -125,12 +125,6 @@ def _print(node: Node, values: Values) -> None:
     print(*(values[v] for v in node.inputs))
 
 
-def _unchecked_unwrap(node: Node, values: Values) -> Any:
-    if values[node.inputs[0]] is None:
-        raise ScriptError("Unwrapping null optional")
-    return values[node.inputs[0]]
-
-
 _SPECIAL = {
     "prim::Constant": _constant,
     "prim::Uninitialized": lambda node, values: None,
@@ -147,5 +141,5 @@ _SPECIAL = {
     "prim::ListUnpack": _unpack,
     "prim::RaiseException": _raise,
     "prim::Print": _print,
-    "aten::_unwrap_optional": _unchecked_unwrap,
+    "prim::unchecked_cast": lambda node, values: values[node.inputs[0]],
 }

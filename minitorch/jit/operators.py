@@ -51,7 +51,7 @@ IN_PLACE: dict[str, Callable] = {
 }  # fmt: skip
 OTHERS: dict[str, Callable] = {
     "__not__": operator.not_, "__is__": operator.is_, "__isnot__": operator.is_not, "__contains__": operator.contains, "len": len,
-    "Int": int, "Float": float, "Bool": bool, "str": str, "format": lambda text, *args: text.format(*args),
+    "Int": int, "Float": float, "Bool": bool, "str": str, "format": lambda text, *args: _formatted(text, args),
     "__getitem__": operator.getitem, "_set_item": operator.setitem, "__delitem__": operator.delitem, "slice": slice,
     "prim::min": min, "prim::max": max, "prim::abs": abs, "prim::sum": sum, "prim::round": round, "range": lambda *a: list(range(*a)), "sorted": sorted,
     "list": list,
@@ -120,6 +120,11 @@ def _method(name: str) -> Callable | None:
 
 def _attribute(name: str) -> Callable:
     return lambda tensor: list(tensor.shape) if name == "shape" else getattr(tensor, name)
+
+
+def _formatted(text: str, args: tuple) -> str:
+    """text.format(*args), where a template can ask the arguments for nothing."""
+    return text.format(*(a if isinstance(a, (bool, int, float, str)) else str(a) for a in args))
 
 
 def _copied(method: Callable) -> Callable:
