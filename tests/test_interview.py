@@ -118,6 +118,7 @@ def _question(page: Path, anchor: str, text: str) -> Question:
 
 
 PAGES = [folder / f"{topic}.md" for topic in TOPICS for folder in (ENGLISH, CHINESE) if (folder / f"{topic}.md").exists()]
+INDEXES = [folder / "index.md" for folder in (ENGLISH, CHINESE) if (folder / "index.md").exists()]
 IN_ENGLISH = [page for page in PAGES if page.parent == ENGLISH]
 ALL = [question for page in PAGES for question in questions(page)]
 THOSE_IN_ENGLISH = [question for question in ALL if question.folder == ENGLISH]
@@ -217,7 +218,7 @@ def test_references_lead_to_code(question: Question) -> None:
                 assert name in file.read_text(encoding="utf-8"), f"{question}: {file.relative_to(ROOT)} has no {name}"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(BOOK)))
+@pytest.mark.parametrize("page", [*PAGES, *INDEXES], ids=lambda page: str(page.relative_to(BOOK)))
 def test_links_lead_somewhere(page: Path) -> None:
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
     for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", text):
@@ -298,6 +299,9 @@ def test_the_index_has_every_question_once(folder: Path) -> None:
                 assert answered.get(anchor) and answered[anchor].page.stem == topic, (
                     f"S{number}: there is no {topic}.md#{anchor}"
                 )
+        known = [answered[anchor].is_not_yet for _, anchor in links if anchor in answered]
+        if known:
+            assert all(known) == ("—" in answer), f"S{number}: run: python -m reference interview ({index})"
         own = answered.get(f"s{number}")
         assert own is None or (own.page.stem, own.anchor) in links, (
             f"S{number} is answered at {own}, which the index does not say"
