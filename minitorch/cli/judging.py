@@ -25,10 +25,10 @@ AN_ERROR = {"error", "exception", "raises", "fails", "报错", "错误", "异常
 
 def agrees(answer: str, output: str) -> bool:
     """Whether the answer is the output."""
-    error = re.match(r"(?:\w+\.)*(\w+(?:Error|Exception|Interrupt|Warning))(?::|$)", output)
+    error = re.match(r"'?(?:\w+\.)*(\w+(?:Error|Exception|Interrupt|Warning))(?:[:']|$)", output)
     given = tokens(answer)
     if error is not None:
-        return any(word == error[1].lower() or word in AN_ERROR for word in given)
+        return any(word.rpartition(".")[2] == error[1].lower() or word in AN_ERROR for word in given)
     expected = tokens(output)
     return bool(given) and len(given) == len(expected) and all(map(_alike, given, expected))
 
@@ -44,13 +44,13 @@ def _alike(given: str, expected: str) -> bool:
     if wanted is not None and number is not None:
         if math.isnan(wanted):
             return math.isnan(number)
-        tolerance = 1e-6 if wanted == round_or_none(wanted) else ENOUGH
+        tolerance = 1e-6 if wanted == _whole(wanted) else ENOUGH
         return math.isclose(number, wanted, rel_tol=tolerance, abs_tol=1e-9)
     return _name(given) == _name(expected) or given in SAME.get(expected, ())
 
 
-def round_or_none(number: float) -> float | None:
-    """The nearest whole number, None for what has none."""
+def _whole(number: float) -> float | None:
+    """The nearest whole number; infinity has none."""
     return round(number) if math.isfinite(number) else None
 
 
