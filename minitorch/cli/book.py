@@ -1,7 +1,7 @@
 """The interview book as `minitorch quiz` reads it: questions, their blocks of code, and what the blocks really print.
 
-A page is a Markdown file for each topic, `docs/interview/TOPIC.md`, in Chinese `docs/interview/zh/TOPIC.md`. In a checkout they are read
-there; in an installed package they lie beside this room. tests/test_interview.py holds their form. Read next: `quiz.py`.
+Each topic is a page of Markdown in `docs/interview/`, in Chinese in its folder zh. In a checkout they are read there; in an installed package
+they lie beside this room. tests/test_interview.py holds their form. Read next: `quiz.py`.
 """
 
 from __future__ import annotations
