@@ -28,7 +28,7 @@ SHOW = ("?", "？")
 WORDS = {
     "en": {
         "head": "Type what you think is printed (numbers are enough; an error is named by its class); ? shows it, Ctrl-D ends.",
-        "ask": "What does the last line print? ",
+        "ask": "What does the last statement print? ",
         "right": "Right. It prints:",
         "wrong": "No. It prints:",
         "shown": "It prints:",
@@ -40,7 +40,7 @@ WORDS = {
     },
     "zh": {
         "head": "请输入你认为会打印的内容（写数字即可；若会报错，写出异常类名）；输入 ? 查看答案，Ctrl-D 结束。",
-        "ask": "最后一行会打印什么？ ",
+        "ask": "最后一条语句会打印什么？ ",
         "right": "正确。实际打印：",
         "wrong": "不对。实际打印：",
         "shown": "实际打印：",
