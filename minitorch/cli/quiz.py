@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -205,7 +206,7 @@ def ask(item: Item, place: str, words: dict[str, Any]) -> bool:
     assert last is not None
     print(f"\n[{place}] {question.topic}: {question.title}\n")
     if block.refutes is not None:
-        print(f"{words['wrong answer']} {_wrapped(question.wrong[block.refutes].partition('—')[0].strip())}\n")
+        print(_wrapped(f"{words['wrong answer']} {_claim(question.wrong[block.refutes])}") + "\n")
     for k in range(_beginning(question, item.k), item.k):
         _show(question.blocks[k].examples, outputs[k])
     _show(block.examples[: last + 1], outputs[item.k][:last])
@@ -217,6 +218,12 @@ def ask(item: Item, place: str, words: dict[str, Any]) -> bool:
     why = question.thirty_seconds if block.refutes is None else question.wrong[block.refutes]
     print("\n".join(["", _wrapped(why), *(["", _wrapped(question.code)] if question.code else [])]))
     return was_right
+
+
+def _claim(text: str) -> str:
+    """What is claimed, without what is said against it: the quotation that the text begins with, or else its first sentence."""
+    quoted = re.match(r"[\"“「].+?[\"”」]", text) or re.match(r".+?(?:[.?!](?=\s|$)|[。？！]|(?=\s*—))", text)
+    return quoted[0] if quoted else text
 
 
 def _beginning(question: book.Question, k: int) -> int:
