@@ -129,6 +129,7 @@ def quiz(what: str | None, language: str, most: int, progress: Path | None) -> N
     words: dict[str, Any] = WORDS[language]
     kept = loaded(progress or usual_place())
     items = in_turn(chosen(what, book.questions(language)), kept)[:most]
+    kept.save()  # whoever cannot keep it is told before the first question
     print(words["head"])
     asked, missed = 0, []
     try:
