@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -129,7 +132,8 @@ def test_what_was_missed_comes_first_the_next_time(ask: Callable, tmp_path: Path
     out = ask("", "4", "3", "?")
     assert out.endswith("\n1 of 3 right.\nMissed, and asked first next time: 1, 2.\n")
     assert missed(tmp_path) == ["q1.1", "q2.0"]
-    assert ask("--questions 2", "4", "error").count("Right.") == 2
+    out = ask("--questions 2", "4", "error")
+    assert out.count("Right.") == 2 and "[2/2]" in out
     assert missed(tmp_path) == []
     assert "x + x" in ask("--questions 1")  # all were answered: the one longest ago
 
@@ -192,8 +196,7 @@ def test_a_damaged_file_is_told_and_left_alone(
 
 def test_a_place_that_cannot_hold_it_is_told(ask: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "name another file with --progress" in refused(capsys, "--progress", str(tmp_path))
-    assert run("quiz", "--progress", str(tmp_path / "sums.md" / "x.json")) == 1
-    assert "name another file with --progress" in capsys.readouterr().err
+    assert "name another file with --progress" in refused(capsys, "--progress", str(tmp_path / "sums.md" / "x.json"))
 
 
 def test_without_the_book_it_says_where_it_is(
@@ -280,3 +283,13 @@ def test_the_real_book_can_be_asked(tmp_path: Path) -> None:
             for example, output in zip(block.examples, outputs):
                 assert example.exc_msg or output == example.want.rstrip("\n")
                 assert not output or agrees(output, output)
+
+
+def test_piped_as_at_a_prompt(tmp_path: Path) -> None:
+    """In a process of its own, with the real book, its input a file that ends."""
+    command = [sys.executable, "-m", "minitorch", "quiz", "4", "--lang", "zh", "--progress", "p.json"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "PYTHONUTF8": "1"}
+    done = subprocess.run(command, input=b"8.0\n", capture_output=True, cwd=tmp_path, env=environment, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert "8.0\n正确。实际打印： tensor(8.)" in done.stdout.decode()
+    assert json.loads((tmp_path / "p.json").read_text()) == {"kind": "minitorch quiz", "missed": [], "right": ["q4.0"]}

@@ -213,7 +213,7 @@ def ask(item: Item, place: str, words: dict[str, Any]) -> bool:
     _show(block.examples[: last + 1], outputs[item.k][:last])
     expected = outputs[item.k][last]
     answer = _answer(words["ask"])
-    was_right = answer not in SHOW and agrees(answer, expected)
+    was_right = agrees(answer, expected)
     verdict = words["right"] if was_right else words["shown"] if answer in SHOW else words["wrong"]
     print(verdict + ("\n" + textwrap.indent(expected, "    ") if "\n" in expected else f" {expected}"))
     why = question.thirty_seconds if block.refutes is None else question.wrong[block.refutes]
