@@ -194,9 +194,17 @@ def test_a_damaged_file_is_told_and_left_alone(
     assert file.read_bytes() == content
 
 
-def test_a_place_that_cannot_hold_it_is_told(ask: Callable, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_place_that_cannot_hold_it_is_told(
+    ask: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "name another file with --progress" in refused(capsys, "--progress", str(tmp_path))
     assert "name another file with --progress" in refused(capsys, "--progress", str(tmp_path / "sums.md" / "x.json"))
+
+    def full(path: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(quiz, "replacing", full)  # (whoever runs the tests may be root, who can write everywhere)
+    assert "No space left on device; name another file" in refused(capsys, "--progress", str(tmp_path / "x.json"))
 
 
 def test_without_the_book_it_says_where_it_is(
