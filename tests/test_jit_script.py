@@ -101,7 +101,7 @@ def test_a_module_does_what_torchs_script_does(name: str, programs: dict) -> Non
             out = s(x)
             first = out[0] if isinstance(out, tuple) else out
             first.sin().sum().backward()
-            told.append((plain(out, lib), rounded(x.grad.tolist()), {n: rounded(p.grad.tolist()) for n, p in s.named_parameters()}))
+            told.append((plain(out, lib), rounded(x.grad.tolist()), {n: p.grad is not None and rounded(p.grad.tolist()) for n, p in s.named_parameters()}))
         assert all(a is b for a, b in zip(m.parameters(), s.parameters()))
         seen.append((told, list(s.state_dict()), [n for n, _ in s.named_modules()]))
     assert seen[0] == seen[1]
@@ -167,7 +167,7 @@ class Writer:
             self.block(depth + 1, True, self.random.randint(1, 3))
         elif depth < 4 and draw < 0.48:
             self.loops += 1
-            self.lines += [f"{indent}n{self.loops} = 0", f"{indent}while {self.test()} and n{self.loops} < 5:"]
+            self.lines += [f"{indent}n{self.loops} = 0", f"{indent}while n{self.loops} < 5 and ({self.test()}):"]
             self.lines.append(f"{indent}    n{self.loops} += 1")
             self.block(depth + 1, True, self.random.randint(1, 3))
         elif draw < 0.56 and depth > 1:
