@@ -41,6 +41,9 @@ def too_far(error: float) -> str:
 
 def describe(case: dict) -> str:
     """The case in a few lines, for a failure's message."""
-    return "\n".join(
-        f"  {n} = {np.array2string(v, threshold=50) if isinstance(v, np.ndarray) else v!r}" for n, v in case.items()
-    )
+    return "\n".join(f"  {name} = {_shown(value, len(name) + 5)}" for name, value in case.items())
+
+
+def _shown(value: Any, indent: int) -> str:
+    """An array without the word `array`, its further rows below the first."""
+    return np.array2string(value, threshold=50, prefix=" " * indent) if isinstance(value, np.ndarray) else repr(value)

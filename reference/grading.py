@@ -1,0 +1,402 @@
+"""Judge a learner's answer to an exercise: inputs drawn by hypothesis, and the smallest that it gets wrong, in words.
+
+`judge` takes the text of a file and returns a `Verdict`. The command line calls it in a process of its own (`in_a_child`), since a
+learner's file may print, loop for ever, or end the process. An answer that does what a typical wrong one does, on the smallest input
+and on others, is told that one's words. torch is not needed. Read next: `minitorch/exercises/exercise.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import copy
+import faulthandler
+import io
+import json
+import linecache
+import os
+import traceback
+import types
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, Verbosity, find, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Flaky, NoSuchExample
+
+from minitorch import Tensor
+from minitorch.exercises.exercise import Exercise
+
+from . import strategies
+from .drawn import Drawn
+from .far import describe, too_far, worst_error
+
+EXAMPLES = 100  # inputs that an answer has to get right
+ALIKE = 6  # further inputs on which an answer that is taken for a typical wrong one has to do as that one does
+PRINTED = 10  # lines of a learner's own printing that are shown
+
+
+@dataclass
+class Verdict:
+    """What the judge found: `kind` is "right", "wrong", or "empty" where nothing has been written yet."""
+
+    kind: str
+    lines: list[str] = field(default_factory=list)
+
+
+class Complaint(Exception):
+    """What is wrong with an answer, in words."""
+
+
+# ---- one file ----
+
+
+def judge(exercise: Exercise, code: str, filename: str = "answer.py", examples: int = EXAMPLES) -> Verdict:
+    """The verdict on a learner's file, whatever it does but loop for ever or end the process."""
+    try:
+        tree = ast.parse(code)
+        _refuse_what_is_forbidden(exercise, tree)
+        if exercise.is_start(code):
+            return Verdict("empty", ["not filled in yet: the definition is still the one it began with"])
+        with _quiet():
+            answer = _loaded(exercise, code, filename)
+        return _judged(exercise, answer, filename, examples)
+    except SyntaxError as error:
+        return Verdict("wrong", _syntax(error, filename))
+    except Complaint as complaint:
+        return Verdict("wrong", str(complaint).split("\n"))
+
+
+def _syntax(error: SyntaxError, filename: str) -> list[str]:
+    shown = (error.text or "").rstrip("\n")
+    pointer = [f"    {' ' * ((error.offset or 1) - 1)}^"] if shown else []
+    return [f"{filename}, line {error.lineno} is no Python: {error.msg}", *([f"    {shown}"] if shown else []), *pointer]
+
+
+def _loaded(exercise: Exercise, code: str, filename: str) -> Any:
+    """Run the file, and take the definition out of it."""
+    linecache.cache[filename] = (len(code), None, code.splitlines(keepends=True), filename)  # so that its lines can be shown
+    module = types.ModuleType(exercise.name)
+    module.__file__ = filename
+    try:
+        exec(compile(code, filename, "exec"), module.__dict__)
+    except (Exception, SystemExit) as error:
+        raise Complaint(f"running {filename} raised {_told(error, filename)}") from None
+    answer = getattr(module, exercise.name, None)
+    if answer is None:
+        raise Complaint(f"{filename} defines no {exercise.name}; the judge calls it by that name")
+    if not callable(answer):
+        raise Complaint(f"{exercise.name} is of type {type(answer).__name__}, expected a function or a class")
+    return answer
+
+
+def _judged(exercise: Exercise, answer: Any, filename: str, examples: int) -> Verdict:
+    found = smallest(exercise, answer, filename, examples)
+    if found is None:
+        return Verdict("right", [f"right, on {examples} inputs that hypothesis drew"])
+    if isinstance(found, Flaky):
+        return Verdict("wrong", ["it gives different results for the same input: does it keep something between two calls?"])
+    with _quiet() as printed:
+        complaint = complain(exercise, answer, found, filename)
+    if complaint == EMPTY:
+        return Verdict("empty", [f"not filled in yet: {exercise.name} raises NotImplementedError"])
+    lines = ["wrong; the smallest input that shows it:", *describe(found).split("\n"), *(complaint or "").split("\n")]
+    lines += [f"This looks like a known mistake: {told}" for told in known_mistake(exercise, answer, found)]
+    if printed.getvalue():
+        own = printed.getvalue().splitlines()
+        lines += ["it printed:", *(f"  {_cut(line)}" for line in own[:PRINTED]), *(["  ..."] if len(own) > PRINTED else [])]
+    return Verdict("wrong", lines + how_to_repeat(exercise, found))
+
+
+# ---- inputs ----
+
+
+class Round(np.random.Generator):
+    """A generator whose uniform numbers have few digits, so that a person can compute with them."""
+
+    digits: int | None = None
+
+    def uniform(self, low: Any = 0.0, high: Any = 1.0, size: Any = None) -> Any:  # type: ignore[override]
+        """As NumPy's, rounded where that stays in [low, high]."""
+        exact = super().uniform(low, high, size)
+        if self.digits is None:
+            return exact
+        rounded = np.round(exact, self.digits)
+        return np.where((rounded < low) | (rounded > high), exact, rounded) + 0.0  # (no −0)
+
+
+def draw(exercise: Exercise, source: strategies.Source) -> dict[str, Any]:
+    """One input."""
+    source.empty = source.expand = False
+    source.layout = 0
+    case: dict[str, Any] = {}
+    for name, strategy in exercise.inputs(strategies).items():
+        case[name] = strategy(source, case) if callable(strategy) else strategy
+    return case
+
+
+def seeded(exercise: Exercise, seed: int) -> dict[str, Any]:
+    """One input, for a seed."""
+    return draw(exercise, strategies.Source(seed))
+
+
+def smallest(exercise: Exercise, answer: Any, filename: str, examples: int) -> Any:
+    """The smallest input that the answer gets wrong; None if it gets all right; Flaky if it is undecided."""
+
+    @st.composite
+    def cases(choose: Any) -> dict[str, Any]:
+        source = Drawn(choose)
+        rng = Round(np.random.PCG64(choose(st.integers(0, 10_000))))
+        rng.digits = source.choice([0, 1, 2, None])
+        source.rng = rng
+        return draw(exercise, source)
+
+    quick = settings(
+        max_examples=examples, derandomize=True, database=None, deadline=None, verbosity=Verbosity.quiet,
+        phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    try:
+        with _quiet():
+            return find(cases(), lambda case: complain(exercise, answer, case, filename) is not None, settings=quick)
+    except NoSuchExample:
+        return None
+    except Flaky as flaky:
+        return flaky
+
+
+# ---- one input ----
+
+EMPTY = "raised NotImplementedError"
+
+
+def complain(exercise: Exercise, answer: Any, case: dict[str, Any], filename: str) -> str | None:
+    """What is wrong with the answer on this input; None if nothing is."""
+    given = copy.deepcopy(case)
+    try:
+        result = exercise.call(answer, given)
+    except NotImplementedError:
+        return EMPTY
+    except (Exception, SystemExit) as error:
+        return f"raised {_told(error, filename)}"
+    if exercise.how_called() is None:
+        for name, before in case.items():
+            if not same(given[name], before):
+                return (
+                    f"it changed its argument {name!r}, which belongs to the caller: compute a new value, or copy it first"
+                )
+    if exercise.check is not None:
+        return exercise.check(result, **case)
+    return differs(result, exercise.expected(case), exercise.returns)
+
+
+def differs(got: Any, want: Any, names: tuple[str, ...] = (), what: str = "") -> str | None:
+    """How a result differs from the truth, in words; None if it does not."""
+    name = what or "the result"
+    if got is None and want is not None:
+        return f"{name} is None" + ("" if what else ": is a `return` missing?")
+    if isinstance(want, tuple):
+        if not isinstance(got, (tuple, list)) or len(got) != len(want):
+            count = f"{len(got)} values" if isinstance(got, (tuple, list)) else f"one {type(got).__name__}"
+            return f"{name} is {count}, expected {len(want)}: {', '.join(names) or 'a tuple'}"
+        labels = names or tuple(f"result {k}" for k in range(len(want)))
+        return next((told for g, w, n in zip(got, want, labels) if (told := differs(g, w, what=n))), None)
+    if isinstance(want, (np.ndarray, float)):
+        return _numbers(got, want, name)
+    return None if same(got, want) else f"yours    {_repr(got)}\nexpected {want!r}"
+
+
+def _numbers(got: Any, want: Any, name: str) -> str | None:
+    if isinstance(got, Tensor) or type(got).__name__ == "Tensor":
+        return f"{name} is a Tensor, expected a NumPy array"
+    try:
+        a = np.asarray(got)
+    except ValueError as error:
+        return f"{name} is no array: {error}"
+    b = np.asarray(want)
+    if not isinstance(got, np.ndarray | np.generic | int | float):
+        return f"{name} is of type {type(got).__name__}, expected {'a NumPy array' if b.ndim else 'a number'}"
+    both = f"yours    {_shown(a)}\nexpected {_shown(b)}"
+    if a.shape != b.shape:
+        return f"{name} has shape {a.shape}, expected {b.shape}\n{both}"
+    if isinstance(want, np.ndarray) and b.ndim and a.dtype != b.dtype:
+        return f"{name} is of dtype {a.dtype}, expected {b.dtype}\n{both}"
+    if a.dtype.kind not in "fiub":
+        return f"{name} is of dtype {a.dtype}, expected {b.dtype}"
+    with np.errstate(all="ignore"):
+        error = worst_error(a.astype(np.float64), b.astype(np.float64), np.float64)
+    if error <= 1:
+        return None
+    if error == np.inf:
+        there = "nan" if np.isnan(a).any() else "inf" if np.isinf(a).any() else "no nan or inf"
+        return f"{name} has {there} where other numbers are expected: does something overflow, or divide by 0?\n{both}"
+    return f"{name}: {too_far(error)}\n{both}"
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two values are equal, arrays in them by element."""
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+            return False
+        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+# ---- words ----
+
+
+def known_mistake(exercise: Exercise, answer: Any, case: dict[str, Any]) -> list[str]:
+    """The words of the typical wrong answer that gives the same on this input and on others; at most one."""
+    cases = [case, *(seeded(exercise, seed) for seed in range(ALIKE))]
+    with _quiet():
+        results = [outcome(exercise, answer, c) for c in cases]
+        for wrong, told in exercise.wrong.values():
+            if all(alike(result, outcome(exercise, wrong, c)) for result, c in zip(results, cases)):
+                return [told]
+    return []
+
+
+def outcome(exercise: Exercise, answer: Any, case: dict[str, Any]) -> Any:
+    """(result, the arguments as they are afterwards), or the type of what was raised."""
+    given = copy.deepcopy(case)
+    try:
+        return exercise.call(answer, given), given
+    except Exception as error:
+        return type(error)
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Whether two outcomes are the same but for rounding."""
+    if isinstance(a, type) or isinstance(b, type):
+        return a is b
+    with contextlib.suppress(Exception):
+        return same(a[1], b[1]) and (a[0] is b[0] is None or differs(a[0], b[0]) is None)
+    return False
+
+
+def how_to_repeat(exercise: Exercise, case: dict[str, Any]) -> list[str]:
+    """Lines to type."""
+    called = exercise.how_called()
+    if called is not None:
+        return [
+            "To repeat it: judge it again (the inputs are always the same). It is called so:",
+            *("    " + n for n in called.split("\n")),
+        ]
+    arguments = ", ".join(f"{name}={literal(value)}" for name, value in case.items())
+    array = any("array(" in literal(value) for value in case.values())
+    lines = [f"from {exercise.name} import {exercise.name}", f"{exercise.name}({arguments})"]
+    return ["To repeat it, in Python:", *(f"    {line}" for line in (["from numpy import array"] if array else []) + lines)]
+
+
+def literal(value: Any) -> str:
+    """The value as Python."""
+    if isinstance(value, np.ndarray):
+        dtype = "" if value.size and value.dtype in (np.float64, np.int64) else f", dtype='{value.dtype}'"
+        return f"array({value.tolist()!r}{dtype})"
+    return repr(value)
+
+
+def _shown(a: np.ndarray) -> str:
+    return np.array2string(a, precision=10, threshold=30, prefix=" " * 9)
+
+
+def _repr(value: Any) -> str:
+    try:
+        return _cut(repr(value))
+    except Exception as error:
+        return f"(repr raised {type(error).__name__})"
+
+
+def _cut(text: str, most: int = 400) -> str:
+    return text if len(text) <= most else f"{text[:most]} ..."
+
+
+def _told(error: BaseException, filename: str) -> str:
+    """The exception, and the learner's line where it came from."""
+    told = _cut(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == filename]
+    if isinstance(error, RecursionError):
+        frames = frames[:1]
+    return told + (f"\n{filename}, line {frames[-1].lineno}:\n    {frames[-1].line}" if frames else "")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[io.StringIO]:
+    """What a learner's code prints is caught, and NumPy's warnings are not shown."""
+    out = io.StringIO()
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(out),
+        warnings.catch_warnings(),
+        np.errstate(all="ignore"),
+    ):
+        warnings.simplefilter("ignore")
+        yield out
+
+
+# ---- what may not be used ----
+
+
+def _refuse_what_is_forbidden(exercise: Exercise, tree: ast.Module) -> None:
+    """Complaint if the file imports or calls what the task asks one to write; it reads the code, and is easily deceived."""
+    for node in ast.walk(tree):
+        for module in _imported(node):
+            if module.partition(".")[0] not in exercise.allowed:
+                allowed = "NumPy and minitorch" if "minitorch" in exercise.allowed else "NumPy"
+                raise Complaint(f"line {node.lineno} imports {module}; allowed here: {allowed}, and Python's own basics")
+        for name in _used(node):
+            if name in exercise.forbidden:
+                raise Complaint(
+                    f"line {node.lineno} uses {name}, which may not be used here: the task is to write it yourself"
+                )
+
+
+def _imported(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or "."]
+    dynamic = isinstance(node, ast.Name) and node.id in ("__import__", "exec", "eval")
+    return [node.id] if dynamic else []  # type: ignore[attr-defined]
+
+
+def _used(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Attribute):
+        return [node.attr]
+    if isinstance(node, ast.ImportFrom):
+        return [alias.name for alias in node.names]
+    return [node.func.id] if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else []
+
+
+# ---- in a process of its own ----
+
+
+def in_a_child(name: str, filename: str, seconds: float, memory: int) -> None:
+    """Judge the file and write the verdict to stdout, as JSON: the main function of the process that `cli/exercise.py` starts.
+
+    When the time is over the process ends, and stderr tells where it was.
+    """
+    verdict_goes_to = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what a learner's file prints goes nowhere, however it does so
+    with contextlib.suppress(ImportError, ValueError, OSError):  # not on Windows
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    faulthandler.dump_traceback_later(seconds, exit=True)
+    try:
+        code = Path(filename).read_text(encoding="utf-8-sig")
+        verdict = judge(Exercise(name), code, filename)
+    except UnicodeDecodeError as error:
+        verdict = Verdict("wrong", [f"{filename} is no text in UTF-8: {error.reason} at byte {error.start}"])
+    except OSError as error:
+        verdict = Verdict("wrong", [f"{filename}: {error.strerror}"])
+    faulthandler.cancel_dump_traceback_later()
+    with os.fdopen(verdict_goes_to, "wb") as out:
+        out.write(json.dumps({"kind": verdict.kind, "lines": verdict.lines}).encode())
