@@ -64,7 +64,7 @@ def judge(exercise: Exercise, code: str, filename: str = "answer.py", examples: 
             return Verdict("empty", ["not filled in yet: the definition is still the one it began with"])
         with _quiet():
             answer = _loaded(exercise, code, filename)
-        return _judged(exercise, answer, filename, examples)
+        return judge_answer(exercise, answer, filename, examples)
     except SyntaxError as error:
         return Verdict("wrong", _syntax(error, filename))
     except Complaint as complaint:
@@ -94,7 +94,8 @@ def _loaded(exercise: Exercise, code: str, filename: str) -> Any:
     return answer
 
 
-def _judged(exercise: Exercise, answer: Any, filename: str, examples: int) -> Verdict:
+def judge_answer(exercise: Exercise, answer: Any, filename: str = "answer.py", examples: int = EXAMPLES) -> Verdict:
+    """The verdict on a function or class."""
     found = smallest(exercise, answer, filename, examples)
     if found is None:
         return Verdict("right", [f"right, on {examples} inputs that hypothesis drew"])
@@ -104,7 +105,7 @@ def _judged(exercise: Exercise, answer: Any, filename: str, examples: int) -> Ve
         complaint = complain(exercise, answer, found, filename)
     if complaint == EMPTY:
         return Verdict("empty", [f"not filled in yet: {exercise.name} raises NotImplementedError"])
-    lines = ["wrong; the smallest input that shows it:", *describe(found).split("\n"), *(complaint or "").split("\n")]
+    lines = ["wrong; the smallest input that shows it:", *_case(found), *(complaint or "").split("\n")]
     lines += [f"This looks like a known mistake: {told}" for told in known_mistake(exercise, answer, found)]
     if printed.getvalue():
         own = printed.getvalue().splitlines()
@@ -281,15 +282,19 @@ def alike(a: Any, b: Any) -> bool:
     return False
 
 
+def _case(case: dict[str, Any]) -> list[str]:
+    """The input, a long value cut."""
+    return [line for name, value in case.items() for line in _cut(describe({name: value})).split("\n")]
+
+
 def how_to_repeat(exercise: Exercise, case: dict[str, Any]) -> list[str]:
     """Lines to type."""
-    called = exercise.how_called()
+    called, again = exercise.how_called(), "To repeat it, judge it again: the inputs are always the same."
     if called is not None:
-        return [
-            "To repeat it: judge it again (the inputs are always the same). It is called so:",
-            *("    " + n for n in called.split("\n")),
-        ]
+        return [f"{again} The judge calls it so:", *(f"    {line}" for line in called.split("\n"))]
     arguments = ", ".join(f"{name}={literal(value)}" for name, value in case.items())
+    if len(arguments) > 1000:
+        return [again]
     array = any("array(" in literal(value) for value in case.values())
     lines = [f"from {exercise.name} import {exercise.name}", f"{exercise.name}({arguments})"]
     return ["To repeat it, in Python:", *(f"    {line}" for line in (["from numpy import array"] if array else []) + lines)]

@@ -19,7 +19,8 @@ from __future__ import annotations
 from pathlib import Path
 
 TOPICS: dict[str, tuple[str, ...]] = {
-    "derivatives": ("sigmoid_grad",),
+    "derivatives": ("sigmoid_grad", "tanh_grad", "softplus_grad", "gelu_grad", "undo_broadcasting", "finite_differences", "vjp_and_jvp",),
+    "the graph": ("topological_order", "backward_on_a_graph", "accumulate", "custom_function",),
 }
 
 NAMES = tuple(name for names in TOPICS.values() for name in names)
