@@ -21,6 +21,9 @@ from pathlib import Path
 TOPICS: dict[str, tuple[str, ...]] = {
     "derivatives": ("sigmoid_grad", "tanh_grad", "softplus_grad", "gelu_grad", "undo_broadcasting", "finite_differences", "vjp_and_jvp",),
     "the graph": ("topological_order", "backward_on_a_graph", "accumulate", "custom_function",),
+    "softmax and losses": ("softmax", "log_softmax", "logsumexp", "softmax_grad", "cross_entropy", "cross_entropy_grad", "bce_with_logits", "label_smoothing",),
+    "layers": ("linear_backward", "mlp_backward", "embedding_backward", "dropout", "conv2d", "conv2d_backward", "max_pool_backward", "lstm_cell", "init_std",),
+    "normalization": ("layer_norm", "layer_norm_backward", "batch_norm", "batch_norm_backward", "rms_norm",),
 }
 
 NAMES = tuple(name for names in TOPICS.values() for name in names)
