@@ -53,7 +53,7 @@ def exercise(args: argparse.Namespace) -> int:
 
 
 def named(text: str) -> Exercise:
-    """The exercise of that name; `NAME.py` is a name as well."""
+    """The exercise of that name, with or without .py."""
     name = text.removesuffix(".py")
     if name not in NAMES:
         near = did_you_mean(name, NAMES) or did_you_mean(name.replace("-", "_"), NAMES)
@@ -158,12 +158,18 @@ def verdict_on(chosen: Exercise, path: Path, seconds: float) -> dict[str, Any]:
     """What the judge says, in a process of its own; a file that takes too long or ends the process is wrong."""
     _check_the_judge_is_there()
     request = {"path": sys.path, "name": chosen.name, "filename": str(path), "seconds": seconds, "memory": MEMORY}
-    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minitorch" / "hypothesis"
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": "0",
+        "PYTHONIOENCODING": "utf-8",
+        "HYPOTHESIS_STORAGE_DIRECTORY": str(cache),
+    }
+    environment |= {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL")}
     try:
         done = subprocess.run(
             [sys.executable, "-P", "-c", CHILD, json.dumps(request)],
-            stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds + 20,
-            env={**os.environ, **threads, "PYTHONHASHSEED": "0", "PYTHONIOENCODING": "utf-8"},
+            stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds + 20, env=environment,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         return _too_slow(path, seconds, "")

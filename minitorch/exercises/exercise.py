@@ -59,13 +59,14 @@ class Exercise:
 
     def file(self) -> str:
         """The file to fill in: the task, what it imports, and a definition with a gap or a mistake."""
-        task = ast.get_docstring(self._tree)
+        task = "\n\n".join(map(_wrapped, (ast.get_docstring(self._tree) or "").split("\n\n")))
         how = f"Judge it:    minitorch exercise {self.name}\nA hint:      minitorch exercise {self.name} --hint"
-        return f'"""{task}\n\n{how}\n"""\n\n{self._with_imports(self.start)}'
+        code = self._with_imports(self.start)
+        return f'"""{task}\n\n{how}\n"""\n{"" if code.startswith(chr(10)) else chr(10)}{code}'
 
     def solution(self) -> str:
         """The solution, with what it imports."""
-        return self._with_imports(self._code(self._definitions[self.name]))
+        return self._with_imports(self._code(self._definitions[self.name])).lstrip("\n")
 
     @cached_property
     def start(self) -> str:
@@ -85,14 +86,15 @@ class Exercise:
         return _dump(_found(ast.parse(code), self.name)) == _dump(_found(ast.parse(self.start), self.name))
 
     def _with_imports(self, code: str) -> str:
-        """The code, below those of the file's imports that it uses."""
-        used = {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+        """The code, below what it or the solution imports."""
+        both = ast.parse(code).body + [self._definitions[self.name]]
+        used = {node.id for tree in both for node in ast.walk(tree) if isinstance(node, ast.Name)}
         imports = [
             ast.unparse(node)
             for node in self._tree.body
             if isinstance(node, ast.Import | ast.ImportFrom) and used & {_bound(alias) for alias in node.names}
         ]
-        return "\n".join([*imports, *([""] * 2 if imports else []), code]) + "\n"
+        return "\n".join([*imports, "", "", code]) + "\n"
 
     # ---- what the judge reads ----
 
@@ -144,10 +146,10 @@ class Exercise:
 
     @property
     def allowed(self) -> frozenset[str]:
-        """Modules that an answer may import: the basic ones, and minitorch where the task or its solution does."""
-        both = [*ast.parse(self.file()).body, *ast.parse(self.solution()).body]
-        imported = [alias.name for node in both if isinstance(node, ast.Import) for alias in node.names]
-        imported += [node.module or "" for node in both if isinstance(node, ast.ImportFrom)]
+        """Modules that an answer may import: the basic ones, and minitorch where the file to fill in does."""
+        given = ast.parse(self.file()).body
+        imported = [alias.name for node in given if isinstance(node, ast.Import) for alias in node.names]
+        imported += [node.module or "" for node in given if isinstance(node, ast.ImportFrom)]
         return BASICS | {name.partition(".")[0] for name in imported}
 
     @property
@@ -168,6 +170,11 @@ class Exercise:
 
     def _code(self, node: Definition) -> str:
         return "\n".join(self.source.splitlines()[node.lineno - 1 : node.end_lineno])
+
+
+def _wrapped(paragraph: str) -> str:
+    """A paragraph in lines that fit anywhere; formulas, which are indented, as they are."""
+    return paragraph if "\n " in f"\n{paragraph}" else textwrap.fill(paragraph, 88)
 
 
 def _bound(alias: ast.alias) -> str:

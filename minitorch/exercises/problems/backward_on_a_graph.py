@@ -19,13 +19,13 @@ HINTS = (
 
 def inputs(s):
     def nodes(case, source):
-        made = [("leaf",)] * source.integer(1, 2)
+        made: list[tuple] = [("leaf",)] * source.integer(1, 2)
         for _ in range(source.integer(0, 4)):
             made.append((source.choice(["add", "mul"]), source.integer(0, len(made) - 1), source.integer(0, len(made) - 1)))
         return made
 
     def values(case, source):
-        found = []
+        found: list[float] = []
         for op, *ends in case["nodes"]:
             a, b = (found[k] for k in ends) if ends else (float(source.integer(2, 5)), 0.0)
             found.append(a * b if op == "mul" else a + b)

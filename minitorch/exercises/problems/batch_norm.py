@@ -27,7 +27,13 @@ RETURNS = ("out", "running_mean", "running_var")
 
 def inputs(s):
     x = s.given(lambda case, source: s.floats(f"{source.integer(2, 4)} C")(source, case))
-    return {"x": x, "running_mean": s.floats("C"), "running_var": s.positive("C"), "momentum": s.of(0.1, 0.5), "eps": s.of(1e-2, 0.1)}
+    return {
+        "x": x,
+        "running_mean": s.floats("C"),
+        "running_var": s.positive("C"),
+        "momentum": s.of(0.1, 0.5),
+        "eps": s.of(1e-2, 0.1),
+    }
 
 
 def batch_norm(

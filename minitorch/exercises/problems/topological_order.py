@@ -51,7 +51,10 @@ def check(result, uses, root):
         return f"yours    {str(result)[:200]}\nexpected each of {str(sorted(reachable))[:200]} once"
     place = {node: k for k, node in enumerate(result)}
     late = next(((n, m) for n in result for m in uses[n] if place[m] < place[n]), None)
-    return late and f"yours    {str(result)[:200]}\n{late[1]} runs before {late[0]}, which was computed from it: its gradient is not complete then"
+    return (
+        late
+        and f"yours    {str(result)[:200]}\n{late[1]} runs before {late[0]}, which was computed from it: its gradient is not complete then"
+    )
 
 
 def wrong_breadth_first(uses, root):
