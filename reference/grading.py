@@ -95,9 +95,11 @@ def _loaded(exercise: Exercise, code: str, filename: str) -> Any:
     return answer
 
 
-def judge_answer(exercise: Exercise, answer: Any, filename: str = "answer.py", examples: int = EXAMPLES) -> Verdict:
-    """The verdict on a function or class."""
-    found = smallest(exercise, answer, filename, examples)
+def judge_answer(
+    exercise: Exercise, answer: Any, filename: str = "answer.py", examples: int = EXAMPLES, shrink: bool = True
+) -> Verdict:
+    """The verdict on a function or class; without `shrink`, the input shown is the first that is wrong, not the smallest."""
+    found = smallest(exercise, answer, filename, examples, shrink)
     if found is None:
         return Verdict("right", [f"right, on {examples} inputs that hypothesis drew"])
     if isinstance(found, Flaky):
@@ -147,7 +149,7 @@ def seeded(exercise: Exercise, seed: int) -> dict[str, Any]:
     return draw(exercise, strategies.Source(seed))
 
 
-def smallest(exercise: Exercise, answer: Any, filename: str, examples: int) -> Any:
+def smallest(exercise: Exercise, answer: Any, filename: str, examples: int, shrink: bool) -> Any:
     """The smallest input that the answer gets wrong; None if it gets all right; Flaky if it is undecided."""
 
     @st.composite
@@ -160,7 +162,7 @@ def smallest(exercise: Exercise, answer: Any, filename: str, examples: int) -> A
 
     quick = settings(
         max_examples=examples, derandomize=True, database=None, deadline=None, verbosity=Verbosity.quiet,
-        phases=[Phase.generate, Phase.shrink], suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, *[Phase.shrink] * shrink], suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     try:
         with _quiet():
