@@ -61,11 +61,15 @@ def judge(exercise: Exercise, code: str, filename: str = "answer.py", examples: 
     try:
         tree = ast.parse(code)
         _refuse_what_is_forbidden(exercise, tree)
-        if exercise.is_start(code):
-            return Verdict("empty", ["not filled in yet: the definition is still the one it began with"])
+        unchanged = exercise.is_start(code)
+        if unchanged and not exercise.has_a_bug:
+            return Verdict("empty", [f"not filled in yet: {exercise.name} is still as it was"])
         with _quiet():
             answer = _loaded(exercise, code, filename)
-        return judge_answer(exercise, answer, filename, examples)
+        verdict = judge_answer(exercise, answer, filename, examples, recognize=not unchanged)
+        if unchanged:  # what the bug does is worth seeing
+            return Verdict("empty", [f"not mended yet: {exercise.name} is still as it was, and does this:", *verdict.lines])
+        return verdict
     except SyntaxError as error:
         return Verdict("wrong", _syntax(error, filename))
     except Complaint as complaint:
@@ -96,9 +100,17 @@ def _loaded(exercise: Exercise, code: str, filename: str) -> Any:
 
 
 def judge_answer(
-    exercise: Exercise, answer: Any, filename: str = "answer.py", examples: int = EXAMPLES, shrink: bool = True
+    exercise: Exercise,
+    answer: Any,
+    filename: str = "answer.py",
+    examples: int = EXAMPLES,
+    shrink: bool = True,
+    recognize: bool = True,
 ) -> Verdict:
-    """The verdict on a function or class; without `shrink`, the input shown is the first that is wrong, not the smallest."""
+    """The verdict on a function or class.
+
+    Without `shrink`, the input shown is the first that is wrong, not the smallest; without `recognize`, known mistakes are not named.
+    """
     found = smallest(exercise, answer, filename, examples, shrink)
     if found is None:
         return Verdict("right", [f"right, on {examples} inputs that hypothesis drew"])
@@ -109,7 +121,7 @@ def judge_answer(
     if complaint == EMPTY:
         return Verdict("empty", [f"not filled in yet: {exercise.name} raises NotImplementedError"])
     lines = ["wrong; the smallest input that shows it:", *_case(found), *(complaint or "").split("\n")]
-    for told in known_mistake(exercise, answer, found):
+    for told in known_mistake(exercise, answer, found) if recognize else []:
         lines += textwrap.wrap(f"This looks like a known mistake. {told}", 96)
     if printed.getvalue():
         own = printed.getvalue().splitlines()
@@ -211,7 +223,7 @@ def differs(got: Any, want: Any, names: tuple[str, ...] = (), what: str = "") ->
         return next((told for g, w, n in zip(got, want, labels) if (told := differs(g, w, what=n))), None)
     if isinstance(want, (np.ndarray, float)):
         return _numbers(got, want, name)
-    return None if same(got, want) else f"yours    {_repr(got)}\nexpected {want!r}"
+    return None if same(got, want) else f"{name} differs\nyours    {_repr(got)}\nexpected {want!r}"
 
 
 def _numbers(got: Any, want: Any, name: str) -> str | None:
@@ -265,18 +277,20 @@ def known_mistake(exercise: Exercise, answer: Any, case: dict[str, Any]) -> list
 
 
 def outcome(exercise: Exercise, answer: Any, case: dict[str, Any]) -> Any:
-    """(result, the arguments as they are afterwards), or the type of what was raised."""
+    """(result, the arguments as they are afterwards), or what was raised."""
     given = copy.deepcopy(case)
     try:
         return exercise.call(answer, given), given
-    except (Exception, SystemExit) as error:
-        return type(error)
+    except Exception as error:
+        return error
+    except SystemExit:
+        return None, given
 
 
 def alike(a: Any, b: Any) -> bool:
     """Whether two outcomes are the same but for rounding."""
-    if isinstance(a, type) or isinstance(b, type):
-        return a is b
+    if isinstance(a, Exception) or isinstance(b, Exception):
+        return type(a) is type(b) and str(a) == str(b)
     with contextlib.suppress(Exception):
         return same(a[1], b[1]) and (a[0] is b[0] is None or differs(a[0], b[0]) is None)
     return False
@@ -291,7 +305,12 @@ def how_to_repeat(exercise: Exercise, case: dict[str, Any]) -> list[str]:
     """Lines to type."""
     called, again = exercise.how_called(), "To repeat it, judge it again: the inputs are always the same."
     if called is not None:
-        return [f"{again} The judge calls it so:", *(f"    {line}" for line in called.split("\n"))]
+        helpers = "tensor(x) is a leaf with the numbers of x; arrays(t) is t in NumPy" if "tensor(" in called else ""
+        return [
+            f"{again} The judge calls it so:",
+            *(f"    {n}" for n in called.split("\n")),
+            *([f"({helpers})"] * bool(helpers)),
+        ]
     arguments = ", ".join(f"{name}={literal(value)}" for name, value in case.items())
     if len(arguments) > 1000:
         return [again]

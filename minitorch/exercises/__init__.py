@@ -69,7 +69,7 @@ TOPICS: dict[str, tuple[str, ...]] = {
         "clip_grad_norm",
         "warmup_cosine",
     ),
-    "attention": (
+    "attention and inference": (
         "attention",
         "causal_attention",
         "split_heads",

@@ -81,6 +81,11 @@ class Exercise:
         lines = self.source.splitlines()[solution.lineno - 1 : end]
         return "\n".join([*lines, f'    raise NotImplementedError("write {self.name} here")'])
 
+    @property
+    def has_a_bug(self) -> bool:
+        """Whether the file begins with something to mend, not with a gap."""
+        return "NotImplementedError" not in self.start
+
     def is_start(self, code: str) -> bool:
         """Whether a learner's file still has the definition that it began with."""
         return _dump(_found(ast.parse(code), self.name)) == _dump(_found(ast.parse(self.start), self.name))

@@ -38,7 +38,7 @@ def expected(prediction, target):
 
 
 def wrong_row(prediction, target):
-    """target has the shape (1, N) here, which broadcasts against (N, 1) just the same: it needs the shape (N, 1)."""
+    """Every prediction is still compared with every target: (1, N) broadcasts against (N, 1) as (N,) does. Both need one shape."""
     return ((prediction - target.unsqueeze(0)) ** 2).mean()
 
 

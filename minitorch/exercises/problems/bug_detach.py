@@ -49,7 +49,7 @@ def expected(x, W1, W2):
 
 
 def wrong_leaf(x, W1, W2):
-    """requires_grad_() on what was detached makes it a leaf: it gets a gradient, and nothing goes on to W1."""
+    """The graph is still cut at h, so nothing goes on to W1. (requires_grad_() on what was detached only makes it a leaf.)"""
     h = (x @ W1).tanh().detach().requires_grad_()
     ((h @ W2) ** 2).sum().backward()
     return W1.grad, W2.grad

@@ -69,7 +69,7 @@ def wrong_always_train(model, x):
 
 
 def wrong_flag_alone(model, x):
-    """Only the outermost module's flag is set: model.eval() sets that of every module in it."""
+    """BatchNorm and Dropout still do what they do in training: model.eval() sets the flag of every module, not of the outermost alone."""
     was, model.training = model.training, False
     with minitorch.no_grad():
         out = model(x)

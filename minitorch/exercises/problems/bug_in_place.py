@@ -58,7 +58,7 @@ def wrong_data(x):
 
 
 def wrong_detached(x):
-    """detach() shares its memory with e, so this writes into what backward needs all the same: detach().clone(), or e + 1."""
+    """What backward needs is still overwritten (detach(), for one, shares its memory with e): write into a clone, or compute e + 1."""
     e = x.exp()
     loss = (e * e).sum()
     shifted = e.detach()

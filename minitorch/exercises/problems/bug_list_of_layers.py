@@ -58,7 +58,7 @@ def expected(depth, x):
 
 
 class wrong_tuple(start):
-    """A tuple or a dict is no Module either: nn.ModuleList, nn.ModuleDict or nn.Sequential is."""
+    """The layers are not registered: no list, tuple or dict is a Module; nn.ModuleList, nn.ModuleDict and nn.Sequential are."""
 
     def __init__(self, depth):
         super().__init__(depth)

@@ -51,7 +51,7 @@ def expected(w, x, y, steps):
 
 
 def wrong_once(w, x, y, steps):
-    """The gradient is cleared once, before the loop: it has to be cleared for every step."""
+    """Gradients still pile up from step to step: clear them in every step, not once before the loop."""
     w.grad = None
     return start(w, x, y, steps)
 
