@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from minitorch.cli import exercise as command
-from minitorch.exercises import FOLDER, NAMES
+from minitorch.exercises import FOLDER, NAMES, TOPICS
 from minitorch.exercises.exercise import Exercise
 from minitorch.exercises.progress import FILE
 from prompt import run
@@ -129,7 +129,7 @@ def test_a_right_answer_may_print(capsys: pytest.CaptureFixture[str]) -> None:
 def test_an_answer_that_differs_from_call_to_call_is_told_so() -> None:
     body = "calls.append(1)\nreturn g * s * (1 - s) * (len(calls) % 5 > 0)"
     text = "\n".join(judged(RIGHT + body, head=HEAD + "calls = []\n").lines)
-    assert "different results for the same input" in text or "the result" in text
+    assert text == "it gives different results for the same input: does it keep something between two calls?"
 
 
 @pytest.mark.parametrize(
@@ -339,6 +339,39 @@ def test_without_the_test_extra_the_judge_says_what_it_needs(
         assert run("exercise", "adam") == 1
         output = told()
         assert output.count("\n") == 1 and "pip install -e '.[test]'" in output
+
+
+# ---- the page ----
+
+
+def test_the_session_of_the_page_is_what_one_sees(folder: Path, told: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its blocks in turn: `py` is the learner's file, `text` what is typed and printed. Numbers in arrays are drawn, and may differ."""
+
+    def verdict_on(chosen: Exercise, path: Path, seconds: float) -> dict[str, Any]:
+        return vars(grading.judge(chosen, path.read_text(), str(path)))
+
+    def masked(text: str) -> str:
+        return re.sub(r"[-\d.][\d.]*(e[+-]\d+)?", "#", text)
+
+    monkeypatch.setattr(command, "verdict_on", verdict_on)
+    page = (ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
+    sessions = re.findall(r"^```(py|text)\n(.*?)^```", page, re.M | re.S)
+    assert len(sessions) == 5
+    for kind, block in sessions:
+        if kind == "py":
+            Path("softmax_grad.py").write_text(block)
+            continue
+        for typed, printed in re.findall(r"^\$ minitorch (.*)\n((?:(?!\$).*\n)*)", block, re.M):
+            run(*typed.split())
+            assert masked(told()) == masked(printed)
+
+
+def test_the_page_names_all_exercises() -> None:
+    page = (ROOT / "docs" / "exercises.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| ([\w ]+) \| ((?:`\w+`(?:, )?)+) \|$", page, re.M)
+    assert {topic: tuple(re.findall(r"\w+", names)) for topic, names in rows} == TOPICS
+    assert f"has {len(NAMES)} exercises" in page
+    assert f"{len(NAMES)} exercises" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 # ---- in a process of its own ----

@@ -1,6 +1,8 @@
 """The derivative of softmax, from its output
 
-p = softmax(x) along the last dimension. Each p_i depends on every x_j: dp_i/dx_j = p_i (1 if i == j else 0) - p_i p_j.
+p = softmax(x) along the last dimension. Each p_i depends on every x_j of its row:
+
+    dp_i / dx_j = p_i (1 - p_i)   if i is j,   else  -p_i p_j
 
 Given g = dL/dp and p, float64 arrays of shape (N, C), return dL/dx of the same shape. The (C, C) Jacobian need not be built.
 NumPy alone.
