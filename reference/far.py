@@ -46,4 +46,6 @@ def describe(case: dict) -> str:
 
 def _shown(value: Any, indent: int) -> str:
     """An array without the word `array`, its further rows below the first."""
-    return np.array2string(value, threshold=50, prefix=" " * indent) if isinstance(value, np.ndarray) else repr(value)
+    if not isinstance(value, np.ndarray):
+        return repr(value)
+    return np.array2string(value, threshold=50, prefix=" " * indent) if value.size else f"[], of shape {value.shape}"

@@ -223,7 +223,7 @@ def differs(got: Any, want: Any, names: tuple[str, ...] = (), what: str = "") ->
         return next((told for g, w, n in zip(got, want, labels) if (told := differs(g, w, what=n))), None)
     if isinstance(want, (np.ndarray, float)):
         return _numbers(got, want, name)
-    return None if same(got, want) else f"{name} differs\nyours    {_repr(got)}\nexpected {want!r}"
+    return None if same(got, want) else f"{name}: not what is expected\nyours    {_repr(got)}\nexpected {want!r}"
 
 
 def _numbers(got: Any, want: Any, name: str) -> str | None:
@@ -266,14 +266,24 @@ def same(a: Any, b: Any) -> bool:
 
 
 def known_mistake(exercise: Exercise, answer: Any, case: dict[str, Any]) -> list[str]:
-    """The words of the typical wrong answer that gives the same on this input and on others; at most one."""
+    """The words of the typical wrong answer that gives the same on this input and on others; at most one.
+
+    Where one of both raises on another input it is left out: that may be a second mistake.
+    """
     cases = [case, *(seeded(exercise, seed) for seed in range(ALIKE))]
     with _quiet():
         results = [outcome(exercise, answer, c) for c in cases]
         for wrong, told in exercise.wrong.values():
-            if all(alike(result, outcome(exercise, wrong, c)) for result, c in zip(results, cases)):
+            first, *others = zip(results, (outcome(exercise, wrong, c) for c in cases))
+            if alike(*first) and all(
+                alike(*pair) for pair in others if isinstance(first[0], Exception) or not _raised(pair)
+            ):
                 return [told]
     return []
+
+
+def _raised(pair: tuple) -> bool:
+    return any(isinstance(result, Exception) for result in pair)
 
 
 def outcome(exercise: Exercise, answer: Any, case: dict[str, Any]) -> Any:
@@ -314,15 +324,20 @@ def how_to_repeat(exercise: Exercise, case: dict[str, Any]) -> list[str]:
     arguments = ", ".join(f"{name}={literal(value)}" for name, value in case.items())
     if len(arguments) > 1000:
         return [again]
-    array = any("array(" in literal(value) for value in case.values())
+    needed = ", ".join(name for name in ("array", "zeros") if f"{name}(" in arguments)
     lines = [f"from {exercise.name} import {exercise.name}", f"{exercise.name}({arguments})"]
-    return ["To repeat it, in Python:", *(f"    {line}" for line in (["from numpy import array"] if array else []) + lines)]
+    return [
+        "To repeat it, in Python:",
+        *(f"    {line}" for line in ([f"from numpy import {needed}"] if needed else []) + lines),
+    ]
 
 
 def literal(value: Any) -> str:
     """The value as Python."""
+    if isinstance(value, np.ndarray) and not value.size:
+        return f"zeros({value.shape})"
     if isinstance(value, np.ndarray):
-        dtype = "" if value.size and value.dtype in (np.float64, np.int64) else f", dtype='{value.dtype}'"
+        dtype = "" if value.dtype in (np.float64, np.int64) else f", dtype='{value.dtype}'"
         return f"array({value.tolist()!r}{dtype})"
     return repr(value)
 

@@ -62,3 +62,10 @@ def wrong_sum_of_logs(logp, target, a):
     """The share a is divided among C classes: use the mean of ln p over the classes, not the sum."""
     right = -logp[np.arange(len(target)), target]
     return ((1 - a) * right - a * logp.sum(axis=-1)).mean()
+
+
+def wrong_right_too_small(logp, target, a):
+    """The right class gets 1 - a alone: its part of what is spread, a / C, is missing, and the distribution does not sum to 1."""
+    q = np.full(logp.shape, a / logp.shape[1])
+    q[np.arange(len(target)), target] = 1 - a
+    return -(q * logp).sum(-1).mean()

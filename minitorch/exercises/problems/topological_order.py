@@ -49,12 +49,18 @@ def check(result, uses, root):
     reachable = set(topological_order(uses, root))
     if set(result) != reachable or len(result) != len(reachable):
         return f"yours    {str(result)[:200]}\nexpected each of {str(sorted(reachable))[:200]} once"
-    place = {node: k for k, node in enumerate(result)}
-    late = next(((n, m) for n in result for m in uses[n] if place[m] < place[n]), None)
-    return (
-        late
-        and f"yours    {str(result)[:200]}\n{late[1]} runs before {late[0]}, which was computed from it: its gradient is not complete then"
-    )
+    late = _too_early(result, uses)
+    if late is None:
+        return None
+    reversed_is_right = _too_early(result[::-1], uses) is None
+    told = f"yours    {str(result)[:200]}\n{late[1]} runs before {late[0]}, which was computed from it: its gradient is not complete then"
+    return told + "; reversed, the list would be right" * reversed_is_right
+
+
+def _too_early(order, uses):
+    """(node, one that it was computed from and that stands before it), or None."""
+    place = {node: k for k, node in enumerate(order)}
+    return next(((n, m) for n in order for m in uses[n] if place[m] < place[n]), None)
 
 
 def wrong_breadth_first(uses, root):

@@ -53,3 +53,9 @@ def wrong_reshape(g, shape):
     """This takes one of the copies. Each copy contributes: sum them."""
     index = tuple(slice(0, 1) if n == 1 else slice(None) for n in shape)
     return g[(0,) * (g.ndim - len(shape))][index].copy()
+
+
+def wrong_no_keepdims(g, shape):
+    """The stretched dimensions are gone: sum over them with keepdims=True, so that each keeps its size of 1."""
+    g = g.sum(tuple(range(g.ndim - len(shape))))
+    return g.sum(tuple(d for d, n in enumerate(shape) if n == 1))
