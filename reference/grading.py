@@ -29,12 +29,12 @@ from hypothesis import HealthCheck, Phase, Verbosity, find, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Flaky, NoSuchExample
 
-from minitorch import Tensor
 from minitorch.exercises.exercise import Exercise
 
 from . import strategies
+from .differing import cut, differs, literal, same
 from .drawn import Drawn
-from .far import describe, too_far, worst_error
+from .far import describe
 
 EXAMPLES = 100  # inputs that an answer has to get right
 ALIKE = 6  # further inputs on which an answer that is taken for a typical wrong one has to do as that one does
@@ -125,7 +125,7 @@ def judge_answer(
         lines += textwrap.wrap(f"This looks like a known mistake. {told}", 96)
     if printed.getvalue():
         own = printed.getvalue().splitlines()
-        lines += ["it printed:", *(f"  {_cut(line)}" for line in own[:PRINTED]), *(["  ..."] if len(own) > PRINTED else [])]
+        lines += ["it printed:", *(f"  {cut(line)}" for line in own[:PRINTED]), *(["  ..."] if len(own) > PRINTED else [])]
     return Verdict("wrong", lines + how_to_repeat(exercise, found))
 
 
@@ -205,61 +205,12 @@ def complain(exercise: Exercise, answer: Any, case: dict[str, Any], filename: st
                 return (
                     f"it changed its argument {name!r}, which belongs to the caller: compute a new value, or copy it first"
                 )
-    if exercise.check is not None:
-        return exercise.check(result, **case)
-    return differs(result, exercise.expected(case), exercise.returns)
-
-
-def differs(got: Any, want: Any, names: tuple[str, ...] = (), what: str = "") -> str | None:
-    """How a result differs from the truth, in words; None if it does not."""
-    name = what or "the result"
-    if got is None and want is not None:
-        return f"{name} is None" + ("" if what else ": is a `return` missing?")
-    if isinstance(want, tuple) or (isinstance(want, list) and any(isinstance(w, (np.ndarray, float)) for w in want)):
-        if not isinstance(got, (tuple, list)) or len(got) != len(want):
-            count = f"{len(got)} values" if isinstance(got, (tuple, list)) else f"one {type(got).__name__}"
-            return f"{name} is {count}, expected {len(want)}{': ' * bool(names)}{', '.join(names)}"
-        labels = names or tuple(f"result {k}" for k in range(len(want)))
-        return next((told for g, w, n in zip(got, want, labels) if (told := differs(g, w, what=n))), None)
-    if isinstance(want, (np.ndarray, float)):
-        return _numbers(got, want, name)
-    return None if same(got, want) else f"{name}: not what is expected\nyours    {_repr(got)}\nexpected {want!r}"
-
-
-def _numbers(got: Any, want: Any, name: str) -> str | None:
-    if isinstance(got, Tensor) or type(got).__name__ == "Tensor":
-        return f"{name} is a Tensor, expected a NumPy array"
-    a, b = np.asarray(got) if isinstance(got, np.ndarray | np.generic | int | float) else None, np.asarray(want)
-    if a is None:
-        return f"{name} is of type {type(got).__name__}, expected {'a NumPy array' if b.ndim else 'a number'}"
-    both = f"yours    {_shown(a)}\nexpected {_shown(b)}"
-    if a.shape != b.shape:
-        return f"{name} has shape {a.shape}, expected {b.shape}\n{both}"
-    if isinstance(want, np.ndarray) and b.ndim and a.dtype != b.dtype:
-        return f"{name} is of dtype {a.dtype}, expected {b.dtype}\n{both}"
-    if a.dtype.kind not in "fiub":
-        return f"{name} is of dtype {a.dtype}, expected {b.dtype}"
-    with np.errstate(all="ignore"):
-        error = worst_error(a.astype(np.float64), b.astype(np.float64), np.float64)
-    if error <= 1:
-        return None
-    if error == np.inf:
-        there = "nan" if np.isnan(a).any() else "inf" if np.isinf(a).any() else "no nan or inf"
-        return f"{name} has {there} where other numbers are expected: does something overflow, or divide by 0?\n{both}"
-    return f"{name}: {too_far(error)}\n{both}"
-
-
-def same(a: Any, b: Any) -> bool:
-    """Whether two values are equal, arrays in them by element."""
-    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
-        if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
-            return False
-        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
-    if isinstance(a, dict) and isinstance(b, dict):
-        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
-    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
-        return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
-    return bool(a == b)
+    try:
+        if exercise.check is not None:
+            return exercise.check(result, **case)
+        return differs(result, exercise.expected(case), exercise.returns)
+    except Exception as error:
+        return f"the result, of type {type(result).__name__}, cannot be compared: {type(error).__name__}: {cut(str(error))}"
 
 
 # ---- words ----
@@ -308,7 +259,7 @@ def alike(a: Any, b: Any) -> bool:
 
 def _case(case: dict[str, Any]) -> list[str]:
     """The input, a long value cut."""
-    return [line for name, value in case.items() for line in _cut(describe({name: value})).split("\n")]
+    return [line for name, value in case.items() for line in cut(describe({name: value})).split("\n")]
 
 
 def how_to_repeat(exercise: Exercise, case: dict[str, Any]) -> list[str]:
@@ -332,34 +283,9 @@ def how_to_repeat(exercise: Exercise, case: dict[str, Any]) -> list[str]:
     ]
 
 
-def literal(value: Any) -> str:
-    """The value as Python."""
-    if isinstance(value, np.ndarray) and not value.size:
-        return f"zeros({value.shape})"
-    if isinstance(value, np.ndarray):
-        dtype = "" if value.dtype in (np.float64, np.int64) else f", dtype='{value.dtype}'"
-        return f"array({value.tolist()!r}{dtype})"
-    return repr(value)
-
-
-def _shown(a: np.ndarray) -> str:
-    return np.array2string(a, precision=10, threshold=30, prefix=" " * 9)
-
-
-def _repr(value: Any) -> str:
-    try:
-        return _cut(repr(value))
-    except Exception as error:
-        return f"(repr raised {type(error).__name__})"
-
-
-def _cut(text: str, most: int = 400) -> str:
-    return text if len(text) <= most else f"{text[:most]} ..."
-
-
 def _told(error: BaseException, filename: str) -> str:
     """The exception, and the learner's line where it came from."""
-    told = _cut(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
+    told = cut(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == filename]
     if isinstance(error, RecursionError):
         frames = frames[:1]

@@ -18,22 +18,9 @@ from typing import Any
 from . import FOLDER, NAMES, TOPICS
 
 Definition = ast.FunctionDef | ast.ClassDef
-BASICS = frozenset(
-    [
-        "numpy",
-        "math",
-        "typing",
-        "__future__",
-        "collections",
-        "itertools",
-        "functools",
-        "dataclasses",
-        "heapq",
-        "operator",
-        "abc",
-        "copy",
-    ]
-)
+BASICS = {
+    "numpy", "math", "typing", "__future__", "collections", "itertools", "functools", "dataclasses", "heapq", "operator", "abc", "copy",
+}  # fmt: skip
 
 
 class Exercise:
@@ -61,8 +48,8 @@ class Exercise:
         """The file to fill in: the task, what it imports, and a definition with a gap or a mistake."""
         task = "\n\n".join(map(_wrapped, (ast.get_docstring(self._tree) or "").split("\n\n")))
         how = f"Judge it:    minitorch exercise {self.name}\nA hint:      minitorch exercise {self.name} --hint"
-        code = self._with_imports(self.start)
-        return f'"""{task}\n\n{how}\n"""\n{"" if code.startswith(chr(10)) else chr(10)}{code}'
+        blank = "\n\n" if self._imports(self.start) else "\n"
+        return f'"""{task}\n\n{how}\n"""{blank}{self._with_imports(self.start)}'
 
     def solution(self) -> str:
         """The solution, with what it imports."""
@@ -75,10 +62,8 @@ class Exercise:
             code = self._code(self._definitions["start"])
             return code.replace("def start(", f"def {self.name}(", 1).replace("class start(", f"class {self.name}(", 1)
         solution = self._definitions[self.name]
-        assert isinstance(solution, ast.FunctionDef), f"{self.name} needs a `start`"
-        head = solution.body[0].lineno - solution.lineno if ast.get_docstring(solution) is None else None
-        end = solution.body[0].end_lineno if head is None else solution.body[0].lineno - 1
-        lines = self.source.splitlines()[solution.lineno - 1 : end]
+        assert ast.get_docstring(solution), f"{self.name}: the solution's docstring tells the learner what to return"
+        lines = self.source.splitlines()[solution.lineno - 1 : solution.body[0].end_lineno]
         return "\n".join([*lines, f'    raise NotImplementedError("write {self.name} here")'])
 
     @property
@@ -92,14 +77,14 @@ class Exercise:
 
     def _with_imports(self, code: str) -> str:
         """The code, below what it or the solution imports."""
-        both = ast.parse(code).body + [self._definitions[self.name]]
+        return "\n".join([*self._imports(code), "", "", code]) + "\n"
+
+    def _imports(self, code: str) -> list[str]:
+        """The file's imports that the code or the solution uses, one a line."""
+        both = [*ast.parse(code).body, self._definitions[self.name]]
         used = {node.id for tree in both for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        imports = [
-            ast.unparse(node)
-            for node in self._tree.body
-            if isinstance(node, ast.Import | ast.ImportFrom) and used & {_bound(alias) for alias in node.names}
-        ]
-        return "\n".join([*imports, "", "", code]) + "\n"
+        imports = [node for node in self._tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+        return [ast.unparse(node) for node in imports if used & {_bound(alias) for alias in node.names}]
 
     # ---- what the judge reads ----
 
@@ -111,12 +96,7 @@ class Exercise:
     @property
     def hints(self) -> tuple[str, ...]:
         """From the gentlest to the plainest."""
-        return tuple(textwrap.dedent(hint).strip() for hint in self.module.HINTS)
-
-    @property
-    def answer(self) -> Any:
-        """The solution, as a function or class."""
-        return getattr(self.module, self.name)
+        return self.module.HINTS
 
     def inputs(self, strategies: ModuleType) -> dict[str, Any]:
         """Each argument's strategy."""
@@ -150,7 +130,7 @@ class Exercise:
         return frozenset(getattr(self.module, "FORBIDDEN", ()))
 
     @property
-    def allowed(self) -> frozenset[str]:
+    def allowed(self) -> set[str]:
         """Modules that an answer may import: the basic ones, and minitorch where the file to fill in does."""
         given = ast.parse(self.file()).body
         imported = [alias.name for node in given if isinstance(node, ast.Import) for alias in node.names]
