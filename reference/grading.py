@@ -343,6 +343,16 @@ def _used(node: ast.AST) -> list[str]:
 # ---- in a process of its own ----
 
 
+def judge_file(exercise: Exercise, filename: str) -> Verdict:
+    """The verdict on a file, which may be no text at all."""
+    try:
+        return judge(exercise, Path(filename).read_text(encoding="utf-8-sig"), filename)
+    except UnicodeDecodeError as error:
+        return Verdict("wrong", [f"{filename} is no text in UTF-8: {error.reason} at byte {error.start}"])
+    except OSError as error:
+        return Verdict("wrong", [f"{filename}: {error.strerror}"])
+
+
 def in_a_child(name: str, filename: str, seconds: float, memory: int) -> None:
     """Judge the file and write the verdict to stdout, as JSON: the main function of the process that `cli/exercise.py` starts.
 
@@ -355,13 +365,7 @@ def in_a_child(name: str, filename: str, seconds: float, memory: int) -> None:
 
         resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     faulthandler.dump_traceback_later(seconds, exit=True)
-    try:
-        code = Path(filename).read_text(encoding="utf-8-sig")
-        verdict = judge(Exercise(name), code, filename)
-    except UnicodeDecodeError as error:
-        verdict = Verdict("wrong", [f"{filename} is no text in UTF-8: {error.reason} at byte {error.start}"])
-    except OSError as error:
-        verdict = Verdict("wrong", [f"{filename}: {error.strerror}"])
+    verdict = judge_file(Exercise(name), filename)
     faulthandler.cancel_dump_traceback_later()
     with os.fdopen(verdict_goes_to, "wb") as out:
         out.write(json.dumps({"kind": verdict.kind, "lines": verdict.lines}).encode())

@@ -423,17 +423,24 @@ def test_a_wrong_answer_in_a_process_of_its_own(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "says"),
+    ("code", "seconds", "says"),
     [
-        ("def sigmoid_grad(g, x):\n    while True:\n        x = x + 1\n", ["stopped after 1.5 seconds", "it was in mine.py, line "]),
-        ("import collections\ncollections._sys.modules['os']._exit(7)\n", ["the process that judged it ended with status 7"]),
-        ("def sigmoid_grad(g, x):\n    big = [0] * (10 ** 10)\n", ["raised MemoryError", "mine.py, line 2:"]),
-        (b"x = '\xff'", ["mine.py is no text in UTF-8: invalid start byte at byte 5"]),
+        ("def sigmoid_grad(g, x):\n    while True:\n        x = x + 1\n", 0.5, ["stopped after 0.5 seconds", "mine.py, line "]),
+        ("import collections\ncollections._sys.modules['os']._exit(7)\n", 60, ["the process that judged it ended with status 7"]),
+        ("def sigmoid_grad(g, x):\n    big = [0] * (10 ** 10)\n", 60, ["raised MemoryError", "mine.py, line 2:"]),
     ],
 )  # fmt: skip
-def test_the_judge_survives(code: str | bytes, says: list[str], folder: Path) -> None:
-    Path("mine.py").write_bytes(code if isinstance(code, bytes) else code.encode())
-    verdict = command.verdict_on(SIGMOID, Path("mine.py"), 1.5)
+def test_the_judge_survives(code: str, seconds: float, says: list[str], folder: Path) -> None:
+    Path("mine.py").write_text(code)
+    verdict = command.verdict_on(SIGMOID, Path("mine.py"), seconds)
     assert verdict["kind"] == "wrong"
     text = "\n".join(verdict["lines"])
     assert all(words in text for words in says), text
+
+
+def test_a_file_that_is_no_text(folder: Path) -> None:
+    Path("mine.py").write_bytes(b"x = '\xff'")
+    assert grading.judge_file(SIGMOID, "mine.py").lines == ["mine.py is no text in UTF-8: invalid start byte at byte 5"]
+    assert grading.judge_file(SIGMOID, ".").lines == [".: Is a directory"]
+    Path("mine.py").write_text(SIGMOID.solution(), encoding="utf-8-sig")
+    assert grading.judge_file(SIGMOID, "mine.py").kind == "right"
