@@ -315,7 +315,7 @@ def _refuse_what_is_forbidden(exercise: Exercise, tree: ast.Module) -> None:
         for module in _imported(node):
             if module.partition(".")[0] not in exercise.allowed:
                 allowed = "NumPy and minitorch" if "minitorch" in exercise.allowed else "NumPy"
-                raise Complaint(f"line {node.lineno} imports {module}; allowed here: {allowed}, and Python's own basics")
+                raise Complaint(f"line {node.lineno} imports {module}; allowed here: {allowed}, and Python's own modules")
         for name in _used(node):
             if name in exercise.forbidden:
                 raise Complaint(

@@ -139,8 +139,8 @@ def test_an_answer_that_differs_from_call_to_call_is_told_so() -> None:
     [
         ("x = 1", "mine.py defines no sigmoid_grad; the judge calls it by that name"),
         ("sigmoid_grad = 3", "sigmoid_grad is of type int, expected a function or a class"),
-        ("import nonsense", "line 1 imports nonsense; allowed here: NumPy, and Python's own basics"),
-        ("import minitorch", "line 1 imports minitorch; allowed here: NumPy, and Python's own basics"),
+        ("import nonsense", "line 1 imports nonsense; allowed here: NumPy, and Python's own modules"),
+        ("import minitorch", "line 1 imports minitorch; allowed here: NumPy, and Python's own modules"),
         ("def f():\n    from scipy.special import expit", "line 2 imports scipy.special"),
         ("m = __import__('torch')", "line 1 imports __import__"),
         ("1 / 0", "running mine.py raised ZeroDivisionError: division by zero\nmine.py, line 1:\n    1 / 0"),
@@ -426,7 +426,7 @@ def test_a_wrong_answer_in_a_process_of_its_own(folder: Path) -> None:
     ("code", "seconds", "says"),
     [
         ("def sigmoid_grad(g, x):\n    while True:\n        x = x + 1\n", 0.5, ["stopped after 0.5 seconds", "mine.py, line "]),
-        ("import collections\ncollections._sys.modules['os']._exit(7)\n", 60, ["the process that judged it ended with status 7"]),
+        ("import os\nos._exit(7)\n", 60, ["the process that judged it ended with status 7"]),
         ("def sigmoid_grad(g, x):\n    big = [0] * (10 ** 10)\n", 60, ["raised MemoryError", "mine.py, line 2:"]),
     ],
 )  # fmt: skip

@@ -102,7 +102,8 @@ def start(chosen: Exercise, progress: Progress, args: argparse.Namespace) -> int
     with replacing(path) as file:
         file.write(chosen.file().encode())
     print(f"wrote {path}: {chosen.title}")
-    print(f"fill it in, then: {args.program} exercise {chosen.name}")
+    what = "mend it" if chosen.has_a_bug else "fill it in"
+    print(f"{what}, then: {args.program} exercise {chosen.name}")
     return 0
 
 
