@@ -1,8 +1,8 @@
 """The command line: `minitorch train` trains on real data, `evaluate` reads a checkpoint back, `explain` shows backward,
-`exercise` judges.
+`exercise` judges, `quiz` asks.
 
 Here are only options, checks and printing; what can be trained is in `tasks.py`, the training itself in `minitorch/examples/`, the
-showing in `explain.py`. The rule for errors: whatever the user can get wrong is found before training starts and answered in one
+showing in `explain.py`, the asking in `quiz.py`. The rule for errors: whatever the user can get wrong is found before training starts and answered in one
 line, with nothing written.
 """
 
@@ -43,7 +43,7 @@ def _run(argv: Sequence[str] | None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     if args.command is None:
-        parser.error("name a command: train, evaluate, explain or exercise; minitorch --help tells more")
+        parser.error("name a command: train, evaluate, explain, exercise or quiz; minitorch --help tells more")
     args.saved = "; nothing was saved"
     args.program = "minitorch" if argv is not None else as_typed()
     try:
@@ -72,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_evaluate(commands)
     _add_explain(commands)
     _add_exercise(commands)
+    _add_quiz(commands)
     return parser
 
 
@@ -157,6 +158,22 @@ def _add_exercise(commands: Any) -> None:
     exercise.add_argument("--force", action="store_true", help="with --start: write NAME.py anew, whatever is in it")
     exercise.add_argument("--seconds", type=_positive, default=10.0, help="how long NAME.py may run (default: %(default)g)")
     exercise.set_defaults(run=_exercise, parser=exercise)
+
+
+def _add_quiz(commands: Any) -> None:
+    quiz = commands.add_parser("quiz", help="ask what the blocks of the interview book print")
+    quiz.description = (
+        "Ask what the code of the interview book (docs/interview) prints. The judge is what it prints when it is run. What was missed is "
+        "asked first the next time."
+    )
+    quiz.add_argument(
+        "what", metavar="TOPIC|NUMBER", nargs="?", help="a topic, e.g. losses, or a question, e.g. 12 (default: all)"
+    )
+    quiz.add_argument("--list", action="store_true", help="list the topics and how far you are in each")
+    quiz.add_argument("--lang", choices=("en", "zh"), default="en", help="English or Chinese (default: %(default)s)")
+    quiz.add_argument("--questions", type=_whole(1), metavar="N", default=10, help="ask at most N (default: %(default)s)")
+    quiz.add_argument("--progress", metavar="FILE", help="where to remember what was missed (default: a file in your home)")
+    quiz.set_defaults(run=_quiz, parser=quiz)
 
 
 def _usually(option: str) -> str:
@@ -419,3 +436,18 @@ def _exercise(args: argparse.Namespace) -> int:
     from .exercise import exercise  # which imports UserError from here
 
     return exercise(args)
+
+
+# ---- quiz ----
+
+
+def _quiz(args: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from . import quiz  # which imports UserError from here
+
+    progress = Path(args.progress) if args.progress else None
+    if args.list:
+        print(quiz.listing(args.lang, progress))
+    else:
+        quiz.quiz(args.what, args.lang, args.questions, progress)
