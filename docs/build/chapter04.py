@@ -84,7 +84,7 @@ class Tensor:
     """An array that knows how it was made."""
 
     __add__, __sub__, __mul__, __truediv__, __neg__, __matmul__ = add, sub, mul, div, neg, matmul
-    __radd__, __rmul__, __rsub__ = add, mul, lambda self, other: sub(other, self)
+    __radd__, __rmul__, __rsub__, __array_ufunc__ = add, mul, lambda self, other: sub(other, self), None
     exp, log, sqrt, tanh, relu = exp, log, sqrt, tanh, relu
     reshape, transpose = reshape, transpose
 
