@@ -115,7 +115,9 @@ def test_a_file_runs_alone_and_prints_what_its_page_says(k: int) -> None:
         assert re.fullmatch(r"(epoch +\d+  loss \d\.\d{4}  test accuracy \d\d\.\d\d %\n|…\n)+epoch 10 .*", told[1])
         return
     command = [sys.executable, "-W", "error", str(BUILD / f"chapter{k:02}.py")]
-    run = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"}, check=False)
+    run = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"}, check=False
+    )
     assert (run.stdout.rstrip(), run.stderr) == (told[1], "")
 
 
