@@ -15,7 +15,7 @@ from test_cli import one_line_of_error, run
 from test_trace import text
 
 import minitorch
-from minitorch.autograd.tracing import number
+from minitorch.autograd.pictures import number
 from minitorch.examples import explain as examples
 from minitorch.utils.source import lambda_body
 
@@ -51,13 +51,16 @@ def test_every_example_is_explained_within_the_page(name: str, capsys: pytest.Ca
     )
     assert all(len(line) <= 110 for line in out.splitlines() if line.strip() not in code)
     variables = runpy.run_path(str(Path(examples.__file__).parent / f"{name}.py"))
-    variables["loss"].backward()
+    if name != "step":  # which has done so
+        variables["loss"].backward()
     leaves = {n: v for n, v in variables.items() if isinstance(v, minitorch.Tensor) and v.is_leaf and v.requires_grad}
     leaves.update({f"model.{n}": p for n, p in variables["model"].named_parameters()} if "model" in variables else {})
     assert out.count("AccumulateGrad\n") == len(leaves) > 0
     for label, x in leaves.items():
-        total = number(x.grad.tolist())
-        assert re.search(rf"AccumulateGrad\n +gradient  g of {label}, shape .*{re.escape(total)}", out), f"{label}: {total}"
+        total = number(x.grad.tolist()) if x.numel() <= 4 else "from step"
+        assert re.search(
+            rf"AccumulateGrad\n(?: +forward  .*\n(?: {{15}}.*\n)*)? +gradient  g of {label}, shape .*{re.escape(total)}", out
+        ), f"{label}: {total}"
 
 
 def test_explain_shows_sums_sources_and_bytes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -66,7 +69,9 @@ def test_explain_shows_sums_sources_and_bytes(capsys: pytest.CaptureFixture[str]
     assert out.endswith("""
 
   3  MulBackward0
+         line  shared.py:6: square = x * x
       forward  mul: a · b
+               square = 4
      gradient  g of square, shape (): 8 + 8 = 16, from steps 1 and 2
         keeps  b is x (), 4 B, leaf
                a is x (), 4 B, leaf
@@ -74,6 +79,7 @@ def test_explain_shows_sums_sources_and_bytes(capsys: pytest.CaptureFixture[str]
                to step 4 (x) for b:  g * a = 32
 
   4  AccumulateGrad
+      forward  x = 2
      gradient  g of x, shape (): 16 + 32 + 32 = 80, from steps 2, 3 and 3
          adds  g to x.grad
 
@@ -145,7 +151,7 @@ def test_explain_finds_names_in_models_lists_and_dicts(tmp_path: Path, capsys: p
         ),
         (f"{ONE}loss = x.expand(2) * 2", "file.py: loss: backward starts from a single number, got shape (2,); reduce it"),
         (
-            f"{ONE}loss = x.exp()\nloss.backward()",
+            f"{ONE}loss = x.exp()\nminitorch.autograd.backward(loss)",
             "file.py: backward has already run from loss and freed its graph; leave out",
         ),
         (f"{ONE}y = x.exp()\nloss = y * 2\ny.add_(1)", "file.py: loss: one of the variables needed"),
