@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,13 @@ FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-pipe",
 ]  # fmt: skip
+# DevTools reads from file 3 and writes to file 4. (Both ends are put out of the way first: one may be 3 or 4 itself.)
+STARTER = """import os, sys
+a, b = (os.dup(int(n)) for n in sys.argv[1:3])
+while a < 5 or b < 5:
+    a, b = os.dup(a), os.dup(b)
+os.dup2(a, 3), os.dup2(b, 4)
+os.execv(sys.argv[3], sys.argv[3:])"""
 KEYS = {"ArrowRight": 39, "ArrowLeft": 37, "Home": 36, "End": 35, "Enter": 13, "Tab": 9, "Escape": 27, " ": 32}
 PATIENCE = 30  # seconds for an answer
 
@@ -41,9 +49,8 @@ class Browser:
     def __init__(self, folder: Path) -> None:
         to_read, self.to = os.pipe()
         self.of, to_write = os.pipe()
-        # DevTools reads from file 3 and writes to file 4.
         self.process = subprocess.Popen(
-            ["sh", "-c", f'exec "$0" "$@" 3<&{to_read} 4>&{to_write}', chromium(), *FLAGS, f"--user-data-dir={folder}", "about:blank"],
+            [sys.executable, "-c", STARTER, str(to_read), str(to_write), chromium(), *FLAGS, f"--user-data-dir={folder}", "about:blank"],
             pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         os.close(to_read)
@@ -51,6 +58,13 @@ class Browser:
         self.number, self.rest = 0, b""
         self.events: list[dict[str, Any]] = []
         self.session: str | None = None
+        try:
+            self._attach()
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self) -> None:
         target = next(t for t in self._targets() if t["type"] == "page")
         attached = self.send("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         self.session = attached["sessionId"]

@@ -107,10 +107,12 @@ class watch:
         self._writes.append(Write(tensor, tensor._version, line_of(next(iter(_users(_frames())), None))))
 
     def _note_names(self, frames: list[Any]) -> None:
-        """The user's variables that hold a recorded tensor now: the first name that a tensor is seen under is its name."""
+        """The user's variables that hold a recorded tensor now: the first that a tensor is seen in is its name, but no parameter."""
         for frame in _users(frames):
+            code = frame.f_code
+            given = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
             for name, value in frame.f_locals.items():
-                made = None if name.startswith("_") else getattr(value, "_grad_fn", None)
+                made = None if name.startswith("_") or name in given else getattr(value, "_grad_fn", None)
                 if made is not None and made in self.calls:
                     self.names.setdefault((made, value._output_nr), name)
 

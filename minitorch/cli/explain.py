@@ -223,11 +223,14 @@ def _sendings(step: Step, plan: Trace) -> list[str]:
         result = f" = {number(sent.value)}" if sent.value is not None else f", shape {sent.shape}"
         if sent.unreduced not in (None, sent.shape):
             result += f", summed from shape {sent.unreduced}"
-        if INDENT + len(head) + 2 + len(expression + result) <= WIDTH:
+        space = WIDTH - INDENT - len(head) - 2
+        if len(expression + result) <= space:
             lines.append(f"{head}  {expression}{result}")
+        elif max(len(expression), len(result)) <= space:
+            lines += [f"{head}  {expression}", f"{'':{len(head)}}  {result.lstrip(', ')}"]
         else:
-            first, *rest = textwrap.wrap(expression, WIDTH - INDENT - len(head) - 2)
-            lines += [f"{head}  {first}", *(f"{'':{len(head)}}  {line}" for line in [*rest, result.lstrip(", ")])]
+            lines.append(head)
+            lines += [f"    {line}" for line in [*textwrap.wrap(expression, WIDTH - INDENT - 4), result.lstrip(", ")]]
     return lines
 
 

@@ -6,9 +6,11 @@ Everything is read from the op's declaration and from files; nothing here knows 
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import math
 import textwrap
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,7 +106,7 @@ def _plot(thing: Any) -> str:
     xs = [LOW + (HIGH - LOW) * k / (COLUMNS - 1) for k in range(COLUMNS)]
     x = minitorch.tensor(xs, dtype=minitorch.float64, requires_grad=True)
     try:
-        y = thing(x)
+        y = _quietly(thing, x)
         if not isinstance(y, minitorch.Tensor) or y.shape != x.shape or not y.dtype.is_floating_point or _mixes(thing, xs):
             return "none: it is no function of a single number"
         slope = minitorch.autograd.grad(y.sum(), x)[0].tolist() if y.requires_grad else [math.nan] * COLUMNS
@@ -113,9 +115,15 @@ def _plot(thing: Any) -> str:
     return drawn(y.tolist(), slope)
 
 
+def _quietly(thing: Any, x: Any) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return thing(x)
+
+
 def _mixes(thing: Any, xs: list[float]) -> bool:
     """Whether a result hangs on the numbers beside it, or on chance."""
-    whole, part = (thing(minitorch.tensor(v, dtype=minitorch.float64)).tolist() for v in (xs, xs[:7]))
+    whole, part = (_quietly(thing, minitorch.tensor(v, dtype=minitorch.float64)).tolist() for v in (xs, xs[:7]))
     return any(a != b and not (math.isnan(a) and math.isnan(b)) for a, b in zip(whole, part))
 
 
@@ -150,21 +158,33 @@ def _rows(name: str) -> str:
     folder = ROOT / "reference" / "rows"
     if not folder.is_dir():
         return "the reference table is in the project's checkout, not in the package"
-    found = []
+    return (
+        "\n".join(_declarations(folder).get(name, ()))
+        or "a loop or a helper in reference/rows/ declares it, which makes up its name"
+    )
+
+
+@functools.cache
+def _declarations(folder: Path) -> dict[str, list[str]]:
+    """By name: the statements in which a call has it as its first argument, or that go over a list of names which has it."""
+    found: dict[str, list[str]] = {}
     for path in sorted(folder.glob("*.py")):
         text = path.read_text(encoding="utf-8")
+        lines = text.splitlines()
         for statement in ast.parse(text).body:
-            if any(_declares(node, name) for node in ast.walk(statement)):
-                found.append(f"{path.relative_to(ROOT)}:{statement.lineno}\n{ast.get_source_segment(text, statement)}")
-    return "\n".join(found) or "none of its own name"
+            written = "\n".join(lines[statement.lineno - 1 : statement.end_lineno])
+            for name in dict.fromkeys(name for node in ast.walk(statement) for name in _names(node)):
+                found.setdefault(name, []).append(f"{path.relative_to(ROOT)}:{statement.lineno}\n{written}")
+    return found
 
 
-def _declares(node: ast.AST, name: str) -> bool:
-    """Whether this is a call whose first argument is the name, or a list of names in a loop over rows."""
+def _names(node: ast.AST) -> list[str]:
+    """The names of ops that a call or a loop declares."""
     if isinstance(node, ast.For) and isinstance(node.iter, (ast.List, ast.Tuple)):
-        return any(isinstance(e, ast.Constant) and e.value == name for e in node.iter.elts)
-    first = node.args[0] if isinstance(node, ast.Call) and node.args else None
-    return isinstance(first, ast.Constant) and first.value == name
+        things: list[Any] = node.iter.elts
+    else:
+        things = node.args[:1] if isinstance(node, ast.Call) else []
+    return [thing.value for thing in things if isinstance(thing, ast.Constant) and isinstance(thing.value, str)]
 
 
 def _twins(op: Op) -> list[str]:

@@ -120,7 +120,7 @@ def _files(lines: Iterable[Any]) -> dict[str, dict[str, str]]:
 def _given(boxes: list[dict]) -> dict[str, Any]:
     kinds = [b["kind"] for b in boxes]
     leaves, constants = kinds.count("leaf"), kinds.count("constant")
-    there = [f"{leaves} {'leaf' if leaves == 1 else 'leaves'} that want a gradient"]
+    there = ["1 leaf that wants a gradient" if leaves == 1 else f"{leaves} leaves that want a gradient"]
     there += [f"{constants} constant{'s' * (constants > 1)}"] if constants else []
     say = f"What is there before the first call: {' and '.join(there)}."
     return {"phase": "given", "box": None, "title": "Given", "say": say}

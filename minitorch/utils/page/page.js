@@ -50,15 +50,21 @@ function gridOf(p) {
   return rows;
 }
 
+let inks = null;  // of this colour scheme
+function colours() {
+  const style = inks ? null : getComputedStyle(document.documentElement);
+  inks = inks || ["--minus", "--plus", "--zero"].map(n => style.getPropertyValue(n).trim());
+  return inks;
+}
+
 /** Below zero in one colour, above in another; the strongest is the number farthest from zero. */
 function heat(p, width) {
   const rows = gridOf(p), columns = Math.max(...rows.map(r => r.length));
   const canvas = el("canvas", {width: columns, height: rows.length, role: "img", "aria-label": described(p)});
-  const style = getComputedStyle(document.documentElement);
-  const [minus, plus] = ["--minus", "--plus"].map(n => style.getPropertyValue(n).trim());
+  const [minus, plus, zero] = colours();
   const most = Math.max(...rows.flat().filter(Number.isFinite).map(Math.abs), 1e-30);
   const pen = canvas.getContext("2d");
-  pen.fillStyle = style.getPropertyValue("--zero").trim();
+  pen.fillStyle = zero;
   pen.fillRect(0, 0, columns, rows.length);
   rows.forEach((row, y) => row.forEach((v, x) => {
     if (!Number.isFinite(v)) return;
@@ -88,7 +94,7 @@ function picture(p, shape, width = 260) {
   if (!p) return el("span", {class: "soft"}, shape ? `shape ${shapeText(shape)}` : "not known");
   if (typeof p.numbers === "string") return el("code", {class: "picture"}, p.numbers);
   if (p.numbers && p.shape.length <= 2) {
-    const rows = p.shape.length === 2 ? p.numbers : inRows(p.numbers, 6);
+    const rows = p.shape.length === 2 ? p.numbers : inRows(p.numbers, 5);
     const table = el("table", {class: "num"}, el("tbody", {}, rows.map(r => el("tr", {}, r.map(v => el("td", {}, v))))));
     return el("span", {class: "picture"}, table);
   }
@@ -212,12 +218,15 @@ function inFold(b) {
 function fill(e, b) {
   const t = state.step, back = backwardStep.get(b.id), made = b.kind !== "op" || forwardStep.get(b.id) <= t;
   const out = b.outputs[0] || {shape: []}, more = b.outputs.length > 1 ? ` + ${b.outputs.length - 1} more` : "";
-  const came = gradientNow(b.id), shape = shapeText(out.shape) + more;
+  const came = gradientNow(b.id), now = [made, came.text, back <= t].join();
+  if (e.dataset.now === now) return;  // nothing has changed
+  e.dataset.now = now;
+  const shape = shapeText(out.shape) + more;
   const rows = [el("span", {class: "head"}, el("b", {}, b.op), el("span", {class: "t", title: b.name}, inFold(b)))];
   if (b.kind === "op") rows.push(el("span", {}, el("em", {class: "t"}, b.formula || b.node)));
   rows.push(el("span", {}, el("span", {class: "k"}, "shape"), el("span", {class: "n"}, shape)));
   if (data.values || out.value) rows.push(el("span", {class: "v"}, el("span", {class: "k"}, "value"), made ? small(out.value) : el("span", {class: "soft"}, "…")));
-  if (b.kind !== "constant" && data.values) rows.push(el("span", {class: "g"}, el("span", {class: "k"}, "grad"), came.node));
+  if (b.kind !== "constant" && data.values) rows.push(el("span", {class: "g"}, el("span", {class: "k"}, "grad"), came.node()));
   if (b.kind === "op" && b.line) rows.push(el("span", {class: "src", title: `${b.line.file}, line ${b.line.nr}`}, el("em", {}, b.line.nr), el("span", {class: "t"}, b.line.text)));
   e.replaceChildren(...rows);
   e.classList.toggle("todo", !made);
@@ -228,18 +237,19 @@ function fill(e, b) {
   e.setAttribute("aria-label", `${b.op}${b.name ? " " + b.name : ""}, shape ${shape}${value}${came.text}${line}`);
 }
 
-/** The gradient of a box at this step: nothing yet, some parts of the sum, or all. */
+/** The gradient of a box at this step: nothing yet, some parts of the sum, or all; to be seen and to be heard. */
 function gradientNow(id) {
   const back = backwardStep.get(id), t = state.step;
-  if (back === undefined) return {node: el("span", {class: "soft"}, "–"), text: ""};
-  const arrival = data.steps[back].arrivals[0];
-  const there = arrival.parts.filter(p => p.from ? backwardStep.get(p.from) <= t : back <= t);
-  if (back <= t) return {node: small(arrival.total), text: arrival.total ? `, gradient ${described(arrival.total)}` : ""};
-  if (!there.length) return {node: el("span", {class: "soft"}, "–"), text: ""};
-  const waiting = there.length < arrival.parts.length;
-  const text = `${there.length} of ${arrival.parts.length} parts`;
-  if (!waiting && there.length === 1) return {node: small(there[0].value), text: there[0].value ? `, gradient ${described(there[0].value)}` : ""};
-  return {node: el("span", {class: "n"}, text), text: `, ${text} of the gradient have come`};
+  const nothing = {node: () => el("span", {class: "soft"}, "–"), text: ""};
+  if (back === undefined) return nothing;
+  const {parts, total} = data.steps[back].arrivals[0];
+  const there = parts.filter(p => p.from ? backwardStep.get(p.from) <= t : back <= t);
+  if (!there.length) return nothing;
+  if (back > t && parts.length > 1) {
+    const text = `${there.length} of ${parts.length} parts`;
+    return {node: () => el("span", {class: "n"}, text), text: `, ${text} of the gradient have come`};
+  }
+  return {node: () => small(total), text: total ? `, gradient ${described(total)}` : ""};
 }
 
 // ---- steps ----
@@ -283,7 +293,7 @@ function mark(s) {
 
 function bringIntoView(s) {
   const e = s.box && shown.get(s.box), view = $("view");
-  if (!e) { if (s.phase === "given") view.scrollTo(0, 0); return; }
+  if (!e) { if (s.phase === "given") view.scrollTo((view.scrollWidth - view.clientWidth) / 2, 0); return; }
   const z = state.zoom, left = e.offsetLeft * z, top = e.offsetTop * z, w = e.offsetWidth * z, h = e.offsetHeight * z, room = 70;
   const pad = parseFloat($("plane").style.marginLeft) || 0;
   if (left + pad < view.scrollLeft || left + pad + w > view.scrollLeft + view.clientWidth) view.scrollLeft = left + pad + w / 2 - view.clientWidth / 2;
@@ -354,7 +364,7 @@ function keptText(k) {
 
 function backward(s, b) {
   const arrivals = s.arrivals.map(a => [el("code", {}, a.gradient), " of ", el("b", {}, a.tensor || "the output"), " ", el("span", {class: "soft"}, shapeText(a.shape)), sumOf(a)]);
-  const sends = s.sends.map(x => [el("code", {}, x.input), el("span", {class: "arrow"}, " → "), link(x.to), el("pre", {}, x.call), el("div", {}, picture(x.value, x.shape)),
+  const sends = s.sends.map(x => [el("code", {}, x.input), el("span", {class: "arrow"}, " → "), link(x.to), el("pre", {}, x.call), el("div", {class: "sent"}, picture(x.value, x.shape)),
     x.summed ? el("p", {class: "soft"}, `Computed in shape ${shapeText(x.summed)}; ${x.summed.length === x.shape.length && x.summed.every((n, k) => n === x.shape[k]) ? "" : "what broadcasting copied is summed to "}${shapeText(x.shape)}.`) : null]);
   const ends = b.kind === "leaf" ? section("Adds", el("p", {}, "The gradient is added to ", el("code", {}, `${b.name || "leaf"}.grad`), ".")) : [];
   const before = s.hooks.filter(h => ["tensor", "retain", "pre"].includes(h.kind)), after = s.hooks.filter(h => !before.includes(h));
@@ -462,7 +472,7 @@ function start() {
   $("find").addEventListener("input", search);
   document.addEventListener("keydown", key);
   window.addEventListener("resize", () => zoomTo(state.zoom));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => show(state.step, false));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { inks = null; draw(); show(state.step, false); });
   $("memory").textContent = data.memory;
   openAtFirst();
   draw(); fit(); show(0);
