@@ -100,6 +100,17 @@ def test_arrow_keys_go_to_the_end_and_the_numbers_are_the_traces(tab: Browser, p
     assert tab.ask("state.step") == last and fine(tab)
 
 
+def test_kept_memory_grows_in_forward_and_goes_in_backward(tab: Browser, pages: Path) -> None:
+    for name, listed in [("shared", shared()), ("mlp", None)]:
+        tab.open(pages / f"{name}.html")
+        seen = tab.ask("data.steps.map((s, k) => (show(k), keptNow()))")
+        turn = tab.ask("data.steps.findIndex(s => s.phase === 'backward')")
+        most = int(re.search(r"passed: ([\d,]+) bytes", tab.ask("data.memory"))[1].replace(",", ""))
+        assert seen[0] == seen[-1] == 0 and max(seen) == seen[turn - 1] == most > 0
+        assert seen[:turn] == sorted(seen[:turn]) and seen[turn:] == sorted(seen[turn:], reverse=True)
+        assert listed is None or listed.saved_bytes == most
+
+
 def test_a_sum_grows_as_its_parts_come(tab: Browser, pages: Path) -> None:
     tab.open(pages / "shared.html")
     seen = []

@@ -1,7 +1,7 @@
 """The page that steps through a forward and its backward: `autograd.trace(…).html()`, `minitorch explain FILE --html out.html`.
 
-The data and the page are apart: `data.py` turns a trace into JSON, `folds.py` says what can be folded, and `page.html`, `page.css`,
-`layout.js` and `page.js` show it. Here they are put into one text that needs no network and no other file.
+The data and the page are apart: `data.py` turns a trace into JSON, `folds.py` says what can be folded, and `page.html`, `page.css`
+and the scripts show it. Here they are put into one text that needs no network and no other file.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from .data import data_of
 
 FOLDER = Path(__file__).parent
+SCRIPTS = ("layout.js", "data.js", "pictures.js", "graph.js", "panel.js", "page.js")
 
 
 def page(trace: Any, title: str = "", update: Any = None) -> str:
@@ -21,7 +22,7 @@ def page(trace: Any, title: str = "", update: Any = None) -> str:
     found = data_of(trace, title, update)
     text = _file("page.html")
     parts = {"title": html.escape(found["title"]), "style": _file("page.css"), "data": as_script(found)}
-    parts["script"] = _file("layout.js") + "\n" + _file("page.js")
+    parts["script"] = "\n".join(map(_file, SCRIPTS))
     for name, part in parts.items():
         text = text.replace(f"{{{{{name}}}}}", part)
     return text
