@@ -101,7 +101,11 @@ def test_arrow_keys_go_to_the_end_and_the_numbers_are_the_traces(tab: Browser, p
 
 
 def test_kept_memory_grows_in_forward_and_goes_in_backward(tab: Browser, pages: Path) -> None:
-    for name, listed in [("shared", shared()), ("mlp", None)]:
+    x = minitorch.ones(5, requires_grad=True)
+    y = x * 2
+    twice = trace((y * y).sum(), run=True)  # one memory under two names
+    (pages / "twice.html").write_text(page(twice))
+    for name, listed in [("shared", shared()), ("mlp", None), ("twice", twice)]:
         tab.open(pages / f"{name}.html")
         seen = tab.ask("data.steps.map((s, k) => (show(k), keptNow()))")
         turn = tab.ask("data.steps.findIndex(s => s.phase === 'backward')")

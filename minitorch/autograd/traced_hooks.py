@@ -12,7 +12,7 @@ from .watching import Line
 
 KINDS = {
     "tensor": "hook of the tensor, when its gradient is complete",
-    "retain": "retain_grad: the gradient is put into the tensor's .grad",
+    "retain": "the gradient is put into the tensor's .grad",
     "pre": "hook of the node, before it runs",
     "post": "hook of the node, after it has run",
     "accumulated": "hook of the leaf, when its .grad has been added to",

@@ -10,7 +10,7 @@ data.steps.forEach((s, k) => {
   if (s.phase === "forward") forwardStep.set(s.box, k);
   if (s.phase === "backward") backwardStep.set(s.box, k);
 });
-const OP = { w: 198, h: 126 },
+const OP = { w: 198, h: 143 },
   GIVEN = { w: 168, h: 84 },
   CLOSED = { w: 190, h: 64 };
 const state = { step: 0, open: new Set(), zoom: 1, placed: null };

@@ -247,7 +247,7 @@ def _in_words(value: dict | None, shape: Any) -> str:
         return numbers
     if numbers is not None and len(str(numbers)) < 80:
         return str(numbers).replace("'", "")
-    return f"a gradient of shape {tuple(shape)}, from {value['low']} to {value['high']}"
+    return f"a gradient of shape {tuple(shape)}"
 
 
 def _name_of(sent: dict) -> str:

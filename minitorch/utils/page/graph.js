@@ -135,10 +135,10 @@ function boxElement(b, place) {
 }
 
 /** What a node keeps, on its box; struck out when its turn in backward has passed. */
-function keeping(b, passed) {
-  if (!b.keeps.length || b.freed) return null;
+function keeping(b, made, passed) {
+  if (!made || !b.keeps.length || b.freed) return el("span", { class: "soft" }, "–");
   const names = [...new Set(b.keeps.map(k => k.name))].join(", ");
-  return el("span", { class: passed ? "kept freed" : "kept" }, `keeps ${names}`);
+  return el("span", { class: passed ? "t n freed" : "t n" }, names);
 }
 
 /** How many bytes are kept for backward alone at this step: each memory from its first keeper's call to that keeper's turn. */
@@ -171,9 +171,7 @@ function fill(e, b) {
   const shape = shapeText(out.shape) + more;
   const rows = [el("span", { class: "head" }, el("b", {}, b.op), el("span", { class: "t", title: b.name }, inFold(b)))];
   if (b.kind === "op") rows.push(el("span", {}, el("em", { class: "t" }, b.formula || b.node)));
-  rows.push(
-    el("span", {}, el("span", { class: "k" }, "shape"), el("span", { class: "n" }, shape), keeping(b, back <= t)),
-  );
+  rows.push(el("span", {}, el("span", { class: "k" }, "shape"), el("span", { class: "n" }, shape)));
   if (data.values || out.value)
     rows.push(
       el(
@@ -185,6 +183,7 @@ function fill(e, b) {
     );
   if (b.kind !== "constant" && data.values)
     rows.push(el("span", { class: "g" }, el("span", { class: "k" }, "grad"), came.node()));
+  if (b.kind === "op") rows.push(el("span", {}, el("span", { class: "k" }, "keeps"), keeping(b, made, back <= t)));
   if (b.kind === "op" && b.line)
     rows.push(
       el(

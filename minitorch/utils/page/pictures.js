@@ -56,7 +56,10 @@ function picture(p, shape, width = 260) {
   if (!p) return el("span", { class: "soft" }, shape ? `shape ${shapeText(shape)}` : "not known");
   if (typeof p.numbers === "string") return el("code", { class: "picture" }, p.numbers);
   if (p.numbers && p.shape.length <= 2) {
-    const rows = p.shape.length === 2 ? p.numbers : inRows(p.numbers, 5);
+    const rows =
+      p.shape.length === 2
+        ? p.numbers
+        : inRows(p.numbers, Math.max(1, Math.floor(52 / (2 + Math.max(...p.numbers.map(v => v.length))))));
     const table = el(
       "table",
       { class: "num" },
