@@ -190,6 +190,9 @@ def test_layers_are_boxes_that_open(tab: Browser, pages: Path) -> None:
         "model.2 Block",
         "model.3 Linear",
     ]
+    tab.ask("openAll(true)")
+    opened = tab.ask("[...document.querySelectorAll('.fold')].map(e => e.dataset.key)")
+    assert "model.1.inner.0" in opened and "model.1.inner.1" not in opened  # gelu alone is no layer to open
     tab.ask("show(data.steps.length - 1)")
     assert tab.ask("document.querySelector('#panel h2').textContent") == "updateThe optimizer's step"
     rows = tab.ask("[...document.querySelectorAll('#panel li > b')].map(e => e.textContent)")
