@@ -306,6 +306,11 @@ def test_an_op_on_a_screen(capsys: pytest.CaptureFixture[str]) -> None:
         assert part in out, part
 
 
+def test_an_op_with_an_examples_name(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explained("minitorch.softmax", capsys=capsys).startswith("softmax(input: 'Tensor', dim: 'int'")
+    assert explained("softmax", capsys=capsys).startswith('    """Softmax and the logarithm')
+
+
 def test_the_plot_is_the_function_and_its_derivative() -> None:
     xs = [-4 + k / 8 for k in range(65)]
     lines = drawn([x * x / 4 for x in xs], [x / 2 for x in xs]).splitlines()

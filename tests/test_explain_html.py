@@ -263,6 +263,28 @@ def test_hooks_writes_and_layers_are_in_the_data() -> None:
     keys = {layer.key for step in listed for layer in step.call.layers}
     assert keys == {"model", "model.0", "model.1"}
     assert not any(step.hooks and step.hooks[0].called for step in trace(loss, run=True))
+    assert "Hooks at step" in trace(loss, run=True).memory() and "Hooks" not in listed.memory()
+
+
+def test_a_tensors_name_is_a_variable_of_those_who_made_it() -> None:
+    def half(part: minitorch.Tensor) -> minitorch.Tensor:
+        result = part / 2
+        return result * 3
+
+    w = minitorch.ones(2, requires_grad=True)
+    with watch() as forward:
+        loss = half(w + 1).sum()
+    assert [step.call.outputs[0].tensor for step in trace(loss, {"w": w}, forward=forward)] == ["", "", "result", "", "w"]
+
+
+def test_a_vmap_and_a_compiled_step_have_no_pictures() -> None:
+    x = minitorch.ones(3, 2)
+    seen: list[str] = []
+    minitorch.func.vmap(lambda row: seen.append(row._repr_html_()) or row * 2)(x)
+    assert "BatchedTensor" in seen[0]
+    with watch():
+        step = minitorch.compile(lambda x: (x * 2).sum())
+        assert [step(x).item() for _ in range(3)] == [12.0] * 3
 
 
 def test_the_data_is_json_that_no_source_can_break() -> None:
@@ -363,6 +385,8 @@ def test_a_tensor_shows_a_table_or_a_heat_map() -> None:
     assert 'alt="heat map: from -1 to 1, mean' in large and "data:image/png;base64," in large
     assert "float32, shape (0,)" in minitorch.ones(0)._repr_html_()
     assert "int64, shape ()" in minitorch.tensor(3)._repr_html_()
+    assert re.findall(r">(\w+)</td>", minitorch.tensor([True, False])._repr_html_()) == ["True", "False"]
+    assert re.findall(r">(\w+)</td>", minitorch.tensor([1234567])._repr_html_()) == ["1234567"]
     assert "<script" not in text + large
 
 

@@ -44,9 +44,9 @@ class Picture(NamedTuple):
 
 
 def picture_of(value: Any) -> Picture | None:
-    """The picture of a tensor or an array; None where there is none (an option, a tensor within a vmap)."""
+    """The picture of a tensor or an array; None where there is none (an option, a tensor within a vmap or one that is being compiled)."""
     array = getattr(value, "_array", value)
-    if not hasattr(array, "dtype") or not hasattr(array, "strides"):
+    if type(array).__module__.partition(".")[0] not in ("numpy", "cupy") or not hasattr(array, "dtype"):
         return None
     shape, name = tuple(array.shape), str(array.dtype)
     if array.size == 0:
@@ -92,7 +92,7 @@ def number(value: Any) -> str:
     """
     if isinstance(value, list):
         return f"[{', '.join(map(number, value))}]"
-    return f"{value:.4g}"
+    return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
 def written(value: Any) -> Any:

@@ -35,7 +35,7 @@ def memory(trace: Any) -> str:
         text += f"\nOnly referred to: {trace.held_bytes:,} bytes of {owners}"
     if any(step.freed for step in trace):
         text += "\nAn earlier backward has freed what was saved: backward would raise."
-    hooked = [str(step.number) for step in trace if step.hooked]
+    hooked = [str(step.number) for step in trace if step.hooked and not all(h.called for h in step.hooks)]
     if hooked:
         text += f"\nHooks at step {', '.join(hooked)} may change what passes; they are not called here."
     return text

@@ -38,10 +38,11 @@ def explain(what: str | None, variable: str | None = None, html: str | None = No
             raise UserError("--html needs a file or an example to show, such as: minitorch explain mlp --html mlp.html")
         return listing()
     path = FOLDER / f"{what}.py" if what in examples.NAMES else Path(what)
-    if not path.exists() and what in registry:
+    op = what.rpartition(".")[2]  # minitorch.softmax is an op, softmax an example
+    if not path.exists() and op in registry:
         if html is not None:
             raise UserError(f"--html shows a program; {what} is an op: minitorch explain {what}")
-        return op_explained(what)
+        return op_explained(op)
     if what in examples.COMPILED and not path.exists():
         raise UserError(f"{what} is an example of --compiled: minitorch explain --compiled {what}")
     if not path.exists():
@@ -101,7 +102,7 @@ def listing() -> str:
             *map(_listed, examples.NAMES),
             "",
             "See one op: its formula, its derivative, what it keeps, a plot of both:",
-            "  minitorch explain gelu",
+            "  minitorch explain gelu        (and, as there is an example of that name, minitorch.softmax)",
             "",
             "See the program that compile makes of an example, or of a file of yours that leaves a function `step`:",
             "  minitorch explain --compiled NAME",

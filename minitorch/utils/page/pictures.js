@@ -4,7 +4,7 @@
 function gridOf(p) {
   if (p.grid) return p.grid;
   const rows = [];
-  const walk = x => (Array.isArray(x[0]) ? x.forEach(walk) : rows.push(x.map(Number)));
+  const walk = x => (Array.isArray(x[0]) ? x.forEach(walk) : rows.push(x.map(v => (v === "True" ? 1 : Number(v)))));
   walk(Array.isArray(p.numbers) ? p.numbers : [p.numbers]);
   return rows;
 }
