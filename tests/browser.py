@@ -47,10 +47,11 @@ class Browser:
     """One page, and what it has said: errors, and what it asked the network for."""
 
     def __init__(self, folder: Path) -> None:
+        program = chromium()
         to_read, self.to = os.pipe()
         self.of, to_write = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", STARTER, str(to_read), str(to_write), chromium(), *FLAGS, f"--user-data-dir={folder}", "about:blank"],
+            [sys.executable, "-c", STARTER, str(to_read), str(to_write), program, *FLAGS, f"--user-data-dir={folder}", "about:blank"],
             pass_fds=(to_read, to_write), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         os.close(to_read)
