@@ -192,6 +192,8 @@ def test_layers_are_boxes_that_open(tab: Browser, pages: Path) -> None:
     ]
     tab.ask("openAll(true)")
     opened = tab.ask("[...document.querySelectorAll('.fold')].map(e => e.dataset.key)")
+    short = tab.ask("[...document.querySelectorAll('.box.leaf .head .t')].map(e => e.textContent)")
+    assert set(short) == {"weight", "bias"}
     assert "model.1.inner.0" in opened and "model.1.inner.1" not in opened  # gelu alone is no layer to open
     tab.ask("show(data.steps.length - 1)")
     assert tab.ask("document.querySelector('#panel h2').textContent") == "updateThe optimizer's step"

@@ -154,8 +154,12 @@ function keptNow() {
 /** The name of a box, without what the fold around it says already. */
 function inFold(b) {
   const label = around.get(b.id);
-  return label && b.name.startsWith(label + ".") ? b.name.slice(label.length + 1) : b.name;
+  const at = label ? `.${b.name}`.indexOf(`.${label}.`) : -1; // the parameter may be told from farther off: self.model.0.bias
+  return at < 0 ? b.name : b.name.slice(at + label.length + 1);
 }
+
+/** How many letters a value may have beside its label. */
+const room = b => (b.kind === "op" ? 17 : 13);
 
 /** What a box says at this step. */
 function fill(e, b) {
@@ -178,7 +182,7 @@ function fill(e, b) {
         "span",
         { class: "v" },
         el("span", { class: "k" }, "value"),
-        made ? small(out.value) : el("span", { class: "soft" }, "…"),
+        made ? small(out.value, room(b)) : el("span", { class: "soft" }, "…"),
       ),
     );
   if (b.kind !== "constant" && data.values)
@@ -215,5 +219,5 @@ function gradientNow(id) {
     const text = `${there.length} of ${parts.length} parts`;
     return { node: () => el("span", { class: "n" }, text), text: `, ${text} of the gradient have come` };
   }
-  return { node: () => small(total), text: total ? `, gradient ${described(total)}` : "" };
+  return { node: () => small(total, room(boxes.get(id))), text: total ? `, gradient ${described(total)}` : "" };
 }

@@ -84,10 +84,10 @@ function picture(p, shape, width = 260) {
 }
 
 /** A picture in a box: a few numbers, or a small heat map. */
-function small(p) {
+function small(p, letters) {
   if (!p) return el("span", { class: "n" }, "");
   const text = p.numbers === undefined ? "" : flat(p.numbers);
-  if (text && text.length <= 17) return el("span", { class: "n" }, text);
+  if (text && text.length <= letters) return el("span", { class: "n" }, text);
   if (p.low === undefined) return el("span", { class: "n" }, "empty");
   return heat(p);
 }
