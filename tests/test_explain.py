@@ -317,6 +317,7 @@ def test_the_plot_is_the_function_and_its_derivative() -> None:
     assert lines[0].split()[0] == "4" and lines[12].split()[0] == "-2" and "@" in "".join(lines)
     assert [line[8:].ljust(65)[64] for line in lines[:13]].index("*") == 0
     assert [line[8:].ljust(65)[0] for line in lines[:13]].index("o") == 12
+    assert [line.split()[0] for line in lines[:13] if "--" in line] == ["0"]  # the axis
     assert "none: it is no function of a single number" in op_explained("matmul")
     assert "none: it is no function of a single number" in op_explained("cumsum")
     assert "* the function" in op_explained("relu")
