@@ -303,6 +303,55 @@ def test_an_error_within_a_script_says_where(programs: dict) -> None:
     )
 
 
+# ---- freezing ----
+
+
+def with_norms() -> nn.Module:
+    minitorch.manual_seed(0)
+    m = WithNorms().double()
+    for _ in range(3):  # so that the norms have statistics
+        m(minitorch.randn(4, 2, 6, 6, dtype=minitorch.float64))
+    return m.eval()
+
+
+class WithNorms(nn.Module):
+    """Norms after convolutions: in a row, and called one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.row = nn.Sequential(nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3), nn.ReLU())
+        self.conv, self.norm = nn.Conv2d(3, 4, 2, bias=False), nn.BatchNorm2d(4)
+        self.shared, self.again = nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+        self.scale = nn.Parameter(minitorch.tensor(2.0))
+
+    def forward(self, x: minitorch.Tensor):
+        y = self.norm(self.conv(self.row(x)))
+        z = self.shared(y)
+        return self.again(z) + z * self.scale
+
+
+def test_a_frozen_module_has_constants_and_no_norms_but_those_it_needs() -> None:
+    s = jit.script(with_norms())
+    frozen = jit.freeze(s)
+    x = minitorch.randn(2, 2, 6, 6, dtype=minitorch.float64)
+    assert minitorch.allclose(frozen(x), s(x), rtol=1e-12, atol=1e-12)
+    assert list(frozen.parameters()) == [] and len(list(s.parameters())) == 12
+    called = [n.inputs[0].name for n in frozen.graph.findAllNodes("prim::CallMethod")]
+    assert called == ["row", "conv", "shared", "again"]  # `again` reads what others read too
+    assert [type(m).__name__ for m in frozen.row] == ["Conv2d", "Identity", "ReLU"]
+    again = through_a_file(frozen)
+    assert minitorch.equal(again(x), frozen(x))
+    plain = jit.freeze(s, optimize_numerics=False)
+    assert minitorch.equal(plain(x), s(x)) and len(plain.graph.findAllNodes("prim::CallMethod")) == 5
+
+
+def test_what_cannot_be_frozen_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="eval mode"):
+        jit.freeze(jit.script(WithNorms()))
+    with pytest.raises(RuntimeError, match="expects a ScriptModule"):
+        jit.freeze(nn.Linear(2, 2).eval())
+
+
 # ---- files ----
 
 

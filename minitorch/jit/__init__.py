@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .errors import FrontendError, NotSupportedError, UnsupportedNodeError
+from .freezing import freeze
 from .saving import load, save
 from .script import Attribute, ScriptFunction, ScriptModule, annotate, export, ignore, is_scripting, script, unused
 
@@ -24,6 +25,7 @@ __all__ = [
     "UnsupportedNodeError",
     "annotate",
     "export",
+    "freeze",
     "ignore",
     "is_scripting",
     "is_tracing",

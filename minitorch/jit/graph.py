@@ -96,6 +96,7 @@ class Graph(Block):
 
     def value(self, type: Type, name: str = "") -> Value:
         """A value that no node gives yet."""
+        name = name if name.isidentifier() or not name else f"_{name}"  # (a number by itself is what has no name)
         n = self._taken[name] = self._taken.get(name, -1) + 1
         return Value(f"{name}.{n}" if name and n else name or str(n), type)
 
