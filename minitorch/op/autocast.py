@@ -44,6 +44,11 @@ def switch(device: str, enabled: bool) -> None:
     (active.add if any(state.enabled.values()) else active.discard)(threading.get_ident())
 
 
+def inside() -> bool:
+    """Whether this thread is in a region, or has it on without one."""
+    return state.nesting > 0 or any(state.enabled.values())
+
+
 class off:
     """In this block nothing is cast on this device (None: on any), for what runs is one op."""
 
@@ -62,6 +67,30 @@ def as_it_is(function: Callable, *args: Any, **kwargs: Any) -> Any:
     """The call, with nothing cast: torch casts no call in place or with `out=`, whose results go where another dtype is."""
     with off():
         return function(*args, **kwargs)
+
+
+class as_it_was:
+    """In this block autocast is as it was where this was made: for what runs again in backward."""
+
+    def __init__(self) -> None:
+        self.then = dict(state.enabled), dict(state.dtype), state.cache_enabled
+
+    def __enter__(self) -> None:
+        self.outside = dict(state.enabled), dict(state.dtype), state.cache_enabled
+        state.nesting += 1
+        self._set(*self.then)
+
+    def __exit__(self, *exc: Any) -> None:
+        state.nesting -= 1
+        if not state.nesting:
+            state.cache.clear()
+        self._set(*self.outside)
+
+    def _set(self, enabled: dict, dtypes: dict, cache_enabled: bool) -> None:
+        for device, value in enabled.items():
+            switch(device, value)
+        state.dtype.update(dtypes)
+        state.cache_enabled = cache_enabled
 
 
 # ---- a call ----
@@ -118,6 +147,11 @@ def _widest(device: str, given: tuple) -> dtype:
     return found
 
 
+def is_on(x: Any) -> bool:
+    """Whether this thread casts what is on x's device."""
+    return bool(active) and state.enabled[_device_of(x)]
+
+
 def listed_as(name: str, function: Callable) -> Callable:
     """The function, which stands under this name in the lists."""
     words = words_for(name)
@@ -164,7 +198,8 @@ def _is_cast(x: Any, device: str) -> bool:
 def _cast(value: Any, target: dtype, device: str) -> Any:
     """The value, or those in a list, in the target dtype where autocast may convert them."""
     if isinstance(value, (list, tuple)):
-        return type(value)(_cast(x, target, device) for x in value) if type(value) in (list, tuple) else value
+        each = [_cast(x, target, device) for x in value]
+        return value._make(each) if hasattr(value, "_make") else type(value)(each)
     if not _is_tensor(value) or not _is_cast(value, device):
         return value
     own = from_numpy_dtype(_array_of(value).dtype)

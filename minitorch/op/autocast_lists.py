@@ -14,7 +14,7 @@ FLOAT32_RESULT = "float32 result"  # the op's option `dtype` is float32, unless 
 WIDEST = "widest"  # inputs come to float32 if one of them has it, else to the region's dtype
 
 PRODUCTS = """conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d conv_transpose3d convolution prelu addmm addbmm baddbmm
-    matmul mm bmm linalg_vecdot linear scaled_dot_product_attention"""
+    matmul mm bmm linalg_vecdot linear scaled_dot_product_attention affine_grid_generator"""
 LOSSES = """mse_loss l1_loss smooth_l1_loss huber_loss nll_loss kl_div poisson_nll_loss margin_ranking_loss hinge_embedding_loss
     soft_margin_loss multilabel_margin_loss multi_margin_loss triplet_margin_loss cosine_embedding_loss
     binary_cross_entropy_with_logits"""
@@ -24,7 +24,7 @@ CPU = {
     FLOAT32: f"""{LOSSES} binary_cross_entropy ctc_loss cross_entropy avg_pool3d max_pool3d adaptive_avg_pool3d adaptive_max_pool3d
     fractional_max_pool2d fractional_max_pool3d max_unpool1d max_unpool2d max_unpool3d reflection_pad1d reflection_pad2d replication_pad1d
     replication_pad2d replication_pad3d grid_sampler grid_sampler_2d grid_sampler_3d prod quantile nanquantile cdist trace
-    cholesky cholesky_inverse cholesky_solve inverse lu_solve orgqr ormqr pinverse geqrf qr svd triangular_solve
+    cholesky cholesky_inverse cholesky_solve inverse lu_solve orgqr ormqr pinverse geqrf lu qr svd triangular_solve
     linalg_cholesky linalg_cholesky_ex linalg_cond linalg_eig linalg_eigh linalg_eigvals linalg_eigvalsh linalg_householder_product
     linalg_inv linalg_inv_ex linalg_lstsq linalg_matrix_rank linalg_qr linalg_solve linalg_svd linalg_svdvals linalg_tensorinv
     linalg_tensorsolve""",

@@ -203,7 +203,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 _as_batch = named(lambda rows, shape: rows.reshape(shape), "UnsafeViewBackward0")
 
 
-@op(name="matmul", promote=None, public=False, grad_fn="UnsafeViewBackward0")
+@op(name="matmul", promote=None, public=False, autocast="bmm", grad_fn="UnsafeViewBackward0")
 def batched(xp: Any, a: Array, b: Array) -> Array:
     """C = a b for matrices in the last two dimensions; the others broadcast."""
     if a.shape[-1] != b.shape[-2]:

@@ -72,6 +72,7 @@ floats = partial(listed, only="floats")
 # ---- the mean ----
 
 avg_pool2d, avg_pool3d = in_dimensions(_pooling.avg_pool_nd, lambda function: accepts_out(listed(function), "same"), 2, 3)
+avg_pool: dict[int, Callable] = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}
 adaptive_avg_pool2d, adaptive_avg_pool3d = in_dimensions(_pooling.adaptive_avg_pool_nd, listed, 2, 3)
 
 
@@ -91,7 +92,7 @@ def lp_pool_nd(
         return max_pool[n](input.abs(), kernel_size, stride, 0, 1, ceil_mode)
     if norm_type == -math.inf:
         return -max_pool[n](-input.abs(), kernel_size, stride, 0, 1, ceil_mode)
-    mean = _pooling.avg_pool_nd(n, input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    mean = avg_pool[n](input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     kernel = as_ints(kernel_size)
     count = math.prod(kernel * n if len(kernel) == 1 else kernel)
     return (sign(mean) * relu(mean.abs()) * count).pow(1.0 / norm_type)

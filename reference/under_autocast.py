@@ -1,0 +1,90 @@
+"""Every row inside `autocast("cpu")`: the dtypes of results and gradients are torch's, and the numbers, as far as half precision tells.
+
+Inputs come in float32, or each in float32 or in half precision by chance, as in the middle of a net. What is compared first are
+dtypes: they show to which list an op belongs, and what it is made of. Numbers are compared as those of
+half precision are: with torch's, or with the exact ones, or they are about as far from these as torch's. Read next: `../minitorch/op/autocast_lists.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+
+import minitorch
+
+from .checks import describe, error_in_half
+from .strategies import Source
+from .table import Row, flat, tensors
+
+HALVES = ("bfloat16", "float16")
+OF_OPS = ("bernoulli_slope",)  # rows of what a derivative calls
+MOST = 4.0  # times what one op in half precision may differ by
+# torch's LSTM of padded sequences in float16: whether oneDNN has one depends on the processor; ours computes.
+ONE_OF_THE_PROCESSORS = "could not create a primitive descriptor"
+
+
+def under_autocast(row: Row, source: Source, half: str, mixed: bool = False, most: float = MOST) -> str:
+    """Compare one drawn case; "same", or "refused" where torch raises. AssertionError in words if ours differ."""
+    if row.ours_alone or row.name in OF_OPS:
+        return "refused"  # a formula stands for it, which is another thing to autocast
+    case, seed = row.draw(source), source.integer(0, 2**31)
+    halves = {n for n in case if mixed and source.integer(0, 2) == 0}
+    theirs = _attempt(row, row.theirs, case, torch, half, halves, seed)
+    ours = _attempt(row, row.ours, case, minitorch, half, halves, seed)
+    where = f"{row} in a region of {half}, in {half} comes {sorted(halves) or 'nothing'}\n{describe(case)}"
+    if isinstance(theirs, Exception):
+        # Half precision that torch has no kernel for is none of autocast's affairs; what it refuses in float32 is.
+        excused = halves or ONE_OF_THE_PROCESSORS in str(theirs)
+        assert excused or isinstance(ours, Exception), f"{where}\ntorch raises {theirs!r}, ours gives {ours}"
+        return "refused"
+    assert not isinstance(ours, Exception), f"{where}\nours raises {ours!r}, torch gives {theirs}"
+    exact = _attempt(row, row.theirs, case, torch, "", set(), seed)
+    for what, mine, their, true in zip(("results", "gradients"), ours, theirs, ([], []) if isinstance(exact, Exception) else exact):
+        if their is None:
+            continue  # torch lacks this derivative
+        assert mine is not None, f"{where}\ntorch has gradients here"
+        dtypes = [[str(t.dtype).split(".")[1] if hasattr(t, "dtype") else t for t in each] for each in (mine, their)]
+        assert dtypes[0] == dtypes[1], f"{where}\n{what} in {dtypes[0]}, torch's in {dtypes[1]}"
+        for a, b, c in itertools.zip_longest(mine, their, (true or [])[: len(their)]):
+            if isinstance(b, torch.Tensor) and b.is_floating_point() and row.half != np.inf:
+                with np.errstate(all="ignore"):
+                    numbers = [x.detach().double().numpy() for x in (a, b)]
+                    error = error_in_half(*numbers, c, getattr(minitorch, half).numpy)
+                assert error <= most * row.half, f"{where}\n{what}\nours {a}\ntorch's {b}\n{error:.3g} times what one op may have"
+    return "same"
+
+
+def _attempt(row: Row, function: Any, case: dict, library: Any, half: str, halves: set, seed: int) -> Any:
+    """(results, gradients of the inputs) in a region, or the exception; backward runs outside of it. No half: in float64."""
+    usual, numpy_half = (np.float32, getattr(minitorch, half).numpy) if half else (np.float64, None)
+    wanting = row.inputs()
+    made: dict = {}
+    for n, value in case.items():
+        made |= tensors({n: value}, library, numpy_half if n in halves else usual, wanting)
+    library.manual_seed(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with library.autocast("cpu", dtype=getattr(library, half)) if half else contextlib.nullcontext():
+                results = flat(row.call(function, made))
+        except Exception as error:
+            return error
+        return results, _gradients(results, flat([made[n] for n in wanting]), library, seed)
+
+
+def _gradients(results: list, inputs: list, library: Any, seed: int) -> list | None:
+    """The gradients of ⟨results, random⟩; None if there is no such derivative."""
+    roots = [t for t in results if getattr(t, "requires_grad", False)]
+    if not roots:
+        return []
+    rng = np.random.default_rng(seed)
+    upstream = [library.from_numpy(rng.uniform(-1, 1, tuple(t.shape)).astype(np.float32)).to(t.dtype) for t in roots]
+    try:
+        return list(library.autograd.grad(roots, inputs, upstream, allow_unused=True))
+    except (RuntimeError, NotImplementedError):
+        return None
