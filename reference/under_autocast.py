@@ -17,7 +17,7 @@ import torch
 
 import minitorch
 
-from .checks import describe, error_in_half
+from .checks import describe, error_in_half, rounded
 from .strategies import Source
 from .table import Row, flat, tensors
 
@@ -32,7 +32,8 @@ def under_autocast(row: Row, source: Source, half: str, mixed: bool = False, mos
     """Compare one drawn case; "same", or "refused" where torch raises. AssertionError in words if ours differ."""
     if row.ours_alone or row.name in OF_OPS:
         return "refused"  # a formula stands for it, which is another thing to autocast
-    case, seed = row.draw(source), source.integer(0, 2**31)
+    numbers = getattr(minitorch, half).numpy
+    case, seed = {n: rounded(v, numbers) for n, v in row.draw(source).items()}, source.integer(0, 2**31)
     halves = {n for n in case if mixed and source.integer(0, 2) == 0}
     theirs = _attempt(row, row.theirs, case, torch, half, halves, seed)
     ours = _attempt(row, row.ours, case, minitorch, half, halves, seed)
@@ -44,7 +45,9 @@ def under_autocast(row: Row, source: Source, half: str, mixed: bool = False, mos
         return "refused"
     assert not isinstance(ours, Exception), f"{where}\nours raises {ours!r}, torch gives {theirs}"
     exact = _attempt(row, row.theirs, case, torch, "", set(), seed)
-    for what, mine, their, true in zip(("results", "gradients"), ours, theirs, ([], []) if isinstance(exact, Exception) else exact):
+    for what, mine, their, true in zip(
+        ("results", "gradients"), ours, theirs, ([], []) if isinstance(exact, Exception) else exact
+    ):
         if their is None:
             continue  # torch lacks this derivative
         assert mine is not None, f"{where}\ntorch has gradients here"
@@ -55,7 +58,9 @@ def under_autocast(row: Row, source: Source, half: str, mixed: bool = False, mos
                 with np.errstate(all="ignore"):
                     numbers = [x.detach().double().numpy() for x in (a, b)]
                     error = error_in_half(*numbers, c, getattr(minitorch, half).numpy)
-                assert error <= most * row.half, f"{where}\n{what}\nours {a}\ntorch's {b}\n{error:.3g} times what one op may have"
+                assert error <= most * row.half, (
+                    f"{where}\n{what}\nours {a}\ntorch's {b}\n{error:.3g} times what one op may have"
+                )
     return "same"
 
 
