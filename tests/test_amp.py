@@ -534,6 +534,13 @@ def the_scale_moves(lib):
 
 
 @scenarios.add
+def one_infinite_element_is_enough(lib):
+    w = lib.tensor([1.0, -2.0], requires_grad=True)
+    scaler = lib.amp.GradScaler("cpu", init_scale=1024.0)
+    return step_of(lib, scaler, lib.optim.SGD([w], lr=0.01), w, lib.tensor([1.0, float("inf")]))
+
+
+@scenarios.add
 def a_scale_that_would_overflow_stays(lib):
     w = lib.tensor([1e-30], requires_grad=True)
     scaler = lib.amp.GradScaler("cpu", init_scale=2.0**126, growth_interval=1, growth_factor=1e3)
@@ -644,7 +651,7 @@ def a_step_returns_what_the_optimizer_does(lib):
 
 @scenarios.add
 def gradients_of_bfloat16_are_unscaled(lib):
-    w = lib.tensor([1.0, 3.0], dtype=lib.bfloat16, requires_grad=True)
+    w = (lib.arange(1.0, 20.0) / 7).bfloat16().requires_grad_()
     return step_of(lib, lib.amp.GradScaler("cpu", init_scale=24.0), lib.optim.SGD([w], lr=0.25), w, 1.1)
 
 
