@@ -23,6 +23,7 @@ from .table import Row, flat, tensors
 
 HALVES = ("bfloat16", "float16")
 OF_OPS = ("bernoulli_slope",)  # rows of what a derivative calls
+KINKED = ("rnn_relu",)  # a rounding on one side of 0 changes a gradient altogether
 MOST = 4.0  # times what one op in half precision may differ by
 # torch's LSTM of padded sequences in float16: whether oneDNN has one depends on the processor; ours computes.
 ONE_OF_THE_PROCESSORS = "could not create a primitive descriptor"
@@ -45,23 +46,28 @@ def under_autocast(row: Row, source: Source, half: str, mixed: bool = False, mos
         return "refused"
     assert not isinstance(ours, Exception), f"{where}\nours raises {ours!r}, torch gives {theirs}"
     exact = _attempt(row, row.theirs, case, torch, "", set(), seed)
-    for what, mine, their, true in zip(
-        ("results", "gradients"), ours, theirs, ([], []) if isinstance(exact, Exception) else exact
-    ):
+    truth = ([], []) if isinstance(exact, Exception) else exact
+    for what, mine, their, true in zip(("results", "gradients"), ours, theirs, truth):
         if their is None:
             continue  # torch lacks this derivative
         assert mine is not None, f"{where}\ntorch has gradients here"
-        dtypes = [[str(t.dtype).split(".")[1] if hasattr(t, "dtype") else t for t in each] for each in (mine, their)]
-        assert dtypes[0] == dtypes[1], f"{where}\n{what} in {dtypes[0]}, torch's in {dtypes[1]}"
-        for a, b, c in itertools.zip_longest(mine, their, (true or [])[: len(their)]):
-            if isinstance(b, torch.Tensor) and b.is_floating_point() and row.half != np.inf:
-                with np.errstate(all="ignore"):
-                    numbers = [x.detach().double().numpy() for x in (a, b)]
-                    error = error_in_half(*numbers, c, getattr(minitorch, half).numpy)
-                assert error <= most * row.half, (
-                    f"{where}\n{what}\nours {a}\ntorch's {b}\n{error:.3g} times what one op may have"
-                )
+        assert _dtypes(mine) == _dtypes(their), f"{where}\n{what} in {_dtypes(mine)}, torch's in {_dtypes(their)}"
+        if row.half != np.inf and not (what == "gradients" and row.name in KINKED):
+            _compare(mine, their, true or [], numbers, most * row.half, f"{where}\n{what}")
     return "same"
+
+
+def _dtypes(outputs: list) -> list:
+    return [str(t.dtype).split(".")[1] if hasattr(t, "dtype") else t for t in outputs]
+
+
+def _compare(ours: list, theirs: list, exact: list, numbers: Any, margin: float, where: str) -> None:
+    """The numbers of float tensors; what they would be without rounding stands beside them."""
+    for a, b, c in itertools.zip_longest(ours, theirs, exact[: len(theirs)]):
+        if isinstance(b, torch.Tensor) and b.is_floating_point():
+            with np.errstate(all="ignore"):
+                error = error_in_half(*(x.detach().double().numpy() for x in (a, b)), c, numbers)
+            assert error <= margin, f"{where}\nours {a}\ntorch's {b}\n{error:.3g} times what one op may have"
 
 
 def _attempt(row: Row, function: Any, case: dict, library: Any, half: str, halves: set, seed: int) -> Any:
