@@ -431,6 +431,8 @@ REFUSED: dict[str, Callable[[Any], Any]] = {
     "is of a number": lambda lib: lib.is_autocast_enabled(3),
     "fwd's device": lambda lib: lib.amp.custom_fwd(lambda ctx: 1, device_type=3),
     "bwd's device": lambda lib: lib.amp.custom_bwd(lambda ctx: 1, device_type=3),
+    "entered with no dtype": lambda lib: lib.autocast("cpu", dtype="x").__enter__(),
+    "a dtype by name": lambda lib: lib.set_autocast_dtype("cpu", "x"),
     "growth": lambda lib: lib.amp.GradScaler("cpu", growth_factor=1.0),
     "backoff": lambda lib: lib.amp.GradScaler("cpu", backoff_factor=1.0),
     "scale of a number": lambda lib: lib.amp.GradScaler("cpu").scale(3),
@@ -557,6 +559,22 @@ def clipping_after_unscale(lib):
     scaler.step(optimizer)
     scaler.update()
     return [norm, w, w.grad, scaler.get_scale()]
+
+
+@scenarios.add
+def a_penalty_on_gradients(lib):
+    """The gradients of a scaled loss, unscaled by hand, are part of the loss."""
+    w, x = lib.tensor([[1.0], [2.0]], requires_grad=True), lib.tensor([[0.5, 0.25]])
+    optimizer, scaler = lib.optim.SGD([w], lr=0.125), lib.amp.GradScaler("cpu", init_scale=64.0)
+    with lib.autocast("cpu", dtype=lib.float16):
+        loss = lib.nn.functional.mse_loss(x @ w, lib.tensor([[2.0]]))
+    (scaled,) = lib.autograd.grad(scaler.scale(loss), w, create_graph=True)
+    with lib.autocast("cpu", dtype=lib.float16):
+        penalized = loss + (scaled / scaler.get_scale()).pow(2).sum().sqrt()
+    scaler.scale(penalized).backward()
+    scaler.step(optimizer)
+    scaler.update()
+    return [scaled, penalized, w, w.grad]
 
 
 @scenarios.add
@@ -854,6 +872,34 @@ def test_losses_follow_torchs(run: str, half: str) -> None:
     assert np.abs(ours - theirs).max() < (0.004 if half == "float16" else 0.03), (ours, theirs)
     if half == "float16" and "init_scale" in RUNS[run]:
         assert scales[0] < RUNS[run]["init_scale"]  # steps were skipped
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_on_a_gpu_it_trains_as_on_the_cpu() -> None:
+    """Products, relu and mse_loss are in the same lists on both."""
+
+    def losses(device: str) -> list[float]:
+        minitorch.manual_seed(0)
+        net = minitorch.nn.Sequential(minitorch.nn.Linear(4, 8), minitorch.nn.ReLU(), minitorch.nn.Linear(8, 1)).to(device)
+        optimizer, scaler = (
+            minitorch.optim.SGD(net.parameters(), lr=0.1),
+            minitorch.amp.GradScaler(device, init_scale=2.0**20),
+        )
+        x = minitorch.randn(16, 4).to(device)
+        found = []
+        for _ in range(8):
+            optimizer.zero_grad()
+            with minitorch.autocast(device, dtype=minitorch.float16):
+                loss = minitorch.nn.functional.mse_loss(net(x), x.sum(1, keepdim=True))
+            scaler.scale(loss).backward()
+            scaler.unscale_(optimizer)
+            minitorch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+            scaler.step(optimizer)
+            scaler.update()
+            found += [loss.item(), scaler.get_scale()]
+        return found
+
+    assert losses("cuda") == pytest.approx(losses("cpu"), abs=0.01)
 
 
 # ---- do these notice? ----
