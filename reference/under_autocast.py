@@ -1,8 +1,9 @@
 """Every row inside `autocast("cpu")`: the dtypes of results and gradients are torch's, and the numbers, as far as half precision tells.
 
 Inputs come in float32, or each in float32 or in half precision by chance, as in the middle of a net. What is compared first are
-dtypes: they show to which list an op belongs, and what it is made of. Numbers are compared as those of
-half precision are: with torch's, or with the exact ones, or they are about as far from these as torch's. Read next: `../minitorch/op/autocast_lists.py`.
+dtypes: they show to which list an op belongs, and what it is made of. Numbers are compared as those of half precision are: with
+torch's, or with the exact ones, or they are about as far from these as torch's. Where torch's are as good as float32's, ours must be
+so too, or something inside was cast that should not be. Read next: `../minitorch/op/autocast_lists.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import torch
 
 import minitorch
 
-from .checks import describe, error_in_half, rounded
+from .checks import describe, error_in_half, rounded, scale_of
 from .strategies import Source
 from .table import Row, flat, tensors
 
@@ -67,7 +68,21 @@ def _compare(ours: list, theirs: list, exact: list, numbers: Any, margin: float,
         if isinstance(b, torch.Tensor) and b.is_floating_point():
             with np.errstate(all="ignore"):
                 error = error_in_half(*(x.detach().double().numpy() for x in (a, b)), c, numbers)
-            assert error <= margin, f"{where}\nours {a}\ntorch's {b}\n{error:.3g} times what one op may have"
+            said = f"{where}\nours {a}\ntorch's {b}\n"
+            assert error <= margin, f"{said}{error:.3g} times what one op may have"
+            whole = b.dtype is torch.float32 and _is_near(b, c, 1e-6)
+            assert not whole or _is_near(a, c, 1e-4), (
+                f"{said}torch computes this in float32, and ours has rounded on the way"
+            )
+
+
+def _is_near(found: Any, exact: Any, allowed: float) -> bool:
+    """Whether the numbers are, within `allowed` times the largest, what they are without rounding."""
+    if not isinstance(exact, torch.Tensor) or exact.shape != tuple(found.shape) or not torch.isfinite(exact).all():
+        return False
+    truth = exact.detach().numpy(force=True)
+    gap = np.abs(found.detach().double().numpy() - truth)
+    return bool(gap.max(initial=0.0) <= allowed * scale_of(truth))
 
 
 def _attempt(row: Row, function: Any, case: dict, library: Any, half: str, halves: set, seed: int) -> Any:

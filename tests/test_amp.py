@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import gc
+import importlib
 import pickle
 import re
 import threading
@@ -64,6 +65,15 @@ def test_an_op_that_leaves_its_list_is_noticed(name: str, word: str, monkeypatch
         for row in (row for row in ROWS if row.name == name):
             for seed in range(40):
                 under_autocast(row, Source(seed), "bfloat16", mixed=word != LOWER)
+
+
+def test_what_is_cast_inside_though_nobody_sees_it_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A product in half precision plus a bias in float32 is float32, but it has rounded."""
+    monkeypatch.setattr(importlib.import_module("minitorch.ops.einsum"), "as_it_is", lambda function, *args: function(*args))
+    with pytest.raises(AssertionError, match="ours has rounded on the way"):
+        for row in (row for row in ROWS if row.name == "bilinear"):
+            for seed in range(8):
+                under_autocast(row, Source(seed), "bfloat16")
 
 
 # ---- the lists ----
