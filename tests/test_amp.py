@@ -427,6 +427,23 @@ def checkpoints_are_in_the_region_again(lib):
     return grads
 
 
+@scenarios.add
+def a_layer_after_another(lib):
+    lib.manual_seed(0)
+    out = []
+    for kind in (lib.nn.RNN, lib.nn.GRU, lib.nn.LSTM):
+        linear, layer = lib.nn.Linear(3, 4), kind(4, 2, bidirectional=True)
+        with lib.autocast("cpu"):
+            y, _ = layer(linear(lib.ones(5, 2, 3)))
+        y.float().sum().backward()
+        out += [
+            y.dtype == lib.bfloat16,
+            linear.weight.grad.dtype == lib.float32,
+            layer.weight_hh_l0.grad.dtype == lib.float32,
+        ]
+    return out
+
+
 REFUSED: dict[str, Callable[[Any], Any]] = {
     "device": lambda lib: lib.autocast(lib.device("cpu")),
     "unknown device": lambda lib: lib.autocast("tpu"),
@@ -916,7 +933,7 @@ def test_on_a_gpu_it_trains_as_on_the_cpu() -> None:
 
 FAULTS = [
     Fault(autocast.switch, "state.enabled[device] = enabled", "state.enabled['cpu'] = enabled or device == 'cpu'"),
-    Fault(autocast.switch, "any(state.enabled.values())", "state.enabled['cuda']"),
+    Fault(autocast.switch, "is_on_for_any()", "state.enabled['cuda']"),
     Fault(autocast.off.__exit__, "state.enabled.update(self.outside)", "pass"),
     Fault(autocast.concerned, 'kwargs.get("out") is not None', "False"),
     Fault(autocast.concerned, "if state.enabled[device]", ""),

@@ -41,12 +41,17 @@ active: set[int] = set()  # the threads that have it on for some device
 def switch(device: str, enabled: bool) -> None:
     """Turn it on or off in this thread, for tensors on this type of device."""
     state.enabled[device] = enabled
-    (active.add if any(state.enabled.values()) else active.discard)(threading.get_ident())
+    (active.add if is_on_for_any() else active.discard)(threading.get_ident())
 
 
 def inside() -> bool:
     """Whether this thread is in a region, or has it on without one."""
-    return state.nesting > 0 or any(state.enabled.values())
+    return state.nesting > 0 or is_on_for_any()
+
+
+def is_on_for_any() -> bool:
+    """Whether this thread casts what is on some type of device."""
+    return any(state.enabled.values())
 
 
 class off:
