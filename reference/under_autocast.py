@@ -18,7 +18,8 @@ import torch
 
 import minitorch
 
-from .checks import describe, error_in_half, rounded, scale_of
+from .checks import error_in_half, rounded
+from .far import describe, scale_of
 from .strategies import Source
 from .table import Row, flat, tensors
 
