@@ -155,8 +155,28 @@ globals().update({_second: _registry[_first] for _second, _first in map(str.spli
 
 from math import e, inf, nan, pi
 
-from . import func  # after the ops: its transforms use them
+from . import amp, func  # after the ops: its transforms use them
+from .amp.autocast_mode import (
+    autocast,
+    autocast_decrement_nesting,
+    autocast_increment_nesting,
+    clear_autocast_cache,
+    get_autocast_cpu_dtype,
+    get_autocast_dtype,
+    get_autocast_gpu_dtype,
+    is_autocast_cache_enabled,
+    is_autocast_cpu_enabled,
+    is_autocast_enabled,
+    set_autocast_cache_enabled,
+    set_autocast_cpu_dtype,
+    set_autocast_cpu_enabled,
+    set_autocast_dtype,
+    set_autocast_enabled,
+    set_autocast_gpu_dtype,
+)
 from .compiler import compile
+from .cpu import amp as _cpu_amp  # the old names
+from .cuda import amp as _cuda_amp
 from .func import vmap
 from .kernels import cpu as _cpu  # after the ops: its twins stand in for them
 from .kernels.cpu.blocks import get_num_threads, set_num_threads
@@ -168,7 +188,7 @@ newaxis = None
 
 _names.answer_for_what_is_missing(_sys.modules[__name__], imported_when_used=("jit",))
 for _module in (
-    accelerator, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, linalg, mps,
+    accelerator, amp, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, linalg, mps,
     nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, random, utils, utils.data, xpu,
 ):  # fmt: skip
     _names.answer_for_what_is_missing(_module)

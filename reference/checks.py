@@ -276,7 +276,7 @@ def half_precision(row: Row, source: Source) -> None:
         return
     case, name, seed = row.draw(source), source.choice(list(HALF)), source.integer(0, 2**31)
     dtype = getattr(minitorch, name).numpy
-    case = {n: _rounded(v, dtype) for n, v in case.items()}
+    case = {n: rounded(v, dtype) for n, v in case.items()}
     theirs = attempt(row, row.theirs, case, torch, dtype)
     if isinstance(theirs, Exception):
         return  # torch has no kernel for it, or refuses the call in any dtype: see `values`
@@ -294,10 +294,10 @@ def half_precision(row: Row, source: Source) -> None:
     _compare_rounded(f"{row} in {name}: gradient", case, ours[0], theirs[0], exact[0] if exact else [], dtype, row.half)
 
 
-def _rounded(value: Any, dtype: Any) -> Any:
+def rounded(value: Any, dtype: Any) -> Any:
     """The case's floats, as numbers that the dtype has."""
     if isinstance(value, list):
-        return [_rounded(v, dtype) for v in value]
+        return [rounded(v, dtype) for v in value]
     is_floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
     return copied(copied(value, dtype), np.float64) if is_floats else value
 

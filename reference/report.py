@@ -3,11 +3,12 @@
 An error is max |ours − torch's| over the size of torch's result (its largest element, at least 1), so float64 rounding is
 about 1e-16 and float32 rounding about 1e-7. Infinities and nans must stand in the same places, or the error is inf.
 Cases that torch refuses count for nothing. Below the table: how many derivatives agree with central differences, first and
-second, and how many random programs of the engine's doings went alike.
+second, how many ops have torch's dtypes within autocast, and how many random programs of the engine's doings went alike.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,6 +26,7 @@ from .numerical import agrees
 from .state_machine import Difference, program
 from .strategies import Source
 from .table import Row, flat, table
+from .under_autocast import HALVES, under_autocast
 
 LIMIT = 1e-9  # what float64 may differ by
 COLUMNS = [(dtype, what) for dtype in ("float64", "float32") for what in ("value", "gradient", "second")]
@@ -50,7 +52,7 @@ def report(examples: int, markdown: str | None = None, only: str | None = None) 
     too_far = {name: e for name, e in measured.items() if any(e.get(("float64", w), 0) > LIMIT for _, w in COLUMNS)}
     print(f"\n{len(measured)} ops, {len(chosen)} rows, {examples} inputs each; float64 within {LIMIT:g}: ", end="")
     print("all" if not too_far else f"all but {len(too_far)}: {', '.join(too_far)}")
-    sound = [by_differences(chosen), random_programs()]
+    sound = [by_differences(chosen), in_regions(chosen), random_programs()]
     return 0 if all(sound) and not too_far else 1
 
 
@@ -71,6 +73,26 @@ def by_differences(rows: list[Row]) -> bool:
         print(f"{check}: {cases} cases of {len(ops)} ops agree with central differences")
     if wrong:
         print(f"wrong: {', '.join(wrong)}")
+    return not wrong
+
+
+def in_regions(rows: list[Row], examples: int = 4) -> bool:
+    """Print how many ops have torch's dtypes and numbers inside autocast, in either half precision; whether all do."""
+    counts: Counter[str] = Counter()
+    ops: set[str] = set()
+    wrong: list[str] = []
+    for row, half, seed in itertools.product(rows, HALVES, range(examples)):
+        try:
+            found = under_autocast(row, Source(seed), half, mixed=seed % 2 == 1)
+        except AssertionError as difference:
+            wrong.append(str(difference).partition("\n")[0])
+            continue
+        counts[found] += 1
+        ops |= {row.covers} if found == "same" else set()
+    print(
+        f"within autocast('cpu'), {' and '.join(HALVES)}: {len(ops)} ops have torch's dtypes in {counts['same']} calls; "
+        f"torch refused {counts['refused']} more" + "".join(f"\nNOT: {each}" for each in wrong)
+    )
     return not wrong
 
 
