@@ -14,7 +14,7 @@ from .documents import ROOT, Site, relative
 WHOLE = {"minitorch"}  # of what these hold everything has a page; of the others what is linked to
 SKIPPED = {"__pycache__", ".gitkeep", "stubs"}
 SHOWN = {".py", ".pyi", ".md", ".txt", ".toml", ".yml", ".cu", ".c", ".h", ".sh", ".js", ".css", ""}
-HEAD = "---\ntitle: {title}\nsearch:\n  exclude: true\n---\n\n# {heading}\n\n"
+HEAD = "---\ntitle: {title}\nsearch:\n  exclude: true\nhide:\n  - toc\n---\n\n# {heading}\n\n"
 
 
 def stage(site: Site) -> int:

@@ -20,7 +20,7 @@ TOKEN = re.compile(rf"`[^`]+`|∂L/∂{WORD}|'s\b|{WORD}|\d+(?:\.\d+)?|\s+|.", r
 FUNCTIONS = set("exp ln log sin cos tan sinh cosh tanh arcsin arccos arctan arsinh arcosh artanh erf diag det tril triu skew".split())
 ACCENTS = {"\u0302": "\\hat", "\u0304": "\\bar"}
 NO_NOUNS = FUNCTIONS | set("and or where is in at with without by to for has was if then over along".split())
-TIMES, SUMS, BEGINS, ENDS = (*"·/×√",), (*"+−",), (*"([",), (*")]+−",)
+TIMES, SUMS, BEGINS, ENDS = (*"·/×√<>≤≥",), (*"+−",), (*"([",), (*")]+−",)
 LETTERS = {"dt": "\\,dt", "dx": "\\,dx", "dh": "dh", "dpre": "\\mathit{dpre}", "pre": "\\mathit{pre}"}
 SYMBOLS = {
     "·": "\\cdot ", "−": "-", "×": "\\times ", "∂": "\\partial ", "Σ": "\\sum ", "Π": "\\prod ", "∫": "\\int ", "∞": "\\infty ", "∘": "\\circ ",
@@ -80,10 +80,10 @@ def _kind(tokens: list[str], i: int) -> str:
     if token.startswith("∂L") or token == "'s":
         return "formula" if token != "'s" else "words"
     if token[0].isascii() and token[0].isalpha():
-        if token in ("a", "A") and re.match(r"\s[a-zA-Z]{2}", after) and after.strip() not in NO_NOUNS:
-            return "words"  # the article
         if _is_operand("".join(tokens[:i]).rstrip()[-1:], after.strip()[:1]) or (i and tokens[i - 1].isdigit()):
             return "formula"  # slope · x
+        if token in ("a", "A") and re.match(r"\s[a-zA-Z]{2}", after) and after.strip() not in NO_NOUNS:
+            return "words"  # the article
         math = len(token) == 1 or token in FUNCTIONS or token in LETTERS or re.fullmatch(r"[A-Za-z]_[A-Za-z0-9]{1,2}", token)
         return "formula" if math or after.startswith("(") or after[:1] in (*RAISED, *LOWERED) else "words"
     if token in "([":
