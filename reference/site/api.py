@@ -76,7 +76,7 @@ def entry(site: Site, page: str, name: str, thing: Any) -> str:
     source = site.link(page, lines_of(thing), Path("docs"))
     head = f"## `{short}` {{#{name}}}\n\n```python\n{short}{signature(thing)}\n```\n\n"
     methods = "\n".join(methods_of(thing)) if isinstance(thing, type) else ""
-    return head + docstring(inspect.getdoc(thing) or "") + methods + f"\n[Source]({source}){{.source-link}}\n"
+    return head + f"[Source]({source}){{.source-link}}\n\n" + docstring(inspect.getdoc(thing) or "") + methods + "\n"
 
 
 def signature(thing: Any) -> str:
@@ -85,7 +85,9 @@ def signature(thing: Any) -> str:
         shown = str(inspect.signature(thing))
     except (TypeError, ValueError):
         return "(…)"
-    return re.sub(r"<(?:class|function|object)? ?'?([\w.]+)[^>]*>", r"\1", re.sub(r"'([A-Z][^']*)'", r"\1", shown))
+    shown = re.sub(r"(: |-> )'([^']*)'", r"\1\2", shown)  # an annotation as a string
+    shown = re.sub(r"<(?:class|function|object)? ?'?([\w.]+)[^>]*>", r"\1", shown)
+    return shown.removesuffix(" -> None") if isinstance(thing, type) else shown
 
 
 def lines_of(thing: Any) -> str:
@@ -103,7 +105,8 @@ def methods_of(cls: type) -> Iterator[str]:
     """A line for each documented method that a class defines itself."""
     for name, thing in vars(cls).items():
         function = getattr(thing, "__func__", thing)
-        if not name.startswith("_") and name != "forward" and inspect.isfunction(function) and function.__doc__:
+        own = inspect.isfunction(function) and function.__qualname__ == f"{cls.__qualname__}.{name}"
+        if own and function.__doc__ and not name.startswith("_") and name != "forward":
             first = (inspect.getdoc(function) or "").splitlines()[0]
             yield f"- `{name}{signature(function)}`: {escaped(first)}"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import derivatives
 from ..derivatives import Composite, Entry
-from .documents import Site, for_the_site
+from .documents import Anchors, Site, for_the_site
 from .formulas import as_html, code_as_html, render
 
 PAGE = "derivatives.md"
@@ -34,8 +34,8 @@ def _tables(
 
     taken: set[str] = set()
     for path, entries in families.items():
-        yield f"\n## `{path}` {{#{path.removesuffix('.py').rpartition('/')[2]}}}\n"
-        yield f"[The file]({site.link(PAGE, f'../{path}', Path('docs'))})\n"
+        file = path.rpartition("/")[2]
+        yield f"\n## [`{file}`]({site.link(PAGE, f'../{path}', Path('docs'))}) {{#{Anchors().of(f'`{path}`')}}}\n"
         yield _table(
             "op,formula,with respect to,derivative,keeps,error", (_derivative(e, link, typeset, taken) for e in entries)
         )
@@ -46,7 +46,7 @@ def _tables(
 def _table(columns: str, rows: Iterator[list[str]]) -> str:
     head = "".join(f"<th>{column}</th>" for column in columns.split(","))
     body = "\n".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="derivatives"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n'
+    return f'<div class="derivatives"><table class="formulas">\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>\n'
 
 
 def _derivative(e: Entry, link: Callable[[str], str], typeset: dict[str, str], taken: set[str]) -> list[str]:
@@ -71,7 +71,7 @@ def _name(entry: Entry | Composite, link: Callable[[str], str], taken: set[str])
 
 
 def _error(error: str) -> str:
-    return error.replace(" / ", "<br>")
+    return "0" if error == "0 / 0 / 0" else error.replace(" / ", "<br>")
 
 
 def _code(text: str) -> str:
