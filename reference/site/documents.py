@@ -38,7 +38,7 @@ class Site:
         path, _, anchor = target.partition("#")
         goal = Path(os.path.normpath(base / path))
         if goal.is_absolute() or ".." in goal.parts or not (ROOT / goal).exists():
-            raise FileNotFoundError(f"{page}: nothing is at {target}")
+            raise SystemExit(f"reference site: {page} links to {target}, where nothing is")
         return relative(page, self.page_of(goal)) + (f"#{anchor}" if anchor else "")
 
     def page_of(self, goal: Path) -> str:
