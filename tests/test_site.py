@@ -22,6 +22,13 @@ def test_links_are_rewritten_in_prose_and_not_in_code() -> None:
     assert rewritten('<img src="a.svg" alt="">') == '<img src="<a.svg>" alt="">'
 
 
+def test_names_behind_a_file_become_links_to_their_lines() -> None:
+    text = "[`engine.py`](../minitorch/autograd/engine.py): `walk`, `Pending.add`; `walk`, [x](../minitorch/op/door.py)：`Op`、`nothing`"
+    expected = text.replace(": `walk`, `Pending.add`", ": [`walk`](E#walk), [`Pending.add`](E#Pending.add)").replace("：`Op`", "：[`Op`](D#Op)")
+    expected = expected.replace("(E#", "(../minitorch/autograd/engine.py#").replace("(D#", "(../minitorch/op/door.py#")
+    assert documents.with_names_linked(text, Path("docs")) == expected
+
+
 def test_headings_have_githubs_anchors() -> None:
     text = "## 1. An op's `x_y`: *why*?\n\n## 反向传播 做什么\n\n## Same\n\n```sh\n# not one\n```\n\n## Same\n"
     anchors = {"1-an-ops-x_y-why", "反向传播-做什么", "same", "same-1"}

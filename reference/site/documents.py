@@ -12,6 +12,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
+from ..definitions_in_files import defined_in
+
 ROOT = Path(__file__).parent.parent.parent
 RENAMED = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md"}
 FENCE = re.compile(r"^( *)(```+|~~~+)(\w*)")
@@ -70,8 +72,23 @@ def sources() -> list[Path]:
 def stage(site: Site, source: Path) -> None:
     """Copy one document."""
     page = site.page_of(source)
-    text = (ROOT / source).read_text(encoding="utf-8")
+    text = with_names_linked((ROOT / source).read_text(encoding="utf-8"), source.parent)
     site.write(page, for_the_site(text, lambda target: site.link(page, target, source.parent)))
+
+
+NAMES_BEHIND = re.compile(r"\]\(([^)\s#]+\.py)\)[:：] ?(?:`[\w.]+`[,，、]? ?)+")
+
+
+def with_names_linked(text: str, base: Path) -> str:
+    """Where names follow a link to a file, as in [`engine.py`](engine.py): `walk`, `Goal`, each becomes a link to its lines."""
+
+    def linked(match: re.Match) -> str:
+        file = ROOT / os.path.normpath(base / match[1])
+        names = defined_in(file) if file.exists() else {}
+        link = lambda m: f"[{m[0]}]({match[1]}#{m[1]})" if m[1] in names else m[0]
+        return re.sub(r"`([\w.]+)`", link, match[0])
+
+    return NAMES_BEHIND.sub(linked, text)
 
 
 def for_the_site(text: str, link: Callable[[str], str]) -> str:
