@@ -105,7 +105,11 @@ def entries(op: Op, errors: dict[str, str]) -> Iterator[Entry]:
 
 def table(path: str, members: list[Entry]) -> str:
     """One file's ops as a table."""
-    lines = [f"\n## [`{path}`](../{path})\n", "| op | formula | with respect to | derivative | keeps | error |", "|---" * 6 + "|"]
+    lines = [
+        f"\n## [`{path}`](../{path})\n",
+        "| op | formula | with respect to | derivative | keeps | error |",
+        "|---" * 6 + "|",
+    ]
     for e in members:
         name = f"[`{e.name}`]({e.link})" if e.name else ""
         derivative = f"`{cell(e.derivative)}`" if e.is_code else cell(e.derivative)

@@ -58,7 +58,11 @@ def test_paths_are_links_that_lead_somewhere(document: Path) -> None:
     defined = dict(re.findall(definition, text, re.M))
     used = set(re.findall(r"\[(`[^`]+`)\](?!\()", re.sub(definition, "", text, flags=re.M)))
     assert used == set(defined), f"{document.name}: {used ^ set(defined)}"
-    targets = [*defined.values(), *re.findall(r"\]\(([^)\s]+)[^)]*\)", text), *re.findall(r'(?:src|href|srcset)="([^"]+)"', text)]
+    targets = [
+        *defined.values(),
+        *re.findall(r"\]\(([^)\s]+)[^)]*\)", text),
+        *re.findall(r'(?:src|href|srcset)="([^"]+)"', text),
+    ]
     assert targets, f"{document.name} links to nothing"
     dead = [target for target in targets if "://" not in target and not leads_somewhere(document, target)]
     assert not dead, f"{document.name} links to {dead}"
@@ -79,8 +83,19 @@ def leads_somewhere(document: Path, target: str) -> bool:
 
 def test_a_dead_link_is_noticed() -> None:
     page = ROOT / "docs" / "how-autograd-works.md"
-    good = ["../README.md#two-commands", "#6-several-paths-add", "../minitorch/op/door.py#Op.__call__", "../minitorch/op/door.py#L3"]
-    bad = ["nowhere.md", "../README.md#two-command", "#7-several-paths-add", "../minitorch/op/door.py#Op.call", "gpu.md#L99999"]
+    good = [
+        "../README.md#two-commands",
+        "#6-several-paths-add",
+        "../minitorch/op/door.py#Op.__call__",
+        "../minitorch/op/door.py#L3",
+    ]
+    bad = [
+        "nowhere.md",
+        "../README.md#two-command",
+        "#7-several-paths-add",
+        "../minitorch/op/door.py#Op.call",
+        "gpu.md#L99999",
+    ]
     assert [leads_somewhere(page, target) for target in good + bad] == [True] * len(good) + [False] * len(bad)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from reference import derivatives
 from reference.definitions_in_files import defined_in
-from reference.site import api, build, code, documents, formulas, links
+from reference.site import api, build, code, documents, formulas, links, menu
 
 
 def rewritten(text: str) -> str:
@@ -24,7 +24,9 @@ def test_links_are_rewritten_in_prose_and_not_in_code() -> None:
 
 def test_names_behind_a_file_become_links_to_their_lines() -> None:
     text = "[`engine.py`](../minitorch/autograd/engine.py): `walk`, `Pending.add`; `walk`, [x](../minitorch/op/door.py)：`Op`、`nothing`"
-    expected = text.replace(": `walk`, `Pending.add`", ": [`walk`](E#walk), [`Pending.add`](E#Pending.add)").replace("：`Op`", "：[`Op`](D#Op)")
+    expected = text.replace(": `walk`, `Pending.add`", ": [`walk`](E#walk), [`Pending.add`](E#Pending.add)").replace(
+        "：`Op`", "：[`Op`](D#Op)"
+    )
     expected = expected.replace("(E#", "(../minitorch/autograd/engine.py#").replace("(D#", "(../minitorch/op/door.py#")
     assert documents.with_names_linked(text, Path("docs")) == expected
 
@@ -42,11 +44,10 @@ def test_lists_are_indented_as_python_markdown_reads_them() -> None:
     )
 
 
-def test_every_document_is_in_the_menu() -> None:
-    missing = [page for page in build.nav_wants() if page not in build.nav_has()]
-    assert not missing, f"add to `nav` in mkdocs.yml: {missing}"
-    known = {*build.nav_wants(), "derivatives.md"}
-    assert build.nav_has() <= known, f"`nav` in mkdocs.yml names no document: {build.nav_has() - known}"
+def test_the_menu_has_every_document_and_is_current() -> None:
+    assert menu.FILE.read_text(encoding="utf-8") == menu.current(), "run: python -m reference nav"
+    pages = {documents.RENAMED.get(str(s)) or s.relative_to("docs").as_posix() for s in documents.sources()}
+    assert sorted(re.findall(r"(\S+\.md)$", menu.nav(), re.M)) == sorted({*pages, "api/index.md"})
 
 
 # ---- formulas ----
@@ -73,7 +74,10 @@ def test_plain_text_becomes_tex(text: str, tex: str) -> None:
     [
         ("A copy of x, in row-major order", "A copy of [x], in row-major order"),
         ("the larger of a and b", "the larger of [a] and [b]"),
-        ("∂L/∂x = g · a otherwise (summed where M was broadcast)", "[∂L/∂x = g · a] otherwise (summed where [M] was broadcast)"),
+        (
+            "∂L/∂x = g · a otherwise (summed where M was broadcast)",
+            "[∂L/∂x = g · a] otherwise (summed where [M] was broadcast)",
+        ),
         ("with torch's 1e-12 along `dim`", "with torch's [1e-12] along `dim`"),
         ("1 − the share of A's rows", "[1 −] the share of [A]'s rows"),
     ],
@@ -98,7 +102,9 @@ def test_python_becomes_tex(expression: str, tex: str | None) -> None:
 
 def test_every_formula_of_the_registry_keeps_its_letters() -> None:
     """Nothing is lost when a line is cut, and braces are balanced in the TeX: KaTeX itself refuses what it does not know, at build time."""
-    lines = {e.formula for entries in derivatives.families().values() for e in entries} | {c.formula for c in derivatives.composites()}
+    lines = {e.formula for entries in derivatives.families().values() for e in entries} | {
+        c.formula for c in derivatives.composites()
+    }
     for line in lines:
         pieces = formulas.cut(line)
         assert "".join(piece for _, piece in pieces) == line
@@ -114,7 +120,9 @@ def test_code_has_an_anchor_for_each_line_and_definition(tmp_path: Path) -> None
     site, file = documents.Site(tmp_path), Path("minitorch/op/door.py")
     lines = code.file_page(site, "code/minitorch/op/door.py.md", file).split("\n")
     source = (documents.ROOT / file).read_text(encoding="utf-8").splitlines()
-    assert [re.findall(r'id="(L\d+)"', line) for line in lines if 'class="line"' in line] == [[f"L{n + 1}"] for n in range(len(source))]
+    assert [re.findall(r'id="(L\d+)"', line) for line in lines if 'class="line"' in line] == [
+        [f"L{n + 1}"] for n in range(len(source))
+    ]
     shown = lines[defined_in(documents.ROOT / file)["Op.__call__"] - 1]
     assert '<span id="Op.__call__"></span>' in shown and "def" in re.sub("<[^>]+>", "", shown)
 
@@ -132,12 +140,19 @@ def test_public_names_are_shown_with_signature_docstring_and_lines(tmp_path: Pat
 
 
 def test_dead_links_and_foreign_scripts_are_found(tmp_path: Path) -> None:
-    (tmp_path / "a.html").write_text('<h1 id="top1"></h1><a href="b.html#x">b</a> <a href="https://example.org">out</a> <a href="#top1">up</a>')
+    (tmp_path / "a.html").write_text(
+        '<h1 id="top1"></h1><a href="b.html#x">b</a> <a href="https://example.org">out</a> <a href="#top1">up</a>'
+    )
     (tmp_path / "b.html").write_text('<p id="x"></p><a href="a.html">a</a><img src="picture.svg">')
     assert links.dead(tmp_path) == ["b.html: picture.svg"]
     (tmp_path / "picture.svg").write_text("<svg/>")
     assert links.dead(tmp_path) == []
-    for planted in ('<a href="c.html">', '<a href="b.html#y">', '<a href="#z">', '<script src="https://example.org/s.js"></script>'):
+    for planted in (
+        '<a href="c.html">',
+        '<a href="b.html#y">',
+        '<a href="#z">',
+        '<script src="https://example.org/s.js"></script>',
+    ):
         (tmp_path / "d.html").write_text(planted)
         assert len(links.dead(tmp_path)) == 1, planted
 

@@ -158,9 +158,34 @@ def is_method(name: str) -> bool:
 
 # ---- the types of results ----
 
-_PAIRS = {"topk", "sort", "kthvalue", "mode", "cummax", "cummin", "aminmax", "std_mean", "var_mean", "frexp", "slogdet", "qr", "lu"}
+_PAIRS = {
+    "topk",
+    "sort",
+    "kthvalue",
+    "mode",
+    "cummax",
+    "cummin",
+    "aminmax",
+    "std_mean",
+    "var_mean",
+    "frexp",
+    "slogdet",
+    "qr",
+    "lu",
+}
 _PAIRS_BY_DIM = {"max", "min", "median", "nanmedian"}  # with a dimension they give values and places
-_LISTS = {"split", "chunk", "unbind", "tensor_split", "split_with_sizes", "hsplit", "vsplit", "dsplit", "meshgrid", "broadcast_tensors"}
+_LISTS = {
+    "split",
+    "chunk",
+    "unbind",
+    "tensor_split",
+    "split_with_sizes",
+    "hsplit",
+    "vsplit",
+    "dsplit",
+    "meshgrid",
+    "broadcast_tensors",
+}
 _TOLD = {
     "dim": INT, "ndimension": INT, "numel": INT, "nelement": INT, "element_size": INT, "storage_offset": INT, "item": NUMBER,
     "is_contiguous": BOOL, "is_floating_point": BOOL, "is_complex": BOOL, "is_nonzero": BOOL, "is_same_size": BOOL, "equal": BOOL,
@@ -205,7 +230,19 @@ def _of_numbers(name: str, given: list[Type]) -> Type:
         return BOOL
     if name == "div":
         return FLOAT
-    if len(given) == 1 or name in ("__and__", "__or__", "__xor__", "__lshift__", "__rshift__", "floordiv", "remainder", "pow", "add", "sub", "mul"):
+    if len(given) == 1 or name in (
+        "__and__",
+        "__or__",
+        "__xor__",
+        "__lshift__",
+        "__rshift__",
+        "floordiv",
+        "remainder",
+        "pow",
+        "add",
+        "sub",
+        "mul",
+    ):
         first, last = given[0], given[-1]
         if first.name == "List" and last is INT or first is STR:
             return first

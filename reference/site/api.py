@@ -132,5 +132,6 @@ def coded(text: str) -> str:
 def escaped(text: str) -> str:
     """Text without meaning for Markdown, but for what stands in backticks."""
     return "".join(
-        part if part.startswith("`") else re.sub(r"([\\*_\[\]<>#|{}~])", r"\\\1", part) for part in re.split(r"(`[^`]+`)", text)
+        part if part.startswith("`") else re.sub(r"([\\*_\[\]<>#|{}~])", r"\\\1", part)
+        for part in re.split(r"(`[^`]+`)", text)
     )

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from . import api, code, derivatives_page, documents, links
+from . import api, code, derivatives_page, documents, links, menu
 from .documents import ROOT, Site
 
 PAGES, BUILT, ASSETS = ROOT / "build" / "docs", ROOT / "site", Path(__file__).parent / "assets"
@@ -30,8 +30,8 @@ def site(builder: str, stage_only: bool = False) -> int:
         formulas = stage(pages, katex)
     seconds = time.perf_counter() - begun
     print(f"{len(list(PAGES.rglob('*.md')))} pages, {formulas} formulas in {PAGES.relative_to(ROOT)} after {seconds:.1f} s")
-    if not_in_nav := [page for page in nav_wants() if page not in nav_has()]:
-        print("mkdocs.yml: `nav` does not have these pages:\n" + "\n".join(f"  - {page}" for page in not_in_nav))
+    if menu.current() != menu.FILE.read_text(encoding="utf-8"):
+        print("mkdocs.yml: `nav` is not current; run: python -m reference nav")
         return 1
     good = stage_only or all(built(name) for name in (BUILDERS if builder == "both" else [builder]))
     print(f"{'done' if good else 'failed'} after {time.perf_counter() - begun:.0f} s")
@@ -69,21 +69,11 @@ def vendor(katex: Path, goal: Path) -> None:
     """KaTeX's style sheet and the fonts that browsers of this decade load."""
     (goal / "fonts").mkdir(parents=True)
     style = (katex / "katex.min.css").read_text(encoding="utf-8")
-    (goal / "katex.min.css").write_text(re.sub(r",url\([^)]+\.(?:woff|ttf)\) format\(\"\w+\"\)", "", style), encoding="utf-8")
+    (goal / "katex.min.css").write_text(
+        re.sub(r",url\([^)]+\.(?:woff|ttf)\) format\(\"\w+\"\)", "", style), encoding="utf-8"
+    )
     for font in (katex / "fonts").glob("*.woff2"):
         shutil.copyfile(font, goal / "fonts" / font.name)
-
-
-def nav_wants() -> list[str]:
-    """The documents' pages, each of which a reader must be able to find in the menu."""
-    pages = [documents.RENAMED.get(str(s)) or s.relative_to("docs").as_posix() for s in documents.sources()]
-    return [*pages, "api/index.md"]
-
-
-def nav_has() -> set[str]:
-    """The pages that `nav` in mkdocs.yml names."""
-    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:")[2]
-    return set(re.findall(r"(\S+\.md)\s*$", nav, re.M))
 
 
 def built(name: str) -> bool:
@@ -91,7 +81,9 @@ def built(name: str) -> bool:
     begun = time.perf_counter()
     shutil.rmtree(BUILT, ignore_errors=True)
     command = [sys.executable, "-m", *BUILDERS[name]]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1", "NO_MKDOCS_2_WARNING": "1"})
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, env=os.environ | {"NO_COLOR": "1", "NO_MKDOCS_2_WARNING": "1"}
+    )
     said = done.stdout + done.stderr
     if done.returncode or "warning" in said.lower():
         print(f"{name}: {said}")

@@ -144,7 +144,9 @@ def anchors_in(text: str) -> set[str]:
     """Every anchor that a document has: its headings' and those that it sets itself."""
     anchors = Anchors()
     prose = "\n".join(part for is_code, part in parts(text) if not is_code)
-    return {anchors.of(heading) for heading in re.findall(r"^#+ (.+)$", prose, re.M)} | set(re.findall(r'(?:id|name)="([^"]+)"', prose))
+    return {anchors.of(heading) for heading in re.findall(r"^#+ (.+)$", prose, re.M)} | set(
+        re.findall(r'(?:id|name)="([^"]+)"', prose)
+    )
 
 
 ITEM = re.compile(r"^( *)([-*+]|\d+\.)( +)(?=\S)")

@@ -17,7 +17,9 @@ from pathlib import Path
 
 WORD = r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*_?"
 TOKEN = re.compile(rf"`[^`]+`|∂L/∂{WORD}|'s\b|{WORD}|\d+(?:\.\d+)?|\s+|.", re.S)
-FUNCTIONS = set("exp ln log sin cos tan sinh cosh tanh arcsin arccos arctan arsinh arcosh artanh erf diag det tril triu skew".split())
+FUNCTIONS = set(
+    "exp ln log sin cos tan sinh cosh tanh arcsin arccos arctan arsinh arcosh artanh erf diag det tril triu skew".split()
+)
 ACCENTS = {"\u0302": "\\hat", "\u0304": "\\bar"}
 NO_NOUNS = FUNCTIONS | set("and or where is in at with without by to for has was if then over along".split())
 TIMES, SUMS, BEGINS, ENDS = (*"·/×√<>≤≥",), (*"+−",), (*"([",), (*")]+−",)
@@ -221,7 +223,11 @@ def _call(name: str, arguments: list[str]) -> str:
         return {"sqrt": f"\\sqrt{{{x}}}", "square": f"\\left({x}\\right)^2", "abs": f"\\left\\vert {x}\\right\\vert "}.get(
             name, f"\\frac{{1}}{{\\sqrt{{{x}}}}}"
         )
-    shown = name if len(name) == 1 else {"log": "\\ln", "sigmoid": "\\sigma", "digamma": "\\psi"}.get(name, _word(name, calls=True))
+    shown = (
+        name
+        if len(name) == 1
+        else {"log": "\\ln", "sigmoid": "\\sigma", "digamma": "\\psi"}.get(name, _word(name, calls=True))
+    )
     return f"{shown}\\left({', '.join(arguments)}\\right)"
 
 
