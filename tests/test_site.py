@@ -40,7 +40,24 @@ def test_headings_have_githubs_anchors() -> None:
 def test_lists_are_indented_as_python_markdown_reads_them() -> None:
     text = "words:\n- one\n  goes on\n\n  ```sh\n  ls\n  ```\n  - inner\n- two\n\n1. first\n\n   second\n\nend"
     assert rewritten(text).split("\n") == (
-        "words:||-   one|    goes on||    ```sh|    ls|    ```|    -   inner|-   two||1.  first||    second||end".split("|")
+        [
+            "words:",
+            "",
+            "-   one",
+            "    goes on",
+            "",
+            "    ```sh",
+            "    ls",
+            "    ```",
+            "    -   inner",
+            "-   two",
+            "",
+            "1.  first",
+            "",
+            "    second",
+            "",
+            "end",
+        ]
     )
 
 

@@ -50,9 +50,7 @@ def read(function: Callable) -> tuple[Source, ast.FunctionDef]:
         lines, first = inspect.getsourcelines(function)
         file = inspect.getsourcefile(function) or "<script>"
     except (OSError, TypeError):
-        raise FrontendError(
-            f"the code of {getattr(function, '__name__', function)} cannot be found: a script is made of code in a file"
-        ) from None
+        raise FrontendError(f"the code of {getattr(function, '__name__', function)} cannot be found: a script is made of code in a file") from None
     text = textwrap.dedent("".join(lines))
     try:
         tree = ast.parse(text).body[0]
@@ -71,9 +69,7 @@ def signature(
     args = tree.args
     if args.vararg or args.kwarg:
         raise source.error(
-            args.vararg or args.kwarg or tree,
-            "Compiled functions can't take variable number of arguments",
-            NotSupportedError,
+            args.vararg or args.kwarg or tree, "Compiled functions can't take variable number of arguments", NotSupportedError
         )
     given = [*args.posonlyargs, *args.args, *args.kwonlyargs][int(skip) :]
     defaults = {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
@@ -81,18 +77,10 @@ def signature(
     for a in given:
         kind = TENSOR if a.annotation is None else _type_of(a.annotation, source, statements)
         default = defaults.get(a.arg)
-        if (
-            a.arg in defaults
-            and not fits(types.of_value(default), kind)
-            and not (kind is types.FLOAT and type(default) is int)
-        ):
-            words = f'Expected a default value of type {kind.annotation} on parameter "{a.arg}"'
+        if a.arg in defaults and not fits(types.of_value(default), kind) and not (kind is types.FLOAT and type(default) is int):
+            words = f"Expected a default value of type {kind.annotation} on parameter \"{a.arg}\""
             raise source.error(a, words)
-        parameters.append(
-            Parameter(
-                a.arg, kind, float(default) if kind is types.FLOAT and type(default) is int else default, a.arg in defaults
-            )
-        )
+        parameters.append(Parameter(a.arg, kind, float(default) if kind is types.FLOAT and type(default) is int else default, a.arg in defaults))
     return parameters, None if tree.returns is None else _type_of(tree.returns, source, statements)
 
 
@@ -190,12 +178,7 @@ class Statements(Expressions):
                 raise self.error(at, "only attributes of the script's modules can be assigned")
             self.of_module(of, target.attr, at)
             self.nodes.append(
-                Node(
-                    "prim::SetAttr",
-                    [of.value, self.as_value(found, at)],
-                    attributes={"name": target.attr},
-                    place=self.source.place(at),
-                )
+                Node("prim::SetAttr", [of.value, self.as_value(found, at)], attributes={"name": target.attr}, place=self.source.place(at))
             )
         else:
             raise unsupported(self.source, target)
@@ -210,11 +193,7 @@ class Statements(Expressions):
             if not fits(found.type, before.type) and before.type is not ANY and self.depth and name in self.outer:
                 words = f"Variable '{name}' previously had type {before.type.annotation} but is now being assigned to a value of type {found.type.annotation}"
                 raise self.error(at, words)
-        if (
-            isinstance(found, Value)
-            and not found.name.partition(".")[0].isidentifier()
-            and found in (n.outputs[0] for n in self.nodes[-1:] if n.outputs)
-        ):
+        if isinstance(found, Value) and not found.name.partition(".")[0].isidentifier() and found in (n.outputs[0] for n in self.nodes[-1:] if n.outputs):
             found.name = self.graph.value(found.type, name).name  # a value bears the name that it is first given
         self.names[name] = found
 
@@ -447,9 +426,7 @@ class Statements(Expressions):
         self.nodes.append(made)
         for name in _assigned(body) - set(carried):
             if before.get(name) is None:
-                self.names[name] = Missing(
-                    f"{name} is given in a loop, which may have no round: give it a value before the loop"
-                )
+                self.names[name] = Missing(f"{name} is given in a loop, which may have no round: give it a value before the loop")
         for name, inner in zip(carried, block.inputs[1:]):
             made.outputs.append(self.graph.value(inner.type, name))
             self.names[name] = made.outputs[-1]
@@ -493,8 +470,7 @@ class Statements(Expressions):
 def _returns(node: ast.If) -> bool:
     """Whether both branches end in a return, as the rewritten ones do if one of them has one."""
     return any(isinstance(s, (ast.Return, ast.Raise)) for s in ast.walk(node)) and all(
-        bool(b) and (isinstance(b[-1], (ast.Return, ast.Raise)) or (isinstance(b[-1], ast.If) and _returns(b[-1])))
-        for b in (node.body, node.orelse)
+        bool(b) and (isinstance(b[-1], (ast.Return, ast.Raise)) or (isinstance(b[-1], ast.If) and _returns(b[-1]))) for b in (node.body, node.orelse)
     )
 
 

@@ -18,10 +18,52 @@ from pathlib import Path
 WORD = r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*_?"
 TOKEN = re.compile(rf"`[^`]+`|∂L/∂{WORD}|'s\b|{WORD}|\d+(?:\.\d+)?|\s+|.", re.S)
 FUNCTIONS = set(
-    "exp ln log sin cos tan sinh cosh tanh arcsin arccos arctan arsinh arcosh artanh erf diag det tril triu skew".split()
+    [
+        "exp",
+        "ln",
+        "log",
+        "sin",
+        "cos",
+        "tan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "arsinh",
+        "arcosh",
+        "artanh",
+        "erf",
+        "diag",
+        "det",
+        "tril",
+        "triu",
+        "skew",
+    ]
 )
 ACCENTS = {"\u0302": "\\hat", "\u0304": "\\bar"}
-NO_NOUNS = FUNCTIONS | set("and or where is in at with without by to for has was if then over along".split())
+NO_NOUNS = FUNCTIONS | set(
+    [
+        "and",
+        "or",
+        "where",
+        "is",
+        "in",
+        "at",
+        "with",
+        "without",
+        "by",
+        "to",
+        "for",
+        "has",
+        "was",
+        "if",
+        "then",
+        "over",
+        "along",
+    ]
+)
 TIMES, SUMS, BEGINS, ENDS = (*"·/×√<>≤≥",), (*"+−",), (*"([",), (*")]+−",)
 LETTERS = {"dt": "\\,dt", "dx": "\\,dx", "dh": "dh", "dpre": "\\mathit{dpre}", "pre": "\\mathit{pre}"}
 SYMBOLS = {
