@@ -74,7 +74,7 @@ class _Writer:
 
     def _assign(self, node: Node, indent: str) -> Iterator[str]:
         expression, v = self._expression(node), node.output
-        writes = (node.kind.endswith("_") and not node.kind.endswith("__")) or node.kind in ("aten::_set_item", "aten::__delitem__")
+        writes = node.kind.endswith("_") and not node.kind.endswith("__") or node.kind in ("aten::_set_item", "aten::__delitem__")
         mutates = node.kind.startswith(("list::", "dict::")) and v.type.name == "NoneType"
         simple = node.kind in ("prim::Constant", "prim::GetAttr", "prim::Uninitialized")
         if writes or mutates:

@@ -19,7 +19,7 @@ from .errors import Source, UnsupportedNodeError, unsupported
 from .function import Function
 from .graph import Block, Graph, Node, Value
 from .names import Method, Missing, Of, Several, Thing, is_constant, is_namespace, kind_of
-from .types import ANY, BOOL, FLOAT, INT, NONE, STR, TENSOR, Type, fits, joined, list_of, tuple_of
+from .types import ANY, BOOL, DTYPE, FLOAT, INT, NONE, STR, TENSOR, UNSET, Type, fits, joined, list_of, tuple_of
 
 _BINARY = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv", ast.Mod: "remainder", ast.Pow: "pow",

@@ -56,7 +56,7 @@ OTHERS: dict[str, Callable] = {
     "prim::min": min, "prim::max": max, "prim::abs": abs, "prim::sum": sum, "prim::round": round, "range": lambda *a: list(range(*a)), "sorted": sorted,
     "list": list,
 }  # fmt: skip
-MATH = ["acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "copysign", "cos", "cosh", "degrees", "erf", "erfc", "exp", "expm1", "fabs", "factorial", "floor", "fmod", "gamma", "gcd", "hypot", "isfinite", "isinf", "isnan", "lgamma", "log", "log10", "log1p", "log2", "pow", "radians", "sin", "sinh", "sqrt", "tan", "tanh", "trunc"]
+MATH = "acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp expm1 fabs factorial floor fmod gamma gcd hypot isfinite isinf isnan lgamma log log10 log1p log2 pow radians sin sinh sqrt tan tanh trunc".split()
 
 # Methods of lists, dicts and strings: the type of the result, by the type of the object.
 LIST_METHODS: dict[str, Callable[[Type], Type]] = {
@@ -69,8 +69,8 @@ DICT_METHODS: dict[str, Callable[[Type], Type]] = {
     "setdefault": lambda t: t.of[1],
 }  # fmt: skip
 STR_METHODS: dict[str, Type] = {
-    **dict.fromkeys(["upper", "lower", "strip", "lstrip", "rstrip", "replace", "capitalize", "title", "join", "format", "zfill"], STR),
-    **dict.fromkeys(["startswith", "endswith", "isdigit", "isalpha", "isalnum", "isupper", "islower"], BOOL),
+    **dict.fromkeys("upper lower strip lstrip rstrip replace capitalize title join format zfill".split(), STR),
+    **dict.fromkeys("startswith endswith isdigit isalpha isalnum isupper islower".split(), BOOL),
     "split": list_of(STR), "splitlines": list_of(STR), "find": INT, "count": INT,
 }  # fmt: skip
 
@@ -194,7 +194,7 @@ def result_type(kind: str, given: Sequence[Type], names: Sequence[str] = (), in_
         return _of_python(name, list(given))
     if name in _TOLD:
         return _TOLD[name]
-    if name in _PAIRS or (name in _PAIRS_BY_DIM and ((len(given) > 1 and given[1] is not TENSOR) or "dim" in names)):
+    if name in _PAIRS or (name in _PAIRS_BY_DIM and (len(given) > 1 and given[1] is not TENSOR or "dim" in names)):
         return tuple_of(TENSOR, TENSOR)
     return list_of(TENSOR) if name in _LISTS else TENSOR
 
@@ -207,7 +207,7 @@ def _of_numbers(name: str, given: list[Type]) -> Type:
         return FLOAT
     if len(given) == 1 or name in ("__and__", "__or__", "__xor__", "__lshift__", "__rshift__", "floordiv", "remainder", "pow", "add", "sub", "mul"):
         first, last = given[0], given[-1]
-        if (first.name == "List" and last is INT) or first is STR:
+        if first.name == "List" and last is INT or first is STR:
             return first
         if FLOAT in (first, last):
             return FLOAT

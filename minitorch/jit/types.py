@@ -119,7 +119,7 @@ def joined(a: Type, b: Type) -> Type | None:
         return a
     if a is UNSET or a is ANY:
         return b
-    if (a is NUMBER and b in _NUMBERS) or (b is NUMBER and a in _NUMBERS):
+    if a is NUMBER and b in _NUMBERS or b is NUMBER and a in _NUMBERS:
         return NUMBER
     if NONE in (a, b):
         return optional(b if a is NONE else a)

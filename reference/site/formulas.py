@@ -17,53 +17,14 @@ from pathlib import Path
 
 WORD = r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*_?"
 TOKEN = re.compile(rf"`[^`]+`|∂L/∂{WORD}|'s\b|{WORD}|\d+(?:\.\d+)?|\s+|.", re.S)
-FUNCTIONS = set(
-    [
-        "exp",
-        "ln",
-        "log",
-        "sin",
-        "cos",
-        "tan",
-        "sinh",
-        "cosh",
-        "tanh",
-        "arcsin",
-        "arccos",
-        "arctan",
-        "arsinh",
-        "arcosh",
-        "artanh",
-        "erf",
-        "diag",
-        "det",
-        "tril",
-        "triu",
-        "skew",
-    ]
-)
+FUNCTIONS = {
+    "exp", "ln", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "arsinh", "arcosh", "artanh",
+    "erf", "diag", "det", "tril", "triu", "skew",
+}  # fmt: skip
 ACCENTS = {"\u0302": "\\hat", "\u0304": "\\bar"}
-NO_NOUNS = FUNCTIONS | set(
-    [
-        "and",
-        "or",
-        "where",
-        "is",
-        "in",
-        "at",
-        "with",
-        "without",
-        "by",
-        "to",
-        "for",
-        "has",
-        "was",
-        "if",
-        "then",
-        "over",
-        "along",
-    ]
-)
+NO_NOUNS = FUNCTIONS | {  # before one of these "a" is a letter, not an article
+    "and", "or", "where", "is", "in", "at", "with", "without", "by", "to", "for", "has", "was", "if", "then", "over", "along",
+}  # fmt: skip
 TIMES, SUMS, BEGINS, ENDS = (*"·/×√<>≤≥",), (*"+−",), (*"([",), (*")]+−",)
 LETTERS = {"dt": "\\,dt", "dx": "\\,dx", "dh": "dh", "dpre": "\\mathit{dpre}", "pre": "\\mathit{pre}"}
 SYMBOLS = {
