@@ -77,6 +77,7 @@ def test_the_menu_has_every_document_and_is_current() -> None:
         ("∂L/∂x_i = g / √(var + ε)", r"\frac{\partial L}{\partial x_{i}} = g / \sqrt{\mathit{var} + \varepsilon }"),
         ("(Σ |x|ᵖ)^(1/p)", r"(\sum \vert x\vert ^{p})^{1/p}"),
         ("e^−|x|", r"e^{-\vert x\vert }"),
+        ("(h + g_mean) batch1_n", r"(h + g_{\mathit{mean}}) \mathit{batch1}_{n}"),
         ("A⁻ᵀ x̂", r"A^{-T} \hat{x}"),
         ("slope · softmax(x)", r"\mathit{slope} \cdot \operatorname{softmax}(x)"),
     ],
@@ -90,6 +91,7 @@ def test_plain_text_becomes_tex(text: str, tex: str) -> None:
     "text, pieces",
     [
         ("A copy of x, in row-major order", "A copy of [x], in row-major order"),
+        ("0-d tensors, ∞ at 0 (at −0 too)", "0-d tensors, [∞] at [0] (at [−0] too)"),
         ("the larger of a and b", "the larger of [a] and [b]"),
         (
             "∂L/∂x = g · a otherwise (summed where M was broadcast)",

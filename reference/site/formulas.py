@@ -16,7 +16,7 @@ from operator import itemgetter
 from pathlib import Path
 
 WORD = r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)*_?"
-TOKEN = re.compile(rf"`[^`]+`|∂L/∂{WORD}|'s\b|{WORD}|\d+(?:\.\d+)?|\s+|.", re.S)
+TOKEN = re.compile(rf"`[^`]+`|∂L/∂{WORD}|'s\b|[A-Za-z0-9]+-[A-Za-z]+|{WORD}|\d+(?:\.\d+)?|\s+|.", re.S)
 FUNCTIONS = {
     "exp", "ln", "log", "sin", "cos", "tan", "sinh", "cosh", "tanh", "arcsin", "arccos", "arctan", "arsinh", "arcosh", "artanh",
     "erf", "diag", "det", "tril", "triu", "skew",
@@ -82,14 +82,16 @@ def _kind(tokens: list[str], i: int) -> str:
     token, after = tokens[i], "".join(tokens[i + 1 : i + 3])
     if token.startswith("`"):
         return "code"
-    if token.startswith("∂L") or token == "'s":
-        return "formula" if token != "'s" else "words"
+    if token.startswith("∂L"):
+        return "formula"
+    if token in NO_NOUNS - FUNCTIONS or token == "'s" or re.fullmatch("[A-Za-z0-9]+-[A-Za-z]+", token):
+        return "words"  # at, 's, 0-d
     if token[0].isascii() and token[0].isalpha():
         if _is_operand("".join(tokens[:i]).rstrip()[-1:], after.strip()[:1]) or (i and tokens[i - 1].isdigit()):
             return "formula"  # slope · x
         if token in ("a", "A") and re.match(r"\s[a-zA-Z]{2}", after) and after.strip() not in NO_NOUNS:
             return "words"  # the article
-        math = len(token) == 1 or token in FUNCTIONS or token in LETTERS or re.fullmatch(r"[A-Za-z]_[A-Za-z0-9]{1,2}", token)
+        math = token in FUNCTIONS or token in LETTERS or re.fullmatch(r"[A-Za-z](_[A-Za-z0-9]+)?|\w*[0-9]\w*", token)
         return "formula" if math or after.startswith("(") or after[:1] in (*RAISED, *LOWERED) else "words"
     if token in "([":
         return "before"
@@ -147,8 +149,8 @@ def _word(word: str, calls: bool = False) -> str:
     stem, _, below = word.partition("_")
     if len(word) == 1:
         return word
-    if len(stem) == 1 and 0 < len(below) <= 2:
-        return f"{stem}_{{{below}}}"
+    if below and (len(stem) == 1 or len(below) <= 2):
+        return f"{_word(stem)}_{{{below if len(below) <= 2 else _word(below)}}}"
     command = "operatorname" if calls or word in FUNCTIONS else "mathit"
     return LETTERS.get(word) or f"\\{command}{{{word.replace('_', chr(92) + '_')}}}"
 
