@@ -18,7 +18,7 @@ def rewritten(text: str) -> str:
 
 def test_links_are_rewritten_in_prose_and_not_in_code() -> None:
     text = "a [b](c.md#d) and [`e`]\n\n```python\n>>> f[0](c.md)\n```\n\n[`e`]: ../g.py\n"
-    assert rewritten(text) == "a [b](<c.md#d>) and [`e`]\n\n```pycon\n>>> f[0](c.md)\n```\n\n[`e`]: <../g.py>\n"
+    assert rewritten(text) == "a [b](<c.md#d>) and [`e`](<../g.py>)\n\n```pycon\n>>> f[0](c.md)\n```\n\n"
     assert rewritten('<img src="a.svg" alt="">') == '<img src="<a.svg>" alt="">'
 
 

@@ -17,7 +17,8 @@ from ..definitions_in_files import defined_in
 ROOT = Path(__file__).parent.parent.parent
 RENAMED = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md"}
 FENCE = re.compile(r"^( *)(```+|~~~+)(\w*)")
-LINK = re.compile(r"(\]\()([^)\s]+)((?: \"[^\"]*\")?\))|(^\[[^\]]+\]: )(\S+)()$|((?:src|href|srcset)=\")([^\"]+)(\")", re.M)
+LINK = re.compile(r"(\]\()([^)\s]+)((?: \"[^\"]*\")?\))|((?:src|href|srcset)=\")([^\"]+)(\")")
+DEFINITION = re.compile(r"^\[([^\]]+)\]: (\S+)$\n?", re.M)
 
 
 class Site:
@@ -92,16 +93,24 @@ def with_names_linked(text: str, base: Path) -> str:
 
 
 def for_the_site(text: str, link: Callable[[str], str]) -> str:
-    """A document's text with its links rewritten, its headings with GitHub's anchors, its lists indented by four."""
+    """A document's text with its links rewritten and all inline, its headings with GitHub's anchors, its lists indented by four."""
     anchors = Anchors()
+    targets = dict(DEFINITION.findall(text))
     made = []
     for is_code, part in parts("\n".join(indented_by_four(text.split("\n")))):
         if is_code:
             made.append(re.sub(r"^( *)```python\n(?= *>>>)", r"\1```pycon\n", part))
             continue
         part = re.sub(r"^(#+) (.+)$", lambda m: f"{m[1]} {m[2]} {{#{anchors.of(m[2])}}}", part, flags=re.M)
+        part = with_targets_inside(part, targets)
         made.append(LINK.sub(lambda m: _with_target(m, link), part))
     return "\n".join(made)
+
+
+def with_targets_inside(text: str, targets: dict[str, str]) -> str:
+    """[`name`], whose target is defined at the end of the document, as [`name`](target): Python-Markdown has the backticks in its way."""
+    text = DEFINITION.sub("", text)
+    return re.sub(r"\[([^\[\]]+)\](?![(\[])", lambda m: f"{m[0]}({targets[m[1]]})" if m[1] in targets else m[0], text)
 
 
 def _with_target(match: re.Match, link: Callable[[str], str]) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+NOT_READ = re.compile(r"\[<code>[^<]*</code>\]")  # of a link whose target the builder did not find
 LOADS = {"script": "src", "img": "src", "source": "src", "iframe": "src"}
 
 
@@ -37,11 +39,12 @@ read = functools.cache(Page)
 
 
 def dead(site: Path) -> list[str]:
-    """A line for each link that leads nowhere and for each thing that is loaded from another server."""
+    """A line for each link that leads nowhere or is left as brackets, and for each thing that is loaded from another server."""
     read.cache_clear()
     found = []
     for path in sorted(site.rglob("*.html")):
         page, name = read(path), path.relative_to(site)
+        found += [f"{name}: {text} is no link" for text in NOT_READ.findall(path.read_text(encoding="utf-8"))]
         found += [f"{name}: loads {url} from elsewhere" for url in page.loads if urlsplit(url).netloc]
         found += [f"{name}: {url}" for url in dict.fromkeys(page.links + page.loads) if leads_nowhere(site, path, url)]
     return found
