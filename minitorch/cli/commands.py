@@ -1,7 +1,7 @@
-"""The command line: `minitorch train` trains on real data, `evaluate` reads a checkpoint back, `explain` shows backward.
+"""The command line: `minitorch train` trains on real data, `evaluate` reads a checkpoint back, `explain` shows backward, `quiz` asks.
 
 Here are only options, checks and printing; what can be trained is in `tasks.py`, the training itself in `minitorch/examples/`, the
-showing in `explain.py`. The rule for errors: whatever the user can get wrong is found before training starts and answered in one
+showing in `explain.py`, the asking in `quiz.py`. The rule for errors: whatever the user can get wrong is found before training starts and answered in one
 line, with nothing written.
 """
 
@@ -42,7 +42,7 @@ def _run(argv: Sequence[str] | None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     if args.command is None:
-        parser.error("name a command: train, evaluate or explain; minitorch --help tells more")
+        parser.error("name a command: train, evaluate, explain or quiz; minitorch --help tells more")
     args.saved = "; nothing was saved"
     args.program = "minitorch" if argv is not None else as_typed()
     try:
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_explain(commands)
+    _add_quiz(commands)
     return parser
 
 
@@ -140,6 +141,22 @@ def _add_explain(commands: Any) -> None:
     explain.add_argument("--variable", metavar="NAME",
                          help="the tensor to start from (default: loss); with --compiled, the function (default: step)")  # fmt: skip
     explain.set_defaults(run=_explain, parser=explain)
+
+
+def _add_quiz(commands: Any) -> None:
+    quiz = commands.add_parser("quiz", help="ask what the blocks of the interview book print")
+    quiz.description = (
+        "Ask what the code of the interview book (docs/interview) prints. The judge is what it prints when it is run. What was missed is "
+        "asked first the next time."
+    )
+    quiz.add_argument(
+        "what", metavar="TOPIC|NUMBER", nargs="?", help="a topic, e.g. losses, or a question, e.g. 12 (default: all)"
+    )
+    quiz.add_argument("--list", action="store_true", help="list the topics and how far you are in each")
+    quiz.add_argument("--lang", choices=("en", "zh"), default="en", help="English or Chinese (default: %(default)s)")
+    quiz.add_argument("--questions", type=_whole(1), metavar="N", default=10, help="ask at most N (default: %(default)s)")
+    quiz.add_argument("--progress", metavar="FILE", help="where to remember what was missed (default: a file in your home)")
+    quiz.set_defaults(run=_quiz, parser=quiz)
 
 
 def _usually(option: str) -> str:
@@ -393,3 +410,18 @@ def _explain(args: argparse.Namespace) -> None:
         print(compiled.explained(args.what, args.variable or "step"))
     else:
         print(explain.explain(args.what, args.variable or "loss"))
+
+
+# ---- quiz ----
+
+
+def _quiz(args: argparse.Namespace) -> None:
+    from pathlib import Path
+
+    from . import quiz  # which imports UserError from here
+
+    progress = Path(args.progress) if args.progress else None
+    if args.list:
+        print(quiz.listing(args.lang, progress))
+    else:
+        quiz.quiz(args.what, args.lang, args.questions, progress)

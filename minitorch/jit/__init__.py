@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from .errors import FrontendError, NotSupportedError, UnsupportedNodeError
+from .saving import load, save
 from .script import Attribute, ScriptFunction, ScriptModule, annotate, export, ignore, is_scripting, script, unused
 
 
@@ -26,6 +27,8 @@ __all__ = [
     "ignore",
     "is_scripting",
     "is_tracing",
+    "load",
+    "save",
     "script",
     "unused",
 ]

@@ -35,7 +35,7 @@ def _block(block: Block, values: Values) -> list[Any]:
 
 def _node(node: Node, values: Values) -> Any:
     """What one node gives: the value, or a tuple of them if it has several outputs."""
-    special = _SPECIAL.get(node.kind)
+    special = SPECIAL.get(node.kind)
     if special is not None:
         return special(node, values)
     function = operators.function_of(node.kind)
@@ -125,7 +125,7 @@ def _print(node: Node, values: Values) -> None:
     print(*(values[v] for v in node.inputs))
 
 
-_SPECIAL = {
+SPECIAL = {
     "prim::Constant": _constant,
     "prim::Uninitialized": lambda node, values: None,
     "prim::If": _if,

@@ -14,7 +14,7 @@ from minitorch.op import Op
 
 from ..definitions_in_files import defined_in
 from ..derivatives import file_of, link_to
-from .documents import ROOT, Site
+from .documents import ROOT, Site, escaped
 
 MODULES = {  # a page each, and what it is about
     "minitorch": "Functions of tensors, and what makes them",
@@ -127,11 +127,3 @@ def docstring(text: str) -> str:
 def coded(text: str) -> str:
     """What stands in backticks as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
-
-
-def escaped(text: str) -> str:
-    """Text without meaning for Markdown, but for what stands in backticks."""
-    return "".join(
-        part if part.startswith("`") else re.sub(r"([\\*_\[\]<>#|{}~])", r"\\\1", part)
-        for part in re.split(r"(`[^`]+`)", text)
-    )

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from ..definitions_in_files import defined_in
-from .documents import ROOT, Site, relative
+from .documents import ROOT, Site, escaped, relative
 
 WHOLE = {"minitorch"}  # of what these hold everything has a page; of the others what is linked to
 SKIPPED = {"__pycache__", ".gitkeep", "stubs"}
@@ -53,7 +53,7 @@ def first_sentence(path: Path) -> str:
     text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     first = " ".join(text.split("\n\n")[0].split())
     end = first.find(". ")
-    return html.escape(first[: end + 1] if end > 0 else first).replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
+    return escaped(first[: end + 1] if end > 0 else first)
 
 
 def file_page(site: Site, page: str, goal: Path) -> str:

@@ -81,7 +81,7 @@ NAMES_BEHIND = re.compile(r"\]\(([^)\s#]+\.py)\)[:：] ?(?:`[\w.]+`[,，、]? ?)
 
 
 def with_names_linked(text: str, base: Path) -> str:
-    """Where names follow a link to a file, as in [`engine.py`](engine.py): `walk`, `Goal`, each becomes a link to its lines."""
+    """Where names follow a link to a file, as in [`autograd/engine.py`](…): `walk`, `Goal`, each becomes a link to its lines."""
 
     def linked(match: re.Match) -> str:
         file = ROOT / os.path.normpath(base / match[1])
@@ -155,6 +155,14 @@ def anchors_in(text: str) -> set[str]:
     prose = "\n".join(part for is_code, part in parts(text) if not is_code)
     return {anchors.of(heading) for heading in re.findall(r"^#+ (.+)$", prose, re.M)} | set(
         re.findall(r'(?:id|name)="([^"]+)"', prose)
+    )
+
+
+def escaped(text: str) -> str:
+    """Text without meaning for Markdown, but for what stands in backticks."""
+    return "".join(
+        part if part.startswith("`") else re.sub(r"([\\*_\[\]<>#|{}~])", r"\\\1", part)
+        for part in re.split(r"(`[^`]+`)", text)
     )
 
 
