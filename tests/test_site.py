@@ -92,6 +92,7 @@ def test_plain_text_becomes_tex(text: str, tex: str) -> None:
     [
         ("A copy of x, in row-major order", "A copy of [x], in row-major order"),
         ("0-d tensors, ∞ at 0 (at −0 too)", "0-d tensors, [∞] at [0] (at [−0] too)"),
+        ("g (x is read)", "[g] ([x] is read)"),
         ("the larger of a and b", "the larger of [a] and [b]"),
         (
             "∂L/∂x = g · a otherwise (summed where M was broadcast)",
