@@ -23,7 +23,7 @@ FUNCTIONS = {
 }  # fmt: skip
 ACCENTS = {"\u0302": "\\hat", "\u0304": "\\bar"}
 NO_NOUNS = FUNCTIONS | {  # before one of these "a" is a letter, not an article
-    "and", "or", "where", "is", "in", "at", "with", "without", "by", "to", "for", "has", "was", "if", "then", "over", "along",
+    "and", "or", "of", "where", "is", "in", "at", "with", "without", "by", "to", "for", "has", "was", "if", "then", "over", "along",
 }  # fmt: skip
 TIMES, SUMS, BEGINS, ENDS = (*"·/×√<>≤≥",), (*"+−",), (*"([",), (*")]+−",)
 LETTERS = {"dt": "\\,dt", "dx": "\\,dx", "dh": "dh", "dpre": "\\mathit{dpre}", "pre": "\\mathit{pre}"}
@@ -107,13 +107,19 @@ def _trimmed(kind: str, piece: str) -> list[tuple[str, str]]:
     """A formula without the spaces and stops around it; brackets whose other half is among the words go there as well."""
     if kind != "formula":
         return [(kind, piece)]
-    begin, end = 0, len(piece.rstrip(" ,.:;"))
+    end = len(piece.rstrip(" ,.:;"))
     while end and piece[end - 1] == ")" and piece[:end].count("(") < piece[:end].count(")"):
         end = len(piece[: end - 1].rstrip(" ,.:;"))
-    while begin < end and piece[begin] == "(" and piece[begin:end].count("(") > piece[begin:end].count(")"):
-        begin += 1
-    parts = [("words", piece[:begin]), ("formula", piece[begin:end]), ("words", piece[end:])]
-    return [part for part in parts if part[1]]
+    opened: list[int] = []
+    for place, letter in enumerate(piece[:end]):
+        if letter == "(":
+            opened.append(place)
+        elif letter == ")" and opened:
+            opened.pop()
+    if (opened and piece[: opened[0]].endswith((" ", "("))) or opened == [0]:
+        first = opened[0]
+        return [*_trimmed(kind, piece[:first]), ("words", "("), *_trimmed(kind, piece[first + 1 :])]
+    return [part for part in (("formula", piece[:end]), ("words", piece[end:])) if part[1]]
 
 
 # ---- plain text to TeX ----
