@@ -19,7 +19,8 @@ import torch
 import minitorch
 from minitorch.autograd.gradcheck import GradcheckError
 
-from .checks import attempt, differentiate, scale_of
+from .checks import attempt, differentiate
+from .far import scale_of
 from .numerical import agrees
 from .state_machine import Difference, program
 from .strategies import Source

@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        ("minitorch", "minitorch: error: name a command: train, evaluate, explain or quiz; minitorch --help tells more"),
+        ("minitorch", "minitorch: error: name a command: train, evaluate, explain, exercise or quiz; minitorch --help tells more"),
         ("minitorch trian", "did you mean train?"),
         ("minitorch evalute x.pt", "did you mean evaluate?"),
         ("minitorch --verison", "unrecognized arguments: --verison; did you mean --version?"),

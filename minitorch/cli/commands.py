@@ -1,4 +1,5 @@
-"""The command line: `minitorch train` trains on real data, `evaluate` reads a checkpoint back, `explain` shows backward, `quiz` asks.
+"""The command line: `minitorch train` trains on real data, `evaluate` reads a checkpoint back, `explain` shows backward,
+`exercise` judges, `quiz` asks.
 
 Here are only options, checks and printing; what can be trained is in `tasks.py`, the training itself in `minitorch/examples/`, the
 showing in `explain.py`, the asking in `quiz.py`. The rule for errors: whatever the user can get wrong is found before training starts and answered in one
@@ -42,11 +43,11 @@ def _run(argv: Sequence[str] | None) -> int:
     parser = _parser()
     args = parser.parse_args(argv)
     if args.command is None:
-        parser.error("name a command: train, evaluate, explain or quiz; minitorch --help tells more")
+        parser.error("name a command: train, evaluate, explain, exercise or quiz; minitorch --help tells more")
     args.saved = "; nothing was saved"
     args.program = "minitorch" if argv is not None else as_typed()
     try:
-        args.run(args)
+        return args.run(args) or 0
     except UserError as error:
         print(f"minitorch {args.command}: error: {' '.join(str(error).split())}", file=sys.stderr)  # on one line
         return 1
@@ -61,7 +62,6 @@ def _run(argv: Sequence[str] | None) -> int:
     except KeyboardInterrupt:
         print(f"minitorch {args.command}: interrupted{args.saved}", file=sys.stderr)
         return 130
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_evaluate(commands)
     _add_explain(commands)
+    _add_exercise(commands)
     _add_quiz(commands)
     return parser
 
@@ -141,6 +142,22 @@ def _add_explain(commands: Any) -> None:
     explain.add_argument("--variable", metavar="NAME",
                          help="the tensor to start from (default: loss); with --compiled, the function (default: step)")  # fmt: skip
     explain.set_defaults(run=_explain, parser=explain)
+
+
+def _add_exercise(commands: Any) -> None:
+    exercise = commands.add_parser("exercise", help="write small pieces of a framework yourself, and have them judged")
+    exercise.description = (
+        "Exercises from the derivative of the sigmoid to attention. Without a name: list them, and what has been solved. With a name: "
+        "judge NAME.py in this folder on inputs that hypothesis draws, and show the smallest that it gets wrong."
+    )
+    exercise.add_argument("name", metavar="NAME", nargs="?", help="an exercise's name (default: list them all)")
+    what = exercise.add_mutually_exclusive_group()
+    what.add_argument("--start", action="store_true", help="write NAME.py, a file with the task, to fill in")
+    what.add_argument("--hint", action="store_true", help="give the next of three hints")
+    what.add_argument("--solution", action="store_true", help="show the solution")
+    exercise.add_argument("--force", action="store_true", help="with --start: write NAME.py anew, whatever is in it")
+    exercise.add_argument("--seconds", type=_positive, default=10.0, help="how long NAME.py may run (default: %(default)g)")
+    exercise.set_defaults(run=_exercise, parser=exercise)
 
 
 def _add_quiz(commands: Any) -> None:
@@ -410,6 +427,15 @@ def _explain(args: argparse.Namespace) -> None:
         print(compiled.explained(args.what, args.variable or "step"))
     else:
         print(explain.explain(args.what, args.variable or "loss"))
+
+
+# ---- exercise ----
+
+
+def _exercise(args: argparse.Namespace) -> int:
+    from .exercise import exercise  # which imports UserError from here
+
+    return exercise(args)
 
 
 # ---- quiz ----

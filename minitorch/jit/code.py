@@ -74,13 +74,18 @@ class _Writer:
 
     def _assign(self, node: Node, indent: str) -> Iterator[str]:
         expression, v = self._expression(node), node.output
-        writes = node.kind.endswith("_") and not node.kind.endswith("__") or node.kind in ("aten::_set_item", "aten::__delitem__")
+        writes = (node.kind.endswith("_") and not node.kind.endswith("__")) or node.kind in (
+            "aten::_set_item",
+            "aten::__delitem__",
+        )
         mutates = node.kind.startswith(("list::", "dict::")) and v.type.name == "NoneType"
         simple = node.kind in ("prim::Constant", "prim::GetAttr", "prim::Uninitialized")
         if writes or mutates:
             self.names[v] = self.names.get(node.inputs[0], "None") if writes else "None"
             yield f"{indent}{expression}"
-        elif simple or (self.uses.get(v, 0) == 1 and node.kind not in _NEVER_INLINE and not v.name.partition(".")[0].isidentifier()):
+        elif simple or (
+            self.uses.get(v, 0) == 1 and node.kind not in _NEVER_INLINE and not v.name.partition(".")[0].isidentifier()
+        ):
             self.names[v] = expression
         elif self.uses.get(v, 0) == 0:
             self.names[v] = "_"
@@ -123,7 +128,13 @@ class _Writer:
             return f"{given[0]}.format({', '.join(given[1:])})"
         if space in ("list", "dict", "str"):
             return f"{given[0]}.{name}({', '.join(given[1:])})"
-        called = {"aten::Bool": "bool", "aten::Int": "int", "aten::Float": "float", "aten::str": "str", "aten::len": "len"}.get(node.kind)
+        called = {
+            "aten::Bool": "bool",
+            "aten::Int": "int",
+            "aten::Float": "float",
+            "aten::str": "str",
+            "aten::len": "len",
+        }.get(node.kind)
         prefix = {"aten": "torch.", "functional": "F.", "math": "math.", "prim": ""}[space]
         if space == "prim" and len(given) == 1 and name not in ("min", "max", "abs", "sum", "round"):
             return f"{given[0]}.{name}"

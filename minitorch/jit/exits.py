@@ -128,7 +128,8 @@ def _has_own(statements: Sequence[ast.AST], kind: type) -> bool:
 def _ends(statements: Sequence[ast.stmt]) -> bool:
     """Whether every path through these returns or raises."""
     return any(
-        isinstance(s, (ast.Return, ast.Raise)) or (isinstance(s, ast.If) and _ends(s.body) and _ends(s.orelse)) for s in statements
+        isinstance(s, (ast.Return, ast.Raise)) or (isinstance(s, ast.If) and _ends(s.body) and _ends(s.orelse))
+        for s in statements
     )
 
 

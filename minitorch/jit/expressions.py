@@ -19,7 +19,7 @@ from .errors import Source, UnsupportedNodeError, unsupported
 from .function import Function
 from .graph import Block, Graph, Node, Value
 from .names import Method, Missing, Of, Several, Thing, is_constant, is_namespace, kind_of
-from .types import ANY, BOOL, DTYPE, FLOAT, INT, NONE, STR, TENSOR, UNSET, Type, fits, joined, list_of, tuple_of
+from .types import ANY, BOOL, FLOAT, INT, NONE, STR, TENSOR, Type, fits, joined, list_of, tuple_of
 
 _BINARY = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv", ast.Mod: "remainder", ast.Pow: "pow",
@@ -30,7 +30,19 @@ _COMPARE = {
     ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "__is__", ast.IsNot: "__isnot__",
     ast.In: "__contains__", ast.NotIn: "__contains__",
 }  # fmt: skip
-_SIZES = ("view", "reshape", "permute", "expand", "repeat", "tile", "flip", "new_zeros", "new_ones", "new_empty", "sum_to_size")
+_SIZES = (
+    "view",
+    "reshape",
+    "permute",
+    "expand",
+    "repeat",
+    "tile",
+    "flip",
+    "new_zeros",
+    "new_ones",
+    "new_empty",
+    "sum_to_size",
+)
 _CASTS = {int: "Int", float: "Float", bool: "Bool", str: "str"}
 _LARGEST = (1 << 63) - 1
 
@@ -48,7 +60,14 @@ class Expressions:
     # ---- nodes ----
 
     def emit(
-        self, kind: str, inputs: Sequence[Value], type: Type, at: ast.AST | None = None, names: Sequence[str] = (), called: str = "", **attributes: Any
+        self,
+        kind: str,
+        inputs: Sequence[Value],
+        type: Type,
+        at: ast.AST | None = None,
+        names: Sequence[str] = (),
+        called: str = "",
+        **attributes: Any,
     ) -> Value:
         """Append a node with one output. called: a name for the output."""
         value = self.graph.value(type, called)
@@ -59,7 +78,9 @@ class Expressions:
     def call(self, kind: str, inputs: Sequence[Value], at: ast.AST, names: Sequence[str] = ()) -> Value:
         """A node of the table of operators, whose result has the type that the table tells."""
         given = [v.type for v in inputs]
-        return self.emit(kind, inputs, operators.result_type(kind, given[: len(given) - len(names)] or given, names), at, names)
+        return self.emit(
+            kind, inputs, operators.result_type(kind, given[: len(given) - len(names)] or given, names), at, names
+        )
 
     def constant(self, value: Any) -> Value:
         """A constant: one node for equal ones, at the beginning of the graph."""
@@ -95,7 +116,11 @@ class Expressions:
             return found
         if isinstance(found, Of):
             return found.value
-        if isinstance(found, Thing) and is_constant(found.value) and (found.name == "" or not isinstance(found.value, (bool, int, float, str))):
+        if (
+            isinstance(found, Thing)
+            and is_constant(found.value)
+            and (found.name == "" or not isinstance(found.value, (bool, int, float, str)))
+        ):
             return self.constant(found.value)
         if isinstance(found, Thing):
             kind = type(found.value).__name__
@@ -160,13 +185,17 @@ class Expressions:
             raise self.error(at, f"Module '{_called(module)}' has no attribute '{name}'")
         found = held[name]
         if isinstance(found, Module):
-            value = self.emit("prim::GetAttr", [of.value], Type(_called(found)), called=name if name.isidentifier() else "", name=name)
+            value = self.emit(
+                "prim::GetAttr", [of.value], Type(_called(found)), called=name if name.isidentifier() else "", name=name
+            )
             return Of(value, found)
         declared = self.script.attribute_type(module, name)
         try:
             kind = declared or types.of_value(found)
         except TypeError:
-            raise self.error(at, f"Module '{_called(module)}' has no attribute '{name}' (it is a {type(found).__name__})") from None
+            raise self.error(
+                at, f"Module '{_called(module)}' has no attribute '{name}' (it is a {type(found).__name__})"
+            ) from None
         return self.constant(None) if kind is NONE else self.emit("prim::GetAttr", [of.value], kind, called=name, name=name)
 
     # ---- operators ----
@@ -180,20 +209,34 @@ class Expressions:
         name = _BINARY[type(op)]
         for v in (left, right):
             if v.type.name == "Optional" or v.type is NONE:
-                raise self.error(at, f"Arguments for call are not valid: a value of type {v.type.annotation} may be None; ask `is not None` first")
+                raise self.error(
+                    at,
+                    f"Arguments for call are not valid: a value of type {v.type.annotation} may be None; ask `is not None` first",
+                )
         if TENSOR not in (left.type, right.type) and operators.result_type(f"aten::{name}", [left.type, right.type]) is ANY:
-            raise self.error(at, f"Arguments for call are not valid: {left.type.annotation} and {right.type.annotation} have no operator {name}")
+            raise self.error(
+                at,
+                f"Arguments for call are not valid: {left.type.annotation} and {right.type.annotation} have no operator {name}",
+            )
         if in_place and (left.type is TENSOR or left.type.name == "List") and f"{name}_" in operators.IN_PLACE:
             return self.emit(f"aten::{name}_", [left, right], left.type, at)
         return self.call(f"aten::{name}", [left, right], at)
 
     def _unaryop(self, node: ast.UnaryOp) -> Value:
-        if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant) and type(node.operand.value) in (int, float):
-            return self.constant(-node.operand.value)
+        if (
+            isinstance(node.op, ast.USub)
+            and isinstance(node.operand, ast.Constant)
+            and type(node.operand.value) in (int, float)
+        ):
+            return self.constant(-node.operand.value)  # type: ignore[operator]
         if isinstance(node.op, ast.Not):
             return self.emit("aten::__not__", [self.condition(node.operand)], BOOL, node)
         operand = self.value(node.operand)
-        return operand if isinstance(node.op, ast.UAdd) else self.call("aten::neg" if isinstance(node.op, ast.USub) else "aten::bitwise_not", [operand], node)
+        return (
+            operand
+            if isinstance(node.op, ast.UAdd)
+            else self.call("aten::neg" if isinstance(node.op, ast.USub) else "aten::bitwise_not", [operand], node)
+        )
 
     def condition(self, node: ast.expr) -> Value:
         """The expression as a bool."""
@@ -216,7 +259,11 @@ class Expressions:
             if isinstance(op, ast.NotIn):
                 one = self.emit("aten::__not__", [one], BOOL, node)
             both = result
-            result = one if both is None else self.emit("aten::__and__", [self.as_bool(both, node), self.as_bool(one, node)], BOOL, node)
+            result = (
+                one
+                if both is None
+                else self.emit("aten::__and__", [self.as_bool(both, node), self.as_bool(one, node)], BOOL, node)
+            )
             left = right
         assert result is not None
         return result
@@ -256,7 +303,10 @@ class Expressions:
             made.blocks.append(block)
         both = joined(*results)
         if both is None:
-            raise self.error(at, f"if-expression's true branch has type {results[0].annotation} but false branch has type {results[1].annotation}")
+            raise self.error(
+                at,
+                f"if-expression's true branch has type {results[0].annotation} but false branch has type {results[1].annotation}",
+            )
         made.outputs.append(self.graph.value(both))
         self.nodes.append(made)
         return made.output
@@ -271,7 +321,9 @@ class Expressions:
         if isinstance(test, ast.BoolOp):
             known_all = [self.static(v) for v in test.values]
             decides = not isinstance(test.op, ast.And)
-            return decides if known_all[0] is decides else (not decides) if all(k is (not decides) for k in known_all) else None
+            return (
+                decides if known_all[0] is decides else (not decides) if all(k is (not decides) for k in known_all) else None
+            )
         if isinstance(test, ast.Constant) and isinstance(test.value, bool):
             return test.value
         if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], (ast.Is, ast.IsNot)):
@@ -312,12 +364,20 @@ class Expressions:
         elif isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) is truth:
             for each in test.values:
                 self.refine(each, truth)
-        elif isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and isinstance(test.ops[0], (ast.Is, ast.IsNot)):
+        elif (
+            isinstance(test, ast.Compare)
+            and isinstance(test.left, ast.Name)
+            and isinstance(test.ops[0], (ast.Is, ast.IsNot))
+        ):
             known = self.names.get(test.left.id)
             there = isinstance(test.ops[0], ast.IsNot) is truth
             if isinstance(known, Value) and known.type.name == "Optional" and _is_none(test.comparators[0]):
                 kind = known.type.of[0] if there else NONE
-                self.names[test.left.id] = self.emit("prim::unchecked_cast", [known], kind, test, called=test.left.id) if there else self.constant(None)
+                self.names[test.left.id] = (
+                    self.emit("prim::unchecked_cast", [known], kind, test, called=test.left.id)
+                    if there
+                    else self.constant(None)
+                )
 
     # ---- containers ----
 
@@ -344,14 +404,18 @@ class Expressions:
         for v in values[1:]:
             both = joined(kind, v.type)
             if both is None:
-                raise self.error(at, f"Expected a List or Dict of one type, but found {kind.annotation} and {v.type.annotation}")
+                raise self.error(
+                    at, f"Expected a List or Dict of one type, but found {kind.annotation} and {v.type.annotation}"
+                )
             kind = both
         return kind
 
     def _listcomp(self, node: ast.ListComp) -> Value:
         (generator, *more) = node.generators
         if more or generator.ifs:
-            raise self.error(node, "list comprehensions have one `for` and no `if` in a script; write a loop", UnsupportedNodeError)
+            raise self.error(
+                node, "list comprehensions have one `for` and no `if` in a script; write a loop", UnsupportedNodeError
+            )
         return self.collected(node.elt, generator.target, generator.iter, node)
 
     def collected(self, element: ast.expr, target: ast.expr, over: ast.expr, at: ast.AST) -> Value:
@@ -365,7 +429,9 @@ class Expressions:
                 template += str(part.value).replace("{", "{{").replace("}", "}}")
                 continue
             if not isinstance(part, ast.FormattedValue) or part.format_spec is not None or part.conversion != -1:
-                raise self.error(node, "f-strings in a script have no format after a colon and no conversion", UnsupportedNodeError)
+                raise self.error(
+                    node, "f-strings in a script have no format after a colon and no conversion", UnsupportedNodeError
+                )
             template += "{}"
             values.append(self.value(part.value))
         return self.emit("aten::format", [self.constant(template), *values], STR, node)
@@ -378,7 +444,9 @@ class Expressions:
             return self._layer(of, node)
         of = self.as_value(of, node)
         if of.type.name == "Optional":
-            raise self.error(node, f"'{of.type.annotation}' object is not subscriptable: it may be None; ask `is not None` first")
+            raise self.error(
+                node, f"'{of.type.annotation}' object is not subscriptable: it may be None; ask `is not None` first"
+            )
         if of.type.name == "Tuple":
             place = _number_in(node.slice)
             if place is None or not -len(of.type.of) <= place < len(of.type.of):
@@ -434,20 +502,27 @@ class Expressions:
         if of.type is TENSOR:
             if method.name in _SIZES and values and not names and all(v.type in (INT, types.NUMBER) for v in values):
                 values = [self.emit("prim::ListConstruct", values, list_of(INT), node)]  # x.view(2, 3) is view(x, [2, 3])
-            given = [values[0], of, *values[1:]] if method.name == "where" else [of, *values]  # the function has the condition first
+            given = (
+                [values[0], of, *values[1:]] if method.name == "where" else [of, *values]
+            )  # the function has the condition first
             return self.call(f"aten::{method.name}", given, node, names)
         if of.type is STR and method.name == "format":
             return self.emit("aten::format", [of, *values], STR, node)
         if of.type.name == "List" and method.name in ("append", "insert", "extend"):
             inner = values[-1].type if method.name != "extend" else (values[-1].type.of or (TENSOR,))[0]
             if not fits(inner, of.type.of[0]):
-                raise self.error(node, f"Could not match type {inner.annotation} to {of.type.of[0].annotation}: annotate the list where it is made, as List[{inner.annotation}]")
+                raise self.error(
+                    node,
+                    f"Could not match type {inner.annotation} to {of.type.of[0].annotation}: annotate the list where it is made, as List[{inner.annotation}]",
+                )
         return self.call(f"{of.type.name.lower()}::{method.name}", [of, *values], node, names)
 
     def _of_module(self, of: Of, name: str, node: ast.Call) -> Value:
         """A call of a module of the script, or of a method of it."""
         values, names = self.given(node)
-        returns = self.script.method_type(of.module, name, [v.type for v in values], names, lambda words: self.error(node, words))
+        returns = self.script.method_type(
+            of.module, name, [v.type for v in values], names, lambda words: self.error(node, words)
+        )
         if isinstance(returns, Function):
             values, names = self.bound(returns, values, names, node), []
             returns = returns.returns
@@ -456,10 +531,16 @@ class Expressions:
     def bound(self, function: Function, values: list[Value], names: list[str], at: ast.AST) -> list[Value]:
         """The arguments in the order of the function's parameters, defaults among them; what does not fit is refused."""
         by_position = len(values) - len(names)
-        given = dict(zip([p.name for p in function.parameters], values[:by_position])) | dict(zip(names, values[by_position:]))
+        given = dict(zip([p.name for p in function.parameters], values[:by_position])) | dict(
+            zip(names, values[by_position:])
+        )
         unknown = set(given) - {p.name for p in function.parameters}
         if by_position > len(function.parameters) or unknown:
-            words = f"Unknown keyword argument '{min(unknown)}'" if unknown else f"Expected at most {len(function.parameters)} argument(s)"
+            words = (
+                f"Unknown keyword argument '{min(unknown)}'"
+                if unknown
+                else f"Expected at most {len(function.parameters)} argument(s)"
+            )
             raise self.error(at, f"{function.name}(): {words}; it takes {', '.join(p.told() for p in function.parameters)}")
         result = []
         for p in function.parameters:
@@ -467,7 +548,10 @@ class Expressions:
                 raise self.error(at, f"{function.name}() is missing value for argument '{p.name}'")
             value = given[p.name] if p.name in given else self.constant(p.default)
             if not fits(value.type, p.type):
-                raise self.error(at, f"{function.name}() Expected a value of type '{p.type.annotation}' for argument '{p.name}' but instead found type '{value.type.annotation}'")
+                raise self.error(
+                    at,
+                    f"{function.name}() Expected a value of type '{p.type.annotation}' for argument '{p.name}' but instead found type '{value.type.annotation}'",
+                )
             result.append(value)
         return result
 
@@ -483,13 +567,15 @@ class Expressions:
             return values[0] if values[0].type is kind else self.emit(f"aten::{_CASTS[function]}", values, kind, node)
         if function is minitorch.device:
             return self.constant(minitorch.device(*(ast.literal_eval(a) for a in node.args)))
-        kind = _PYTHON.get(_hashed(function)) or kind_of(function)
-        if kind is not None:
+        called = _PYTHON.get(_hashed(function)) or kind_of(function)
+        if called is not None:
             values, names = self.given(node)
-            return self.call(kind, values, node, names)
+            return self.call(called, values, node, names)
         compiled = self.script.function(function, lambda words: self.error(node, words))
         values, names = self.given(node)
-        return self.emit("prim::CallFunction", self.bound(compiled, values, names, node), compiled.returns, node, function=compiled)
+        return self.emit(
+            "prim::CallFunction", self.bound(compiled, values, names, node), compiled.returns, node, function=compiled
+        )
 
     # ---- functions that the front end itself knows ----
 
@@ -535,7 +621,11 @@ class Expressions:
             if isinstance(function, Thing) and function.value in (enumerate, zip):
                 rows = [self.trial(lambda a=a: self.known_items(a)) for a in node.args]
                 return self.expression(node).items if all(r is not None for r in rows) else None
-            if isinstance(function, Method) and isinstance(function.of, Of) and function.name in ("items", "values", "keys", "children"):
+            if (
+                isinstance(function, Method)
+                and isinstance(function.of, Of)
+                and function.name in ("items", "values", "keys", "children")
+            ):
                 return self._items_of(self.expression(node.func).of, function.name, node)
             return None
         found = self.trial(lambda: self.expression(node))
@@ -566,7 +656,9 @@ class Expressions:
     def retyped(self, value: Value, wanted: Type, at: ast.AST) -> Value:
         """The value where another type is wanted that it fits."""
         if not fits(value.type, wanted):
-            raise self.error(at, f"Expected a value of type '{wanted.annotation}' but instead found type '{value.type.annotation}'")
+            raise self.error(
+                at, f"Expected a value of type '{wanted.annotation}' but instead found type '{value.type.annotation}'"
+            )
         return value if value.type == wanted else self.emit("prim::unchecked_cast", [value], wanted, at)
 
 

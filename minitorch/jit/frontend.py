@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from . import types
-from .errors import FrontendError, NotSupportedError, Source, UnsupportedNodeError, unsupported
+from .errors import FrontendError, NotSupportedError, Source, unsupported
 from .exits import UNSET, with_one_way_out
 from .expressions import _LARGEST, Expressions
 from .function import Function, Parameter
-from .graph import Block, Graph, Node, Value
+from .graph import Graph, Node, Value
 from .names import Method, Missing, Of, Several, Thing, variables_of
-from .types import ANY, BOOL, INT, NONE, TENSOR, Type, fits, joined
+from .types import ANY, INT, NONE, TENSOR, Type, fits, joined
 
 
 def compiled(function: Callable, script: Any, of: Any = None) -> Function:
@@ -50,7 +50,9 @@ def read(function: Callable) -> tuple[Source, ast.FunctionDef]:
         lines, first = inspect.getsourcelines(function)
         file = inspect.getsourcefile(function) or "<script>"
     except (OSError, TypeError):
-        raise FrontendError(f"the code of {getattr(function, '__name__', function)} cannot be found: a script is made of code in a file") from None
+        raise FrontendError(
+            f"the code of {getattr(function, '__name__', function)} cannot be found: a script is made of code in a file"
+        ) from None
     text = textwrap.dedent("".join(lines))
     try:
         tree = ast.parse(text).body[0]
@@ -69,7 +71,9 @@ def signature(
     args = tree.args
     if args.vararg or args.kwarg:
         raise source.error(
-            args.vararg or args.kwarg or tree, "Compiled functions can't take variable number of arguments", NotSupportedError
+            args.vararg or args.kwarg or tree,
+            "Compiled functions can't take variable number of arguments",
+            NotSupportedError,
         )
     given = [*args.posonlyargs, *args.args, *args.kwonlyargs][int(skip) :]
     defaults = {p.name: p.default for p in inspect.signature(function).parameters.values() if p.default is not p.empty}
@@ -77,10 +81,18 @@ def signature(
     for a in given:
         kind = TENSOR if a.annotation is None else _type_of(a.annotation, source, statements)
         default = defaults.get(a.arg)
-        if a.arg in defaults and not fits(types.of_value(default), kind) and not (kind is types.FLOAT and type(default) is int):
-            words = f"Expected a default value of type {kind.annotation} on parameter \"{a.arg}\""
+        if (
+            a.arg in defaults
+            and not fits(types.of_value(default), kind)
+            and not (kind is types.FLOAT and type(default) is int)
+        ):
+            words = f'Expected a default value of type {kind.annotation} on parameter "{a.arg}"'
             raise source.error(a, words)
-        parameters.append(Parameter(a.arg, kind, float(default) if kind is types.FLOAT and type(default) is int else default, a.arg in defaults))
+        parameters.append(
+            Parameter(
+                a.arg, kind, float(default) if kind is types.FLOAT and type(default) is int else default, a.arg in defaults
+            )
+        )
     return parameters, None if tree.returns is None else _type_of(tree.returns, source, statements)
 
 
@@ -176,9 +188,14 @@ class Statements(Expressions):
             of = self.expression(target.value)
             if not isinstance(of, Of):
                 raise self.error(at, "only attributes of the script's modules can be assigned")
-            self.of_module(of, target.attr, at)
+            known = self.trial(lambda: self.as_value(self.of_module(of, target.attr, at), at).type)
+            value = self.as_value(found, at)
+            if not fits(value.type, known):
+                raise self.error(
+                    at, f"Wrong type for attribute assignment. Expected {known.annotation} but got {value.type.annotation}"
+                )
             self.nodes.append(
-                Node("prim::SetAttr", [of.value, self.as_value(found, at)], attributes={"name": target.attr}, place=self.source.place(at))
+                Node("prim::SetAttr", [of.value, value], attributes={"name": target.attr}, place=self.source.place(at))
             )
         else:
             raise unsupported(self.source, target)
@@ -189,11 +206,15 @@ class Statements(Expressions):
         if isinstance(found, Thing) and not callable(found.value):
             found = self.as_value(found, at)
         before = self.names.get(name)
-        if isinstance(before, Value) and isinstance(found, Value) and not declared and not name.startswith("_"):
-            if not fits(found.type, before.type) and before.type is not ANY and self.depth and name in self.outer:
-                words = f"Variable '{name}' previously had type {before.type.annotation} but is now being assigned to a value of type {found.type.annotation}"
-                raise self.error(at, words)
-        if isinstance(found, Value) and not found.name.partition(".")[0].isidentifier() and found in (n.outputs[0] for n in self.nodes[-1:] if n.outputs):
+        is_again = isinstance(before, Value) and isinstance(found, Value) and not declared and not name.startswith("_")
+        if is_again and self.depth and name in self.outer and before.type is not ANY and not fits(found.type, before.type):
+            words = f"Variable '{name}' previously had type {before.type.annotation} but is now being assigned to a value of type {found.type.annotation}"
+            raise self.error(at, words)
+        if (
+            isinstance(found, Value)
+            and not found.name.partition(".")[0].isidentifier()
+            and found in (n.outputs[0] for n in self.nodes[-1:] if n.outputs)
+        ):
             found.name = self.graph.value(found.type, name).name  # a value bears the name that it is first given
         self.names[name] = found
 
@@ -220,11 +241,9 @@ class Statements(Expressions):
         return list(parts)
 
     def _do_augassign(self, node: ast.AugAssign) -> None:
-        reading = {ast.Store: ast.Load}
         target = ast.parse(ast.unparse(node.target), mode="eval").body  # the same, to be read
         for inner in ast.walk(target):
             ast.copy_location(inner, node.target)
-        assert reading
         result = self.binary(node.op, self.value(target), self.value(node.value), node, in_place=True)
         self.assign(node.target, result, node)
 
@@ -325,12 +344,12 @@ class Statements(Expressions):
 
     def _do_while(self, node: ast.While) -> None:
         if node.orelse:
-            raise self.error(node, "else branches of while loops aren't supported", UnsupportedNodeError)
+            raise self.error(node, "else branches of while loops aren't supported", NotSupportedError)
         self.loop(node, self.constant(_LARGEST), None, node.body, node.test)
 
     def _do_for(self, node: ast.For) -> None:
         if node.orelse:
-            raise self.error(node, "else branches of for loops aren't supported", UnsupportedNodeError)
+            raise self.error(node, "else branches of for loops aren't supported", NotSupportedError)
         items = self.known_items(node.iter)
         if items is not None:
             self._unrolled(node, items)
@@ -426,7 +445,9 @@ class Statements(Expressions):
         self.nodes.append(made)
         for name in _assigned(body) - set(carried):
             if before.get(name) is None:
-                self.names[name] = Missing(f"{name} is given in a loop, which may have no round: give it a value before the loop")
+                self.names[name] = Missing(
+                    f"{name} is given in a loop, which may have no round: give it a value before the loop"
+                )
         for name, inner in zip(carried, block.inputs[1:]):
             made.outputs.append(self.graph.value(inner.type, name))
             self.names[name] = made.outputs[-1]
@@ -470,13 +491,11 @@ class Statements(Expressions):
 def _returns(node: ast.If) -> bool:
     """Whether both branches end in a return, as the rewritten ones do if one of them has one."""
     return any(isinstance(s, (ast.Return, ast.Raise)) for s in ast.walk(node)) and all(
-        bool(b) and (isinstance(b[-1], (ast.Return, ast.Raise)) or (isinstance(b[-1], ast.If) and _returns(b[-1]))) for b in (node.body, node.orelse)
+        bool(b) and (isinstance(b[-1], (ast.Return, ast.Raise)) or (isinstance(b[-1], ast.If) and _returns(b[-1])))
+        for b in (node.body, node.orelse)
     )
 
 
 def _assigned(statements: Sequence[ast.stmt]) -> set[str]:
     """The names that these statements give."""
     return {n.id for s in statements for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-
-
-__all__ = ["Block", "compiled", "read", "BOOL"]

@@ -41,7 +41,9 @@ class Function:
     def _bound(self, args: tuple, kwargs: dict[str, Any]) -> list[Any]:
         names = [p.name for p in self.parameters]
         if len(args) > len(names):
-            raise RuntimeError(f"{self.name}() Expected at most {len(names)} argument(s) but received {len(args)} argument(s). {self}")
+            raise RuntimeError(
+                f"{self.name}() Expected at most {len(names)} argument(s) but received {len(args)} argument(s). {self}"
+            )
         given = dict(zip(names, args))
         for name, value in kwargs.items():
             if name not in names or name in given:
@@ -76,6 +78,8 @@ class Function:
 
 def _is(value: Any, wanted: Type) -> bool:
     try:
-        return types.fits(types.of_value(value), wanted) or (wanted.name in ("List", "Dict") and not value and type(value).__name__ == wanted.name.lower())
+        return types.fits(types.of_value(value), wanted) or (
+            wanted.name in ("List", "Dict") and not value and type(value).__name__ == wanted.name.lower()
+        )
     except TypeError:
         return False

@@ -61,7 +61,9 @@ def kind_of(function: Any) -> str | None:
     """The kind of node that calls a function: `aten::relu`, `functional::dropout`, `math::sqrt`; None if no script may call it."""
     name = getattr(function, "__name__", "")
     for candidate in (name, *(n for n, f in _others() if f is function)):
-        if operators.is_aten(candidate) and (getattr(minitorch, candidate, None) is function or registry.get(candidate) is function):
+        if operators.is_aten(candidate) and (
+            getattr(minitorch, candidate, None) is function or registry.get(candidate) is function
+        ):
             return f"aten::{candidate}"
         if operators.is_functional(candidate) and getattr(functional, candidate, None) is function:
             return f"functional::{candidate}"
@@ -72,12 +74,16 @@ def kind_of(function: Any) -> str | None:
 
 def _others() -> list[tuple[str, Any]]:
     """Functions that have another name than their own: conv2d is a function made for two dimensions."""
-    return [(n, f) for space in (minitorch, functional) for n, f in vars(space).items() if callable(f) and not n.startswith("_")]
+    return [
+        (n, f) for space in (minitorch, functional) for n, f in vars(space).items() if callable(f) and not n.startswith("_")
+    ]
 
 
 def is_the_librarys(module: Module) -> bool:
     """Whether a layer, and all in it, is minitorch's own: it is called as it stands, a script need not know how it works."""
-    return all(type(m).__module__.startswith("minitorch.") and ".examples" not in type(m).__module__ for m in module.modules())
+    return all(
+        type(m).__module__.startswith("minitorch.") and ".examples" not in type(m).__module__ for m in module.modules()
+    )
 
 
 def is_constant(value: Any) -> bool:

@@ -56,7 +56,47 @@ OTHERS: dict[str, Callable] = {
     "prim::min": min, "prim::max": max, "prim::abs": abs, "prim::sum": sum, "prim::round": round, "range": lambda *a: list(range(*a)), "sorted": sorted,
     "list": list,
 }  # fmt: skip
-MATH = "acos acosh asin asinh atan atan2 atanh ceil copysign cos cosh degrees erf erfc exp expm1 fabs factorial floor fmod gamma gcd hypot isfinite isinf isnan lgamma log log10 log1p log2 pow radians sin sinh sqrt tan tanh trunc".split()
+MATH = [
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "ceil",
+    "copysign",
+    "cos",
+    "cosh",
+    "degrees",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "fabs",
+    "factorial",
+    "floor",
+    "fmod",
+    "gamma",
+    "gcd",
+    "hypot",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "lgamma",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "pow",
+    "radians",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "trunc",
+]
 
 # Methods of lists, dicts and strings: the type of the result, by the type of the object.
 LIST_METHODS: dict[str, Callable[[Type], Type]] = {
@@ -69,8 +109,8 @@ DICT_METHODS: dict[str, Callable[[Type], Type]] = {
     "setdefault": lambda t: t.of[1],
 }  # fmt: skip
 STR_METHODS: dict[str, Type] = {
-    **dict.fromkeys("upper lower strip lstrip rstrip replace capitalize title join format zfill".split(), STR),
-    **dict.fromkeys("startswith endswith isdigit isalpha isalnum isupper islower".split(), BOOL),
+    **dict.fromkeys(["upper", "lower", "strip", "lstrip", "rstrip", "replace", "capitalize", "title", "join", "format", "zfill"], STR),
+    **dict.fromkeys(["startswith", "endswith", "isdigit", "isalpha", "isalnum", "isupper", "islower"], BOOL),
     "split": list_of(STR), "splitlines": list_of(STR), "find": INT, "count": INT,
 }  # fmt: skip
 
@@ -158,9 +198,34 @@ def is_method(name: str) -> bool:
 
 # ---- the types of results ----
 
-_PAIRS = {"topk", "sort", "kthvalue", "mode", "cummax", "cummin", "aminmax", "std_mean", "var_mean", "frexp", "slogdet", "qr", "lu"}
+_PAIRS = {
+    "topk",
+    "sort",
+    "kthvalue",
+    "mode",
+    "cummax",
+    "cummin",
+    "aminmax",
+    "std_mean",
+    "var_mean",
+    "frexp",
+    "slogdet",
+    "qr",
+    "lu",
+}
 _PAIRS_BY_DIM = {"max", "min", "median", "nanmedian"}  # with a dimension they give values and places
-_LISTS = {"split", "chunk", "unbind", "tensor_split", "split_with_sizes", "hsplit", "vsplit", "dsplit", "meshgrid", "broadcast_tensors"}
+_LISTS = {
+    "split",
+    "chunk",
+    "unbind",
+    "tensor_split",
+    "split_with_sizes",
+    "hsplit",
+    "vsplit",
+    "dsplit",
+    "meshgrid",
+    "broadcast_tensors",
+}
 _TOLD = {
     "dim": INT, "ndimension": INT, "numel": INT, "nelement": INT, "element_size": INT, "storage_offset": INT, "item": NUMBER,
     "is_contiguous": BOOL, "is_floating_point": BOOL, "is_complex": BOOL, "is_nonzero": BOOL, "is_same_size": BOOL, "equal": BOOL,
@@ -194,7 +259,7 @@ def result_type(kind: str, given: Sequence[Type], names: Sequence[str] = (), in_
         return _of_python(name, list(given))
     if name in _TOLD:
         return _TOLD[name]
-    if name in _PAIRS or (name in _PAIRS_BY_DIM and (len(given) > 1 and given[1] is not TENSOR or "dim" in names)):
+    if name in _PAIRS or (name in _PAIRS_BY_DIM and ((len(given) > 1 and given[1] is not TENSOR) or "dim" in names)):
         return tuple_of(TENSOR, TENSOR)
     return list_of(TENSOR) if name in _LISTS else TENSOR
 
@@ -205,9 +270,21 @@ def _of_numbers(name: str, given: list[Type]) -> Type:
         return BOOL
     if name == "div":
         return FLOAT
-    if len(given) == 1 or name in ("__and__", "__or__", "__xor__", "__lshift__", "__rshift__", "floordiv", "remainder", "pow", "add", "sub", "mul"):
+    if len(given) == 1 or name in (
+        "__and__",
+        "__or__",
+        "__xor__",
+        "__lshift__",
+        "__rshift__",
+        "floordiv",
+        "remainder",
+        "pow",
+        "add",
+        "sub",
+        "mul",
+    ):
         first, last = given[0], given[-1]
-        if first.name == "List" and last is INT or first is STR:
+        if (first.name == "List" and last is INT) or first is STR:
             return first
         if FLOAT in (first, last):
             return FLOAT

@@ -24,17 +24,26 @@ FORMAT = 1
 _HELD = ("_parameters", "_buffers", "_modules")
 _FRESH = frozenset(vars(Module()))  # hooks and the like, which a loaded module has anew
 _KEPT = ("training", "_non_persistent_buffers_set")
-_TYPES = {t.name for t in (types.TENSOR, types.INT, types.FLOAT, types.BOOL, types.STR, types.NONE, types.DEVICE, types.DTYPE, types.ANY)}
+_TYPES = {
+    t.name
+    for t in (types.TENSOR, types.INT, types.FLOAT, types.BOOL, types.STR, types.NONE, types.DEVICE, types.DTYPE, types.ANY)
+}
 
 
 def save(m: Any, f: Any, _extra_files: dict[str, Any] | None = None) -> None:
     """Write a ScriptModule or a ScriptFunction to a file (a path or an open file). `_extra_files`: {name: text or bytes}, kept beside it."""
     if not isinstance(m, (ScriptModule, ScriptFunction)):
-        raise TypeError(f"jit.save writes what jit.script or jit.trace has made, got a {type(m).__name__}; for other things there is minitorch.save")
+        raise TypeError(
+            f"jit.save writes what jit.script or jit.trace has made, got a {type(m).__name__}; for other things there is minitorch.save"
+        )
     writer = _Writer()
     root = {"function": writer.function(m._function)} if isinstance(m, ScriptFunction) else {"module": writer.module(m)}
     extra = {name: text.encode() if isinstance(text, str) else bytes(text) for name, text in (_extra_files or {}).items()}
-    held = {"functions": writer.functions, "modules": writer.modules, "extra": {k: v.decode("latin-1") for k, v in extra.items()}}
+    held = {
+        "functions": writer.functions,
+        "modules": writer.modules,
+        "extra": {k: v.decode("latin-1") for k, v in extra.items()},
+    }
     minitorch.save({"minitorch.jit": FORMAT, "root": root, **held}, f)
 
 
@@ -45,7 +54,11 @@ def load(f: Any, map_location: Any = None, _extra_files: dict[str, Any] | None =
     """
     found = minitorch.load(f, map_location=map_location, weights_only=True)
     if not isinstance(found, dict) or found.get("minitorch.jit") != FORMAT:
-        raise RuntimeError("this is no file of jit.save's" if not isinstance(found, dict) or "minitorch.jit" not in found else "a later version wrote this file")
+        raise RuntimeError(
+            "this is no file of jit.save's"
+            if not isinstance(found, dict) or "minitorch.jit" not in found
+            else "a later version wrote this file"
+        )
     try:
         made = _Reader(found).root()
         for name in _extra_files or ():
@@ -72,7 +85,9 @@ class _Writer:
             self.functions.append(None)
             self.functions[place] = {
                 "name": function.name,
-                "parameters": [[p.name, _told(p.type), _plain(p.default, p.name), p.has_default] for p in function.parameters],
+                "parameters": [
+                    [p.name, _told(p.type), _plain(p.default, p.name), p.has_default] for p in function.parameters
+                ],
                 "returns": _told(function.returns),
                 "graph": self.block(function.graph, {}),
             }
@@ -90,7 +105,10 @@ class _Writer:
         for node in block.nodes:
             given = [numbers[v] for v in node.inputs]
             blocks = [self.block(b, numbers) for b in node.blocks]
-            attributes = {k: {"function": self.function(v)} if isinstance(v, Function) else _plain(v, k) for k, v in node.attributes.items()}
+            attributes = {
+                k: {"function": self.function(v)} if isinstance(v, Function) else _plain(v, k)
+                for k, v in node.attributes.items()
+            }
             nodes.append([node.kind, given, list(node.names), attributes, blocks, new(node.outputs), node.place])
         return {"inputs": inputs, "nodes": nodes, "outputs": [numbers[v] for v in block.outputs]}
 
@@ -116,7 +134,9 @@ class _Writer:
             return {"script": module.original_name, "methods": methods, "types": declared, "plain": plain, **held}
         name = type(module).__name__
         if getattr(minitorch.nn, name, None) is not type(module):
-            raise RuntimeError(f"jit.save cannot write a {type(module).__module__}.{name}: it is none of minitorch.nn's layers")
+            raise RuntimeError(
+                f"jit.save cannot write a {type(module).__module__}.{name}: it is none of minitorch.nn's layers"
+            )
         plain = {k: _plain(v, f"{name}.{k}") for k, v in vars(module).items() if k not in _FRESH}
         return {"class": name, "plain": plain, **held}
 
@@ -203,7 +223,7 @@ class _Reader:
             if isinstance(value, Tensor) or is_constant(value):
                 return value
             raise ValueError(f"a {type(value).__name__} where data was expected")
-        (kind, inner) = next(iter(value.items()))
+        ((kind, inner),) = value.items()
         if kind in ("list", "tuple"):
             made = [self.value(v) for v in inner]
             return made if kind == "list" else tuple(made)
@@ -274,7 +294,9 @@ def _check_shape(node: Node) -> None:
         raise ValueError(f"a {node.kind} with {len(node.blocks)} blocks")
     if node.kind == "prim::If" and any(len(b.outputs) != len(node.outputs) for b in node.blocks):
         raise ValueError("a branch that gives more or less than the other")
-    if node.kind == "prim::Loop" and not len(node.inputs) - 1 == len(node.blocks[0].inputs) == len(node.outputs) + 1 == len(node.blocks[0].outputs):
+    if node.kind == "prim::Loop" and not len(node.inputs) - 1 == len(node.blocks[0].inputs) == len(node.outputs) + 1 == len(
+        node.blocks[0].outputs
+    ):
         raise ValueError("a loop that carries more or less than it gives")
     if node.kind in _WITH_NAME and type(node.attributes.get("name")) is not str:
         raise ValueError(f"a {node.kind} without a name")

@@ -65,7 +65,9 @@ class ScriptModule(Module):
 
     def _call_method(self, name: str, args: Any, kwargs: dict[str, Any]) -> Any:
         if name not in self._methods:
-            raise RuntimeError(f"{self.original_name} has no compiled method {name!r}: its code was neither called by forward nor exported")
+            raise RuntimeError(
+                f"{self.original_name} has no compiled method {name!r}: its code was neither called by forward nor exported"
+            )
         return self._methods[name](tuple(args), kwargs, of=self)
 
     def __getattr__(self, name: str) -> Any:
@@ -155,7 +157,11 @@ class _Compilation:
         if getattr(function, "_jit_drop", False):
             return _unused(name)
         if not inspect.isfunction(function):
-            raise error(f"Python builtin {function!r} is currently not supported in a script" if callable(function) else f"{name} cannot be called")
+            raise error(
+                f"Python builtin {function!r} is currently not supported in a script"
+                if callable(function)
+                else f"{name} cannot be called"
+            )
         if (getattr(function, "__module__", None) or "").startswith("minitorch."):
             raise error(f"minitorch's {name} cannot be called in a script: it is no function of tensors")
         if function in self.at_work:
@@ -226,7 +232,9 @@ class _Compilation:
     # ---- what the front end asks ----
 
     def has_method(self, module: Module, name: str) -> bool:
-        return isinstance(module, ScriptModule) and (name in module._methods or inspect.isfunction(getattr(module._of, name, None)))
+        return isinstance(module, ScriptModule) and (
+            name in module._methods or inspect.isfunction(getattr(module._of, name, None))
+        )
 
     def method_type(
         self, module: Module, name: str, given: list[Type], names: list[str], error: Callable[[str], Exception]
@@ -241,7 +249,11 @@ class _Compilation:
         if isinstance(module, Sequential) and len(module):
             last = self.method_type(module[-1], "forward", given, names, error)
             return last.returns if isinstance(last, Function) else last
-        return tuple_of(TENSOR, TENSOR) if getattr(module, "return_indices", False) else _RETURNS.get(type(module).__name__, TENSOR)
+        return (
+            tuple_of(TENSOR, TENSOR)
+            if getattr(module, "return_indices", False)
+            else _RETURNS.get(type(module).__name__, TENSOR)
+        )
 
     def attribute_type(self, module: Module, name: str) -> Type | None:
         """The type that a module's class declares for an attribute."""
@@ -332,4 +344,15 @@ def annotate(the_type: Any, the_value: Any) -> Any:
     return the_value
 
 
-__all__ = ["Attribute", "ScriptFunction", "ScriptModule", "Value", "annotate", "export", "ignore", "is_scripting", "script", "unused"]
+__all__ = [
+    "Attribute",
+    "ScriptFunction",
+    "ScriptModule",
+    "Value",
+    "annotate",
+    "export",
+    "ignore",
+    "is_scripting",
+    "script",
+    "unused",
+]

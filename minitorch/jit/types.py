@@ -119,7 +119,7 @@ def joined(a: Type, b: Type) -> Type | None:
         return a
     if a is UNSET or a is ANY:
         return b
-    if a is NUMBER and b in _NUMBERS or b is NUMBER and a in _NUMBERS:
+    if (a is NUMBER and b in _NUMBERS) or (b is NUMBER and a in _NUMBERS):
         return NUMBER
     if NONE in (a, b):
         return optional(b if a is NONE else a)
@@ -140,4 +140,9 @@ def fits(value: Type, wanted: Type) -> bool:
         return value is NONE or fits(value.of[0] if value.name == "Optional" else value, wanted.of[0])
     if wanted is NUMBER:
         return value in _NUMBERS
-    return value.name == wanted.name and len(value.of) == len(wanted.of) and bool(value.of) and all(map(fits, value.of, wanted.of))
+    return (
+        value.name == wanted.name
+        and len(value.of) == len(wanted.of)
+        and bool(value.of)
+        and all(map(fits, value.of, wanted.of))
+    )
