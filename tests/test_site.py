@@ -147,6 +147,11 @@ def test_code_has_an_anchor_for_each_line_and_definition(tmp_path: Path) -> None
     assert '<span id="Op.__call__"></span>' in shown and "def" in re.sub("<[^>]+>", "", shown)
 
 
+def test_a_file_that_is_no_text_is_shown_by_its_size(tmp_path: Path) -> None:
+    file = Path("minitorch/datasets/digits.npz")
+    assert code.file_page(documents.Site(tmp_path), f"code/{file}.md", file).endswith(" bytes, no text.\n")
+
+
 def test_public_names_are_shown_with_signature_docstring_and_lines(tmp_path: Path) -> None:
     site = documents.Site(tmp_path)
     text = api.entry(site, "api/minitorch.md", "minitorch.softmax", dict(api.members(api.owner_of("minitorch")))["softmax"])

@@ -57,8 +57,12 @@ def first_sentence(path: Path) -> str:
 
 
 def file_page(site: Site, page: str, goal: Path) -> str:
-    """A file's lines."""
-    text = (ROOT / goal).read_text(encoding="utf-8")
+    """A file's lines; of one that is no text, its size."""
+    data = (ROOT / goal).read_bytes()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return f"{len(data):,} bytes, no text.\n"
     names: dict[int, list[str]] = {}
     for name, line in defined_in(ROOT / goal).items() if goal.suffix == ".py" else ():
         names.setdefault(line, []).append(name)
