@@ -134,13 +134,18 @@ def _add_explain(commands: Any) -> None:
         "it keeps, what each derivative (with its source) sends to whom. With --compiled: show what compile makes of a step."
     )
     explain.add_argument(
-        "what", metavar="NAME|FILE", nargs="?", help="an example's name, or a Python file (default: list the examples)"
+        "what",
+        metavar="NAME|FILE|OP",
+        nargs="?",
+        help="an example, a Python file, or an op such as gelu (default: list the examples)",
     )
     explain.add_argument("--compiled", action="store_true",
                          help="show the program that minitorch.compile makes of the file's function `step`, which is called with the file's "
                               "variables of the names of its parameters (see docs/compile.md)")  # fmt: skip
     explain.add_argument("--variable", metavar="NAME",
                          help="the tensor to start from (default: loss); with --compiled, the function (default: step)")  # fmt: skip
+    explain.add_argument("--html", metavar="FILE",
+                         help="write a page instead, which steps through forward and backward in a browser and needs no network")  # fmt: skip
     explain.set_defaults(run=_explain, parser=explain)
 
 
@@ -423,10 +428,12 @@ def _load(path: str) -> dict[str, Any]:
 def _explain(args: argparse.Namespace) -> None:
     from . import compiled, explain  # which import UserError from here
 
+    if args.compiled and args.html is not None:
+        raise UserError("--html shows how backward runs; leave out --compiled")
     if args.compiled and args.what is not None:
         print(compiled.explained(args.what, args.variable or "step"))
     else:
-        print(explain.explain(args.what, args.variable or "loss"))
+        print(explain.explain(args.what, args.variable, args.html))
 
 
 # ---- exercise ----

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import ast
 import inspect
-import typing
-from collections.abc import Callable, Sequence
-from contextlib import contextmanager
 from typing import Any
 
-import minitorch
 from minitorch.nn.modules.container import ModuleDict, ModuleList, Sequential
 from minitorch.nn.modules.module import Module
-from minitorch.tensor import Tensor
 
 from . import operators, types
-from .errors import Source, UnsupportedNodeError, unsupported
-from .function import Function
-from .graph import Block, Graph, Node, Value
-from .names import Method, Missing, Of, Several, Thing, is_constant, is_namespace, kind_of
-from .types import ANY, BOOL, FLOAT, INT, NONE, STR, TENSOR, Type, fits, joined, list_of, tuple_of
+from .builder import is_mark
+from .conditions import Conditions
+from .errors import UnsupportedNodeError, unsupported
+from .graph import Value
+from .names import Method, Missing, Of, Thing, is_constant, is_namespace
+from .types import ANY, BOOL, NONE, STR, TENSOR, Type, joined, list_of, tuple_of
 
 _BINARY = {
     ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.FloorDiv: "floordiv", ast.Mod: "remainder", ast.Pow: "pow",
@@ -30,108 +26,12 @@ _COMPARE = {
     ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne", ast.Is: "__is__", ast.IsNot: "__isnot__",
     ast.In: "__contains__", ast.NotIn: "__contains__",
 }  # fmt: skip
-_SIZES = (
-    "view",
-    "reshape",
-    "permute",
-    "expand",
-    "repeat",
-    "tile",
-    "flip",
-    "new_zeros",
-    "new_ones",
-    "new_empty",
-    "sum_to_size",
-)
-_CASTS = {int: "Int", float: "Float", bool: "Bool", str: "str"}
-_LARGEST = (1 << 63) - 1
 
 
-class Expressions:
-    """A graph in the making, at one place in it: `nodes` gets what is computed next, `names` are the variables."""
-
-    def __init__(self, graph: Graph, source: Source, known: dict[str, Any], script: Any) -> None:
-        """known: what the function's file knows. script: the compilation that other functions and modules are asked of."""
-        self.graph, self.source, self.known, self.script = graph, source, known, script
-        self.nodes: list[Node] = graph.nodes
-        self.names: dict[str, Any] = {}
-        self.constants: dict[Any, Node] = {}
-
-    # ---- nodes ----
-
-    def emit(
-        self,
-        kind: str,
-        inputs: Sequence[Value],
-        type: Type,
-        at: ast.AST | None = None,
-        names: Sequence[str] = (),
-        called: str = "",
-        **attributes: Any,
-    ) -> Value:
-        """Append a node with one output. called: a name for the output."""
-        value = self.graph.value(type, called)
-        place = "" if at is None else self.source.place(at)
-        self.nodes.append(Node(kind, list(inputs), [value], attributes, names=tuple(names), place=place))
-        return value
-
-    def call(self, kind: str, inputs: Sequence[Value], at: ast.AST, names: Sequence[str] = ()) -> Value:
-        """A node of the table of operators, whose result has the type that the table tells."""
-        given = [v.type for v in inputs]
-        return self.emit(
-            kind, inputs, operators.result_type(kind, given[: len(given) - len(names)] or given, names), at, names
-        )
-
-    def constant(self, value: Any) -> Value:
-        """A constant: one node for equal ones, at the beginning of the graph."""
-        key = (type(value), repr(value)) if not isinstance(value, Tensor) else id(value)
-        if key not in self.constants:
-            kind = types.of_value(value) if not _is_mark(value) else ANY
-            attributes = {} if value is None else {"value": value}
-            self.constants[key] = Node("prim::Constant", [], [self.graph.value(kind)], attributes)
-        return self.constants[key].output
-
-    @contextmanager
-    def block(self) -> Any:
-        """What is computed in here goes into a block of its own; names that are given there stay there."""
-        outside, before, block = self.nodes, dict(self.names), Block()
-        self.nodes = block.nodes
-        try:
-            yield block
-        finally:
-            self.nodes, self.names = outside, before
-
-    def error(self, at: ast.AST, words: str, kind: type[Exception] = RuntimeError) -> Exception:
-        return self.source.error(at, words, kind)
+class Expressions(Conditions):
+    """Names, operators, attributes, containers."""
 
     # ---- expressions ----
-
-    def value(self, node: ast.expr, wanted: Type | None = None) -> Value:
-        """The expression as a value of the graph."""
-        return self.as_value(self.expression(node, wanted), node)
-
-    def as_value(self, found: Any, at: ast.AST) -> Value:
-        """What an expression stands for, as a value of the graph."""
-        if isinstance(found, Value):
-            return found
-        if isinstance(found, Of):
-            return found.value
-        if (
-            isinstance(found, Thing)
-            and is_constant(found.value)
-            and (found.name == "" or not isinstance(found.value, (bool, int, float, str)))
-        ):
-            return self.constant(found.value)
-        if isinstance(found, Thing):
-            kind = type(found.value).__name__
-            words = f"python value of type '{kind}' cannot be used as a value. Perhaps it is a closed over global variable? Give it as an argument"
-            raise self.error(at, words)
-        if isinstance(found, Several):
-            values = [self.as_value(item, at) for item in found.items]
-            return self.emit("prim::TupleConstruct", values, tuple_of(*(v.type for v in values)), at)
-        if isinstance(found, Missing):
-            raise self.error(at, found.words)
-        raise self.error(at, f"a {type(found).__name__.lower()} is called, not used as a value")
 
     def expression(self, node: ast.expr, wanted: Type | None = None) -> Any:
         """What the expression stands for: a value of the graph, or something known beforehand."""
@@ -164,7 +64,7 @@ class Expressions:
                 raise self.error(node, f"'{of.name}' has no attribute '{node.attr}'")
             found = getattr(of.value, node.attr)
             is_plain = is_namespace(of.value) and is_constant(found)
-            return self.constant(found) if is_plain and not _is_mark(found) else Thing(found, node.attr)
+            return self.constant(found) if is_plain and not is_mark(found) else Thing(found, node.attr)
         of = self.as_value(of, node)
         if of.type is TENSOR and node.attr in operators.ATTRIBUTES:
             return self.emit(f"prim::{node.attr}", [of], operators.ATTRIBUTES[node.attr], node)
@@ -238,17 +138,6 @@ class Expressions:
             else self.call("aten::neg" if isinstance(node.op, ast.USub) else "aten::bitwise_not", [operand], node)
         )
 
-    def condition(self, node: ast.expr) -> Value:
-        """The expression as a bool."""
-        return self.as_bool(self.value(node), node)
-
-    def as_bool(self, value: Value, at: ast.AST) -> Value:
-        if value.type is BOOL:
-            return value
-        if value.type in (TENSOR, INT, FLOAT, types.NUMBER):
-            return self.emit("aten::Bool", [value], BOOL, at)
-        raise self.error(at, f"Could not cast value of type {value.type.annotation} to bool; compare it with something")
-
     def _compare(self, node: ast.Compare) -> Value:
         left, result = self.value(node.left), None
         for op, right_node in zip(node.ops, node.comparators):
@@ -290,94 +179,6 @@ class Expressions:
         if known is not None:
             return self.value(node.body if known else node.orelse)
         return self.choice(node.test, lambda: self.value(node.body), lambda: self.value(node.orelse), node)
-
-    def choice(self, test: ast.expr, yes: Callable[[], Value], no: Callable[[], Value], at: ast.AST) -> Value:
-        """A value that one of two blocks gives."""
-        made = Node("prim::If", [self.condition(test)], place=self.source.place(at))
-        results = []
-        for truth, compute in ((True, yes), (False, no)):
-            with self.block() as block:
-                self.refine(test, truth)
-                block.outputs.append(compute())
-                results.append(block.outputs[0].type)
-            made.blocks.append(block)
-        both = joined(*results)
-        if both is None:
-            raise self.error(
-                at,
-                f"if-expression's true branch has type {results[0].annotation} but false branch has type {results[1].annotation}",
-            )
-        made.outputs.append(self.graph.value(both))
-        self.nodes.append(made)
-        return made.output
-
-    # ---- what a test tells beforehand, and in its branches ----
-
-    def static(self, test: ast.expr) -> bool | None:
-        """The answer of a test that is known now: of what is None, of a type, of a constant; None of any other."""
-        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            known = self.static(test.operand)
-            return None if known is None else not known
-        if isinstance(test, ast.BoolOp):
-            known_all = [self.static(v) for v in test.values]
-            decides = not isinstance(test.op, ast.And)
-            return (
-                decides if known_all[0] is decides else (not decides) if all(k is (not decides) for k in known_all) else None
-            )
-        if isinstance(test, ast.Constant) and isinstance(test.value, bool):
-            return test.value
-        if isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], (ast.Is, ast.IsNot)):
-            if not (isinstance(test.comparators[0], ast.Constant) and test.comparators[0].value is None):
-                return None
-            kind = self.trial(lambda: self.value(test.left).type)
-            if kind.name == "Optional" or kind is ANY:
-                return None
-            return (kind is NONE) is isinstance(test.ops[0], ast.Is)
-        if isinstance(test, ast.Call) and isinstance(test.func, (ast.Name, ast.Attribute)):
-            return self._static_call(test)
-        return None
-
-    def _static_call(self, test: ast.Call) -> bool | None:
-        function = self.trial(lambda: self.expression(test.func))
-        called = function.value if isinstance(function, Thing) else None
-        if called is isinstance:
-            of = self.trial(lambda: self.value(test.args[0]).type)
-            asked = self.annotated(test.args[1])
-            wanted = asked if isinstance(asked, tuple) else (asked,)
-            return None if of.name == "Optional" else any(_is_a(of, w) for w in wanted)
-        if called is hasattr and isinstance(test.args[1], ast.Constant):
-            of = self.trial(lambda: self.expression(test.args[0]))
-            return isinstance(of, Of) and (hasattr(of.module, str(test.args[1].value)))
-        if called in (minitorch.jit.is_scripting, minitorch.jit.is_tracing):
-            return called is minitorch.jit.is_scripting
-        return None
-
-    def trial(self, compute: Callable[[], Any]) -> Any:
-        """What it gives, without a trace of it in the graph."""
-        with self.block():
-            return compute()
-
-    def refine(self, test: ast.expr, truth: bool) -> None:
-        """What a test says about names in the branch where it is true, or false: that they are not None."""
-        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            self.refine(test.operand, not truth)
-        elif isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) is truth:
-            for each in test.values:
-                self.refine(each, truth)
-        elif (
-            isinstance(test, ast.Compare)
-            and isinstance(test.left, ast.Name)
-            and isinstance(test.ops[0], (ast.Is, ast.IsNot))
-        ):
-            known = self.names.get(test.left.id)
-            there = isinstance(test.ops[0], ast.IsNot) is truth
-            if isinstance(known, Value) and known.type.name == "Optional" and _is_none(test.comparators[0]):
-                kind = known.type.of[0] if there else NONE
-                self.names[test.left.id] = (
-                    self.emit("prim::unchecked_cast", [known], kind, test, called=test.left.id)
-                    if there
-                    else self.constant(None)
-                )
 
     # ---- containers ----
 
@@ -475,206 +276,6 @@ class Expressions:
             return self.emit("prim::Constant", [], ANY, value=Ellipsis)
         return self.value(node)
 
-    # ---- calls ----
-
-    def _call(self, node: ast.Call) -> Any:
-        function = self.expression(node.func)
-        if any(isinstance(a, ast.Starred) for a in node.args) or any(k.arg is None for k in node.keywords):
-            raise self.error(node, "* and ** of arguments aren't supported; write them out", UnsupportedNodeError)
-        if isinstance(function, Method):
-            return self._method(function, node)
-        if isinstance(function, Of):
-            return self._of_module(function, "forward", node)
-        if isinstance(function, Thing):
-            return self._thing(function, node)
-        raise self.error(node, "this cannot be called in a script")
-
-    def given(self, node: ast.Call) -> tuple[list[Value], list[str]]:
-        """The arguments of a call, those by keyword last, and their names."""
-        values = [self.value(a) for a in node.args]
-        return values + [self.value(k.value) for k in node.keywords], [str(k.arg) for k in node.keywords]
-
-    def _method(self, method: Method, node: ast.Call) -> Any:
-        if isinstance(method.of, Of):
-            return self._of_module(method.of, method.name, node)
-        values, names = self.given(node)
-        of = method.of
-        if of.type is TENSOR:
-            if method.name in _SIZES and values and not names and all(v.type in (INT, types.NUMBER) for v in values):
-                values = [self.emit("prim::ListConstruct", values, list_of(INT), node)]  # x.view(2, 3) is view(x, [2, 3])
-            given = (
-                [values[0], of, *values[1:]] if method.name == "where" else [of, *values]
-            )  # the function has the condition first
-            return self.call(f"aten::{method.name}", given, node, names)
-        if of.type is STR and method.name == "format":
-            return self.emit("aten::format", [of, *values], STR, node)
-        if of.type.name == "List" and method.name in ("append", "insert", "extend"):
-            inner = values[-1].type if method.name != "extend" else (values[-1].type.of or (TENSOR,))[0]
-            if not fits(inner, of.type.of[0]):
-                raise self.error(
-                    node,
-                    f"Could not match type {inner.annotation} to {of.type.of[0].annotation}: annotate the list where it is made, as List[{inner.annotation}]",
-                )
-        return self.call(f"{of.type.name.lower()}::{method.name}", [of, *values], node, names)
-
-    def _of_module(self, of: Of, name: str, node: ast.Call) -> Value:
-        """A call of a module of the script, or of a method of it."""
-        values, names = self.given(node)
-        returns = self.script.method_type(
-            of.module, name, [v.type for v in values], names, lambda words: self.error(node, words)
-        )
-        if isinstance(returns, Function):
-            values, names = self.bound(returns, values, names, node), []
-            returns = returns.returns
-        return self.emit("prim::CallMethod", [of.value, *values], returns, node, names, name=name)
-
-    def bound(self, function: Function, values: list[Value], names: list[str], at: ast.AST) -> list[Value]:
-        """The arguments in the order of the function's parameters, defaults among them; what does not fit is refused."""
-        by_position = len(values) - len(names)
-        given = dict(zip([p.name for p in function.parameters], values[:by_position])) | dict(
-            zip(names, values[by_position:])
-        )
-        unknown = set(given) - {p.name for p in function.parameters}
-        if by_position > len(function.parameters) or unknown:
-            words = (
-                f"Unknown keyword argument '{min(unknown)}'"
-                if unknown
-                else f"Expected at most {len(function.parameters)} argument(s)"
-            )
-            raise self.error(at, f"{function.name}(): {words}; it takes {', '.join(p.told() for p in function.parameters)}")
-        result = []
-        for p in function.parameters:
-            if p.name not in given and not p.has_default:
-                raise self.error(at, f"{function.name}() is missing value for argument '{p.name}'")
-            value = given[p.name] if p.name in given else self.constant(p.default)
-            if not fits(value.type, p.type):
-                raise self.error(
-                    at,
-                    f"{function.name}() Expected a value of type '{p.type.annotation}' for argument '{p.name}' but instead found type '{value.type.annotation}'",
-                )
-            result.append(value)
-        return result
-
-    def _thing(self, thing: Thing, node: ast.Call) -> Any:
-        """A call of a function that is known beforehand."""
-        function = thing.value
-        special = getattr(self, _BUILT_IN.get(_hashed(function), ""), None)
-        if special is not None:
-            return special(node)
-        if isinstance(function, type) and function in _CASTS:
-            values, _ = self.given(node)
-            kind = types.of_annotation(function)
-            return values[0] if values[0].type is kind else self.emit(f"aten::{_CASTS[function]}", values, kind, node)
-        if function is minitorch.device:
-            return self.constant(minitorch.device(*(ast.literal_eval(a) for a in node.args)))
-        called = _PYTHON.get(_hashed(function)) or kind_of(function)
-        if called is not None:
-            values, names = self.given(node)
-            return self.call(called, values, node, names)
-        compiled = self.script.function(function, lambda words: self.error(node, words))
-        values, names = self.given(node)
-        return self.emit(
-            "prim::CallFunction", self.bound(compiled, values, names, node), compiled.returns, node, function=compiled
-        )
-
-    # ---- functions that the front end itself knows ----
-
-    def _call_print(self, node: ast.Call) -> Value:
-        values, _ = self.given(node)
-        self.nodes.append(Node("prim::Print", values, place=self.source.place(node)))
-        return self.constant(None)
-
-    def _call_getattr(self, node: ast.Call) -> Any:
-        of, name = self.expression(node.args[0]), node.args[1]
-        if not isinstance(of, Of) or not isinstance(name, ast.Constant):
-            raise self.error(node, "getattr takes a module of the script and a name that is written out")
-        if len(node.args) == 3 and not hasattr(of.module, str(name.value)):
-            return self.value(node.args[2])
-        return self.of_module(of, str(name.value), node)
-
-    def _call_annotate(self, node: ast.Call) -> Value:
-        wanted = types.of_annotation(self.annotated(node.args[0]))
-        return self.retyped(self.value(node.args[1], wanted), wanted, node)
-
-    def _call_enumerate(self, node: ast.Call) -> Any:
-        items = self.known_items(node.args[0])
-        if items is None:
-            raise self.error(node, "enumerate stands after `for … in`")
-        return Several([Several([self.constant(k), item]) for k, item in enumerate(items)])
-
-    def _call_zip(self, node: ast.Call) -> Any:
-        rows = [self.known_items(a) for a in node.args]
-        if any(row is None for row in rows):
-            raise self.error(node, "zip stands after `for … in`")
-        return Several([Several(list(row)) for row in zip(*[r for r in rows if r is not None])])
-
-    def _call_static(self, node: ast.Call) -> Value:
-        known = self.static(node)
-        if known is None:
-            raise self.error(node, "isinstance of what may be None: ask `is not None`")
-        return self.constant(known)
-
-    def known_items(self, node: ast.expr) -> list[Any] | None:
-        """What a loop goes over, if that is known beforehand: layers, a tuple, pairs of these; None of a list or a tensor."""
-        if isinstance(node, ast.Call):
-            function = self.trial(lambda: self.expression(node.func))
-            if isinstance(function, Thing) and function.value in (enumerate, zip):
-                rows = [self.trial(lambda a=a: self.known_items(a)) for a in node.args]
-                return self.expression(node).items if all(r is not None for r in rows) else None
-            if (
-                isinstance(function, Method)
-                and isinstance(function.of, Of)
-                and function.name in ("items", "values", "keys", "children")
-            ):
-                return self._items_of(self.expression(node.func).of, function.name, node)
-            return None
-        found = self.trial(lambda: self.expression(node))
-        if isinstance(found, Several):
-            return self.expression(node).items
-        if isinstance(found, Of) and isinstance(found.module, (ModuleList, Sequential, ModuleDict)):
-            kind = "keys" if isinstance(found.module, ModuleDict) else "values"
-            return self._items_of(self.expression(node), kind, node)
-        if isinstance(found, Value) and found.type.name == "Tuple":
-            of = self.value(node)
-            return [self.emit("aten::__getitem__", [of, self.constant(k)], t, node) for k, t in enumerate(of.type.of)]
-        return None
-
-    def _items_of(self, of: Of, kind: str, at: ast.AST) -> list[Any]:
-        names = list(of.module._modules)
-        if kind == "keys":
-            return [self.constant(n) for n in names]
-        layers = [self.of_module(of, n, at) for n in names]
-        return [Several([self.constant(n), m]) for n, m in zip(names, layers)] if kind == "items" else layers
-
-    def annotated(self, node: ast.expr) -> Any:
-        """What an annotation, or a type in a call, is in Python."""
-        try:
-            return eval(compile(ast.Expression(node), self.source.file, "eval"), {**vars(typing), **self.known})
-        except Exception as error:
-            raise self.error(node, f"this names no type: {error}") from None
-
-    def retyped(self, value: Value, wanted: Type, at: ast.AST) -> Value:
-        """The value where another type is wanted that it fits."""
-        if not fits(value.type, wanted):
-            raise self.error(
-                at, f"Expected a value of type '{wanted.annotation}' but instead found type '{value.type.annotation}'"
-            )
-        return value if value.type == wanted else self.emit("prim::unchecked_cast", [value], wanted, at)
-
-
-_BUILT_IN: dict[Any, str] = {
-    print: "_call_print", getattr: "_call_getattr", enumerate: "_call_enumerate", zip: "_call_zip", isinstance: "_call_static",
-    hasattr: "_call_static",
-}  # fmt: skip
-_PYTHON: dict[Any, str] = {
-    len: "aten::len", range: "aten::range", min: "prim::min", max: "prim::max", abs: "prim::abs", sum: "prim::sum", round: "prim::round",
-    sorted: "aten::sorted", list: "aten::list",
-}  # fmt: skip
-
-
-def _hashed(value: Any) -> Any:
-    return value if getattr(type(value), "__hash__", None) else None
-
 
 def _methods_of(kind: Type) -> Any:
     return {"List": operators.LIST_METHODS, "Dict": operators.DICT_METHODS, "str": operators.STR_METHODS}.get(kind.name, ())
@@ -684,26 +285,9 @@ def _called(module: Module) -> str:
     return getattr(module, "original_name", type(module).__name__)
 
 
-def _is_mark(value: Any) -> bool:
-    return type(value) in (type(minitorch.contiguous_format), type(minitorch.strided))
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
-
-
 def _number_in(node: ast.expr) -> int | None:
     try:
         found = ast.literal_eval(node)
     except ValueError:
         return None
     return found if type(found) is int else None
-
-
-def _is_a(of: Type, wanted: Any) -> bool:
-    if wanted in (list, tuple, dict):
-        return of.name == wanted.__name__.capitalize()
-    try:
-        return of == types.of_annotation(wanted)
-    except TypeError:
-        return False

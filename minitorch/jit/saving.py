@@ -7,6 +7,7 @@ nothing is called while it is read, and only what `operators.py` lists can be ca
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import minitorch
@@ -21,6 +22,7 @@ from .script import ScriptFunction, ScriptModule
 from .types import Type
 
 FORMAT = 1
+_LAYERS = "minitorch.nn.modules."
 _HELD = ("_parameters", "_buffers", "_modules")
 _FRESH = frozenset(vars(Module()))  # hooks and the like, which a loaded module has anew
 _KEPT = ("training", "_non_persistent_buffers_set")
@@ -132,11 +134,9 @@ class _Writer:
             declared = {name: _told(t) for name, t in module._types.items()}
             plain = {k: _plain(v, f"{module.original_name}.{k}") for k, v in module._plain.items()}
             return {"script": module.original_name, "methods": methods, "types": declared, "plain": plain, **held}
-        name = type(module).__name__
-        if getattr(minitorch.nn, name, None) is not type(module):
-            raise RuntimeError(
-                f"jit.save cannot write a {type(module).__module__}.{name}: it is none of minitorch.nn's layers"
-            )
+        name = f"{type(module).__module__}.{type(module).__name__}".removeprefix(_LAYERS)
+        if _class_named(name) is not type(module):
+            raise RuntimeError(f"jit.save cannot write a {name}: it is none of minitorch.nn's layers")
         plain = {k: _plain(v, f"{name}.{k}") for k, v in vars(module).items() if k not in _FRESH}
         return {"class": name, "plain": plain, **held}
 
@@ -306,9 +306,16 @@ def _check_shape(node: Node) -> None:
 
 def _empty(name: str) -> Module:
     """A layer of this class of minitorch.nn, as it is before it holds anything."""
-    kind = getattr(minitorch.nn, name, None)
-    if not (isinstance(kind, type) and issubclass(kind, Module) and kind.__module__.startswith("minitorch.nn.")):
+    kind = _class_named(name)
+    if kind is None:
         raise ValueError(f"a layer {name!r}, which minitorch.nn does not have")
     made = kind.__new__(kind)
     made.__dict__.update(vars(Module()))
     return made
+
+
+def _class_named(name: str) -> type[Module] | None:
+    """The layer of this name, `linear.Linear`, if minitorch.nn has it; nothing is imported for it."""
+    file, _, called = name.rpartition(".")
+    kind = getattr(sys.modules.get(f"{_LAYERS}{file}"), called, None)
+    return kind if isinstance(kind, type) and issubclass(kind, Module) and kind.__module__ == f"{_LAYERS}{file}" else None
