@@ -62,7 +62,7 @@ def by_differences(rows: list[Row]) -> bool:
     for order, check in ((1, "gradcheck"), (2, "gradgradcheck")):
         ops, cases = set(), 0
         for row in rows:
-            for seed in range(3) if row.inputs() else ():
+            for seed in range(3) if row.inputs() and (order == 1 or row.second_order) else ():
                 try:
                     agreed = agrees(row, Source(seed), order)
                 except GradcheckError:
@@ -101,7 +101,7 @@ def random_programs(count: int = 500) -> bool:
     counts: Counter = Counter()
     for seed in range(count):
         try:
-            counts += program(Source(seed), 20)
+            counts += program(Source(seed), 20, pieces=0)
         except Difference as difference:
             print(f"random program {seed} differs:\n{difference}")
             return False
@@ -181,13 +181,23 @@ def as_markdown(measured: dict[str, Errors], examples: int) -> Iterable[str]:
     """The same as a Markdown page."""
     yield "# How far from torch"
     yield ""
-    yield f"Worst error over {examples} drawn inputs a row, over the size of the result (its largest element, at least 1)."
-    yield f"Made by `python -m reference report --examples {examples} --markdown FILE` against torch {torch.__version__}."
+    yield f"The worst error over {examples} drawn inputs a row ([`reference/rows/`]), over the size of the result (its largest element, at"
+    yield "least 1). Rounding alone makes about 1e-16 in float64 and 1e-7 in float32. Among the inputs are ties, ±0, ±∞ and nan. A dash: there"
+    yield "is nothing to differentiate. `unique` has inf where several nans come: torch numbers these in the order of its hash table."
+    yield ""
+    yield "Made with torch " + torch.__version__.partition("+")[0] + " by ([`reference/report.py`]):"
+    yield ""
+    yield "```sh"
+    yield f"python -m reference report --examples {examples} --markdown docs/parity.md && python -m reference derivatives"
+    yield "```"
     yield ""
     yield "| op | " + " | ".join(f"{dtype} {what}" for dtype, what in COLUMNS) + " |"
     yield "|---" * (len(COLUMNS) + 1) + "|"
     for name, e in measured.items():
         yield f"| {name} | " + " | ".join(shown(e.get(column)) for column in COLUMNS) + " |"
+    yield ""
+    yield "[`reference/rows/`]: ../reference/rows/"
+    yield "[`reference/report.py`]: ../reference/report.py"
 
 
 def shown(error: float | None) -> str:
