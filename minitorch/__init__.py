@@ -143,7 +143,8 @@ globals().update({_name: _thing for _name, _thing in _registry.items() if _name 
 globals().update(_by_number)  # `minitorch.kl_div`: losses whose reduction is a number here
 globals().update(_functions_in_place)  # `minitorch.exp_`: the methods as functions
 
-if _typing.TYPE_CHECKING:  # they are known to type checkers and editors by a stub that `python -m reference stubs` writes
+if _typing.TYPE_CHECKING:  # what is imported when it is used; and the ops, which are known to type checkers and editors by a stub that `python -m reference stubs` writes
+    from . import jit, onnx
     from ._functions import *
 
 # torch's second names for some of them.
@@ -185,8 +186,9 @@ from .version import __version__
 
 newaxis = None
 
+_names.answer_for_what_is_missing(_sys.modules[__name__], imported_when_used=("jit", "onnx"))
 for _module in (
-    _sys.modules[__name__], accelerator, amp, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, linalg, mps,
+    accelerator, amp, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, linalg, mps,
     nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, random, utils, utils.data, xpu,
 ):  # fmt: skip
     _names.answer_for_what_is_missing(_module)

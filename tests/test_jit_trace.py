@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import threading
 import warnings
@@ -108,9 +109,9 @@ def test_a_graph_and_its_code() -> None:
         traced.code
         == """def forward(self,
     x: Tensor) -> Tensor:
-  _1 = torch.relu(torch.linear(x, self.first.weight, self.first.bias))
-  _2 = torch.linear(_1, self.second.weight, self.second.bias)
-  return torch.view(_2, [torch.size(x, 0), -1])
+  _0 = torch.relu(torch.linear(x, self.first.weight, self.first.bias))
+  _1 = torch.view(torch.linear(_0, self.second.weight, self.second.bias), [torch.size(x, 0), -1])
+  return _1
 """
     )
 
@@ -130,7 +131,23 @@ def test_the_same_nodes_as_torch(library: Any) -> None:
     nodes = graph.nodes() if library is torch else graph.nodes
     kinds = [(n.kind() if library is torch else n.kind).split("::") for n in nodes]
     found = [name for space, name in kinds if space != "prim" and name not in ("Int", "NumToTensor")]
-    assert found == ["transpose", "matmul", "relu", "exp", "sum", "add", "sigmoid", "softmax", "cat", "transpose", "mul_", "mean", "max", "size", "view"]
+    assert found == [
+        "transpose",
+        "matmul",
+        "relu",
+        "exp",
+        "sum",
+        "add",
+        "sigmoid",
+        "softmax",
+        "cat",
+        "transpose",
+        "mul_",
+        "mean",
+        "max",
+        "size",
+        "view",
+    ]
 
 
 def test_sizes_are_values_so_another_batch_works() -> None:
@@ -228,7 +245,7 @@ def test_a_traced_module_has_the_originals_parameters_and_keeps_its_mode() -> No
     traced.load_state_dict({name: value * 0 for name, value in net.state_dict().items()})
     assert net[0].weight.abs().sum().item() == 0.0
     assert repr(traced).startswith("Sequential(\n  original_name=Sequential\n  (0): TracedModule(original_name=Linear)")
-    with pytest.raises(RuntimeError, match="Linear has no traced forward"):
+    with pytest.raises(RuntimeError, match="Linear has no compiled method 'forward'"):
         getattr(traced, "0")(x)
 
 
@@ -259,7 +276,7 @@ def test_several_methods_and_a_method_alone() -> None:
     assert minitorch.equal(traced(x), net(x)) and minitorch.equal(traced.twice(x, y=y), net.twice(x, y))
     alone = jit.trace(net.twice, (x, y))
     assert minitorch.equal(alone.twice(x, y), net.twice(x, y))
-    with pytest.raises(RuntimeError, match="what was traced is twice"):
+    with pytest.raises(RuntimeError, match="Two has no compiled method 'forward'"):
         alone(x)
     with pytest.raises(AttributeError, match="as the first argument"):
         jit.trace_module(lambda x: x, {"forward": x})
@@ -328,6 +345,51 @@ def test_a_traced_function_within_another_trace_is_written_out() -> None:
     assert [n.kind for n in outer.graph.nodes if n.kind.startswith("aten")] == ["aten::exp", "aten::add", "aten::mul"]
     with pytest.warns(UserWarning, match="already a ScriptModule"):
         assert jit.trace(inner, minitorch.ones(2)) is inner
+
+
+# ---- files, freezing ----
+
+
+@pytest.mark.parametrize("each", [*NETS, *STRANGERS], ids=lambda each: each.name)
+def test_a_trace_in_a_file_needs_none_of_the_code(each: Model) -> None:
+    minitorch.manual_seed(0)
+    built = each.build()
+    built.eval()
+    traced = quietly(lambda: jit.trace(built, each.inputs(*each.sizes[0]), check_trace=False))
+    file = io.BytesIO()
+    jit.save(traced, file)
+    file.seek(0)
+    loaded = jit.load(file)
+    assert str(loaded.graph).splitlines()[1:] == str(traced.graph).splitlines()[1:]
+    inputs = each.inputs(*each.sizes[1])
+    assert all(map(minitorch.equal, of_tensors(loaded(*inputs)), of_tensors(built(*inputs))))
+
+
+def test_a_function_of_the_users_own_is_in_no_file() -> None:
+    class Double(minitorch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            return x * 2
+
+        @staticmethod
+        def backward(ctx: Any, g: Any) -> Any:
+            return g * 2
+
+    traced = jit.trace(Double.apply, minitorch.ones(2))
+    assert [n.kind for n in traced.graph.nodes] == ["prim::PythonOp"]
+    with pytest.raises(RuntimeError, match="Double"):
+        jit.save(traced, io.BytesIO())
+
+
+def test_a_frozen_trace_has_its_norms_folded() -> None:
+    minitorch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU()).train()
+    for _ in range(3):
+        net(minitorch.randn(4, 1, 5, 5) * 2 + 1)
+    x = minitorch.randn(2, 1, 5, 5)
+    frozen = jit.freeze(jit.trace(net.eval(), x))
+    assert minitorch.allclose(frozen(x), net(x), atol=1e-6) and not list(frozen.parameters())
+    assert "functional::batch_norm" not in [n.kind for n in frozen.graph.nodes]
 
 
 # ---- what Python looked at ----

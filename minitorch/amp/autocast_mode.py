@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -59,7 +59,12 @@ class autocast:
         if self.device == "cuda" and not has_gpu():
             warn("CUDA is not available. Disabling autocast: nothing is cast. For tensors on the CPU write autocast('cpu').")
             return False
-        if self.fast_dtype not in HALF:
+        if self.device == "cuda":
+            from ..cuda import is_bf16_supported
+
+            if self.fast_dtype is bfloat16 and not is_bf16_supported():
+                raise RuntimeError("Current CUDA Device does not support bfloat16. Please switch dtype to float16.")
+        elif self.fast_dtype not in HALF:
             warn(
                 f"In {self.device.upper()} autocast, but the target dtype is not supported. Disabling autocast.\n"
                 f"{self.device.upper()} Autocast only supports dtypes of {', '.join(map(repr, HALF))} currently, not "
@@ -69,12 +74,13 @@ class autocast:
         return True
 
     def __enter__(self) -> autocast:
+        _must_be_a_dtype(self.fast_dtype)
         self._outside.append((state.enabled[self.device], state.dtype[self.device], state.cache_enabled))
         autocast_increment_nesting()
         self._set(self._enabled, self.fast_dtype, self._cache_enabled)
         return self
 
-    def __exit__(self, *exc: Any) -> bool:
+    def __exit__(self, *exc: Any) -> Literal[False]:
         if autocast_decrement_nesting() == 0:
             clear_autocast_cache()
         self._set(*self._outside.pop())
@@ -144,14 +150,18 @@ def get_autocast_dtype(device_type: str) -> dtype:
 
 def set_autocast_dtype(device_type: str, dtype: dtype) -> None:
     """The half precision of regions from now on."""
-    if not isinstance(dtype, _dtype):
-        raise TypeError(
-            f"set_autocast_dtype(): argument 'dtype' (position 2) must be minitorch.dtype, not {type(dtype).__name__}"
-        )
+    _must_be_a_dtype(dtype)
     state.dtype[_known(device_type, "set_autocast_dtype")] = dtype
 
 
 _dtype = dtype  # where a parameter has its name
+
+
+def _must_be_a_dtype(dtype: Any) -> None:
+    if not isinstance(dtype, _dtype):
+        raise TypeError(
+            f"set_autocast_dtype(): argument 'dtype' (position 2) must be minitorch.dtype, not {type(dtype).__name__}"
+        )
 
 
 def is_autocast_cache_enabled() -> bool:

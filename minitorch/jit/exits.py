@@ -128,7 +128,8 @@ def _has_own(statements: Sequence[ast.AST], kind: type) -> bool:
 def _ends(statements: Sequence[ast.stmt]) -> bool:
     """Whether every path through these returns or raises."""
     return any(
-        isinstance(s, (ast.Return, ast.Raise)) or (isinstance(s, ast.If) and _ends(s.body) and _ends(s.orelse)) for s in statements
+        isinstance(s, (ast.Return, ast.Raise)) or (isinstance(s, ast.If) and _ends(s.body) and _ends(s.orelse))
+        for s in statements
     )
 
 
@@ -147,3 +148,11 @@ def _target(assign: ast.Assign) -> str:
 def _like(made: ast.stmt, at: ast.AST) -> ast.stmt:
     """The statement, as if it stood where another one does."""
     return ast.fix_missing_locations(ast.copy_location(made, at))
+
+
+def returns_always(node: ast.If) -> bool:
+    """Whether both branches end in a return, as the rewritten ones do if one of them has one."""
+    return any(isinstance(s, (ast.Return, ast.Raise)) for s in ast.walk(node)) and all(
+        bool(b) and (isinstance(b[-1], (ast.Return, ast.Raise)) or (isinstance(b[-1], ast.If) and returns_always(b[-1])))
+        for b in (node.body, node.orelse)
+    )

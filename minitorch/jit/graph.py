@@ -2,7 +2,7 @@
 
 Each value is given once (static single assignment). What a loop changes from round to round, or two branches give differently, is an input or
 an output of their blocks. The kinds of nodes bear torch's names: `aten::` what is computed, `prim::` what holds the program together.
-A graph prints as torch's do. Read next: `interpreter.py`, which runs one; `frontend.py` and `trace.py`, which make them.
+A graph prints as torch's do. Read next: `interpreter.py`, which runs one; `frontend.py`, which makes them of code.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ class Graph(Block):
 
     def value(self, type: Type, name: str = "") -> Value:
         """A value that no node gives yet."""
+        name = name if name.isidentifier() or not name else f"_{name}"  # (a number by itself is what has no name)
         n = self._taken[name] = self._taken.get(name, -1) + 1
         return Value(f"{name}.{n}" if name and n else name or str(n), type)
 

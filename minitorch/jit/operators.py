@@ -27,7 +27,8 @@ _MADE = """abs_ absolute arange arccos arccosh arcsin arcsinh arctan arctan2 arc
     is_same_size is_grad_enabled"""
 _METHODS = """bernoulli_ bool byte cauchy_ char copy_ cpu cuda detach_ dim double element_size expand_as exponential_ fill_ float
     geometric_ half int is_contiguous item long log_normal_ ndimension nelement new_empty new_full new_ones new_zeros normal_ random_
-    requires_grad_ reshape_as fill_diagonal_ resize_ resize_as_ short size storage_offset stride sum_to_size to tolist type_as unfold uniform_ view_as zero_ bfloat16 backward"""
+    requires_grad_ reshape_as fill_diagonal_ resize_ resize_as_ short size storage_offset stride sum_to_size to tolist type_as unfold
+    uniform_ view_as zero_ bfloat16 backward"""
 _ATTRIBUTES = """H T mH mT data device dtype grad is_cpu is_cuda is_leaf is_quantized itemsize layout nbytes ndim requires_grad shape"""
 
 ATTRIBUTES = {
@@ -51,12 +52,52 @@ IN_PLACE: dict[str, Callable] = {
 }  # fmt: skip
 OTHERS: dict[str, Callable] = {
     "__not__": operator.not_, "__is__": operator.is_, "__isnot__": operator.is_not, "__contains__": operator.contains, "len": len,
-    "Int": int, "Float": float, "Bool": bool, "str": str, "format": lambda text, *args: text.format(*args),
+    "Int": int, "Float": float, "Bool": bool, "str": str, "format": lambda text, *args: _formatted(text, args),
     "__getitem__": operator.getitem, "_set_item": operator.setitem, "__delitem__": operator.delitem, "slice": slice,
     "prim::min": min, "prim::max": max, "prim::abs": abs, "prim::sum": sum, "prim::round": round, "range": lambda *a: list(range(*a)), "sorted": sorted,
     "list": list,
 }  # fmt: skip
-MATH = ["acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "copysign", "cos", "cosh", "degrees", "erf", "erfc", "exp", "expm1", "fabs", "factorial", "floor", "fmod", "gamma", "gcd", "hypot", "isfinite", "isinf", "isnan", "lgamma", "log", "log10", "log1p", "log2", "pow", "radians", "sin", "sinh", "sqrt", "tan", "tanh", "trunc"]
+MATH = [
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "ceil",
+    "copysign",
+    "cos",
+    "cosh",
+    "degrees",
+    "erf",
+    "erfc",
+    "exp",
+    "expm1",
+    "fabs",
+    "factorial",
+    "floor",
+    "fmod",
+    "gamma",
+    "gcd",
+    "hypot",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "lgamma",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "pow",
+    "radians",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "trunc",
+]
 
 # Methods of lists, dicts and strings: the type of the result, by the type of the object.
 LIST_METHODS: dict[str, Callable[[Type], Type]] = {
@@ -130,6 +171,11 @@ def _attribute(name: str) -> Callable:
     return lambda tensor: list(tensor.shape) if name == "shape" else getattr(tensor, name)
 
 
+def _formatted(text: str, args: tuple) -> str:
+    """text.format(*args), where a template can ask the arguments for nothing."""
+    return text.format(*(a if isinstance(a, (bool, int, float, str)) else str(a) for a in args))
+
+
 def _copied(method: Callable) -> Callable:
     """A method whose result is a list where Python has a view of a dict, or a tuple."""
 
@@ -161,9 +207,34 @@ def is_method(name: str) -> bool:
 
 # ---- the types of results ----
 
-_PAIRS = {"topk", "sort", "kthvalue", "mode", "cummax", "cummin", "aminmax", "std_mean", "var_mean", "frexp", "slogdet", "qr", "lu"}
+_PAIRS = {
+    "topk",
+    "sort",
+    "kthvalue",
+    "mode",
+    "cummax",
+    "cummin",
+    "aminmax",
+    "std_mean",
+    "var_mean",
+    "frexp",
+    "slogdet",
+    "qr",
+    "lu",
+}
 _PAIRS_BY_DIM = {"max", "min", "median", "nanmedian"}  # with a dimension they give values and places
-_LISTS = {"split", "chunk", "unbind", "tensor_split", "split_with_sizes", "hsplit", "vsplit", "dsplit", "meshgrid", "broadcast_tensors"}
+_LISTS = {
+    "split",
+    "chunk",
+    "unbind",
+    "tensor_split",
+    "split_with_sizes",
+    "hsplit",
+    "vsplit",
+    "dsplit",
+    "meshgrid",
+    "broadcast_tensors",
+}
 _TOLD = {
     "dim": INT, "ndimension": INT, "numel": INT, "nelement": INT, "element_size": INT, "storage_offset": INT, "item": NUMBER,
     "is_contiguous": BOOL, "is_floating_point": BOOL, "is_complex": BOOL, "is_nonzero": BOOL, "is_same_size": BOOL, "equal": BOOL,
@@ -208,7 +279,19 @@ def _of_numbers(name: str, given: list[Type]) -> Type:
         return BOOL
     if name == "div":
         return FLOAT
-    if len(given) == 1 or name in ("__and__", "__or__", "__xor__", "__lshift__", "__rshift__", "floordiv", "remainder", "pow", "add", "sub", "mul"):
+    if len(given) == 1 or name in (
+        "__and__",
+        "__or__",
+        "__xor__",
+        "__lshift__",
+        "__rshift__",
+        "floordiv",
+        "remainder",
+        "pow",
+        "add",
+        "sub",
+        "mul",
+    ):
         first, last = given[0], given[-1]
         if (first.name == "List" and last is INT) or first is STR:
             return first

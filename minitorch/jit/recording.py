@@ -109,8 +109,7 @@ class Recorder:
         finally:
             self.is_busy = False
         self.graph.nodes.append(node)
-        if kind != "aten::_set_item":
-            self.name_result(node, result)
+        self.name_result(node, result)
         if self.has_gradients and not grad_mode.enabled and isinstance(result, Tensor) and not kind.endswith("_"):
             self.bind(self.node("aten::detach", [self._of_tensor(result)], TENSOR), result)
         return result

@@ -19,21 +19,12 @@ from minitorch.nn.parameter import is_lazy
 from minitorch.op import listening
 from minitorch.tensor import Tensor
 
-from . import code, interpreter, types
+from . import types
+from .function import Function, Parameter
 from .graph import Graph
 from .recording import Recorder
+from .script import ScriptFunction, ScriptModule
 from .warned import TracerWarning, TracingCheckError
-
-__all__ = [
-    "ScriptFunction",
-    "TopLevelTracedModule",
-    "TracedModule",
-    "TracerWarning",
-    "TracingCheckError",
-    "is_tracing",
-    "trace",
-    "trace_module",
-]
 
 DICT = (
     "Encountering a {} at the output of the tracer might cause the trace to be incorrect, this is only valid if the container structure does "
@@ -70,7 +61,7 @@ def trace(
     >>> double(minitorch.tensor([-1.0, 4.0]))
     tensor([0., 8.])
     """
-    if isinstance(func, (ScriptFunction, TracedModule)):
+    if isinstance(func, (ScriptFunction, ScriptModule)):
         warn("The input to trace is already a ScriptModule, tracing it is a no-op. Returning the object as is.")
         return func
     if example_inputs is None and example_kwarg_inputs is None:
@@ -93,7 +84,7 @@ def trace(
         raise TypeError(f"trace() takes a function or a module, got {type(func).__name__}")
     args = as_tuple(example_inputs)
     graph, signature = record(func, None, args, named, strict)
-    made = ScriptFunction(graph, getattr(func, "__qualname__", type(func).__name__).rpartition(".")[2], signature)
+    made = ScriptFunction(_function(getattr(func, "__name__", type(func).__name__), graph, signature))
     if check_trace:
         for inputs in check_inputs or [args]:
             _check(func, None, graph, made, as_tuple(inputs), named, strict, check_tolerance)
@@ -229,78 +220,19 @@ def _check_output(x: Any, strict: bool) -> None:
 # ---- what comes out ----
 
 
-class ScriptFunction:
-    """A graph that is called as a function."""
-
-    def __init__(self, graph: Graph, name: str, signature: inspect.Signature) -> None:
-        self.graph, self.name = graph, name
-        self.__name__ = self.__qualname__ = name
-        self.__signature__ = signature
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return interpreter.run(self.graph, tuple(self.__signature__.bind(*args, **kwargs).arguments.values()))
-
-    @property
-    def code(self) -> str:
-        """The graph as a function of Python."""
-        return code.of_graph(self.graph, self.name)
-
-    @property
-    def inlined_graph(self) -> Graph:
-        return self.graph
-
-    def __repr__(self) -> str:
-        return f"<minitorch.jit.ScriptFunction {self.name}({', '.join(self.__signature__.parameters)})>"
-
-
-class TracedModule(Module):
-    """A module without Python of its own: the parameters, buffers and modules of the original, and for each traced method a graph."""
+class TracedModule(ScriptModule):
+    """A module without Python of its own: the parameters, buffers and modules of the original, and a graph for each traced method."""
 
     def __init__(self, original: Module, copies: dict[int, TracedModule] | None = None) -> None:
-        super().__init__()
+        super().__init__(type(original).__name__)
         copies = {} if copies is None else copies
         copies[id(original)] = self
         self.training = original.training
-        self.original_name = type(original).__name__
         self._parameters.update(original._parameters)
         self._buffers.update(original._buffers)
         self._non_persistent_buffers_set.update(original._non_persistent_buffers_set)
         for name, child in original._modules.items():
             self._modules[name] = None if child is None else copies.get(id(child)) or TracedModule(child, copies)
-        self._methods: dict[str, ScriptFunction] = {}
-
-    def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """The traced forward."""
-        return self._call_method("forward", args, kwargs)
-
-    def _call_method(self, name: str, args: Any, kwargs: dict[str, Any]) -> Any:
-        if name not in self._methods:
-            raise RuntimeError(
-                f"{self.original_name} has no traced {name}(): what was traced is {', '.join(self._methods) or 'the module that holds it'}"
-            )
-        method = self._methods[name]
-        given = method.__signature__.bind(*args, **kwargs).arguments.values()
-        return interpreter.run(method.graph, (self, *given))
-
-    def __getattr__(self, name: str) -> Any:
-        if name in self.__dict__.get("_methods", {}):
-            return lambda *args, **kwargs: self._call_method(name, args, kwargs)
-        return super().__getattr__(name)
-
-    @property
-    def graph(self) -> Graph:
-        """The graph of forward."""
-        return self._methods["forward"].graph
-
-    inlined_graph = graph
-
-    @property
-    def code(self) -> str:
-        """forward as Python."""
-        return self._methods["forward"].code
-
-    def extra_repr(self) -> str:
-        return f"original_name={self.original_name}"
 
 
 class TopLevelTracedModule(TracedModule):
@@ -327,7 +259,7 @@ def _traced_module(
         function = module if name == "forward" else getattr(module, name)
         graphs[name] = record(_with_signature(module, name, function), module, args, kwargs, strict)
     made = TopLevelTracedModule(module)  # after all traces, which may have set a buffer or made what was lazy
-    made._methods = {name: ScriptFunction(graph, name, signature) for name, (graph, signature) in graphs.items()}
+    made._methods.update({name: _function(name, graph, signature) for name, (graph, signature) in graphs.items()})
     for name, (args, kwargs) in inputs.items() if check_trace else ():
         function = _with_signature(module, name, module if name == "forward" else getattr(module, name))
         for again in [as_tuple(x.get(name) if isinstance(x, dict) and name in x else x) for x in check_inputs or [args]]:
@@ -342,6 +274,13 @@ def _traced_module(
                 check_tolerance,
             )
     return made
+
+
+def _function(name: str, graph: Graph, signature: inspect.Signature) -> Function:
+    """The graph with its parameters, which come behind `self`."""
+    given = graph.inputs[len(graph.inputs) - len(signature.parameters) :]
+    parameters = [Parameter(p, value.type) for p, value in zip(signature.parameters, given)]
+    return Function(name if name.isidentifier() else "function", graph, parameters, graph.outputs[0].type)
 
 
 def _with_signature(module: Module, name: str, function: Callable) -> Callable:

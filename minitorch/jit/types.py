@@ -140,4 +140,9 @@ def fits(value: Type, wanted: Type) -> bool:
         return value is NONE or fits(value.of[0] if value.name == "Optional" else value, wanted.of[0])
     if wanted is NUMBER:
         return value in _NUMBERS
-    return value.name == wanted.name and len(value.of) == len(wanted.of) and bool(value.of) and all(map(fits, value.of, wanted.of))
+    return (
+        value.name == wanted.name
+        and len(value.of) == len(wanted.of)
+        and bool(value.of)
+        and all(map(fits, value.of, wanted.of))
+    )

@@ -1,6 +1,7 @@
 """What autocast does to a call: its inputs come to the dtype that a list has for the op, by casts that are recorded like any other.
 
-Whether it is on, and in which dtype, is kept per thread and per device type. The op itself then runs with autocast off: what it is made of is not
+Whether it is on, and in which dtype, is kept per thread and per device type. A call looks only whether *anybody* listens in any thread
+(`active`), so where nobody does, it costs one look at an empty set. The op itself then runs with autocast off: what it is made of is not
 cast again. Read next: `autocast_lists.py`; `../amp/autocast_mode.py`, the context manager.
 """
 
@@ -34,8 +35,6 @@ class _Autocast(threading.local):
 
 
 state = of_each_thread(_Autocast())
-
-
 active: set[tuple[str, int]] = set()  # who listens at the door, and in which thread: autocast, or a trace (`listening.py`)
 
 
@@ -47,12 +46,17 @@ def listen(who: str, on: bool) -> None:
 def switch(device: str, enabled: bool) -> None:
     """Turn it on or off in this thread, for tensors on this type of device."""
     state.enabled[device] = enabled
-    listen("autocast", any(state.enabled.values()))
+    listen("autocast", is_on_for_any())
 
 
 def inside() -> bool:
     """Whether this thread is in a region, or has it on without one."""
-    return state.nesting > 0 or any(state.enabled.values())
+    return state.nesting > 0 or is_on_for_any()
+
+
+def is_on_for_any() -> bool:
+    """Whether this thread casts what is on some type of device."""
+    return any(state.enabled.values())
 
 
 class off:

@@ -237,5 +237,5 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         raise RuntimeError(
             f"bilinear(): bias size does not match weight size: got {list(bias.shape)}, expected {weight.shape[0]}"
         )
-    out = einsum("...i,kij,...j->...k", input1, weight, input2)
+    out = as_it_is(einsum, "...i,kij,...j->...k", input1, weight, input2)  # no product to autocast, on the CPU
     return out if bias is None else out + bias

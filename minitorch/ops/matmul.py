@@ -354,8 +354,8 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: N
 @in_float32
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · vec1 vec2ᵀ; of bools alone: whether either is true."""
-    product = outer(vec1, vec2)
-    product = product.to(dtypes.promote_types(product.dtype, input.dtype))
+    dtype = functools.reduce(dtypes.promote_types, (vec1.dtype, vec2.dtype, input.dtype))
+    product = outer(vec1.to(dtype), vec2.to(dtype))  # half precision is not rounded on the way
     for name, factor in (("beta", beta), ("alpha", alpha)):
         if isinstance(factor, float) and not product.is_floating_point():
             raise RuntimeError(

@@ -21,7 +21,7 @@ from .matmul import linear
 from .rearrange import cat, chunk, stack, unbind
 from .shape import reshape, transpose
 from .special import sigmoid
-from .through_time import gru_layer, in_rows, lstm_layer, rnn_layer, steps_of, with_those_that_stay
+from .through_time import gru_layer, lstm_layer, rnn_layer, steps_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -50,12 +50,7 @@ def lstm_cell(
     h, c = hx
     _check_cell(input, w_ih, w_hh, h, c)
     _refuse_integers("lstm_cell", input)
-    return _lstm_step(linear(input, w_ih, b_ih) + linear(h, w_hh, b_hh), c)
-
-
-def _lstm_step(gates: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-    """(h′, c′) from what arrives at the gates."""
-    i, f, u, o = chunk(gates, 4, 1)
+    i, f, u, o = chunk(linear(input, w_ih, b_ih) + linear(h, w_hh, b_hh), 4, 1)
     c = sigmoid(f) * c + sigmoid(i) * tanh(u)
     return sigmoid(o) * tanh(c), c
 
@@ -195,7 +190,9 @@ def _lstm_by_cells(x: Tensor, weights: Weights, states: list, sizes: tuple, reve
     w_ih, w_hh, b_ih, b_hh, w_hr = weights
 
     def step(x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:
-        h, c = _lstm_step(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh), c)
+        i, f, u, o = chunk(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh), 4, 1)
+        c = sigmoid(f) * c + sigmoid(i) * tanh(u)
+        h = sigmoid(o) * tanh(c)
         return h if w_hr is None else linear(h, w_hr), c
 
     return _by_cells(step, x, states, sizes, reverse)
@@ -212,8 +209,8 @@ def _by_cells(step: Callable, x: Tensor, states: list, sizes: tuple, reverse: bo
     for rows, n in steps:
         new = step(data[rows], *(state[:n] for state in states))
         found.append(new[0])
-        states = [with_those_that_stay(*pair) for pair in zip(new, states)]
-    out = in_rows(found, steps)
+        states = [after if len(after) == len(state) else cat([after, state[n:]]) for after, state in zip(new, states)]
+    out = cat(found[::-1] if reverse else found)
     return reshape(out, (*x.shape[:-1], out.shape[-1])), *states
 
 

@@ -41,7 +41,7 @@ def _stays(xp: Any, new: Array, state: Array) -> Array:
     return new if len(new) == len(state) else xp.concatenate([new, state[len(new) :]])
 
 
-def with_those_that_stay(new: Tensor, state: Tensor) -> Tensor:
+def _with(new: Tensor, state: Tensor) -> Tensor:
     """`_stays` in ops."""
     return new if len(new) == len(state) else cat([new, state[len(new) :]])
 
@@ -51,11 +51,11 @@ def _before(first: Tensor, after: Tensor, steps: list) -> Tensor:
     found, state = [], first
     for rows, n in steps:
         found.append(state[:n])
-        state = with_those_that_stay(after[rows], state)
-    return in_rows(found, steps)
+        state = _with(after[rows], state)
+    return _in_rows(found, steps)
 
 
-def in_rows(found: list, steps: list) -> Tensor:
+def _in_rows(found: list, steps: list) -> Tensor:
     """What was found for each step, in the order of the rows."""
     forward = steps[0][0].start == 0
     return cat(found if forward else found[::-1])
@@ -153,9 +153,9 @@ def lstm_layer_grad(
         d = cat([dc_t * u[rows], dc_t * c_before[rows], dc_t * i[rows], do * tanh_c[rows]], 1)
         d = (d + _at(g_gates, rows)) * slopes[rows]
         of_pre.append(d)
-        dh, dc = with_those_that_stay(mm(d, w_hh), dh), with_those_that_stay(dc_t * f[rows], dc)
-    d = in_rows(of_pre[::-1], steps)
-    d_hr = None if w_hr is None else mm(t(in_rows(of_h[::-1], steps)), o * tanh_c)
+        dh, dc = _with(mm(d, w_hh), dh), _with(dc_t * f[rows], dc)
+    d = _in_rows(of_pre[::-1], steps)
+    d_hr = None if w_hr is None else mm(t(_in_rows(of_h[::-1], steps)), o * tanh_c)
     return reshape(d, pre_shape), dh, dc, mm(t(d), before), d_hr
 
 
@@ -233,9 +233,9 @@ def gru_layer_grad(
         dr = (du * inner[rows] + _at(g_r, rows)) * r_slope[rows]
         of_pre.append(cat([dr, dz, du], 1))
         of_m.append(cat([dr, dz, du * r[rows] + _at(g_inner, rows)], 1))
-        dh = with_those_that_stay(mm(of_m[-1], w_hh) + dh_t * z[rows], dh)
-    dm = in_rows(of_m[::-1], steps)
-    return reshape(in_rows(of_pre[::-1], steps), pre_shape), dh, mm(t(dm), before), sum_(dm, 0)
+        dh = _with(mm(of_m[-1], w_hh) + dh_t * z[rows], dh)
+    dm = _in_rows(of_m[::-1], steps)
+    return reshape(_in_rows(of_pre[::-1], steps), pre_shape), dh, mm(t(dm), before), sum_(dm, 0)
 
 
 # ---- RNN ----
@@ -289,8 +289,8 @@ def rnn_layer_grad(
     for rows, n in steps[::-1]:
         dh_t, state = dh[:n] + _at(g, rows), states[rows]
         of_pre.append(relu_grad(dh_t, state) if relu else dh_t * (1 - state * state))
-        dh = with_those_that_stay(mm(of_pre[-1], w_hh), dh)
-    d = in_rows(of_pre[::-1], steps)
+        dh = _with(mm(of_pre[-1], w_hh), dh)
+    d = _in_rows(of_pre[::-1], steps)
     return reshape(d, pre_shape), dh, mm(t(d), _before(h, states, steps))
 
 
