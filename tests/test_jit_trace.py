@@ -225,7 +225,7 @@ def test_arguments_and_results_that_hold_tensors() -> None:
 
 @pytest.mark.parametrize("bad", [3, "a", None, [1]])
 def test_an_argument_that_is_no_tensor_is_refused(bad: Any) -> None:
-    with pytest.raises(RuntimeError, match="cannot be traced. Only Tensors"):
+    with pytest.raises(RuntimeError, match="cannot be traced"):
         jit.trace(lambda x: x, (bad,))
     with pytest.raises(RuntimeError, match="Only tensors, lists, tuples of tensors"):
         jit.trace(lambda x: 3, minitorch.ones(1))

@@ -194,7 +194,10 @@ class _Writer:
 
 
 def _writes(node: Node) -> bool:
-    return (node.kind.endswith("_") and not node.kind.endswith("__")) or node.kind in ("aten::_set_item", "aten::__delitem__")
+    return (node.kind.endswith("_") and not node.kind.endswith("__")) or node.kind in (
+        "aten::_set_item",
+        "aten::__delitem__",
+    )
 
 
 def _as_key(text: str) -> str:

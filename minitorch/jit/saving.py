@@ -159,7 +159,9 @@ def _plain(value: Any, of: str) -> Any:
         return {"ellipsis": True}
     if callable(value) and (kind := kind_of(value)) is not None:
         return {"called": kind}
-    raise RuntimeError(f"jit.save cannot write {of}: {getattr(value, '__name__', 'it')} is a {type(value).__name__}, which is no data")
+    raise RuntimeError(
+        f"jit.save cannot write {of}: {getattr(value, '__name__', 'it')} is a {type(value).__name__}, which is no data"
+    )
 
 
 class _Reader:
