@@ -15,11 +15,13 @@ from hypothesis import strategies as st
 
 import minitorch
 from minitorch import nn
-from minitorch.onnx import UnsupportedOperatorError, export
+from minitorch.onnx import OnnxExporterError, UnsupportedOperatorError, export
 
 from . import layers
 from .layers.run import Run, flat
-from .traced import of_tensors, quietly
+from .strategies import Source
+from .table import Row, tensors
+from .traced import of_tensors, quietly, replaced
 
 RTOL, ATOL = 1.3e-6, 1e-5  # assert_close's of float32; rtol grows with the length of sums
 
@@ -75,6 +77,33 @@ def exported_layer(row: layers.Row, draw: Any) -> str:
     running = quietly(lambda: session(program))
     assert not isinstance(running, Exception), f"{about}: {running!r}"
     compare(running, program, tensors, of_tensors(want), about, 100.0)
+    return "same"
+
+
+ANY_OF_EQUAL_ONES = ("sort", "argsort", "topk", "msort")  # places of equal numbers may be others
+OF_DTYPES = "ONNX does not take what came out"  # integers in a convolution, for example
+
+
+def exported_op(row: Row, seed: int) -> str:
+    """One case of an op in float32: "same", "refused", or "none"."""
+    made = tensors(row.draw(Source(seed)), minitorch, np.float32, [])
+    leaves = of_tensors(made)
+    want = quietly(lambda: row.call(row.ours, made))
+    if isinstance(want, Exception) or not leaves or not of_tensors(want) or not all(x.numel() for x in leaves):
+        return "none"
+
+    def function(*given: Any) -> tuple:
+        return tuple(of_tensors(row.call(row.ours, replaced(made, iter(given)))))
+
+    program = quietly(lambda: export(function, tuple(leaves)))
+    if isinstance(program, UnsupportedOperatorError) or (
+        isinstance(program, OnnxExporterError) and OF_DTYPES in str(program)
+    ):
+        return "refused"
+    assert not isinstance(program, Exception), f"{row}: {program!r}"
+    running = quietly(lambda: session(program))
+    assert not isinstance(running, Exception), f"{row}: {running!r}"
+    compare(running, program, leaves, of_tensors(want), str(row), 1000.0)
     return "same"
 
 

@@ -18,10 +18,21 @@ from hypothesis import strategies as st
 import minitorch
 from minitorch import nn
 from minitorch.jit import TracerWarning
-from minitorch.onnx import OnnxExporterError, UnsupportedOperatorError, elementwise, export, layers, recurrent, shapes, table
-from reference.exported import Model, exported_layer, exported_model, session
+from minitorch.onnx import (
+    OnnxExporterError,
+    UnsupportedOperatorError,
+    elementwise,
+    export,
+    pooling,
+    recurrent,
+    shapes,
+    table,
+)
+from reference.exported import ANY_OF_EQUAL_ONES, Model, exported_layer, exported_model, exported_op, session
 from reference.layers import ROWS, Row
 from reference.onnx_models import MODELS, NETS
+from reference.table import table as table_of_ops
+from reference.traced import is_public
 
 
 def model(name: str) -> Model:
@@ -54,6 +65,22 @@ def test_a_layer_gives_its_numbers_or_is_refused(row: Row, data: Any) -> None:
 @given(data=st.data())
 def test_a_layer_with_many_options(row: Row, data: Any) -> None:
     exported_layer(row, data.draw)
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in table_of_ops() if is_public(row) and row.name not in ANY_OF_EQUAL_ONES], ids=str
+)
+def test_an_op_gives_its_numbers_or_is_refused(row: Any) -> None:
+    exported_op(row, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "row", [row for row in table_of_ops() if is_public(row) and row.name not in ANY_OF_EQUAL_ONES], ids=str
+)
+def test_an_op_with_many_arguments(row: Any) -> None:
+    for seed in range(1, 10):
+        exported_op(row, seed)
 
 
 # ---- the file ----
@@ -254,7 +281,7 @@ FAULTS: dict[str, tuple[str, Any, str, Any]] = {
     "round for floor": ("arithmetic", table.TABLE, "aten::floor_divide", elementwise.divide),
     "a lower triangle for an upper one": ("making", table.TABLE, "aten::triu", shapes.triangle(0)),
     "the mean of the sum": ("sums", table.TABLE, "aten::sum", table.TABLE["aten::mean"]),
-    "padding that is not counted": ("AvgPool2d(kernel_size=3, stride=2, padding=1)", table.TABLE, "functional::avg_pool2d", layers.max_pool(2)),
+    "padding that is not counted": ("AvgPool2d(kernel_size=3, stride=2, padding=1)", table.TABLE, "functional::avg_pool2d", pooling.max_pool(2)),
     "edges without order": ("CircularPad2d(padding=(1, 2, 0, 3))", shapes, "_wrapped", lambda b, x, before, after: shapes.pad(b, x, [1, 2, 0, 3], "reflect")),
     "a softmax that is not one": ("MultiheadAttention", table.TABLE, "functional::softmax", elementwise.node("Sigmoid")),
     "a transposed product": ("products", table.TABLE, "aten::matmul", lambda b, x, y: b.op("MatMul", x, x)),

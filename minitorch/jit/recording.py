@@ -8,6 +8,7 @@ from (`sizes.py`). Read next: `trace.py`.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import threading
 from collections.abc import Callable, Iterator
@@ -33,11 +34,21 @@ class CannotRecord(Exception):
     """A call with an argument that no graph can hold."""
 
 
+class NoName(RuntimeError):
+    """A call of an op that has no public name, and what called it."""
+
+    def __init__(self, op: str, within: str) -> None:
+        super().__init__(f"a trace cannot follow this call: the op {op!r} has no public name. Call a public function of minitorch")
+        self.within = within or op
+
+
 class Recorder:
     """A trace while it runs in one thread: the graph so far, and which value each tensor is."""
 
-    def __init__(self, module: Module | None = None) -> None:
+    def __init__(self, module: Module | None = None, knows: Callable[[str], bool] = lambda kind: True) -> None:
+        """knows: which kinds of nodes there may be; functions made of ops are looked into where theirs is none of them."""
         self.graph = Graph()
+        self.knows, self.within = knows, ""
         self.is_busy = False  # within a call that is written down already
         self.values: dict[int, Value] = {}  # by the tensor's id
         self.tensors: dict[Value, Tensor] = {}  # what each value was when it was made; also keeps the ids taken
@@ -77,17 +88,17 @@ class Recorder:
     def call(self, function: Callable, args: tuple, kwargs: dict) -> Any:
         """A call at the door: written down if the function has a public name, else looked into."""
         kind = self._kind_of(function)
-        if kind:
-            try:
+        if kind and (isinstance(function, Op) or self.knows(kind)):
+            with contextlib.suppress(CannotRecord):  # a function as an argument, for example: what is called inside can be recorded
                 return self.write(kind, function, args, kwargs)
-            except CannotRecord:  # a function as an argument, for example: what is called inside can be recorded
-                kind = ""
         if isinstance(function, Op):
-            raise RuntimeError(
-                f"a trace cannot follow this call: the op {function.__name__!r} has no public name. Call a public function of minitorch"
-            )
+            raise NoName(function.__name__, self.within)
+        outer, self.within = self.within, self.within or kind
         self.passing = function
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            self.within = outer
 
     def _kind_of(self, function: Any) -> str:
         if id(function) not in self.kinds:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .builder import Builder, Ref, common_dtype
 from .errors import Unsupported
 
@@ -206,3 +208,68 @@ def isinf(b: Builder, input: Ref) -> Any:
 def logsigmoid(b: Builder, x: Ref) -> Any:
     """−log(1 + e^(−x))"""
     return b.op("Neg", b.op("Softplus", b.op("Neg", x)))
+
+
+def truncated(b: Builder, x: Ref) -> Any:
+    """Towards 0."""
+    return b.op("Mul", b.op("Sign", x), b.op("Floor", b.op("Abs", x))) if x.dtype.kind == "f" else x
+
+
+def logit(b: Builder, input: Ref, eps: float | None = None) -> Any:
+    x = input if eps is None else b.op("Clip", input, b.number(eps), b.number(1 - eps))
+    return b.op("Log", b.op("Div", x, b.op("Sub", b.number(1), x)))
+
+
+def times(factor: float) -> Callable:
+    return lambda b, input: b.op("Mul", b.cast(input, b.out.dtype), b.number(factor))
+
+
+def nan_to_num(
+    b: Builder, input: Ref, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Any:
+    """nan, ∞ and −∞ as numbers: 0, the largest and the smallest unless told."""
+    if input.dtype.kind != "f":
+        return input
+    limits = np.finfo(input.dtype)
+    x: Any = b.op("Where", b.op("IsNaN", input), b.number(nan or 0), input)
+    ends = (("IsInf", {"detect_negative": 0}, posinf, limits.max), ("IsInf", {"detect_positive": 0}, neginf, limits.min))
+    for kind, options, told, otherwise in ends:
+        x = b.op("Where", b.op(kind, input, **options), b.number(otherwise if told is None else told), x)
+    return x
+
+
+def isfinite(b: Builder, input: Ref) -> Any:
+    if input.dtype.kind != "f":
+        return b.op("Expand", np.array(True), b.op("Shape", input))
+    return b.op("Not", b.op("Or", b.op("IsNaN", input), b.op("IsInf", input)))
+
+
+def fmod(b: Builder, input: Any, other: Any) -> Any:
+    """The remainder with the sign of a."""
+    return b.op("Mod", b.operand(input, b.out.dtype), b.operand(other, b.out.dtype), fmod=1)
+
+
+def added(kind: str) -> Callable:
+    """input + value · a b, or a / b"""
+
+    def emit(b: Builder, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
+        x, y, z = (b.operand(v, b.out.dtype) for v in (input, tensor1, tensor2))
+        found = b.op(kind, y, z)
+        return b.op("Add", x, found if value == 1 else b.op("Mul", found, b.number(value)))
+
+    return emit
+
+
+def lerp(b: Builder, input: Ref, end: Ref, weight: Any) -> Any:
+    """a + w (b − a)"""
+    return b.op("Add", input, b.op("Mul", b.operand(weight, b.out.dtype), b.op("Sub", end, input)))
+
+
+def hypot(b: Builder, input: Ref, other: Ref) -> Any:
+    return b.op("Sqrt", b.op("Add", b.op("Mul", input, input), b.op("Mul", other, other)))
+
+
+def logaddexp(b: Builder, input: Ref, other: Ref) -> Any:
+    """max + log(1 + e^(−|a − b|))"""
+    away = b.op("Neg", b.op("Abs", b.op("Sub", input, other)))
+    return b.op("Add", b.op("Max", input, other), b.op("Log", b.op("Add", b.op("Exp", away), b.number(1))))

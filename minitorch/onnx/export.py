@@ -76,7 +76,7 @@ def export(
     if not callable(model):
         raise TypeError(f"export() takes a module or a function, got {type(model).__name__}")
     _check_others(others)
-    call = _Call(model, args, kwargs or {})
+    call = _Call(model, args, kwargs or {}, opset)
     inputs = _names("input", input_names, sizes.names_of(call.arguments))
     with _in_evaluation(model), minitorch.no_grad():
         first = call.traced(call.tensors)
@@ -95,7 +95,10 @@ def export(
         second = _with_other_sizes(call, dims, first) if named else first
     writer = Writer(first, second, opset, model if isinstance(model, Module) else None)
     proto = writer.model(inputs, outputs, dims, output_dims, export_params, keep_initializers_as_inputs)
-    onnx.checker.check_model(proto, full_check=True)
+    try:
+        onnx.checker.check_model(proto, full_check=True)
+    except Exception as error:  # a dtype that an ONNX operator does not take, most often
+        raise OnnxExporterError(f"ONNX does not take what came out: {error}") from error
     program = ONNXProgram(proto)
     if verbose:
         print(onnx.printer.to_text(proto))
@@ -163,7 +166,8 @@ def _in_evaluation(model: Any) -> Iterator[None]:
 class _Call:
     """A call as a function of its tensors alone, which gives a tuple of tensors."""
 
-    def __init__(self, model: Any, args: Any, kwargs: dict[str, Any]) -> None:
+    def __init__(self, model: Any, args: Any, kwargs: dict[str, Any], opset: int) -> None:
+        self.opset = opset
         given = tuple(args) if isinstance(args, (tuple, list)) else (args,)
         self.model = model
         signature = inspect.signature(model.forward if isinstance(model, Module) else model)
@@ -182,7 +186,7 @@ class _Call:
     def traced(self, tensors: list[Tensor]) -> Traced:
         """The trace of a run on copies of these, which the model may write into."""
         tensors = [x.detach().clone() for x in tensors]
-        return Traced.of(self.function, self.model if isinstance(self.model, Module) else None, tensors)
+        return Traced.of(self.function, self.model if isinstance(self.model, Module) else None, tensors, self.opset)
 
     def function(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         again = iter(tensors)

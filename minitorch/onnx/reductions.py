@@ -23,7 +23,10 @@ def reduce(kind: str) -> Callable:
     """ReduceSum, ReduceMean, …: over some dimensions or all."""
 
     def emit(b: Builder, input: Ref, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-        return b.op(kind, b.cast(input, b.out.dtype), _axes(input, dim), keepdims=int(keepdim))
+        if dim == ():
+            dim = None
+        keeps = keepdim and b.out.ndim == input.ndim  # (prod of all keeps no dimensions)
+        return b.op(kind, b.cast(input, b.out.dtype), _axes(input, dim), keepdims=int(keeps))
 
     return emit
 
@@ -57,9 +60,12 @@ def place(kind: str) -> Callable:
     """argmax, argmin"""
 
     def emit(b: Builder, input: Ref, dim: int | None = None, keepdim: bool = False) -> Any:
+        if input.ndim == 0:
+            return np.array(0, np.int64)
         if dim is not None:
             return b.op(kind, input, axis=dim, keepdims=int(keepdim))
-        return b.op(kind, b.op("Reshape", input, np.array([-1])), axis=0, keepdims=0)
+        found = b.op(kind, b.op("Reshape", input, np.array([-1])), axis=0, keepdims=0)
+        return b.op("Reshape", found, np.ones(input.ndim, np.int64)) if keepdim else found
 
     return emit
 
@@ -80,6 +86,23 @@ def variance(root: bool) -> Callable:
         return b.op("Sqrt", found) if root else found
 
     return emit
+
+
+def variance_and_mean(root: bool) -> Callable:
+    def emit(
+        b: Builder, input: Ref, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+    ) -> Any:
+        first = variance(root)(b, input, dim, unbiased, keepdim, correction=correction)
+        return [
+            first,
+            b.op("ReduceMean", input, _axes(input, None if isinstance(dim, bool) else dim), keepdims=int(keepdim)),
+        ]
+
+    return emit
+
+
+def count_nonzero(b: Builder, input: Ref, dim: Any = None) -> Any:
+    return b.op("ReduceSum", b.cast(b.op("Cast", input, to=9), np.int64), _axes(input, dim), keepdims=0)
 
 
 def count(b: Builder, input: Ref, axes: np.ndarray | None) -> Any:

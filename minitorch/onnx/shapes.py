@@ -13,8 +13,9 @@ from .errors import Unsupported
 END = np.iinfo(np.int64).max
 
 
-def _sizes(args: tuple) -> list[Any]:
-    """`(2, 3)` and `2, 3` alike."""
+def _sizes(args: tuple, named: dict[str, Any] | None = None) -> list[Any]:
+    """`(2, 3)`, `2, 3` and `dims=(2, 3)` alike."""
+    args = args or tuple((named or {}).values())
     return list(args[0]) if len(args) == 1 and isinstance(args[0], (tuple, list)) else list(args)
 
 
@@ -22,9 +23,9 @@ def _known(b: Builder) -> bool:
     return sum(n is None for n in b.out.shape) <= 1
 
 
-def reshape(b: Builder, input: Ref, *shape: Any) -> Any:
+def reshape(b: Builder, input: Ref, *shape: Any, **named: Any) -> Any:
     """By the result's own shape, if at most one size of it depends on the input."""
-    wanted = list(b.out.shape) if _known(b) else _sizes(shape)
+    wanted = list(b.out.shape) if _known(b) else _sizes(shape, named)
     return b.reshape(input, wanted)
 
 
@@ -46,8 +47,8 @@ def unflatten(b: Builder, input: Ref, dim: int, sizes: Any) -> Any:
     )
 
 
-def permute(b: Builder, input: Ref, *dims: Any) -> Any:
-    return b.op("Transpose", input, perm=[d % input.ndim for d in _sizes(dims)])
+def permute(b: Builder, input: Ref, *dims: Any, **named: Any) -> Any:
+    return b.op("Transpose", input, perm=[d % input.ndim for d in _sizes(dims, named)])
 
 
 def transpose(b: Builder, input: Ref, dim0: int, dim1: int) -> Any:
@@ -87,16 +88,16 @@ def unsqueeze(b: Builder, input: Ref, dim: int) -> Any:
     return b.op("Unsqueeze", input, np.array([dim % (input.ndim + 1)], np.int64))
 
 
-def expand(b: Builder, input: Ref, *size: Any) -> Any:
-    return b.op("Expand", input, b.ints([1 if isinstance(n, int) and n == -1 else n for n in _sizes(size)]))
+def expand(b: Builder, input: Ref, *size: Any, **named: Any) -> Any:
+    return b.op("Expand", input, b.ints([1 if isinstance(n, int) and n == -1 else n for n in _sizes(size, named)]))
 
 
 def expand_as(b: Builder, input: Ref, other: Ref) -> Any:
     return b.op("Expand", input, b.op("Shape", other))
 
 
-def repeat(b: Builder, input: Ref, *repeats: Any) -> Any:
-    times = _sizes(repeats)
+def repeat(b: Builder, input: Ref, *repeats: Any, **named: Any) -> Any:
+    times = _sizes(repeats, named)
     x = input
     if len(times) > input.ndim:
         x = b.op("Unsqueeze", input, np.arange(len(times) - input.ndim))
@@ -141,7 +142,8 @@ def select(b: Builder, input: Ref, dim: int, index: Any) -> Any:
 
 
 def index_select(b: Builder, input: Ref, dim: int, index: Ref) -> Any:
-    return b.op("Gather", input, index, axis=dim)
+    rows = b.op("Unsqueeze", index, np.array([0], np.int64)) if index.ndim == 0 else index
+    return b.op("Gather", input, rows, axis=dim)
 
 
 def gather(b: Builder, input: Ref, dim: int, index: Ref) -> Any:
@@ -155,7 +157,7 @@ def getitem(b: Builder, input: Ref, key: Any) -> Any:
     if Ellipsis in [k for k in keys if not isinstance(k, (Ref, list))]:
         at = next(i for i, k in enumerate(keys) if k is Ellipsis)
         keys[at : at + 1] = [slice(None)] * (input.ndim - used)
-    if any(isinstance(k, bool) or (isinstance(k, Ref) and k.dtype == bool) for k in keys):
+    if any(isinstance(k, bool) or (isinstance(k, Ref) and k.dtype.name in ("bool", "uint8")) for k in keys):
         raise Unsupported("the size of what a mask picks depends on its numbers")
     x: Any = _sliced(b, input, [k for k in keys if k is not None])
     tensors = [d for d, k in enumerate(k for k in keys if k is not None) if isinstance(k, (Ref, list))]
@@ -207,8 +209,8 @@ def _picked(b: Builder, x: Any, dims: list[int], indices: list[Any]) -> Any:
     return b.op("GatherND", x, b.op("Concat", *last, axis=-1))
 
 
-def flip(b: Builder, input: Ref, *dims: Any) -> Any:
-    axes = np.array([d % input.ndim for d in _sizes(dims)], np.int64)
+def flip(b: Builder, input: Ref, *dims: Any, **named: Any) -> Any:
+    axes = np.array([d % input.ndim for d in _sizes(dims, named)], np.int64)
     return b.op(
         "Slice", input, np.full(len(axes), -1), np.full(len(axes), np.iinfo(np.int64).min), axes, np.full(len(axes), -1)
     )
@@ -339,3 +341,40 @@ def channel_shuffle(b: Builder, input: Ref, groups: int) -> Any:
     assert isinstance(c, int)
     parts = b.reshape(input, [n, groups, c // groups, *rest])
     return b.reshape(b.op("Transpose", parts, perm=[0, 2, 1, *range(3, 3 + len(rest))]), [n, c, *rest])
+
+
+# ---- writing into a copy ----
+
+
+def scatter(reduction: str = "none") -> Callable:
+    """A copy of input with src at the places that index names along a dimension."""
+
+    def emit(b: Builder, input: Ref, dim: int, index: Ref, src: Any = None, value: Any = None, reduce: Any = None) -> Any:
+        src = value if src is None else src
+        if input.ndim == 0:
+            raise Unsupported("of a tensor without dimensions")
+        if reduce is not None:
+            raise Unsupported("with reduce")
+        if not isinstance(src, Ref):
+            src = b.op("Expand", b.operand(src, b.out.dtype), b.op("Shape", index))
+        elif src.shape != index.shape or None in src.shape:
+            shape = b.op("Shape", index)
+            src = b.op("Slice", src, np.zeros(index.ndim, np.int64), shape)
+        return b.op("ScatterElements", input, index, src, axis=dim, reduction=reduction)
+
+    return emit
+
+
+def repeat_interleave(b: Builder, input: Ref, repeats: Any, dim: int | None = None, **options: Any) -> Any:
+    """Each row as often: a dimension of repeats behind it, and both as one."""
+    if not isinstance(repeats, int) or dim is None or b.out.shape.count(None) > 1:
+        raise Unsupported("but with a number of repeats and a dim")
+    at = dim % input.ndim + 1
+    apart = b.op("Unsqueeze", input, np.array([at], np.int64))
+    times = [1] * (input.ndim + 1)
+    times[at] = repeats
+    return b.reshape(b.op("Tile", apart, np.array(times, np.int64)), b.out.shape)
+
+
+def take(b: Builder, input: Ref, index: Ref) -> Any:
+    return b.op("Gather", b.op("Reshape", input, np.array([-1], np.int64)), index)

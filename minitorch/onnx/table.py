@@ -6,10 +6,11 @@ in place (`aten::relu_`) is looked up without its `_`. What is not here is refus
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from . import elementwise as e
-from . import layers, losses, recurrent, reductions, shapes
+from . import layers, losses, pooling, recurrent, reductions, shapes
 from .elementwise import arithmetic, comparison, formula, node, same
 from .reductions import reduce
 
@@ -28,6 +29,10 @@ TABLE: dict[str, Callable] = {
     "aten::expm1": formula(lambda b, x: b.op("Sub", b.op("Exp", x), b.number(1))),
     "aten::log1p": formula(lambda b, x: b.op("Log", b.op("Add", x, b.number(1)))),
     "aten::log2": e.log_of_base(2), "aten::log10": e.log_of_base(10),
+    "aten::erfc": formula(lambda b, x: b.op("Sub", b.number(1), b.op("Erf", x))),
+    "aten::trunc": formula(e.truncated), "aten::frac": formula(lambda b, x: b.op("Sub", x, e.truncated(b, x))),
+    "aten::logit": e.logit, "aten::deg2rad": e.times(math.pi / 180), "aten::rad2deg": e.times(180 / math.pi),
+    "aten::nan_to_num": e.nan_to_num, "aten::isfinite": e.isfinite,
     "aten::isnan": formula(lambda b, x: b.op("IsNaN", x)), "aten::isinf": e.isinf,
     "aten::logical_not": e.logical("Not"), "aten::bitwise_not": e.bitwise("Not"),
     "aten::clamp": e.clamp, "aten::clamp_min": lambda b, input, min: e.clamp(b, input, min), "aten::clamp_max": lambda b, input, max: e.clamp(b, input, None, max),
@@ -38,6 +43,8 @@ TABLE: dict[str, Callable] = {
     "aten::le": comparison("LessOrEqual"), "aten::ge": comparison("GreaterOrEqual"),
     "aten::logical_and": e.logical("And"), "aten::logical_or": e.logical("Or"), "aten::logical_xor": e.logical("Xor"),
     "aten::bitwise_and": e.bitwise("And"), "aten::bitwise_or": e.bitwise("Or"), "aten::bitwise_xor": e.bitwise("Xor"),
+    "aten::fmod": e.fmod, "aten::addcmul": e.added("Mul"), "aten::addcdiv": e.added("Div"), "aten::lerp": e.lerp, "aten::hypot": e.hypot,
+    "aten::logaddexp": e.logaddexp,
     "aten::where": e.where, "aten::masked_fill": e.masked_fill,
     # ---- activations ----
     "functional::relu": formula(lambda b, x: b.op("Relu", x)), "functional::relu6": lambda b, input, inplace=False: e.hardtanh(b, input, 0.0, 6.0),
@@ -69,11 +76,14 @@ TABLE: dict[str, Callable] = {
     "aten::argmax": reductions.place("ArgMax"), "aten::argmin": reductions.place("ArgMin"),
     "aten::any": reductions.truth("ReduceMax"), "aten::all": reductions.truth("ReduceMin"),
     "aten::var": reductions.variance(root=False), "aten::std": reductions.variance(root=True),
+    "aten::var_mean": reductions.variance_and_mean(root=False), "aten::std_mean": reductions.variance_and_mean(root=True),
+    "aten::count_nonzero": reductions.count_nonzero,
     "aten::norm": reductions.norm, "aten::linalg_vector_norm": reductions.vector_norm, "aten::normalize": reductions.normalize,
     "aten::cumsum": reductions.cumsum, "aten::topk": reductions.topk, "aten::sort": reductions.sort,
     # ---- products, attention, distances ----
     **{f"aten::{name}": reductions.product for name in ("matmul", "mm", "bmm", "mv", "dot")},
     "aten::linear": reductions.linear, "aten::addmm": reductions.added_product, "aten::baddbmm": reductions.added_product,
+    "aten::addmv": reductions.added_product,
     "aten::einsum": reductions.einsum, "aten::bilinear": reductions.bilinear, "aten::scaled_dot_product_attention": reductions.attention,
     "aten::cosine_similarity": reductions.cosine_similarity, "aten::pairwise_distance": reductions.pairwise_distance,
     # ---- shapes, indexing, making (shapes.py) ----
@@ -85,20 +95,22 @@ TABLE: dict[str, Callable] = {
     "aten::cat": shapes.cat, "aten::stack": shapes.stack, "aten::chunk": shapes.split, "aten::split": shapes.split, "aten::unbind": shapes.unbind,
     "aten::narrow": shapes.narrow, "aten::select": shapes.select, "aten::index_select": shapes.index_select, "aten::gather": shapes.gather,
     "aten::__getitem__": shapes.getitem, "aten::flip": shapes.flip, "aten::roll": shapes.roll,
+    "aten::scatter": shapes.scatter(), "aten::scatter_add": shapes.scatter("add"), "aten::take": shapes.take,
+    "aten::repeat_interleave": shapes.repeat_interleave,
     "aten::tril": shapes.triangle(0), "aten::triu": shapes.triangle(1),
     "aten::zeros": shapes.filled(0), "aten::ones": shapes.filled(1), "aten::full": shapes.full, "aten::new_zeros": shapes.filled_new(0),
     "aten::new_ones": shapes.filled_new(1), "aten::new_full": shapes.new_full, "aten::zeros_like": shapes.filled_like(0),
     "aten::ones_like": shapes.filled_like(1), "aten::full_like": shapes.full_like, "aten::arange": shapes.arange, "aten::tensor": shapes.tensor, "aten::as_tensor": shapes.tensor, "aten::one_hot": shapes.one_hot,
     "functional::pad": shapes.pad, "aten::constant_pad_nd": lambda b, input, pad, value=0: shapes.pad(b, input, pad, "constant", value),
     "aten::pixel_shuffle": shapes.pixel_shuffle, "aten::pixel_unshuffle": shapes.pixel_unshuffle, "aten::channel_shuffle": shapes.channel_shuffle,
-    # ---- layers (layers.py) ----
+    # ---- layers (layers.py, pooling.py) ----
     **{f"aten::conv{n}d": layers.conv for n in (1, 2, 3)},
     **{f"aten::conv_transpose{n}d": layers.conv_transpose for n in (1, 2, 3)},
-    **{f"functional::max_pool{n}d": layers.max_pool(n) for n in (1, 2, 3)},
-    **{f"{'aten' if n == 1 else 'functional'}::avg_pool{n}d": layers.avg_pool(n) for n in (1, 2, 3)},
-    **{f"functional::lp_pool{n}d": layers.lp_pool(n) for n in (1, 2, 3)},
-    **{f"{'aten' if n == 1 else 'functional'}::adaptive_avg_pool{n}d": layers.adaptive_pool(n, "Average") for n in (1, 2, 3)},
-    **{f"functional::adaptive_max_pool{n}d": layers.adaptive_pool(n, "Max") for n in (1, 2, 3)},
+    **{f"functional::max_pool{n}d": pooling.max_pool(n) for n in (1, 2, 3)},
+    **{f"{'aten' if n == 1 else 'functional'}::avg_pool{n}d": pooling.avg_pool(n) for n in (1, 2, 3)},
+    **{f"functional::lp_pool{n}d": pooling.lp_pool(n) for n in (1, 2, 3)},
+    **{f"{'aten' if n == 1 else 'functional'}::adaptive_avg_pool{n}d": pooling.adaptive_pool(n, "Average") for n in (1, 2, 3)},
+    **{f"functional::adaptive_max_pool{n}d": pooling.adaptive_pool(n, "Max") for n in (1, 2, 3)},
     "functional::batch_norm": layers.batch_norm, "functional::instance_norm": layers.instance_norm, "functional::group_norm": layers.group_norm,
     "aten::layer_norm": layers.layer_norm, "aten::rms_norm": layers.rms_norm, "functional::local_response_norm": layers.local_response_norm,
     "functional::embedding": layers.embedding, "functional::embedding_bag": layers.embedding_bag, "functional::unfold": layers.unfold,

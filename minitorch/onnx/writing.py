@@ -10,7 +10,7 @@ import numpy as np
 
 import minitorch
 from minitorch.jit.graph import Graph, Node, Value
-from minitorch.jit.recording import Recorder
+from minitorch.jit.recording import NoName, Recorder
 from minitorch.jit.trace import record
 from minitorch.jit.types import INT
 from minitorch.nn.modules.module import Module
@@ -33,9 +33,13 @@ class Traced:
     results: list[Value]
 
     @classmethod
-    def of(cls, function: Callable, module: Module | None, tensors: list[Tensor]) -> Traced:
-        recorder = Recorder(module)
-        graph, _ = record(function, module, tuple(tensors), {}, recorder=recorder)
+    def of(cls, function: Callable, module: Module | None, tensors: list[Tensor], opset: int) -> Traced:
+        """A function made of ops that the table does not have is looked into."""
+        recorder = Recorder(module, knows=lambda kind: kind in TABLE or kind.removesuffix("_") in TABLE)
+        try:
+            graph, _ = record(function, module, tuple(tensors), {}, recorder=recorder)
+        except NoName as error:
+            raise UnsupportedOperatorError(error.within, opset) from None
         (result,) = graph.outputs
         made = next(node for node in reversed(graph.nodes) if result in node.outputs)
         return cls(graph, recorder.tensors, made.inputs)
