@@ -3,7 +3,8 @@
 An error is max |ours − torch's| over the size of torch's result (its largest element, at least 1), so float64 rounding is
 about 1e-16 and float32 rounding about 1e-7. Infinities and nans must stand in the same places, or the error is inf.
 Cases that torch refuses count for nothing. Below the table: how many derivatives agree with central differences, first and
-second, how many ops have torch's dtypes within autocast, and how many random programs of the engine's doings went alike.
+second, how many ops have torch's dtypes within autocast, how many random programs of the engine's doings went alike, and how many
+masks of pruning are torch's.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from minitorch.autograd.gradcheck import GradcheckError
 from .checks import attempt, differentiate
 from .far import scale_of
 from .numerical import agrees
+from .pruning import masks_alike
 from .state_machine import Difference, program
 from .strategies import Source
 from .table import Row, flat, table
@@ -52,7 +54,7 @@ def report(examples: int, markdown: str | None = None, only: str | None = None) 
     too_far = {name: e for name, e in measured.items() if any(e.get(("float64", w), 0) > LIMIT for _, w in COLUMNS)}
     print(f"\n{len(measured)} ops, {len(chosen)} rows, {examples} inputs each; float64 within {LIMIT:g}: ", end="")
     print("all" if not too_far else f"all but {len(too_far)}: {', '.join(too_far)}")
-    sound = [by_differences(chosen), in_regions(chosen), random_programs()]
+    sound = [by_differences(chosen), in_regions(chosen), random_programs(), prunings()]
     return 0 if all(sound) and not too_far else 1
 
 
@@ -94,6 +96,13 @@ def in_regions(rows: list[Row], examples: int = 4) -> bool:
         f"torch refused {counts['refused']} more" + "".join(f"\nNOT: {each}" for each in wrong)
     )
     return not wrong
+
+
+def prunings() -> bool:
+    """Print how many masks of pruned layers are torch's; whether all are."""
+    compared, same = masks_alike(300)
+    print(f"pruning: {same} of {compared} masks are torch's")
+    return same == compared
 
 
 def random_programs(count: int = 500) -> bool:
