@@ -171,7 +171,10 @@ from .version import __version__
 newaxis = None
 
 for _module in (
-    _sys.modules[__name__], accelerator, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, linalg, mps,
-    nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, random, utils, utils.data, xpu,
+    accelerator, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, linalg, mps,
+    nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, random, utils, utils.data, xpu,
 ):  # fmt: skip
     _names.answer_for_what_is_missing(_module)
+# Quantization is imported when it is first asked for.
+_names.answer_for_what_is_missing(_sys.modules[__name__], "ao", "quantization")
+_names.answer_for_what_is_missing(nn, "intrinsic", "qat", "quantized")

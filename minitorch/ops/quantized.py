@@ -29,34 +29,55 @@ f32 = np.float32
 
 # ---- the parameters that suit numbers ----
 
-_SMALLEST_SCALE = 6.1e-5  # torch's kernels make no smaller one
+_SMALLEST_SCALE = float(f32(6.1e-5))  # torch's kernels make no smaller one
 
 
 def chosen_for(x: np.ndarray, dtype: dtype = quint8, reduce_range: bool = False) -> PerTensor:
-    """The scale and the zero point for which the integers just hold all of x, and 0 exactly: what dynamic quantization computes anew for each input.
+    """The scale and the zero point for which the integers just hold all of x: dynamic quantization finds them anew for each input.
 
-    s = (max − min) / (q_max − q_min),   z = round(q_min − min / s)   (or from the other end, whichever is the smaller error)
+    reduce_range: with half of the integers, so that pairs of products fit into 16 bits where an instruction adds them there.
     """
     q_min, q_max = limits(dtype)
     if reduce_range:
         q_min, q_max = int(q_min / 2), int(q_max / 2)
-    low = min(float(x.min()), 0.0) if x.size else 0.0
-    high = max(float(x.max()), 0.0) if x.size else 0.0
+    low, high = (float(x.min()), float(x.max())) if x.size else (0.0, 0.0)
+    return chosen_between(low, high, q_min, q_max)
+
+
+def chosen_between(low: float, high: float, q_min: int, q_max: int, symmetric: bool = False) -> PerTensor:
+    """The scale and the zero point for numbers from low to high, and 0 exactly.
+
+    s = (high − low) / (q_max − q_min),   z = round(q_min − low / s), or the same from the other end: whichever errs less.
+    symmetric: 0 is the middle integer, if there are numbers on both sides.
+    """
+    low, high = min(low, 0.0), max(high, 0.0)
+    middle = symmetric and low < 0 < high
+    if middle:
+        half = (q_max - q_min) // 2
+        widest = max(abs(f32(low) / f32(-half - 1)), abs(f32(high) / f32(half)))
+        low, high = float(widest * f32(-half - 1)), float(widest * f32(half))
     scale = (high - low) / (q_max - q_min)
     with np.errstate(all="ignore"):
         if f32(scale) == 0 or np.isinf(f32(1) / f32(scale)):
             scale = 0.1
     if scale < _SMALLEST_SCALE:
-        wider = _SMALLEST_SCALE / scale
-        low, high = float(f32(low * wider)), float(f32(high * wider))
-        if low == 0:
-            high = float(f32(_SMALLEST_SCALE * (q_max - q_min)))
-        elif high == 0:
-            low = float(-f32(_SMALLEST_SCALE * (q_max - q_min)))
+        low, high = _widened(low, high, scale, q_max - q_min)
         scale = _SMALLEST_SCALE
     error_below, error_above = abs(q_min) + abs(low / scale), abs(q_max) + abs(high / scale)
     zero_point = q_min - low / scale if error_below < error_above else q_max - high / scale
+    if middle:
+        zero_point = (q_min + q_max) / 2
     return PerTensor(scale, int(np.rint(min(max(zero_point, q_min), q_max))))
+
+
+def _widened(low: float, high: float, scale: float, steps: int) -> tuple[float, float]:
+    """The ends that the smallest scale has."""
+    if low == 0:
+        return low, float(f32(_SMALLEST_SCALE * steps))
+    if high == 0:
+        return float(-f32(_SMALLEST_SCALE * steps)), high
+    wider = f32(_SMALLEST_SCALE / scale)
+    return float(f32(low) * wider), float(f32(high) * wider)
 
 
 # ---- sums of products of integers ----
@@ -233,3 +254,16 @@ def mul_scalar(a: QArray, number: float) -> QArray:
         return QArray(a.integers.copy(), PerTensor(number * scale, zero_point), a.dtype)
     mirrored = (low + high - a.integers.astype(np.int64)).astype(a.dtype.integers)
     return QArray(mirrored, PerTensor(-number * scale, low + high - zero_point), a.dtype)
+
+
+def batch_norm(
+    x: QArray, weight: Any, bias: Any, mean: Any, var: Any, eps: float, out: PerTensor, relu: bool = False
+) -> QArray:
+    """(x − mean) / √(var + ε) · w + b of each channel: (q − z) a + c, where the scales are in a and c beforehand."""
+    shape = (1, -1, *[1] * (x.ndim - 2))
+    invert = weight / np.sqrt(var + f32(eps))
+    factor = (invert * f32(x.params.scale) / f32(out.scale)).reshape(shape)  # type: ignore[union-attr]
+    shift = ((bias - mean * invert) / f32(out.scale)).reshape(shape)
+    low, high = limits(x.dtype)
+    places = np.rint(centred(x, f32) * factor + shift) + out.zero_point
+    return QArray(np.clip(places, max(low, out.zero_point) if relu else low, high).astype(x.dtype.integers), out, x.dtype)

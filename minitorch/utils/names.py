@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any
 
 from minitorch.tensor.absent import not_there_yet
 
@@ -25,10 +26,15 @@ def typename(obj: Any, /) -> str:
     return name if module in (None, "", "builtins") else f"{module}.{name}"
 
 
-def answer_for_what_is_missing(module: ModuleType) -> None:
-    """Let the module say of a name it lacks that it is not there yet, and which names are near."""
+def answer_for_what_is_missing(module: ModuleType, *later: str) -> None:
+    """Let the module say of a name it lacks that it is not there yet, and which names are near.
 
-    def __getattr__(name: str) -> NoReturn:
+    later: submodules that are imported when they are first asked for.
+    """
+
+    def __getattr__(name: str) -> Any:
+        if name in later:
+            return importlib.import_module(f"{module.__name__}.{name}")
         there = (each for each, thing in vars(module).items() if not isinstance(thing, ModuleType))
         hint = "" if name.startswith("__") else not_there_yet(name, there)
         raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}{hint}")
