@@ -35,7 +35,8 @@ class FreezesItsNorm(nn.Module):
     bn: Any
 
     def _norm_by(self, bn: Any, freeze_bn: bool) -> None:
-        self.bn = bn
+        rounding = self._modules.pop("weight_fake_quant")
+        self.bn, self.weight_fake_quant = bn, rounding  # in a state dict the batch norm comes first
         self.freeze_bn_stats() if freeze_bn or not self.training else self.update_bn_stats()
 
     def update_bn_stats(self) -> Any:
