@@ -3,7 +3,7 @@
 An error is max |ours − torch's| over the size of torch's result (its largest element, at least 1), so float64 rounding is
 about 1e-16 and float32 rounding about 1e-7. Infinities and nans must stand in the same places, or the error is inf.
 Cases that torch refuses count for nothing. Below the table: how many derivatives agree with central differences, first and
-second, and how many random programs of the engine's doings went alike.
+second, how many random programs of the engine's doings went alike, and how many integers of quantized tensors are torch's.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from minitorch.autograd.gradcheck import GradcheckError
 
 from .checks import attempt, differentiate, scale_of
 from .numerical import agrees
+from .quantized import quantized_integers
 from .state_machine import Difference, program
 from .strategies import Source
 from .table import Row, flat, table
@@ -49,7 +50,7 @@ def report(examples: int, markdown: str | None = None, only: str | None = None) 
     too_far = {name: e for name, e in measured.items() if any(e.get(("float64", w), 0) > LIMIT for _, w in COLUMNS)}
     print(f"\n{len(measured)} ops, {len(chosen)} rows, {examples} inputs each; float64 within {LIMIT:g}: ", end="")
     print("all" if not too_far else f"all but {len(too_far)}: {', '.join(too_far)}")
-    sound = [by_differences(chosen), random_programs()]
+    sound = [by_differences(chosen), random_programs(), quantized_integers()]
     return 0 if all(sound) and not too_far else 1
 
 

@@ -1,7 +1,7 @@
 """Arrays of quantized numbers: small integers, and what they stand for.
 
 An integer q stands for the number  x = (q − z) · s.  The scale s is the step from one number to the next, and the zero point z is the
-integer that stands for 0, exactly. So the way there is  q = round(x / s) + z, cut off at the ends of the dtype; x comes back with an
+integer that stands for 0, exactly. So the way there is  q = round(x / s + z), cut off at the ends of the dtype; x comes back with an
 error of s/2 at most, unless it was cut off.
 
 A `QArray` is no NumPy array, and refuses to become one: no op computes with the bare integers by accident. Which ops take it, and what
@@ -149,20 +149,21 @@ def limits(dtype: dtype) -> tuple[int, int]:
 
 
 def quantized(x: np.ndarray, params: Params, dtype: dtype = quint8) -> QArray:
-    """The numbers as integers:  clamp(round(x / s) + z).  A tie is rounded to the even integer.
+    """The numbers as integers:  clamp(round(x / s + z)).  A tie goes to the even integer.
 
-    The scale is rounded to float32 and inverted there, as torch's kernel does; float zero points are added before rounding.
+    The scale is inverted in float32, as in torch's kernels. The one for a single scale multiplies and adds z in one rounding, which float64
+    gives too; the one for channels rounds the product first.
     """
     low, high = limits(dtype)
     scale, zero_point = params.along(x.ndim)
     with np.errstate(all="ignore"):
-        steps = x * (f32(1) / scale)
-        if params.scheme is per_channel_affine_float_qparams:
-            places = np.rint(steps + zero_point)
+        inverse = f32(1) / scale
+        if isinstance(params, PerTensor):
+            places = np.rint((x.astype(np.float64) * np.float64(inverse) + zero_point).astype(f32))
         else:
-            places = np.rint(steps).astype(np.float64) + zero_point
-        places = np.where(np.isnan(places), high, places)  # torch's kernel makes the largest integer of nan
-    return QArray(np.clip(places, low, high).astype(dtype.integers), params, dtype)
+            places = np.rint(x * inverse + np.asarray(zero_point, f32))
+        places = np.where(np.isnan(places), high, places)  # torch's kernels make the largest integer of nan
+    return QArray(np.clip(places.astype(np.float64), low, high).astype(dtype.integers), params, dtype)
 
 
 ENGINES = ("qnnpack", "onednn", "x86", "fbgemm")

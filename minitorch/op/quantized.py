@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays.dtypes import quint8
-from ..arrays.quantized import Params, PerTensor, QArray, integers_of, quantized
+from ..arrays.dtypes import qint8
+from ..arrays.quantized import PerTensor, QArray, integers_of, quantized
 from .recipe import Recipe, forward_of
 
 if TYPE_CHECKING:
@@ -23,10 +23,26 @@ if TYPE_CHECKING:
 Rule = Callable[["Op", list], Any]
 
 # Beside the views: ops whose results are elements of their input in other places.
-MOVING = """copied_view basic_index index index_select flip roll repeat stack repeat_interleave constant_pad gather take_along
-masked_select channel_shuffle pixel_shuffle pixel_unshuffle""".split()
+MOVING = [
+    "copied_view",
+    "basic_index",
+    "index",
+    "index_select",
+    "flip",
+    "roll",
+    "repeat",
+    "stack",
+    "repeat_interleave",
+    "constant_pad",
+    "gather",
+    "take_along",
+    "masked_select",
+    "channel_shuffle",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+]
 # Ops whose results are some of their input's elements, found by comparing them, and perhaps where they were.
-COMPARING = "max_pool extreme amax amin max min sort topk maximum minimum".split()
+COMPARING = ["max_pool", "extreme", "amax", "amin", "max", "min", "sort", "topk", "maximum", "minimum"]
 COPYING = ("clone", "to", "row_major")
 
 
@@ -61,7 +77,9 @@ def on_integers(op: Op, args: list) -> Any:
             "dequantize() it first"
         )
     if any(isinstance(a, QArray) and (a.params, a.dtype) != (one.params, one.dtype) for a in args):
-        raise RuntimeError(f"{op.__name__}() of quantized tensors of several scales, zero points or dtypes: dequantize() them first")
+        raise RuntimeError(
+            f"{op.__name__}() of quantized tensors of several scales, zero points or dtypes: dequantize() them first"
+        )
     out = forward_of(op, np, False)(np, *map(integers_of, args))
     if not isinstance(out, (tuple, list)):
         return one.like(out)
@@ -109,31 +127,34 @@ def clamp(op: Op, args: list) -> Any:
 
 
 def average(op: Op, args: list) -> Any:
-    """The mean of integers less the zero point, rounded, and the zero point added: the scale is the same before and after."""
+    """The mean of integers less the zero point, which is added again before rounding: the scale is the same before and after."""
     x = _per_tensor(op, args)
     low, high = np.iinfo(x.integers.dtype).min, np.iinfo(x.integers.dtype).max
     mean = forward_of(op, np, False)(np, x.integers.astype(np.float32) - np.float32(x.params.zero_point), *args[1:])
-    return x.like(np.clip(np.rint(mean) + x.params.zero_point, low, high).astype(x.integers.dtype))
+    return x.like(np.clip(np.rint(mean + np.float32(x.params.zero_point)), low, high).astype(x.integers.dtype))
 
 
 def _per_tensor(op: Op, args: list) -> Any:
     x = args[0]
     if not (isinstance(x, QArray) and isinstance(x.params, PerTensor)):
-        raise RuntimeError(f"{op.__name__}() takes a tensor that is quantized per tensor, with one scale: dequantize() it first")
+        raise RuntimeError(
+            f"{op.__name__}() takes a tensor that is quantized per tensor, with one scale: dequantize() it first"
+        )
     return x
 
 
 # ---- on the numbers ----
 
 
-def through_numbers(params: Params | None = None) -> Rule:
-    """The op on the numbers, and the result quantized: with these parameters for uint8, otherwise with the input's."""
+def through_numbers(params: PerTensor | None = None) -> Rule:
+    """The op on the numbers, and the result quantized: with these parameters (zero points of qint8 lie 128 lower), or with the input's."""
 
     def rule(op: Op, args: list) -> Any:
         x = _per_tensor(op, args)
         out = np.asarray(forward_of(op, np, False)(np, x.dequantized(), *args[1:]), np.float32)
-        chosen = params if params is not None and x.dtype is quint8 else x.params
-        return quantized(out, chosen, x.dtype)
+        if params is None:
+            return quantized(out, x.params, x.dtype)
+        return quantized(out, params._replace(zero_point=params.zero_point - 128 * (x.dtype is qint8)), x.dtype)
 
     return rule
 

@@ -38,7 +38,11 @@ def fake_quantize(
         q = xp.rint(x.astype("float32") * (1 / scale) + zero_point).astype("float64")
     else:
         within = (zero_point >= quant_min) & (zero_point <= quant_max)
-        must_hold(within.all(), RuntimeError, f"`zero_point` must be between `quant_min` and `quant_max`: {quant_min}, {quant_max}.")
+        must_hold(
+            within.all(),
+            RuntimeError,
+            f"`zero_point` must be between `quant_min` and `quant_max`: {quant_min}, {quant_max}.",
+        )
         q = xp.rint(x * (1 / scale)).astype("float64") + zero_point
     # torch's kernels make q_min of nan; the one for channels also of what 64 bits do not hold.
     q = xp.where((q != q) | ((abs(q) >= 2.0**63) & (scale.ndim > 0)), -xp.inf, q)
@@ -88,7 +92,9 @@ def fake_quantize_per_channel_affine(
 ) -> Tensor:
     """The same with a scale and a zero point for each index of the dimension `axis`; zero points are int32, or floats."""
     if scale.dtype not in (dtypes.float32, dtypes.bfloat16):
-        raise RuntimeError(f"Scale must be Float or BFloat16, found {dtypes.SCALAR_NAMES[scale.dtype.name]}; convert it with .float()")
+        raise RuntimeError(
+            f"Scale must be Float or BFloat16, found {dtypes.SCALAR_NAMES[scale.dtype.name]}; convert it with .float()"
+        )
     if zero_point.dtype not in (dtypes.int32, dtypes.float32, dtypes.float16):
         found = dtypes.SCALAR_NAMES[zero_point.dtype.name]
         raise RuntimeError(f"Zero-point must be Int32, Float or Half, found {found}; convert it with .int()")

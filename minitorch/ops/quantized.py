@@ -170,8 +170,9 @@ def convolution(
     if transposed is None:
         how = sliding(size, kernel, *steps)
     else:
-        image = _image_size(size, kernel, *steps, transposed)
-        how = Sliding(image, kernel, *steps, size)
+        stride, padding, dilation = map(tuple, steps)
+        image = _image_size(size, kernel, stride, padding, dilation, tuple(transposed))
+        how = Sliding(image, kernel, stride, padding, dilation, size)
     sums = conv_sums(x, weight, how, groups, transposed is not None)
     scales = scales_of(x, weight, sums.shape[1], n)
     return requantized(sums, scales, None if bias is None else bias.reshape(-1, *[1] * n), out, x.dtype, relu)
@@ -256,10 +257,12 @@ def mul_scalar(a: QArray, number: float) -> QArray:
     return QArray(mirrored, PerTensor(-number * scale, low + high - zero_point), a.dtype)
 
 
-def batch_norm(
-    x: QArray, weight: Any, bias: Any, mean: Any, var: Any, eps: float, out: PerTensor, relu: bool = False
-) -> QArray:
-    """(x − mean) / √(var + ε) · w + b of each channel: (q − z) a + c, where the scales are in a and c beforehand."""
+def batch_norm(x: QArray, parameters: Sequence[Any], eps: float, out: PerTensor, relu: bool = False) -> QArray:
+    """(x − mean) / √(var + ε) · w + b of each channel: (q − z) a + c, where the scales are in a and c beforehand.
+
+    parameters: w, b, mean and var.
+    """
+    weight, bias, mean, var = parameters
     shape = (1, -1, *[1] * (x.ndim - 2))
     invert = weight / np.sqrt(var + f32(eps))
     factor = (invert * f32(x.params.scale) / f32(out.scale)).reshape(shape)  # type: ignore[union-attr]

@@ -18,7 +18,15 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.device import device
-from ..arrays.quantized import SCHEMES, PerChannel, PerTensor, QArray, per_channel_affine, per_channel_affine_float_qparams, per_tensor_affine
+from ..arrays.quantized import (
+    SCHEMES,
+    PerChannel,
+    PerTensor,
+    QArray,
+    per_channel_affine,
+    per_channel_affine_float_qparams,
+    per_tensor_affine,
+)
 from ..arrays.size import Size
 from ..nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from ..tensor import Tensor
@@ -257,7 +265,7 @@ def _params(given: Any, shape: tuple) -> PerTensor | PerChannel:
         scales, zero_points, axis = parts
         arrays = [part._array for part in (scales, zero_points) if type(part) is Tensor]
         if type(axis) is int and 0 <= axis < len(shape) and [a.shape for a in arrays] == [(shape[axis],)] * 2:
-            return PerChannel(*arrays, axis)
+            return PerChannel(arrays[0], arrays[1], axis)
     raise ValueError("a quantized tensor without a scale and a zero point")
 
 

@@ -110,7 +110,12 @@ def _of_quantized(array: QArray) -> list[str]:
         return [*notes, f"scale={params.scale}", f"zero_point={params.zero_point}"]
     from .creation import from_numpy
 
-    return [*notes, f"scale={from_numpy(params.scales)}", f"zero_point={from_numpy(params.zero_points)}", f"axis={params.axis}"]
+    return [
+        *notes,
+        f"scale={from_numpy(params.scales)}",
+        f"zero_point={from_numpy(params.zero_points)}",
+        f"axis={params.axis}",
+    ]
 
 
 def _obvious_dtypes(size: int) -> tuple[Any, ...]:

@@ -23,7 +23,7 @@ from ..arrays.quantized import (
     quantized,
 )
 from ..arrays.warning import warn_once
-from ..op.signature import Number, checked
+from ..op.signature import checked
 from .tensor import Tensor
 
 __all__ = [
@@ -42,9 +42,7 @@ def quantize_per_tensor(input: Any, scale: Any, zero_point: Any, dtype: dtypes.d
     (tensor([0, 2, 3], dtype=minitorch.uint8), tensor([-1.0000,  0.0000,  0.5000]))
     """
     if isinstance(input, (list, tuple)):
-        return tuple(
-            quantize_per_tensor(x, s, z, dtype) for x, s, z in zip(input, scale, zero_point, strict=True)
-        )
+        return tuple(quantize_per_tensor(x, s, z, dtype) for x, s, z in zip(input, scale, zero_point, strict=True))
     array = _floats("quantize_per_tensor", input, dtype)
     params = PerTensor(float(scale), int(zero_point))
     _check_zero_point("quantize_tensor_per_tensor_affine", params.zero_point, dtype)
@@ -97,7 +95,9 @@ def _floats(name: str, input: Any, dtype: dtypes.dtype) -> np.ndarray:
     if not isinstance(input, Tensor):
         raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     if isinstance(input._array, QArray):
-        raise NotImplementedError(f"Could not run '{name}' with arguments from the 'QuantizedCPU' backend: it is quantized already")
+        raise NotImplementedError(
+            f"Could not run '{name}' with arguments from the 'QuantizedCPU' backend: it is quantized already"
+        )
     if input.dtype is not dtypes.float32:
         name = dtypes.SCALAR_NAMES[input.dtype.name]
         raise RuntimeError(f"Quantize only works on Float Tensor, got {name}; convert it with .float()")

@@ -28,7 +28,10 @@ def with_tensors(library: Any) -> Callable:
     """The scale and the zero point as tensors."""
 
     def call(x: Any, scale: float, zero_point: int) -> Any:
-        parameters = library.tensor([scale], device=x.device), library.tensor([zero_point], dtype=library.int32, device=x.device)
+        parameters = (
+            library.tensor([scale], device=x.device),
+            library.tensor([zero_point], dtype=library.int32, device=x.device),
+        )
         return library.fake_quantize_per_tensor_affine(x, *parameters, -8, 7)
 
     call.__doc__ = minitorch.fake_quantize_per_tensor_affine.__doc__

@@ -15,17 +15,24 @@ from minitorch.ops.quantized import chosen_between
 from minitorch.tensor import Tensor
 
 from .observer import (
-    PER_CHANNEL,
-    RANGES,
-    SYMMETRIC,
     FixedQParamsObserver,
     HistogramObserver,
     MovingAverageMinMaxObserver,
     MovingAveragePerChannelMinMaxObserver,
     default_fixed_qparams_range_0to1_observer,
     default_fixed_qparams_range_neg1to1_observer,
-    with_args,
 )
+from .observer_base import PER_CHANNEL, RANGES, SYMMETRIC, with_args
+
+__all__ = [
+    "FakeQuantize", "FakeQuantizeBase", "FixedQParamsFakeQuantize", "FusedMovingAvgObsFakeQuantize",
+    "default_affine_fixed_qparams_fake_quant", "default_dynamic_fake_quant", "default_embedding_fake_quant",
+    "default_fake_quant", "default_fixed_qparams_range_0to1_fake_quant", "default_fixed_qparams_range_neg1to1_fake_quant",
+    "default_fused_act_fake_quant", "default_fused_per_channel_wt_fake_quant", "default_fused_wt_fake_quant",
+    "default_histogram_fake_quant", "default_per_channel_weight_fake_quant", "default_symmetric_fixed_qparams_fake_quant",
+    "default_weight_fake_quant", "disable_fake_quant", "disable_observer", "enable_fake_quant", "enable_observer",
+    "fused_per_channel_wt_fake_quant_range_neg_127_to_127", "fused_wt_fake_quant_range_neg_127_to_127",
+]  # fmt: skip
 
 
 class FakeQuantizeBase(Module):
@@ -104,8 +111,8 @@ class FakeQuantize(FakeQuantizeBase):
         if self.observer_enabled.item():
             self.activation_post_process(X.detach())
             scale, zero_point = self.calculate_qparams()
-            self.scale.resize_(scale.shape).copy_(scale)
-            self.zero_point.resize_(zero_point.shape).copy_(zero_point)
+            self.scale.resize_as_(scale).copy_(scale)
+            self.zero_point.resize_as_(zero_point).copy_(zero_point)
         return self._rounded(X) if self.fake_quant_enabled.item() else X
 
     def _rounded(self, X: Tensor) -> Tensor:
@@ -122,10 +129,10 @@ class FakeQuantize(FakeQuantizeBase):
             f"zero_point={self.zero_point}"
         )
 
-    def _load_from_state_dict(self, state_dict: dict, prefix: str, *args: Any) -> None:
+    def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:  # type: ignore[override]
         for name in ("scale", "zero_point"):
             if prefix + name in state_dict:
-                getattr(self, name).resize_(state_dict[prefix + name].shape)
+                getattr(self, name).resize_as_(state_dict[prefix + name])
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
@@ -148,7 +155,9 @@ class FixedQParamsFakeQuantize(FakeQuantize):
         super().__init__(observer=observer)
         seen = self.activation_post_process
         if type(seen) is not FixedQParamsObserver:
-            raise AssertionError(f"{type(self).__name__}'s observer must be a FixedQParamsObserver, got {type(seen).__name__}")
+            raise AssertionError(
+                f"{type(self).__name__}'s observer must be a FixedQParamsObserver, got {type(seen).__name__}"
+            )
         self._observer_ctr = observer
         self.scale, self.zero_point = seen.scale, seen.zero_point
 
@@ -167,7 +176,9 @@ class FusedMovingAvgObsFakeQuantize(FakeQuantize):
         self, observer: Any = MovingAverageMinMaxObserver, quant_min: int = 0, quant_max: int = 255, **observer_kwargs: Any
     ) -> None:
         super().__init__(observer, quant_min, quant_max, **observer_kwargs)
-        if not isinstance(self.activation_post_process, (MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver)):
+        if not isinstance(
+            self.activation_post_process, (MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver)
+        ):
             raise AssertionError("Fused observer+fake_quant module only works with MovingAverageMinMaxObserver")
         self.is_symmetric_quant = self.qscheme in SYMMETRIC
 

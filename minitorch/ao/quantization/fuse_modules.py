@@ -87,10 +87,10 @@ for _conv, _bn in ((nn.Conv1d, nn.BatchNorm1d), (nn.Conv2d, nn.BatchNorm2d), (nn
     _METHODS[(_conv, _bn)] = fuse_conv_bn
     _METHODS[(_conv, _bn, nn.ReLU)] = fuse_conv_bn_relu
     _METHODS[(_conv, nn.ReLU)] = _with_relu
-for _conv, _bn in (
+for _convt, _bn in (
     (nn.ConvTranspose1d, nn.BatchNorm1d), (nn.ConvTranspose2d, nn.BatchNorm2d), (nn.ConvTranspose3d, nn.BatchNorm3d)
 ):  # fmt: skip
-    _METHODS[(_conv, _bn)] = fuse_convtranspose_bn
+    _METHODS[(_convt, _bn)] = fuse_convtranspose_bn
 _METHODS[(nn.Linear, nn.BatchNorm1d)] = fuse_linear_bn
 _METHODS |= dict.fromkeys([(nn.Linear, nn.ReLU), (nn.BatchNorm2d, nn.ReLU), (nn.BatchNorm3d, nn.ReLU)], _with_relu)
 

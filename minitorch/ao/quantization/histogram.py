@@ -1,7 +1,7 @@
 """`HistogramObserver`: a histogram of all numbers seen, and the range for which quantizing them errs least.
 
 A few numbers far out would make the scale large for all others. So the ends are moved inwards as long as the mean square error falls: what
-the many gain is more than what the few lose that are cut off. Read next: `observer.py`.
+the many gain is more than what the few lose that are cut off. Read next: `observer_base.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import minitorch
 from minitorch.arrays.warning import warn
 from minitorch.tensor import Tensor
 
-from .observer import EPS, PER_TENSOR, UniformQuantizationObserverBase
+from .observer_base import EPS, PER_TENSOR, UniformQuantizationObserverBase
 
 STEP = 1e-5  # what part of the numbers is cut off at once
 FINER = 16  # a histogram is split so finely before its bins are assigned to wider ones
@@ -75,9 +75,9 @@ class HistogramObserver(UniformQuantizationObserverBase):
         return minitorch.histc(x, self.bins, low.item(), high.item())
 
     def _remember(self, low: Tensor, high: Tensor, histogram: Tensor) -> None:
-        self.min_val.resize_(low.shape).copy_(low)
-        self.max_val.resize_(high.shape).copy_(high)
-        self.histogram.resize_(histogram.shape).copy_(histogram)
+        self.min_val.resize_as_(low).copy_(low)
+        self.max_val.resize_as_(high).copy_(high)
+        self.histogram.resize_as_(histogram).copy_(histogram)
 
     def _spread(self, low: Tensor, high: Tensor) -> Tensor:
         """What was counted so far, in bins from `low` to `high`: each old bin is split finely, and each part goes where its middle lies."""
@@ -116,7 +116,9 @@ class HistogramObserver(UniformQuantizationObserverBase):
             next_below, next_above = cut_below + STEP, cut_above - STEP
             # Where so many numbers lie below; and the last bin where not more than so many do.
             left = first + int(np.searchsorted(below[first:last], np.float32(next_below * total), "left"))
-            right = first + max(int(np.searchsorted(below[first : last + 1], np.float32(next_above * total), "right")) - 1, 0)
+            right = first + max(
+                int(np.searchsorted(below[first : last + 1], np.float32(next_above * total), "right")) - 1, 0
+            )
             if left - first > last - right:
                 candidate, cut_below = (left, last), next_below
             else:
@@ -146,7 +148,9 @@ class HistogramObserver(UniformQuantizationObserverBase):
         density = self.histogram / width
         half = step / 2
         error = density * _third_of_cubes(begin - (of_begin + 0.5) * step, minitorch.ones(self.bins) * half)
-        error = error + (of_end - of_begin - 1) * (density * _third_of_cubes(minitorch.tensor(-half), minitorch.tensor(half)))
+        error = error + (of_end - of_begin - 1) * (
+            density * _third_of_cubes(minitorch.tensor(-half), minitorch.tensor(half))
+        )
         error = error + density * _third_of_cubes(minitorch.tensor(-half), end - (of_end * step + half))
         return error.sum().item()
 

@@ -12,6 +12,17 @@ from minitorch.nn import Identity, Module
 
 from . import fake_quantize as fq
 from . import observer as ob
+from .observer_base import _PartialWrapper
+
+__all__ = [
+    "QConfig", "QConfigAny", "default_activation_only_qconfig", "default_debug_qconfig", "default_dynamic_qat_qconfig",
+    "default_dynamic_qconfig", "default_embedding_qat_qconfig", "default_per_channel_qconfig",
+    "default_per_channel_symmetric_qnnpack_qat_qconfig", "default_per_channel_symmetric_qnnpack_qconfig",
+    "default_qat_qconfig", "default_qat_qconfig_v2", "default_qconfig", "default_quint8_weight_qconfig",
+    "default_reuse_input_qconfig", "default_symmetric_qnnpack_qat_qconfig", "default_symmetric_qnnpack_qconfig",
+    "default_weight_only_qconfig", "float16_dynamic_qconfig", "float16_static_qconfig", "float_qparams_weight_only_qconfig",
+    "get_default_qat_qconfig", "get_default_qconfig", "per_channel_dynamic_qconfig", "qconfig_equals",
+]  # fmt: skip
 
 BACKENDS = ("fbgemm", "x86", "qnnpack", "onednn")
 
@@ -49,9 +60,7 @@ default_qconfig = QConfig(ob.default_observer, ob.default_weight_observer)
 default_debug_qconfig = QConfig(ob.default_debug_observer, ob.default_weight_observer)
 default_per_channel_qconfig = QConfig(ob.default_observer, ob.default_per_channel_weight_observer)
 default_dynamic_qconfig = QConfig(ob.default_dynamic_quant_observer, ob.default_weight_observer)
-float16_dynamic_qconfig = QConfig(
-    ob.PlaceholderObserver.with_args(dtype=minitorch.float16, is_dynamic=True), _FLOAT16
-)
+float16_dynamic_qconfig = QConfig(ob.PlaceholderObserver.with_args(dtype=minitorch.float16, is_dynamic=True), _FLOAT16)
 float16_static_qconfig = QConfig(_FLOAT16, _FLOAT16)
 per_channel_dynamic_qconfig = QConfig(ob.default_dynamic_quant_observer, ob.default_per_channel_weight_observer)
 float_qparams_weight_only_qconfig = QConfig(ob.default_placeholder_observer, ob.default_float_qparams_observer)
@@ -62,15 +71,18 @@ default_activation_only_qconfig = QConfig(fq.default_fake_quant, Identity)
 default_qat_qconfig_v2 = QConfig(fq.default_fused_act_fake_quant, fq.default_fused_wt_fake_quant)
 default_reuse_input_qconfig = QConfig(ob.default_reuse_input_observer, ob.NoopObserver)
 default_quint8_weight_qconfig = QConfig(ob.HistogramObserver, ob.MinMaxObserver)
-default_embedding_qat_qconfig = QConfig(
-    ob.NoopObserver.with_args(dtype=minitorch.float32), fq.default_embedding_fake_quant
-)
+default_embedding_qat_qconfig = QConfig(ob.NoopObserver.with_args(dtype=minitorch.float32), fq.default_embedding_fake_quant)
 
 _SIGNED = ob.HistogramObserver.with_args(dtype=minitorch.qint8, reduce_range=False, eps=2**-12)
 default_symmetric_qnnpack_qconfig = QConfig(_SIGNED, ob.weight_observer_range_neg_127_to_127)
 default_per_channel_symmetric_qnnpack_qconfig = QConfig(_SIGNED, ob.per_channel_weight_observer_range_neg_127_to_127)
 _SIGNED_FAKE = fq.FusedMovingAvgObsFakeQuantize.with_args(
-    observer=ob.MovingAverageMinMaxObserver, quant_min=-128, quant_max=127, dtype=minitorch.qint8, reduce_range=False, eps=2**-12
+    observer=ob.MovingAverageMinMaxObserver,
+    quant_min=-128,
+    quant_max=127,
+    dtype=minitorch.qint8,
+    reduce_range=False,
+    eps=2**-12,
 )
 default_symmetric_qnnpack_qat_qconfig = QConfig(_SIGNED_FAKE, fq.fused_wt_fake_quant_range_neg_127_to_127)
 default_per_channel_symmetric_qnnpack_qat_qconfig = QConfig(
@@ -96,9 +108,7 @@ def get_default_qat_qconfig(backend: str = "x86", version: int = 1) -> QConfig:
     maker = fq.FusedMovingAvgObsFakeQuantize if version == 1 else fq.FakeQuantize
     options = {} if backend == "onednn" else {"reduce_range": backend != "qnnpack"}
     per_tensor = fq.default_fused_wt_fake_quant if version == 1 else fq.default_weight_fake_quant
-    per_channel = (
-        fq.default_fused_per_channel_wt_fake_quant if version == 1 else fq.default_per_channel_weight_fake_quant
-    )
+    per_channel = fq.default_fused_per_channel_wt_fake_quant if version == 1 else fq.default_per_channel_weight_fake_quant
     return QConfig(
         activation=maker.with_args(observer=ob.MovingAverageMinMaxObserver, quant_min=0, quant_max=255, **options),
         weight=per_tensor if backend == "qnnpack" else per_channel,
@@ -122,7 +132,7 @@ def qconfig_equals(q1: Any, q2: Any) -> bool:
 
 def _parts(maker: Any) -> Any:
     """What a maker calls, and with which arguments."""
-    if isinstance(maker, ob._PartialWrapper):
+    if isinstance(maker, _PartialWrapper):
         arguments = {name: _parts(value) for name, value in maker.p.keywords.items()}
         return _parts(maker.p.func), maker.p.args, arguments, maker.callable_args
     return maker

@@ -49,7 +49,9 @@ def _deprecated(name: str) -> None:
 # ---- which layers ----
 
 
-def propagate_qconfig_(module: Module, qconfig_dict: dict | None = None, prepare_custom_config_dict: dict | None = None) -> None:
+def propagate_qconfig_(
+    module: Module, qconfig_dict: dict | None = None, prepare_custom_config_dict: dict | None = None
+) -> None:
     """Give each layer a `qconfig`: its own if it has one, else that of its class or path in `qconfig_dict`, else its parent's."""
     given = list(_configurations(module, qconfig_dict or {}, None, ""))
     for layer, qconfig in given:
@@ -59,8 +61,9 @@ def propagate_qconfig_(module: Module, qconfig_dict: dict | None = None, prepare
 def _configurations(module: Any, chosen: dict, of_parent: Any, path: str) -> Iterator[tuple[Module, Any]]:
     qconfig = chosen.get(path, chosen.get(type(module), of_parent))
     qconfig = getattr(module, "qconfig", qconfig)
-    if qconfig is not None and isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
-        if qconfig.weight is not None and isinstance(qconfig.weight(), PerChannelMinMaxObserver):
+    if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
+        maker = getattr(qconfig, "weight", None)
+        if maker is not None and isinstance(maker(), PerChannelMinMaxObserver):
             raise AssertionError(
                 f"Per channel weight observer is not supported yet for ConvTranspose{{n}}d: give {path or 'it'} a qconfig of its own, e.g. "
                 "default_qconfig"
@@ -109,7 +112,9 @@ def prepare(
 def _prepared(model: Any, allow_list: Any = None, non_leaf: Any = ()) -> Any:
     configurations = dict(_configurations(model, {}, None, ""))
     if any(is_observer(getattr(m, "activation_post_process", None)) for m in configurations if not is_observer(m)):
-        raise RuntimeError("prepare: the model has observers already; prepare() a model once, let it see data, then convert() it")
+        raise RuntimeError(
+            "prepare: the model has observers already; prepare() a model once, let it see data, then convert() it"
+        )
     for path, module in model.named_modules():
         if configurations.get(module) is not None and type(module) in mappings.NOT_HERE:
             raise NotImplementedError(

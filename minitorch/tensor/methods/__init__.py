@@ -24,7 +24,9 @@ from .statistics import Statistics
 from .structure import Structure
 
 
-class TensorMethods(Conversion, Arithmetic, Comparison, Structure, Algebra, Analysis, Statistics, InPlace, Sampling, Kinds, Quantized):
+class TensorMethods(
+    Conversion, Arithmetic, Comparison, Structure, Algebra, Analysis, Statistics, InPlace, Sampling, Kinds, Quantized
+):
     """All the methods of Tensor that are ops, and what is asked of its kind."""
 
 

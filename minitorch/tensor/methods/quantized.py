@@ -70,7 +70,11 @@ class Quantized:
         """The parameters, if they are of that kind."""
         params = self._quantized(name).params
         if not isinstance(params, kind):
-            wanted, other = ("kPerTensorAffine", "q_per_channel_…") if kind is PerTensor else ("kPerChannelAffine", "q_scale, q_zero_point")
+            wanted, other = (
+                ("kPerTensorAffine", "q_per_channel_…")
+                if kind is PerTensor
+                else ("kPerChannelAffine", "q_scale, q_zero_point")
+            )
             raise RuntimeError(
                 f"Expected quantizer->qscheme() == {wanted} to be true, but got false: {name}() is asked of a tensor that is quantized "
                 f"by {params.scheme!r}; ask it for {other}"

@@ -18,13 +18,17 @@ __all__ = [
 ]  # fmt: skip
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None, scale: float | None = None, zero_point: int | None = None) -> Tensor:
+def linear(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, scale: float | None = None, zero_point: int | None = None
+) -> Tensor:
     """x Wᵀ + b; without scale and zero point, with the input's."""
     out = _like_input(input, scale, zero_point)
     return Tensor._wrap(arithmetic.linear(input._array, weight._array, array_of(bias), out))
 
 
-def _convolution(n: int, input: Tensor, weight: Tensor, bias: Tensor | None, steps: tuple, groups: int, out: PerTensor) -> Tensor:
+def _convolution(
+    n: int, input: Tensor, weight: Tensor, bias: Tensor | None, steps: tuple, groups: int, out: PerTensor
+) -> Tensor:
     each = tuple(_ntuple(step, n) for step in steps)
     return Tensor._wrap(arithmetic.convolution(input._array, weight._array, array_of(bias), out, each, groups))
 
@@ -54,9 +58,7 @@ def conv3d(
 
 
 def _like_input(input: Tensor, scale: float | None, zero_point: int | None) -> PerTensor:
-    return PerTensor(
-        input.q_scale() if scale is None else scale, input.q_zero_point() if zero_point is None else zero_point
-    )
+    return PerTensor(input.q_scale() if scale is None else scale, input.q_zero_point() if zero_point is None else zero_point)
 
 
 def _through_numbers(function: Any, input: Tensor, scale: float, zero_point: int, *options: Any) -> Tensor:
@@ -75,7 +77,11 @@ def hardswish(input: Tensor, scale: float, zero_point: int) -> Tensor:
 
 
 def leaky_relu(
-    input: Tensor, negative_slope: float = 0.01, inplace: bool = False, scale: float | None = None, zero_point: int | None = None
+    input: Tensor,
+    negative_slope: float = 0.01,
+    inplace: bool = False,
+    scale: float | None = None,
+    zero_point: int | None = None,
 ) -> Tensor:
     """LeakyReLU; without scale and zero point, with the input's."""
     return _through_numbers(F.leaky_relu, input, *_like_input(input, scale, zero_point), negative_slope)

@@ -46,10 +46,16 @@ class RoundsItsWeight(nn.Module):
 class Linear(RoundsItsWeight, nn.Linear):
     """y = x W'ᵀ + b, W' the rounded weight"""
 
-    _FLOAT_MODULE = nn.Linear
+    _FLOAT_MODULE: ClassVar[Any] = nn.Linear
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, qconfig: Any = None, device: Any = None, dtype: Any = None
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        qconfig: Any = None,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         nn.Linear.__init__(self, in_features, out_features, bias, device, dtype)
         self._rounds_by(qconfig)
@@ -93,9 +99,8 @@ class _Conv(RoundsItsWeight):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(  # type: ignore[call-arg]
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
-        )
+        options: Any = in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
+        _float_class(type(self)).__init__(self, *options, device, dtype)
         self._rounds_by(qconfig)
 
     def forward(self: Any, input: Tensor) -> Tensor:
@@ -106,8 +111,9 @@ class _Conv(RoundsItsWeight):
     def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
         """A layer with the same weight and bias: the same tensors, so that an optimizer that knows them goes on."""
         conv = cls._checked(mod)
-        options = [getattr(conv, name) for name in CONV_OPTIONS]
-        made: Any = cls(*options, conv.bias is not None, conv.padding_mode, qconfig=mod.qconfig)
+        options: Any = [getattr(conv, name) for name in CONV_OPTIONS]
+        kind: Any = cls
+        made = kind(*options, conv.bias is not None, conv.padding_mode, qconfig=mod.qconfig)
         made.weight, made.bias = conv.weight, conv.bias
         return made
 
@@ -121,28 +127,33 @@ class _Conv(RoundsItsWeight):
         return made.train(self.training)
 
 
+def _float_class(kind: type) -> Any:
+    """The class of `minitorch.nn` that a class is made from."""
+    return next(base for base in kind.__mro__ if base.__module__.startswith("minitorch.nn.") and hasattr(base, "dims"))
+
+
 class Conv1d(_Conv, nn.Conv1d):
     """A convolution over one spatial dimension, its weight rounded"""
 
-    _FLOAT_MODULE = nn.Conv1d
+    _FLOAT_MODULE: ClassVar[Any] = nn.Conv1d
 
 
 class Conv2d(_Conv, nn.Conv2d):
     """A convolution over two spatial dimensions, its weight rounded"""
 
-    _FLOAT_MODULE = nn.Conv2d
+    _FLOAT_MODULE: ClassVar[Any] = nn.Conv2d
 
 
 class Conv3d(_Conv, nn.Conv3d):
     """A convolution over three spatial dimensions, its weight rounded"""
 
-    _FLOAT_MODULE = nn.Conv3d
+    _FLOAT_MODULE: ClassVar[Any] = nn.Conv3d
 
 
 class Embedding(RoundsItsWeight, nn.Embedding):
     """Rows of a table whose numbers are rounded"""
 
-    _FLOAT_MODULE = nn.Embedding
+    _FLOAT_MODULE: ClassVar[Any] = nn.Embedding
 
     def __init__(self, num_embeddings: int, embedding_dim: int, padding_idx: int | None = None, qconfig: Any = None) -> None:
         nn.Embedding.__init__(self, num_embeddings, embedding_dim, padding_idx)

@@ -119,7 +119,13 @@ class LeakyReLU(_ThroughNumbers, nn.LeakyReLU):
     takes = ("negative_slope", "inplace")
 
     def __init__(
-        self, scale: float, zero_point: int, negative_slope: float = 1e-2, inplace: bool = False, device: Any = None, dtype: Any = None
+        self,
+        scale: float,
+        zero_point: int,
+        negative_slope: float = 1e-2,
+        inplace: bool = False,
+        device: Any = None,
+        dtype: Any = None,
     ) -> None:
         nn.LeakyReLU.__init__(self, negative_slope, inplace)
         self._quantize_to(scale, zero_point)
@@ -168,16 +174,20 @@ class _BatchNorm:
 
     relu = False
 
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, device: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, device: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__(num_features, eps, momentum, device=device, dtype=dtype)  # type: ignore[call-arg]
         self.register_buffer("scale", minitorch.tensor(1.0))  # type: ignore[attr-defined]
         self.register_buffer("zero_point", minitorch.tensor(0))  # type: ignore[attr-defined]
 
     def forward(self: Any, input: Tensor) -> Tensor:
         """The output, quantized."""
-        arrays = [x.detach()._array.astype(np.float32) for x in (self.weight, self.bias, self.running_mean, self.running_var)]
+        arrays = [
+            x.detach()._array.astype(np.float32) for x in (self.weight, self.bias, self.running_mean, self.running_var)
+        ]
         out = PerTensor(float(self.scale), int(self.zero_point))
-        return Tensor._wrap(batch_norm(input._array, *arrays, self.eps, out, self.relu))
+        return Tensor._wrap(batch_norm(input._array, arrays, self.eps, out, self.relu))
 
     def _get_name(self) -> str:
         return f"Quantized{type(self).__name__}"

@@ -62,9 +62,7 @@ class _ConvNd(WeightedQuantizedModule):
         weight, bias = self._weight_and_bias
         steps = self.stride, self.padding, self.dilation
         more = self.output_padding if self.transposed else None
-        out = convolution(
-            input._array, weight._array, array_of(bias), self._params(), steps, self.groups, self.relu, more
-        )
+        out = convolution(input._array, weight._array, array_of(bias), self._params(), steps, self.groups, self.relu, more)
         return Tensor._wrap(out)
 
     def _weight_bias(self) -> tuple[Tensor, Tensor | None]:
@@ -122,10 +120,13 @@ class _ConvNd(WeightedQuantizedModule):
             refuse_unless(hasattr(mod, "qconfig"), "Input float module must have qconfig defined.")
             of_weight = mod.qconfig.weight()
         refuse_unless(
-            observer is not None, f"nnq.{cls.__name__}.from_float: the module has no observer; prepare() the model, and let it see data"
+            observer is not None,
+            f"nnq.{cls.__name__}.from_float: the module has no observer; prepare() the model, and let it see data",
         )
         of_weight(weight)
-        refuse_unless(of_weight.dtype is minitorch.qint8, f"Weight observer must have a dtype of qint8, got {of_weight.dtype!r}")
+        refuse_unless(
+            of_weight.dtype is minitorch.qint8, f"Weight observer must have a dtype of qint8, got {of_weight.dtype!r}"
+        )
         made = cls._like(conv, bias is not None)
         made.set_weight_bias(_quantize_weight(weight.float(), of_weight), None if bias is None else bias.detach())
         made.scale, made.zero_point = output_params(observer)
@@ -134,7 +135,9 @@ class _ConvNd(WeightedQuantizedModule):
     @classmethod
     def _like(cls, conv: Any, bias: bool) -> Any:
         """A layer with the options of a float one."""
-        more = (conv.output_padding, conv.groups, bias, conv.dilation) if cls.transposed else (conv.dilation, conv.groups, bias)
+        more = (
+            (conv.output_padding, conv.groups, bias, conv.dilation) if cls.transposed else (conv.dilation, conv.groups, bias)
+        )
         return cls(
             conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, *more, conv.padding_mode
         )
@@ -163,21 +166,21 @@ class Conv1d(_Conv):
     """A convolution over one spatial dimension of a quantized tensor (N, C, L)."""
 
     dims = 1
-    _FLOAT_MODULE = nn.Conv1d
+    _FLOAT_MODULE: ClassVar[Any] = nn.Conv1d
 
 
 class Conv2d(_Conv):
     """A convolution over two spatial dimensions of a quantized tensor (N, C, H, W)."""
 
     dims = 2
-    _FLOAT_MODULE = nn.Conv2d
+    _FLOAT_MODULE: ClassVar[Any] = nn.Conv2d
 
 
 class Conv3d(_Conv):
     """A convolution over three spatial dimensions of a quantized tensor (N, C, D, H, W)."""
 
     dims = 3
-    _FLOAT_MODULE = nn.Conv3d
+    _FLOAT_MODULE: ClassVar[Any] = nn.Conv3d
 
 
 class _ConvTranspose(_ConvNd):
@@ -208,18 +211,18 @@ class ConvTranspose1d(_ConvTranspose):
     """A transposed convolution over one spatial dimension; its weight has one scale."""
 
     dims = 1
-    _FLOAT_MODULE = nn.ConvTranspose1d
+    _FLOAT_MODULE: ClassVar[Any] = nn.ConvTranspose1d
 
 
 class ConvTranspose2d(_ConvTranspose):
     """A transposed convolution over two spatial dimensions; its weight has one scale."""
 
     dims = 2
-    _FLOAT_MODULE = nn.ConvTranspose2d
+    _FLOAT_MODULE: ClassVar[Any] = nn.ConvTranspose2d
 
 
 class ConvTranspose3d(_ConvTranspose):
     """A transposed convolution over three spatial dimensions; its weight has one scale."""
 
     dims = 3
-    _FLOAT_MODULE = nn.ConvTranspose3d
+    _FLOAT_MODULE: ClassVar[Any] = nn.ConvTranspose3d

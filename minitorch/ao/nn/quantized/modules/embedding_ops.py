@@ -107,7 +107,10 @@ class Embedding(nn.Module):
     def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
         """The quantized layer of a float one."""
         expected = nn.EmbeddingBag if cls is EmbeddingBag else nn.Embedding
-        refuse_unless(isinstance(mod, expected), f"nnq.{cls.__name__}.from_float only works for {expected.__name__}, got {type(mod).__name__}")
+        refuse_unless(
+            isinstance(mod, expected),
+            f"nnq.{cls.__name__}.from_float only works for {expected.__name__}, got {type(mod).__name__}",
+        )
         refuse_unless(hasattr(mod, "qconfig"), "Embedding input float module must have qconfig defined")
         observer = mod.qconfig.weight()
         refuse_unless(

@@ -32,7 +32,9 @@ class FloatFunctional(Module):
 
     def forward(self, x: Any) -> NoReturn:
         """RuntimeError: it has operations, not a forward."""
-        raise RuntimeError("FloatFunctional is not intended to use the 'forward'. Please use the underlying operation, e.g. add(x, y)")
+        raise RuntimeError(
+            "FloatFunctional is not intended to use the 'forward'. Please use the underlying operation, e.g. add(x, y)"
+        )
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """x + y"""
@@ -85,7 +87,9 @@ class QFunctional(KeepsMore):
 
     def forward(self, x: Any) -> NoReturn:
         """RuntimeError: it has operations, not a forward."""
-        raise RuntimeError("Functional is not intended to use the 'forward'. Please use the underlying operation, e.g. add(x, y)")
+        raise RuntimeError(
+            "Functional is not intended to use the 'forward'. Please use the underlying operation, e.g. add(x, y)"
+        )
 
     def _result(self, name: str, function: Any, *tensors: Any, **options: Any) -> Tensor:
         """The function of the arrays; it is told how the result is quantized."""
@@ -134,7 +138,8 @@ class QFunctional(KeepsMore):
     def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> QFunctional:
         """The one of a FloatFunctional that was observed."""
         refuse_unless(
-            type(mod) is FloatFunctional, f"QFunctional.from_float expects an instance of FloatFunctional, got {type(mod).__name__}"
+            type(mod) is FloatFunctional,
+            f"QFunctional.from_float expects an instance of FloatFunctional, got {type(mod).__name__}",
         )
         made = cls()
         made.scale, made.zero_point = output_params(mod.activation_post_process)

@@ -146,7 +146,8 @@ class Linear(WeightedQuantizedModule):
             refuse_unless(hasattr(mod, "qconfig"), "Input float module must have qconfig defined")
             of_weight = mod.qconfig.weight()
         refuse_unless(
-            observer is not None, f"nnq.{cls.__name__}.from_float: the module has no observer; prepare() the model, and let it see data"
+            observer is not None,
+            f"nnq.{cls.__name__}.from_float: the module has no observer; prepare() the model, and let it see data",
         )
         if not use_precomputed_fake_quant:
             of_weight(weight)

@@ -36,7 +36,9 @@ class Quantize(Module):
     def from_float(mod: Any, use_precomputed_fake_quant: bool = False) -> Quantize:
         """The one of a QuantStub that was observed."""
         if not hasattr(mod, "activation_post_process"):
-            raise AssertionError(f"Module {type(mod).__name__} must have activation_post_process attribute: prepare() the model first")
+            raise AssertionError(
+                f"Module {type(mod).__name__} must have activation_post_process attribute: prepare() the model first"
+            )
         return Quantize(*output_params(mod.activation_post_process), mod.activation_post_process.dtype)
 
     def extra_repr(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import minitorch
-from minitorch.arrays.quantized import PerChannel, PerTensor, Params, QArray, quantized
+from minitorch.arrays.quantized import Params, PerChannel, PerTensor, QArray, quantized
 from minitorch.nn import Module
 from minitorch.tensor import Tensor
 
@@ -21,7 +21,7 @@ def _quantize_weight(float_wt: Tensor, observer: Any) -> Tensor:
         floats = observer.qscheme is minitorch.per_channel_affine_float_qparams
         kinds = (np.float32, np.float32) if floats else (np.float64, np.int64)
         arrays = [x.detach()._array.astype(kind) for x, kind in zip((scale, zero_point), kinds)]
-        params = PerChannel(*arrays, observer.ch_axis)
+        params = PerChannel(arrays[0], arrays[1], observer.ch_axis)
     return Tensor._wrap(quantized(float_wt.detach()._array, params, observer.dtype))
 
 
@@ -36,10 +36,12 @@ def array_of(bias: Tensor | None) -> Any:
 
 
 def check_weight(weight: Any, layer: str) -> None:
-    """RuntimeError for what no quantized layer has for a weight."""
-    if not isinstance(weight, Tensor) or weight.dtype is not minitorch.qint8:
-        kind = weight.dtype if isinstance(weight, Tensor) else type(weight).__name__
-        raise RuntimeError(f"{layer}: the weight must be a quantized tensor of qint8, got {kind}")
+    """TypeError, NotImplementedError or RuntimeError for what no quantized layer has for a weight."""
+    if not isinstance(weight, Tensor):
+        raise TypeError(f"{layer}: the weight must be a quantized tensor of qint8, not {type(weight).__name__}")
+    if weight.dtype is not minitorch.qint8:
+        error = RuntimeError if weight.is_quantized else NotImplementedError
+        raise error(f"{layer}: the weight must be a quantized tensor of qint8, got {weight.dtype!r}")
 
 
 class KeepsMore(Module):

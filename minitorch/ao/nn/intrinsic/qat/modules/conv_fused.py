@@ -86,9 +86,9 @@ class _ConvBn(FreezesItsNorm):
         freeze_bn: bool = False,
         qconfig: Any = None,
     ) -> None:
-        super().__init__(  # type: ignore[call-arg]
-            in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bool(bias), padding_mode, qconfig
-        )
+        options: Any = in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bool(bias), padding_mode
+        initialize: Any = super().__init__  # the convolution's, which comes after this class
+        initialize(*options, qconfig)
         self._norm_by(NORMS[self.dims](out_channels, eps, momentum), freeze_bn)  # type: ignore[attr-defined]
 
     def forward(self: Any, input: Tensor) -> Tensor:
@@ -104,8 +104,9 @@ class _ConvBn(FreezesItsNorm):
         """The layer of a fused float one, with its parameters and statistics themselves."""
         conv = cls._checked(mod)  # type: ignore[attr-defined]
         bn = mod[1]
-        options = [getattr(conv, name) for name in CONV_OPTIONS]
-        made: Any = cls(*options, conv.bias is not None, conv.padding_mode, bn.eps, bn.momentum, False, mod.qconfig)
+        options: Any = [getattr(conv, name) for name in CONV_OPTIONS]
+        kind: Any = cls
+        made = kind(*options, conv.bias is not None, conv.padding_mode, bn.eps, bn.momentum, False, mod.qconfig)
         made.weight, made.bias = conv.weight, conv.bias
         for name in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked"):
             setattr(made.bn, name, getattr(bn, name))
@@ -124,25 +125,25 @@ class _ConvBn(FreezesItsNorm):
 class ConvBn1d(_ConvBn, Conv1d):
     """bn(conv(x)) with the folded weight rounded"""
 
-    _FLOAT_MODULE = nni.ConvBn1d
+    _FLOAT_MODULE: ClassVar[Any] = nni.ConvBn1d
 
 
 class ConvBn2d(_ConvBn, Conv2d):
     """bn(conv(x)) with the folded weight rounded"""
 
-    _FLOAT_MODULE = nni.ConvBn2d
+    _FLOAT_MODULE: ClassVar[Any] = nni.ConvBn2d
 
 
 class ConvBn3d(_ConvBn, Conv3d):
     """bn(conv(x)) with the folded weight rounded"""
 
-    _FLOAT_MODULE = nni.ConvBn3d
+    _FLOAT_MODULE: ClassVar[Any] = nni.ConvBn3d
 
 
 class ConvBnReLU1d(ConvBn1d):
     """max(bn(conv(x)), 0) with the folded weight rounded"""
 
-    _FLOAT_MODULE = nni.ConvBnReLU1d
+    _FLOAT_MODULE: ClassVar[Any] = nni.ConvBnReLU1d
 
     def forward(self, input: Tensor) -> Tensor:
         """The output, in floats."""
@@ -152,7 +153,7 @@ class ConvBnReLU1d(ConvBn1d):
 class ConvBnReLU2d(ConvBn2d):
     """max(bn(conv(x)), 0) with the folded weight rounded"""
 
-    _FLOAT_MODULE = nni.ConvBnReLU2d
+    _FLOAT_MODULE: ClassVar[Any] = nni.ConvBnReLU2d
 
     def forward(self, input: Tensor) -> Tensor:
         """The output, in floats."""
@@ -162,7 +163,7 @@ class ConvBnReLU2d(ConvBn2d):
 class ConvBnReLU3d(ConvBn3d):
     """max(bn(conv(x)), 0) with the folded weight rounded"""
 
-    _FLOAT_MODULE = nni.ConvBnReLU3d
+    _FLOAT_MODULE: ClassVar[Any] = nni.ConvBnReLU3d
 
     def forward(self, input: Tensor) -> Tensor:
         """The output, in floats."""
@@ -172,7 +173,7 @@ class ConvBnReLU3d(ConvBn3d):
 class ConvReLU1d(Conv1d):
     """max(conv(x), 0) with the weight rounded"""
 
-    _FLOAT_MODULE = nni.ConvReLU1d
+    _FLOAT_MODULE: ClassVar[Any] = nni.ConvReLU1d
 
     def forward(self, input: Tensor) -> Tensor:
         """The output, in floats."""
@@ -182,7 +183,7 @@ class ConvReLU1d(Conv1d):
 class ConvReLU2d(Conv2d):
     """max(conv(x), 0) with the weight rounded"""
 
-    _FLOAT_MODULE = nni.ConvReLU2d
+    _FLOAT_MODULE: ClassVar[Any] = nni.ConvReLU2d
 
     def forward(self, input: Tensor) -> Tensor:
         """The output, in floats."""
@@ -192,7 +193,7 @@ class ConvReLU2d(Conv2d):
 class ConvReLU3d(Conv3d):
     """max(conv(x), 0) with the weight rounded"""
 
-    _FLOAT_MODULE = nni.ConvReLU3d
+    _FLOAT_MODULE: ClassVar[Any] = nni.ConvReLU3d
 
     def forward(self, input: Tensor) -> Tensor:
         """The output, in floats."""

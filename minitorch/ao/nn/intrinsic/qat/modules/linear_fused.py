@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import minitorch
 from minitorch import nn
@@ -20,7 +20,7 @@ __all__ = ["LinearBn1d", "LinearReLU"]
 class LinearReLU(Linear):
     """max(x W'ᵀ + b, 0), W' the rounded weight"""
 
-    _FLOAT_MODULE = nni.LinearReLU
+    _FLOAT_MODULE: ClassVar[Any] = nni.LinearReLU
 
     def forward(self, input: Tensor) -> Tensor:
         """The output, in floats."""
@@ -30,7 +30,7 @@ class LinearReLU(Linear):
 class LinearBn1d(FreezesItsNorm, Linear):
     """bn(x Wᵀ + b) with the folded weight rounded"""
 
-    _FLOAT_MODULE = nni.LinearBn1d
+    _FLOAT_MODULE: ClassVar[Any] = nni.LinearBn1d
 
     def __init__(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from minitorch.ao.nn import intrinsic as nni
 from minitorch.ao.nn.quantized import modules as nnq
 
@@ -12,7 +14,7 @@ class LinearReLU(nnq.Linear):
     """max(x Wᵀ + b, 0)"""
 
     relu = True
-    _FLOAT_MODULE = nni.LinearReLU
+    _FLOAT_MODULE: ClassVar[Any] = nni.LinearReLU
 
     def _get_name(self) -> str:
         return "QuantizedLinearReLU"
@@ -22,21 +24,21 @@ class ConvReLU1d(nnq.Conv1d):
     """max(conv(x), 0)"""
 
     relu = True
-    _FLOAT_MODULE = nni.ConvReLU1d
+    _FLOAT_MODULE: ClassVar[Any] = nni.ConvReLU1d
 
 
 class ConvReLU2d(nnq.Conv2d):
     """max(conv(x), 0)"""
 
     relu = True
-    _FLOAT_MODULE = nni.ConvReLU2d
+    _FLOAT_MODULE: ClassVar[Any] = nni.ConvReLU2d
 
 
 class ConvReLU3d(nnq.Conv3d):
     """max(conv(x), 0)"""
 
     relu = True
-    _FLOAT_MODULE = nni.ConvReLU3d
+    _FLOAT_MODULE: ClassVar[Any] = nni.ConvReLU3d
 
 
 class BNReLU2d(nnq.BatchNorm2d):

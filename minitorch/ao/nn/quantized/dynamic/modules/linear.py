@@ -63,7 +63,9 @@ class Linear(StaticLinear):
         )
         observer(layer.weight)
         made = cls(layer.in_features, layer.out_features, dtype=observer.dtype)
-        weight = layer.weight.float() if observer.dtype is minitorch.float16 else _quantize_weight(layer.weight.float(), observer)
+        weight = (
+            layer.weight.float() if observer.dtype is minitorch.float16 else _quantize_weight(layer.weight.float(), observer)
+        )
         made.set_weight_bias(weight, None if layer.bias is None else layer.bias.detach())
         return made
 

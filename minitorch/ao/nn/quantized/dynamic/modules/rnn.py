@@ -6,7 +6,7 @@ step by step. Biases and everything that is no product of matrices stay floats. 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import minitorch
 from minitorch import nn
@@ -35,7 +35,9 @@ class PackedParameter(KeepsMore):
         w_ih, w_hh, b_ih, b_hh = given["param"]
         for new, old in zip((w_ih, w_hh), self.param):
             if new.shape != old.shape or new.dtype is not old.dtype:
-                raise ValueError(f"a weight of shape {tuple(new.shape)} and {new.dtype!r}, not {tuple(old.shape)} and {old.dtype!r}")
+                raise ValueError(
+                    f"a weight of shape {tuple(new.shape)} and {new.dtype!r}, not {tuple(old.shape)} and {old.dtype!r}"
+                )
         self.param = w_ih, w_hh, b_ih, b_hh
 
 
@@ -77,7 +79,7 @@ def gru_step(of_input: Tensor, h: Tensor, w_hh: Tensor, b_hh: Tensor | None) -> 
 class RNNBase(nn.Module):
     """What LSTM and GRU are. The options are those of `nn.LSTM`; `from_float` makes one."""
 
-    _FLOAT_MODULE: Any = nn.RNNBase
+    _FLOAT_MODULE: ClassVar[Any] = nn.RNNBase
     _version = 2
     mode = ""
     states = 1
@@ -109,7 +111,11 @@ class RNNBase(nn.Module):
         for layer in range(self.num_layers):
             for suffix in ("", "_reverse")[: 1 + self.bidirectional]:
                 pairs = [
-                    _taken(getattr(mod, f"weight_{which}_l{layer}{suffix}"), getattr(mod, f"bias_{which}_l{layer}{suffix}"), make_observer)
+                    _taken(
+                        getattr(mod, f"weight_{which}_l{layer}{suffix}"),
+                        getattr(mod, f"bias_{which}_l{layer}{suffix}"),
+                        make_observer,
+                    )
                     for which in ("ih", "hh")
                 ]
                 values.append(PackedParameter((pairs[0][0], pairs[1][0], pairs[0][1], pairs[1][1])))
@@ -119,7 +125,8 @@ class RNNBase(nn.Module):
     def from_float(cls, mod: Any, use_precomputed_fake_quant: bool = False) -> Any:
         """The quantized layer of a float one."""
         refuse_unless(
-            type(mod) in (nn.LSTM, nn.GRU), f"nn.quantized.dynamic.RNNBase.from_float only works for nn.LSTM and nn.GRU, got {type(mod)}"
+            type(mod) in (nn.LSTM, nn.GRU),
+            f"nn.quantized.dynamic.RNNBase.from_float only works for nn.LSTM and nn.GRU, got {type(mod)}",
         )
         refuse_unless(hasattr(mod, "qconfig"), "Input float module must have qconfig defined")
         refuse_unless(mod.bias, "mod.bias must be True: torch quantizes no recurrent layer without")
@@ -156,7 +163,13 @@ class RNNBase(nn.Module):
     def _initial(self, x: Tensor, hx: Any) -> list[Tensor]:
         """The states at the start."""
         shape = self.num_layers * (1 + self.bidirectional), x.shape[1], self.hidden_size
-        states = [hx] if isinstance(hx, Tensor) else [minitorch.zeros(shape) for _ in range(self.states)] if hx is None else list(hx)
+        states = (
+            [hx]
+            if isinstance(hx, Tensor)
+            else [minitorch.zeros(shape) for _ in range(self.states)]
+            if hx is None
+            else list(hx)
+        )
         for state in states:
             if tuple(state.shape) != shape:
                 raise RuntimeError(f"Expected hidden size {shape}, got {list(state.shape)}")
@@ -207,7 +220,7 @@ class RNNBase(nn.Module):
 class LSTM(RNNBase):
     """An LSTM with weights of 8 bits."""
 
-    _FLOAT_MODULE = nn.LSTM
+    _FLOAT_MODULE: ClassVar[Any] = nn.LSTM
     mode, states = "LSTM", 2
 
     def _step(self, of_input: Tensor, states: list[Tensor], w_hh: Tensor, b_hh: Tensor) -> list[Tensor]:
@@ -217,7 +230,7 @@ class LSTM(RNNBase):
 class GRU(RNNBase):
     """A GRU with weights of 8 bits."""
 
-    _FLOAT_MODULE = nn.GRU
+    _FLOAT_MODULE: ClassVar[Any] = nn.GRU
     mode = "GRU"
 
     def _step(self, of_input: Tensor, states: list[Tensor], w_hh: Tensor, b_hh: Tensor) -> list[Tensor]:
@@ -262,7 +275,8 @@ class RNNCellBase(KeepsMore):
         return f"DynamicQuantized{type(self).__name__}"
 
     def extra_repr(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}"
+        words = f"{self.input_size}, {self.hidden_size}"
+        return words if self.nonlinearity == "tanh" else f"{words}, nonlinearity={self.nonlinearity}"
 
 
 class LSTMCell(RNNCellBase):
