@@ -148,7 +148,8 @@ globals().update({_name: _thing for _name, _thing in _registry.items() if _name 
 globals().update(_by_number)  # `minitorch.kl_div`: losses whose reduction is a number here
 globals().update(_functions_in_place)  # `minitorch.exp_`: the methods as functions
 
-if _typing.TYPE_CHECKING:  # they are known to type checkers and editors by a stub that `python -m reference stubs` writes
+if _typing.TYPE_CHECKING:  # what is imported when it is used; and the ops, which are known to type checkers and editors by a stub that `python -m reference stubs` writes
+    from . import jit
     from ._functions import *
 
 # torch's second names for some of them.
@@ -159,8 +160,28 @@ globals().update({_second: _registry[_first] for _second, _first in map(str.spli
 
 from math import e, inf, nan, pi
 
-from . import func  # after the ops: its transforms use them
+from . import amp, func  # after the ops: its transforms use them
+from .amp.autocast_mode import (
+    autocast,
+    autocast_decrement_nesting,
+    autocast_increment_nesting,
+    clear_autocast_cache,
+    get_autocast_cpu_dtype,
+    get_autocast_dtype,
+    get_autocast_gpu_dtype,
+    is_autocast_cache_enabled,
+    is_autocast_cpu_enabled,
+    is_autocast_enabled,
+    set_autocast_cache_enabled,
+    set_autocast_cpu_dtype,
+    set_autocast_cpu_enabled,
+    set_autocast_dtype,
+    set_autocast_enabled,
+    set_autocast_gpu_dtype,
+)
 from .compiler import compile
+from .cpu import amp as _cpu_amp  # the old names
+from .cuda import amp as _cuda_amp
 from .func import vmap
 from .kernels import cpu as _cpu  # after the ops: its twins stand in for them
 from .kernels.cpu.blocks import get_num_threads, set_num_threads
@@ -170,11 +191,10 @@ from .version import __version__
 
 newaxis = None
 
+_names.answer_for_what_is_missing(_sys.modules[__name__], imported_when_used=("ao", "jit", "quantization"))
+_names.answer_for_what_is_missing(nn, imported_when_used=("intrinsic", "qat", "quantized"))
 for _module in (
-    accelerator, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, linalg, mps,
+    accelerator, amp, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, linalg, mps,
     nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, random, utils, utils.data, xpu,
 ):  # fmt: skip
     _names.answer_for_what_is_missing(_module)
-# Quantization is imported when it is first asked for.
-_names.answer_for_what_is_missing(_sys.modules[__name__], "ao", "quantization")
-_names.answer_for_what_is_missing(nn, "intrinsic", "qat", "quantized")

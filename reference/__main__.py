@@ -1,5 +1,5 @@
 """The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | badcalls | scripts | modules |
-optimizers | train | files | workers | derivatives | schedules | stubs`."""
+optimizers | train | files | workers | derivatives | schedules | stubs | interview | site | nav`."""
 
 from __future__ import annotations
 
@@ -27,6 +27,9 @@ RUNS = {  # a command: the file and the function that do it
     "derivatives": ("derivatives", "write"),
     "schedules": ("schedules", "write"),
     "stubs": ("stubs", "write"),
+    "interview": ("interview", "write"),
+    "site": ("site.build", "site"),
+    "nav": ("site.menu", "write"),
 }
 
 
@@ -111,6 +114,13 @@ def _run(parser: Any, arguments: list[str] | None) -> int:
     commands.add_parser("derivatives", help="write docs/derivatives.md from the registry")
     commands.add_parser("schedules", help="write docs/schedules.md and its picture, how each learning-rate schedule moves")
     commands.add_parser("stubs", help="write minitorch/_functions.pyi, the types of the public functions, from the registry")
+    commands.add_parser("interview", help="bring the index of docs/interview up to date with the headings of its pages")
+    commands.add_parser("nav", help="write the site's menu into mkdocs.yml, from the documents that there are")
+    pages = commands.add_parser("site", help="build site/ from the documents, the source and the registry (extra: docs)")
+    pages.add_argument(
+        "--builder", choices=("zensical", "mkdocs", "both"), default="zensical", help="what builds it (zensical)"
+    )
+    pages.add_argument("--stage-only", action="store_true", help="only write build/docs, which the builders read")
 
     for command in commands.choices.values():
         command.set_defaults(parser=command)

@@ -17,14 +17,11 @@ import torch
 import minitorch
 import minitorch.op
 
+from .far import describe, too_far, worst_error
 from .hanging import what_gradients_hang_on
 from .overwriting import refuses_or_is_right
 from .strategies import Source
 from .table import Row, copied, flat, tensors
-
-# dtype → (relative to the value, relative to the output's scale)
-TOLERANCE = {np.float64: (0.0, 1e-9), np.float32: (1.3e-6, 1e-5), np.float16: (1e-3, 1e-3)}
-
 
 # ---- values ----
 
@@ -86,28 +83,7 @@ def compare(
             assert tuple(a.shape) == tuple(b.shape), where
             assert str(a.dtype).split(".")[1] == str(b.dtype).split(".")[1], where
             error = worst_error(a.detach().cpu().numpy(), b.detach().numpy(force=True), dtype, least)
-            assert error <= margin, f"{where}\nerror is {error:.3g} times what is allowed"
-
-
-def worst_error(a: np.ndarray, b: np.ndarray, dtype: Any, least: float = 1.0) -> float:
-    """max |a − b| over what the dtype allows: 1 is the limit. Infinities and nans must stand in the same places."""
-    if a.dtype.kind != "f":
-        return 0.0 if np.array_equal(a, b) else np.inf
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    finite = np.isfinite(b)
-    if not np.array_equal(a[~finite], b[~finite], equal_nan=True) or not np.isfinite(a[finite]).all():
-        return np.inf
-    if not finite.any():
-        return 0.0
-    relative, of_scale = TOLERANCE[dtype]
-    a, b = a[finite], b[finite]
-    return float((np.abs(a - b) / (relative * np.abs(b) + of_scale * scale_of(b, least))).max())
-
-
-def scale_of(b: np.ndarray, least: float = 1.0) -> float:
-    """The size errors in `b` are measured by: its largest finite element, and at least 1."""
-    finite = np.abs(b[np.isfinite(b)])
-    return max(least, float(finite.max())) if finite.size else least
+            assert error <= margin, f"{where}\n{too_far(error)}"
 
 
 def far_from_one(row: Row, source: Source) -> None:
@@ -300,7 +276,7 @@ def half_precision(row: Row, source: Source) -> None:
         return
     case, name, seed = row.draw(source), source.choice(list(HALF)), source.integer(0, 2**31)
     dtype = getattr(minitorch, name).numpy
-    case = {n: _rounded(v, dtype) for n, v in case.items()}
+    case = {n: rounded(v, dtype) for n, v in case.items()}
     theirs = attempt(row, row.theirs, case, torch, dtype)
     if isinstance(theirs, Exception):
         return  # torch has no kernel for it, or refuses the call in any dtype: see `values`
@@ -318,10 +294,10 @@ def half_precision(row: Row, source: Source) -> None:
     _compare_rounded(f"{row} in {name}: gradient", case, ours[0], theirs[0], exact[0] if exact else [], dtype, row.half)
 
 
-def _rounded(value: Any, dtype: Any) -> Any:
+def rounded(value: Any, dtype: Any) -> Any:
     """The case's floats, as numbers that the dtype has."""
     if isinstance(value, list):
-        return [_rounded(v, dtype) for v in value]
+        return [rounded(v, dtype) for v in value]
     is_floats = isinstance(value, np.ndarray) and value.dtype.kind == "f"
     return copied(copied(value, dtype), np.float64) if is_floats else value
 
@@ -341,7 +317,7 @@ def _compare_rounded(what: str, case: dict, ours: list, theirs: list, exact: lis
             continue
         with np.errstate(all="ignore"):
             error = error_in_half(a.detach().double().numpy(), b.detach().double().numpy(force=True), c, dtype)
-        assert error <= margin, f"{where}\nerror is {error:.3g} times what is allowed"
+        assert error <= margin, f"{where}\n{too_far(error)}"
 
 
 def error_in_half(ours: np.ndarray, theirs: np.ndarray, exact: Any, dtype: Any) -> float:
@@ -483,10 +459,3 @@ CHECKS = (
     what_gradients_hang_on,
     leaves_arguments_alone, keeps_only_what_it_names, refuses_or_is_right, dtypes, in_place, documented,
 )  # fmt: skip
-
-
-def describe(case: dict) -> str:
-    """The case in a few lines, for a failure's message."""
-    return "\n".join(
-        f"  {n} = {np.array2string(v, threshold=50) if isinstance(v, np.ndarray) else v!r}" for n, v in case.items()
-    )

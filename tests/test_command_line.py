@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        ("minitorch", "minitorch: error: name a command: train, evaluate or explain; minitorch --help tells more"),
+        ("minitorch", "minitorch: error: name a command: train, evaluate, explain, exercise or quiz; minitorch --help tells more"),
         ("minitorch trian", "did you mean train?"),
         ("minitorch evalute x.pt", "did you mean evaluate?"),
         ("minitorch --verison", "unrecognized arguments: --verison; did you mean --version?"),
@@ -135,7 +135,7 @@ def test_files_are_read_in_their_own_encoding(terminal: dict[str, str], tmp_path
     )  # fmt: skip
     done = run("python -m minitorch explain mine.py", tmp_path, **terminal)
     assert (done.returncode, done.stderr) == (0, b"")
-    assert b"g of " + ("σ".encode() if terminal == {} else b"?") in done.stdout
+    assert b"g of " + ("σ".encode() if terminal == {} else b"sigma") in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,9 @@ def test_the_command_it_names_can_be_typed(start: str, tmp_path: Path) -> None:
 def test_what_is_installed_is_minitorch_alone() -> None:
     """reference/ belongs to the checkout: the name is too common to be taken in everybody's site-packages."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["minitorch"]
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["only-include"] == ["minitorch", "docs/interview"]
+    assert wheel["sources"] == {"docs/interview": "minitorch/interview"}  # the book, for the quiz, goes into the package too
 
 
 def test_the_readme_activates_what_it_uses() -> None:

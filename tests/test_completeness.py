@@ -17,7 +17,8 @@ from reference.table import table
 PLACES = ("", "nn.functional", "Tensor", "special", "linalg")
 MODULES = ("nn", "optim", "optim.lr_scheduler", "optim.swa_utils", "nn.functional", "nn.init", "nn.utils",
            "nn.utils.parametrize", "nn.utils.parametrizations", "autograd", "autograd.functional",
-           "autograd.graph", "func", "linalg", "random", "utils.checkpoint", "utils.data")  # fmt: skip
+           "autograd.graph", "func", "linalg", "random", "utils.checkpoint", "utils.data", "amp", "amp.autocast_mode",
+           "amp.grad_scaler", "cpu.amp", "cuda.amp")  # fmt: skip
 # torch makes these with metaclasses or in C++; the default generator of random_split is each library's own; a checkpoint takes
 # preserve_rng_state out of its **kwargs
 NO_SIGNATURE = {
@@ -67,7 +68,7 @@ def exported() -> Iterator[Any]:
 
 def printed(default: object) -> str:
     """How a default prints; a function by its name alone."""
-    return getattr(default, "__name__", str(default))
+    return getattr(default, "__name__", str(default).replace("minitorch.", "torch."))
 
 
 @pytest.mark.parametrize(("path", "name"), list(exported()))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,23 +14,11 @@ from hypothesis import strategies as st
 import minitorch
 from minitorch.ops import index
 from reference.checks import CHECKS
+from reference.drawn import Drawn
 from reference.hanging import OTHERWISE, what_gradients_hang_on
 from reference.overwriting import refuses_or_is_right
 from reference.strategies import Source
 from reference.table import Row, table
-
-
-class Drawn(Source):
-    """A Source whose choices hypothesis makes, and can shrink; the numbers come from a seed it draws."""
-
-    def __init__(self, draw: Any):
-        super().__init__()
-        self.draw = draw
-        self.rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-
-    def integer(self, low: int, high: int) -> int:
-        return self.draw(st.integers(low, high))
-
 
 CASES = [pytest.param(row, check, id=f"{k}-{row}-{check.__name__}") for k, row in enumerate(table()) for check in CHECKS]
 

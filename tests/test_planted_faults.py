@@ -263,7 +263,7 @@ FAULTS = [
     Fault(Plan.record, "array.shape != shape or ", ""),
     Fault(Plan.record, " or array.dtype is not dtype", ""),
     Fault(Plan.record, "if not self.saves_results", "if True"),
-    Fault(Plan.record, "announce(node)", "pass"),
+    Fault(Plan.record, "announce(node, args, outs)", "pass"),
     Fault(Plan._results, "outs[nr]._alias()", "outs[nr]"),
     Fault(Plan._results, "shapes if self.op.declaration.variadic else shapes[0]", "shapes[0]"),
     Fault(plan._picker, "first + len(positions)", "first + 1"),

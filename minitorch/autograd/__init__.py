@@ -27,7 +27,7 @@ from .variable import Variable
 __all__ = [
     "Function", "GradientEdge", "Node", "Variable", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",
     "graph", "inference_mode", "is_grad_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
-    "trace",
+    "trace", "watch",
 ]  # fmt: skip
 
 
@@ -230,6 +230,7 @@ from .gradcheck import gradcheck, gradgradcheck
 from .multi_hooks import register_multi_grad_hook
 from .mutation import allow_mutation_on_saved_tensors
 from .tracing import trace
+from .watching import watch
 
 graph.register_multi_grad_hook = register_multi_grad_hook  # type: ignore[attr-defined]
 graph.allow_mutation_on_saved_tensors = allow_mutation_on_saved_tensors  # type: ignore[attr-defined]

@@ -91,7 +91,7 @@ class FunctionNode(Node):
         self._save(ctx, outputs)
         self.birth = birth()
         if watchers:
-            announce(self)
+            announce(self, inputs, outputs)
 
     def _save(self, ctx: FunctionCtx, outputs: list) -> None:
         """Keep what `save_for_backward` was given; outputs without their history, which will lead back here."""

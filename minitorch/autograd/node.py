@@ -21,6 +21,7 @@ new = object.__new__
 watchers: list[
     Callable[[Any], None]
 ] = []  # see every new node, by `announce`: saved-tensor hooks and anomaly mode stand here
+callers: list[Callable[[Any, Any, Any], None]] = []  # see, if there are watchers, the arguments and results of its call too
 in_place_detachments: list[bool] = []  # not empty once `detach_` has cut a tensor off: from then on nodes look for it
 PACKED = -2  # the "version" of a saved value that a pack hook has replaced
 
@@ -32,11 +33,17 @@ class _Announcing(threading.local):
 _announcing = _Announcing()
 
 
-def announce(node: Node) -> None:
+def announce(node: Node, args: Sequence = (), outs: Sequence = ()) -> None:
     """Show a new node to the watchers: at once or, within `as_one_op`, at the end of the block."""
+    for call in tuple(callers):
+        call(node, args, outs)
     if _announcing.later is not None:
         _announcing.later.append(node)
-        return
+    else:
+        _show(node)
+
+
+def _show(node: Node) -> None:
     for watch in tuple(watchers):
         watch(node)
 
@@ -53,7 +60,7 @@ class as_one_op:
         made, _announcing.later = _announcing.later or (), self.outside
         if self.outside is None and failed is None:
             for node in made:
-                announce(node)
+                _show(node)
 
 
 class Node:

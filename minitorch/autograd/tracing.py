@@ -1,25 +1,30 @@
-"""`trace`: what `backward` is going to do, as a table.
+"""`trace`: what `backward` is going to do, as a table and as a page.
 
 The graph is there before backward runs, so its schedule can be read off: which node runs when, whose contributions it waits
 for, where it sends what, and which memory it keeps until then. Nothing is run, changed or freed.
-Read next: `engine.py`, which does what is listed here; `minitorch explain shared` shows it with the derivatives' source.
+Read next: `engine.py`, which does what is listed here; `watching.py`, which remembers forward; `minitorch explain shared` shows both.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
+from . import traced_text
 from .engine import reduced
 from .function import Function, FunctionNode
 from .grad_mode import no_grad
 from .leaves import AccumulateGrad, gradient_edge
-from .node import PACKED, Node
+from .node import Node
+from .pictures import Picture, picture_of
+from .traced_hooks import HookCall, hooks_on, noting
+from .traced_memory import Memory, Names, Saved, values_of
+from .traced_text import START
+from .watching import Layer, Line, memory_of, watch
 
-START = 0  # the "step" that the first gradient comes from
-SHOWN = 4  # numbers of tensors with more elements than this are left out
+SHOWN = 4  # numbers of tensors with more elements than this are left out of the table
 
 
 class Arrival(NamedTuple):
@@ -32,6 +37,8 @@ class Arrival(NamedTuple):
     sources: tuple[int, ...]  # the steps that sent a part, in order; with the last one the sum is complete
     parts: tuple[Any, ...] = ()  # with run=True, for small tensors: the number(s) each of them sent
     value: Any = None  # and their sum
+    pictures: tuple[Picture | None, ...] = ()  # the parts, and their sum, of any size
+    picture: Picture | None = None
 
 
 class Sending(NamedTuple):
@@ -44,18 +51,43 @@ class Sending(NamedTuple):
     shape: tuple[int, ...]  # of the receiver
     unreduced: tuple[int, ...] | None = None  # with run=True: the shape before broadcasting is undone
     value: Any = None
+    picture: Picture | None = None
 
 
-class Saved(NamedTuple):
-    """A tensor that a node keeps for its derivatives."""
+class Constant(NamedTuple):
+    """An input of a call that wants no gradient."""
 
-    name: str  # what the derivatives call it
+    input: str  # what the op calls it
+    number: int  # the same for the same memory
     tensor: str  # the name it has for the user, if any
+    picture: Picture | None
+
+
+class Write(NamedTuple):
+    """A tensor was written to in place: before the call that it is told with, or by it."""
+
+    tensor: str
+    version: int  # the one it has since
+    line: Line | None
+
+
+class Output(NamedTuple):
+    """What a call gave."""
+
+    tensor: str
     shape: tuple[int, ...]
-    nbytes: int  # of the memory that is kept alive
-    part: bool  # whether it is a view that shows only a part of that memory, or some of it several times
-    held: str = ""  # "leaf", "result" or "constant" (no recorded op made it): memory not kept for backward alone
-    same_as: int = 0  # an earlier step that keeps the same memory, or 0
+    picture: Picture | None
+
+
+class Forward(NamedTuple):
+    """The call that made a node. Without a `watch` its line and its modules are not known, and not all its results."""
+
+    birth: int
+    outputs: tuple[Output, ...]
+    line: Line | None = None
+    layers: tuple[Layer, ...] = ()
+    constants: tuple[Constant, ...] = ()
+    writes: tuple[Write, ...] = ()
 
 
 class Step(NamedTuple):
@@ -68,9 +100,11 @@ class Step(NamedTuple):
     arrivals: tuple[Arrival, ...]
     sends: tuple[Sending, ...]
     saved: tuple[Saved, ...]
+    call: Forward
     leaf: str | None = None  # for AccumulateGrad: the leaf's name, perhaps ""
     freed: bool = False  # whether an earlier backward has dropped what it saved
     hooked: bool = False  # whether somebody's hooks may change what passes
+    hooks: tuple[HookCall, ...] = ()  # in the order in which they are called
 
     @property
     def saved_bytes(self) -> int:
@@ -102,41 +136,39 @@ class Trace(Sequence):
         return sum(step.saved_bytes for step in self) - self.saved_bytes
 
     def __repr__(self) -> str:
-        heads = ("step", "node", "op", "gradient of", "from", "adds to", "keeps")
-        rows = [tuple(column.split("\n") for column in _columns(step)) for step in self]
-        lines = [line for row in rows for line in zip(*(_filled(cell, max(map(len, row))) for cell in row))]
-        widths = [max(map(len, column)) for column in zip(heads, *lines)]
-        table = ["  ".join(cell.ljust(w) for cell, w in zip(line, widths)).rstrip() for line in (heads, *lines)]
-        return "\n".join([f"backward of {self.root or 'the result'}: {len(self)} steps", "", *table, "", self.memory()])
+        return traced_text.table(self)
 
     def memory(self) -> str:
         """In words: what is kept for backward, and what is only referred to."""
-        text = f"Kept until backward has passed: {self.saved_bytes:,} bytes"
-        if self.shared_bytes:
-            text += f" (what several steps keep is counted once; it would be {self.saved_bytes + self.shared_bytes:,})"
-        if self.held_bytes:
-            kinds = {
-                "leaf": "leaves",
-                "result": "the result",
-                "constant": "constants (which go too if nobody else holds them)",
-            }
-            present = {s.held for step in self for s in step.saved}
-            owners = " and ".join(kinds[kind] for kind in kinds if kind in present)
-            text += f"\nOnly referred to: {self.held_bytes:,} bytes of {owners}"
-        if any(step.freed for step in self):
-            text += "\nAn earlier backward has freed what was saved: backward would raise."
-        hooked = [str(step.number) for step in self if step.hooked]
-        if hooked:
-            text += f"\nHooks at step {', '.join(hooked)} may change what passes; they are not called here."
-        return text
+        return traced_text.memory(self)
+
+    def html(self, title: str = "") -> str:
+        """A page that steps through forward and backward: one text that needs no network and no other file."""
+        from ..utils.page import page
+
+        return page(self, title)
+
+    def _repr_html_(self) -> str:
+        """The page within a notebook."""
+        from ..utils.page import framed
+
+        return framed(self.html())
 
 
-def trace(tensor: Any, names: Mapping[str, Any] | Iterable[tuple[str, Any]] = (), *, run: bool = False) -> Trace:
+def trace(
+    tensor: Any,
+    names: Mapping[str, Any] | Iterable[tuple[str, Any]] = (),
+    *,
+    run: bool = False,
+    forward: watch | None = None,
+    hooks: bool = False,
+) -> Trace:
     """What `tensor.backward()` will do, step by step, without doing it.
 
     names: tensors to be called by name, as a dict or as pairs: `{"w": w}`, `model.named_parameters()`.
-    run: compute the gradients too, and show those of up to 4 numbers. No `.grad` changes, no hook is called, and the graph
-    can still be walked.
+    run: compute the gradients too, and show those of up to 4 numbers. No `.grad` of a leaf changes, and the graph can still be walked.
+    forward: the `watch` block in which the tensor was made: then forward is told too, with the lines of the program.
+    hooks: with `run`, call the hooks that change gradients, which may have effects of their own; otherwise none is called.
 
     >>> a = minitorch.tensor(2.0, requires_grad=True)
     >>> trace(a.exp() * a, {"a": a}, run=True)[-1].arrivals[0].sources
@@ -152,50 +184,66 @@ def trace(tensor: Any, names: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()
         raise RuntimeError(
             f"backward starts from a single number, got shape {tuple(tensor.shape)}; reduce it first (.sum(), .mean())"
         )
-    visits = _schedule(root, tensor.new_ones(tensor.shape) if run else None)
-    number_of = {visit.node: k for k, visit in enumerate(visits, start=1)}
-    known = _Names(names, tensor)
-    memory = _Memory([v.node for v in visits], known)
-    steps = [_step(visit, number_of, known, memory) for visit in visits]
+    visits = _schedule(root, tensor.new_ones(tensor.shape) if run else None, hooks)
+    nodes = [visit.node for visit in visits]
+    known = Names(names, tensor, forward.names if forward else {})
+    of_forward = _Forwards(nodes, known, forward, dict(names) if run else {}, run)
+    number_of = {node: k for k, node in enumerate(nodes, start=1)}
+    memory = Memory(nodes, known)
+    steps = [_step(visit, number_of, known, memory, of_forward.of(visit.node)) for visit in visits]
     return Trace(steps, known.of_output(*root), memory.held_bytes)
 
 
 # ---- the schedule ----
 
 
+class _Shown(NamedTuple):
+    """What stays of a gradient: the numbers of a small one, and a picture."""
+
+    numbers: Any = None
+    picture: Picture | None = None
+
+
+def _shown(g: Any) -> _Shown:
+    return _Shown() if g is None else _Shown(None if g.numel() > SHOWN else g.tolist(), picture_of(g))
+
+
 class _Visit:
     """A node's turn: what arrived for each output, from whom, and what was sent along which edge.
 
-    Of the gradients only small ones' numbers stay; the sums are dropped when the node has run.
+    Of the gradients only what is shown stays; the sums are dropped when the node has run.
     """
 
     def __init__(self, node: Any) -> None:
         self.node = node
-        self.arrived: list[list[tuple[Node | None, Any]]] = [[] for _ in node.output_specs]  # (sender, numbers)
+        self.arrived: list[list[tuple[Node | None, _Shown]]] = [[] for _ in node.output_specs]  # (sender, gradient)
         self.sums: list[Any] = [None] * len(node.output_specs)
-        self.values: list[Any] = [None] * len(node.output_specs)  # the sums' numbers
-        self.sent: list[tuple[int, tuple | None, Any]] = []  # (edge's place, shape as computed, numbers)
+        self.totals = [_Shown()] * len(node.output_specs)
+        self.sent: list[tuple[int, tuple | None, _Shown]] = []  # (edge's place, shape as computed, gradient)
+        self.hooks = hooks_on(node)
 
-    def add(self, nr: int, sender: Node | None, g: Any) -> Any:
-        """Add a part to what has arrived; its numbers, once it has its receiver's shape."""
+    def add(self, nr: int, sender: Node | None, g: Any) -> _Shown:
+        """Add a part to what has arrived; how it is shown, once it has its receiver's shape."""
         if g is not None:
             before, g = self.sums[nr], reduced(g, *self.node.output_specs[nr])
             self.sums[nr] = g if before is None else before + g
-        self.arrived[nr].append((sender, _numbers(g)))
-        return _numbers(g)
+        shown = _shown(g)
+        self.arrived[nr].append((sender, shown))
+        return shown
 
-    def run(self) -> list:
+    def run(self, call_hooks: bool) -> list:
         """The gradients that the node's derivatives compute."""
-        self.values = [_numbers(g) for g in self.sums]
-        sums, self.sums = self.sums, []
-        return [] if isinstance(self.node, AccumulateGrad) else self.node.run(sums, True)
+        self.totals = [_shown(g) for g in self.sums]
+        sums, self.sums, node = self.sums, [], self.node
+        if not call_hooks or node.hooks is None:
+            return [] if isinstance(node, AccumulateGrad) else node.run(sums, True)
+        with noting(node, self.hooks):
+            sums = node.hooks.before(node, sums)
+            results = [] if isinstance(node, AccumulateGrad) else node.run(sums, True)
+            return node.hooks.after(node, results, sums)
 
 
-def _numbers(g: Any) -> Any:
-    return None if g is None or g.numel() > SHOWN else g.tolist()
-
-
-def _schedule(root: tuple[Node, int], start: Any) -> list[_Visit]:
+def _schedule(root: tuple[Node, int], start: Any, call_hooks: bool) -> list[_Visit]:
     """The nodes in the order of `engine.walk`: the youngest that something has arrived at.
 
     With a `start` gradient the derivatives run as well; without, every gradient is None.
@@ -209,7 +257,7 @@ def _schedule(root: tuple[Node, int], start: Any) -> list[_Visit]:
             node = heappop(heap)[1]
             visit = visits[node]
             order.append(visit)
-            results = [None] * len(node.edges) if start is None else visit.run()
+            results = [None] * len(node.edges) if start is None else visit.run(call_hooks)
             for k, (edge, g) in enumerate(zip(node.edges, results)):
                 if edge is None or (g is None and start is not None):
                     continue
@@ -221,10 +269,56 @@ def _schedule(root: tuple[Node, int], start: Any) -> list[_Visit]:
     return order
 
 
+# ---- forward ----
+
+
+class _Forwards:
+    """What is known of the call behind each node: what a `watch` saw, or else what is still there of its results."""
+
+    def __init__(self, nodes: list, known: Names, seen: watch | None, named: dict[str, Any], pictures: bool) -> None:
+        self.known, self.seen = known, seen
+        self.constants: dict[int, int] = {}  # memory → its number
+        self.values: dict[tuple[Any, int], Any] = {}
+        for node in nodes if pictures else ():
+            self._look_at_what_is_kept(node)
+        for tensor in named.values():
+            edge = gradient_edge(tensor)
+            if edge is not None:
+                self.values[edge] = tensor
+
+    def _look_at_what_is_kept(self, node: Any) -> None:
+        if isinstance(node, AccumulateGrad):
+            self.values[node, 0] = node.variable
+        for value in values_of(node):
+            edge = (node, value.output) if value.output >= 0 else gradient_edge(value.tensor)
+            if edge is not None:
+                self.values.setdefault(edge, value.tensor)
+
+    def of(self, node: Any) -> Forward:
+        """The call that made this node."""
+        call = self.seen.calls.get(node) if self.seen else None
+        shapes = [spec[0] if spec else () for spec in node.output_specs]
+        seen = (
+            call.outputs if call and call.outputs else [picture_of(self.values.get((node, k))) for k in range(len(shapes))]
+        )
+        outputs = tuple(Output(self.known.of_output(node, k), *of) for k, of in enumerate(zip(shapes, seen)))
+        if call is None:
+            return Forward(node.birth, outputs)
+        constants = tuple(Constant(c.input, self._number(c), self._name(c.array), c.picture) for c in call.constants)
+        writes = tuple(Write(self._name(memory_of(w.tensor._array)), w.version + 1, w.line) for w in call.writes)
+        return Forward(node.birth, outputs, call.line, call.layers, constants, writes)
+
+    def _number(self, constant: Any) -> int:
+        return self.constants.setdefault(id(constant.array), len(self.constants))
+
+    def _name(self, memory: Any) -> str:
+        return self.known.memory.get(id(memory), "")
+
+
 # ---- a step in words ----
 
 
-def _step(visit: _Visit, number_of: dict, known: _Names, memory: _Memory) -> Step:
+def _step(visit: _Visit, number_of: dict, known: Names, memory: Memory, call: Forward) -> Step:
     node = visit.node
     arrivals = tuple(
         Arrival(
@@ -233,18 +327,20 @@ def _step(visit: _Visit, number_of: dict, known: _Names, memory: _Memory) -> Ste
             known.of_output(node, nr),
             node.output_specs[nr][0],
             tuple(START if sender is None else number_of[sender] for sender, _ in arrived),
-            tuple(numbers for _, numbers in arrived if numbers is not None),
-            visit.values[nr],
+            tuple(shown.numbers for _, shown in arrived if shown.numbers is not None),
+            visit.totals[nr].numbers,
+            tuple(shown.picture for _, shown in arrived),
+            visit.totals[nr].picture,
         )
         for nr, arrived in enumerate(visit.arrived)
         if arrived
     )
     described = _inputs(node)
     sends = []
-    for k, unreduced, numbers in visit.sent:
+    for k, unreduced, shown in visit.sent:
         target, nr = node.edges[k]
         name, derivative = described[k]
-        sends.append(Sending(name, number_of[target], nr, derivative, target.output_specs[nr][0], unreduced, numbers))
+        sends.append(Sending(name, number_of[target], nr, derivative, target.output_specs[nr][0], unreduced, *shown))
     return Step(
         number_of[node],
         node.name().rpartition("::")[2],
@@ -252,9 +348,11 @@ def _step(visit: _Visit, number_of: dict, known: _Names, memory: _Memory) -> Ste
         arrivals,
         tuple(sends),
         memory.saved(node, number_of[node]),
+        call,
         leaf=known.of_output(node, 0) if isinstance(node, AccumulateGrad) else None,
         freed=not isinstance(node, AccumulateGrad) and node.saved is None,
         hooked=node.hooks is not None and any((node.hooks.pre, node.hooks.post, *node.hooks.tensor.values())),
+        hooks=tuple(visit.hooks),
     )
 
 
@@ -292,153 +390,3 @@ def _inputs(node: Any) -> list[tuple[str, Callable]]:
         return [(f"{op.inputs[0]}[{i}]", op.derivatives[0].function) for i in node.plan.targets]
     by_name = {n: d.function for d in op.derivatives for n in d.of}
     return [(op.parameters[i], by_name[op.parameters[i]]) for i in node.plan.targets]
-
-
-class _Names:
-    """What the user calls the tensors of a graph."""
-
-    def __init__(self, names: Any, result: Any) -> None:
-        self.edges: dict[tuple[Node, int], str] = {}
-        self.memory: dict[int, str] = {}
-        self.result = result
-        for name, tensor in dict(names).items():
-            edge = gradient_edge(tensor)
-            if edge is not None:
-                self.edges.setdefault(edge, name)
-            self.memory.setdefault(id(_root(tensor._array)), name)
-
-    def of_output(self, node: Node, nr: int) -> str:
-        return self.edges.get((node, nr), "")
-
-    def of_value(self, value: _Value) -> str:
-        edge = gradient_edge(value.tensor)
-        return self.memory.get(id(_root(value.array)), "") if edge is None else self.edges.get(edge, "")
-
-
-# ---- memory ----
-
-
-class _Memory:
-    """Who keeps which memory: that of leaves, constants and the result is only referred to, the rest is kept."""
-
-    def __init__(self, nodes: list[Node], known: _Names) -> None:
-        self.known = known
-        self.first: dict[int, int] = {}  # memory → the first step that keeps it
-        self.held_bytes = 0
-        leaves = [node.variable for node in nodes if isinstance(node, AccumulateGrad)]
-        self.kind = {id(_root(known.result._array)): "result", **{id(_root(x._array)): "leaf" for x in leaves}}
-        values = [value for node in nodes for value in _values(node)]
-        made = {id(_root(value.array)) for value in values if value.made}
-        for value in values:
-            memory = id(_root(value.array))
-            if memory not in made:
-                self.kind.setdefault(memory, "constant")
-
-    def saved(self, node: Node, step: int) -> tuple[Saved, ...]:
-        """What the node keeps, and whose it is."""
-        result = []
-        for value in _values(node):
-            root = _root(value.array)
-            held, same_as = self.kind.get(id(root), ""), self.first.get(id(root), 0)
-            if id(root) not in self.first:
-                self.first[id(root)] = step
-                self.held_bytes += root.nbytes if held else 0
-            name = self.known.of_output(node, value.output) if value.output >= 0 else self.known.of_value(value)
-            part = value.array.size * value.array.itemsize != root.nbytes
-            result.append(Saved(value.name, name, tuple(value.array.shape), root.nbytes, part, held, same_as))
-        return tuple(result)
-
-
-class _Value(NamedTuple):
-    """Something with memory that a node has saved."""
-
-    name: str
-    tensor: Any
-    array: Any
-    output: int  # which output of the node it is, −1 for an input
-    made: bool  # whether a recorded op made it
-
-
-def _values(node: Any) -> Iterator[_Value]:
-    """The tensors and arrays among what a node has saved."""
-    if isinstance(node, AccumulateGrad) or node.saved is None:
-        return
-    if isinstance(node, FunctionNode):
-        outputs = dict(node._saved_outputs)
-        names = [node.saved_name(k) for k in range(len(node.saved))]
-    else:
-        outputs = dict(enumerate(node.plan.outputs, start=len(node.plan.arguments)))
-        names = _spread(node)
-    for k, (value, name) in enumerate(zip(node.saved, names)):
-        packed = k < len(node.versions) and node.versions[k] == PACKED  # what a saved-tensor hook made of it
-        value = value.value if packed else value
-        for part in value if isinstance(value, (tuple, list)) else (value,):
-            array = getattr(part, "_array", part)
-            if hasattr(array, "nbytes") and hasattr(array, "ndim"):
-                made = packed or k in outputs or not getattr(part, "is_leaf", True)
-                yield _Value(name, part, array, outputs.get(k, -1), made)
-
-
-def _spread(node: Any) -> list[str]:
-    """A name for each saved value; a list op's inputs are saved one by one."""
-    names = list(node.plan.names)
-    several = len(node.saved) - len(names)
-    if several:
-        names[:1] = [f"{names[0]}[{i}]" for i in range(several + 1)]
-    return names
-
-
-def _root(array: Any) -> Any:
-    """The array that owns the memory an array looks into."""
-    owner = array
-    while (array := getattr(array, "base", None)) is not None:
-        owner = array if hasattr(array, "nbytes") and hasattr(array, "dtype") else owner
-    return owner
-
-
-# ---- text ----
-
-
-def _columns(step: Step) -> tuple[str, ...]:
-    """The cells of a step's row; a cell may have several lines."""
-    many = len(step.arrivals) > 1 or any(a.output for a in step.arrivals)
-    gradients = [f"{f'[{a.output}] ' if many else ''}{labelled(a.tensor, a.shape)}{_equals(a.value)}" for a in step.arrivals]
-    sums = [" + ".join(map(str, a.sources)) if a.sources != (START,) else "start" for a in step.arrivals]
-    sends = [f"{s.input} → {s.to}{f' [{s.output}]' if s.output else ''}{_equals(s.value)}" for s in step.sends]
-    if step.leaf is not None:
-        sends = [f"{step.leaf or 'leaf'}.grad"]
-    keeps = ["freed"] if step.freed else [kept(s) for s in step.saved]
-    return str(step.number).rjust(4), step.node, step.op, *("\n".join(c) for c in (gradients, sums, sends, keeps))
-
-
-def _equals(value: Any) -> str:
-    return "" if value is None else f" = {number(value)}"
-
-
-def labelled(name: str, shape: tuple[int, ...]) -> str:
-    """`w (2, 3)`"""
-    return f"{name} {shape}" if name else str(shape)
-
-
-def kept(saved: Saved) -> str:
-    """One saved tensor: what the derivative calls it, what the user does, its shape and bytes, and whose they are."""
-    alias = f" is {saved.tensor}" if saved.tensor else ""
-    text = f"{saved.name}{alias} {saved.shape}, {'view of ' if saved.part else ''}{saved.nbytes:,} B"
-    if saved.held:
-        return f"{text}, {saved.held}"
-    return f"{text}, as step {saved.same_as}" if saved.same_as else text
-
-
-def number(value: Any) -> str:
-    """Numbers as one writes them: `80`, `[1, 0.3333]`.
-
-    >>> number([[1.0, 2 / 3]])
-    '[[1, 0.6667]]'
-    """
-    if isinstance(value, list):
-        return f"[{', '.join(map(number, value))}]"
-    return f"{value:.4g}"
-
-
-def _filled(cell: list[str], height: int) -> list[str]:
-    return cell + [""] * (height - len(cell))

@@ -21,7 +21,8 @@ from ..compiler.module import OptimizedModule
 from ..compiler.step import Compiled
 from ..examples import explain as examples
 from .commands import UserError
-from .explain import FOLDER, left_by, quoted
+from .explain import FOLDER, quoted
+from .program import left_by
 
 CALLS = 4  # after which a step has its program: two are recorded, and the first may differ, for there were no gradients before it
 SECONDS = 0.5  # for measuring

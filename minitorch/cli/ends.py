@@ -17,6 +17,8 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
+from . import plain_letters
+
 
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, with the nearest name for one that does not exist."""
@@ -55,12 +57,12 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 def ending_well(program: str, command: Callable[[], int]) -> int:
     """Run a command; the exit status, whatever becomes of its output.
 
-    Characters that the output's encoding lacks are written as "?". A pipe that nobody reads any more is status 141 and no message; a
+    Characters that the output's encoding lacks are written in plain letters. A pipe that nobody reads any more is status 141 and no message; a
     disk that is full, one line and status 1.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors=plain_letters.NAME)
     try:
         try:
             return command()

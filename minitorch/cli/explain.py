@@ -7,35 +7,88 @@ Read next: `autograd/tracing.py`.
 
 from __future__ import annotations
 
-import runpy
-import sys
+import os
+import tempfile
 import textwrap
-import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .. import Tensor, nn
-from ..autograd.tracing import START, Arrival, Sending, Step, Trace, kept, number, trace
+from ..autograd.pictures import number
+from ..autograd.traced_hooks import KINDS
+from ..autograd.traced_text import kept
+from ..autograd.tracing import START, Arrival, Sending, Step, Trace
 from ..examples import explain as examples
+from ..op import registry
 from ..utils import source
+from ..utils.page import page
+from ..utils.page.data import short
 from .commands import UserError
 from .ends import did_you_mean
+from .one_op import op_explained
+from .program import traced
 
 FOLDER = Path(examples.__file__).parent
 INDENT, WIDTH = 15, 100  # where a step's lines begin, and about how long they get
 
 
-def explain(what: str | None, variable: str = "loss") -> str:
-    """The text for an example's name or a file; for None, the list of the examples."""
+def explain(what: str | None, variable: str | None = None, html: str | None = None) -> str:
+    """The text for an example's name, a file or an op; for None, the list of the examples. html: where to write the page instead."""
     if what is None:
+        if html is not None:
+            raise UserError("--html needs a file or an example to show, such as: minitorch explain mlp --html mlp.html")
         return listing()
-    if what in examples.NAMES:
-        path = FOLDER / f"{what}.py"
-        return f"{quoted(path)}\n\n{explained(traced(path, variable))}"
-    if what in examples.COMPILED:
+    path = FOLDER / f"{what}.py" if what in examples.NAMES else Path(what)
+    op = what.rpartition(".")[2]  # minitorch.softmax is an op, softmax an example
+    if not path.exists() and op in registry:
+        if html is not None:
+            raise UserError(f"--html shows a program; {what} is an op: minitorch explain {what}")
+        return op_explained(op)
+    if what in examples.COMPILED and not path.exists():
         raise UserError(f"{what} is an example of --compiled: minitorch explain --compiled {what}")
-    return explained(traced(Path(what), variable))
+    if not path.exists():
+        near = did_you_mean(what, [*examples.NAMES, *registry])
+        raise UserError(f"{what} is neither a file nor an example ({', '.join(examples.NAMES)}), nor an op{near}")
+    if html is not None:
+        _check_html(html, path)
+    plan, update = traced(path, variable, examples.NAMES)
+    if html is not None:
+        return _written(html, page(plan, f"{short(str(path))}: backward of {plan.root or 'the result'}", update))
+    return (f"{quoted(path)}\n\n" if what in examples.NAMES else "") + explained(plan)
+
+
+def _check_html(out: str, program: Path) -> None:
+    """Find out before the program runs whether the page can be written, and overwrite nothing but a page."""
+    target = Path(out)
+    if target.is_dir():
+        raise UserError(f"--html {out}: is a folder; name a file in it")
+    if not target.resolve().parent.is_dir():
+        raise UserError(f"--html {out}: there is no folder {target.parent}")
+    if target.exists() and (target.suffix not in (".html", ".htm") or target.samefile(program)):
+        raise UserError(f"--html {out}: exists and is no .html file; name another file")
+
+
+def _written(out: str, text: str) -> str:
+    """Write the page at once or not at all."""
+    folder = os.path.dirname(os.path.realpath(out))
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, suffix=".part", delete=False) as file:
+            try:
+                file.write(text)
+                file.close()
+                os.chmod(file.name, 0o666 & ~_umask())
+                os.replace(file.name, os.path.realpath(out))
+            except BaseException:
+                os.unlink(file.name)
+                raise
+    except OSError as error:
+        raise UserError(f"--html {out}: cannot write: {error.strerror}") from None
+    return f"wrote {out} ({len(text.encode()) / 1024:.0f} kB); open it in a browser, and step with the arrow keys"
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def listing() -> str:
@@ -44,9 +97,12 @@ def listing() -> str:
         [
             "See how backward runs through an example, or through a file of yours that leaves a variable `loss`:",
             "  minitorch explain NAME",
-            "  minitorch explain FILE.py [--variable loss]",
+            "  minitorch explain FILE.py [--variable loss] [--html page.html]",
             "",
             *map(_listed, examples.NAMES),
+            "",
+            "See one op: its formula, its derivative, what it keeps, a plot of both:",
+            "  minitorch explain gelu        (and, as there is an example of that name, minitorch.softmax)",
             "",
             "See the program that compile makes of an example, or of a file of yours that leaves a function `step`:",
             "  minitorch explain --compiled NAME",
@@ -70,69 +126,6 @@ def _headline(path: Path) -> str:
     return path.read_text(encoding="utf-8").partition('"""')[2].partition('"""')[0]
 
 
-# ---- running the program ----
-
-
-def traced(path: Path, variable: str) -> Trace:
-    """Run the file and trace its variable; whatever is wrong with either is a UserError."""
-    namespace = left_by(path, examples.NAMES)
-    tensors = {name: value for name, value in _public(namespace) if isinstance(value, Tensor)}
-    if variable not in namespace:
-        found = f"its tensors are {', '.join(tensors)}" if tensors else "it leaves no tensor at all"
-        raise UserError(f"{path} leaves no variable {variable!r}; {found}; name one with --variable")
-    root = namespace[variable]
-    if not isinstance(root, Tensor):
-        raise UserError(f"{path}: {variable} is of type {type(root).__name__}, expected a Tensor")
-    names = {**tensors, **dict(_inside(namespace))}
-    try:
-        if any(step.freed for step in trace(root)):
-            raise UserError(f"{path}: backward has already run from {variable} and freed its graph; leave out .backward()")
-        return trace(root, names, run=True)
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: {variable}: {error}") from None
-
-
-def _public(namespace: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [(name, value) for name, value in namespace.items() if not name.startswith("_")]
-
-
-def _inside(namespace: dict[str, Any]) -> Iterator[tuple[str, Tensor]]:
-    """The tensors in models, lists and dicts: `model.0.weight`, `layers[1]`, `params['w']`."""
-    for name, value in _public(namespace):
-        if isinstance(value, nn.Module):
-            yield from ((f"{name}.{inner}", parameter) for inner, parameter in value.named_parameters())
-        elif isinstance(value, (list, tuple, dict)):
-            items = value.items() if isinstance(value, dict) else enumerate(value)
-            yield from ((f"{name}[{key!r}]", item) for key, item in items if isinstance(item, Tensor))
-
-
-def left_by(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
-    """The variables that a file leaves when it is run as a program. names: the examples that there are beside files."""
-    if not path.exists():
-        near = did_you_mean(str(path), names)
-        raise UserError(f"{path} is neither a file nor an example ({', '.join(names)}){near}")
-    if not path.is_file():
-        raise UserError(f"{path} is a folder; name a Python file")
-    argv, sys.argv = sys.argv, [str(path)]
-    sys.path.insert(0, str(path.parent))
-    try:
-        return runpy.run_path(str(path), run_name="__main__")
-    except SystemExit as end:
-        raise UserError(f"{path} ends the program itself: exit({end.code!r})") from None
-    except Exception as error:
-        raise UserError(f"{path}{_line(error, path)}: {type(error).__name__}: {error}") from None
-    finally:
-        sys.argv = argv
-        sys.path.remove(str(path.parent))
-
-
-def _line(error: Exception, path: Path) -> str:
-    """The line of the file where it went wrong, if it did there."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-    line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else None
-    return f", line {line}" if line else ""
-
-
 # ---- showing the trace ----
 
 
@@ -149,8 +142,10 @@ def explained(plan: Trace) -> str:
 def _block(step: Step, plan: Trace, shown: dict[Any, int]) -> str:
     """One step; `shown` says at which step each function's source has been printed."""
     sections = {
-        "forward": textwrap.wrap(f"{step.op}: {step.formula}".rstrip(": ."), WIDTH - INDENT),
+        "line": _line(step),
+        "forward": _forward(step),
         "gradient": [line for arrival in step.arrivals for line in _arrival(arrival)],
+        "hooks": _hooks(step),
         "keeps": [kept(saved) for saved in step.saved],
         "sends": _sendings(step, plan),
         "adds": [f"g to {step.leaf or 'leaf'}.grad"] if step.leaf is not None else [],
@@ -159,6 +154,49 @@ def _block(step: Step, plan: Trace, shown: dict[Any, int]) -> str:
     for name, section in sections.items():
         lines += [f"{name if not k else '':>{INDENT - 2}}  {line}" for k, line in enumerate(section)]
     return "\n".join(lines + _definitions(step, shown))
+
+
+def _line(step: Step) -> list[str]:
+    """The line of the program that made the node."""
+    line = step.call.line
+    if line is None or step.leaf is not None:
+        return []
+    return [textwrap.shorten(f"{short(line.file)}:{line.nr}: {line.text}", WIDTH - INDENT, placeholder=" …")]
+
+
+def _forward(step: Step) -> list[str]:
+    """What it computed: the formula and the values."""
+    lines = textwrap.wrap(f"{step.op}: {step.formula}".rstrip(": ."), WIDTH - INDENT)
+    for output in step.call.outputs:
+        name = output.tensor or ("" if step.leaf is None else "leaf")
+        shown = _value(output.picture)
+        if shown and (step.leaf is None or name):
+            lines += textwrap.wrap(f"{name or 'gives'} = {shown}" if name else f"gives {shown}", WIDTH - INDENT)
+    for write in step.call.writes:
+        lines.append(f"written in place: {write.tensor or 'a tensor'} is at version {write.version} now")
+    return lines
+
+
+def _value(picture: Any) -> str:
+    """The numbers of a small tensor; of a larger one, how large they are."""
+    if picture is None or (picture.numbers is None and not picture.grid):
+        return ""
+    numbers = number(picture.numbers) if picture.numbers is not None else ""
+    if numbers and len(numbers) <= WIDTH - INDENT - 12:
+        return numbers
+    return f"shape {picture.shape}, from {number(picture.low)} to {number(picture.high)}, mean {number(picture.mean)}"
+
+
+def _hooks(step: Step) -> list[str]:
+    """Which hooks there are, and what they changed."""
+    lines = []
+    for hook in step.hooks:
+        at = f", line {hook.line.nr}" if hook.line else ""
+        told = KINDS[hook.kind]
+        if hook.called and hook.before != hook.after:
+            told += f": {', '.join(map(_value, hook.before))} became {', '.join(map(_value, hook.after))}"
+        lines += textwrap.wrap(f"{hook.name}{at}: {told}{'' if hook.called else ' (not called here)'}", WIDTH - INDENT)
+    return lines
 
 
 def _arrival(arrival: Arrival) -> list[str]:
@@ -186,10 +224,14 @@ def _sendings(step: Step, plan: Trace) -> list[str]:
         result = f" = {number(sent.value)}" if sent.value is not None else f", shape {sent.shape}"
         if sent.unreduced not in (None, sent.shape):
             result += f", summed from shape {sent.unreduced}"
-        if INDENT + len(head) + 2 + len(expression + result) <= WIDTH:
+        space = WIDTH - INDENT - len(head) - 2
+        if len(expression + result) <= space:
             lines.append(f"{head}  {expression}{result}")
-        else:
+        elif max(len(expression), len(result)) <= space:
             lines += [f"{head}  {expression}", f"{'':{len(head)}}  {result.lstrip(', ')}"]
+        else:
+            lines.append(head)
+            lines += [f"    {line}" for line in [*textwrap.wrap(expression, WIDTH - INDENT - 4), result.lstrip(", ")]]
     return lines
 
 

@@ -22,6 +22,7 @@ from ..autograd.grad_mode import grad_mode
 from ..nn.modules import hooks
 from ..nn.modules.module import Module
 from ..nn.parameter import is_lazy
+from ..op import autocast
 from ..op.door import Op
 from ..optim import Optimizer
 from ..optim.lr_scheduler import LRScheduler
@@ -128,11 +129,19 @@ class State:
             self.guard.add(f"{mode}.{name} is {getattr(grad_mode, name)}", f"grad_mode.{name}")
         self.guard.add(f"{ways}.enabled is {shortcuts.enabled}", "op.plain()")
         self.guard.add(f"not {anomaly}.enabled", "anomaly mode")
+        self._autocast()
         self.guard.add(f"not {self.guard.thing(hooks._some_of_all)}", "hooks of all modules")
         self.guard.add(
             f"{self.guard.thing(dtypes.get_default_dtype)}() is {self.guard.thing(dtypes.get_default_dtype())}",
             "the default dtype",
         )
+
+    def _autocast(self) -> None:
+        """A region around the call is refused: it keeps casts of weights, from before the call and for after it."""
+        inside = self.guard.thing(autocast.inside)
+        self.guard.add(f"{inside}() is {autocast.inside()}", "whether it is called within autocast")
+        if autocast.inside():
+            self.refusal = "it is called within a region of autocast; enter the region inside the compiled function"
 
     def _visit(self, value: Any, place: str, name: str) -> None:
         """Follow a value that is found at `place`, an expression, and is called `name`."""

@@ -98,6 +98,7 @@ class Declaration:
     )
     by_keyword: tuple[str, ...] = ()  # the last parameters, if they are given by keyword only
     named: tuple[tuple[str, str], ...] = ()  # the parameters that torch calls otherwise, with torch's name
+    autocast: str | None = None  # the name under which autocast's lists have it
     grad_fn: str | Callable[..., str] | None = (
         None  # the node's name, or a function that asks by name for what it depends on
     )

@@ -40,28 +40,30 @@ def op(
     by_keyword: str = "",
     named: str = "",
     format_of: str = "",
+    autocast: str | None = None,
     **words: Any,
 ) -> Any:
     """Make a forward function `f(xp, *inputs, *options)` an op, and register it under its name if it is public.
 
     Its annotations say what its inputs are: `Array`, `Operand`, `Index`. outputs: the names of what forward returns, or `list` if it
     returns a list of arrays. same_dtype: the inputs that must come in one dtype. by_keyword: the last parameters, if they are given by
-    keyword only. named: what torch calls otherwise, as in "b=mat2". format_of: the inputs whose memory format the results take. The
-    other words are `Declaration`'s.
+    keyword only. named: what torch calls otherwise, as in "b=mat2". format_of: the inputs whose memory format the results take.
+    autocast: its name in autocast's lists, a public op's own unless told. The other words are `Declaration`'s.
     """
     if forward is None:
         given = {"name": name, "outputs": outputs, "public": public, "same_dtype": same_dtype, "exact": exact}
-        given |= {"by_keyword": by_keyword, "named": named, "format_of": format_of}
+        given |= {"by_keyword": by_keyword, "named": named, "format_of": format_of, "autocast": autocast}
         return functools.partial(op, **given, **words)
     parameters, variadic = parameters_of(forward)
     made = Op(
         Declaration(
-            name or forward.__name__.rstrip("_"),
+            called := name or forward.__name__.rstrip("_"),
             forward,
             parameters,
             variadic,
             outputs=() if outputs is list else tuple(outputs),
             doc=forward.__doc__,
+            autocast=autocast or (called if public else None),
             **_split(same_dtype=same_dtype, exact=exact, by_keyword=by_keyword, named=named, format_of=format_of),
             **words,
         )
@@ -105,7 +107,7 @@ def row(
         else replace(p, role=(role := Operand if operands is None or p.name in operands else Array), annotation=role)
         for p in parameters_of(forward)[0]
     )
-    facets: dict[str, Any] = {"elementwise": True, "in_float32": True, **words}
+    facets: dict[str, Any] = {"elementwise": True, "in_float32": True, "autocast": name, **words}
     facets |= _split(same_dtype=same_dtype, exact=exact, by_keyword=by_keyword, named=named)
     declaration = Declaration(name, forward, parameters, doc=formula, **facets)
     if derivatives and len(derivatives) != len(declaration.inputs):
@@ -141,7 +143,7 @@ def composite(
         return functools.partial(composite, **words, check_first=check_first, public=public)
     name = function.__name__.rstrip("_")
     made = checked(
-        named(function, grad_fn) if grad_fn else function, name, only, tuple(same_dtype.split()), refusal, check_first
+        named(function, grad_fn) if grad_fn else function, name, only, tuple(same_dtype.split()), refusal, check_first, name
     )
     made = accepts_out(made, out if isinstance(out, str) else "same") if out else made
     return register(name, made) if public else made

@@ -21,6 +21,8 @@ from ..arrays.dtypes import SCALAR_NAMES
 from ..arrays.quiet import quiet, quiet_again
 from ..arrays.recorded import Recorded, with_memory
 from ..autograd.grad_mode import grad_mode, inference_blocks
+from .autocast import active, cast_first, concerned
+from .autocast_lists import words_for
 from .declaration import Declaration, Indices
 from .half_precision import forward_in_float32
 from .out import write_out
@@ -78,6 +80,7 @@ class Op:
             declaration.refusal,
         )
         self.in_float32 = forward_in_float32(declaration)
+        self.autocast = words_for(declaration.autocast) if declaration.autocast else {}
         self.grad_fn = declaration.grad_fn or "".join(p.capitalize() for p in declaration.name.split("_")) + "Backward0"
         # What the name depends on, if it does: options, inputs as far as they are kept, `wanting` (a gradient), `out_shape`.
         self.grad_fn_asks = (
@@ -116,6 +119,8 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Bind the arguments → the recipe for this kind of call → forward → wrap, and record."""
+        if active and (device := concerned(self.autocast, args, kwargs)):
+            return cast_first(self, self.autocast, device, args, kwargs)
         if kwargs or len(args) != self.complete:
             if "out" in kwargs and self.declaration.takes_out and not self.declaration.view:
                 out = kwargs.pop("out")

@@ -19,6 +19,7 @@ from ..arrays.quiet import silent
 from ..arrays.warning import warn
 from ..autograd.grad_mode import grad_mode
 from . import signature
+from .autocast import as_it_is
 from .declaration import with_out
 
 
@@ -52,7 +53,7 @@ def write_out(function: Callable, out: Any, out_dtype: str, args: tuple, kwargs:
         raise RuntimeError(f"Expected out tensor to have dtype {kwargs['dtype']!r}, but got {targets[0].dtype!r} instead")
     if out_dtype == "computes":
         kwargs["dtype"] = targets[0].dtype
-    result = function(*args, **kwargs)
+    result = as_it_is(function, *args, **kwargs)
     results = result if isinstance(result, tuple) else (result,)
     if len(results) != len(targets):
         raise TypeError(f"{name}(): argument 'out' must be {len(results)} tensors, got {len(targets)}")

@@ -122,7 +122,7 @@ class Plan:
             specs = self.output_specs = ((array.shape, array.dtype),)
         node.output_specs = specs
         if watchers:
-            announce(node)
+            announce(node, args, outs)
         return node
 
     def _results(self, args: tuple, outs: Sequence) -> list:

@@ -20,6 +20,8 @@ from ..arrays import dtypes
 from ..arrays.device import device
 from ..arrays.numbers import read
 from ..autograd.grad_mode import grad_mode
+from .autocast import active, cast_first, concerned
+from .autocast_lists import words_for
 from .declaration import REQUIRED, Array, Index, Indices, Operand, Parameter, parts_of, torchs_name
 
 if TYPE_CHECKING:
@@ -269,17 +271,21 @@ def checked(
     same_dtype: Sequence[str] = (),
     refusal: type[Exception] = NotImplementedError,
     check_first: bool = True,
+    autocast: str = "",
 ) -> Function:
     """The function, with its arguments checked against its annotations.
 
     check_first: before the call; else only when it has failed, to say what came: enough where no wrong type passes unnoticed.
+    autocast: its name in autocast's lists.
     """
     name = name or function.__name__
     signature = Signature(name, function, functools.partial(parameters_of_function, function), only, same_dtype, refusal)
-    known, check, refused_kinds = signature.known, signature.check, signature.refused_kinds
+    known, check, refused_kinds, words = signature.known, signature.check, signature.refused_kinds, words_for(autocast)
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if active and words and (device := concerned(words, args, kwargs)):
+            return cast_first(call, words, device, args, kwargs)
         types = (*map(type, args), *kwargs, *map(type, kwargs.values())) if kwargs else tuple(map(type, args))
         if types not in known:
             args, kwargs = check(args, kwargs, types)
@@ -291,6 +297,8 @@ def checked(
 
     @functools.wraps(function)
     def call_first(*args: Any, **kwargs: Any) -> Any:
+        if active and words and (device := concerned(words, args, kwargs)):
+            return cast_first(call_first, words, device, args, kwargs)
         try:
             return function(*args, **kwargs)
         except Exception:

@@ -34,7 +34,7 @@ def _name(fused: bool, out_shape: tuple) -> str:
     return "MmBackward0" if len(out_shape) == 2 else "UnsafeViewBackward0"
 
 
-@op(promote=None, public=False, outputs=("out", "weights"), grad_fn=_name, keeps_layout=True)
+@op(promote=None, public=False, outputs=("out", "weights"), autocast="bmm", grad_fn=_name, keeps_layout=True)
 def attention(
     xp: Any,
     query: Array,

@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..op import composite
+from ..op.autocast import as_it_is
 from ..op.signature import tensor_list
 from .dims import as_ints, canonical_dim
 from .matmul import bmm, mm
@@ -206,7 +207,8 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     )
     left = a.permute(*free_a, *of_a).reshape(n, k) if a.ndim else a.reshape(1, 1)
     right = b.permute(*of_b, *free_b).reshape(k, m) if b.ndim else b.reshape(1, 1)
-    return mm(left, right).reshape([*(a.shape[d] for d in free_a), *(b.shape[d] for d in free_b)])
+    product = as_it_is(mm, left, right) if n == m == 1 else mm(left, right)  # one number is no product to autocast
+    return product.reshape([*(a.shape[d] for d in free_a), *(b.shape[d] for d in free_b)])
 
 
 @composite(out="cast")
@@ -235,5 +237,5 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         raise RuntimeError(
             f"bilinear(): bias size does not match weight size: got {list(bias.shape)}, expected {weight.shape[0]}"
         )
-    out = einsum("...i,kij,...j->...k", input1, weight, input2)
+    out = as_it_is(einsum, "...i,kij,...j->...k", input1, weight, input2)  # no product to autocast, on the CPU
     return out if bias is None else out + bias

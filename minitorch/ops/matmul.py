@@ -203,7 +203,7 @@ def matmul(input: Tensor, other: Tensor) -> Tensor:
 _as_batch = named(lambda rows, shape: rows.reshape(shape), "UnsafeViewBackward0")
 
 
-@op(name="matmul", promote=None, public=False, grad_fn="UnsafeViewBackward0")
+@op(name="matmul", promote=None, public=False, autocast="bmm", grad_fn="UnsafeViewBackward0")
 def batched(xp: Any, a: Array, b: Array) -> Array:
     """C = a b for matrices in the last two dimensions; the others broadcast."""
     if a.shape[-1] != b.shape[-2]:
@@ -354,8 +354,8 @@ def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Number = 1, alpha: N
 @in_float32
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Number = 1, alpha: Number = 1) -> Tensor:
     """β · input + α · vec1 vec2ᵀ; of bools alone: whether either is true."""
-    product = outer(vec1, vec2)
-    product = product.to(dtypes.promote_types(product.dtype, input.dtype))
+    dtype = functools.reduce(dtypes.promote_types, (vec1.dtype, vec2.dtype, input.dtype))
+    product = outer(vec1.to(dtype), vec2.to(dtype))  # half precision is not rounded on the way
     for name, factor in (("beta", beta), ("alpha", alpha)):
         if isinstance(factor, float) and not product.is_floating_point():
             raise RuntimeError(

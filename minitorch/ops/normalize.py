@@ -15,6 +15,7 @@ from ..arrays.device import has_kernels
 from ..arrays.layout import contiguous_format, suggested
 from ..autograd.grad_mode import no_grad
 from ..op import Array, Index, composite, named, op
+from ..op.autocast import is_on, listed_as
 from ..op.half_precision import in_float32
 from ..op.signature import Dims, Number, Sizes, checked
 from .dims import as_ints, canonical_dim
@@ -371,11 +372,11 @@ def local_response_norm(input: Tensor, size: int, alpha: float = 1e-4, beta: flo
     if not input.numel():
         return input
     wide = input.is_floating_point() or input.dtype is dtypes.int64
-    if not wide or (input.ndim > 3 and input.dtype.itemsize == 2):
+    if not wide or (input.ndim > 3 and input.dtype.itemsize == 2 and not is_on(input)):
         raise NotImplementedError(f"local_response_norm is not implemented for {input.dtype!r}; convert with .float()")
     if size < 1:
         raise RuntimeError(f"local_response_norm: size should be greater than zero, but got {size}")
-    return _by_its_neighbours(input, size, alpha, beta, k)
+    return (_by_its_neighbours if input.ndim == 3 else _as_volumes)(input, size, alpha, beta, k)
 
 
 @in_float32
@@ -383,6 +384,9 @@ def _by_its_neighbours(x: Tensor, size: int, alpha: float, beta: float, k: float
     sums = windows(x * x, size // 2, (size - 1) // 2)
     means = sums / size if x.is_floating_point() else sums // size
     return x / (means * alpha + k) ** beta
+
+
+_as_volumes = listed_as("avg_pool3d", _by_its_neighbours)  # torch pools a volume whose depth are the channels
 
 
 def windows(x: Tensor, before: int, after: int) -> Tensor:

@@ -11,16 +11,17 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..arrays.dtypes import bool_, float64
+from ..arrays.dtypes import bfloat16, bool_, float32, float64
 from ..op import composite
+from ..op.autocast import is_on, listed_as
 from .activation import relu
 from .dropout import dropout as dropped
 from .elementwise import tanh
 from .matmul import linear
 from .rearrange import cat, chunk, stack, unbind
-from .shape import transpose
+from .shape import reshape, transpose
 from .special import sigmoid
-from .through_time import gru_layer, lstm_layer, rnn_layer
+from .through_time import gru_layer, lstm_layer, rnn_layer, steps_of
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -125,14 +126,19 @@ def lstm(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor, Tensor]:
     if len(net.hx) != 2:
         raise RuntimeError(f"lstm expects two hidden states: hx = (h, c), got {len(net.hx)}")
     h, c = net.hx
-    return _through_layers(net, (h, c), _lstm_layer, h.shape[-1] != c.shape[-1])  # type: ignore[return-value]
+    projects = h.shape[-1] != c.shape[-1]
+    # In an autocast region torch's kernel for sequences of one length is all in half precision; its formula, for others, is not.
+    others = projects or len(set(net.sizes)) > 1 or net.x.dtype not in (float32, bfloat16)
+    by_formula = others and net.x.is_cpu and is_on(net.x)
+    return _through_layers(net, (h, c), _lstm_by_cells if by_formula else _lstm_layer, projects)  # type: ignore[return-value]
 
 
 @composite
 def gru(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     """Layers of `gru_cell` over a sequence: (output, h_n). Arguments as of `lstm`, but hx is one tensor (layers · directions, N, H)."""
     net = _net_of("gru", args, kwargs)
-    return _through_layers(net, (net.hx,), _gru_layer)  # type: ignore[return-value]
+    by_formula = is_on(net.x) and net.x.is_cpu  # there torch casts the products alone
+    return _through_layers(net, (net.hx,), _gru_by_cells if by_formula else _gru_layer)  # type: ignore[return-value]
 
 
 @composite
@@ -149,6 +155,12 @@ def rnn_relu(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
     return _through_layers(net, (net.hx,), partial(_rnn_layer, True))  # type: ignore[return-value]
 
 
+def _in_half(layer: Callable) -> Callable:
+    """A layer, which in an autocast region is one product of all that it has."""
+    return listed_as("matmul", layer)
+
+
+@_in_half
 def _lstm_layer(x: Tensor, weights: Weights, states: list, sizes: tuple, reverse: bool) -> tuple[Tensor, ...]:
     h, c = states
     _refuse_mixed(weights, x, promotes="float16 bfloat16")
@@ -158,11 +170,13 @@ def _lstm_layer(x: Tensor, weights: Weights, states: list, sizes: tuple, reverse
     return lstm_layer(pre, h, c, weights.w_hh, weights.w_hr, sizes, reverse)[:3]
 
 
+@_in_half
 def _gru_layer(x: Tensor, weights: Weights, states: list, sizes: tuple, reverse: bool) -> tuple[Tensor, ...]:
     pre = linear(x, weights.w_ih, weights.b_ih)
     return gru_layer(pre, states[0], weights.w_hh, weights.b_hh, sizes, reverse)[:2]
 
 
+@_in_half
 def _rnn_layer(relu: bool, x: Tensor, weights: Weights, states: list, sizes: tuple, reverse: bool) -> tuple[Tensor, ...]:
     if not relu:
         _refuse_integers("rnn_tanh", x)
@@ -170,6 +184,34 @@ def _rnn_layer(relu: bool, x: Tensor, weights: Weights, states: list, sizes: tup
     _refuse_mixed(weights, x)
     pre = linear(x, weights.w_ih, bias)
     return rnn_layer(pre, states[0], weights.w_hh, relu, sizes, reverse)[:2]
+
+
+def _lstm_by_cells(x: Tensor, weights: Weights, states: list, sizes: tuple, reverse: bool) -> tuple[Tensor, ...]:
+    w_ih, w_hh, b_ih, b_hh, w_hr = weights
+
+    def step(x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, ...]:
+        i, f, u, o = chunk(linear(x, w_ih, b_ih) + linear(h, w_hh, b_hh), 4, 1)
+        c = sigmoid(f) * c + sigmoid(i) * tanh(u)
+        h = sigmoid(o) * tanh(c)
+        return h if w_hr is None else linear(h, w_hr), c
+
+    return _by_cells(step, x, states, sizes, reverse)
+
+
+def _gru_by_cells(x: Tensor, weights: Weights, states: list, sizes: tuple, reverse: bool) -> tuple[Tensor, ...]:
+    return _by_cells(lambda x, h: (gru_cell(x, h, *weights[:4]),), x, states, sizes, reverse)
+
+
+def _by_cells(step: Callable, x: Tensor, states: list, sizes: tuple, reverse: bool) -> tuple[Tensor, ...]:
+    """A layer as a loop over cells: in an autocast region each product is cast, and what lies between keeps the state's dtype."""
+    steps, found = steps_of(sizes, reverse), []
+    data = reshape(x, (sum(sizes), x.shape[-1]))
+    for rows, n in steps:
+        new = step(data[rows], *(state[:n] for state in states))
+        found.append(new[0])
+        states = [after if len(after) == len(state) else cat([after, state[n:]]) for after, state in zip(new, states)]
+    out = cat(found[::-1] if reverse else found)
+    return reshape(out, (*x.shape[:-1], out.shape[-1])), *states
 
 
 def _refuse_mixed(weights: Weights, x: Tensor, promotes: str = "") -> None:

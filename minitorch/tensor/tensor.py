@@ -26,7 +26,7 @@ from ..arrays.warning import warn
 from ..autograd import hooks, leaves, node
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from ..autograd.hooks import Hooks, hooks_of
-from ..op import door, lanes, recipe, signature
+from ..op import autocast, door, lanes, recipe, signature
 from ..op.door import new
 from ..op.signature import checked
 from ..ops import inplace
@@ -480,4 +480,4 @@ class Tensor(Writing, Copying, TensorMethods, NotThereYet):
 
 
 # The one cycle: the rooms below make Tensors, and what a Tensor does is defined by them.
-door.Tensor = lanes.Tensor = recipe.Tensor = signature.Tensor = hooks.Tensor = Tensor
+autocast.Tensor = door.Tensor = lanes.Tensor = recipe.Tensor = signature.Tensor = hooks.Tensor = Tensor

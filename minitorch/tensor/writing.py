@@ -24,6 +24,7 @@ from ..autograd import graph, leaves, node
 from ..autograd.grad_mode import grad_mode, no_grad
 from ..autograd.hooks import hooks_of
 from ..op import Op
+from ..op.autocast import active, as_it_is
 from ..op.door import in_torchs_words
 from ..ops.about import result_type
 from ..ops.inplace import compared, copy, fill, zero
@@ -233,7 +234,7 @@ class Writing:
         followed = grad_mode.enabled and self._base is not None and self._base._requires_grad
         before = self._before_write(apart) if apart or followed else self
         try:
-            out = op(before, *args, **kwargs)
+            out = as_it_is(op, before, *args, **kwargs) if active else op(before, *args, **kwargs)
         except NotImplementedError:
             # There is no formula for the dtype; but before that torch looks whether a result would fit.
             if isinstance(op, Op) and op.declaration.elementwise and len(op.inputs) > 1:

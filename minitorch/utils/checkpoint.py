@@ -20,6 +20,7 @@ from minitorch.arrays.warning import warn
 from .. import random
 from ..autograd import Function, backward, engine, graph
 from ..autograd.grad_mode import enable_grad, is_grad_enabled, no_grad
+from ..op.autocast import as_it_was
 from ..tensor import Tensor
 
 
@@ -45,7 +46,8 @@ def checkpoint(
     """function(*args), whose activations are computed again in backward instead of being kept.
 
     use_reentrant: which of the two forms; False is the better one: it works with `grad`, keywords and any nesting.
-    preserve_rng_state: the second run draws the random numbers of the first, so dropout drops the same.
+    preserve_rng_state: the second run draws the random numbers of the first, so dropout drops the same. An autocast region is
+    there again too.
     context_fn: gives the contexts of the two runs. determinism_check: "default" compares what the runs save, "none" does
     not. early_stop: end the second run once everything is there.
     """
@@ -128,10 +130,11 @@ class _Rerun:
         self.args = [graph.keep(x) if isinstance(x, Tensor) else x for x in args]
         self.is_tensor = [isinstance(x, Tensor) for x in args]
         self.random_state = random.every_state() if preserve_rng_state else None
+        self.autocast = as_it_was()
 
     def __call__(self) -> None:
         args = [x.unpack() if is_tensor else x for x, is_tensor in zip(self.args, self.is_tensor)]
-        with _random_numbers_from(self.random_state), self.context, enable_grad():
+        with _random_numbers_from(self.random_state), self.autocast, self.context, enable_grad():
             self.function(*args, **self.kwargs)
 
 
@@ -230,6 +233,7 @@ class CheckpointFunction(Function):
             warn("None of the inputs have requires_grad=True. Gradients will be None")
         ctx.function = function
         ctx.random_state = random.every_state() if preserve_rng_state else None
+        ctx.autocast = as_it_was()
         ctx.args = [None if isinstance(x, Tensor) else x for x in args]
         ctx.places = [i for i, x in enumerate(args) if isinstance(x, Tensor)]
         ctx.save_for_backward(*(args[i] for i in ctx.places))
@@ -248,7 +252,7 @@ class CheckpointFunction(Function):
         args = list(ctx.args)
         for i, x in zip(ctx.places, ctx.saved_tensors):
             args[i] = x.detach().requires_grad_(x.requires_grad)
-        with _random_numbers_from(ctx.random_state), enable_grad():
+        with _random_numbers_from(ctx.random_state), enable_grad(), ctx.autocast:
             outputs = ctx.function(*args)
         outputs = outputs if isinstance(outputs, tuple) else (outputs,)
         roots = [(out, g) for out, g in zip(outputs, grads) if isinstance(out, Tensor) and out.requires_grad]

@@ -26,14 +26,14 @@ def typename(obj: Any, /) -> str:
     return name if module in (None, "", "builtins") else f"{module}.{name}"
 
 
-def answer_for_what_is_missing(module: ModuleType, *later: str) -> None:
+def answer_for_what_is_missing(module: ModuleType, imported_when_used: tuple[str, ...] = ()) -> None:
     """Let the module say of a name it lacks that it is not there yet, and which names are near.
 
-    later: submodules that are imported when they are first asked for.
+    imported_when_used: names of modules in it that nobody pays for before he asks for them.
     """
 
     def __getattr__(name: str) -> Any:
-        if name in later:
+        if name in imported_when_used:
             return importlib.import_module(f"{module.__name__}.{name}")
         there = (each for each, thing in vars(module).items() if not isinstance(thing, ModuleType))
         hint = "" if name.startswith("__") else not_there_yet(name, there)

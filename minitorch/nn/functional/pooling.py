@@ -62,12 +62,18 @@ def in_dimensions(function: Callable, finish: Callable, *ns: int) -> list[Any]:
     return [of(n) for n in ns]
 
 
-floats = partial(checked, only="floats")
+def listed(function: Any, **words: Any) -> Any:
+    """The function, checked; autocast's lists have it by its name, with indices or without."""
+    return checked(function, autocast=function.__name__.removesuffix("_with_indices"), **words)
+
+
+floats = partial(listed, only="floats")
 
 # ---- the mean ----
 
-avg_pool2d, avg_pool3d = in_dimensions(_pooling.avg_pool_nd, lambda function: accepts_out(checked(function), "same"), 2, 3)
-adaptive_avg_pool2d, adaptive_avg_pool3d = in_dimensions(_pooling.adaptive_avg_pool_nd, checked, 2, 3)
+avg_pool2d, avg_pool3d = in_dimensions(_pooling.avg_pool_nd, lambda function: accepts_out(listed(function), "same"), 2, 3)
+avg_pool: dict[int, Callable] = {1: avg_pool1d, 2: avg_pool2d, 3: avg_pool3d}
+adaptive_avg_pool2d, adaptive_avg_pool3d = in_dimensions(_pooling.adaptive_avg_pool_nd, listed, 2, 3)
 
 
 def lp_pool_nd(
@@ -86,7 +92,7 @@ def lp_pool_nd(
         return max_pool[n](input.abs(), kernel_size, stride, 0, 1, ceil_mode)
     if norm_type == -math.inf:
         return -max_pool[n](-input.abs(), kernel_size, stride, 0, 1, ceil_mode)
-    mean = _pooling.avg_pool_nd(n, input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+    mean = avg_pool[n](input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
     kernel = as_ints(kernel_size)
     count = math.prod(kernel * n if len(kernel) == 1 else kernel)
     return (sign(mean) * relu(mean.abs()) * count).pow(1.0 / norm_type)
@@ -131,7 +137,7 @@ def max_pool_nd(
 
 
 max_pool = {1: _pooling.max_pool1d, 2: _pooling.max_pool2d, 3: _pooling.max_pool3d}
-max_pool1d, max_pool2d, max_pool3d = in_dimensions(max_pool_nd, checked, 1, 2, 3)
+max_pool1d, max_pool2d, max_pool3d = in_dimensions(max_pool_nd, listed, 1, 2, 3)
 max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices = in_dimensions(
     max_pool_nd_with_indices, checked, 1, 2, 3
 )
@@ -227,9 +233,9 @@ def fractional_max_pool_nd(
     return found if return_indices else found[0]
 
 
-fractional_max_pool2d, fractional_max_pool3d = in_dimensions(fractional_max_pool_nd, checked, 2, 3)
+fractional_max_pool2d, fractional_max_pool3d = in_dimensions(fractional_max_pool_nd, listed, 2, 3)
 fractional_max_pool2d_with_indices, fractional_max_pool3d_with_indices = in_dimensions(
-    fractional_max_pool_nd_with_indices, checked, 2, 3
+    fractional_max_pool_nd_with_indices, listed, 2, 3
 )
 
 # ---- back to where the largest stood ----

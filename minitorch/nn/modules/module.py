@@ -433,6 +433,12 @@ class Module(ModuleHooks, ModuleState):
         body = "".join(f"\n  {line}" for line in extra + children)
         return f"{self._get_name()}({body}\n)" if body else f"{self._get_name()}()"
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a tree that opens, with the number of parameters of each part."""
+        from minitorch.utils.html import module_html
+
+        return module_html(self)
+
     def __dir__(self) -> list[str]:
         names = [*dir(type(self)), *self.__dict__, *self._parameters, *self._modules, *self._buffers]
         return sorted(name for name in names if not name[0].isdigit())

@@ -189,6 +189,12 @@ class Conversion:
 
         return tensor_repr(self)
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a table of a few numbers, a heat map of many."""
+        from ...utils.html import tensor_html
+
+        return tensor_html(self)
+
     def __format__(self, spec: str) -> str:
         """Of a tensor without dimensions its number's: `f"{loss:.3f}"`."""
         from ..tensor import Tensor
