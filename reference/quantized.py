@@ -276,6 +276,7 @@ def parameters(q: Any) -> Any:
 def quantized_integers(count: int = 100) -> bool:
     """Print how many integers were compared and how many are equal; whether those are that must be."""
     counts = {}
+    torch.set_warn_always(False)  # what it says of quantized tensors it says once
     for kind, names in (("exact", EXACT), ("nearly", NEARLY)):
         found = [compare(name, seed) for name in names for seed in range(count)]
         counts[kind] = sum(f[0] for f in found), sum(f[1] for f in found)
