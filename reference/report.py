@@ -3,8 +3,8 @@
 An error is max |ours − torch's| over the size of torch's result (its largest element, at least 1), so float64 rounding is
 about 1e-16 and float32 rounding about 1e-7. Infinities and nans must stand in the same places, or the error is inf.
 Cases that torch refuses count for nothing. Below the table: how many derivatives agree with central differences, first and
-second, how many ops have torch's dtypes within autocast, how many random programs of the engine's doings went alike, and how many
-masks of pruning are torch's.
+second, how many ops have torch's dtypes within autocast, how many random programs of the engine's doings went alike, how many
+masks of pruning and how many integers of quantized tensors are torch's.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from .checks import attempt, differentiate
 from .far import scale_of
 from .numerical import agrees
 from .pruning import masks_alike
+from .quantized import quantized_integers
 from .state_machine import Difference, program
 from .strategies import Source
 from .table import Row, flat, table
@@ -54,7 +55,7 @@ def report(examples: int, markdown: str | None = None, only: str | None = None) 
     too_far = {name: e for name, e in measured.items() if any(e.get(("float64", w), 0) > LIMIT for _, w in COLUMNS)}
     print(f"\n{len(measured)} ops, {len(chosen)} rows, {examples} inputs each; float64 within {LIMIT:g}: ", end="")
     print("all" if not too_far else f"all but {len(too_far)}: {', '.join(too_far)}")
-    sound = [by_differences(chosen), in_regions(chosen), random_programs(), prunings()]
+    sound = [by_differences(chosen), in_regions(chosen), random_programs(), prunings(), quantized_integers()]
     return 0 if all(sound) and not too_far else 1
 
 

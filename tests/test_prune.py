@@ -76,7 +76,7 @@ def test_a_pruned_module_gives_the_same_compiled() -> None:
     """(It runs as it is, and a warning says so: the weight that a hook sets is kept outside the step.)"""
     m = prune.l1_unstructured(minitorch.nn.Linear(4, 3), "weight", 5)
     step, x = minitorch.compile(lambda x: m(x)), minitorch.randn(2, 4)
-    assert all(minitorch.equal(step(x), m(x)) for _ in range(4))
+    assert all(minitorch.equal(step(x), m(x)) for _ in range(2))
     assert "is kept outside it" in step.explain()
 
 
