@@ -47,6 +47,9 @@ from .arrays.dtypes import (
     int64,
     long,
     promote_types,
+    qint8,
+    qint32,
+    quint8,
     set_default_dtype,
     short,
     uint8,
@@ -63,6 +66,7 @@ from .arrays.layout import (
     preserve_format,
     strided,
 )
+from .arrays.quantized import qscheme
 from .autograd import functional as _autograd_functional
 from .autograd.anomaly_mode import is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled
 from .autograd.grad_mode import (
@@ -119,6 +123,7 @@ from .tensor.legacy import (
     set_default_tensor_type,
 )
 from .tensor.printing import set_printoptions
+from .tensor.quantizing import *
 from .tensor.random import (
     bernoulli,
     binomial,
@@ -186,9 +191,10 @@ from .version import __version__
 
 newaxis = None
 
-_names.answer_for_what_is_missing(_sys.modules[__name__], imported_when_used=("jit", "onnx"))
+_names.answer_for_what_is_missing(_sys.modules[__name__], imported_when_used=("ao", "jit", "onnx", "quantization"))
+_names.answer_for_what_is_missing(nn, imported_when_used=("intrinsic", "qat", "quantized"))
 for _module in (
     accelerator, amp, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, linalg, mps,
-    nn, nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, random, utils, utils.data, xpu,
+    nn.functional, nn.init, nn.utils, optim, optim.lr_scheduler, random, utils, utils.data, xpu,
 ):  # fmt: skip
     _names.answer_for_what_is_missing(_module)

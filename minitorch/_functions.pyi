@@ -37,10 +37,11 @@ __all__ = [
     "det", "detach_", "detach_copy", "diag", "diag_embed", "diagflat", "diagonal", "diagonal_copy", "diagonal_scatter",
     "diff", "digamma", "dist", "div", "divide", "dot", "dropout", "dsplit", "dstack", "einsum", "elu", "embedding",
     "embedding_bag", "eq", "equal", "erf", "erf_", "erfc", "erfc_", "erfinv", "exp", "exp2", "exp2_", "exp_", "expand",
-    "expand_copy", "expm1", "expm1_", "feature_alpha_dropout", "feature_dropout", "fill", "fill_", "fix", "fix_", "flatten",
-    "flip", "fliplr", "flipud", "float_power", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_",
-    "frexp", "frobenius_norm", "gather", "gaussian_nll_loss", "gcd", "gcd_", "ge", "gelu", "geqrf", "ger", "glu", "gradient",
-    "greater", "greater_equal", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt",
+    "expand_copy", "expm1", "expm1_", "fake_quantize_per_channel_affine", "fake_quantize_per_tensor_affine",
+    "feature_alpha_dropout", "feature_dropout", "fill", "fill_", "fix", "fix_", "flatten", "flip", "fliplr", "flipud",
+    "float_power", "floor", "floor_", "floor_divide", "fmax", "fmin", "fmod", "frac", "frac_", "frexp", "frobenius_norm",
+    "gather", "gaussian_nll_loss", "gcd", "gcd_", "ge", "gelu", "geqrf", "ger", "glu", "gradient", "greater",
+    "greater_equal", "grid_sampler", "grid_sampler_2d", "grid_sampler_3d", "group_norm", "gru", "gru_cell", "gt",
     "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hinge_embedding_loss", "histc", "histogram",
     "hsplit", "hstack", "huber_loss", "hypot", "i0", "i0_", "igamma", "igammac", "index_add", "index_copy", "index_fill",
     "index_put", "index_put_", "index_reduce", "index_select", "inner", "instance_norm", "inverse", "is_complex",
@@ -574,6 +575,12 @@ def expm1(input: Tensor, *, out: Tensor | None = None) -> Tensor:
 
 def expm1_(input: Tensor) -> Tensor:
     """eˣ − 1"""
+
+def fake_quantize_per_channel_affine(input: Tensor, scale: Tensor, zero_point: Tensor, axis: int, quant_min: int, quant_max: int) -> Tensor:
+    """The same with a scale and a zero point for each index of the dimension `axis`; zero points are int32, or floats."""
+
+def fake_quantize_per_tensor_affine(input: Tensor, scale: Tensor | float, zero_point: Tensor | int, quant_min: int, quant_max: int) -> Tensor:
+    """x rounded to the numbers (q − z) · s of the integers q from quant_min to quant_max, all with one scale."""
 
 def feature_alpha_dropout(input: Tensor, p: float, train: bool) -> Tensor:
     """Alpha dropout of whole channels."""

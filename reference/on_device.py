@@ -18,7 +18,7 @@ import minitorch
 from minitorch import nn
 from minitorch.arrays.device import as_array, device, expanded, raise_what_was_noted
 
-from . import checks
+from . import checks, far
 from .strategies import Source
 from .strict_cupy import counting
 from .table import Row, copied, flat, tensors
@@ -99,7 +99,7 @@ def beside_the_cpu(row: Row, source: Source, dtype: Any) -> list[str]:
     case = {n: rounded(v, dtype) for n, v in case.items()}
     want, _ = run(row, case, dtype, seed, "cpu")
     have, waits = run(row, case, dtype, seed, "cuda")
-    where = f"{row} on the GPU\n{checks.describe(case)}\nthere  {have!r}\non cpu {want!r}"
+    where = f"{row} on the GPU\n{far.describe(case)}\nthere  {have!r}\non cpu {want!r}"
     if is_half(np.dtype(dtype)) and row.gpu == "takes half" and isinstance(want, NotImplementedError):
         exact, _ = run(row, case, np.float64, seed, "cpu")
         want = exact if isinstance(exact, Exception) else [copied(e, dtype) for e in exact]
@@ -118,7 +118,7 @@ def beside_the_cpu(row: Row, source: Source, dtype: Any) -> list[str]:
         if is_half(b.dtype) and not isinstance(exact, Exception):
             assert rounds_as_well(a, b, exact[k]), where
         else:
-            assert checks.worst_error(a, b, b.dtype.type if b.dtype.kind == "f" else dtype) <= 1, where
+            assert far.worst_error(a, b, b.dtype.type if b.dtype.kind == "f" else dtype) <= 1, where
     return waits
 
 
@@ -141,7 +141,7 @@ def rounds_as_well(have: np.ndarray, want: np.ndarray, exact: np.ndarray) -> boo
     An op rounds at each of its steps, and the libraries do not round at the same ones: NumPy multiplies matrices with float16
     in between, cuBLAS in float32. So which of the two is closer is chance, but neither may be far.
     """
-    one_rounding = 2 * checks.HALF[want.dtype.name][1] * float(checks.scale_of(exact))
+    one_rounding = 2 * checks.HALF[want.dtype.name][1] * float(far.scale_of(exact))
     have, want = have.astype(np.float64), want.astype(np.float64)
     finite = np.isfinite(want) & np.isfinite(exact)
     if not np.array_equal(have[~finite], want[~finite], equal_nan=True) or not finite.any():

@@ -4,7 +4,8 @@ An error is max |ours − torch's| over the size of torch's result (its largest 
 about 1e-16 and float32 rounding about 1e-7. Infinities and nans must stand in the same places, or the error is inf.
 Cases that torch refuses count for nothing. Below the table: how many derivatives agree with central differences, first and
 second, how many ops have torch's dtypes within autocast, how many are the same as graphs of `jit.trace`, how many random programs of the
-engine's doings went alike, and how many models onnxruntime runs from ONNX files as minitorch does.
+engine's doings went alike, how many masks of pruning and how many integers of quantized tensors are torch's, and how many models
+onnxruntime runs from ONNX files as minitorch does.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from . import exported, onnx_models
 from .checks import attempt, differentiate
 from .far import scale_of
 from .numerical import agrees
+from .pruning import masks_alike
+from .quantized import quantized_integers
 from .state_machine import Difference, program
 from .strategies import Source
 from .table import Row, flat, table
@@ -55,7 +58,7 @@ def report(examples: int, markdown: str | None = None, only: str | None = None) 
     too_far = {name: e for name, e in measured.items() if any(e.get(("float64", w), 0) > LIMIT for _, w in COLUMNS)}
     print(f"\n{len(measured)} ops, {len(chosen)} rows, {examples} inputs each; float64 within {LIMIT:g}: ", end="")
     print("all" if not too_far else f"all but {len(too_far)}: {', '.join(too_far)}")
-    sound = [by_differences(chosen), in_regions(chosen), as_graphs(chosen), random_programs()]
+    sound = [by_differences(chosen), in_regions(chosen), as_graphs(chosen), random_programs(), prunings(), quantized_integers()]
     sound += [exported.report(onnx_models.MODELS)] if only is None else []
     return 0 if all(sound) and not too_far else 1
 
@@ -98,6 +101,13 @@ def in_regions(rows: list[Row], examples: int = 4) -> bool:
         f"torch refused {counts['refused']} more" + "".join(f"\nNOT: {each}" for each in wrong)
     )
     return not wrong
+
+
+def prunings() -> bool:
+    """Print how many masks of pruned layers are torch's; whether all are."""
+    compared, same = masks_alike(300)
+    print(f"pruning: {same} of {compared} masks are torch's")
+    return same == compared
 
 
 def as_graphs(rows: list[Row]) -> bool:

@@ -29,7 +29,7 @@ torch.backends.opt_einsum.enabled = False
 COPIES = "torch's reshape or expand happens to make a copy on the way, which is what it keeps"  # a row's `keeps_more`
 FAMILIES = (
     "activation", "attention", "convolution", "ctc", "distance", "elementwise", "grid", "index", "loss",
-    "margin_loss", "matmul", "normalize", "pooling", "recurrent", "reduce", "resample", "search", "shape", "linalg", "analysis",
+    "margin_loss", "matmul", "normalize", "pooling", "quantization", "recurrent", "reduce", "resample", "search", "shape", "linalg", "analysis",
 )  # fmt: skip
 
 

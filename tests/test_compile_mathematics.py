@@ -244,7 +244,7 @@ def test_what_explain_says() -> None:
         r"left out by the passes: 2 without_repetition, 1 without_the_dead; computed once, with the program: \d+ "
         r"memory: \d+ bytes of buffers, which stay from run to run "
         r"a run reads \d+ bytes and writes \d+: [\d.]+ times the 1804 bytes of its inputs and states; Adam\.step is not counted "
-        r"78 conditions, looked at before each run: numbers and modes 17, identity 14, .*, memory 6, .*, shape 2, .*",
+        r"79 conditions, looked at before each run: numbers and modes 18, identity 14, .*, memory 6, .*, shape 2, .*",
         said,
     ), said
 

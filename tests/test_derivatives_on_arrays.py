@@ -25,7 +25,7 @@ from minitorch.autograd.node import OpNode
 from minitorch.op import Op, ops
 from minitorch.op import Row as OpRow
 from minitorch.op.plan import Derivative
-from reference.checks import worst_error
+from reference.far import worst_error
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
 

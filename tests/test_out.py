@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import minitorch
-from reference.checks import worst_error
+from reference.far import worst_error
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
 

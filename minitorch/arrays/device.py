@@ -22,6 +22,7 @@ import numpy as np
 
 from . import dtypes
 from .batched import Batched
+from .quantized import QArray
 from .recorded import Recorded, library, running
 from .threads import of_each_thread
 
@@ -168,7 +169,7 @@ def is_pinned(owner: Any) -> bool:
 
 def xp_of(array: Any) -> ModuleType:
     """The library an array belongs to."""
-    if isinstance(array, (np.ndarray, np.generic)):
+    if isinstance(array, (np.ndarray, np.generic, QArray)):
         return np
     if isinstance(array, Recorded):
         return library
@@ -191,7 +192,7 @@ def has_kernels(x: Any) -> bool:
 
 def device_of(array: Any) -> device:
     """The device an array lives on."""
-    if isinstance(array, (np.ndarray, Recorded)):
+    if isinstance(array, (np.ndarray, Recorded, QArray)):
         return CPU
     return device_of(array.samples) if isinstance(array, Batched) else device("cuda", array.device.id)
 

@@ -18,17 +18,24 @@ class dtype:
     """A tensor's element type, such as `minitorch.float32`; compare with `is` or `==`."""
 
     __module__ = "minitorch"  # where users find it
-    __slots__ = ("_numpy", "is_floating_point", "itemsize", "name")
+    __slots__ = ("_numpy", "integers", "is_floating_point", "itemsize", "name")
 
-    def __init__(self, name: str, itemsize: int, is_floating_point: bool = False):
+    def __init__(self, name: str, itemsize: int, is_floating_point: bool = False, integers: str | None = None):
         self.name = name
         self.itemsize = itemsize
         self.is_floating_point = is_floating_point
-        self._numpy: np.dtype | None = None if name == "bfloat16" else np.dtype(name)
+        # The NumPy dtype of the integers that stand for numbers, if it is a quantized one: see `quantized.py`.
+        self.integers = None if integers is None else np.dtype(integers)
+        self._numpy: np.dtype | None = None if name == "bfloat16" or integers else np.dtype(name)
 
     @property
     def numpy(self) -> np.dtype:
-        """The NumPy dtype; bfloat16's comes from the `ml_dtypes` package."""
+        """The NumPy dtype; bfloat16's comes from the `ml_dtypes` package. A quantized one has none: its integers need a scale."""
+        if self.integers is not None:
+            raise RuntimeError(
+                f"{self!r} is the dtype of quantized tensors, whose integers mean nothing without a scale and a zero point; make one "
+                "with quantize_per_tensor(x, scale, zero_point, dtype)"
+            )
         if self._numpy is None:
             try:
                 import ml_dtypes
@@ -46,7 +53,12 @@ class dtype:
     @property
     def is_signed(self) -> bool:
         """True if the dtype can hold negative numbers."""
-        return self.name not in ("uint8", "bool")
+        return self.name not in ("uint8", "bool", "quint8")
+
+    @property
+    def kind(self) -> str:
+        """NumPy's letter for the kind of the numbers; "q" for quantized ones, which NumPy does not know."""
+        return "q" if self.integers is not None else self.numpy.kind
 
     @property
     def category(self) -> int:
@@ -71,14 +83,21 @@ bfloat16 = dtype("bfloat16", 2, is_floating_point=True)
 float32 = float_ = dtype("float32", 4, is_floating_point=True)
 float64 = double = dtype("float64", 8, is_floating_point=True)
 
+quint8 = dtype("quint8", 1, integers="uint8")
+qint8 = dtype("qint8", 1, integers="int8")
+qint32 = dtype("qint32", 4, integers="int32")
+
 # Python's own types may be given for a dtype.
 OF_PYTHON: dict[type, dtype] = {float: float64, int: int64, bool: bool_}
 ALL = (uint8, int8, int16, int32, int64, bool_, float16, bfloat16, float32, float64)
-_BY_NUMPY = {d._numpy: d for d in ALL if d._numpy is not None}
+QUANTIZED = (quint8, qint8, qint32)
+_BY_NUMPY: dict[Any, dtype] = {d._numpy: d for d in ALL if d._numpy is not None}
+_BY_NUMPY.update({d: d for d in QUANTIZED})  # an array of quantized numbers has one of these itself for its dtype
 # The names torch's error messages use.
 SCALAR_NAMES = {
     "uint8": "Byte", "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
     "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
+    "quint8": "QUInt8", "qint8": "QInt8", "qint32": "QInt32",
 }  # fmt: skip
 
 
@@ -136,6 +155,8 @@ def promote_types(a: dtype, b: dtype) -> dtype:
     minitorch.float16
     """
     a, b = as_dtype(a), as_dtype(b)
+    if a.integers is not None or b.integers is not None:
+        raise RuntimeError(f"promote_types: there is no dtype for {a!r} and {b!r} together; dequantize() first")
     if a is b:
         return a
     if a.category != b.category:
@@ -215,7 +236,7 @@ class iinfo:
             raise TypeError(
                 f"minitorch.iinfo() requires an integer input type, got {given!r}. Use minitorch.finfo for floats"
             )
-        info = np.iinfo(given.numpy)
+        info = np.iinfo(given.numpy if given.integers is None else given.integers)
         self.dtype, self.max, self.min, self.bits = given.name, int(info.max), int(info.min), info.bits
 
     def __eq__(self, other: Any) -> bool:

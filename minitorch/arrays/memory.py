@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from .batched import of_all_samples
 from .device import xp_of
+from .quantized import QArray, integers_of
 from .recorded import array_of
 
 
@@ -84,7 +85,7 @@ def address(array: Any) -> int:
 
 def owner(array: Any) -> Any:
     """The array whose memory this one is a view of, perhaps itself. (What `as_strided` makes has an object between the two.)"""
-    array = array_of(of_all_samples(array))
+    array = integers_of(array_of(of_all_samples(array)))
     base = getattr(array, "base", None)
     while base is not None:
         if type(base) is type(array):
@@ -101,6 +102,8 @@ def flat(array: Any) -> Any:
 
 def strided(array: Any, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
     """A view that starts where `array` does; strides in bytes. Nothing checks that it stays within the memory."""
+    if isinstance(array, QArray):
+        return array.like(strided(array.integers, shape, strides))
     return xp_of(array).lib.stride_tricks.as_strided(array, shape, strides)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from ..arrays.batched import Level, deepest, is_at
 from ..arrays.device import on_host, shortcuts, xp_of
 from ..arrays.layout import contiguous_format, laid_out_in, suggested
+from ..arrays.quantized import QArray
 from ..arrays.recorded import Recorded, array_of, derivatives_followed, followed, library, with_memory
 from ..autograd.grad_mode import grad_mode
 from .declaration import Array, Operand
@@ -76,6 +77,10 @@ def resolve(op: Op, args: tuple) -> tuple[tuple, Recipe]:
     positions = op.positions if not declaration.variadic else range(len(args) - len(declaration.parameters) + 1)
     tensors = [i for i in positions if type(key[i]) is tuple]
     arrays = [x._array if i in tensors and not on_arrays else x for i, x in enumerate(args)]
+    if any(isinstance(a, QArray) for a in arrays):
+        from .quantized import recipe_for
+
+        return args, recipe_for(op, args)
     level = deepest(arrays)
     if level is not None and not on_arrays and grad_mode.enabled and (beside := _same_for_all(op, args, level)) is not None:
         return resolve(op, beside)

@@ -28,6 +28,7 @@ from . import (
     elementwise,
     embedding_bag,
     extremes,
+    fake_quantize,
     floats,
     fold,
     gather,
@@ -80,7 +81,7 @@ tell_derivatives()
 __all__ = [
     "about", "activation", "assembling", "attention", "batches", "by_number", "class_loss", "compare", "convolution",
     "covariance", "cross", "ctc", "decompositions", "determinants", "diagonals", "differences", "distance",
-    "division", "dropout", "einsum", "elementwise", "embedding_bag", "extremes", "floats", "fold", "gather", "grid",
+    "division", "dropout", "einsum", "elementwise", "embedding_bag", "extremes", "fake_quantize", "floats", "fold", "gather", "grid",
     "histogram", "index", "inplace", "least_squares", "linalg", "linear_cross_entropy", "margin_loss", "masked",
     "matmul", "matrices", "mixing", "normalize", "norms", "pad", "pooling", "probability_loss", "products",
     "quantiles", "real", "rearrange", "recurrent", "reduce", "regression_loss", "removed", "repeat", "resample",

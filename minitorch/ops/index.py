@@ -19,6 +19,7 @@ from ..arrays.device import device_of, must_hold, on_host, xp_of
 from ..arrays.device import scatter_add as add_at
 from ..arrays.layout import copied
 from ..arrays.numbers import assigned
+from ..arrays.quantized import QArray
 from ..arrays.warning import warn
 from ..op import Array, Indices, composite, op
 from ..op.signature import tensor_list
@@ -57,6 +58,10 @@ def getitem(x: Any, key: Any) -> Tensor:
 def setitem(x: Any, key: Any, value: Any) -> None:
     """x[key] = value, in place; `value` is a number or a tensor that broadcasts, and may require grad."""
     given = hasattr(value, "_array")
+    if not given and isinstance(x._array, QArray):
+        raise NotImplementedError(
+            "x[…] = number is not done with a quantized tensor: dequantize() it, write, and quantize it again"
+        )
     if not given:
         value = x.new_tensor(assigned(value, x._array.dtype))
     if key is False:

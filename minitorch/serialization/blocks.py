@@ -65,4 +65,4 @@ def _moved(tensor: Tensor, saved_on: str, wanted: Any) -> Tensor:
 
 def dtype_named(name: str) -> dtypes.dtype:
     """The dtype of that name."""
-    return next(d for d in dtypes.ALL if d.name == name)
+    return next(d for d in (*dtypes.ALL, *dtypes.QUANTIZED) if d.name == name)

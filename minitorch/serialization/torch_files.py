@@ -18,6 +18,15 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.device import device
+from ..arrays.quantized import (
+    SCHEMES,
+    PerChannel,
+    PerTensor,
+    QArray,
+    per_channel_affine,
+    per_channel_affine_float_qparams,
+    per_tensor_affine,
+)
 from ..arrays.size import Size
 from ..nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
 from ..tensor import Tensor
@@ -29,7 +38,7 @@ from .unpickler import Name, NoData, Unpickler
 STORAGES = {
     "DoubleStorage": "float64", "FloatStorage": "float32", "HalfStorage": "float16", "BFloat16Storage": "bfloat16",
     "LongStorage": "int64", "IntStorage": "int32", "ShortStorage": "int16", "CharStorage": "int8", "ByteStorage": "uint8",
-    "BoolStorage": "bool",
+    "BoolStorage": "bool", "QUInt8Storage": "quint8", "QInt8Storage": "qint8", "QInt32Storage": "qint32",
 }  # fmt: skip
 _PIECE = 1 << 20  # how much of a part is read at once, in bytes
 
@@ -67,6 +76,7 @@ class TorchObjects:
             "_codecs.encode": _encoded,
             "torch._utils._rebuild_tensor_v2": self._tensor,
             "torch._utils._rebuild_tensor_v3": self._tensor_of_dtype,
+            "torch._utils._rebuild_qtensor": self._quantized,
             "torch._utils._rebuild_parameter": self._parameter,
             "torch.nn.parameter.UninitializedParameter": lambda requires_grad: UninitializedParameter(_flag(requires_grad)),
             "torch.nn.parameter.UninitializedBuffer": lambda requires_grad: UninitializedBuffer(_flag(requires_grad)),
@@ -80,7 +90,7 @@ class TorchObjects:
             **{f"{module}.complex": complex for module in ("__builtin__", "builtins")},
             **{f"{module}.bytearray": _bytearray for module in ("__builtin__", "builtins")},
         }
-        values = {f"torch.{dtype.name}": dtype for dtype in dtypes.ALL}
+        values: dict[str, Any] = {f"torch.{known.name}": known for known in (*dtypes.ALL, *dtypes.QUANTIZED, *SCHEMES)}
         return Unpickler(data, calls, values, self.stored, classes, self._options.encoding)
 
     def stored(self, reference: tuple) -> Any:
@@ -142,6 +152,15 @@ class TorchObjects:
         made: Tensor = made_again(Tensor, placed(arrays[memory.key], *place), {})
         made.requires_grad_(_flag(requires_grad))
         self.blocks.show(made, memory.key, memory.saved_on, place)
+        return made
+
+    def _quantized(
+        self, memory: Memory, start: int, size: tuple, stride: tuple, params: tuple, requires_grad: bool, hooks: Any = None
+    ) -> Tensor:
+        if not isinstance(memory, Memory) or memory.dtype is None or memory.dtype.integers is None:
+            raise ValueError("a quantized tensor without memory of a quantized dtype")
+        integers = self._shown(memory, dtypes.from_numpy_dtype(memory.dtype.integers), (start, size, stride), False)._array
+        made: Tensor = made_again(Tensor, QArray(integers, _params(params, integers.shape), memory.dtype), {})
         return made
 
     def _parameter(self, data: Tensor, requires_grad: bool, hooks: Any = None, state: Any = None) -> Parameter:
@@ -235,6 +254,19 @@ def _hang_on(tensor: Any, state: Any) -> None:
         if not isinstance(name, str) or is_our_own(name) or isinstance(value, (Name, NoData)):
             raise ValueError(f"a tensor has the attribute {name!r}")
         tensor.__dict__[name] = value
+
+
+def _params(given: Any, shape: tuple) -> PerTensor | PerChannel:
+    """The scale and the zero point of a quantized tensor, or those of each channel."""
+    scheme, *parts = given
+    if scheme is per_tensor_affine and [type(part) for part in parts] == [float, int]:
+        return PerTensor(*parts)
+    if scheme in (per_channel_affine, per_channel_affine_float_qparams) and len(parts) == 3:
+        scales, zero_points, axis = parts
+        arrays = [part._array for part in (scales, zero_points) if type(part) is Tensor]
+        if type(axis) is int and 0 <= axis < len(shape) and [a.shape for a in arrays] == [(shape[axis],)] * 2:
+            return PerChannel(arrays[0], arrays[1], axis)
+    raise ValueError("a quantized tensor without a scale and a zero point")
 
 
 def _flag(value: Any) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.device import device, to_numpy
 from ..arrays.memory import address, element_strides, storage, storage_offset, whole
+from ..arrays.quantized import PerTensor, QArray, qscheme
 from ..arrays.size import Size
 from ..autograd.hooks import warn_if_has_hooks
 from ..nn.parameter import Buffer, Parameter, is_lazy
@@ -78,7 +79,7 @@ class TorchWriter:
         if type(obj) in (Tensor, Buffer):
             warn_if_has_hooks(obj)
             return self._tensor(obj)
-        if isinstance(obj, dtypes.dtype):
+        if isinstance(obj, (dtypes.dtype, qscheme)):
             return Name(f"torch.{obj.name}")
         if isinstance(obj, device):
             return Call("torch.device", (obj.type,) if obj.index is None else (obj.type, obj.index))
@@ -108,11 +109,24 @@ class TorchWriter:
     def _plain(self, tensor: Tensor) -> Call:
         """The call that makes the tensor, without what users have hung on it."""
         array = tensor._array
+        if isinstance(array, QArray):
+            return self._quantized(array)
         if any(stride < 0 or stride % array.itemsize for stride in array.strides) or _between_elements(array):
             array = array.copy()  # torch has no such tensors
         reference = self._stored(array, tensor.dtype, str(tensor.device))
         place = storage_offset(array), tuple(array.shape), element_strides(array)
         return Call("torch._utils._rebuild_tensor_v2", (reference, *place, tensor.requires_grad, OrderedDict()))
+
+    def _quantized(self, array: QArray) -> Call:
+        """The call that makes a quantized tensor: of its integers, and of what says what they stand for."""
+        integers, params = array.integers, array.params
+        reference = self._stored(integers, array.dtype, "cpu")
+        place = storage_offset(integers), tuple(integers.shape), element_strides(integers)
+        if isinstance(params, PerTensor):
+            quantizer: tuple = params.scheme, params.scale, params.zero_point
+        else:
+            quantizer = params.scheme, Tensor._wrap(params.scales), Tensor._wrap(params.zero_points), params.axis
+        return Call("torch._utils._rebuild_qtensor", (reference, *place, quantizer, False, OrderedDict()))
 
     def _parameter(self, parameter: Parameter) -> Call:
         state = attributes(parameter)

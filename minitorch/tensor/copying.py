@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays.device import as_array, device, to_numpy
 from ..arrays.memory import address, flat, owner, strided
+from ..arrays.quantized import QArray, integers_of
 from ..autograd.grad_mode import inference_blocks
 from ..autograd.hooks import warn_if_has_hooks
 from ..op import door
@@ -50,7 +51,8 @@ class Copying:
         warn_if_has_hooks(self)
         array = self._array
         state = attributes(self) | {"_requires_grad": self._requires_grad}
-        return _rebuild, (type(self), to_numpy(flat(array)), str(self.device), state, array.shape, array.strides)
+        parts = type(self), to_numpy(flat(integers_of(array))), str(self.device), state, array.shape, array.strides
+        return _rebuild, (*parts, (array.params, array.dtype)) if isinstance(array, QArray) else parts
 
 
 def attributes(tensor: Any) -> dict[str, Any]:
@@ -76,6 +78,8 @@ def made_again(cls: type, array: Any, state: dict[str, Any]) -> Any:
 
 def _in_copied_memory(array: Any, memo: dict) -> Any:
     """The same view of a copy of the memory, which is made once for all that `memo` has seen."""
+    if isinstance(array, QArray):
+        return array.like(_in_copied_memory(array.integers, memo))
     memory = owner(array)
     key = (type(memory), address(memory), memory.nbytes)
     if key not in memo:
@@ -86,8 +90,15 @@ def _in_copied_memory(array: Any, memo: dict) -> Any:
 
 
 def _rebuild(
-    cls: type, array: Any, device_name: str, state: dict, shape: tuple | None = None, strides: tuple[int, ...] = ()
+    cls: type,
+    array: Any,
+    device_name: str,
+    state: dict,
+    shape: tuple | None = None,
+    strides: tuple[int, ...] = (),
+    quantized: tuple | None = None,
 ) -> Any:
     """What unpickling calls: the tensor from its parts. Pickles of version 0.1.0 have no shape, and `array` has it."""
     array = as_array(device(device_name).xp, array)
-    return made_again(cls, array if shape is None else strided(array, shape, strides), state)
+    array = array if shape is None else strided(array, shape, strides)
+    return made_again(cls, array if quantized is None else QArray(array, *quantized), state)

@@ -17,6 +17,7 @@ import numpy as np
 from ..arrays.batched import Batched
 from ..arrays.device import to_numpy, xp_of
 from ..arrays.dtypes import bool_, get_default_dtype, int64
+from ..arrays.quantized import PerTensor, QArray
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -74,6 +75,8 @@ def tensor_repr(tensor: Tensor) -> str:
     if isinstance(array, Batched):  # within a vmap: all samples
         inside = textwrap.indent(tensor_repr(tensor._wrap(array.samples)), "    ")
         return f"BatchedTensor(lvl={array.level.depth}, bdim=0, value=\n{inside}\n)"
+    if isinstance(array, QArray):
+        notes, array = _of_quantized(array), array.dequantized()
     shortened = array.ndim > 0 and array.size > options.threshold
     if array.size == 0:
         body = "[]"
@@ -84,9 +87,9 @@ def tensor_repr(tensor: Tensor) -> str:
 
     if tensor.device.type != "cpu":
         notes.append(f"device='{tensor.device}'")
-    if array.ndim != 1 if array.size == 0 else options.edgeitems == 0:
+    if not tensor.is_quantized and (array.ndim != 1 if array.size == 0 else options.edgeitems == 0):
         notes.append(f"size={tuple(array.shape)}")
-    if tensor.dtype not in _obvious_dtypes(array.size):
+    if not tensor.is_quantized and tensor.dtype not in _obvious_dtypes(array.size):
         notes.append(f"dtype={tensor.dtype}")
     try:
         made_by = tensor.grad_fn and tensor.grad_fn.name().rpartition("::")[2]  # some have their namespace in their name
@@ -97,6 +100,22 @@ def tensor_repr(tensor: Tensor) -> str:
     elif tensor.requires_grad:
         notes.append("requires_grad=True")
     return _with_notes(prefix + body, notes, indent=len(prefix)) + ")"
+
+
+def _of_quantized(array: QArray) -> list[str]:
+    """What the numbers do not show of a quantized tensor."""
+    params = array.params
+    notes = [f"size={tuple(array.shape)}", f"dtype={array.dtype}", f"quantization_scheme={params.scheme}"]
+    if isinstance(params, PerTensor):
+        return [*notes, f"scale={params.scale}", f"zero_point={params.zero_point}"]
+    from .creation import from_numpy
+
+    return [
+        *notes,
+        f"scale={from_numpy(params.scales)}",
+        f"zero_point={from_numpy(params.zero_points)}",
+        f"axis={params.axis}",
+    ]
 
 
 def _obvious_dtypes(size: int) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""What can be computed with a tensor: its methods, in ten files of one-liners; most name their ops.
+"""What can be computed with a tensor: its methods, in eleven files of one-liners; most name their ops.
 
 Read next: `arithmetic.py`, then `ops/elementwise.py`.
 """
@@ -18,12 +18,15 @@ from .comparison import Comparison
 from .conversion import Conversion
 from .inplace import InPlace
 from .kinds import Kinds
+from .quantized import Quantized
 from .sampling import Sampling
 from .statistics import Statistics
 from .structure import Structure
 
 
-class TensorMethods(Conversion, Arithmetic, Comparison, Structure, Algebra, Analysis, Statistics, InPlace, Sampling, Kinds):
+class TensorMethods(
+    Conversion, Arithmetic, Comparison, Structure, Algebra, Analysis, Statistics, InPlace, Sampling, Kinds, Quantized
+):
     """All the methods of Tensor that are ops, and what is asked of its kind."""
 
 

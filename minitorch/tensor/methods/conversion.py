@@ -15,6 +15,7 @@ from ...arrays import dtypes
 from ...arrays.device import as_device, to_numpy
 from ...arrays.layout import memory_format, preserve_format, suggested
 from ...arrays.numbers import stored
+from ...arrays.quantized import QArray
 from ...autograd.grad_mode import grad_mode
 from ...op.signature import Device, checked
 
@@ -139,7 +140,7 @@ class Conversion:
             raise RuntimeError(
                 f"a Tensor with {self._array.size} elements cannot be converted to Scalar; reduce it first, e.g. .mean()"
             )
-        return to_numpy(self._array).item()
+        return _numbers(self._array).item()
 
     def tolist(self) -> Any:
         """The elements as nested Python lists."""
@@ -152,6 +153,11 @@ class Conversion:
         if self.dtype is dtypes.bfloat16:
             raise TypeError(
                 "Got unsupported ScalarType BFloat16: NumPy has no such dtype; convert it first, e.g. x.float().numpy()"
+            )
+        if self.dtype.integers is not None:
+            raise TypeError(
+                f"Got unsupported ScalarType {dtypes.SCALAR_NAMES[self.dtype.name]}: NumPy has no quantized numbers; take "
+                "dequantize().numpy(), or the integers by int_repr().numpy()"
             )
         if self.is_cuda and not force:
             raise TypeError(
@@ -209,7 +215,7 @@ class Conversion:
         if self._array.size != 1:
             what = "no values" if self._array.size == 0 else "more than one value"
             raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous; use .any() or .all()")
-        return bool(to_numpy(self._array).item())
+        return bool(_numbers(self._array).item())
 
     def __int__(self) -> int:
         return int(self._scalar())
@@ -223,7 +229,7 @@ class Conversion:
                 f"only one element tensors can be converted to Python scalars, got shape {tuple(self.shape)}; reduce it first, "
                 "e.g. .mean()"
             )
-        return to_numpy(self._array).item()
+        return _numbers(self._array).item()
 
     def __index__(self) -> int:
         if self.dtype.is_floating_point or self._array.size != 1:
@@ -236,6 +242,11 @@ class Conversion:
                 f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}; tensor(…) makes one of it"
             )
         return bool((self == element).any())
+
+
+def _numbers(array: Any) -> np.ndarray:
+    """The numbers on the host; of quantized ones what they stand for."""
+    return array.dequantized() if isinstance(array, QArray) else to_numpy(array)
 
 
 # How `to` may be called, by what its first argument is.

@@ -35,7 +35,6 @@ class Kinds:
 
     is_sparse = _never("a sparse tensor")
     is_sparse_csr = _never("a sparse tensor of rows")
-    is_quantized = _never("quantized")
     is_nested = _never("a list of tensors of several shapes")
     is_meta = _never("a shape without numbers")
     is_mkldnn = _never("in MKLDNN's memory format")

@@ -1,0 +1,1 @@
+"""The classes of `minitorch.ao.nn.intrinsic`."""

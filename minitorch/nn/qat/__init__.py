@@ -1,0 +1,11 @@
+"""`minitorch.nn.qat`: the old name of `minitorch.ao.nn.qat`, which is imported when something of it is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    from minitorch.ao.nn import qat
+
+    return getattr(qat, name)

@@ -1,0 +1,11 @@
+"""`minitorch.nn.quantized`: the old name of `minitorch.ao.nn.quantized`, which is imported when something of it is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def __getattr__(name: str) -> Any:
+    from minitorch.ao.nn import quantized
+
+    return getattr(quantized, name)
