@@ -38,7 +38,9 @@ class NoName(RuntimeError):
     """A call of an op that has no public name, and what called it."""
 
     def __init__(self, op: str, within: str) -> None:
-        super().__init__(f"a trace cannot follow this call: the op {op!r} has no public name. Call a public function of minitorch")
+        super().__init__(
+            f"a trace cannot follow this call: the op {op!r} has no public name. Call a public function of minitorch"
+        )
         self.within = within or op
 
 
@@ -89,7 +91,9 @@ class Recorder:
         """A call at the door: written down if the function has a public name, else looked into."""
         kind = self._kind_of(function)
         if kind and (isinstance(function, Op) or self.knows(kind)):
-            with contextlib.suppress(CannotRecord):  # a function as an argument, for example: what is called inside can be recorded
+            with contextlib.suppress(
+                CannotRecord
+            ):  # a function as an argument, for example: what is called inside can be recorded
                 return self.write(kind, function, args, kwargs)
         if isinstance(function, Op):
             raise NoName(function.__name__, self.within)
