@@ -193,7 +193,7 @@ FUNCTIONS: dict[str, Callable] = {
     "shapes": lambda x: (x.permute(2, 0, 1), x.transpose(1, 2), x.flatten(), x.flatten(1), x.reshape(x.shape[0], -1), x.view(-1, 4), x.mT,
                          x.unsqueeze(1), x.unsqueeze(0).squeeze(0), x.unflatten(2, (2, 2)), x.movedim(0, -1)),
     "joining": lambda x: (minitorch.cat([x, x * 2], 1), minitorch.stack([x, x], 1), *x.chunk(2, 2), *x.split(3, 2), *x.unbind(2),
-                          x.repeat(1, 2, 1), x.unsqueeze(0).expand(3, -1, -1, -1), x.expand(2, *x.shape), x.flip(1), x.roll(1, 2),
+                          x.repeat(1, 2, 1), x.unsqueeze(0).expand(3, -1, -1, -1), x.expand(2, *x.shape), x.flip(1), x.roll(-5, 2),
                           x.narrow(2, 1, 2), x.select(1, -1)),
     "indexing": lambda x: (x[0], x[:, 1:], x[..., 0], x[:, :, ::2], x[-1, :, None], x[:, -2:, 1:3], x[:, [0, 0]], x[:, : x.shape[1] - 1],
                            x[minitorch.tensor([0, 0]), minitorch.tensor([0, 0])], x.index_select(2, minitorch.tensor([3, 1])),

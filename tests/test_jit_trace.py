@@ -515,6 +515,16 @@ def test_the_casts_of_an_autocast_region_are_in_the_graph() -> None:
     assert "aten::to" in [n.kind for n in traced.graph.nodes]
 
 
+def test_a_backward_within_is_refused_in_words() -> None:
+    def function(x: Any) -> Any:
+        y = x.detach().requires_grad_()
+        return x * minitorch.autograd.grad((y**2).sum(), y)[0]
+
+    with pytest.raises(RuntimeError, match="a trace cannot follow backward"):
+        jit.trace(function, minitorch.ones(2))
+    function(minitorch.ones(2))  # and outside of a trace nothing has changed
+
+
 def test_out_is_refused_in_words() -> None:
     with pytest.raises(RuntimeError, match="a trace cannot follow out="):
         jit.trace(lambda x: minitorch.matmul(x, x, out=minitorch.empty(())), minitorch.ones(2))

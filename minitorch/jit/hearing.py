@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from minitorch.arrays import warning
+from minitorch.autograd import engine
 from minitorch.op.listening import recorder
 from minitorch.tensor import Tensor
 
@@ -42,6 +43,19 @@ _running = 0  # how many traces there are
 _before: dict[str, Any] = {}  # the methods as the class has them
 
 
+_walk_before = engine.walk
+
+
+def _not_followed(*args: Any, **kwargs: Any) -> Any:
+    """backward and grad: their gradients, arrays, would be constants in the graph."""
+    if recorder() is not None:
+        raise RuntimeError(
+            "a trace cannot follow backward() and grad(), whose results would stay those of the example; trace the function "
+            "alone, and differentiate the graph"
+        )
+    return _walk_before(*args, **kwargs)
+
+
 @contextlib.contextmanager
 def of_methods() -> Iterator[None]:
     """In this block the methods tell the trace of the thread that calls them."""
@@ -63,6 +77,7 @@ def _exchange() -> None:
     for name, heard in _heard().items():
         _before[name] = vars(Tensor).get(name)
         setattr(Tensor, name, heard)
+    engine.walk = _not_followed
 
 
 def _put_back() -> None:
@@ -72,6 +87,7 @@ def _put_back() -> None:
         else:
             setattr(Tensor, name, method)
     _before.clear()
+    engine.walk = _walk_before
 
 
 @functools.cache

@@ -141,11 +141,19 @@ class Builder:
             return self.cast(x, dtype)
         if isinstance(x, Length):
             return self.cast(self.op("Squeeze", x, np.array([0], np.int64)), dtype)
-        return np.array(x, dtype)
+        return number(x, dtype)
 
     def number(self, x: Any) -> np.ndarray:
         """A number in the dtype of the result."""
-        return np.array(x, self.out.dtype)
+        return number(x, self.out.dtype)
+
+
+def number(x: Any, dtype: Any) -> np.ndarray:
+    """A Python number in a dtype that holds it."""
+    try:
+        return np.array(x, dtype)
+    except OverflowError:
+        raise Unsupported(f"{x} is no {np.dtype(dtype).name}") from None
 
 
 def common_dtype(*operands: Any) -> np.dtype:

@@ -82,7 +82,7 @@ def variance(root: bool) -> Callable:
         axes = _axes(input, dim)
         away = b.op("Sub", input, b.op("ReduceMean", input, axes, keepdims=1))
         total = b.op("ReduceSum", b.op("Mul", away, away), axes, keepdims=int(keepdim))
-        found = b.op("Div", total, b.op("Sub", count(b, input, axes), b.number(less)))
+        found = b.op("Div", total, b.op("Max", b.op("Sub", count(b, input, axes), b.number(less)), b.number(0)))
         return b.op("Sqrt", found) if root else found
 
     return emit

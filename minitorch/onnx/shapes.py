@@ -221,7 +221,10 @@ def roll(b: Builder, input: Ref, shifts: Any, dims: Any = None) -> Any:
         raise Unsupported("without dims")
     x: Any = input
     for shift, dim in zip(np.atleast_1d(shifts).tolist(), np.atleast_1d(dims).tolist()):
-        axis = np.array([dim % input.ndim], np.int64)
+        size = input.shape[dim]
+        if size is None:
+            raise Unsupported("along a dimension whose size depends on the input")
+        axis, shift = np.array([dim % input.ndim], np.int64), shift % size if size else 0
         parts = [b.op("Slice", x, np.array([s]), np.array([e]), axis) for s, e in ((-shift, END), (0, -shift))]
         x = b.op("Concat", *parts, axis=dim % input.ndim) if shift else x
     return x
