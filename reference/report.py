@@ -58,7 +58,14 @@ def report(examples: int, markdown: str | None = None, only: str | None = None) 
     too_far = {name: e for name, e in measured.items() if any(e.get(("float64", w), 0) > LIMIT for _, w in COLUMNS)}
     print(f"\n{len(measured)} ops, {len(chosen)} rows, {examples} inputs each; float64 within {LIMIT:g}: ", end="")
     print("all" if not too_far else f"all but {len(too_far)}: {', '.join(too_far)}")
-    sound = [by_differences(chosen), in_regions(chosen), as_graphs(chosen), random_programs(), prunings(), quantized_integers()]
+    sound = [
+        by_differences(chosen),
+        in_regions(chosen),
+        as_graphs(chosen),
+        random_programs(),
+        prunings(),
+        quantized_integers(),
+    ]
     sound += [exported.report(onnx_models.MODELS)] if only is None else []
     return 0 if all(sound) and not too_far else 1
 
