@@ -46,6 +46,16 @@ class Reconstruction(nn.Module):
         return self.vae.decode(self.vae.encode(x)[0])
 
 
+def written(y: Any) -> Any:
+    """Parts of a tensor filled with numbers and tensors."""
+    y[:, 0] = 2.0
+    y[..., 1] = y[:, :, 2]
+    y[:, :, 2:] = y[:, :1, :1] * 3
+    y[:, :, -1:] = y[:, :, -1:] * 2
+    y[0, -1] = y[-1, 0] - 1
+    return y + 1
+
+
 def rows(*widths: int) -> Callable:
     return lambda n: tuple(randn(n, w) for w in widths)
 
@@ -204,6 +214,7 @@ FUNCTIONS: dict[str, Callable] = {
     "products": lambda x: (x @ x.mT, minitorch.einsum("bij,bkj->bik", x, x), minitorch.bmm(x, x.mT), minitorch.baddbmm(x @ x.mT, x, x.mT, alpha=0.5),
                            F.scaled_dot_product_attention(x, x, x, is_causal=True),
                            F.scaled_dot_product_attention(x, x, x, attn_mask=(x @ x.mT) > 1, scale=0.3)),
+    "written parts": lambda x: written(x * 1),
     "in place": lambda x: ((x * 2).add_(1).relu_(), F.relu(x * 1, inplace=True), (x * 1).mul_(2)),
     "classes": lambda x: (F.one_hot(x.argmax(2), 4), x.double().sum()),
 }  # fmt: skip

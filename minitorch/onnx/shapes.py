@@ -1,4 +1,4 @@
-"""Shapes, indexing, joining and making of tensors in ONNX. Read next: `table.py`."""
+"""Shapes, joining, picking and making of tensors in ONNX. Read next: `table.py`."""
 
 from __future__ import annotations
 
@@ -148,65 +148,6 @@ def index_select(b: Builder, input: Ref, dim: int, index: Ref) -> Any:
 
 def gather(b: Builder, input: Ref, dim: int, index: Ref) -> Any:
     return b.op("GatherElements", input, index, axis=dim)
-
-
-def getitem(b: Builder, input: Ref, key: Any) -> Any:
-    """Slices in one Slice, ints by Gather, None by Unsqueeze; one index tensor, or tensors for the first dimensions."""
-    keys = list(key) if isinstance(key, tuple) else [key]
-    used = sum(k is not None and k is not Ellipsis and not isinstance(k, bool) for k in keys)
-    if Ellipsis in [k for k in keys if not isinstance(k, (Ref, list))]:
-        at = next(i for i, k in enumerate(keys) if k is Ellipsis)
-        keys[at : at + 1] = [slice(None)] * (input.ndim - used)
-    if any(isinstance(k, bool) or (isinstance(k, Ref) and k.dtype.name in ("bool", "uint8")) for k in keys):
-        raise Unsupported("the size of what a mask picks depends on its numbers")
-    x: Any = _sliced(b, input, [k for k in keys if k is not None])
-    tensors = [d for d, k in enumerate(k for k in keys if k is not None) if isinstance(k, (Ref, list))]
-    picked = [k for k in keys if isinstance(k, (Ref, list))]
-    without_none = [k for k in keys if k is not None]
-    gone = [d for d, k in enumerate(without_none) if isinstance(k, (int, Length))]
-    if tensors and (len(keys) != len(without_none) or (gone and len(tensors) > 1)):
-        raise Unsupported("index tensors beside None or several beside ints")
-    for d in reversed(gone):
-        x = select(b, Ref(b.name_of(x), input.dtype, input.shape), d, without_none[d]) if input.ndim else x
-    tensors = [d - sum(g < d for g in gone) for d in tensors]
-    if len(tensors) == 1:
-        return b.op("Gather", x, _index(b, picked[0]), axis=tensors[0])
-    if tensors:
-        return _picked(b, x, tensors, [_index(b, k) for k in picked])
-    added, d = [], 0
-    for k in keys:
-        if k is None:
-            added.append(d)
-        d += not isinstance(k, (int, Length)) or k is None
-    return b.op("Unsqueeze", x, np.array(added, np.int64)) if added else x
-
-
-def _index(b: Builder, k: Any) -> Any:
-    return b.cast(k, np.int64) if isinstance(k, Ref) else np.array(k, np.int64)
-
-
-def _sliced(b: Builder, input: Ref, keys: list) -> Any:
-    cuts = [(d, k) for d, k in enumerate(keys) if isinstance(k, slice) and k != slice(None) and k != slice(None, None, None)]
-    if not cuts:
-        return input
-    starts = b.ints([0 if k.start is None else k.start for _, k in cuts])
-    ends = b.ints([END if k.stop is None else k.stop for _, k in cuts])
-    steps = np.array([1 if k.step is None else k.step for _, k in cuts], np.int64)
-    return b.op("Slice", input, starts, ends, np.array([d for d, _ in cuts], np.int64), steps)
-
-
-def _picked(b: Builder, x: Any, dims: list[int], indices: list[Any]) -> Any:
-    """x[i, j]: index tensors for the first dimensions, broadcast together."""
-    if dims != list(range(len(dims))):
-        raise Unsupported("several index tensors that are not for the first dimensions")
-    shape = b.op("Shape", indices[0])
-    if len(indices) > 1:
-        total = indices[0]
-        for other in indices[1:]:
-            total = b.op("Add", b.op("Mul", total, np.array(0, np.int64)), b.op("Mul", other, np.array(0, np.int64)))
-        shape = b.op("Shape", total)
-    last = [b.op("Unsqueeze", b.op("Expand", i, shape), np.array([-1], np.int64)) for i in indices]
-    return b.op("GatherND", x, b.op("Concat", *last, axis=-1))
 
 
 def flip(b: Builder, input: Ref, *dims: Any, **named: Any) -> Any:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 
 from . import elementwise as e
-from . import layers, losses, pooling, recurrent, reductions, shapes
+from . import indexing, layers, losses, pooling, recurrent, reductions, shapes
 from .elementwise import arithmetic, comparison, formula, node, same
 from .reductions import reduce
 
@@ -87,7 +87,7 @@ TABLE: dict[str, Callable] = {
     "aten::addmv": reductions.added_product,
     "aten::einsum": reductions.einsum, "aten::bilinear": reductions.bilinear, "aten::scaled_dot_product_attention": reductions.attention,
     "aten::cosine_similarity": reductions.cosine_similarity, "aten::pairwise_distance": reductions.pairwise_distance,
-    # ---- shapes, indexing, making (shapes.py) ----
+    # ---- shapes, indexing, making (shapes.py, indexing.py) ----
     **{f"aten::{name}": shapes.reshape for name in ("reshape", "view", "reshape_as", "view_as")},
     "aten::flatten": shapes.flatten, "aten::unflatten": shapes.unflatten, "aten::permute": shapes.permute, "aten::transpose": shapes.transpose,
     "aten::swapaxes": shapes.transpose, "aten::t": shapes.swapped_last, "aten::mT": shapes.swapped_last, "aten::T": shapes.reversed_dims,
@@ -95,7 +95,7 @@ TABLE: dict[str, Callable] = {
     "aten::broadcast_to": shapes.expand, "aten::expand_as": shapes.expand_as, "aten::repeat": shapes.repeat, "aten::tile": shapes.repeat,
     "aten::cat": shapes.cat, "aten::stack": shapes.stack, "aten::chunk": shapes.split, "aten::split": shapes.split, "aten::unbind": shapes.unbind,
     "aten::narrow": shapes.narrow, "aten::select": shapes.select, "aten::index_select": shapes.index_select, "aten::gather": shapes.gather,
-    "aten::__getitem__": shapes.getitem, "aten::flip": shapes.flip, "aten::roll": shapes.roll,
+    "aten::__getitem__": indexing.getitem, "aten::_set_item": indexing.setitem, "aten::flip": shapes.flip, "aten::roll": shapes.roll,
     "aten::scatter": shapes.scatter(), "aten::scatter_add": shapes.scatter("add"), "aten::take": shapes.take,
     "aten::repeat_interleave": shapes.repeat_interleave,
     "aten::tril": shapes.triangle(0), "aten::triu": shapes.triangle(1),

@@ -193,30 +193,38 @@ class Writer:
     def _call(self, node: Node, given: list[Any], place: int) -> None:
         """A call, by its entry in the table."""
         name = node.kind
-        in_place = name.endswith("_") and name != "aten::_set_item" and not name.endswith("__")
+        in_place = (name.endswith("_") and not name.endswith("__")) or name == "aten::_set_item"
         entry = TABLE.get(name) or (TABLE.get(name[:-1]) if in_place else None)
         if entry is None:
             why = f"it is the Function {node.attributes['name']}" if name == "prim::PythonOp" else ""
             raise UnsupportedOperatorError(name, self.b.opset, why)
         if in_place:
             self._check_alone(node, place)
+        if name == "aten::_set_item":  # it gives nothing: from here on its tensor is another one
+            self.b.out = self.meta(node.inputs[0])
+            self.known[node.inputs[0]] = self._named_result(self._written(entry, node, given, {}), node.inputs[0])
+            return
         parts = self.unpacked[node.output].outputs if node.output in self.unpacked else [node.output]
         self.b.outs = [self.meta(v) for v in parts if v in self.first.tensors]
         self.b.out = self.b.outs[0]
         by_position = len(given) - len(node.names)
         named = {n: x for n, x in zip(node.names, given[by_position:]) if not (n == "dtype" and x is None)}
-        try:
-            found = entry(self.b, *given[:by_position], **named)
-        except Unsupported as error:
-            raise UnsupportedOperatorError(name, self.b.opset, str(error)) from None
-        except TypeError as error:
-            raise UnsupportedOperatorError(name, self.b.opset, f"with these arguments: {error}") from error
+        found = self._written(entry, node, given[:by_position], named)
         if len(parts) == 1 and parts[0] is node.output:
             self.known[node.output] = self._named_result(found, node.output)
         else:
             self.known[node.output] = [
                 self._named_result(x, v) if v in self.first.tensors else x for x, v in zip(found, parts)
             ]
+
+    def _written(self, entry: Callable, node: Node, given: list, named: dict[str, Any]) -> Any:
+        """What an entry of the table makes of the arguments."""
+        try:
+            return entry(self.b, *given, **named)
+        except Unsupported as error:
+            raise UnsupportedOperatorError(node.kind, self.b.opset, str(error)) from None
+        except TypeError as error:
+            raise UnsupportedOperatorError(node.kind, self.b.opset, f"with these arguments: {error}") from error
 
     def _named_result(self, found: Any, value: Value) -> Ref:
         if isinstance(found, Ref):
