@@ -149,7 +149,7 @@ globals().update(_by_number)  # `minitorch.kl_div`: losses whose reduction is a 
 globals().update(_functions_in_place)  # `minitorch.exp_`: the methods as functions
 
 if _typing.TYPE_CHECKING:  # what is imported when it is used; and the ops, which are known to type checkers and editors by a stub that `python -m reference stubs` writes
-    from . import jit
+    from . import jit, onnx
     from ._functions import *
 
 # torch's second names for some of them.
@@ -191,7 +191,7 @@ from .version import __version__
 
 newaxis = None
 
-_names.answer_for_what_is_missing(_sys.modules[__name__], imported_when_used=("ao", "jit", "quantization"))
+_names.answer_for_what_is_missing(_sys.modules[__name__], imported_when_used=("ao", "jit", "onnx", "quantization"))
 _names.answer_for_what_is_missing(nn, imported_when_used=("intrinsic", "qat", "quantized"))
 for _module in (
     accelerator, amp, autograd, backends, backends.cuda, backends.cudnn, compiler, cpu, cuda, func, linalg, mps,

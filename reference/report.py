@@ -3,8 +3,9 @@
 An error is max |ours − torch's| over the size of torch's result (its largest element, at least 1), so float64 rounding is
 about 1e-16 and float32 rounding about 1e-7. Infinities and nans must stand in the same places, or the error is inf.
 Cases that torch refuses count for nothing. Below the table: how many derivatives agree with central differences, first and
-second, how many ops have torch's dtypes within autocast, how many random programs of the engine's doings went alike, and how many integers of
-quantized tensors are torch's.
+second, how many ops have torch's dtypes within autocast, how many are the same as graphs of `jit.trace`, how many random programs of the
+engine's doings went alike, how many masks of pruning and how many integers of quantized tensors are torch's, and how many models
+onnxruntime runs from ONNX files as minitorch does.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ import torch
 import minitorch
 from minitorch.autograd.gradcheck import GradcheckError
 
+from . import exported, onnx_models
 from .checks import attempt, differentiate
 from .far import scale_of
 from .numerical import agrees
+from .pruning import masks_alike
 from .quantized import quantized_integers
 from .state_machine import Difference, program
 from .strategies import Source
 from .table import Row, flat, table
+from .traced import is_public, traced_op
 from .under_autocast import HALVES, under_autocast
 
 LIMIT = 1e-9  # what float64 may differ by
@@ -54,7 +58,15 @@ def report(examples: int, markdown: str | None = None, only: str | None = None) 
     too_far = {name: e for name, e in measured.items() if any(e.get(("float64", w), 0) > LIMIT for _, w in COLUMNS)}
     print(f"\n{len(measured)} ops, {len(chosen)} rows, {examples} inputs each; float64 within {LIMIT:g}: ", end="")
     print("all" if not too_far else f"all but {len(too_far)}: {', '.join(too_far)}")
-    sound = [by_differences(chosen), in_regions(chosen), random_programs(), quantized_integers()]
+    sound = [
+        by_differences(chosen),
+        in_regions(chosen),
+        as_graphs(chosen),
+        random_programs(),
+        prunings(),
+        quantized_integers(),
+    ]
+    sound += [exported.report(onnx_models.MODELS)] if only is None else []
     return 0 if all(sound) and not too_far else 1
 
 
@@ -96,6 +108,28 @@ def in_regions(rows: list[Row], examples: int = 4) -> bool:
         f"torch refused {counts['refused']} more" + "".join(f"\nNOT: {each}" for each in wrong)
     )
     return not wrong
+
+
+def prunings() -> bool:
+    """Print how many masks of pruned layers are torch's; whether all are."""
+    compared, same = masks_alike(300)
+    print(f"pruning: {same} of {compared} masks are torch's")
+    return same == compared
+
+
+def as_graphs(rows: list[Row]) -> bool:
+    """Print how many ops give as graphs of `jit.trace` what they give themselves, gradients too, bit for bit; whether all do."""
+    counts: Counter = Counter()
+    for row in filter(is_public, rows):
+        counts["rows"] += 1
+        for seed in range(3):
+            try:
+                counts["cases"] += traced_op(row, Source(seed))
+            except AssertionError as error:
+                counts["wrong"] += 1
+                print(f"jit.trace: {error}")
+    print(f"jit.trace: {counts['cases']} cases of {counts['rows']} rows as graphs; {counts['wrong']} differ from eager")
+    return not counts["wrong"]
 
 
 def random_programs(count: int = 500) -> bool:

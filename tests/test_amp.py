@@ -21,7 +21,7 @@ import torch
 import minitorch
 from both import Scenarios, agree, outcome
 from minitorch.amp import grad_scaler
-from minitorch.op import Row, autocast, ops, plain, signature
+from minitorch.op import Row, autocast, listening, ops, plain
 from minitorch.op.autocast_lists import CUDA, FLOAT32, FLOAT32_RESULT, LISTS, LOWER, WIDEST
 from minitorch.utils import checkpoint as checkpoints
 from reference.strategies import Source
@@ -60,7 +60,7 @@ def test_an_op_that_leaves_its_list_is_noticed(name: str, word: str, monkeypatch
     if isinstance(thing, minitorch.op.Op):
         monkeypatch.setattr(thing, "autocast", {})
     else:
-        monkeypatch.setattr(signature, "concerned", lambda words, *call: None)
+        monkeypatch.setattr(listening, "concerned", lambda words, *call: None)
     with pytest.raises(AssertionError, match="in a region of bfloat16"):
         for row in (row for row in ROWS if row.name == name):
             for seed in range(40):
@@ -125,8 +125,7 @@ def test_where_it_is_off_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*args: Any) -> Any:
         raise AssertionError("asked")
 
-    for place in (minitorch.op.door, signature):
-        monkeypatch.setattr(place, "concerned", never)
+    monkeypatch.setattr(listening, "concerned", never)
     x = minitorch.ones(2, 2, requires_grad=True)
     minitorch.nn.functional.mse_loss(x @ x, x).backward()
     with minitorch.autocast("cpu"), pytest.raises(AssertionError, match="asked"):

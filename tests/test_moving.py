@@ -220,6 +220,7 @@ FAULTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("owner", "name", "fault"), FAULTS, ids=[fault.__name__ for *_, fault in FAULTS])
 def test_a_rule_that_looks_at_the_file_is_noticed(owner: Any, name: str, fault: Callable, tmp_path: Path) -> None:
     forget_calls()

@@ -249,7 +249,7 @@ def plans() -> Any:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if getattr(minitorch.optim, row.name)._twins], ids=lambda row: row.name)
 @given(data=st.data())
-@settings(max_examples=max(100, settings().max_examples))
+@settings(max_examples=2 * settings().max_examples)
 def test_the_same_bits_as_one_by_one(row, data):
     options = data.draw(row.options, label="options")
     dtypes = data.draw(

@@ -16,7 +16,7 @@ import minitorch
 from minitorch.compiler import arguments, halves, step
 from reference import state_machine
 from reference.strategies import Source
-from shares import share_of
+from shares import by_turns, share_of
 
 
 class Drawn(Source):
@@ -45,10 +45,10 @@ class Programs(RuleBasedStateMachine):
 
 
 TestPrograms = Programs.TestCase
-TestPrograms.settings = settings(max_examples=15 * settings().max_examples, stateful_step_count=20)
+TestPrograms.settings = settings(max_examples=8 * settings().max_examples, stateful_step_count=20)
 
 
-@pytest.mark.parametrize("first", range(0, 2000, 500))
+@pytest.mark.parametrize("first", by_turns(range(0, 2000, 500), 2))
 def test_programs_from_seeds(first: int) -> None:
     assert state_machine.programs(500, 20, first, pieces=0) == 0
 

@@ -19,7 +19,8 @@ class Size(tuple):
         for i, n in enumerate(sizes):
             if not hasattr(n, "__index__"):
                 raise TypeError(f"minitorch.Size() takes an iterable of 'int' (item {i} is '{type(n).__name__}')")
-        return new_tuple(cls, map(operator.index, sizes))
+        # (an int of a class of its own stays what it is: a trace knows sizes by theirs)
+        return new_tuple(cls, (n if isinstance(n, int) and n.__class__ is not bool else operator.index(n) for n in sizes))
 
     def numel(self) -> int:
         """The product of the sizes."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..arrays.device import xp_of
 from ..arrays.warning import warn
+from ..op.listening import active, recorder
 from . import hooks
 from .grad_mode import grad_mode, users_code
 from .hooks import as_carried, as_tensor, as_tensors, type_name
@@ -261,6 +262,8 @@ class Function(metaclass=FunctionMeta):
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run forward, and leave a node if an argument requires grad and ops are being recorded."""
+        if active and (trace := recorder()) is not None:
+            return trace.write("prim::PythonOp", cls.apply, args, kwargs, {"name": cls.__name__, "function": cls})
         separate = cls.setup_context is not Function.setup_context
         if separate:
             bound = _signature(cls.forward).bind(*args, **kwargs)

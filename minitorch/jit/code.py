@@ -11,6 +11,7 @@ from .types import Type
 _INFIX = {
     "aten::__and__": "and", "aten::__is__": "is", "aten::__isnot__": "is not",
 }  # fmt: skip
+LONG = 60  # an expression that is longer gets a line of its own
 _EFFECTS = ("prim::SetAttr", "prim::Print", "prim::RaiseException")
 _NEVER_INLINE = ("prim::CallMethod", "prim::CallFunction", "prim::If", "prim::Loop", "prim::TupleUnpack", "prim::ListUnpack")
 
@@ -40,6 +41,8 @@ class _Writer:
         for node in block.nodes:
             for v in node.inputs:
                 self.uses[v] = self.uses.get(v, 0) + 1
+            if _writes(node):  # what is written into has a name
+                self.uses[node.inputs[0]] += 1
             for inner in node.blocks:
                 self._count(inner)
                 for v in inner.outputs:
@@ -74,17 +77,17 @@ class _Writer:
 
     def _assign(self, node: Node, indent: str) -> Iterator[str]:
         expression, v = self._expression(node), node.output
-        writes = (node.kind.endswith("_") and not node.kind.endswith("__")) or node.kind in (
-            "aten::_set_item",
-            "aten::__delitem__",
-        )
+        writes = _writes(node)
         mutates = node.kind.startswith(("list::", "dict::")) and v.type.name == "NoneType"
         simple = node.kind in ("prim::Constant", "prim::GetAttr", "prim::Uninitialized")
         if writes or mutates:
             self.names[v] = self.names.get(node.inputs[0], "None") if writes else "None"
             yield f"{indent}{expression}"
         elif simple or (
-            self.uses.get(v, 0) == 1 and node.kind not in _NEVER_INLINE and not v.name.partition(".")[0].isidentifier()
+            self.uses.get(v, 0) == 1
+            and node.kind not in _NEVER_INLINE
+            and not v.name.partition(".")[0].isidentifier()
+            and (len(expression) <= LONG or node.kind.endswith("Construct"))
         ):
             self.names[v] = expression
         elif self.uses.get(v, 0) == 0:
@@ -119,11 +122,14 @@ class _Writer:
         if node.kind in _INFIX:
             return f"{given[0]} {_INFIX[node.kind]} {given[1]}"
         if node.kind == "aten::__getitem__":
-            return f"{given[0]}[{given[1]}]"
+            return f"{given[0]}[{_as_key(given[1])}]"
         if node.kind == "aten::__not__":
             return f"not {given[0]}"
         if node.kind == "aten::_set_item":
-            return f"{given[0]}[{given[1]}] = {given[2]}"
+            return f"{given[0]}[{_as_key(given[1])}] = {given[2]}"
+        if node.kind == "aten::slice" and len(given) == 3:
+            start, stop, step = ("" if text == "None" else text for text in given)
+            return f"{start}:{stop}{':' if step else ''}{step}"
         if node.kind == "aten::format":
             return f"{given[0]}.format({', '.join(given[1:])})"
         if space in ("list", "dict", "str"):
@@ -185,6 +191,18 @@ class _Writer:
         changed = [(name, given) for name, given in changed if name != given]
         if changed:
             yield f"{indent}  {', '.join(n for n, _ in changed)} = {', '.join(g for _, g in changed)}"
+
+
+def _writes(node: Node) -> bool:
+    return (node.kind.endswith("_") and not node.kind.endswith("__")) or node.kind in (
+        "aten::_set_item",
+        "aten::__delitem__",
+    )
+
+
+def _as_key(text: str) -> str:
+    """What stands in brackets: a tuple without its own."""
+    return text[1:-1].rstrip(",") if text.startswith("(") and text.endswith(")") and len(text) > 2 else text
 
 
 def _constant(value: Any) -> str:

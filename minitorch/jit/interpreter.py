@@ -38,6 +38,8 @@ def _node(node: Node, values: Values) -> Any:
     special = SPECIAL.get(node.kind)
     if special is not None:
         return special(node, values)
+    if node.kind == "prim::PythonOp":  # (not in the table: a file may not name one)
+        return _python(node, values)
     function = operators.function_of(node.kind)
     if function is None:
         raise RuntimeError(f"a graph has a node of kind {node.kind!r}, which this version does not know")
@@ -110,6 +112,11 @@ def _unpack(node: Node, values: Values) -> Any:
     if len(found) != len(node.outputs):
         raise ScriptError(f"{node.place}: provided {len(found)} values, but {len(node.outputs)} names take them")
     return found[0] if len(found) == 1 else found
+
+
+def _python(node: Node, values: Values) -> Any:
+    """A Function of the user's, which only a graph of this process can hold."""
+    return node.attributes["function"].apply(*(values[v] for v in node.inputs))
 
 
 def _dict(node: Node, values: Values) -> dict:

@@ -90,10 +90,10 @@ def is_constant(value: Any) -> bool:
     """Whether a Python value may stand in a graph as a constant."""
     if isinstance(value, tuple):
         return all(map(is_constant, value))
-    return value is None or isinstance(value, (bool, int, float, str, dtypes.dtype, device)) or value in _MARKS
+    return value is None or isinstance(value, (bool, int, float, str, dtypes.dtype, device)) or value in MARKS
 
 
-_MARKS = (minitorch.contiguous_format, minitorch.channels_last, minitorch.preserve_format, minitorch.strided)
+MARKS = (minitorch.contiguous_format, minitorch.channels_last, minitorch.preserve_format, minitorch.strided)
 
 
 def variables_of(function: Callable) -> dict[str, Any]:

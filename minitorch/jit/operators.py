@@ -27,7 +27,8 @@ _MADE = """abs_ absolute arange arccos arccosh arcsin arcsinh arctan arctan2 arc
     is_same_size is_grad_enabled"""
 _METHODS = """bernoulli_ bool byte cauchy_ char copy_ cpu cuda detach_ dim double element_size expand_as exponential_ fill_ float
     geometric_ half int is_contiguous item long log_normal_ ndimension nelement new_empty new_full new_ones new_zeros normal_ random_
-    requires_grad_ reshape_as short size storage_offset stride sum_to_size to tolist type_as unfold uniform_ view_as zero_ bfloat16 backward"""
+    requires_grad_ reshape_as fill_diagonal_ resize_ resize_as_ short size storage_offset stride sum_to_size to tolist type_as unfold
+    uniform_ view_as zero_ bfloat16 backward"""
 _ATTRIBUTES = """H T mH mT data device dtype grad is_cpu is_cuda is_leaf is_quantized itemsize layout nbytes ndim requires_grad shape"""
 
 ATTRIBUTES = {
@@ -125,10 +126,10 @@ def function_of(kind: str) -> Callable | None:
         if name in OPERATORS:
             return _operator(name)
         if name in IN_PLACE:
-            return IN_PLACE[name]
+            return _in_place(name)
         if name in OTHERS:
             return OTHERS[name]
-        return _function(name) or _method(name)
+        return public(name) or _method(name)
     if space == "prim":
         return OTHERS.get(kind) or (_attribute(name) if name in ATTRIBUTES else None)
     if space == "functional":
@@ -147,14 +148,22 @@ def _operator(name: str) -> Callable:
     return lambda *args, **options: two(*args) if not options and len(args) <= 2 else more(*args, **options)  # type: ignore[misc]
 
 
-def _function(name: str) -> Callable | None:
+def _in_place(name: str) -> Callable:
+    """Python's operator that writes; what has more, `add_(x, y, alpha=2)`, is the method."""
+    two, method = IN_PLACE[name], getattr(Tensor, name, None)
+    return lambda *args, **options: two(*args) if not options and len(args) == 2 else method(*args, **options)  # type: ignore[misc]
+
+
+def public(name: str) -> Callable | None:
+    """The function of tensors by this name: `minitorch.relu`; `minitorch.linalg.inv` is `linalg_inv`."""
     if name in registry or name in _MADE.split():
         return getattr(minitorch, name, None) or registry[name]
-    return None
+    of_linalg = name.removeprefix("linalg_")
+    return getattr(minitorch.linalg, of_linalg) if of_linalg != name and of_linalg in minitorch.linalg.__all__ else None
 
 
 def _method(name: str) -> Callable | None:
-    known = name in registry or name.removesuffix("_") in registry or name in _METHODS.split()
+    known = name in registry or public(name.removesuffix("_")) is not None or name in _METHODS.split()
     return getattr(Tensor, name, None) if known else None
 
 
@@ -188,7 +197,7 @@ def is_functional(name: str) -> bool:
 
 def is_aten(name: str) -> bool:
     """Whether there is a function of tensors by this name."""
-    return _function(name) is not None
+    return public(name) is not None
 
 
 def is_method(name: str) -> bool:

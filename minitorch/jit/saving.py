@@ -17,7 +17,7 @@ from minitorch.tensor import Tensor
 from . import interpreter, operators, types
 from .function import Function, Parameter
 from .graph import Block, Graph, Node, Value
-from .names import is_constant, kind_of
+from .names import MARKS, is_constant, kind_of
 from .script import ScriptFunction, ScriptModule
 from .types import Type
 
@@ -147,6 +147,8 @@ def _told(t: Type) -> list[Any]:
 
 def _plain(value: Any, of: str) -> Any:
     """A value as data: tuples and functions are marked, for lists come back as lists."""
+    if any(value is mark for mark in MARKS):
+        return {"mark": str(value).rpartition(".")[2]}
     if isinstance(value, Tensor) or (is_constant(value) and not isinstance(value, tuple)):
         return value
     if isinstance(value, (list, tuple)):
@@ -157,7 +159,9 @@ def _plain(value: Any, of: str) -> Any:
         return {"ellipsis": True}
     if callable(value) and (kind := kind_of(value)) is not None:
         return {"called": kind}
-    raise RuntimeError(f"jit.save cannot write {of}: a {type(value).__name__} is no data")
+    raise RuntimeError(
+        f"jit.save cannot write {of}: {getattr(value, '__name__', 'it')} is a {type(value).__name__}, which is no data"
+    )
 
 
 class _Reader:
@@ -231,6 +235,8 @@ class _Reader:
             return {self.value(k): self.value(v) for k, v in inner}
         if kind == "ellipsis":
             return Ellipsis
+        if kind == "mark":
+            return {str(mark): mark for mark in MARKS}[f"minitorch.{_text(inner)}"]
         if kind == "called":
             function = operators.function_of(_text(inner))
             if function is None:

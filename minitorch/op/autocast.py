@@ -1,7 +1,7 @@
 """What autocast does to a call: its inputs come to the dtype that a list has for the op, by casts that are recorded like any other.
 
-Whether it is on, and in which dtype, is kept per thread and per device type. A call looks only whether *any* thread has it on
-(`active`), so where nobody has, it costs one look at an empty set. The op itself then runs with autocast off: what it is made of is not
+Whether it is on, and in which dtype, is kept per thread and per device type. A call looks only whether *anybody* listens in any thread
+(`active`), so where nobody does, it costs one look at an empty set. The op itself then runs with autocast off: what it is made of is not
 cast again. Read next: `autocast_lists.py`; `../amp/autocast_mode.py`, the context manager.
 """
 
@@ -35,13 +35,18 @@ class _Autocast(threading.local):
 
 
 state = of_each_thread(_Autocast())
-active: set[int] = set()  # the threads that have it on for some device
+active: set[tuple[str, int]] = set()  # who listens at the door, and in which thread: autocast, or a trace (`listening.py`)
+
+
+def listen(who: str, on: bool) -> None:
+    """Say whether somebody listens in this thread."""
+    (active.add if on else active.discard)((who, threading.get_ident()))
 
 
 def switch(device: str, enabled: bool) -> None:
     """Turn it on or off in this thread, for tensors on this type of device."""
     state.enabled[device] = enabled
-    (active.add if is_on_for_any() else active.discard)(threading.get_ident())
+    listen("autocast", is_on_for_any())
 
 
 def inside() -> bool:
@@ -113,7 +118,7 @@ def concerned(words: dict[str, str], args: tuple, kwargs: dict) -> str | None:
     return next((device for device in on if device in there), None)
 
 
-def cast_first(function: Callable, words: dict[str, str], device: str, args: tuple, kwargs: dict) -> Any:
+def cast_first(function: Callable, args: tuple, kwargs: dict, *, words: dict[str, str], device: str) -> Any:
     """The call with its inputs cast as the word of its list says, and with autocast off inside."""
     word = words[device]
     if word == FLOAT32_RESULT:
@@ -164,7 +169,7 @@ def listed_as(name: str, function: Callable) -> Callable:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if active and (device := concerned(words, args, kwargs)):
-            return cast_first(function, words, device, args, kwargs)
+            return cast_first(function, args, kwargs, words=words, device=device)
         return function(*args, **kwargs)
 
     return call if words else function

@@ -21,10 +21,10 @@ from ..arrays.dtypes import SCALAR_NAMES
 from ..arrays.quiet import quiet, quiet_again
 from ..arrays.recorded import Recorded, with_memory
 from ..autograd.grad_mode import grad_mode, inference_blocks
-from .autocast import active, cast_first, concerned
 from .autocast_lists import words_for
 from .declaration import Declaration, Indices
 from .half_precision import forward_in_float32
+from .listening import active, listener
 from .out import write_out
 from .plan import Derivative
 from .recipe import Recipe, forward_of, kind_of, kind_on_arrays, resolve
@@ -119,8 +119,8 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Bind the arguments → the recipe for this kind of call → forward → wrap, and record."""
-        if active and (device := concerned(self.autocast, args, kwargs)):
-            return cast_first(self, self.autocast, device, args, kwargs)
+        if active and (heard := listener(self, self.autocast, args, kwargs)):
+            return heard(self, args, kwargs)
         if kwargs or len(args) != self.complete:
             if "out" in kwargs and self.declaration.takes_out and not self.declaration.view:
                 out = kwargs.pop("out")

@@ -1,8 +1,9 @@
 """Lanes: shorter ways through the door for the commonest calls, an elementwise op of one or two CPU tensors of one dtype.
 
 A lane follows the same recipe as the door (`door.py`), found under a shorter key; what the key does not tell, it looks at. The first
-call of a kind goes through the door, which opens the lane for the next. `MINITORCH_PLAIN=1` in the environment, or `with plain():`,
-closes all of them. Read next: `ops/elementwise.py`, the table of these ops.
+call of a kind goes through the door, which opens the lane for the next. While somebody listens (`listening.py`) all calls go through
+the door. `MINITORCH_PLAIN=1` in the environment, or `with plain():`, closes all lanes. Read next: `ops/elementwise.py`, the table of
+these ops.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from ..arrays.quiet import quiet, quiet_again
 from ..autograd.grad_mode import grad_mode, inference_blocks
 from .declaration import Declaration
 from .door import Doc, Op, in_torchs_words, new
+from .listening import active
 from .recipe import Recipe
 
 Tensor: Any = None  # tensor.py sets this to its class: the one place where the import cycle is cut
@@ -34,13 +36,13 @@ class Row(Op):
         _rows.append(self)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.lane and not kwargs and len(args) == len(self.inputs) <= 2:
+        if self.lane and not kwargs and not active and len(args) == len(self.inputs) <= 2:
             return self.unary(*args) if len(args) == 1 else self.binary(*args)
         return super().__call__(*args, **kwargs)
 
     def unary(self, a: Any) -> Any:
         """`op(a)`."""
-        if a.__class__ is Tensor:
+        if not active and a.__class__ is Tensor:
             x = a._array
             recipe = self.lane.get((x.dtype, a._requires_grad))
             if recipe is not None and type(x) is ndarray:
@@ -53,7 +55,7 @@ class Row(Op):
 
     def binary(self, a: Any, b: Any) -> Any:
         """`op(a, b)`. Tensor's operators come here at once: an object's `__call__` costs more than a method."""
-        if a.__class__ is Tensor and b.__class__ is Tensor:
+        if not active and a.__class__ is Tensor and b.__class__ is Tensor:
             x, y = a._array, b._array
             recipe = self.lane.get((x.dtype, y.dtype, a._requires_grad, b._requires_grad))
             if recipe is not None and type(x) is type(y) is ndarray:

@@ -21,6 +21,7 @@ from ..autograd.grad_mode import grad_mode
 from . import signature
 from .autocast import as_it_is
 from .declaration import with_out
+from .listening import active, recorder
 
 
 def accepts_out(function: Callable, out_dtype: str) -> Callable:
@@ -37,6 +38,8 @@ def accepts_out(function: Callable, out_dtype: str) -> Callable:
 def write_out(function: Callable, out: Any, out_dtype: str, args: tuple, kwargs: dict) -> Any:
     """function(*args, **kwargs), written into `out`: a tensor, or a tuple of as many as the function returns."""
     name = function.__name__.rstrip("_")
+    if active and recorder() is not None:
+        raise RuntimeError(f"{name}(): a trace cannot follow out=; take the result, or write it with copy_()")
     targets = tuple(out) if isinstance(out, (tuple, list)) else (out,)
     for target in targets:
         if not isinstance(target, signature.Tensor):

@@ -20,9 +20,9 @@ from ..arrays import dtypes
 from ..arrays.device import device
 from ..arrays.numbers import read
 from ..autograd.grad_mode import grad_mode
-from .autocast import active, cast_first, concerned
 from .autocast_lists import words_for
 from .declaration import REQUIRED, Array, Index, Indices, Operand, Parameter, parts_of, torchs_name
+from .listening import active, listener
 
 if TYPE_CHECKING:
     Number = Any
@@ -284,8 +284,8 @@ def checked(
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if active and words and (device := concerned(words, args, kwargs)):
-            return cast_first(call, words, device, args, kwargs)
+        if active and (heard := listener(call, words, args, kwargs)):
+            return heard(call, args, kwargs)
         types = (*map(type, args), *kwargs, *map(type, kwargs.values())) if kwargs else tuple(map(type, args))
         if types not in known:
             args, kwargs = check(args, kwargs, types)
@@ -297,8 +297,8 @@ def checked(
 
     @functools.wraps(function)
     def call_first(*args: Any, **kwargs: Any) -> Any:
-        if active and words and (device := concerned(words, args, kwargs)):
-            return cast_first(call_first, words, device, args, kwargs)
+        if active and (heard := listener(call_first, words, args, kwargs)):
+            return heard(call_first, args, kwargs)
         try:
             return function(*args, **kwargs)
         except Exception:

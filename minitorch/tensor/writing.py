@@ -24,8 +24,9 @@ from ..autograd import graph, leaves, node
 from ..autograd.grad_mode import grad_mode, no_grad
 from ..autograd.hooks import hooks_of
 from ..op import Op
-from ..op.autocast import active, as_it_is
+from ..op.autocast import as_it_is
 from ..op.door import in_torchs_words
+from ..op.listening import active
 from ..ops.about import result_type
 from ..ops.inplace import compared, copy, fill, zero
 from ..ops.strided import strided, write_view

@@ -58,12 +58,17 @@ def exchanged(text: str, library: str) -> str:
 
 def stranger(name: str, lib: Any, **options: Any) -> Iterator[float]:
     """The losses of a stranger's program on a library."""
+    return module_of(name, lib).losses(**options)
+
+
+def module_of(name: str, lib: Any) -> Any:
+    """A stranger's program as a module that uses a library."""
     module = ModuleType(f"{name}_on_{lib.__name__}")
     sys.modules[module.__name__] = module  # (where dataclasses look for it)
     file = STRANGERS / f"{name}.py"
     text = exchanged(file.read_text(encoding="utf-8"), lib.__name__)
     exec(compile(text, str(file), "exec"), vars(module))
-    return module.losses(**options)
+    return module
 
 
 ROUNDING = {"float32": 1e-4, "float64": 1e-9}  # (it differs, and training makes it grow)
