@@ -273,3 +273,10 @@ def logaddexp(b: Builder, input: Ref, other: Ref) -> Any:
     """max + log(1 + e^(−|a − b|))"""
     away = b.op("Neg", b.op("Abs", b.op("Sub", input, other)))
     return b.op("Add", b.op("Max", input, other), b.op("Log", b.op("Add", b.op("Exp", away), b.number(1))))
+
+
+def xlogy(b: Builder, input: Any, other: Any) -> Any:
+    """a log b, 0 where a is 0, nan where b is"""
+    x, y = (b.operand(v, b.out.dtype) for v in (input, other))
+    found = b.op("Where", b.op("Equal", x, b.number(0)), b.number(0), b.op("Mul", x, b.op("Log", y)))
+    return b.op("Where", b.op("IsNaN", y), b.number(float("nan")), found)

@@ -17,8 +17,8 @@ def reduced(b: Builder, loss: Any, reduction: str) -> Any:
     return b.op("ReduceMean" if reduction == "mean" else "ReduceSum", loss, keepdims=0)
 
 
-def elementwise(formula: Callable) -> Callable:
-    """A loss of each element of input and target, then their mean or sum."""
+def elementwise(formula: Callable, weighted: bool = False) -> Callable:
+    """A loss of each element of input and target, times its weight, then their mean or sum."""
 
     def emit(
         b: Builder,
@@ -30,8 +30,9 @@ def elementwise(formula: Callable) -> Callable:
         weight: Any = None,
         **options: Any,
     ) -> Any:
-        _refuse_old(size_average, reduce, weight)
-        return reduced(b, formula(b, input, target, **options), reduction)
+        _refuse_old(size_average, reduce, None if weighted else weight)
+        loss = formula(b, b.cast(input, b.out.dtype), b.cast(target, b.out.dtype), **options)
+        return reduced(b, loss if weight is None else b.op("Mul", loss, weight), reduction)
 
     return emit
 
@@ -87,10 +88,17 @@ def binary_cross_entropy(b: Builder, x: Any, y: Any) -> Any:
 
 
 def with_logits(b: Builder, x: Any, y: Any, pos_weight: Any = None) -> Any:
-    """(1 − y) x + log(1 + e^(−x))"""
+    """(1 − y) x + (1 + (p − 1) y) log(1 + e^(−x)), p = 1 unless told"""
+    one = b.number(1)
+    far = b.op("Softplus", b.op("Neg", x))
     if pos_weight is not None:
-        raise Unsupported("with pos_weight")
-    return b.op("Add", b.op("Mul", b.op("Sub", b.number(1), y), x), b.op("Softplus", b.op("Neg", x)))
+        far = b.op("Mul", far, b.op("Add", one, b.op("Mul", b.op("Sub", pos_weight, one), y)))
+    return b.op("Add", b.op("Mul", b.op("Sub", one, y), x), far)
+
+
+def soft_margin(b: Builder, x: Any, y: Any) -> Any:
+    """log(1 + e^(−y x))"""
+    return b.op("Softplus", b.op("Neg", b.op("Mul", y, x)))
 
 
 def classes(kind: str) -> Callable:

@@ -44,6 +44,7 @@ TABLE: dict[str, Callable] = {
     "aten::logical_and": e.logical("And"), "aten::logical_or": e.logical("Or"), "aten::logical_xor": e.logical("Xor"),
     "aten::bitwise_and": e.bitwise("And"), "aten::bitwise_or": e.bitwise("Or"), "aten::bitwise_xor": e.bitwise("Xor"),
     "aten::fmod": e.fmod, "aten::addcmul": e.added("Mul"), "aten::addcdiv": e.added("Div"), "aten::lerp": e.lerp, "aten::hypot": e.hypot,
+    "aten::xlogy": e.xlogy,
     "aten::logaddexp": e.logaddexp,
     "aten::where": e.where, "aten::masked_fill": e.masked_fill,
     # ---- activations ----
@@ -121,8 +122,9 @@ TABLE: dict[str, Callable] = {
     "aten::rnn_tanh_cell": recurrent.rnn_cell("Tanh"), "aten::rnn_relu_cell": recurrent.rnn_cell("Relu"),
     # ---- losses (losses.py) ----
     "aten::mse_loss": losses.elementwise(losses.squared), "aten::l1_loss": losses.elementwise(losses.absolute),
-    "aten::binary_cross_entropy": losses.elementwise(losses.binary_cross_entropy),
-    "functional::binary_cross_entropy_with_logits": losses.elementwise(losses.with_logits),
+    "aten::binary_cross_entropy": losses.elementwise(losses.binary_cross_entropy, weighted=True),
+    "functional::binary_cross_entropy_with_logits": losses.elementwise(losses.with_logits, weighted=True),
+    "aten::soft_margin_loss": losses.elementwise(losses.soft_margin),
     "aten::huber_loss": losses.huber, "aten::smooth_l1_loss": losses.smooth_l1,
     "aten::cross_entropy": losses.classes("SoftmaxCrossEntropyLoss"), "aten::nll_loss": losses.classes("NegativeLogLikelihoodLoss"),
 }  # fmt: skip
