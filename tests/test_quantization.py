@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import functools
 import importlib
 import inspect
 import io
 import pickle
-import textwrap
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planting import plant
 
 import minitorch
 from minitorch.op import Op, registry
@@ -109,18 +108,7 @@ FAULTS = [
 def test_a_fault_in_the_arithmetic_is_noticed(
     module: str, name: str, line: str, broken: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = importlib.import_module(f"minitorch.{module}")
-    function = functools.reduce(getattr, name.split("."), home)
-    source = textwrap.dedent(inspect.getsource(function))
-    assert source.count(line) == 1
-    made: dict[str, Any] = dict(vars(home))
-    exec(
-        compile(
-            "from __future__ import annotations\n" + source.replace(line, broken), function.__code__.co_filename, "exec"
-        ),
-        made,
-    )
-    monkeypatch.setattr(function, "__code__", made[function.__name__].__code__)
+    plant(monkeypatch, module, name, line, broken)
     assert any(differs(kernel, seed) for seed in range(30) for kernel in kernels.EXACT + ["functional"])
 
 
@@ -280,6 +268,24 @@ def test_observers_find_torchs_scales(name: str, options: dict, seed: int, count
     fresh = getattr(mq, name)(**of_library(minitorch, options))
     fresh.load_state_dict(states[0])
     assert [p.tolist() for p in fresh.calculate_qparams()] == [p.tolist() for p in found[0]]
+
+
+def test_histograms_are_torchs() -> None:
+    """Of skewed numbers with outliers, in batches that reach further each time; the ends that are cut off."""
+    for seed in range(4):
+        made = [place(lib).HistogramObserver(bins=256) for lib in LIBS]
+        rng = np.random.default_rng(seed)
+        for batch in range(1 + 2 * (seed % 2)):
+            x = np.concatenate([rng.normal(size=2000), rng.uniform(-8, 20, 40)]).astype(np.float32) * (1 + batch)
+            x = x if seed < 3 else -x
+            for observer, lib in zip(made, LIBS):
+                observer(lib.tensor(x))
+            np.testing.assert_array_equal(made[0].histogram.numpy(), made[1].histogram.numpy())
+        (scale, zero_point), (its_scale, its_zero_point) = (
+            [p.item() for p in observer.calculate_qparams()] for observer in made
+        )
+        assert scale == pytest.approx(its_scale, rel=1e-6) and zero_point == its_zero_point
+        assert scale < (made[0].max_val - made[0].min_val).item() / 255 * 0.9999  # something was cut off
 
 
 FAKES = ["default_fake_quant", "default_weight_fake_quant", "default_per_channel_weight_fake_quant", "default_fused_act_fake_quant",

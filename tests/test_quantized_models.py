@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import test_quantization as beside
 import torch
+from planting import plant
 
 import minitorch
 from minitorch import nn
@@ -242,6 +244,26 @@ def test_a_model_is_prepared_once_and_converted_once() -> None:
     assert not any(hasattr(m, "qconfig") or m._forward_hooks for m in converted.modules())
 
 
+def test_nothing_of_the_preparation_is_left() -> None:
+    """Nor behind layers that stay as they are, such as a sigmoid, whose range is known."""
+    model = nn.Sequential(mq.QuantStub(), nn.Linear(3, 2), nn.Sigmoid(), mq.DeQuantStub()).eval()
+    model.qconfig = mq.get_default_qconfig("fbgemm")
+    prepared = mq.prepare(model)
+    assert isinstance(prepared[2].activation_post_process, mq.FixedQParamsFakeQuantize)
+    prepared(minitorch.ones(1, 3))
+    converted = mq.convert(prepared)
+    assert [type(m).__name__ for m in converted.modules()] == [
+        "Sequential",
+        "Quantize",
+        "Linear",
+        "LinearPackedParams",
+        "Sigmoid",
+        "DeQuantize",
+    ]
+    assert not any(m._forward_hooks or hasattr(m, "qconfig") for m in converted.modules())
+    assert abs(converted(minitorch.ones(1, 3)) - model(minitorch.ones(1, 3))).max() < 0.05
+
+
 @pytest.mark.filterwarnings("default")
 def test_warnings_are_of_torchs_kinds() -> None:
     for lib in LIBS:
@@ -343,3 +365,60 @@ def test_a_quantized_model_is_saved_whole() -> None:
         assert repr(again) == repr(made)
         for a, b in zip(leaves(again(given)), leaves(made(given)), strict=True):
             assert (a == b).all()
+
+
+# ---- the code that chooses scales and swaps layers, broken: a test above, or one of observers, must tell ----
+
+OBSERVING, QAT = "ao.quantization.observer", "ao.nn.intrinsic.qat.modules.conv_fused"
+BASE, HISTOGRAM, RECURRENT = (
+    "ao.quantization.observer_base",
+    "ao.quantization.histogram",
+    "ao.nn.quantized.dynamic.modules.rnn",
+)
+CHOOSING = "UniformQuantizationObserverBase._calculate_qparams"
+FAULTS = [
+    (BASE, CHOOSING, "(steps / 2)", "steps"),
+    (BASE, CHOOSING, "max_val.clamp(min=0)", "max_val"),
+    (BASE, CHOOSING, "self.quant_min - minitorch.round", "minitorch.round"),
+    (OBSERVING, "MinMaxObserver.forward", "minitorch.min(low, self.min_val)", "low"),
+    (OBSERVING, "MovingAverageMinMaxObserver.forward", "(low - self.min_val)", "low"),
+    (OBSERVING, "PerChannelMinMaxObserver._extremes", "transpose(0, self.ch_axis)", "transpose(0, 0)"),
+    (HISTOGRAM, "HistogramObserver._best_range", "left - first > last - right", "left - first < last - right"),
+    (HISTOGRAM, "HistogramObserver._best_range", "error > least", "error < least"),
+    (HISTOGRAM, "HistogramObserver._error", "half = step / 2", "half = step"),
+    (HISTOGRAM, "HistogramObserver._spread", " + 0.5 * width", ""),
+    ("ao.quantization.fake_quantize", "FusedMovingAvgObsFakeQuantize.forward", "self.is_symmetric_quant", "False"),
+    ("ops.quantized", "chosen_between", "(q_min + q_max) / 2", "q_max"),
+    ("ops.quantized", "linear_dynamic", "quint8, reduce_range)", "quint8, False)"),
+    (QAT, "_ConvBn.forward", " / factor.reshape(1, -1, *after)", ""),
+    (QAT, "_ConvBn.forward", "self.weight * factor.reshape(-1, 1, *after)", "self.weight"),
+    (QAT, "FreezesItsNorm.freeze_bn_stats", "self.bn.training = False", "pass"),
+    ("ao.quantization.fuse_modules", "fuse_conv_bn_relu", "not is_qat", "is_qat"),
+    ("ao.quantization.quantize", "_remove_qconfig", "del module.activation_post_process", "pass"),
+    (RECURRENT, "gru_step", "(h - n) * z + n", "(n - h) * z + h"),
+    (RECURRENT, "lstm_step", "f.sigmoid() * c", "c"),
+    (RECURRENT, "RNNBase._one_way", "outs[::-1] if backwards else outs", "outs"),
+    (RECURRENT, "RNNBase._run", "direction == 1", "False"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "name", "line", "broken"), FAULTS, ids=[f"{f[1]}: {f[3] or 'without ' + f[2]}" for f in FAULTS]
+)
+def test_a_fault_is_noticed(module: str, name: str, line: str, broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, module, name, line, broken)
+    checks: list[Callable] = [lambda: test_aware_training(1), lambda: test_static_quantization("qnnpack")]
+    checks += [lambda case=case: test_dynamic_quantization(*case, "qint8") for case in LAYERS]  # type: ignore[misc]
+    checks += [lambda case=case: beside.test_observers_find_torchs_scales(*case) for case in beside.OBSERVERS]  # type: ignore[misc]
+    checks += [test_nothing_of_the_preparation_is_left, beside.test_histograms_are_torchs]
+    assert any(map(fails, checks))
+
+
+def fails(check: Callable) -> bool:
+    """Whether a check fails."""
+    try:
+        check()
+    except BaseException:
+        return True
+    return False
