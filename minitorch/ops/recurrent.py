@@ -16,7 +16,7 @@ from ..op import composite
 from ..op.autocast import is_on, listed_as
 from .activation import relu
 from .dropout import dropout as dropped
-from .elementwise import tanh
+from .elementwise import tanh, to
 from .matmul import linear
 from .rearrange import cat, chunk, stack, unbind
 from .shape import reshape, transpose
@@ -49,8 +49,8 @@ def lstm_cell(
     _refuse_others(hx, 1)
     h, c = hx
     _check_cell(input, w_ih, w_hh, h, c)
-    _refuse_integers("lstm_cell", input)
-    i, f, u, o = chunk(linear(input, w_ih, b_ih) + linear(h, w_hh, b_hh), 4, 1)
+    _refuse_integers("lstm_cell", h)
+    i, f, u, o = chunk(_sum_of_products("lstm_cell", input, h, w_ih, w_hh, b_ih, b_hh), 4, 1)
     c = sigmoid(f) * c + sigmoid(i) * tanh(u)
     return sigmoid(o) * tanh(c), c
 
@@ -67,7 +67,7 @@ def gru_cell(
     for name, w in (("weight_ih", w_ih), ("weight_hh", w_hh)):
         if w.shape[0] != 3 * w_hh.shape[1]:
             raise RuntimeError(f"{name} first dim must be 3 * hidden_size = {3 * w_hh.shape[1]}, but got {w.shape[0]}")
-    _refuse_integers("gru_cell", input)
+    _refuse_integers("gru_cell", hx)
     a_r, a_z, a_u = chunk(linear(input, w_ih, b_ih), 3, 1)
     m_r, m_z, m_u = chunk(linear(hx, w_hh, b_hh), 3, 1)
     r, z = sigmoid(a_r + m_r), sigmoid(a_z + m_z)
@@ -81,7 +81,7 @@ def rnn_tanh_cell(
 ) -> Tensor:
     """h′ = tanh(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh) (Elman, 1990). x (N, in), h (N, H)."""
     _check_cell(input, w_ih, w_hh, hx)
-    return tanh(linear(input, w_ih, b_ih) + linear(hx, w_hh, b_hh))
+    return tanh(_sum_of_products("rnn_tanh_cell", input, hx, w_ih, w_hh, b_ih, b_hh))
 
 
 @composite
@@ -90,7 +90,17 @@ def rnn_relu_cell(
 ) -> Tensor:
     """h′ = max(x W_ihᵀ + b_ih + h W_hhᵀ + b_hh, 0). x (N, in), h (N, H)."""
     _check_cell(input, w_ih, w_hh, hx)
-    return relu(linear(input, w_ih, b_ih) + linear(hx, w_hh, b_hh))
+    return relu(_sum_of_products("rnn_relu_cell", input, hx, w_ih, w_hh, b_ih, b_hh))
+
+
+def _sum_of_products(
+    name: str, x: Tensor, h: Tensor, w_ih: Tensor, w_hh: Tensor, b_ih: Tensor | None, b_hh: Tensor | None
+) -> Tensor:
+    """x W_ihᵀ + b_ih + h W_hhᵀ + b_hh, in the dtype of the state's product: torch adds the input's to it in place."""
+    of_input, of_state = linear(x, w_ih, b_ih), linear(h, w_hh, b_hh)
+    if of_input.is_floating_point():
+        _refuse_integers(name, of_state)
+    return to(of_state + of_input, of_state.dtype)
 
 
 def _refuse_integers(name: str, x: Tensor) -> None:
