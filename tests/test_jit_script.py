@@ -303,6 +303,50 @@ def test_an_error_within_a_script_says_where(programs: dict) -> None:
     )
 
 
+class WithPython(nn.Module):
+    """One method is left to Python, one is not for scripts, one is compiled though nobody calls it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = 2.0
+
+    @jit.ignore
+    def in_python(self, x: minitorch.Tensor, n: int) -> minitorch.Tensor:
+        return minitorch.tensor(sorted(x.tolist(), reverse=bool(n))) * self.factor
+
+    @jit.unused
+    def never(self, x: minitorch.Tensor) -> minitorch.Tensor:
+        return x if all(v > 0 for v in x) else -x
+
+    @jit.export
+    def doubled(self, x: minitorch.Tensor):
+        return x * self.factor
+
+    def forward(self, x: minitorch.Tensor, odd: bool = False):
+        if odd:
+            return self.never(x)
+        return self.in_python(x, 1) + 1
+
+
+def test_what_is_left_to_python_runs_and_is_not_saved() -> None:
+    s = jit.script(WithPython())
+    assert s(minitorch.tensor([1.0, 3.0, 2.0])).tolist() == [7.0, 5.0, 3.0]
+    assert s.doubled(minitorch.ones(1)).item() == 2.0
+    s.factor = 3.0
+    assert s(minitorch.tensor([1.0])).item() == 4.0, "its self is the script"
+    with pytest.raises(RuntimeError, match="annotated to be ignored"):
+        s(minitorch.ones(1), True)
+    with pytest.raises(RuntimeError, match=r"jit\.save cannot write"):
+        through_a_file(s)
+    with pytest.raises(RuntimeError, match="Expected a value of type 'int' for argument 'n'"):
+        jit.script(CallsItWrongly())
+
+
+class CallsItWrongly(WithPython):
+    def forward(self, x: minitorch.Tensor, odd: bool = False):
+        return self.in_python(x, 1.5)
+
+
 # ---- freezing ----
 
 

@@ -17,7 +17,7 @@ from .control import ControlFlow
 from .errors import FrontendError, NotSupportedError, Source
 from .exits import with_one_way_out
 from .function import Function, Parameter
-from .graph import Graph
+from .graph import Graph, Node
 from .names import Of, variables_of
 from .statements import type_of
 from .types import TENSOR, Type, fits
@@ -43,6 +43,30 @@ def compiled(function: Callable, script: Any, of: Any = None) -> Function:
     graph.outputs.append(result)
     graph.nodes[:0] = statements.constants.values()
     return Function(function.__name__, graph, parameters, returns if returns is not None else result.type)
+
+
+def left_to_python(function: Callable, script: Any, of: Any = None, refused: bool = False) -> Function:
+    """A function that is not compiled: one node calls it, with the parameters and the result that its annotations tell.
+
+    refused: it raises instead.
+    """
+    source, tree = read(function)
+    graph = Graph()
+    statements = ControlFlow(graph, source, variables_of(function), script)
+    parameters, returns = signature(function, tree, source, statements, skip=of is not None)
+    given = [graph.value(p.type, p.name) for p in parameters]
+    me = [] if of is None else [graph.value(Type(of.original_name), "self")]
+    if refused:
+        words = statements.constant(
+            f"This Python function, {function.__name__}, is annotated to be ignored and cannot be run in a script"
+        )
+        graph.nodes += [*statements.constants.values(), Node("prim::RaiseException", [words], place=source.place(tree))]
+        result = statements.emit("prim::Uninitialized", [], TENSOR if returns is None else returns)
+    else:
+        called = function if of is None else function.__get__(of)
+        result = statements.emit("prim::PythonOp", given, TENSOR if returns is None else returns, tree, function=called)
+    graph.inputs, graph.outputs = [*me, *given], [result]
+    return Function(function.__name__, graph, parameters, result.type)
 
 
 def read(function: Callable) -> tuple[Source, ast.FunctionDef]:

@@ -115,8 +115,9 @@ def _unpack(node: Node, values: Values) -> Any:
 
 
 def _python(node: Node, values: Values) -> Any:
-    """A Function of the user's, which only a graph of this process can hold."""
-    return node.attributes["function"].apply(*(values[v] for v in node.inputs))
+    """A Function of the user's, or a function that a script leaves to Python: only a graph of this process can hold it."""
+    function = node.attributes["function"]
+    return getattr(function, "apply", function)(*(values[v] for v in node.inputs))
 
 
 def _dict(node: Node, values: Values) -> dict:

@@ -15,9 +15,9 @@ from minitorch.nn.modules.container import Sequential
 from minitorch.nn.modules.module import Module
 
 from . import types
-from .frontend import compiled
+from .frontend import compiled, left_to_python
 from .function import Function
-from .graph import Graph, Value
+from .graph import Value
 from .types import TENSOR, Type, optional, tuple_of
 
 _KNOWN = {*vars(Module())}  # what every module has
@@ -154,8 +154,8 @@ class _Compilation:
             return function._function
         function = inspect.unwrap(function) if callable(function) else function
         name = getattr(function, "__name__", type(function).__name__)
-        if getattr(function, "_jit_drop", False):
-            return _unused(name)
+        if _stays(function):
+            return left_to_python(function, self, refused=_stays(function) == "unused")
         if not inspect.isfunction(function):
             raise error(
                 f"Python builtin {function!r} is currently not supported in a script"
@@ -189,7 +189,7 @@ class _Compilation:
         self.modules[id(module)] = script
         self._fill(script, module)
         for name in ("forward", *_exported(type(module))):
-            if not getattr(getattr(type(module), name), "_jit_drop", False):
+            if not _stays(getattr(type(module), name)):
                 self.method(script, name, RuntimeError)
         script.__dict__["_of"] = None
         return script
@@ -218,13 +218,16 @@ class _Compilation:
     def method(self, script: ScriptModule, name: str, error: Callable[[str], Exception]) -> Function:
         """The compiled form of a method of a module."""
         if name not in script._methods:
-            function = inspect.getattr_static(script._of, name)
+            function = inspect.unwrap(inspect.getattr_static(script._of, name))
+            if _stays(function):  # its self is the script
+                script._methods[name] = left_to_python(function, self, script, refused=_stays(function) == "unused")
+                return script._methods[name]
             key = (id(script), name)
             if key in self.at_work:
                 raise error(f"function '{name}' is called recursively. Recursive calls are not supported")
             self.at_work.add(key)
             try:
-                script._methods[name] = compiled(inspect.unwrap(function), self, of=script)
+                script._methods[name] = compiled(function, self, of=script)
             finally:
                 self.at_work.discard(key)
         return script._methods[name]
@@ -241,8 +244,6 @@ class _Compilation:
     ) -> Function | Type:
         """What a call of a module's method is: the compiled function, or of a layer of minitorch's own the type of its result."""
         if isinstance(module, ScriptModule):
-            if getattr(getattr(module._of, name, None), "_jit_drop", False):
-                return _unused(name)
             return self.method(module, name, error)
         if name != "forward":
             raise error(f"{type(module).__name__}.{name} cannot be called in a script: layers are called themselves")
@@ -293,20 +294,6 @@ def _exported(kind: type) -> list[str]:
     return [n for n in dir(kind) if getattr(inspect.getattr_static(kind, n), "_jit_export", False)]
 
 
-def _unused(name: str) -> Function:
-    """What stands for a method that is not compiled: it raises where it is called."""
-    graph = Graph()
-    words = graph.value(types.STR)
-    from .graph import Node
-
-    said = f"This Python function, {name}, is annotated to be ignored and cannot be run in a script"
-    graph.nodes = [Node("prim::Constant", [], [words], {"value": said}), Node("prim::RaiseException", [words])]
-    result = graph.value(TENSOR)
-    graph.nodes.append(Node("prim::Uninitialized", [], [result]))
-    graph.outputs = [result]
-    return Function(name, graph, [], TENSOR)
-
-
 # ---- marks ----
 
 
@@ -323,15 +310,25 @@ def export(function: Callable) -> Callable:
     return function
 
 
+def _stays(function: Any) -> str:
+    """How a function is marked that is not compiled: "ignored", or "unused"."""
+    return getattr(function, "_jit_stays", "")
+
+
 def unused(function: Callable) -> Callable:
     """Mark a function or method not to be compiled: a script that calls it raises."""
-    function._jit_drop = True  # type: ignore[attr-defined]
+    function._jit_stays = "unused"  # type: ignore[attr-defined]
     return function
 
 
 def ignore(drop: Any = False, **kwargs: Any) -> Callable:
-    """The same: a script has no way to run Python code, so what is ignored raises where it is called."""
-    return unused(drop) if callable(drop) else unused
+    """Leave a function or method to Python: a script calls it as it stands, and cannot be saved. `ignore(drop=True)` is `unused`."""
+
+    def mark(function: Callable) -> Callable:
+        function._jit_stays = "ignored"  # type: ignore[attr-defined]
+        return function
+
+    return mark(drop) if callable(drop) else unused if drop else mark
 
 
 def is_scripting() -> bool:
