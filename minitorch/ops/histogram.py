@@ -79,7 +79,7 @@ def even_edges(xp: Any, x: Array, bins: int, range: tuple | None) -> Array:
         raise RuntimeError(f"histogram(): bins must be > 0, but got {bins} for dimension 0")
     if range is not None and len(range) != 2:
         raise RuntimeError(f"histogram(): for a 1-dimensional histogram range should have 2 elements, but got {len(range)}")
-    if range is None and x.dtype.itemsize == 2:
+    if range is None and x.dtype.itemsize == 2 and x.size:
         raise NotImplementedError(f'"histogramdd" not implemented for {x.dtype} without range=; convert with .float()')
     first, last = range or ((float(x.min()), float(x.max())) if x.size else (0.0, 1.0))
     if not (math.isfinite(first) and math.isfinite(last)):
