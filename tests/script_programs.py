@@ -134,6 +134,111 @@ def functional(x: Tensor):
     return F.layer_norm(y, [y.size(-1)]), F.gelu(x), torch.where(x > 0, x, -x), x.clamp(min=0.0, max=1.0)
 
 
+def either(n: int, m: int):
+    return n or m
+
+
+def down_by_two(n: int):
+    for i in range(n, 0, -2):
+        n = n + i
+    return n
+
+
+def one_list_two_names(x: List[int]):
+    x.append(3)
+    y = x
+    y.append(4)
+    return x, len(y)
+
+
+def items_of_a_dict(d: Dict[str, int]):
+    t = 0
+    for k in d:
+        t += d[k]
+    for k, v in d.items():
+        t += v * 10
+    return t
+
+
+def two_names_in_place(x: Tensor):
+    y = x
+    y += 1
+    return x, y
+
+
+def none_at_first(x, flag: bool):
+    z: Optional[torch.Tensor] = None
+    if flag:
+        z = x * 2
+    if z is not None:
+        return z
+    return x
+
+
+def text_in_a_loop(n: int):
+    s = ""
+    for i in range(n):
+        s += str(i) + ","
+    return s.split(","), s[1:3]
+
+
+def unpacked(x):
+    a, b = x.max(0)
+    (c, d), e = (a, b), 3
+    return c + e, d
+
+
+def divisions(n: int):
+    return n / 2, n // 2, -n // 2, n % 3, -n % 3, 2**n, float(n) // 2.0
+
+
+def tuple_of_kinds(x):
+    t = (x, 2, "s")
+    return t[0] * t[1], t[-1]
+
+
+def items_of_a_list(n: int):
+    r = [0] * n
+    for i in range(n):
+        r[i] = i * i
+    r[-1] += 5
+    del r[0]
+    return r, 4 in r, sum(r), max(r)
+
+
+def indices(x):
+    return x[0], x[-1, 1:], x[..., 0], x[None], x[x > 0]
+
+
+def for_ever(x):
+    i = 0
+    while True:
+        i += 1
+        if i > 3:
+            break
+    return i * x
+
+
+def words(n: int):
+    if n > 2 and n < 5 or n == 9:
+        return "in"
+    elif not n:
+        return "zero"
+    return "out"
+
+
+def loop_in_a_loop(x, n: int):
+    out = []
+    for i in range(n):
+        for j in range(n):
+            if j > i:
+                break
+            if (i + j) % 2:
+                continue
+            out.append(x * i + j)
+    return torch.stack(out)
+
+
 class Plain(nn.Module):
     def __init__(self):
         super().__init__()

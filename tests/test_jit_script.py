@@ -77,6 +77,25 @@ CALLS: dict[str, list[Any]] = {
     "until": [lambda lib: (10 * inputs(lib, 3),)],
     "functional": [lambda lib: (inputs(lib, 3, 4),)],
 }
+SQUARE = [[1.0, -2.0], [3.0, 4.0]]
+CALLS |= {
+    "either": [lambda lib: (0, 5), lambda lib: (2, 0), lambda lib: (0, 0)],
+    "down_by_two": [lambda lib: (7,)],
+    "one_list_two_names": [lambda lib: ([1],)],
+    "items_of_a_dict": [lambda lib: ({"a": 1, "b": 2},)],
+    "two_names_in_place": [lambda lib: (lib.tensor(SQUARE),)],
+    "none_at_first": [lambda lib: (lib.tensor(SQUARE), True), lambda lib: (lib.tensor(SQUARE), False)],
+    "text_in_a_loop": [lambda lib: (3,)],
+    "unpacked": [lambda lib: (lib.tensor(SQUARE),)],
+    "divisions": [lambda lib: (7,), lambda lib: (-4,)],
+    "tuple_of_kinds": [lambda lib: (lib.tensor(SQUARE),)],
+    "items_of_a_list": [lambda lib: (4,)],
+    "indices": [lambda lib: (lib.tensor(SQUARE),)],
+    "for_ever": [lambda lib: (lib.tensor(SQUARE),)],
+    "words": [lambda lib, n=n: (n,) for n in (0, 1, 3, 9)],
+    "loop_in_a_loop": [lambda lib: (lib.tensor(SQUARE), 4)],
+}
+PYTHONS_OWN = {"either"}  # a script's `or` gives a bool, as in torch
 MODULES: dict[str, tuple[Any, ...]] = {
     "Plain": ((4,), (3, 4)), "Layers": ((4,), (3, 4)), "Stacked": ((4,), (3, 4)), "Recurrent": ((3,), (2, 5, 3)),
 }  # fmt: skip
@@ -87,10 +106,11 @@ def test_a_function_does_what_torchs_script_does(name: str, programs: dict) -> N
     ours, theirs = (scripted(lib, getattr(programs[lib], name)) for lib in (minitorch, torch))
     for call in CALLS[name]:
         found = plain(ours(*call(minitorch)), minitorch)
-        assert found == plain(theirs(*call(torch)), torch)
-        assert found == plain(getattr(programs[minitorch], name)(*call(minitorch)), minitorch), (
-            "the script is not the function"
-        )
+        assert str(found) == str(plain(theirs(*call(torch)), torch))  # (as text: 9 is not 9.0)
+        if name not in PYTHONS_OWN:
+            assert found == plain(getattr(programs[minitorch], name)(*call(minitorch)), minitorch), (
+                "the script is not the function"
+            )
         again = through_a_file(ours)
         assert plain(again(*call(minitorch)), minitorch) == found and again.code == ours.code
 

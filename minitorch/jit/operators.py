@@ -39,7 +39,8 @@ ATTRIBUTES = {
 # Python's operators, on numbers, strings, lists and tensors alike.
 OPERATORS: dict[str, Callable] = {
     "add": operator.add, "sub": operator.sub, "mul": operator.mul, "div": operator.truediv, "floordiv": operator.floordiv,
-    "remainder": operator.mod, "pow": operator.pow, "matmul": operator.matmul, "neg": operator.neg, "bitwise_not": operator.invert,
+    "remainder": operator.mod, "pow": lambda a, b: float(a**b) if _are_ints(a, b) else a**b,  # torch's power of ints is a float
+    "matmul": operator.matmul, "neg": operator.neg, "bitwise_not": operator.invert,
     "lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge, "eq": operator.eq, "ne": operator.ne,
     "__and__": operator.and_, "__or__": operator.or_, "__xor__": operator.xor, "__lshift__": operator.lshift,
     "__rshift__": operator.rshift,
@@ -114,6 +115,10 @@ STR_METHODS: dict[str, Type] = {
     **dict.fromkeys(["startswith", "endswith", "isdigit", "isalpha", "isalnum", "isupper", "islower"], BOOL),
     "split": list_of(STR), "splitlines": list_of(STR), "find": INT, "count": INT,
 }  # fmt: skip
+
+
+def _are_ints(*numbers: Any) -> bool:
+    return all(isinstance(n, int) for n in numbers)
 
 
 # ---- what a node calls ----
@@ -277,7 +282,7 @@ def _of_numbers(name: str, given: list[Type]) -> Type:
     """Operators on what is no tensor."""
     if name in COMPARISONS:
         return BOOL
-    if name == "div":
+    if name in ("div", "pow"):
         return FLOAT
     if len(given) == 1 or name in (
         "__and__",
@@ -287,7 +292,6 @@ def _of_numbers(name: str, given: list[Type]) -> Type:
         "__rshift__",
         "floordiv",
         "remainder",
-        "pow",
         "add",
         "sub",
         "mul",
