@@ -60,8 +60,22 @@ def call(row: Row, lib: Any, seed: int, change: str) -> Any:
     return [(list(t.shape), t.numpy()) for t in (*made, *wholes)]
 
 
-@pytest.mark.parametrize("change", ["same", "empty", "beginning of another", "requires_grad", "int64", "float32", "bool"])
-@pytest.mark.parametrize("row", [row for row in table() if row.covers not in UNDOCUMENTED], ids=str)
+CHANGES = ["same", "empty", "beginning of another", "requires_grad", "int64", "float32", "bool"]
+ROWS = [row for row in table() if row.covers not in UNDOCUMENTED]
+
+
+def cases() -> list:
+    """Each row with an `out=` as it should be and with one of the other kinds; in a slow run with all of them."""
+    marks = [
+        [] if change in (0, 1 + k % (len(CHANGES) - 1)) else [pytest.mark.slow]
+        for k in range(len(ROWS))
+        for change in range(len(CHANGES))
+    ]
+    pairs = [(row, change) for row in ROWS for change in CHANGES]
+    return [pytest.param(*pair, marks=mark, id=f"{pair[0]}-{pair[1]}") for pair, mark in zip(pairs, marks)]
+
+
+@pytest.mark.parametrize(("row", "change"), cases())
 def test_out(row: Row, change: str) -> None:
     if row.covers in OTHER_DTYPES and change in ("int64", "float32", "bool"):
         return

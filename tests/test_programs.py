@@ -12,13 +12,16 @@ import torch
 import minitorch
 from reference import programs
 from reference.programs import running
+from shares import by_turns
 
 SOME = 14  # losses of a stranger's program, where not all are asked for
-each_dtype = pytest.mark.parametrize("dtype", running.DTYPES)
+each_dtype = pytest.mark.parametrize("dtype", by_turns(reversed(running.DTYPES), len(running.DTYPES)))
 
 
-def of(chosen: list[programs.Program]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("program", chosen, ids=lambda program: program.name)
+def of(chosen: list[programs.Program], always: int | None = None) -> pytest.MarkDecorator:
+    """always: how many of them run each time, if not all; the others in a slow run."""
+    marks = [[pytest.mark.slow] if always is not None and k >= always else [] for k in range(len(chosen))]
+    return pytest.mark.parametrize("program", [pytest.param(p, marks=m, id=p.name) for p, m in zip(chosen, marks)])
 
 
 def assert_losses_agree(program: programs.Program, dtype: str, steps: int) -> None:
@@ -35,7 +38,7 @@ def test_loss_curves_agree(program: programs.Program, dtype: str) -> None:
     assert_losses_agree(program, dtype, program.steps)
 
 
-@of(running.LEARNERS)
+@of(running.LEARNERS, always=1)
 def test_the_program_learns_and_another_seed_shows(program: programs.Program) -> None:
     first, second = (programs.run(program, minitorch, "float64", seed) for seed in (0, 1))
     assert sum(first[-20:]) < 0.5 * sum(first[:20])

@@ -16,7 +16,7 @@ from reference.scripts.explained import ONE_SIDED, TORCHS_OWN
 from shares import by_turns
 
 
-@pytest.mark.parametrize("first", by_turns(range(0, 2000, 250), 4))
+@pytest.mark.parametrize("first", by_turns(range(0, 2000, 250), 8))
 def test_scripts_from_seeds(first: int, capsys: pytest.CaptureFixture) -> None:
     assert run.scripts(250, first) == 0, capsys.readouterr().out
 

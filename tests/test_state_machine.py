@@ -48,7 +48,7 @@ TestPrograms = Programs.TestCase
 TestPrograms.settings = settings(max_examples=8 * settings().max_examples, stateful_step_count=20)
 
 
-@pytest.mark.parametrize("first", by_turns(range(0, 2000, 500), 2))
+@pytest.mark.parametrize("first", by_turns(range(0, 2000, 500), 4))
 def test_programs_from_seeds(first: int) -> None:
     assert state_machine.programs(500, 20, first, pieces=0) == 0
 

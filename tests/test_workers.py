@@ -25,6 +25,7 @@ from seeded import assert_same, attempt
 import minitorch
 from minitorch.utils import data
 from minitorch.utils.data._utils import shared
+from shares import by_turns
 
 Point = collections.namedtuple("Point", ["x", "y"])
 
@@ -423,7 +424,7 @@ def test_a_worker_that_ends_itself() -> None:
         next(batches)
 
 
-@pytest.mark.parametrize("how", ["exhausted", "left", "collected in a cycle", "error"])
+@pytest.mark.parametrize("how", by_turns(["collected in a cycle", "exhausted", "error", "left"], 2))
 def test_nothing_is_left(how: str) -> None:
     before = descriptors()
     dataset = failing(minitorch, ERRORS[0]) if how == "error" else images()
