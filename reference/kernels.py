@@ -7,8 +7,11 @@ Used by tests/test_kernels.py. Read next: `strict_cupy/kernels.py`, which execut
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import functools
 import importlib
+import os
 import pkgutil
 import re
 import warnings
@@ -286,3 +289,22 @@ def mutants(source: str) -> list[tuple[str, str]]:
                 changed = (line[:at] + new + line[at + len(old) :]).strip()
                 made.append((f"{line.strip()}  →  {changed}", source[: found.start()] + new + source[found.end() :]))
     return made
+
+
+def in_a_child(check: Callable[[], bool | None]) -> bool | None:
+    """What `check` answers of a broken kernel, in a process that may crash: that is noticed, too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks where there are threads
+        child = os.fork()
+    if not child:
+        faulthandler.disable()  # a crash is an answer
+        with contextlib.suppress(BaseException):
+            os._exit(OUTCOMES.index(check()))
+        os._exit(len(OUTCOMES))
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return True  # it read or wrote where there is no memory
+    return OUTCOMES[os.WEXITSTATUS(status)]
+
+
+OUTCOMES = (False, True, None)

@@ -6,11 +6,7 @@ compared on is in `reference/kernels.py`; `test_gpu_check.py` compiles them for 
 
 from __future__ import annotations
 
-import contextlib
-import faulthandler
-import os
 import re
-import warnings
 from typing import Any
 
 import numpy as np
@@ -25,7 +21,7 @@ from minitorch.kernels.cuda.softmax import LOG_SOFTMAX, SOFTMAX
 from minitorch.nn import functional as F
 from reference import kernels
 from reference.cuda_on_cpu import compiled, compiler, sanitized
-from reference.kernels import Case, cases, compare, mutants
+from reference.kernels import Case, cases, compare, in_a_child, mutants
 from reference.strategies import Source
 from reference.strict_cupy import counting, standing_in
 from reference.strict_cupy.kernels import launched
@@ -90,22 +86,8 @@ def test_planted_faults_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch, 
 
 
 def _noticed(name: str) -> bool | None:
-    """Whether the kernel's cases notice that it is broken; None if it is no longer C++. In a process that may crash."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks where there are threads
-        child = os.fork()
-    if not child:
-        faulthandler.disable()  # a crash is an answer
-        with contextlib.suppress(BaseException):
-            os._exit(OUTCOMES.index(_compared(name)))
-        os._exit(len(OUTCOMES))
-    _, status = os.waitpid(child, 0)
-    if os.WIFSIGNALED(status):
-        return True  # it read or wrote where there is no memory
-    return OUTCOMES[os.WEXITSTATUS(status)]
-
-
-OUTCOMES = (False, True, None)
+    """Whether the kernel's cases notice that it is broken; None if it is no longer C++."""
+    return in_a_child(lambda: _compared(name))
 
 
 def _compared(name: str) -> bool | None:

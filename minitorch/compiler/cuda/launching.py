@@ -1,0 +1,215 @@
+"""When a generated kernel runs: for each kind of call of an elementwise op, or of its derivatives, on a GPU, one is made and kept.
+
+`for_every_row()` gives each elementwise op that has no kernel written by hand a twin made of its own formula. What has no formula here (it
+looks at numbers, or calls what is in no table) runs as before. Read next: `formula.py`; `../../kernels/cuda/__init__.py`, kernels by hand.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...arrays.memory import flat
+from ...kernels import cuda
+from ...op.declaration import Declaration
+from ...op.declaring import ops
+from ...op.door import Op
+from ...op.half_precision import numbers_rounded
+from .formula import Formula, formula_of
+from .source import LOAD, MOST_DIMS, arrays, kernel, results
+
+KINDS = 64  # of calls of one function; numbers that are burned in could go on for ever
+FLOAT32 = np.dtype("float32")
+OUT = ("out",)  # what the result of a forward is called
+
+
+@dataclass
+class Made:
+    """A formula, what its results are in memory, and the kernels printed of it so far."""
+
+    formula: Formula
+    stored: dict[str, np.dtype]  # of arrays and results
+    order: tuple[int, ...]  # the dimensions of results, from the outermost in memory to the innermost
+    kernels: dict[tuple, Any]  # by layout
+
+
+class Generated:
+    """The kernels of one function: a forward, or derivatives."""
+
+    def __init__(
+        self, name: str, told: str, function: Callable, names: Sequence[str], called: tuple[str, ...], widens: bool
+    ) -> None:
+        """told: its formula in words. names: of its arguments. called: of its results. widens: computes halves in float32."""
+        self.name, self.told, self.function, self.names, self.called = name, told, function, tuple(names), called
+        self.widens = widens
+        self.made: dict[tuple, Made | None] = {}  # by the kind of call
+
+    def __call__(self, xp: Any, args: Sequence[Any]) -> tuple | None:
+        """The results, computed by one launch; None where no kernel serves."""
+        given = [x for x in args if hasattr(x, "strides")]
+        if not cuda.generated or not given or not _serves(xp, given):
+            return None
+        shape = given[0].shape if len(given) == 1 else np.broadcast_shapes(*(x.shape for x in given))
+        alike = all(x.shape == shape and x.flags.c_contiguous for x in given)
+        try:
+            key = tuple(_kind(x, alike) for x in args)
+            made = self.made.get(key, self)
+        except TypeError:  # an option that has no hash
+            return None
+        if made is self:
+            made = self.made[key] = self._make(args) if len(self.made) < KINDS else None
+        return None if made is None else self._launch(xp, made, args, shape, alike)
+
+    def _make(self, args: Sequence[Any]) -> Made | None:
+        half = _half(args) if self.widens else None
+        examples = [(n, _example(x, half) if hasattr(x, "strides") else x) for n, x in zip(self.names, args)]
+        formula = formula_of(self.function, examples, self.called, derives=self.called != OUT)
+        if formula is None or not results(formula):
+            return None
+        stored = {n: x.dtype for n, x in zip(self.names, args) if hasattr(x, "strides")}
+        stored |= {n: half if half and step.dtype == FLOAT32 else step.dtype for n, step in results(formula).items()}
+        return Made(formula, stored, formula.order, {})
+
+    def _launch(self, xp: Any, made: Made, args: Sequence[Any], shape: tuple[int, ...], alike: bool) -> tuple:
+        by_name = dict(zip(self.names, args))
+        reads = [by_name[n] for n in arrays(made.formula)]
+        outs = {n: _empty(xp, shape, made.stored[n], made.order) for n in results(made.formula)}
+        numbers = [by_name[n] for n in made.formula.numbers]
+        n, operands = math.prod(shape), [*reads, *outs.values()]
+        if alike and all(x.data.ptr % LOAD == 0 for x in operands):
+            compiled = self._compiled(xp, made, 0, False)
+            each = max(1, LOAD // max(x.dtype.itemsize for x in operands))
+            threads = min(256, cuda.MOST_THREADS)
+            compiled((-(-n // (threads * each)),), (threads,), (*operands, n, *numbers))
+        else:
+            sizes, steps = _merged(shape, operands)
+            compiled = self._compiled(xp, made, len(sizes), n >= 2**31)
+            blocks, threads = cuda.blocks_for(n)
+            laid = [*itertools.chain(*steps)]
+            compiled((blocks,), (threads,), (*map(flat, operands), n, *sizes[1:], *laid, *numbers))
+        steps_made = {step.name: outs[name] for name, step in results(made.formula).items()}
+        return tuple(steps_made.get(r, by_name.get(r)) for r in made.formula.results)
+
+    def _compiled(self, xp: Any, made: Made, dims: int, wide: bool) -> Any:
+        key = (xp, dims, wide)
+        if key not in made.kernels:
+            name = f"{self.name}_kernel" if dims == 0 else f"{self.name}_strided"  # (tanh alone is C's)
+            text = kernel(made.formula, name, self.told, made.stored, dims, wide)
+            made.kernels[key] = xp.RawKernel(text, name)
+        return made.kernels[key]
+
+
+def _serves(xp: Any, given: list) -> bool:
+    """Whether kernels know these arrays: on the GPU, of a dtype that C has, not empty, no step backwards."""
+    return all(
+        type(x) is xp.ndarray and x.size and x.ndim <= MOST_DIMS and x.dtype.kind in "fbiuV" and min(x.strides, default=0) >= 0
+        for x in given
+    )
+
+
+def _kind(x: Any, alike: bool) -> Any:
+    """What of an argument decides which kernel serves."""
+    if not hasattr(x, "strides"):
+        return float if type(x) is float else (type(x), x)
+    shape = tuple([min(n, 2) for n in x.shape])
+    return x.dtype, shape, None if alike else _order(x)
+
+
+def _order(x: Any) -> tuple[int, ...]:
+    """The dimensions from the outermost in memory to the innermost, and after them those that repeat one element."""
+    moving = [d for d in range(x.ndim) if x.strides[d] or x.shape[d] == 1]
+    return (*sorted(moving, key=lambda d: -x.strides[d]), -1, *(d for d in range(x.ndim) if d not in moving))
+
+
+def _half(args: Sequence[Any]) -> np.dtype | None:
+    """The dtype of half precision among the arrays, if all floats are of it."""
+    floats = {x.dtype for x in args if hasattr(x, "strides") and x.dtype.kind in "fV"}
+    return floats.pop() if len(floats) == 1 and next(iter(floats)).itemsize == 2 else None
+
+
+
+def _example(x: Any, half: np.dtype | None) -> np.ndarray:
+    """A small array on the CPU of the same kind, laid out alike; half precision is computed with in float32."""
+    shape, order = [min(n, 2) for n in x.shape], _order(x)
+    moving = order[: order.index(-1)]
+    small = np.full([shape[d] for d in moving], 0.5).astype(FLOAT32 if half is not None and x.dtype == half else x.dtype)
+    steps = dict(zip(moving, small.strides))
+    return np.lib.stride_tricks.as_strided(small, shape, [steps.get(d, 0) for d in range(x.ndim)])
+
+
+def _empty(xp: Any, shape: tuple[int, ...], dtype: np.dtype, order: tuple[int, ...]) -> Any:
+    """New memory, its dimensions in that order."""
+    made = xp.empty([shape[d] for d in order], dtype)
+    return made if order == tuple(range(len(shape))) else made.transpose(np.argsort(order).tolist())
+
+
+def _merged(shape: tuple[int, ...], operands: Sequence[Any]) -> tuple[list[int], list[list[int]]]:
+    """The sizes of as few dimensions as the arrays' memory allows, and each array's steps over them, in elements."""
+    missing = [(0,) * (len(shape) - x.ndim) for x in operands]
+    strides = [
+        (*none, *(0 if n == 1 else s // x.itemsize for n, s in zip(x.shape, x.strides))) for none, x in zip(missing, operands)
+    ]
+    dims = sorted((d for d, n in enumerate(shape) if n > 1), key=lambda d: -strides[-1][d])
+    sizes: list[int] = []
+    steps: list[list[int]] = [[] for _ in operands]
+    for d in dims:
+        if sizes and all(mine[-1] == given[d] * shape[d] for mine, given in zip(steps, strides)):
+            sizes[-1] *= shape[d]
+            for mine, given in zip(steps, strides):
+                mine[-1] = given[d]
+        else:
+            sizes.append(shape[d])
+            for mine, given in zip(steps, strides):
+                mine.append(given[d])
+    return sizes or [1], [mine or [0] for mine in steps]
+
+
+# ---- the twins ----
+
+
+def for_every_row() -> None:
+    """Give each elementwise op without a kernel of its own, and its derivatives, twins made of their formulas."""
+    for op in ops:
+        declaration = op.declaration
+        if declaration.elementwise and not declaration.variadic and len(declaration.outputs) == 1:
+            if "cuda" not in op.twins and not declaration.view:
+                op.twin("cuda")(_forward(op))
+            if "cuda" not in op.twin_derivatives and op.derivatives and all(len(d.of) == 1 for d in op.derivatives):
+                for count in range(1, len(op.derivatives) + 1):
+                    for some in itertools.combinations(op.derivatives, count):
+                        op.twin_grad("cuda", *(d.of[0] for d in some))(_backward(op, some))
+
+
+def _forward(op: Op) -> Callable:
+    declaration = op.declaration
+    generated = Generated(declaration.name, (declaration.doc or declaration.name).splitlines()[0], declaration.forward, declaration.names, OUT, _widens(declaration))
+
+    def twin(xp: Any, *args: Any) -> Any:
+        half = _half(args) if declaration.in_float32 else None
+        found = generated(xp, args if half is None else numbers_rounded(declaration, args, half))
+        return None if found is None else found[0]
+
+    return twin
+
+
+def _widens(declaration: Declaration) -> bool:
+    """Whether halves are computed in float32, and results are halves then: not of a call that says which dtype it wants."""
+    return declaration.in_float32 and "dtype" not in declaration.names
+
+
+def _backward(op: Op, derivatives: Sequence[Any]) -> Callable:
+    names = tuple(dict.fromkeys(n for d in derivatives for n in d.parameters))
+    places = [[names.index(n) for n in d.parameters] for d in derivatives]
+
+    def all_of_them(xp: Any, *values: Any) -> list:
+        return [d.function(*(values[k] for k in mine)) for d, mine in zip(derivatives, places)]
+
+    told = f"∂{op.__name__}/∂{', ∂'.join(d.of[0] for d in derivatives)}"
+    kernel_name = "_".join([op.__name__, "backward", *(d.of[0] for d in derivatives)])
+    generated = Generated(kernel_name, told, all_of_them, names, tuple(f"d{d.of[0]}" for d in derivatives), _widens(op.declaration))
+    return eval(f"lambda xp, {', '.join(names)}: generated(xp, ({', '.join(names)},))", {"generated": generated})
