@@ -161,8 +161,6 @@ case("softmax softmax_backward", lambda x: x.softmax(-1), x=rows)
 case("softmax softmax_backward", lambda x: x.softmax(-1), x=long_rows)
 case("log_softmax log_softmax_backward", lambda x: x.log_softmax(-1), x=rows)
 case("log_softmax log_softmax_backward", lambda x: x.log_softmax(-1), x=long_rows)
-case("gelu gelu_backward", lambda x: F.gelu(x), x=numbers)
-case("gelu gelu_backward", lambda x: F.gelu(x, approximate="tanh"), x=numbers)
 
 NOT_FLOAT64 = ("float32", "float16", "bfloat16")
 case("layer_norm layer_norm_backward", lambda x, w, b: F.layer_norm(x, w.shape, w, b), NOT_FLOAT64,

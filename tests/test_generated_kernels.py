@@ -44,7 +44,9 @@ def some_rows(every: int, slow: int) -> list:
 
 @pytest.mark.parametrize("rows", some_rows(24, 6))
 def test_rows_are_as_on_the_cpu(rows: list[Row]) -> None:
-    cases = [(row, k, dtype) for row in rows for k, dtype in enumerate((np.float64, np.float32, *HALVES, np.int64, np.float32))]
+    cases = [
+        (row, k, dtype) for row in rows for k, dtype in enumerate((np.float64, np.float32, *HALVES, np.int64, np.float32))
+    ]
     assert generated.compare(cases)
 
 
@@ -93,7 +95,7 @@ def test_both_gradients_are_one_launch() -> None:
 @pytest.mark.usefixtures("on_gpu")
 def test_numbers_are_arguments_of_the_kernel() -> None:
     x = minitorch.randn(100, device="cuda")
-    one, two = (launches(lambda: x * number) for number in (2.5, 3.5))
+    one, two = launches(lambda: x * 2.5), launches(lambda: x * 3.5)
     assert one == two and len(one) == 1 and "2.5" not in one[0]
 
 
@@ -109,7 +111,11 @@ def test_what_is_asked_about_a_number_is_burned_in() -> None:
 def test_halves_are_read_and_written_as_such(dtype: str, called: str) -> None:
     x = minitorch.randn(100, device="cuda", dtype=getattr(minitorch, dtype))
     (source,) = launches(lambda: x.tanh())
-    assert f"const {called}* x, {called}* out" in source and f"Pack<{called}, 8>" in source and "formula(float x, float& out)" in source
+    assert (
+        f"const {called}* x, {called}* out" in source
+        and f"Pack<{called}, 8>" in source
+        and "formula(float x, float& out)" in source
+    )
 
 
 @pytest.mark.usefixtures("on_gpu")
@@ -150,6 +156,20 @@ def test_results_lie_as_those_of_the_plain_formula() -> None:
         with minitorch.op.plain():
             plain = a.maximum(b)
         assert out.stride() == plain.stride(), (a.stride(), b.stride())
+
+
+@pytest.mark.usefixtures("on_gpu")
+def test_a_mistake_has_the_same_words() -> None:
+    x = minitorch.randn(2, 3)
+    for call in (
+        lambda x: F.gelu(x, approximate="tan"),
+        lambda x: x - (x > 0).bool() if x.dtype == minitorch.bool else x & x,
+    ):
+        with pytest.raises(Exception) as want:
+            call(x)
+        with pytest.raises(type(want.value)) as have:
+            call(x.cuda())
+        assert str(have.value).replace("cuda", "cpu") == str(want.value)
 
 
 @pytest.mark.usefixtures("on_gpu")

@@ -70,8 +70,10 @@ def made_of_formulas(dtype: str, transposed: bool) -> dict[tuple[str, str], int]
     return met
 
 
-@pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("dtype, architecture", [("float32", "sm_75"), ("float64", "sm_80"), ("float16", "sm_90"), ("bfloat16", "sm_90")])
+@pytest.mark.parametrize(
+    "dtype, architecture, transposed",
+    [("float32", "sm_75", False), ("float64", "sm_80", True), ("float16", "sm_90", False), ("bfloat16", "sm_90", True)],
+)
 def test_kernels_made_of_formulas_compile(dtype: str, architecture: str, transposed: bool) -> None:
     """Without spills, all together: each in a namespace of its own."""
     found = made_of_formulas(dtype, transposed)

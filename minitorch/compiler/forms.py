@@ -35,7 +35,7 @@ _OF_FLOATS = {
     "arccos": "acos{f}({0})", "arctan": "atan{f}({0})", "sinh": "sinh{f}({0})", "cosh": "cosh{f}({0})", "arcsinh": "asinh{f}({0})",
     "arccosh": "acosh{f}({0})", "arctanh": "atanh{f}({0})", "arctan2": "atan2{f}({0}, {1})", "hypot": "hypot{f}({0}, {1})",
     "fmod": "fmod{f}({0}, {1})", "fmax": "fmax{f}({0}, {1})", "fmin": "fmin{f}({0}, {1})", "erfc": "erfc{f}({0})",
-    "logaddexp": "({0} == {1}) ? {0} + log{f}(2) : fmax{f}({0}, {1}) + log1p{f}(exp{f}(-fabs{f}({0} - {1})))",
+    "logaddexp": "({0} == {1}) ? {0} + log{f}(2.0) : fmax{f}({0}, {1}) + log1p{f}(exp{f}(-fabs{f}({0} - {1})))",
 }  # fmt: skip
 _BY_TYPE = {
     "exp": ("exp_float({0})", "exp({0})"), "tanh": ("tanh_float({0})", "tanh({0})"), "erf": ("erf_float({0})", "erf({0})"),
@@ -334,6 +334,8 @@ def literal(value: Any, dtype: np.dtype, types: Mapping[np.dtype, str] = TYPES) 
         number = np.asarray(value).astype(dtype)[()]
     if dtype.kind == "b":
         return str(int(number))
+    if dtype.kind in "fV" and dtype.itemsize == 2:
+        return f"{types[dtype]}({literal(number, np.dtype(np.float32))})"
     if dtype.kind != "f":
         least = number == np.iinfo(np.int64).min  # (which C reads as the negative of a number that is too large)
         return f"({int(number) + 1}LL - 1)" if least else f"(({types[dtype]})({int(number)}LL))"

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from ..graph import Graph, Ref
 from ..forms import (
     TYPES,
     Map,
@@ -27,6 +26,7 @@ from ..forms import (
     picked_shape,
     reads_of,
 )
+from ..graph import Graph, Ref
 from .nests import Nest, Stage
 
 _START = {"sum": "0", "mean": "0", "any": "0", "all": "1", "max": "-INFINITY", "min": "INFINITY"}

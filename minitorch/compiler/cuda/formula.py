@@ -15,7 +15,7 @@ import numpy as np
 
 from ...arrays.device import shortcuts
 from ...arrays.dtypes import bfloat16
-from ...arrays.recorded import NotTraceable, Recorded, array_of, library, running
+from ...arrays.recorded import Recorded, array_of, library, running
 from ..forms import Map, form_of
 from ..graph import Graph, Ref
 from ..record import Record, in_backward

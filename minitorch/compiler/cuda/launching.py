@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,6 @@ from .source import LOAD, MOST_DIMS, arrays, kernel, results
 
 KINDS = 64  # of calls of one function; numbers that are burned in could go on for ever
 FLOAT32 = np.dtype("float32")
-OUT = ("out",)  # what the result of a forward is called
 
 
 @dataclass
@@ -38,16 +37,18 @@ class Made:
     kernels: dict[tuple, Any]  # by layout
 
 
+@dataclass
 class Generated:
     """The kernels of one function: a forward, or derivatives."""
 
-    def __init__(
-        self, name: str, told: str, function: Callable, names: Sequence[str], called: tuple[str, ...], widens: bool
-    ) -> None:
-        """told: its formula in words. names: of its arguments. called: of its results. widens: computes halves in float32."""
-        self.name, self.told, self.function, self.names, self.called = name, told, function, tuple(names), called
-        self.widens = widens
-        self.made: dict[tuple, Made | None] = {}  # by the kind of call
+    name: str
+    told: str  # its formula in words
+    function: Callable
+    names: tuple[str, ...]  # of its arguments
+    called: tuple[str, ...]  # its results
+    derives: bool  # whether it is made of derivatives
+    widens: bool  # whether it computes halves in float32
+    made: dict[tuple, Made | None] = field(default_factory=dict)  # by the kind of call
 
     def __call__(self, xp: Any, args: Sequence[Any]) -> tuple | None:
         """The results, computed by one launch; None where no kernel serves."""
@@ -68,7 +69,7 @@ class Generated:
     def _make(self, args: Sequence[Any]) -> Made | None:
         half = _half(args) if self.widens else None
         examples = [(n, _example(x, half) if hasattr(x, "strides") else x) for n, x in zip(self.names, args)]
-        formula = formula_of(self.function, examples, self.called, derives=self.called != OUT)
+        formula = formula_of(self.function, examples, self.called, self.derives)
         if formula is None or not results(formula):
             return None
         stored = {n: x.dtype for n, x in zip(self.names, args) if hasattr(x, "strides")}
@@ -107,7 +108,11 @@ class Generated:
 def _serves(xp: Any, given: list) -> bool:
     """Whether kernels know these arrays: on the GPU, of a dtype that C has, not empty, no step backwards."""
     return all(
-        type(x) is xp.ndarray and x.size and x.ndim <= MOST_DIMS and x.dtype.kind in "fbiuV" and min(x.strides, default=0) >= 0
+        type(x) is xp.ndarray
+        and x.size
+        and x.ndim <= MOST_DIMS
+        and x.dtype.kind in "fbiuV"
+        and min(x.strides, default=0) >= 0
         for x in given
     )
 
@@ -132,7 +137,6 @@ def _half(args: Sequence[Any]) -> np.dtype | None:
     return floats.pop() if len(floats) == 1 and next(iter(floats)).itemsize == 2 else None
 
 
-
 def _example(x: Any, half: np.dtype | None) -> np.ndarray:
     """A small array on the CPU of the same kind, laid out alike; half precision is computed with in float32."""
     shape, order = [min(n, 2) for n in x.shape], _order(x)
@@ -152,7 +156,8 @@ def _merged(shape: tuple[int, ...], operands: Sequence[Any]) -> tuple[list[int],
     """The sizes of as few dimensions as the arrays' memory allows, and each array's steps over them, in elements."""
     missing = [(0,) * (len(shape) - x.ndim) for x in operands]
     strides = [
-        (*none, *(0 if n == 1 else s // x.itemsize for n, s in zip(x.shape, x.strides))) for none, x in zip(missing, operands)
+        (*none, *(0 if n == 1 else s // x.itemsize for n, s in zip(x.shape, x.strides)))
+        for none, x in zip(missing, operands)
     ]
     dims = sorted((d for d, n in enumerate(shape) if n > 1), key=lambda d: -strides[-1][d])
     sizes: list[int] = []
@@ -172,6 +177,9 @@ def _merged(shape: tuple[int, ...], operands: Sequence[Any]) -> tuple[list[int],
 # ---- the twins ----
 
 
+made: dict[tuple[Op, tuple[str, ...]], Generated] = {}  # by op; of its forward by (), of derivatives by what they are of
+
+
 def for_every_row() -> None:
     """Give each elementwise op without a kernel of its own, and its derivatives, twins made of their formulas."""
     for op in ops:
@@ -187,19 +195,18 @@ def for_every_row() -> None:
 
 def _forward(op: Op) -> Callable:
     declaration = op.declaration
-    generated = Generated(declaration.name, (declaration.doc or declaration.name).splitlines()[0], declaration.forward, declaration.names, OUT, _widens(declaration))
+    told = (declaration.doc or declaration.name).splitlines()[0]
+    called = ("out" if "out" not in declaration.names else "result",)
+    names, widens = declaration.names, _widens(declaration)
+    generated = Generated(declaration.name, told, declaration.forward, names, called, False, widens)
 
     def twin(xp: Any, *args: Any) -> Any:
         half = _half(args) if declaration.in_float32 else None
         found = generated(xp, args if half is None else numbers_rounded(declaration, args, half))
         return None if found is None else found[0]
 
+    made[op, ()] = generated
     return twin
-
-
-def _widens(declaration: Declaration) -> bool:
-    """Whether halves are computed in float32, and results are halves then: not of a call that says which dtype it wants."""
-    return declaration.in_float32 and "dtype" not in declaration.names
 
 
 def _backward(op: Op, derivatives: Sequence[Any]) -> Callable:
@@ -209,7 +216,38 @@ def _backward(op: Op, derivatives: Sequence[Any]) -> Callable:
     def all_of_them(xp: Any, *values: Any) -> list:
         return [d.function(*(values[k] for k in mine)) for d, mine in zip(derivatives, places)]
 
-    told = f"∂{op.__name__}/∂{', ∂'.join(d.of[0] for d in derivatives)}"
-    kernel_name = "_".join([op.__name__, "backward", *(d.of[0] for d in derivatives)])
-    generated = Generated(kernel_name, told, all_of_them, names, tuple(f"d{d.of[0]}" for d in derivatives), _widens(op.declaration))
+    of = [d.of[0] for d in derivatives]
+    told = f"∂{op.__name__}/∂{', ∂'.join(of)}"
+    called = tuple(f"d{name}" for name in of)
+    name = "_".join([op.__name__, "backward", *of])
+    generated = Generated(name, told, all_of_them, names, called, True, _widens(op.declaration))
+    made[op, tuple(of)] = generated
     return eval(f"lambda xp, {', '.join(names)}: generated(xp, ({', '.join(names)},))", {"generated": generated})
+
+
+def _widens(declaration: Declaration) -> bool:
+    """Whether halves are computed in float32, and results are halves then: not of a call that says which dtype it wants."""
+    return declaration.in_float32 and "dtype" not in declaration.names
+
+
+def printed(op: Op, dtype: str = "float32") -> list[str]:
+    """The kernels of an op's forward and of all its derivatives, for arrays of that dtype that lie alike; those there are."""
+    for_every_row()
+    texts = []
+    declaration, array = op.declaration, np.ones(2, dtype)
+    known: dict[str, Any] = {
+        **declaration.defaults,
+        **dict.fromkeys((*declaration.inputs, *declaration.outputs, "g"), array),
+    }
+    known |= {f"{n}_shape": array.shape for n in declaration.inputs}
+    every = max((of for each, of in made if each is op), key=len, default=())
+    for of in dict.fromkeys([(), every]):
+        generated = made.get((op, of))
+        if generated is None or not known.keys() >= {*generated.names}:
+            continue
+        found = generated._make([known[n] for n in generated.names])
+        if found is not None:
+            texts.append(
+                kernel(found.formula, f"{generated.name}_kernel", generated.told, found.stored, dims=0, alone=False)
+            )
+    return texts

@@ -35,13 +35,20 @@ template <class T, int V> struct alignas(sizeof(T) * V) Pack { T each[V]; };
 """
 
 
-def kernel(formula: Formula, name: str, told: str, stored: Mapping[str, np.dtype], dims: int, wide: bool = False) -> str:
+def kernel(
+    formula: Formula, name: str, told: str, stored: Mapping[str, np.dtype], dims: int, wide: bool = False, alone: bool = True
+) -> str:
     """The source of a kernel called `name`.
 
     stored: the dtype in memory of each array and of each result. dims: 0 for arrays that lie alike, else how many
-    dimensions there are. wide: whether places need 64 bits.
+    dimensions there are. wide: whether places need 64 bits. alone: with what all kernels begin with.
     """
-    parts = [_formula(formula, told), _alike(formula, name, stored) if dims == 0 else _any_way(formula, name, stored, dims, wide)]
+    parts = [
+        _formula(formula, told),
+        _alike(formula, name, stored) if dims == 0 else _any_way(formula, name, stored, dims, wide),
+    ]
+    if not alone:
+        return "\n".join(parts)
     includes = "".join(sorted({HEADERS.get(TYPES[dtype], "") for dtype in stored.values()}))
     return f"{includes}{WORDS}{BEFORE}\n" + "\n".join(parts)
 
@@ -49,7 +56,7 @@ def kernel(formula: Formula, name: str, told: str, stored: Mapping[str, np.dtype
 def results(formula: Formula) -> dict[str, Step]:
     """What the kernel writes: the results that are computed, each once."""
     steps = {s.name: s for s in formula.steps}
-    first = {result: name for result, name in reversed([*zip(formula.results, formula.called)])}
+    first = dict(reversed([*zip(formula.results, formula.called)]))
     return {first[result]: steps[result] for result in dict.fromkeys(formula.results) if result in steps}
 
 
@@ -89,7 +96,10 @@ def _alike(formula: Formula, name: str, stored: Mapping[str, np.dtype]) -> str:
     each = max(1, LOAD // max(stored[n].itemsize for n in (*reads, *writes)))
     takes = [f"const {TYPES[stored[n]]}* {n}" for n in reads] + [f"{TYPES[stored[n]]}* {n}" for n in writes]
     takes += ["int64 N"] + [f"double {n}" for n in numbers]
-    lines = [f"KERNEL {name}({', '.join(takes)}) {{", f"    int64 I = (int64(blockIdx.x) * blockDim.x + threadIdx.x) * {each};"]
+    lines = [
+        f"KERNEL {name}({', '.join(takes)}) {{",
+        f"    int64 I = (int64(blockIdx.x) * blockDim.x + threadIdx.x) * {each};",
+    ]
     if each > 1:
         lines.append(f"    if (I + {each} <= N) {{")
         for n in reads:
@@ -138,4 +148,3 @@ def _one(formula: Formula, stored: Mapping[str, np.dtype], where: Mapping[str, s
         value = f"{n}_now" if stored[n] == step.dtype else f"{TYPES[stored[n]]}({n}_now)"
         lines.append(f"{indent}{where[n]} = {value};")
     return lines
-
