@@ -2,7 +2,7 @@
 
 The function is a forward or a derivative, as it stands in `ops/`. It runs once on small arrays of the dtypes in question; what it does to
 them is written down, and if each step is a formula of the numbers in one place, so is the whole. Python's floats become numbers of the
-kernel, unless the function asks which number one is. Read next: `../forms.py`, the table of steps; `source.py`, which prints a formula.
+kernel, or are burned in where the function asks which number one is. Read next: `../forms.py`, the table of steps; `source.py`, which prints a formula.
 """
 
 from __future__ import annotations
@@ -56,29 +56,25 @@ class Formula:
 
 
 def formula_of(
-    function: Callable, given: Sequence[tuple[str, Any]], called: tuple[str, ...], derives: bool = False
+    function: Callable, given: Sequence[tuple[str, Any]], called: tuple[str, ...], derives: bool, hold_numbers: bool
 ) -> Formula | None:
     """function(xp, *given) as a formula, whose results are called so; None if it has none.
 
     given: names, and what stands for each: an array of the kind that will come, a float that may change, anything else, which is burned
-    in. derives: the function is a derivative, in which ops compute with arrays.
+    in. derives: the function is a derivative, in which ops compute with arrays. hold_numbers: floats are burned in, too.
     """
-    for held in (False, True):  # floats as numbers that change; if the function asks which they are, burned in
-        record = Record({}, for_loops=True)
-        try:
-            result, arrays, numbers = _followed(record, function, given, held, derives)
-        except Exception:  # the function refuses these arguments, and will say so itself
-            continue
-        finally:
-            record.end()
-        found = _told(record.graph, result, called, arrays, numbers) if record.failed is None else None
-        if found is not None:
-            return found
-    return None
+    record = Record({}, for_loops=True)
+    try:
+        result, arrays, numbers = _followed(record, function, given, derives, hold_numbers)
+    except Exception:  # the function refuses these arguments, and will say so itself
+        return None
+    finally:
+        record.end()
+    return _told(record.graph, result, called, arrays, numbers) if record.failed is None else None
 
 
 def _followed(
-    record: Record, function: Callable, given: Sequence[tuple[str, Any]], held: bool, derives: bool
+    record: Record, function: Callable, given: Sequence[tuple[str, Any]], derives: bool, hold_numbers: bool
 ) -> tuple[Any, dict[int, str], dict[int, str]]:
     """What the function gives of recorded arguments, and the places of arrays and numbers in the record."""
     arrays, numbers, args = {}, {}, []
@@ -86,7 +82,7 @@ def _followed(
         if isinstance(value, np.ndarray):
             value = record.lift(value, "input", name)
             arrays[value.place] = name
-        elif type(value) is float and not held:
+        elif type(value) is float and not hold_numbers:
             value = record.option({name: value}, name)
             numbers[value.place] = name
         args.append(value)

@@ -21,20 +21,28 @@ from ...op.declaring import ops
 from ...op.door import Op
 from ...op.half_precision import numbers_rounded
 from .formula import Formula, formula_of
-from .source import LOAD, MOST_DIMS, arrays, kernel, results
+from .source import LOAD, MOST_DIMS, arrays, each_takes, kernel, results
 
 KINDS = 64  # of calls of one function; numbers that are burned in could go on for ever
 FLOAT32 = np.dtype("float32")
+BY_NUMBERS = object()  # what stands for kinds of calls whose floats are burned in
 
 
-@dataclass
 class Made:
-    """A formula, what its results are in memory, and the kernels printed of it so far."""
+    """A formula for one kind of call: which arguments its kernels take, what they give, and those printed so far."""
 
-    formula: Formula
-    stored: dict[str, np.dtype]  # of arrays and results
-    order: tuple[int, ...]  # the dimensions of results, from the outermost in memory to the innermost
-    kernels: dict[tuple, Any]  # by layout
+    def __init__(self, formula: Formula, names: tuple[str, ...], stored: dict[str, np.dtype]) -> None:
+        """stored: the dtype in memory of each array and result."""
+        self.formula, self.stored = formula, stored
+        made = results(formula)
+        self.reads = tuple(names.index(n) for n in arrays(formula))
+        self.numbers = tuple(names.index(n) for n in formula.numbers)
+        self.writes = tuple(stored[n] for n in made)
+        self.each = each_takes(stored[n] for n in (*arrays(formula), *made))
+        # Of each result, which of the written it is, or which argument.
+        places = {step.name: k for k, step in enumerate(made.values())}
+        self.gives = tuple((True, places[r]) if r in places else (False, names.index(r)) for r in formula.results)
+        self.kernels: dict[tuple, Any] = {}  # by layout
 
 
 @dataclass
@@ -48,7 +56,7 @@ class Generated:
     called: tuple[str, ...]  # its results
     derives: bool  # whether it is made of derivatives
     widens: bool  # whether it computes halves in float32
-    made: dict[tuple, Made | None] = field(default_factory=dict)  # by the kind of call
+    made: dict[tuple, Any] = field(default_factory=dict)  # by the kind of call: Made, None, or BY_NUMBERS
 
     def __call__(self, xp: Any, args: Sequence[Any]) -> tuple | None:
         """The results, computed by one launch; None where no kernel serves."""
@@ -58,50 +66,58 @@ class Generated:
         shape = given[0].shape if len(given) == 1 else np.broadcast_shapes(*(x.shape for x in given))
         alike = all(x.shape == shape and x.flags.c_contiguous for x in given)
         try:
-            key = tuple(_kind(x, alike) for x in args)
-            made = self.made.get(key, self)
+            made = self._found(args, tuple([_kind(x, alike) for x in args]))
         except TypeError:  # an option that has no hash
             return None
-        if made is self:
-            made = self.made[key] = self._make(args) if len(self.made) < KINDS else None
         return None if made is None else self._launch(xp, made, args, shape, alike)
 
-    def _make(self, args: Sequence[Any]) -> Made | None:
+    def _found(self, args: Sequence[Any], key: tuple) -> Made | None:
+        """What is known of such a call. Where the function asks which number a float is, each number is another kind."""
+        if key not in self.made:
+            if len(self.made) >= KINDS:
+                return None
+            made = self.make(args, hold_numbers=False)
+            has_floats = any(type(x) is float for x in args)
+            self.made[key] = BY_NUMBERS if made is None and has_floats and float in key else made
+        if self.made[key] is not BY_NUMBERS:
+            return self.made[key]
+        with_numbers = (*key, *(x for x in args if type(x) is float))
+        if with_numbers not in self.made:
+            self.made[with_numbers] = self.make(args, hold_numbers=True) if len(self.made) < KINDS else None
+        return self.made[with_numbers]
+
+    def make(self, args: Sequence[Any], hold_numbers: bool) -> Made | None:
+        """The formula of a call; None if it has none. hold_numbers: floats are burned in."""
         half = _half(args) if self.widens else None
         examples = [(n, _example(x, half) if hasattr(x, "strides") else x) for n, x in zip(self.names, args)]
-        formula = formula_of(self.function, examples, self.called, self.derives)
+        formula = formula_of(self.function, examples, self.called, self.derives, hold_numbers)
         if formula is None or not results(formula):
             return None
         stored = {n: x.dtype for n, x in zip(self.names, args) if hasattr(x, "strides")}
         stored |= {n: half if half and step.dtype == FLOAT32 else step.dtype for n, step in results(formula).items()}
-        return Made(formula, stored, formula.order, {})
+        return Made(formula, self.names, stored)
 
     def _launch(self, xp: Any, made: Made, args: Sequence[Any], shape: tuple[int, ...], alike: bool) -> tuple:
-        by_name = dict(zip(self.names, args))
-        reads = [by_name[n] for n in arrays(made.formula)]
-        outs = {n: _empty(xp, shape, made.stored[n], made.order) for n in results(made.formula)}
-        numbers = [by_name[n] for n in made.formula.numbers]
-        n, operands = math.prod(shape), [*reads, *outs.values()]
-        if alike and all(x.data.ptr % LOAD == 0 for x in operands):
-            compiled = self._compiled(xp, made, 0, False)
-            each = max(1, LOAD // max(x.dtype.itemsize for x in operands))
+        outs = [_empty(xp, shape, dtype, made.formula.order) for dtype in made.writes]
+        operands = [args[k] for k in made.reads] + outs
+        numbers = [args[k] for k in made.numbers]
+        n = math.prod(shape)
+        if alike and not any(x.data.ptr % LOAD for x in operands):
             threads = min(256, cuda.MOST_THREADS)
-            compiled((-(-n // (threads * each)),), (threads,), (*operands, n, *numbers))
+            compiled = self._compiled(xp, made, 0, False)
+            compiled((-(-n // (threads * made.each)),), (threads,), (*operands, n, *numbers))
         else:
             sizes, steps = _merged(shape, operands)
-            compiled = self._compiled(xp, made, len(sizes), n >= 2**31)
             blocks, threads = cuda.blocks_for(n)
-            laid = [*itertools.chain(*steps)]
-            compiled((blocks,), (threads,), (*map(flat, operands), n, *sizes[1:], *laid, *numbers))
-        steps_made = {step.name: outs[name] for name, step in results(made.formula).items()}
-        return tuple(steps_made.get(r, by_name.get(r)) for r in made.formula.results)
+            compiled = self._compiled(xp, made, len(sizes), n >= 2**31)
+            compiled((blocks,), (threads,), (*map(flat, operands), n, *sizes[1:], *itertools.chain(*steps), *numbers))
+        return tuple([outs[k] if written else args[k] for written, k in made.gives])
 
     def _compiled(self, xp: Any, made: Made, dims: int, wide: bool) -> Any:
         key = (xp, dims, wide)
         if key not in made.kernels:
             name = f"{self.name}_kernel" if dims == 0 else f"{self.name}_strided"  # (tanh alone is C's)
-            text = kernel(made.formula, name, self.told, made.stored, dims, wide)
-            made.kernels[key] = xp.RawKernel(text, name)
+            made.kernels[key] = xp.RawKernel(kernel(made.formula, name, self.told, made.stored, dims, wide), name)
         return made.kernels[key]
 
 
@@ -245,7 +261,7 @@ def printed(op: Op, dtype: str = "float32") -> list[str]:
         generated = made.get((op, of))
         if generated is None or not known.keys() >= {*generated.names}:
             continue
-        found = generated._make([known[n] for n in generated.names])
+        found = generated.make([known[n] for n in generated.names], hold_numbers=True)
         if found is not None:
             texts.append(
                 kernel(found.formula, f"{generated.name}_kernel", generated.told, found.stored, dims=0, alone=False)

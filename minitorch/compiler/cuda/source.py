@@ -7,7 +7,7 @@ What a kernel calls its own is in capitals; all else is called as in the op. Rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -66,6 +66,11 @@ def arrays(formula: Formula) -> dict[str, np.dtype]:
     return {name: dtype for name, dtype in formula.arrays if name in used}
 
 
+def each_takes(dtypes: Iterable[np.dtype]) -> int:
+    """How many numbers of arrays that lie alike a thread takes."""
+    return max(1, LOAD // max(dtype.itemsize for dtype in dtypes))
+
+
 def _formula(formula: Formula, told: str) -> str:
     """The function that computes one number of each result."""
     known = {**dict(formula.arrays), **{n: np.dtype("float64") for n in formula.numbers}}
@@ -93,7 +98,7 @@ def _text(step: Step, known: Mapping[str, np.dtype]) -> str:
 
 def _alike(formula: Formula, name: str, stored: Mapping[str, np.dtype]) -> str:
     reads, writes, numbers = list(arrays(formula)), list(results(formula)), list(formula.numbers)
-    each = max(1, LOAD // max(stored[n].itemsize for n in (*reads, *writes)))
+    each = each_takes(stored[n] for n in (*reads, *writes))
     takes = [f"const {TYPES[stored[n]]}* {n}" for n in reads] + [f"{TYPES[stored[n]]}* {n}" for n in writes]
     takes += ["int64 N"] + [f"double {n}" for n in numbers]
     lines = [
