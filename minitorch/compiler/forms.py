@@ -15,7 +15,7 @@ import numpy as np
 
 from .graph import Graph, Instruction, Ref
 
-TYPES = {
+TYPES: dict[np.dtype, str] = {
     np.dtype("float32"): "float", np.dtype("float64"): "double", np.dtype("bool"): "bool8", np.dtype("int8"): "int8_t",
     np.dtype("uint8"): "uint8_t", np.dtype("int16"): "int16_t", np.dtype("int32"): "int32_t", np.dtype("int64"): "int64_t",
 }  # fmt: skip

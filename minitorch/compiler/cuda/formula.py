@@ -21,7 +21,7 @@ from ..graph import Graph, Ref
 from ..record import Record, in_backward
 
 # The dtypes of arrays, as CUDA calls them; halves are only read and written.
-TYPES = {
+TYPES: dict[np.dtype, str] = {
     np.dtype("float32"): "float", np.dtype("float64"): "double", np.dtype("bool"): "bool", np.dtype("int8"): "signed char",
     np.dtype("uint8"): "unsigned char", np.dtype("int16"): "short", np.dtype("int32"): "int", np.dtype("int64"): "int64",
     np.dtype("float16"): "__half", bfloat16.numpy: "__nv_bfloat16",
