@@ -1,6 +1,6 @@
 """What an instruction computes, as loops see it: of each number a formula in C, or a sum over some dimensions, or a product of matrices.
 
-Each form is told by a table; an instruction that is in none of them stays a NumPy call. Read next: `nests.py`.
+Each form is told by a table; an instruction that is in none of them stays a NumPy call. Read next: `c/nests.py`, `cuda/formula.py`.
 """
 
 from __future__ import annotations
