@@ -18,7 +18,8 @@ from test_compile_programs import PROGRAMS, check_random_program
 import minitorch
 import minitorch.nn.functional as F
 from minitorch.arrays.device import shortcuts
-from minitorch.compiler.c import forms, nests, program, source, toolchain
+from minitorch.compiler import forms
+from minitorch.compiler.c import nests, program, source, toolchain
 from minitorch.compiler.c.program import CProgram
 from minitorch.compiler.calls import Calls
 from minitorch.compiler.graph import Graph, Instruction, Ref, Value

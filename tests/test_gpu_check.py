@@ -7,6 +7,7 @@ Where they are not installed, these tests are skipped. `test_kernels.py` execute
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 import itertools
@@ -17,7 +18,11 @@ import pytest
 
 from minitorch.kernels import cuda as kernels
 from minitorch.kernels.cuda import Kernel
+from minitorch.op import ops
+from reference.cuda_on_cpu import one_file
+from reference.strict_cupy import cupy, standing_in
 from reference.strict_cupy.collect import collected
+from reference.strict_cupy.kernels import noting
 from reference.strict_cupy.namespace import NAMES
 
 
@@ -45,6 +50,36 @@ def test_compiles(kernel: Kernel, architecture: str) -> None:
         constants = dict(zip(kernel.constants, choice))
         said = compiled(kernel.text(dtype, **constants), architecture)
         assert "0 bytes spill stores, 0 bytes spill loads" in said, f"{kernel}, {dtype}, {constants}: {said}"
+
+
+def made_of_formulas(dtype: str, transposed: bool) -> dict[tuple[str, str], int]:
+    """(source, name) of the kernels of every elementwise op that needs no options, forward and backward."""
+    with standing_in(generated=True), noting() as met:
+        for op in ops:
+            declaration = op.declaration
+            if op.twins.get("cuda") is None or set(declaration.names) - {*declaration.inputs, *declaration.defaults}:
+                continue
+            made = {n: cupy.ones((4, 8), dtype) for n in (*declaration.inputs, *declaration.outputs, "g")}
+            if transposed:
+                made[declaration.inputs[0]] = cupy.ones((8, 4), dtype).T
+            values = {**declaration.defaults, **made, **{f"{n}_shape": (4, 8) for n in declaration.inputs}}
+            with contextlib.suppress(Exception):  # (some refuse floats)
+                op.twins["cuda"](cupy, *(values[n] for n in declaration.names))
+            for derivative in op.twin_derivatives.get("cuda", ()):
+                derivative.function(cupy, *(values[n] for n in derivative.parameters))
+    return met
+
+
+@pytest.mark.parametrize(
+    "dtype, architecture, transposed",
+    [("float32", "sm_75", False), ("float64", "sm_80", True), ("float16", "sm_90", False), ("bfloat16", "sm_90", True)],
+)
+def test_kernels_made_of_formulas_compile(dtype: str, architecture: str, transposed: bool) -> None:
+    """Without spills, all together: each in a namespace of its own."""
+    found = made_of_formulas(dtype, transposed)
+    assert len(found) > 100
+    said = compiled(one_file(source for source, _ in found), architecture)
+    assert said.count("0 bytes spill stores, 0 bytes spill loads") == len(found) and "spill" in said
 
 
 def test_what_is_wrong_does_not_compile() -> None:

@@ -338,7 +338,7 @@ class Record:
             values = [list(rest[0]), list(rest[1])]
             for (k, n), is_tensor, array in zip(places, are_tensors, arrays):
                 values[k][n] = Tensor._wrap(array) if is_tensor else array
-            with _in_backward():
+            with in_backward():
                 return function(*values)
 
         return self.traced(again, of, library, tuple(arrays), {})
@@ -429,7 +429,7 @@ def _holds_recorded(value: Any) -> bool:
 
 
 @contextmanager
-def _in_backward() -> Iterator[None]:
+def in_backward() -> Iterator[None]:
     """In this block ops compute with bare arrays, as in a walk."""
     outside = grad_mode.enabled, grad_mode.on_arrays
     grad_mode.enabled, grad_mode.on_arrays = False, True

@@ -9,7 +9,7 @@ decides which calls these are. Matrix products do without: they are summed in fl
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,9 +30,6 @@ def forward_in_float32(declaration: Declaration) -> Callable:
     """
     forward, names = declaration.forward, declaration.names
     asked = names.index("dtype") if "dtype" in names else None
-    numbers = {*declaration.inputs, "alpha"} - {*declaration.exact} if len(declaration.inputs) > 1 else set()
-    rounded = [i for i, n in enumerate(names) if n in numbers]
-    factors = [declaration.place(n) for n in declaration.factors]
 
     @functools.wraps(forward)
     def in_float32(xp: Any, *args: Any, **options: Any) -> Any:
@@ -41,14 +38,7 @@ def forward_in_float32(declaration: Declaration) -> Callable:
         if half.itemsize != 2:
             return forward(xp, *args, **options)
         given = [_wide(xp, a) if getattr(a, "dtype", None) == half else a for a in args]
-        for i in factors:
-            if i < len(given):  # else it is the default
-                fitting(given[i], half)
-        for i in rounded:
-            if i < len(given) and (type(given[i]) is float or (type(given[i]) is int and abs(given[i]) > EXACT)):
-                held = float(half.type(float(given[i])))
-                given[i] = int(held) if i in factors and type(given[i]) is int else held  # an integer factor wraps as one
-        out = forward(xp, *given, **options)
+        out = forward(xp, *numbers_rounded(declaration, given, half), **options)
         if asked is not None and args[asked] is not None:
             return out
         several = type(out) in (tuple, list)
@@ -56,6 +46,20 @@ def forward_in_float32(declaration: Declaration) -> Callable:
         return type(out)(made) if several else made[0]
 
     return in_float32
+
+
+def numbers_rounded(declaration: Declaration, args: Sequence[Any], half: np.dtype) -> list:
+    """The arguments of a forward, Python's numbers as half precision holds them, where torch rounds them."""
+    numbers = {*declaration.inputs, "alpha"} - {*declaration.exact} if len(declaration.inputs) > 1 else set()
+    given = list(args)
+    for i, name in enumerate(declaration.names[: len(given)]):  # (those that are not given are defaults)
+        if name in declaration.factors:
+            fitting(given[i], half)
+        if name in numbers and (type(given[i]) is float or (type(given[i]) is int and abs(given[i]) > EXACT)):
+            held = float(half.type(float(given[i])))
+            # An integer factor wraps as one.
+            given[i] = int(held) if name in declaration.factors and type(given[i]) is int else held
+    return given
 
 
 def _wide(xp: Any, array: Any) -> Any:

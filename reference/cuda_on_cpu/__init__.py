@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ DTYPES = {
     "j": "uint32", "y": "uint64", "h": "uint8", "a": "int8", "s": "int16", "b": "bool",
 }  # fmt: skip
 ENTRY = """
-extern "C" void run(unsigned blocks, unsigned threads, void** args) { launch(NAME, blocks, threads, args); }
-extern "C" const char* types() { static std::string all = parameters(NAME); return all.c_str(); }
+extern "C" void runNUMBER(unsigned blocks, unsigned threads, void** args) { launch(NAME, blocks, threads, args); }
+extern "C" const char* typesNUMBER() { static std::string all = parameters(NAME); return all.c_str(); }
 """
 _one_at_a_time = threading.Lock()  # a library's gridDim and __shared__ memory are the process's
 
@@ -46,9 +46,8 @@ def compiler() -> str | None:
 @functools.cache
 def compiled(source: str, name: str) -> Callable[[int, int, tuple], None]:
     """`launch(blocks, threads, args)` of the kernel; args are NumPy arrays, ints and floats."""
-    library = ctypes.CDLL(str(built(source + ENTRY.replace("NAME", name), "-shared")))
-    library.types.restype = ctypes.c_char_p
-    types = library.types().decode().split()
+    run, asked = _together.get((source, name)) or _entry(built(source + _entries(name), "-shared"))
+    types = asked().decode().split()
 
     def launch(blocks: int, threads: int, args: tuple) -> None:
         assert 0 < threads <= 1024 and 0 < blocks < 2**31, f"{name}: {blocks} blocks of {threads} threads"
@@ -59,11 +58,47 @@ def compiled(source: str, name: str) -> Callable[[int, int, tuple], None]:
         memory = {k: fenced[a.ctypes.data] for k, a in enumerate(args) if isinstance(a, np.ndarray)} | tables
         cells = [np.asarray(np.uint64(memory[k].address) if k in memory else n) for k, n in enumerate(numbers)]
         with _one_at_a_time:
-            library.run(blocks, threads, (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells)))
+            run(blocks, threads, (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells)))
         for each in (*fenced.values(), *tables.values()):
             each.give_back(name)
 
     return launch
+
+
+def _entries(name: str, number: str = "") -> str:
+    return ENTRY.replace("NAME", name).replace("NUMBER", number)
+
+
+def _entry(library: Path, number: str = "") -> tuple[Any, Any]:
+    """What runs a kernel of the library, and what tells its parameters' types."""
+    loaded = ctypes.CDLL(str(library))
+    run, types = getattr(loaded, f"run{number}"), getattr(loaded, f"types{number}")
+    types.restype = ctypes.c_char_p
+    return run, types
+
+
+_together: dict[tuple[str, str], tuple[Any, Any]] = {}  # kernels that were compiled with others: (source, name) -> its entry
+
+
+def compile_together(kernels: Iterable[tuple[str, str]], each: int = 50) -> None:
+    """Compile many kernels, (source, name), some in one file: to start the compiler takes longer than most of them."""
+    todo = sorted({*kernels} - {*_together})
+    for start in range(0, len(todo), each):
+        some = todo[start : start + each]
+        entries = (_entries(f"k{k}::{name}", str(k)) for k, (_, name) in enumerate(some))
+        library = built("\n".join([one_file(source for source, _ in some), *entries]), "-shared")
+        _together.update({kernel: _entry(library, str(k)) for k, kernel in enumerate(some)})
+
+
+def one_file(sources: Iterable[str]) -> str:
+    """Sources of kernels as one, each in a namespace of its own: k0, k1, …"""
+    includes, parts = {}, []
+    for k, source in enumerate(sources):
+        lines = source.replace('extern "C" ', "").splitlines()
+        includes |= {line: None for line in lines if line.startswith("#include")}
+        body = "\n".join(line for line in lines if not line.startswith("#include"))
+        parts.append(f"namespace k{k} {{\n{body}\n}}")
+    return "\n".join([*includes, *parts])
 
 
 class Table:

@@ -24,15 +24,21 @@ cupy.RawKernel = RawKernel
 
 
 @contextlib.contextmanager
-def standing_in() -> Iterator[Any]:
-    """In the block, `device="cuda"` makes strict arrays."""
+def standing_in(generated: bool = False) -> Iterator[Any]:
+    """In the block, `device="cuda"` makes strict arrays.
+
+    generated: kernels are made of formulas too. Each would be compiled when it is met, so that most tests do without.
+    """
     device = importlib.import_module("minitorch.arrays.device")
     importlib.import_module("minitorch.kernels.cuda.twins")  # as the real `_cupy` does
+    if generated:
+        importlib.import_module("minitorch.compiler.cuda.launching").for_every_row()
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.object(device, "_cupy", lambda: cupy))
         stack.enter_context(mock.patch.object(device, "_cupyx", part_of_cupyx))
         # Each is a thread of the system here. Short rows are then taken in several chunks too.
         stack.enter_context(mock.patch.object(importlib.import_module("minitorch.kernels.cuda"), "MOST_THREADS", 64))
+        stack.enter_context(mock.patch.object(importlib.import_module("minitorch.kernels.cuda"), "generated", generated))
         if compiler() is None:
             stack.enter_context(mock.patch.object(device.shortcuts, "enabled", False))
         yield cupy

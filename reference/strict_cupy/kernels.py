@@ -6,7 +6,10 @@ Read next: `reference/cuda_on_cpu`.
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -47,3 +50,15 @@ def _given(value: Any) -> Any:
     if gone := [p for p in host.flat if p and int(p) not in cublas.arrays]:
         raise ValueError(f"a kernel was given the address {gone[0]:#x}, where no array lies (any more)")
     return Table([[cublas.arrays[int(p)] if p else None for p in row] for row in host])
+
+
+@contextlib.contextmanager
+def noting() -> Iterator[dict[tuple[str, str], int]]:
+    """In the block kernels are noted, and how often each is launched, but not run."""
+    met: dict[tuple[str, str], int] = {}
+
+    def note(self: RawKernel, grid: tuple, block: tuple, args: tuple) -> None:
+        met[self.code, self.name] = met.get((self.code, self.name), 0) + 1
+
+    with mock.patch.object(RawKernel, "__call__", note):
+        yield met

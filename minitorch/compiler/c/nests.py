@@ -19,9 +19,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..forms import Form, Map, Picked, Product, Reduce, form_of, picked_shape, reads_of
 from ..graph import Graph, Instruction
 from ..passes import constants
-from .forms import Form, Map, Picked, Product, Reduce, form_of, picked_shape, reads_of
 
 MANY = 300  # stages in a nest at most: a C compiler's time grows with a function's length
 KEPT = 1 << 18  # bytes on the stack for what a row keeps from one loop over it to the next

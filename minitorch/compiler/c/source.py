@@ -8,14 +8,25 @@ sums over all parts come together in a second function. Read next: `program.py`.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from ..forms import (
+    TYPES,
+    Map,
+    Operand,
+    Picked,
+    Product,
+    Reduce,
+    cast,
+    in_brackets,
+    literal,
+    picked_shape,
+    reads_of,
+)
 from ..graph import Graph, Ref
-from .forms import TYPES, Map, Operand, Picked, Product, Reduce, picked_shape, reads_of
 from .nests import Nest, Stage
 
 _START = {"sum": "0", "mean": "0", "any": "0", "all": "1", "max": "-INFINITY", "min": "INFINITY"}
@@ -232,7 +243,7 @@ class NestSource:
         dtype = self.graph.values[form.target].dtype
         text = form.text.format(*(self._operand(o, depth) for o in form.operands))
         name = self._variable(stage)
-        self._line(f"const {TYPES[dtype]} {name} = {_cast(text, form.dtype, dtype)};", depth)
+        self._line(f"const {TYPES[dtype]} {name} = {cast(text, form.dtype, dtype)};", depth)
         if isinstance(form.key, Picked):
             self._line(f"{self._picked(form.key, depth)} = {name};", depth)
         elif form.target in self.nest.stored:
@@ -246,13 +257,13 @@ class NestSource:
     def _operand(self, operand: Operand, depth: int) -> str:
         value = operand.value
         if isinstance(value, Picked):
-            return _in_brackets(_cast(self._picked(value, depth), self.graph.values[value.place].dtype, operand.dtype))
+            return in_brackets(cast(self._picked(value, depth), self.graph.values[value.place].dtype, operand.dtype))
         if not isinstance(value, Ref):
             return literal(value, operand.dtype)
         known = self._literal(value.place)
         if known is not None and value.place not in self.nest.made:
             return literal(known, operand.dtype)
-        return _in_brackets(_cast(self._value(value.place), self.graph.values[value.place].dtype, operand.dtype))
+        return in_brackets(cast(self._value(value.place), self.graph.values[value.place].dtype, operand.dtype))
 
     def _value(self, place: int) -> str:
         """A value as it is known in this loop."""
@@ -467,28 +478,3 @@ def _joined(how: str) -> str:
 def _sum(parts: list[tuple[str, int]]) -> str:
     """Σ index · step."""
     return " + ".join(name if step == 1 else f"{name} * {step}" for name, step in parts if step) or "0"
-
-
-def _in_brackets(text: str) -> str:
-    """An operand of a formula; a name, or an element of an array, needs no brackets."""
-    return text if re.fullmatch(r"\w+(\[[^\]]*\])?", text) else f"({text})"
-
-
-def _cast(text: str, have: np.dtype, want: np.dtype) -> str:
-    if have == want:
-        return text
-    return f"(({text}) != 0)" if want.kind == "b" else f"({TYPES[want]})({text})"
-
-
-def literal(value: Any, dtype: np.dtype) -> str:
-    """A number in C, to the last bit."""
-    with np.errstate(all="ignore"):
-        number = np.asarray(value).astype(dtype)[()]
-    if dtype.kind == "b":
-        return str(int(number))
-    if dtype.kind != "f":
-        return f"(({TYPES[dtype]})({int(number)}LL))" if number != np.iinfo(np.int64).min else "INT64_MIN"
-    if not np.isfinite(number):
-        return "NAN" if np.isnan(number) else "INFINITY" if number > 0 else "(-INFINITY)"
-    text = f"{number!s}f" if dtype == np.float32 else repr(float(number))  # (as many digits as tell it from all others)
-    return text if number > 0 or text[0] == "0" else f"({text})"

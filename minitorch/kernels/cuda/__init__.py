@@ -19,13 +19,19 @@ TYPES = {
     "float64": ("using T = double;", "double"),
 }
 
-# What every kernel may use. No warp shuffles: then it runs on a CPU too, where a block's threads are threads of the system.
-HELPERS = r"""
+# What all kernels begin with, generated ones too (`compiler/cuda`).
+WORDS = r"""
 typedef long long int64;  // what a Python int arrives as; a Python float arrives as a double
-#define MINUS_INFINITY log(ACC(0))
 
 // How a kernel begins: any block may have up to 1024 threads, so that the compiler leaves each of them its 64 registers.
 #define KERNEL extern "C" __global__ void __launch_bounds__(1024)
+"""
+
+# What every kernel may use. No warp shuffles: then it runs on a CPU too, where a block's threads are threads of the system.
+HELPERS = (
+    WORDS
+    + r"""
+#define MINUS_INFINITY log(ACC(0))
 
 // A thread's share of n numbers, PER_THREAD of them: every blockDim.x-th from threadIdx.x on, and `beyond` where there are no
 // more. All are asked for before the first is used: many loads under way at a time are what a kernel's speed comes from.
@@ -74,7 +80,9 @@ template <class Value, class Join> __device__ Value over_block(Value mine, Join 
 __device__ ACC block_sum(ACC mine) { return over_block(mine, [](ACC a, ACC b) { return a + b; }); }
 __device__ ACC block_max(ACC mine) { return over_block(mine, [](ACC a, ACC b) { return a > b ? a : b; }); }
 """
+)
 
+generated = True  # whether kernels are made of formulas too, by `compiler/cuda`
 kernels: list[Kernel] = []  # every kernel whose module has been imported
 
 

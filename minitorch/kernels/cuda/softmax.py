@@ -3,7 +3,7 @@
 Each thread keeps its share of the row in registers: between reading and writing nothing goes to memory, but for one number a
 thread where the block joins its sums. The plain softmax reads or writes each number eight times. Rows that do not fit are read
 again at each step, mostly from the cache.
-Read next: `gelu.py`, where there are no rows.
+Read next: `compiler/cuda`, where kernels without rows are made of formulas.
 """
 
 from __future__ import annotations

@@ -1,20 +1,21 @@
 """What an instruction computes, as loops see it: of each number a formula in C, or a sum over some dimensions, or a product of matrices.
 
-Each form is told by a table; an instruction that is in none of them stays a NumPy call. Read next: `nests.py`.
+Each form is told by a table; an instruction that is in none of them stays a NumPy call. Read next: `c/nests.py`, `cuda/formula.py`.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+import re
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..graph import Graph, Instruction, Ref
+from .graph import Graph, Instruction, Ref
 
-TYPES = {
+TYPES: dict[np.dtype, str] = {
     np.dtype("float32"): "float", np.dtype("float64"): "double", np.dtype("bool"): "bool8", np.dtype("int8"): "int8_t",
     np.dtype("uint8"): "uint8_t", np.dtype("int16"): "int16_t", np.dtype("int32"): "int32_t", np.dtype("int64"): "int64_t",
 }  # fmt: skip
@@ -30,7 +31,11 @@ _OF_FLOATS = {
     "log1p": "log1p{f}({0})", "expm1": "expm1{f}({0})", "log2": "log2{f}({0})", "sin": "sin{f}({0})", "cos": "cos{f}({0})",
     "power": "pow{f}({0}, {1})", "floor": "floor{f}({0})", "ceil": "ceil{f}({0})", "rint": "rint{f}({0})",
     "trunc": "trunc{f}({0})", "copysign": "copysign{f}({0}, {1})", "exp2": "exp2{f}({0})",
-    "sign": "({0} != {0}) ? {0} : ({0} > 0) - ({0} < 0)",
+    "sign": "({0} != {0}) ? {0} : ({0} > 0) - ({0} < 0)", "log10": "log10{f}({0})", "tan": "tan{f}({0})", "arcsin": "asin{f}({0})",
+    "arccos": "acos{f}({0})", "arctan": "atan{f}({0})", "sinh": "sinh{f}({0})", "cosh": "cosh{f}({0})", "arcsinh": "asinh{f}({0})",
+    "arccosh": "acosh{f}({0})", "arctanh": "atanh{f}({0})", "arctan2": "atan2{f}({0}, {1})", "hypot": "hypot{f}({0}, {1})",
+    "fmod": "fmod{f}({0}, {1})", "fmax": "fmax{f}({0}, {1})", "fmin": "fmin{f}({0}, {1})", "erfc": "erfc{f}({0})",
+    "logaddexp": "({0} == {1}) ? {0} + log{f}(2.0) : fmax{f}({0}, {1}) + log1p{f}(exp{f}(-fabs{f}({0} - {1})))",
 }  # fmt: skip
 _BY_TYPE = {
     "exp": ("exp_float({0})", "exp({0})"), "tanh": ("tanh_float({0})", "tanh({0})"), "erf": ("erf_float({0})", "erf({0})"),
@@ -111,14 +116,14 @@ class Product:
 Form = Map | Reduce | Product
 
 
-def form_of(i: Instruction, graph: Graph) -> Form | None:
-    """The instruction as a form; None if it has none here."""
+def form_of(i: Instruction, graph: Graph, types: Container[np.dtype] = TYPES) -> Form | None:
+    """The instruction as a form; None if it has none here. types: what values may be; they are computed with in those of `TYPES`."""
     if i.effect or i.opaque or i.views or i.decides or i.picks is not None or len(i.results) > 1:
         return None
     written = i.results[0] if i.results else i.writes
-    if written is None or graph.values[written].dtype not in TYPES:
+    if written is None or graph.values[written].dtype not in types:
         return None
-    if any(graph.values[p].dtype not in TYPES or not _is_regular(graph.values[p]) for p in [*i.reads(), written]):
+    if any(graph.values[p].dtype not in types or not _is_regular(graph.values[p]) for p in [*i.reads(), written]):
         return None
     form = _of_instruction(i, graph, written)
     return None if form is None or _overlaps(form, graph) else form
@@ -306,3 +311,35 @@ def _of_a_view(key: Any) -> Any:
 
 def _is_a_slice_of_numbers(key: Any) -> bool:
     return isinstance(key, slice) and all(n is None or type(n) is int for n in (key.start, key.stop, key.step))
+
+
+# ---- the text of a formula ----
+
+
+def in_brackets(text: str) -> str:
+    """An operand of a formula; a name, or an element of an array, needs no brackets."""
+    return text if re.fullmatch(r"\w+(\[[^\]]*\])?", text) else f"({text})"
+
+
+def cast(text: str, have: np.dtype, want: np.dtype, types: Mapping[np.dtype, str] = TYPES) -> str:
+    """What is of one dtype, in another. types: how they are called."""
+    if have == want:
+        return text
+    return f"(({text}) != 0)" if want.kind == "b" else f"({types[want]})({text})"
+
+
+def literal(value: Any, dtype: np.dtype, types: Mapping[np.dtype, str] = TYPES) -> str:
+    """A number in C, to the last bit."""
+    with np.errstate(all="ignore"):
+        number = np.asarray(value).astype(dtype)[()]
+    if dtype.kind == "b":
+        return str(int(number))
+    if dtype.kind in "fV" and dtype.itemsize == 2:
+        return f"{types[dtype]}({literal(number, np.dtype(np.float32))})"
+    if dtype.kind != "f":
+        least = number == np.iinfo(np.int64).min  # (which C reads as the negative of a number that is too large)
+        return f"({int(number) + 1}LL - 1)" if least else f"(({types[dtype]})({int(number)}LL))"
+    if not np.isfinite(number):
+        return "NAN" if np.isnan(number) else "INFINITY" if number > 0 else "(-INFINITY)"
+    text = f"{number!s}f" if dtype == np.float32 else repr(float(number))  # (as many digits as tell it from all others)
+    return text if number > 0 or text[0] == "0" else f"({text})"
