@@ -57,11 +57,14 @@ def _batch(images: Any) -> Tensor:
     if not isinstance(images, Tensor):
         raise TypeError(f"make_grid: expected a tensor or a list of tensors, got {type(images)}")
     images = images[None] if images.dim() == 2 else images
-    return images[None] if images.dim() == 3 else images
+    images = images[None] if images.dim() == 3 else images
+    if images.dim() != 4:
+        raise RuntimeError(f"make_grid: expected images of the shape (N, C, H, W), got {tuple(images.shape)}")
+    return images
 
 
 def _three_channels(images: Tensor) -> Tensor:
-    return images.repeat(1, 3, 1, 1) if images.dim() == 4 and images.shape[1] == 1 else images
+    return images.repeat(1, 3, 1, 1) if images.shape[1] == 1 else images
 
 
 def _normalized(images: Tensor, value_range: Any, scale_each: bool) -> Tensor:

@@ -32,7 +32,7 @@ def below(n: int) -> int:
 
 def area_and_ratio(pixels: int, scale: Sequence[float], ratio: Sequence[float]) -> tuple[float, float]:
     """(area, ratio of the sides): a uniform part of `pixels`, then a ratio whose logarithm is uniform. Two draws."""
-    low, high = minitorch.log(minitorch.tensor(ratio)).tolist()
+    low, high = minitorch.log(minitorch.tensor(ratio)).tolist()[:2]
     area = pixels * uniform(scale[0], scale[1])
     return area, minitorch.exp(minitorch.empty(1).uniform_(low, high)).item()
 

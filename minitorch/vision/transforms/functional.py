@@ -189,7 +189,7 @@ def _pair(size: Any) -> Sequence[int]:
     """(h, w) of a number, of a sequence of one, or of two."""
     if isinstance(size, numbers.Real):
         return int(size), int(size)
-    if len(size) == 1:
+    if isinstance(size, (list, tuple)) and len(size) == 1:
         return size[0], size[0]
     if len(size) != 2:
         raise ValueError(f"size should be a number or a sequence (h, w), got {len(size)} numbers")
@@ -292,7 +292,11 @@ def _check_center(center: Any) -> None:
 def _from_the_middle(img: Tensor, center: Any) -> tuple[float, float]:
     _check_center(center)
     _, H, W = get_dimensions(img)
-    return (0.0, 0.0) if center is None else (center[0] - W * 0.5, center[1] - H * 0.5)
+    if center is None:
+        return 0.0, 0.0
+    if len(center) != 2:
+        raise ValueError(f"center should be a sequence (x, y), got {len(center)} numbers")
+    return center[0] - W * 0.5, center[1] - H * 0.5
 
 
 def _shears(shear: Any) -> Sequence[float]:
