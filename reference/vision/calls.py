@@ -1,77 +1,42 @@
-"""Calls of vision's transforms as plain data: drawn by number, run with whichever library, and what came out made comparable.
+"""Calls of vision's transforms as plain data, drawn by number.
 
 A call is a dict: "of" (F, a function of `transforms.functional`; T, a class; or U, of `utils`), its "name", "args" (what stands for a thing of
-the library is a list such as ["mode", "bilinear"]), and the "image" it is applied to. The file imports neither library.
+the library is a list such as ["mode", "bilinear"]), and the "image" it is applied to. Read next: `running.py`.
 """
 
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-Call = dict[str, Any]
+from .running import CHANNELS, Call
 
 FLOATS = ["float32", "float64"]
 MODES = ["L", "RGB", "RGBA", "1", "I", "F", "LA", "P", "HSV", "YCbCr", "CMYK", "I;16"]
-BYTES_MODES = {"L": 1, "RGB": 3, "RGBA": 4, "LA": 2, "HSV": 3, "YCbCr": 3, "CMYK": 4}
 
 
 # ---- images ----
 
 
-def pixels(shape: list[int], dtype: str, style: str, seed: int) -> np.ndarray[Any, Any]:
-    """Noise, a smooth slope, one value, or few values (many ties); floats are in 0 to 1."""
-    rng = np.random.RandomState(seed)
-    values = {
-        "noise": lambda: rng.uniform(0, 1, shape),
-        "slope": lambda: np.linspace(0, 1, int(np.prod(shape))).reshape(shape),
-        "flat": lambda: np.full(shape, rng.uniform()),
-        "few": lambda: rng.randint(0, 4, shape) / 3,
-    }[style]()
-    if dtype == "bool":
-        return values > 0.5
-    if np.issubdtype(np.dtype(dtype), np.floating):
-        return values.astype(dtype)
-    return (values * {"uint8": 255, "int8": 127, "int16": 32767}.get(dtype, 10**5)).astype(dtype)
-
-
-def picture(spec: dict[str, Any], torch: Any) -> Any:
-    """The image that a call describes."""
-    if spec["kind"] == "odd":
-        return spec["value"]
-    kind, size, style, seed = spec["kind"], spec["size"], spec["style"], spec["seed"]
-    if kind == "tensor":
-        return torch.from_numpy(pixels(size, spec["type"], style, seed))
-    if kind == "ndarray":
-        return pixels(size, spec["type"], style, seed)
-    from PIL import Image
-
-    mode = spec["type"]
-    if mode in BYTES_MODES:
-        data = pixels([*size, BYTES_MODES[mode]], "uint8", style, seed)
-        return Image.frombytes(mode, (size[1], size[0]), data.tobytes())
-    data = pixels(size, "uint8", style, seed)
-    if mode == "F":
-        return Image.fromarray(data.astype(np.float32) / 7)
-    if mode == "I":
-        return Image.fromarray(data.astype(np.int32) * 100)
-    if mode == "I;16":
-        return Image.fromarray(data.astype(np.uint16) * 200)
-    return Image.fromarray(data).convert(mode)
-
-
 def an_image(
-    rng: random.Random, kind: str | None = None, types: list[str] | None = None, channels: list[int] | None = None, least: int = 1
+    rng: random.Random,
+    kind: str | None = None,
+    types: list[str] | None = None,
+    channels: list[int] | None = None,
+    least: int = 1,
 ) -> dict[str, Any]:
     kind = kind or rng.choice(["tensor", "tensor", "pil"])
     H, W = (max(least, rng.choice(sizes)) for sizes in ([1, 2, 3, 5, 8, 13, 16, 21], [1, 2, 4, 7, 8, 12, 16, 19]))
     style, seed = rng.choice(["noise", "noise", "slope", "few", "flat"]), rng.randrange(10**6)
     if kind == "pil":
-        return {"kind": kind, "size": [H, W], "type": rng.choice(types or ["L", "RGB", "RGB", *MODES]), "style": style, "seed": seed}
+        return {
+            "kind": kind,
+            "size": [H, W],
+            "type": rng.choice(types or ["L", "RGB", "RGB", *MODES]),
+            "style": style,
+            "seed": seed,
+        }
     C = rng.choice(channels or [1, 3, 3, 3, 2, 4])
     dtype = rng.choice(types or ["uint8", "uint8", "float32", "float32", "float64", "int16", "int32"])
     if kind == "ndarray":
@@ -94,7 +59,7 @@ def a_size(rng: random.Random) -> Any:
 
 
 def a_fill(rng: random.Random, image: dict[str, Any]) -> Any:
-    C = BYTES_MODES.get(image["type"], 1) if image["kind"] == "pil" else image["size"][-3]
+    C = CHANNELS.get(image["type"], 1) if image["kind"] == "pil" else image["size"][-3]
     return rng.choice([None, 0, 1, 77, 0.5, [rng.randint(0, 255) for _ in range(C)], [0.25], [3]])
 
 
@@ -118,7 +83,12 @@ def _resize(rng: random.Random, i: dict[str, Any]) -> dict[str, Any]:
 
 
 def _resized_crop(rng: random.Random, i: dict[str, Any]) -> dict[str, Any]:
-    window = dict(zip(["top", "left", "height", "width"], [*(rng.randint(-2, 8) for _ in range(2)), *(rng.randint(1, 12) for _ in range(2))]))
+    window = dict(
+        zip(
+            ["top", "left", "height", "width"],
+            [*(rng.randint(-2, 8) for _ in range(2)), *(rng.randint(1, 12) for _ in range(2))],
+        )
+    )
     return {**window, "size": a_size(rng), "interpolation": a_mode(rng, i["kind"])}
 
 
@@ -148,7 +118,12 @@ def _perspective(rng: random.Random, i: dict[str, Any]) -> dict[str, Any]:
     H, W = i["size"][-2:]
     corners = [[0, 0], [W - 1, 0], [W - 1, H - 1], [0, H - 1]]
     moved = [[x + rng.randint(-2, 2), y + rng.randint(-2, 2)] for x, y in corners]
-    return {"startpoints": corners, "endpoints": moved, "interpolation": a_mode(rng, i["kind"], False), "fill": a_fill(rng, i)}
+    return {
+        "startpoints": corners,
+        "endpoints": moved,
+        "interpolation": a_mode(rng, i["kind"], False),
+        "fill": a_fill(rng, i),
+    }
 
 
 def _erase(rng: random.Random, i: dict[str, Any]) -> dict[str, Any]:
@@ -232,7 +207,12 @@ FUNCTIONS: dict[str, tuple[dict[str, Any], Callable[[random.Random, dict[str, An
     "get_image_size": (ANY, lambda rng, i: {}),
     "get_image_num_channels": (ANY, lambda rng, i: {}),
     "resize": (ANY, _resize),
-    "crop": (ANY, lambda rng, i: {n: rng.randint(*r) for n, r in zip(["top", "left", "height", "width"], [(-4, 12)] * 2 + [(5, 20)] * 2)}),
+    "crop": (
+        ANY,
+        lambda rng, i: {
+            n: rng.randint(*r) for n, r in zip(["top", "left", "height", "width"], [(-4, 12)] * 2 + [(5, 20)] * 2)
+        },
+    ),
     "center_crop": (ANY, lambda rng, i: {"output_size": a_size(rng)}),
     "resized_crop": (ANY, _resized_crop),
     "pad": (
@@ -254,20 +234,34 @@ FUNCTIONS: dict[str, tuple[dict[str, Any], Callable[[random.Random, dict[str, An
     "adjust_contrast": ({"channels": [1, 3]}, _factor("contrast_factor")),
     "adjust_saturation": ({"channels": [1, 3]}, _factor("saturation_factor")),
     "adjust_hue": ({"channels": [1, 3]}, lambda rng, i: {"hue_factor": rng.choice([0, 0.5, -0.5, rng.uniform(-0.5, 0.5)])}),
-    "adjust_gamma": ({"channels": [1, 3]}, lambda rng, i: {"gamma": rng.choice([0, 1, rng.uniform(0, 3)]), "gain": rng.choice([1, 0.7, 1.5])}),
+    "adjust_gamma": (
+        {"channels": [1, 3]},
+        lambda rng, i: {"gamma": rng.choice([0, 1, rng.uniform(0, 3)]), "gain": rng.choice([1, 0.7, 1.5])},
+    ),
     "adjust_sharpness": ({"channels": [1, 3]}, _factor("sharpness_factor")),
     "rgb_to_grayscale": ({"channels": [1, 3]}, lambda rng, i: {"num_output_channels": rng.choice([1, 3])}),
     "invert": ({"channels": [1, 3]}, lambda rng, i: {}),
     "posterize": ({"types": ["uint8"], "channels": [1, 3], "kind": "tensor"}, lambda rng, i: {"bits": rng.randint(0, 8)}),
-    "solarize": ({"types": ["uint8"], "channels": [1, 3], "kind": "tensor"}, lambda rng, i: {"threshold": rng.choice([0, 100, 255, 77.5])}),
+    "solarize": (
+        {"types": ["uint8"], "channels": [1, 3], "kind": "tensor"},
+        lambda rng, i: {"threshold": rng.choice([0, 100, 255, 77.5])},
+    ),
     "autocontrast": ({"channels": [1, 3]}, lambda rng, i: {}),
     "equalize": ({"types": ["uint8"], "channels": [1, 3], "kind": "tensor"}, lambda rng, i: {}),
     "gaussian_blur": (ANY, _blur),
     "erase": (TENSOR, _erase),
-    "normalize": ({"kind": "tensor", "types": FLOATS, "channels": [3]}, lambda rng, i: {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 1.0]}),
+    "normalize": (
+        {"kind": "tensor", "types": FLOATS, "channels": [3]},
+        lambda rng, i: {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 1.0]},
+    ),
     "convert_image_dtype": (
         {"kind": "tensor", "types": ["uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bool"]},
-        lambda rng, i: {"dtype": ["dtype", rng.choice(["uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bool"])]},
+        lambda rng, i: {
+            "dtype": [
+                "dtype",
+                rng.choice(["uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bool"]),
+            ]
+        },
     ),
     "to_tensor": ({"kind": "pil"}, lambda rng, i: {}),
     "pil_to_tensor": ({"kind": "pil"}, lambda rng, i: {}),
@@ -275,7 +269,10 @@ FUNCTIONS: dict[str, tuple[dict[str, Any], Callable[[random.Random, dict[str, An
 }
 CLASSES: dict[str, tuple[dict[str, Any], Callable[[random.Random, dict[str, Any]], dict[str, Any]]]] = {
     "ToTensor": ({"kind": "ndarray"}, lambda rng, i: {}),
-    "ToPILImage": ({"kind": "ndarray"}, lambda rng, i: {"mode": rng.choice([None, None, "L", "RGB", "F", "I", "YCbCr", "RGBA"])}),
+    "ToPILImage": (
+        {"kind": "ndarray"},
+        lambda rng, i: {"mode": rng.choice([None, None, "L", "RGB", "F", "I", "YCbCr", "RGBA"])},
+    ),
     "Resize": (ANY, _resize),
     "CenterCrop": (ANY, lambda rng, i: {"size": a_size(rng)}),
     "Pad": (ANY, lambda rng, i: {"padding": a_padding(rng, 0), "fill": rng.choice([0, 9])}),
@@ -293,12 +290,18 @@ CLASSES: dict[str, tuple[dict[str, Any], Callable[[random.Random, dict[str, Any]
         },
     ),
     "RandomAffine": (ANY, _random_affine),
-    "RandomPerspective": (WIDE, lambda rng, i: {"distortion_scale": rng.uniform(0, 1), "p": 0.8, "interpolation": a_mode(rng, i["kind"], False)}),
+    "RandomPerspective": (
+        WIDE,
+        lambda rng, i: {"distortion_scale": rng.uniform(0, 1), "p": 0.8, "interpolation": a_mode(rng, i["kind"], False)},
+    ),
     "ColorJitter": (RGB | {"types": ["uint8", "float32", "float64"], "kind": "tensor"}, _jitter),
     "Grayscale": ({"channels": [1, 3]}, lambda rng, i: {"num_output_channels": rng.choice([1, 3])}),
     "RandomGrayscale": ({"channels": [1, 3]}, _p),
     "RandomErasing": (TENSOR, _erasing),
-    "GaussianBlur": (ANY, lambda rng, i: {"kernel_size": rng.choice([1, 3, [3, 5]]), "sigma": rng.choice([1, a_range(rng, 0.1, 3)])}),
+    "GaussianBlur": (
+        ANY,
+        lambda rng, i: {"kernel_size": rng.choice([1, 3, [3, 5]]), "sigma": rng.choice([1, a_range(rng, 0.1, 3)])},
+    ),
     "RandomInvert": (RGB | {"kind": "pil"}, _p),
     "RandomPosterize": (RGB | {"kind": "pil"}, lambda rng, i: {"bits": rng.randint(1, 8), **_p(rng, i)}),
     "RandomSolarize": (RGB | {"kind": "pil"}, lambda rng, i: {"threshold": rng.randint(0, 255), **_p(rng, i)}),
@@ -308,7 +311,10 @@ CLASSES: dict[str, tuple[dict[str, Any], Callable[[random.Random, dict[str, Any]
     "Compose": (ANY, lambda rng, i: {"transforms": _transforms(rng, i)}),
     "RandomApply": (ANY, lambda rng, i: {"transforms": _transforms(rng, i), **_p(rng, i)}),
     "RandomOrder": (ANY, lambda rng, i: {"transforms": _transforms(rng, i)}),
-    "RandomChoice": (ANY, lambda rng, i: {"transforms": (t := _transforms(rng, i)), "p": rng.choice([None, [rng.randint(1, 5) for _ in t]])}),
+    "RandomChoice": (
+        ANY,
+        lambda rng, i: {"transforms": (t := _transforms(rng, i)), "p": rng.choice([None, [rng.randint(1, 5) for _ in t]])},
+    ),
 }
 UTILS: dict[str, tuple[dict[str, Any], Callable[[random.Random, dict[str, Any]], dict[str, Any]]]] = {
     "make_grid": (
@@ -335,7 +341,52 @@ def call_of(number: int) -> Call:
     return {"of": of, "name": name, "args": arguments(rng, image), "image": image, "seed": number}
 
 
-ODD = [None, "x", -1, 0, 2.5, [], [1], [1, 2, 3], [1, 2, 3, 4, 5], ["a", "b"], True, -0.7, 9, [3, 1], [-2, -2], ["tensor", [1.0]], {}]
+# What people write, from the seed on: a training's and an evaluation's transforms, on a picture and on bytes.
+_TRAINING = [
+    ["T", "RandomResizedCrop", {"size": 24}],
+    ["T", "RandomHorizontalFlip", {}],
+    ["T", "ColorJitter", {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4}],
+]
+_SMALL_PICTURES = [
+    ["T", "RandomCrop", {"size": 32, "padding": 4}],
+    ["T", "RandomHorizontalFlip", {}],
+    ["T", "RandomRotation", {"degrees": 15}],
+    ["T", "RandomApply", {"transforms": [["T", "GaussianBlur", {"kernel_size": 3}]], "p": 0.5}],
+    ["T", "RandomGrayscale", {"p": 0.3}],
+]
+_EVALUATION = [["T", "Resize", {"size": 30}], ["T", "CenterCrop", {"size": 24}]]
+_NORMALIZED = [
+    ["T", "ConvertImageDtype", {"dtype": ["dtype", "float32"]}],
+    ["T", "Normalize", {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}],
+]
+_PICTURE = {"kind": "pil", "size": [40, 52], "type": "RGB", "style": "noise", "seed": 7}
+_BYTES = {"kind": "tensor", "size": [3, 40, 52], "type": "uint8", "style": "noise", "seed": 7}
+RECIPES: list[Call] = [
+    {"of": "T", "name": "Compose", "args": {"transforms": [*recipe, *end]}, "image": image, "seed": seed}
+    for image, end in [(_PICTURE, [["T", "ToTensor", {}], _NORMALIZED[1], ["T", "RandomErasing", {}]]), (_BYTES, [*_NORMALIZED, ["T", "RandomErasing", {}]])]
+    for recipe in [_TRAINING, _SMALL_PICTURES, _EVALUATION]
+    for seed in range(5)
+]  # fmt: skip
+
+ODD = [
+    None,
+    "x",
+    -1,
+    0,
+    2.5,
+    [],
+    [1],
+    [1, 2, 3],
+    [1, 2, 3, 4, 5],
+    ["a", "b"],
+    True,
+    -0.7,
+    9,
+    [3, 1],
+    [-2, -2],
+    ["tensor", [1.0]],
+    {},
+]
 
 
 def spoilt_call(number: int) -> Call:
@@ -351,59 +402,3 @@ def spoilt_call(number: int) -> Call:
                                         {"kind": "ndarray", "size": [4, 5, 3], "type": "uint8", "style": "noise", "seed": 1},
                                         {"kind": "tensor", "size": [5], "type": "float32", "style": "noise", "seed": 1}])  # fmt: skip
             return call
-
-
-# ---- running ----
-
-
-def outcome(call: Call, torch: Any, vision: Any) -> tuple[str, Any]:
-    """("raised", its type's name), or ("came", what came, made comparable, with the draws that come next)."""
-    image = picture(call["image"], torch)
-    torch.manual_seed(call["seed"])
-    random.seed(call["seed"])
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            came, said = applied(call, image, torch, vision)
-    except Exception as error:
-        return "raised", type(error).__name__
-    return "came", [*comparable(came), said, float(torch.rand(1)), random.random()]
-
-
-def applied(call: Call, image: Any, torch: Any, vision: Any) -> tuple[Any, str]:
-    """(what comes of the call, the repr of the transform)"""
-    args = {name: argument(value, torch, vision) for name, value in call["args"].items()}
-    if call["of"] == "F":
-        return getattr(vision.transforms.functional, call["name"])(image, **args), ""
-    if call["of"] == "U":
-        return getattr(vision.utils, call["name"])(image, **args), ""
-    transform = getattr(vision.transforms, call["name"])(**args)
-    return transform(image), repr(transform)
-
-
-def argument(value: Any, torch: Any, vision: Any) -> Any:
-    """What the plain data stand for."""
-    if not isinstance(value, list) or not value:
-        return value
-    if value[0] == "mode":
-        return vision.transforms.InterpolationMode(value[1])
-    if value[0] == "dtype":
-        return getattr(torch, value[1])
-    if value[0] == "tensor":
-        return torch.tensor(value[1])
-    if value[0] == "tuple":
-        return tuple(value[1])
-    if value[0] == "T":
-        return getattr(vision.transforms, value[1])(**{n: argument(v, torch, vision) for n, v in value[2].items()})
-    return [argument(each, torch, vision) for each in value]
-
-
-def comparable(came: Any) -> list[Any]:
-    """(kind, array) of each image, and whatever else it is as it is."""
-    if isinstance(came, (tuple, list)) and came and not isinstance(came[0], (int, float)):
-        return [part for each in came for part in comparable(each)]
-    if hasattr(came, "getbands"):
-        return [(f"pil {came.mode}", np.asarray(came))]
-    if hasattr(came, "numpy"):
-        return [(f"tensor {str(came.dtype).rsplit('.', 1)[-1]}", came.detach().numpy())]
-    return [came]
