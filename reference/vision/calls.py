@@ -13,6 +13,7 @@ from typing import Any
 from .running import CHANNELS, Call
 
 FLOATS = ["float32", "float64"]
+DTYPES = ["uint8"] * 4 + ["float32"] * 4 + ["int8", "int16", "int32", "int64", "float16", "float64", "bool"]
 MODES = ["L", "RGB", "RGBA", "1", "I", "F", "LA", "P", "HSV", "YCbCr", "CMYK", "I;16"]
 
 
@@ -27,13 +28,13 @@ def an_image(
     least: int = 1,
 ) -> dict[str, Any]:
     kind = kind or rng.choice(["tensor", "tensor", "pil"])
-    H, W = (max(least, rng.choice(sizes)) for sizes in ([1, 2, 3, 5, 8, 13, 16, 21], [1, 2, 4, 7, 8, 12, 16, 19]))
-    style, seed = rng.choice(["noise", "noise", "slope", "few", "flat"]), rng.randrange(10**6)
+    H, W = (max(least, rng.choice(sizes)) for sizes in ([1, 2, 3, 5, 8, 13, 16, 21, 40], [1, 2, 4, 7, 8, 12, 16, 19, 40]))
+    style, seed = rng.choice(["noise"] * 4 + ["slope", "few", "flat"]), rng.randrange(10**6)
     if kind == "pil":
         return {
             "kind": kind,
             "size": [H, W],
-            "type": rng.choice(types or ["L", "RGB", "RGB", *MODES]),
+            "type": rng.choice(types or ["L", *["RGB"] * 6, *MODES]),
             "style": style,
             "seed": seed,
         }
@@ -41,7 +42,7 @@ def an_image(
     dtype = rng.choice(types or ["uint8", "uint8", "float32", "float32", "float64", "int16", "int32"])
     if kind == "ndarray":
         return {"kind": kind, "size": rng.choice([[H, W], [H, W, C]]), "type": dtype, "style": style, "seed": seed}
-    batch = rng.choice([[], [], [], [2], [1], [2, 1]])
+    batch = rng.choice([[]] * 6 + [[2], [2], [1], [2, 1]])
     return {"kind": kind, "size": [*batch, C, H, W], "type": dtype, "style": style, "seed": seed}
 
 
@@ -94,7 +95,7 @@ def _resized_crop(rng: random.Random, i: dict[str, Any]) -> dict[str, Any]:
 
 def _rotate(rng: random.Random, i: dict[str, Any]) -> dict[str, Any]:
     return {
-        "angle": rng.choice([0, 90, 180, -90, 45, rng.uniform(-200, 200)]),
+        "angle": rng.choice([0, 90, 180, -90, 45, *(rng.uniform(-200, 200) for _ in range(5))]),
         "interpolation": a_mode(rng, i["kind"], False),
         "expand": rng.random() < 0.3,
         "center": rng.choice([None, None, [rng.randint(0, 8), rng.randint(0, 8)]]),
@@ -174,6 +175,17 @@ def _random_crop(rng: random.Random, i: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _sides(i: dict[str, Any]) -> list[int]:
+    return i["size"] if i["kind"] == "pil" else i["size"][-2:]
+
+
+def _linear(rng: random.Random, i: dict[str, Any]) -> dict[str, Any]:
+    C, H, W = i["size"][-3:]
+    i["size"][-2:] = [min(H, 3), min(W, 3)]
+    n = C * min(H, 3) * min(W, 3)
+    return {"transformation_matrix": ["noise", [n, n]], "mean_vector": ["noise", [n]]}
+
+
 def _erasing(rng: random.Random, i: dict[str, Any]) -> dict[str, Any]:
     C = i["size"][-3]
     return {"p": rng.choice([0.5, 1.0]), "scale": a_range(rng, 0, 1), "value": rng.choice([0, 0.5, 3, "random", [1.0] * C])}
@@ -230,10 +242,21 @@ FUNCTIONS: dict[str, tuple[dict[str, Any], Callable[[random.Random, dict[str, An
     "rotate": (ANY, _rotate),
     "affine": (ANY, _affine),
     "perspective": (WIDE, _perspective),
+    "elastic_transform": (
+        {"types": ["uint8", "float32"], "kind": "tensor"},
+        lambda rng, i: {
+            "displacement": ["noise", [1, *_sides(i), 2]],
+            "interpolation": a_mode(rng, i["kind"], False),
+            "fill": a_fill(rng, i),
+        },
+    ),
     "adjust_brightness": ({"channels": [1, 3]}, _factor("brightness_factor")),
     "adjust_contrast": ({"channels": [1, 3]}, _factor("contrast_factor")),
     "adjust_saturation": ({"channels": [1, 3]}, _factor("saturation_factor")),
-    "adjust_hue": ({"channels": [1, 3]}, lambda rng, i: {"hue_factor": rng.choice([0, 0.5, -0.5, rng.uniform(-0.5, 0.5)])}),
+    "adjust_hue": (
+        {"channels": [1, 3]},
+        lambda rng, i: {"hue_factor": rng.choice([0, 0.5, -0.5, *(rng.uniform(-0.5, 0.5) for _ in range(4))])},
+    ),
     "adjust_gamma": (
         {"channels": [1, 3]},
         lambda rng, i: {"gamma": rng.choice([0, 1, rng.uniform(0, 3)]), "gain": rng.choice([1, 0.7, 1.5])},
@@ -254,15 +277,7 @@ FUNCTIONS: dict[str, tuple[dict[str, Any], Callable[[random.Random, dict[str, An
         {"kind": "tensor", "types": FLOATS, "channels": [3]},
         lambda rng, i: {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 1.0]},
     ),
-    "convert_image_dtype": (
-        {"kind": "tensor", "types": ["uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bool"]},
-        lambda rng, i: {
-            "dtype": [
-                "dtype",
-                rng.choice(["uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "bool"]),
-            ]
-        },
-    ),
+    "convert_image_dtype": ({"kind": "tensor", "types": DTYPES}, lambda rng, i: {"dtype": ["dtype", rng.choice(DTYPES)]}),
     "to_tensor": ({"kind": "pil"}, lambda rng, i: {}),
     "pil_to_tensor": ({"kind": "pil"}, lambda rng, i: {}),
     "to_pil_image": ({"kind": "tensor", "types": ["uint8", "int16", "int32", "float32"]}, lambda rng, i: {}),
@@ -294,6 +309,15 @@ CLASSES: dict[str, tuple[dict[str, Any], Callable[[random.Random, dict[str, Any]
         WIDE,
         lambda rng, i: {"distortion_scale": rng.uniform(0, 1), "p": 0.8, "interpolation": a_mode(rng, i["kind"], False)},
     ),
+    "ElasticTransform": (
+        WIDE | {"types": ["uint8", "float32"], "kind": "tensor"},
+        lambda rng, i: {
+            "alpha": rng.uniform(1, 60),
+            "sigma": rng.choice([0.3, 0.5, [0.4, 0.7]]),
+            "fill": rng.choice([0, 7]),
+        },
+    ),
+    "LinearTransformation": (TENSOR | {"types": ["float32", "float64"]}, _linear),
     "ColorJitter": (RGB | {"types": ["uint8", "float32", "float64"], "kind": "tensor"}, _jitter),
     "Grayscale": ({"channels": [1, 3]}, lambda rng, i: {"num_output_channels": rng.choice([1, 3])}),
     "RandomGrayscale": ({"channels": [1, 3]}, _p),
@@ -366,6 +390,14 @@ RECIPES: list[Call] = [
     for image, end in [(_PICTURE, [["T", "ToTensor", {}], _NORMALIZED[1], ["T", "RandomErasing", {}]]), (_BYTES, [*_NORMALIZED, ["T", "RandomErasing", {}]])]
     for recipe in [_TRAINING, _SMALL_PICTURES, _EVALUATION]
     for seed in range(5)
+] + [
+    {"of": "F", "name": name, "args": args, "image": image, "seed": 0}
+    for image in (_BYTES, _PICTURE)
+    for name, args in {
+        "equalize": {}, "autocontrast": {}, "invert": {}, "posterize": {"bits": 3}, "solarize": {"threshold": 100}, "adjust_hue": {"hue_factor": 0.3},
+        "adjust_gamma": {"gamma": 0.7}, "adjust_sharpness": {"sharpness_factor": 2.0}, "gaussian_blur": {"kernel_size": 7}, "rgb_to_grayscale": {},
+        "pad": {"padding": [5, 3, 2, 4], "padding_mode": "symmetric"}, "rotate": {"angle": 30, "expand": True},
+    }.items()
 ]  # fmt: skip
 
 ODD = [

@@ -16,7 +16,7 @@ from typing import Any
 from . import calls, running
 
 FACTS = Path(__file__).with_name("facts.json")
-OF_EACH = 4  # calls of each name
+OF_EACH = 8  # calls of each name
 SPOILT = 400
 
 

@@ -57,7 +57,7 @@ def resize(img: PILImage, size: Sequence[int], interpolation: int) -> PILImage:
     return img.resize((width, height), interpolation)
 
 
-def rotate(img: PILImage, angle: float, interpolation: int, expand: bool, center: Any, fill: Any) -> PILImage:
+def rotate(img: PILImage, angle: float, interpolation: Any, expand: bool, center: Any, fill: Any) -> PILImage:
     return img.rotate(angle, interpolation, expand, center, fillcolor=_fill_of(img, fill))
 
 
