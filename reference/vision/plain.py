@@ -51,11 +51,17 @@ def crop(img: Tensor, top: int, left: int, height: int, width: int) -> Tensor:
 
 
 def mapped(
-    img: Tensor, source: Callable[[float, float], tuple[float, float]], H: int, W: int, mode: str, fill: Sequence[float]
+    img: Tensor,
+    source: Callable[[float, float], tuple[float, float]],
+    H: int,
+    W: int,
+    mode: str,
+    fill: Sequence[float] | None,
 ) -> Tensor:
     """The image (C, H, W) whose pixel with its middle at (x, y) is that of `img` at source(x, y); both from the middle of their image.
 
-    "bilinear": the four pixels around, weighted; what is outside counts as `fill`.
+    "bilinear": v = Σ w · p of the four pixels around, those that are in the image; m = Σ w of these; the value is m · v + (1 − m) · fill.
+    (One m would do: torchvision's has two.) Without a fill it is v.
     """
     out = torch.empty(len(img), H, W, dtype=img.dtype)
     for i in range(H):
@@ -63,18 +69,20 @@ def mapped(
             x, y = source(j - (W - 1) / 2, i - (H - 1) / 2)
             x, y = x + (img.shape[2] - 1) / 2, y + (img.shape[1] - 1) / 2
             if mode == "nearest":
-                out[:, i, j] = at(img, round(y), round(x), fill)
+                out[:, i, j] = at(img, round(y), round(x), fill or [0.0])
                 continue
             left, top = math.floor(x), math.floor(y)
-            out[:, i, j] = sum(
-                (1 - abs(x - column)) * (1 - abs(y - row)) * at(img, row, column, fill)
-                for row in (top, top + 1)
-                for column in (left, left + 1)
-            )
+            value, inside = torch.zeros(len(img), dtype=img.dtype), 0.0
+            for row in (top, top + 1):
+                for column in (left, left + 1):
+                    if 0 <= row < img.shape[1] and 0 <= column < img.shape[2]:
+                        weight = (1 - abs(x - column)) * (1 - abs(y - row))
+                        value, inside = value + weight * img[:, row, column], inside + weight
+            out[:, i, j] = value if fill is None else inside * value + (1 - inside) * torch.tensor(fill, dtype=img.dtype)
     return out
 
 
-def rotate(img: Tensor, angle: float, mode: str, fill: Sequence[float]) -> Tensor:
+def rotate(img: Tensor, angle: float, mode: str, fill: Sequence[float] | None) -> Tensor:
     """Counter-clockwise as one sees it, y pointing down: each pixel is from where the opposite rotation takes it."""
     turn = complex(math.cos(math.radians(angle)), math.sin(math.radians(angle)))
 

@@ -132,6 +132,7 @@ def _sample(img: Tensor, grid: Tensor, interpolation: str, fill: Any) -> Tensor:
     outside = minitorch.tensor([float(f) for f in listed(fill)], dtype=grid.dtype, device=img.device).view(1, -1, 1, 1)
     if interpolation == "nearest":
         return back(minitorch.where(mask < 0.5, outside, values))
+    # At a border the values have the zeros outside in them already, and are multiplied by the mask once more: torchvision's numbers.
     return back(values * mask + (1.0 - mask) * outside)
 
 
