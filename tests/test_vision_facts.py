@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -147,3 +149,27 @@ def test_a_planted_fault_is_noticed(
     )  # Pillow's half is imported by its first image
     plant(monkeypatch, f"vision.transforms.{file}", function, piece, broken)
     assert any(differs(call, fact) for call, fact in asked)
+
+
+# ---- on a GPU ----
+
+
+@pytest.mark.slow
+def test_tensors_on_a_gpu_come_to_the_same(gpu: Any) -> None:
+    for number, call, fact in all_calls():
+        if call["image"]["kind"] != "tensor" or "raised" in fact or call["name"].startswith(("get_", "to_pil")):
+            continue
+        if call["name"] == "LinearTransformation":
+            continue  # its matrix is on the device where its maker put it
+        came = []
+        for device in ("cpu", "cuda"):
+            minitorch.manual_seed(call["seed"])
+            random.seed(call["seed"])
+            image = running.picture(call["image"], minitorch).to(device)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                came.append(running.applied(call, image, minitorch, minitorch.vision)[0])
+        for host, device in zip(*([each] if isinstance(each, minitorch.Tensor) else each for each in came)):
+            if isinstance(host, minitorch.Tensor):
+                assert device.device.type == "cuda", f"{number}: {call}"
+                assert np.allclose(device.cpu().numpy(), host.numpy(), 1e-4, 1e-4, equal_nan=True), f"{number}: {call}"
