@@ -24,6 +24,7 @@ def an_image(
     rng: random.Random,
     kind: str | None = None,
     types: list[str] | None = None,
+    modes: list[str] | None = None,
     channels: list[int] | None = None,
     least: int = 1,
 ) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def an_image(
         return {
             "kind": kind,
             "size": [H, W],
-            "type": rng.choice(types or ["L", *["RGB"] * 6, *MODES]),
+            "type": rng.choice(modes or ["L", *["RGB"] * 6, *MODES]),
             "style": style,
             "seed": seed,
         }
@@ -204,13 +205,21 @@ def _transforms(rng: random.Random, i: dict[str, Any]) -> list[Any]:
     return rng.sample(of, rng.randint(1, 4))
 
 
+def _augment(rng: random.Random, i: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "interpolation": a_mode(rng, i["kind"], False),
+        "fill": rng.choice([None, 0, 7, [1] * (1 if i["type"] == "L" else i["size"][-3] if i["kind"] == "tensor" else 3)]),
+    }
+
+
 def _p(rng: random.Random, i: dict[str, Any]) -> dict[str, Any]:
     return {"p": rng.choice([0, 1, 0.5, 0.1, rng.random()])}
 
 
-RGB = {"types": ["L", "RGB"], "channels": [1, 3]}
+RGB = {"modes": ["L", "RGB"], "channels": [1, 3]}
 ANY: dict[str, Any] = {}
 TENSOR = {"kind": "tensor"}
+AUGMENTED = RGB | {"types": ["uint8"]}
 WIDE = {"least": 7}  # four corners of a narrow image, moved, may lie on a line: then there is no such perspective
 
 # name → (what its image is drawn from, its arguments)
@@ -332,6 +341,15 @@ CLASSES: dict[str, tuple[dict[str, Any], Callable[[random.Random, dict[str, Any]
     "RandomAdjustSharpness": (RGB | {"kind": "pil"}, lambda rng, i: {"sharpness_factor": rng.uniform(0, 3), **_p(rng, i)}),
     "RandomAutocontrast": (RGB | {"kind": "pil"}, _p),
     "RandomEqualize": (RGB | {"kind": "pil"}, _p),
+    "AutoAugment": (
+        AUGMENTED,
+        lambda rng, i: {"policy": ["policy", rng.choice(["IMAGENET", "CIFAR10", "SVHN"])], **_augment(rng, i)},
+    ),
+    "RandAugment": (
+        AUGMENTED,
+        lambda rng, i: {"num_ops": rng.randint(1, 4), "magnitude": rng.randint(0, 30), **_augment(rng, i)},
+    ),
+    "TrivialAugmentWide": (AUGMENTED, lambda rng, i: {"num_magnitude_bins": rng.choice([31, 5]), **_augment(rng, i)}),
     "Compose": (ANY, lambda rng, i: {"transforms": _transforms(rng, i)}),
     "RandomApply": (ANY, lambda rng, i: {"transforms": _transforms(rng, i), **_p(rng, i)}),
     "RandomOrder": (ANY, lambda rng, i: {"transforms": _transforms(rng, i)}),
@@ -364,41 +382,6 @@ def call_of(number: int) -> Call:
     image = an_image(rng, **what)
     return {"of": of, "name": name, "args": arguments(rng, image), "image": image, "seed": number}
 
-
-# What people write, from the seed on: a training's and an evaluation's transforms, on a picture and on bytes.
-_TRAINING = [
-    ["T", "RandomResizedCrop", {"size": 24}],
-    ["T", "RandomHorizontalFlip", {}],
-    ["T", "ColorJitter", {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4}],
-]
-_SMALL_PICTURES = [
-    ["T", "RandomCrop", {"size": 32, "padding": 4}],
-    ["T", "RandomHorizontalFlip", {}],
-    ["T", "RandomRotation", {"degrees": 15}],
-    ["T", "RandomApply", {"transforms": [["T", "GaussianBlur", {"kernel_size": 3}]], "p": 0.5}],
-    ["T", "RandomGrayscale", {"p": 0.3}],
-]
-_EVALUATION = [["T", "Resize", {"size": 30}], ["T", "CenterCrop", {"size": 24}]]
-_NORMALIZED = [
-    ["T", "ConvertImageDtype", {"dtype": ["dtype", "float32"]}],
-    ["T", "Normalize", {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}],
-]
-_PICTURE = {"kind": "pil", "size": [40, 52], "type": "RGB", "style": "noise", "seed": 7}
-_BYTES = {"kind": "tensor", "size": [3, 40, 52], "type": "uint8", "style": "noise", "seed": 7}
-RECIPES: list[Call] = [
-    {"of": "T", "name": "Compose", "args": {"transforms": [*recipe, *end]}, "image": image, "seed": seed}
-    for image, end in [(_PICTURE, [["T", "ToTensor", {}], _NORMALIZED[1], ["T", "RandomErasing", {}]]), (_BYTES, [*_NORMALIZED, ["T", "RandomErasing", {}]])]
-    for recipe in [_TRAINING, _SMALL_PICTURES, _EVALUATION]
-    for seed in range(5)
-] + [
-    {"of": "F", "name": name, "args": args, "image": image, "seed": 0}
-    for image in (_BYTES, _PICTURE)
-    for name, args in {
-        "equalize": {}, "autocontrast": {}, "invert": {}, "posterize": {"bits": 3}, "solarize": {"threshold": 100}, "adjust_hue": {"hue_factor": 0.3},
-        "adjust_gamma": {"gamma": 0.7}, "adjust_sharpness": {"sharpness_factor": 2.0}, "gaussian_blur": {"kernel_size": 7}, "rgb_to_grayscale": {},
-        "pad": {"padding": [5, 3, 2, 4], "padding_mode": "symmetric"}, "rotate": {"angle": 30, "expand": True},
-    }.items()
-]  # fmt: skip
 
 ODD = [
     None,

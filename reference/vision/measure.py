@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from . import calls, running
+from . import calls, recipes, running
 
 FACTS = Path(__file__).with_name("facts.json")
 OF_EACH = 8  # calls of each name
@@ -46,9 +46,9 @@ def arguments(thing: Any) -> list[str]:
 
 
 def names(vision: Any) -> dict[str, list[str]]:
-    """Every public class of transforms, function of transforms.functional, and what of utils is there."""
+    """Every public class of transforms and transforms.autoaugment, function of transforms.functional, and what of utils is there."""
     found = {}
-    for place in ("transforms.transforms", "transforms.functional", "utils"):
+    for place in ("transforms.transforms", "transforms.autoaugment", "transforms.functional", "utils"):
         home: Any = vision
         for part in place.split("."):
             home = getattr(home, part)
@@ -74,12 +74,12 @@ def main() -> None:
         "made by": f"python -m reference.vision.measure, with {versions}",
         "names": names(torchvision),
         "calls": {str(n): running.summary(calls.call_of(n), torch, torchvision) for n in numbers()},
-        "recipes": [running.summary(recipe, torch, torchvision) for recipe in calls.RECIPES],
+        "recipes": [running.summary(recipe, torch, torchvision) for recipe in recipes.RECIPES],
         "spoilt": [came if how == "raised" else "" for how, came in spoilt],
     }
     rows = [f"{json.dumps(key)}: {_lines(value)}" for key, value in document.items()]
     FACTS.write_text("{\n" + ",\n".join(rows) + "\n}\n", encoding="utf-8")
-    print(f"{len(numbers())} calls, {len(calls.RECIPES)} recipes and {SPOILT} spoilt calls in {FACTS.name}")
+    print(f"{len(numbers())} calls, {len(recipes.RECIPES)} recipes and {SPOILT} spoilt calls in {FACTS.name}")
 
 
 def _lines(value: Any) -> str:

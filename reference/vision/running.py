@@ -95,6 +95,8 @@ def argument(value: Any, torch: Any, vision: Any) -> Any:
         return value
     if value[0] == "mode":
         return vision.transforms.InterpolationMode(value[1])
+    if value[0] == "policy":
+        return getattr(vision.transforms.AutoAugmentPolicy, value[1])
     if value[0] == "dtype":
         return getattr(torch, value[1])
     if value[0] == "tensor":

@@ -2,5 +2,6 @@
 
 from __future__ import annotations
 
-from . import functional, transforms
+from . import autoaugment, functional, transforms
+from .autoaugment import *
 from .transforms import *
