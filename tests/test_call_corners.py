@@ -308,6 +308,20 @@ def whole_numbers_of_what_requires_grad(lib):
     return [refused(call) for call in calls], converted, [c.requires_grad for c in converted]
 
 
+@scenario
+def bounds_of_a_slice(lib):
+    x, at = lib.arange(6), (2, True, lib.tensor(2), lib.tensor([2]), np.int64(2), 2.5, "2", lib.tensor(2.5), np.float64(2))
+    came = [x[:k].tolist() if refused(lambda k=k: x[:k]) == "nothing" else None for k in at]
+    return came, [refused(lambda k=k: x[k:]) for k in at]
+
+
+@scenario
+def evenly_spaced_to_the_last_bit(lib):
+    return [
+        lib.linspace(a, b, n).tolist() for a in (0.0, -3.7, 255) for b in (0.9, 0.3, 18.1, -41.3) for n in (1, 2, 10, 31, 70)
+    ]
+
+
 @SCENARIOS.parametrize
 def test_same_as_torch(scenario: Any) -> None:
     agree(scenario)

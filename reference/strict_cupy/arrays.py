@@ -249,7 +249,7 @@ def wrapped_around(key: Any, shape: tuple) -> Any:
             dim += k.ndim - 1
             k = k._host
         elif isinstance(k, ndarray):
-            k = k._host % shape[dim] if dim < len(shape) and shape[dim] else k._host
+            k = k._host.astype(np.int64) % shape[dim] if dim < len(shape) and shape[dim] else k._host
         elif isinstance(k, (np.ndarray, list)):
             raise TypeError(f"a host {type(k).__name__} as an index would be copied to the GPU at each use")
         made.append(k)

@@ -1,0 +1,7 @@
+"""Changes to images, drawn at random or not: classes to put into a `Compose`, and their functions in `functional.py`."""
+
+from __future__ import annotations
+
+from . import autoaugment, functional, transforms
+from .autoaugment import *
+from .transforms import *
