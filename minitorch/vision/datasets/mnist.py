@@ -11,7 +11,7 @@ from typing import Any
 
 from ...arrays.warning import warn
 from ...datasets.idx import CLASSES, load_mnist
-from ...utils.extras import optional
+from ...utils.optional import needed
 from .vision import Transform, VisionDataset
 
 __all__ = ["MNIST", "FashionMNIST"]
@@ -83,7 +83,7 @@ class MNIST(VisionDataset[tuple[Any, Any]]):
         )
 
     def __getitem__(self, index: int) -> tuple[Any, Any]:
-        Image = optional("PIL.Image", "vision", "minitorch.vision")
+        Image = needed("PIL.Image", "vision", by="minitorch.vision.datasets")
         return self._both(Image.fromarray(self.data[index].numpy()), int(self.targets[index]))
 
     def __len__(self) -> int:
