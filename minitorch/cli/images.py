@@ -1,0 +1,248 @@
+"""The task of fine-tuning: a folder of images is looked through before training starts, and a checkpoint says all that naming new ones takes.
+
+The training is `minitorch/examples/fine_tuning.py`. Whatever can be wrong with a folder, an image or a file of weights is found here, and told by
+name. Read next: `evaluate.py`, where `minitorch predict` is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import minitorch
+from minitorch import Tensor, nn
+
+from .ends import UserError
+from .tasks import Task, confusions
+
+LIST = 3  # so many names are told, and how many others there are
+
+
+class Images(Task):
+    """Telling the images of a folder apart, by a network that may know others already."""
+
+    name, measured, higher_is_better = "images", "accuracy", True
+    options = ("weights", "freeze", "size", "workers")
+    movable = ("data",)
+    keeps_best = True
+
+    def settings(self, args: Namespace, model: str) -> dict[str, Any]:
+        from minitorch.examples import fine_tuning
+
+        weights = getattr(args, "weights", None)
+        if hasattr(args, "freeze") and weights is None:
+            raise UserError("--freeze keeps layers as they are in --weights; name a file with --weights, or leave --freeze away")
+        found = Folder(args.data)
+        found.check()
+        return super().settings(args, model) | {
+            "weights": weights,
+            "freeze": hasattr(args, "freeze"),
+            "size": getattr(args, "size", 224),
+            "workers": getattr(args, "workers", 0),
+            "mean": fine_tuning.MEAN,
+            "std": fine_tuning.STD,
+            "classes": found.classes,
+            "data": os.path.abspath(args.data),
+            "images": found.fingerprint(),
+        }
+
+    def moved(self, settings: dict[str, Any], args: Namespace) -> dict[str, Any]:
+        folder = getattr(args, "data", settings["data"])
+        if not os.path.isdir(folder):
+            raise UserError(f"{folder}: the images of {args.resume} are not there any more; say where they are with --data")
+        if Folder(folder).fingerprint() != settings["images"]:
+            raise UserError(f"{folder}: has not the same images as when {args.resume} was begun; train anew to use these")
+        return settings | {"data": os.path.abspath(folder)}
+
+    def beforehand(self, settings: dict[str, Any]) -> list[str]:
+        if settings["weights"] is not None:
+            return []
+        return [f"no --weights: {settings['model']} learns from scratch, for which it needs many images"]
+
+    def data(self, split: str, settings: dict[str, Any], device: Any) -> tuple[Any, ...]:
+        from minitorch.examples import fine_tuning
+
+        training, held_out = fine_tuning.read_folder(settings["data"], settings["size"], settings["seed"], loader=read_image)
+        return (training,) if split == "train" else (self.loader(held_out, settings), device)
+
+    def loader(self, images: Any, settings: dict[str, Any]) -> Any:
+        """Batches to be judged. A generator of their own: what training draws does not depend on how often they are looked at."""
+        own = minitorch.Generator()
+        return minitorch.utils.data.DataLoader(
+            images, settings["batch_size"], num_workers=settings["workers"], generator=own
+        )
+
+    def training(self, data: tuple[Any, ...], settings: dict[str, Any], before: dict[str, Any] | None, device: Any) -> Any:
+        from minitorch.examples import fine_tuning
+
+        weights = settings["weights"] and (before or read_weights(settings["weights"], self.model(settings), settings["model"]))
+        chosen = ("model", "freeze", "seed", "optimizer", "lr", "batch_size", "epochs", "workers")
+        options = {option: settings[option] for option in chosen}
+        made = fine_tuning.Training(*data, len(settings["classes"]), weights=weights, device=device, **options)
+        check_size(made.model, settings, device)
+        return made
+
+    def model(self, settings: dict[str, Any]) -> nn.Module:
+        from minitorch.examples import fine_tuning
+
+        return fine_tuning.build(settings["model"], len(settings["classes"]))
+
+    def measure(self, model: nn.Module, held_out: tuple[Any, ...], after_batch: Callable[[], object]) -> float:
+        got, true = predicted(model, held_out, after_batch)
+        right, of, _ = confusions(got, true)
+        return 100 * right / of
+
+    def told(self, value: float) -> str:
+        return f"validation accuracy {value:.2f} %"
+
+    def next_command(self, program: str, file: str) -> str:
+        return f"name what is in an image with: {program} predict --checkpoint {file} IMAGE"
+
+    def report(self, model: nn.Module, settings: dict[str, Any], data: str | None, device: Any) -> list[str]:
+        from minitorch.examples import fine_tuning
+
+        folder = settings["data"] if data is None else data
+        if not os.path.isdir(folder):
+            raise UserError(f"{folder}: no such folder; say with --data where images to test it on are")
+        found = Folder(folder)
+        if unknown := [name for name in found.classes if name not in settings["classes"]]:
+            raise UserError(f"--data {folder}: has classes that were not learnt: {few(unknown)}; learnt were {few(settings['classes'], 10)}")
+        found.look_through()
+        if "val" in found.parts or found.fingerprint() == settings["images"]:
+            _, images = fine_tuning.read_folder(folder, settings["size"], settings["seed"], loader=read_image)
+            what = "that were held out"
+        else:
+            images, what = fine_tuning.ImageFolder(folder, fine_tuning.plain(settings["size"]), loader=read_image), "of this folder"
+        number = {k: settings["classes"].index(name) for k, name in enumerate(found.classes)}
+        got, true = predicted(model, (self.loader(images, settings), device))
+        right, of, mistakes = confusions(got, [number[k] for k in true])
+        lines = [f"accuracy {100 * right / of:.2f} % ({right} of {of} images {what}: {folder})"]
+        names = settings["classes"]
+        return lines + [f"  {names[true]} taken for {names[got]}: {times}×" for (true, got), times in mistakes]
+
+
+def predicted(model: nn.Module, held_out: tuple[Any, ...], after_batch: Callable[[], object] = lambda: None) -> tuple[list[int], list[int]]:
+    """The class that each image gets, and the true one, batch by batch with a bar."""
+    from tqdm import tqdm
+
+    from minitorch.examples import fine_tuning
+
+    batches, device = held_out
+
+    def each() -> Any:
+        for batch in tqdm(batches, desc="looking at what was held out", unit="batch", leave=False, disable=None):
+            yield batch
+            after_batch()
+
+    return fine_tuning.predict(model, each(), device)
+
+
+# ---- the folder ----
+
+
+class Folder:
+    """What is in a folder of images: its classes, and its parts, which are all of it ("") or "train" and "val"."""
+
+    def __init__(self, path: str) -> None:
+        from minitorch.vision.datasets import ImageFolder
+
+        self.path = path
+        self.parts: dict[str, Any] = {}
+        for part in ("train", "val") if (Path(path) / "val").is_dir() else ("",):
+            inner = os.path.join(path, part) if part else path
+            try:
+                self.parts[part] = ImageFolder(inner)
+            except (OSError, ValueError) as error:
+                told = error if error.filename is None else f"{error.filename}: {error.strerror}"  # type: ignore[union-attr]
+                raise UserError(f"--data {inner}: {told}; make a folder for each class, and put its images there") from None
+        self.classes: list[str] = next(iter(self.parts.values())).classes
+
+    def check(self) -> None:
+        """UserError if nothing can be learnt from it: one class, classes that are not in both parts, an image that cannot be read."""
+        for name, part in self.parts.items():
+            if part.classes != self.classes:
+                odd = sorted(set(part.classes) ^ set(self.classes))
+                raise UserError(f"--data {self.path}: train and {name} have not the same classes: {few(odd)} in one of them only")
+        if len(self.classes) < 2:
+            beside = "; beside train there must be val" if self.classes == ["train"] else ""
+            raise UserError(f"--data {self.path}: has one class only, {self.classes[0]}: there is nothing to tell apart{beside}")
+        counts = Counter(next(iter(self.parts.values())).targets)
+        if "val" not in self.parts and (single := [self.classes[k] for k, count in counts.items() if count < 2]):
+            raise UserError(f"--data {self.path}: of {few(single)} there is one image only: one must be held out, so give two at least")
+        self.look_through()
+
+    def look_through(self) -> None:
+        """Read every image once, so that a broken one is told before hours of training."""
+        from tqdm import tqdm
+
+        paths = [path for part in self.parts.values() for path, _ in part.samples]
+        for path in tqdm(paths, desc="looking through the images", unit="image", leave=False, disable=None):
+            try:
+                read_image(path)
+            except RuntimeError as error:
+                raise UserError(str(error)) from None
+            except ImportError as error:
+                raise UserError(f"--data {self.path}: {error}") from None
+
+    def fingerprint(self) -> str:
+        """Of the names and lengths of its files: the same for a copy in another place."""
+        files = [path for part in self.parts.values() for path, _ in part.samples]
+        told = [f"{os.path.relpath(path, self.path)} {os.path.getsize(path)}" for path in files]
+        return hashlib.sha256("\n".join(told).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def read_image(path: str) -> Any:
+    """The image in RGB; RuntimeError that names the file if it is none, or is broken."""
+    from minitorch.vision.datasets.folder import default_loader
+
+    try:
+        return default_loader(path)
+    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what pillow raises for files that are damaged
+        reason = getattr(error, "strerror", None) or str(error).partition(" '")[0].partition(" <")[0]
+        raise RuntimeError(f"{path}: cannot be read as an image ({reason}); mend it or take it away") from error
+
+
+def few(names: Sequence[str], most: int = LIST) -> str:
+    """The first of the names, and how many others there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+# ---- the weights ----
+
+
+def read_weights(path: str, model: nn.Module, name: str) -> dict[str, Tensor]:
+    """Those in the file; UserError if they are not those of the model, but for its head, which is new."""
+    from minitorch.examples.fine_tuning import head_of
+
+    from .checkpoints import load_any
+
+    weights, own = load_any(path), model.state_dict()
+    if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
+        raise UserError(f"--weights {path}: is no state_dict, a dict of tensors, as torch.save(model.state_dict(), …) writes it")
+    head = head_of(model) + "."
+    below = {key for key in own if not key.startswith(head)}
+    wrong = {
+        "it lacks": [key for key in own if key in below and key not in weights],
+        "it has beside them": [key for key in weights if key not in below and not key.startswith(head)],
+        "another shape has": [key for key in own if key in below and key in weights and own[key].shape != weights[key].shape],
+    }
+    if any(wrong.values()):
+        told = "; ".join(f"{what} {few(keys)}" for what, keys in wrong.items() if keys)
+        raise UserError(f"--weights {path}: are not the weights of {name}: {told}")
+    return {key: tensor for key, tensor in weights.items() if key in below}
+
+
+@minitorch.no_grad()
+def check_size(model: nn.Module, settings: dict[str, Any], device: Any) -> None:
+    """UserError if images of this size vanish on their way through the layers."""
+    size = settings["size"]
+    try:
+        model.eval()(minitorch.zeros(1, 3, size, size, device=device))
+    except (RuntimeError, ValueError) as error:
+        raise UserError(f"--size {size}: does not go through {settings['model']}: {error}") from None
