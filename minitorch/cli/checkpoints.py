@@ -13,7 +13,8 @@ from typing import Any
 import minitorch
 
 from .ends import UserError
-from .tasks import TASKS, Task
+from .task import Task
+from .tasks import TASKS
 
 
 def check_out(path: str) -> None:

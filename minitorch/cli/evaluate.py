@@ -36,11 +36,15 @@ def add(commands: Any) -> None:
 def add_predict(commands: Any) -> None:
     """The command `predict` and its options."""
     predict = commands.add_parser("predict", help="name what is in images")
-    predict.description = "Show images to a network that `minitorch train --data FOLDER` has trained: the likeliest classes of each."
+    predict.description = (
+        "Show images to a network that `minitorch train --data FOLDER` has trained: the likeliest classes of each."
+    )
     predict.add_argument("images", metavar="IMAGE", nargs="+", help="a file with an image")
     predict.add_argument("--checkpoint", metavar="FILE", default="images.pt",
                          help="the file that minitorch train saved (default: %(default)s)")  # fmt: skip
-    predict.add_argument("--top", type=whole(1), metavar="N", default=3, help="tell the N likeliest classes (default: %(default)s)")
+    predict.add_argument(
+        "--top", type=whole(1), metavar="N", default=3, help="tell the N likeliest classes (default: %(default)s)"
+    )
     predict.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N (default: %(default)s)")
     predict.set_defaults(run=run_predict, parser=predict)
 

@@ -18,7 +18,7 @@ import minitorch
 from minitorch import Tensor, nn
 
 from .ends import UserError
-from .tasks import Task, confusions
+from .task import Task, confusions
 
 LIST = 3  # so many names are told, and how many others there are
 
@@ -36,7 +36,9 @@ class Images(Task):
 
         weights = getattr(args, "weights", None)
         if hasattr(args, "freeze") and weights is None:
-            raise UserError("--freeze keeps layers as they are in --weights; name a file with --weights, or leave --freeze away")
+            raise UserError(
+                "--freeze keeps layers as they are in --weights; name a file with --weights, or leave --freeze away"
+            )
         found = Folder(args.data)
         found.check()
         return super().settings(args, model) | {
@@ -80,10 +82,15 @@ class Images(Task):
     def training(self, data: tuple[Any, ...], settings: dict[str, Any], before: dict[str, Any] | None, device: Any) -> Any:
         from minitorch.examples import fine_tuning
 
-        weights = settings["weights"] and (before or read_weights(settings["weights"], self.model(settings), settings["model"]))
+        weights = settings["weights"] and (before or read_weights(settings["weights"]))
         chosen = ("model", "freeze", "seed", "optimizer", "lr", "batch_size", "epochs", "workers")
         options = {option: settings[option] for option in chosen}
-        made = fine_tuning.Training(*data, len(settings["classes"]), weights=weights, device=device, **options)
+        try:
+            made = fine_tuning.Training(*data, len(settings["classes"]), weights=weights, device=device, **options)
+        except RuntimeError:
+            if weights and (told := unfitting(weights, self.model(settings))):
+                raise UserError(f"--weights {settings['weights']}: are not those of {settings['model']}: {told}") from None
+            raise
         check_size(made.model, settings, device)
         return made
 
@@ -111,13 +118,18 @@ class Images(Task):
             raise UserError(f"{folder}: no such folder; say with --data where images to test it on are")
         found = Folder(folder)
         if unknown := [name for name in found.classes if name not in settings["classes"]]:
-            raise UserError(f"--data {folder}: has classes that were not learnt: {few(unknown)}; learnt were {few(settings['classes'], 10)}")
+            raise UserError(
+                f"--data {folder}: has classes that were not learnt: {few(unknown)}; learnt were {few(settings['classes'], 10)}"
+            )
         found.look_through()
         if "val" in found.parts or found.fingerprint() == settings["images"]:
             _, images = fine_tuning.read_folder(folder, settings["size"], settings["seed"], loader=read_image)
             what = "that were held out"
         else:
-            images, what = fine_tuning.ImageFolder(folder, fine_tuning.plain(settings["size"]), loader=read_image), "of this folder"
+            images, what = (
+                fine_tuning.ImageFolder(folder, fine_tuning.plain(settings["size"]), loader=read_image),
+                "of this folder",
+            )
         number = {k: settings["classes"].index(name) for k, name in enumerate(found.classes)}
         got, true = predicted(model, (self.loader(images, settings), device))
         right, of, mistakes = confusions(got, [number[k] for k in true])
@@ -126,7 +138,9 @@ class Images(Task):
         return lines + [f"  {names[true]} taken for {names[got]}: {times}×" for (true, got), times in mistakes]
 
 
-def predicted(model: nn.Module, held_out: tuple[Any, ...], after_batch: Callable[[], object] = lambda: None) -> tuple[list[int], list[int]]:
+def predicted(
+    model: nn.Module, held_out: tuple[Any, ...], after_batch: Callable[[], object] = lambda: None
+) -> tuple[list[int], list[int]]:
     """The class that each image gets, and the true one, batch by batch with a bar."""
     from tqdm import tqdm
 
@@ -167,13 +181,19 @@ class Folder:
         for name, part in self.parts.items():
             if part.classes != self.classes:
                 odd = sorted(set(part.classes) ^ set(self.classes))
-                raise UserError(f"--data {self.path}: train and {name} have not the same classes: {few(odd)} in one of them only")
+                raise UserError(
+                    f"--data {self.path}: train and {name} have not the same classes: {few(odd)} in one of them only"
+                )
         if len(self.classes) < 2:
             beside = "; beside train there must be val" if self.classes == ["train"] else ""
-            raise UserError(f"--data {self.path}: has one class only, {self.classes[0]}: there is nothing to tell apart{beside}")
+            raise UserError(
+                f"--data {self.path}: has one class only, {self.classes[0]}: there is nothing to tell apart{beside}"
+            )
         counts = Counter(next(iter(self.parts.values())).targets)
         if "val" not in self.parts and (single := [self.classes[k] for k, count in counts.items() if count < 2]):
-            raise UserError(f"--data {self.path}: of {few(single)} there is one image only: one must be held out, so give two at least")
+            raise UserError(
+                f"--data {self.path}: of {few(single)} there is one image only: one must be held out, so give two at least"
+            )
         self.look_through()
 
     def look_through(self) -> None:
@@ -216,26 +236,31 @@ def few(names: Sequence[str], most: int = LIST) -> str:
 # ---- the weights ----
 
 
-def read_weights(path: str, model: nn.Module, name: str) -> dict[str, Tensor]:
-    """Those in the file; UserError if they are not those of the model, but for its head, which is new."""
-    from minitorch.examples.fine_tuning import head_of
-
+def read_weights(path: str) -> dict[str, Tensor]:
+    """Those in the file; UserError if it holds something else."""
     from .checkpoints import load_any
 
-    weights, own = load_any(path), model.state_dict()
+    weights = load_any(path)
     if not isinstance(weights, dict) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
-        raise UserError(f"--weights {path}: is no state_dict, a dict of tensors, as torch.save(model.state_dict(), …) writes it")
+        raise UserError(
+            f"--weights {path}: is no state_dict, a dict of tensors, as torch.save(model.state_dict(), …) writes it"
+        )
+    return weights
+
+
+def unfitting(weights: dict[str, Tensor], model: nn.Module) -> str:
+    """Which weights are missing, too many, or of another shape, but for the head's; "" if they are the model's."""
+    from minitorch.examples.fine_tuning import head_of
+
     head = head_of(model) + "."
-    below = {key for key in own if not key.startswith(head)}
+    own = {key: tensor.shape for key, tensor in model.state_dict().items() if not key.startswith(head)}
+    theirs = {key: tensor.shape for key, tensor in weights.items() if not key.startswith(head)}
     wrong = {
-        "it lacks": [key for key in own if key in below and key not in weights],
-        "it has beside them": [key for key in weights if key not in below and not key.startswith(head)],
-        "another shape has": [key for key in own if key in below and key in weights and own[key].shape != weights[key].shape],
+        "missing are": [key for key in own if key not in theirs],
+        "too many are": [key for key in theirs if key not in own],
+        "of another shape are": [key for key in own if key in theirs and own[key] != theirs[key]],
     }
-    if any(wrong.values()):
-        told = "; ".join(f"{what} {few(keys)}" for what, keys in wrong.items() if keys)
-        raise UserError(f"--weights {path}: are not the weights of {name}: {told}")
-    return {key: tensor for key, tensor in weights.items() if key in below}
+    return "; ".join(f"{what} {few(keys)}" for what, keys in wrong.items() if keys)
 
 
 @minitorch.no_grad()

@@ -19,24 +19,30 @@ from . import checkpoints
 from .ends import UserError, did_you_mean
 from .options import positive, share, whole
 from .progress import Progress
-from .tasks import IMAGE_MODELS, IMAGES, MODELS, SHARED, TASKS, Task
+from .task import IMAGE_MODELS, IMAGES, MODELS, SHARED, Task
+from .tasks import TASKS
 
 OPTIMIZERS = ("adam", "adamw", "sgd")
 PACKAGED = [task.name for task in TASKS.values() if task.name != "images"]  # data that need no folder
-OWN = {option: "digits and names" if task.name in PACKAGED else "images" for task in TASKS.values() for option in task.options}
+OWN = {
+    option: "digits and names" if task.name in PACKAGED else "images" for task in TASKS.values() for option in task.options
+}
 FIXED = ("model", "data", *SHARED, *OWN, "patience", "best")  # what a training that goes on cannot be told anew
 
 
 def add(commands: Any) -> None:
     """The command and its options."""
-    train = commands.add_parser("train", help="train a network: to read digits, to make up names, or to tell your images apart")
+    train = commands.add_parser(
+        "train", help="train a network: to read digits, to make up names, or to tell your images apart"
+    )
     train.description = (
         "Train an MLP or a CNN on 1,438 real handwritten digits, an LSTM or a GPT on 4,647 first names, or a pretrained network on a folder of "
         "your images (docs/fine-tuning.md); test it after each epoch on others that were held out, and save a checkpoint."
     )
     option = train.add_argument
-    option("--model", choices=list(MODELS), default=argparse.SUPPRESS,
-           help=f"what to train (default: mlp; lstm for names, {IMAGE_MODELS[0]} for a folder)")  # fmt: skip
+    option("--model", choices=list(MODELS), metavar="MODEL", default=argparse.SUPPRESS,
+           help=f"what to train: mlp, cnn (digits), lstm, gpt (names), or for a folder of images {', '.join(IMAGE_MODELS)} (default: mlp; "
+                f"lstm for names, {IMAGE_MODELS[0]} for a folder)")  # fmt: skip
     option("--data", metavar="DATA", default=argparse.SUPPRESS,
            help="what to learn: digits, names, or a folder of images, in it a folder for each class; a fifth of each is held out, unless there "
                 "are FOLDER/train and FOLDER/val with the classes in them (default: digits; names for lstm and gpt)")  # fmt: skip
@@ -212,7 +218,9 @@ def _resumed(args: argparse.Namespace) -> dict[str, Any]:
     movable = checkpoints.task_of(checkpoint).movable
     given = [f"--{name.replace('_', '-')}" for name in FIXED if hasattr(args, name) and name not in movable]
     if given or args.compare:
-        raise UserError(f"--resume {args.resume}: goes on as it began; leave {', '.join(given + ['--compare'] * args.compare)} away")
+        raise UserError(
+            f"--resume {args.resume}: goes on as it began; leave {', '.join(given + ['--compare'] * args.compare)} away"
+        )
     if "progress" not in checkpoint:
         raise UserError(f"{args.resume}: holds a model only, of an earlier version; train it anew")
     if checkpoint["progress"]["epochs"] >= checkpoint["settings"]["epochs"]:
@@ -241,14 +249,18 @@ def _task_and_model(args: argparse.Namespace) -> tuple[Task, str]:
     """What is to be learnt by which model; what does not go together is refused."""
     data = getattr(args, "data", None)
     wanted = data if data in PACKAGED else None if data is None else "images"  # the task that the data are for
-    model = getattr(args, "model", None) or next(name for name, usual in MODELS.items() if usual.data == (wanted or "digits"))
+    model = getattr(args, "model", None) or next(
+        name for name, usual in MODELS.items() if usual.data == (wanted or "digits")
+    )
     task = TASKS[MODELS[model].data]
     if wanted == "images":
         _check_folder(data)
     if wanted is None and task.name == "images":
         raise UserError(f"--model {model} learns from a folder of your images; name it: --data FOLDER")
     if wanted not in (None, task.name):
-        fitting = " or ".join(name for name, usual in MODELS.items() if usual.data == wanted) if wanted != "images" else "resnet18"
+        fitting = (
+            " or ".join(name for name, usual in MODELS.items() if usual.data == wanted) if wanted != "images" else "resnet18"
+        )
         raise UserError(f"--model {model} learns from {task.name}, not from {data}; for {data} try --model {fitting}")
     for option, owner in OWN.items():
         if hasattr(args, option) and option not in task.options:

@@ -19,7 +19,10 @@ from minitorch.utils.data import DataLoader, Dataset, Subset
 from minitorch.vision import models, transforms
 from minitorch.vision.datasets import ImageFolder
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's red, green and blue: what pretrained layers are used to
+MEAN, STD = (
+    (0.485, 0.456, 0.406),
+    (0.229, 0.224, 0.225),
+)  # of ImageNet's red, green and blue: what pretrained layers are used to
 OLD_LAYERS = 0.1  # how much slower pretrained layers learn than the new one
 
 
