@@ -34,7 +34,8 @@ def _run(argv: Sequence[str] | None) -> int:
     try:
         return args.run(args) or 0
     except UserError as error:
-        print(f"minitorch {args.command}: error: {' '.join(str(error).split())}", file=sys.stderr)  # on one line
+        text = str(error).rpartition("UserError: ")[2]  # from a worker process it comes with its traceback
+        print(f"minitorch {args.command}: error: {' '.join(text.split())}", file=sys.stderr)  # on one line
         return 1
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not str(error).startswith("can't allocate memory"):

@@ -14,7 +14,7 @@ from minitorch import nn
 
 from . import checkpoints
 from .ends import UserError
-from .images import Images, read_image
+from .images import Images, look, read_image
 from .options import whole
 from .train import device_of
 
@@ -74,8 +74,6 @@ def rebuilt(path: str, checkpoint: dict[str, Any]) -> nn.Module:
 @minitorch.no_grad()
 def run_predict(args: argparse.Namespace) -> None:
     """For each image its name, and below it the likeliest classes."""
-    from minitorch.examples import fine_tuning
-
     device = device_of(args)
     checkpoint = checkpoints.load(args.checkpoint)
     if not isinstance(checkpoints.task_of(checkpoint), Images):
@@ -84,9 +82,9 @@ def run_predict(args: argparse.Namespace) -> None:
         _opened(path)
     model = rebuilt(args.checkpoint, checkpoint).to(device).eval()
     settings = checkpoint["settings"]
-    look = fine_tuning.plain(settings["size"], settings["mean"], settings["std"])
+    ready = look(settings)
     for path in args.images:
-        probabilities = model(look(_opened(path)).unsqueeze(0).to(device)).softmax(dim=1)[0]
+        probabilities = model(ready(_opened(path)).unsqueeze(0).to(device)).softmax(dim=1)[0]
         best = probabilities.topk(min(args.top, len(settings["classes"])))
         print(path)
         for probability, number in zip(best.values.tolist(), best.indices.tolist(), strict=True):
@@ -97,7 +95,4 @@ def _opened(path: str) -> Any:
     """The image; UserError that names the file if it cannot be read."""
     if os.path.isdir(path):
         raise UserError(f"{path}: is a folder; name the images in it, e.g. {os.path.join(path, '*.jpg')}")
-    try:
-        return read_image(path)
-    except (RuntimeError, ImportError) as error:
-        raise UserError(str(error)) from None
+    return read_image(path)

@@ -113,29 +113,34 @@ class Images(Task):
     def report(self, model: nn.Module, settings: dict[str, Any], data: str | None, device: Any) -> list[str]:
         from minitorch.examples import fine_tuning
 
-        folder = settings["data"] if data is None else data
+        folder, names = settings["data"] if data is None else data, settings["classes"]
         if not os.path.isdir(folder):
             raise UserError(f"{folder}: no such folder; say with --data where images to test it on are")
         found = Folder(folder)
-        if unknown := [name for name in found.classes if name not in settings["classes"]]:
-            raise UserError(
-                f"--data {folder}: has classes that were not learnt: {few(unknown)}; learnt were {few(settings['classes'], 10)}"
-            )
+        held_out = found.parts.get("val") or found.parts[""]
+        if unknown := [name for name in held_out.classes if name not in names]:
+            raise UserError(f"{folder}: has classes that were not learnt: {few(unknown)}; learnt were {few(names, 10)}")
         found.look_through()
+        held_out.loader, held_out.transform = read_image, look(settings)
+        what = f"images of {folder}"
         if "val" in found.parts or found.fingerprint() == settings["images"]:
-            _, images = fine_tuning.read_folder(folder, settings["size"], settings["seed"], loader=read_image)
-            what = "that were held out"
+            what += " that were held out"
+        if "" in found.parts and found.fingerprint() == settings["images"]:
+            _, left_out = fine_tuning.split(held_out.targets, settings["seed"])
+            images: Any = minitorch.utils.data.Subset(held_out, left_out)
         else:
-            images, what = (
-                fine_tuning.ImageFolder(folder, fine_tuning.plain(settings["size"]), loader=read_image),
-                "of this folder",
-            )
-        number = {k: settings["classes"].index(name) for k, name in enumerate(found.classes)}
+            images = held_out
         got, true = predicted(model, (self.loader(images, settings), device))
-        right, of, mistakes = confusions(got, [number[k] for k in true])
-        lines = [f"accuracy {100 * right / of:.2f} % ({right} of {of} images {what}: {folder})"]
-        names = settings["classes"]
+        right, of, mistakes = confusions(got, [names.index(held_out.classes[k]) for k in true])
+        lines = [f"accuracy {100 * right / of:.2f} % ({right} of {of} {what})"]
         return lines + [f"  {names[true]} taken for {names[got]}: {times}×" for (true, got), times in mistakes]
+
+
+def look(settings: dict[str, Any]) -> Callable[[Any], Tensor]:
+    """What makes an image ready for the model of a checkpoint."""
+    from minitorch.examples import fine_tuning
+
+    return fine_tuning.plain(settings["size"], settings["mean"], settings["std"])
 
 
 def predicted(
@@ -202,12 +207,7 @@ class Folder:
 
         paths = [path for part in self.parts.values() for path, _ in part.samples]
         for path in tqdm(paths, desc="looking through the images", unit="image", leave=False, disable=None):
-            try:
-                read_image(path)
-            except RuntimeError as error:
-                raise UserError(str(error)) from None
-            except ImportError as error:
-                raise UserError(f"--data {self.path}: {error}") from None
+            read_image(path)
 
     def fingerprint(self) -> str:
         """Of the names and lengths of its files: the same for a copy in another place."""
@@ -217,14 +217,18 @@ class Folder:
 
 
 def read_image(path: str) -> Any:
-    """The image in RGB; RuntimeError that names the file if it is none, or is broken."""
+    """The image in RGB; UserError that names the file if it is none, or is broken."""
     from minitorch.vision.datasets.folder import default_loader
 
     try:
         return default_loader(path)
+    except ImportError as error:
+        raise UserError(str(error)) from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:  # what pillow raises for files that are damaged
-        reason = getattr(error, "strerror", None) or str(error).partition(" '")[0].partition(" <")[0]
-        raise RuntimeError(f"{path}: cannot be read as an image ({reason}); mend it or take it away") from error
+        if reason := getattr(error, "strerror", None):
+            raise UserError(f"{path}: {reason}") from None
+        reason = str(error).partition(" '")[0].partition(" <")[0]  # without the name, which may be of a Python object
+        raise UserError(f"{path}: cannot be read as an image ({reason}); mend it or take it away") from None
 
 
 def few(names: Sequence[str], most: int = LIST) -> str:

@@ -48,7 +48,8 @@ class Progress:
     def __init__(self, training: Any, higher_is_better: bool) -> None:
         training.batches = self.batches = Batches(training.batches)
         self.training, self.higher_is_better = training, higher_is_better
-        self.epochs = self.began_with = 0  # that are over; that were when this training began
+        self.epochs = 0  # that are over
+        self.saved = 0  # as many of them as there were when a file was last written
         self.loss: float | None = None  # of an epoch that is trained, but not measured yet
         self.best: dict[str, Any] = {}  # the best one's number, value and weights
         self.interrupted = self.at_once = False  # by one Ctrl-C; by a second
@@ -113,7 +114,7 @@ class Progress:
         training.schedule.load_state_dict(state["schedule"])
         training.total, training.count = state["losses"]
         self.epochs, self.best, self.batches.done = state["epochs"], state["best"], state["batches"]
-        self.began_with, self.loss = self.epochs, state.get("loss")
+        self.loss = state.get("loss")
         self.batches.then = state["now"]
         set_generators(state["began"] if self.batches.done else state["now"])
 

@@ -137,10 +137,12 @@ def run(args: argparse.Namespace) -> None:
     for line in task.beforehand(settings):
         print(line)
     try:
-        value = _run_epochs(task, args, settings, progress, held_out, twin, ends["patience"], save)
+        value = _run_epochs(task, settings, progress, held_out, twin, ends["patience"], save)
     except KeyboardInterrupt:
         args.saved = _interrupted(args, task, progress, save)
         raise
+    except UserError as error:  # the loss, or an image that was there when training began
+        raise UserError(f"{error}; {_kept(args, task, progress)}") from None
     save(value)
     if ends["best"]:
         training.model.load_state_dict(progress.best["model"])
@@ -152,18 +154,26 @@ def run(args: argparse.Namespace) -> None:
 
 def _interrupted(args: argparse.Namespace, task: Task, progress: Progress, save: Callable[[], None]) -> str:
     """Save, and say what was: at once, in the middle of a batch, nothing can be saved that would go on bit for bit."""
-    again = f"go on with: {args.program} train --resume {shlex.quote(args.out)}"
     if progress.at_once:
-        kept = task.keeps_best and progress.epochs > progress.began_with
-        return f" at once; {args.out} is of epoch {progress.epochs}; {again}" if kept else " at once; nothing was saved"
+        return f" at once; {_kept(args, task, progress)}"
     save()
     where = f"in epoch {progress.epochs + 1}" if progress.in_an_epoch else f"after epoch {progress.epochs}"
-    return f" {where}; saved {args.out}; {again}"
+    return f" {where}; saved {args.out}; {_again(args)}"
+
+
+def _kept(args: argparse.Namespace, task: Task, progress: Progress) -> str:
+    """What there is of a training that has ended where it cannot be saved."""
+    if not task.keeps_best or not progress.saved:
+        return "nothing was saved"
+    return f"{args.out} is of epoch {progress.saved}; {_again(args)}"
+
+
+def _again(args: argparse.Namespace) -> str:
+    return f"go on with: {args.program} train --resume {shlex.quote(args.out)}"
 
 
 def _run_epochs(
     task: Task,
-    args: argparse.Namespace,
     settings: dict[str, Any],
     progress: Progress,
     held_out: Any,
@@ -196,12 +206,10 @@ def _run_epochs(
                 line += f"  torch's loss {torch_loss:.4f}  difference {differences[-1]:.1e}"
             bar.write(f"{line}  {task.told(value)}")
             if not math.isfinite(loss):
-                kept = task.keeps_best and progress.epochs > progress.began_with + 1
-                saved = f"{args.out} is of the epoch before" if kept else "nothing was saved"
-                told = f"the loss became {loss} in epoch {progress.epochs}; {saved}"
-                raise UserError(f"{told}; try a --lr below {settings['lr']:g}")
+                raise UserError(f"the loss became {loss} in epoch {progress.epochs}; try a --lr below {settings['lr']:g}")
             if task.keeps_best:
                 save()
+                progress.saved = progress.epochs
     if progress.epochs < epochs:
         print(f"no better for {patience} epoch{'s' * (patience != 1)}: stopped")
     if differences:
@@ -265,6 +273,10 @@ def _task_and_model(args: argparse.Namespace) -> tuple[Task, str]:
     for option, owner in OWN.items():
         if hasattr(args, option) and option not in task.options:
             raise UserError(f"--{option} is for {owner}; leave it away with {task.name}")
+    if args.compare and task.name == "images":
+        raise UserError(
+            "--compare is for digits and names; leave it away with images: their transforms are torchvision's, not torch's"
+        )
     return task, model
 
 
