@@ -3,5 +3,7 @@
 Read next: `folder.py`.
 """
 
+from .fakedata import FakeData
 from .folder import DatasetFolder, ImageFolder
+from .mnist import MNIST, FashionMNIST
 from .vision import VisionDataset

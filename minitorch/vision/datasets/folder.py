@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from ...utils.extras import optional
+from ...utils.optional import needed
 from .vision import Transform, VisionDataset
 
 __all__ = ["DatasetFolder", "ImageFolder"]
@@ -133,7 +133,7 @@ class DatasetFolder(VisionDataset[tuple[Any, Any]]):
 
 def pil_loader(path: PathLike) -> Any:
     """The image in a file, in RGB, by pillow."""
-    Image = optional("PIL.Image", "vision", "minitorch.vision")
+    Image = needed("PIL.Image", "vision", by="minitorch.vision.datasets")
     with open(path, "rb") as file:  # so that it is closed, whatever pillow does
         return Image.open(file).convert("RGB")
 
