@@ -115,7 +115,7 @@ class Progress:
         training.total, training.count = state["losses"]
         self.epochs, self.best, self.batches.done = state["epochs"], state["best"], state["batches"]
         self.loss = state.get("loss")
-        self.batches.then = state["now"]
+        self.batches.began, self.batches.then = state["began"], state["now"]
         set_generators(state["began"] if self.batches.done else state["now"])
 
     @contextmanager

@@ -142,7 +142,7 @@ def run(args: argparse.Namespace) -> None:
         args.saved = _interrupted(args, task, progress, save)
         raise
     except UserError as error:  # the loss, or an image that was there when training began
-        raise UserError(f"{error}; {_kept(args, task, progress)}") from None
+        raise UserError(f"{str(error).rstrip()}; {_kept(args, task, progress)}") from None
     save(value)
     if ends["best"]:
         training.model.load_state_dict(progress.best["model"])

@@ -30,8 +30,9 @@ SIZE, BATCH, EPOCHS = 32, 16, 2
 
 def write_images(folder: Path, count: int) -> None:
     """The first so many digits of each class as PNGs of 32 × 32 pixels, in a folder for each."""
-    from minitorch.datasets import load_digits
     from PIL import Image
+
+    from minitorch.datasets import load_digits
 
     images, labels = (tensor.numpy() for tensor in load_digits("train"))
     for name, digit in CLASSES.items():
