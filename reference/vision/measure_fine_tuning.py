@@ -20,12 +20,12 @@ FILE = Path(__file__).with_name("fine_tuning.json")
 CLASSES = {"four": 4, "one": 1, "seven": 7, "zero": 0}
 RUNS: dict[str, dict[str, Any]] = {
     "frozen": {"model": "resnet18", "dtype": "float32", "pretrained": True, "freeze": True, "lr": 0.01},
-    "all layers": {"model": "mobilenet_v2", "pretrained": True, "optimizer": "sgd", "lr": 0.001},
+    "all layers": {"model": "mobilenet_v2", "pretrained": True, "optimizer": "sgd", "lr": 0.001, "epochs": 1},
     "frozen, with dropout": {"model": "mobilenet_v2", "pretrained": True, "freeze": True, "lr": 0.01},
     "from scratch": {"model": "mobilenet_v2", "pretrained": False, "optimizer": "adamw", "lr": 0.001},
     "all layers of a ResNet": {"model": "resnet18", "pretrained": True, "lr": 0.001},
 }
-SIZE, BATCH, EPOCHS = 32, 16, 2
+SIZE, BATCH = 32, 16
 
 
 def write_images(folder: Path, count: int) -> None:
@@ -52,16 +52,18 @@ def facts(library: Any, script: Any, folder: Path, dtype: str = "float64", **opt
         library.set_default_dtype(before)
 
 
-def _facts(library: Any, script: Any, folder: Path, model: str, pretrained: bool, **options: Any) -> dict[str, Any]:
+def _facts(
+    library: Any, script: Any, folder: Path, model: str, pretrained: bool, epochs: int = 2, **options: Any
+) -> dict[str, Any]:
     library.manual_seed(18)
     weights = getattr(script.models, model)().state_dict() if pretrained else None
     images, held_out = script.read_folder(folder, SIZE)
     training = script.Training(
-        images, len(CLASSES), model=model, weights=weights, batch_size=BATCH, epochs=EPOCHS, **options
+        images, len(CLASSES), model=model, weights=weights, batch_size=BATCH, epochs=epochs, **options
     )
     batches = script.DataLoader(held_out, BATCH)
     losses = []
-    for _ in range(EPOCHS):
+    for _ in range(epochs):
         losses.append(training.epoch())
         accuracy = script.accuracy(training.model, batches)
     with library.no_grad():
