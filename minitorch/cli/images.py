@@ -122,7 +122,7 @@ class Images(Task):
             raise UserError(f"{folder}: has classes that were not learnt: {few(unknown)}; learnt were {few(names, 10)}")
         found.look_through()
         held_out.loader, held_out.transform = read_image, look(settings)
-        what = f"images of {folder}"
+        what = f"images of {os.path.relpath(folder) if data is None else data}"
         if "val" in found.parts or found.fingerprint() == settings["images"]:
             what += " that were held out"
         if "" in found.parts and found.fingerprint() == settings["images"]:
