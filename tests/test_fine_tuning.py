@@ -23,6 +23,7 @@ from minitorch.cli import task
 from minitorch.cli.progress import Progress
 from minitorch.examples import fine_tuning
 from minitorch.vision import models
+from minitorch.vision.models import _api
 from prompt import run
 from reference.vision import measure_fine_tuning as measured
 from reference.vision import networks
@@ -54,7 +55,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         return nn.Sequential(layers)
 
-    monkeypatch.setattr(models, "resnet18", made)
+    monkeypatch.setitem(_api.BUILDERS, "resnet18", made)
     minitorch.manual_seed(3)
     minitorch.save(made().state_dict(), "narrow.pth")
 
@@ -331,6 +332,24 @@ def test_folders_train_and_val(narrow: None, there: Path, capsys: pytest.Capture
     assert "train and val have not the same classes: four in one of them only" in one_line(capsys)
 
 
+def test_a_checkpoint_that_lies(narrow: None, there: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert train(there, *FROZEN, "--epochs", "1") == 0
+    capsys.readouterr()
+    good = minitorch.load("images.pt")
+    for wrong in (
+        {"model": "os"},
+        {"classes": ["one"]},
+        {"size": None},
+        {"mean": ()},
+        {"model": "mobilenet_v2"},
+        {"classes": 3},
+    ):
+        minitorch.save(good | {"settings": good["settings"] | wrong}, "lie.pt")
+        for command in (["evaluate", "lie.pt"], ["predict", "--checkpoint", "lie.pt", str(there / "one" / "00.png")]):
+            assert run(*command) == 1
+            assert "lie.pt: does not fit the model of minitorch train" in one_line(capsys)
+
+
 def test_predict_says_what_is_wrong(narrow: None, there: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert train(there, *FROZEN, "--epochs", "1") == 0
     minitorch.save({"kind": "minitorch digits", "settings": {}, "model": {}}, "digits.pt")
@@ -459,7 +478,7 @@ def split_is_fair() -> None:
 
 def small(monkeypatch: pytest.MonkeyPatch, **options: Any) -> fine_tuning.Training:
     made = lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Flatten(), nn.Linear(16, 7))
-    monkeypatch.setattr(models, "resnet18", made)
+    monkeypatch.setitem(_api.BUILDERS, "resnet18", made)
     minitorch.manual_seed(1)
     weights = made().state_dict()
     data = [(minitorch.randn(3, 4, 4), k % 2) for k in range(9)]
@@ -490,7 +509,7 @@ def old_layers_learn_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
 def weights_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
     training = small(monkeypatch)
     minitorch.manual_seed(1)
-    weights = models.resnet18().state_dict()
+    weights = models.get_model("resnet18").state_dict()
     assert all(minitorch.equal(training.model.state_dict()[name], weights[name]) for name in weights if name[0] != "4")
     assert training.model[4].weight.shape == (2, 16)
 

@@ -63,7 +63,7 @@ def rebuilt(path: str, checkpoint: dict[str, Any]) -> nn.Module:
     try:
         model = checkpoints.task_of(checkpoint).model(checkpoint["settings"])
         model.load_state_dict(checkpoint["model"])
-    except (AttributeError, KeyError, TypeError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"{path}: does not fit the model of minitorch train: {error}") from None
     return model
 

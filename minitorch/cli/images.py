@@ -86,7 +86,7 @@ class Images(Task):
         chosen = ("model", "freeze", "seed", "optimizer", "lr", "batch_size", "epochs", "workers")
         options = {option: settings[option] for option in chosen}
         try:
-            made = fine_tuning.Training(*data, len(settings["classes"]), weights=weights, device=device, **options)
+            made = fine_tuning.Training(data[0], len(settings["classes"]), weights=weights, device=device, **options)
         except RuntimeError:
             if weights and (told := unfitting(weights, self.model(settings))):
                 raise UserError(f"--weights {settings['weights']}: are not those of {settings['model']}: {told}") from None
@@ -97,6 +97,9 @@ class Images(Task):
     def model(self, settings: dict[str, Any]) -> nn.Module:
         from minitorch.examples import fine_tuning
 
+        whole = isinstance(settings["size"], int) and len(settings["mean"]) == len(settings["std"]) == 3
+        if not whole or not all(isinstance(name, str) for name in settings["classes"]):
+            raise TypeError("its size, mean, std or classes are not those of images")
         return fine_tuning.build(settings["model"], len(settings["classes"]))
 
     def measure(self, model: nn.Module, held_out: tuple[Any, ...], after_batch: Callable[[], object]) -> float:

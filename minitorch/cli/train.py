@@ -262,7 +262,7 @@ def _task_and_model(args: argparse.Namespace) -> tuple[Task, str]:
     )
     task = TASKS[MODELS[model].data]
     if wanted == "images":
-        _check_folder(data)
+        _check_folder(str(data))
     if wanted is None and task.name == "images":
         raise UserError(f"--model {model} learns from a folder of your images; name it: --data FOLDER")
     if wanted not in (None, task.name):

@@ -87,7 +87,7 @@ def head_of(model: nn.Module) -> str:
 
 def build(name: str, classes: int, weights: Mapping[str, Tensor] | None = None) -> nn.Module:
     """The model of that name with a new head; the weights, if given, are those of all layers below it."""
-    model = getattr(models, name)()
+    model = models.get_model(name)
     head = head_of(model)
     model.set_submodule(head, nn.Linear(model.get_submodule(head).in_features, classes))
     if weights is not None:  # of the head the new weights stand; any other that is missing or too much is an error

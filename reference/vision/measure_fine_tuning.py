@@ -56,7 +56,7 @@ def _facts(
     library: Any, script: Any, folder: Path, model: str, pretrained: bool, epochs: int = 2, **options: Any
 ) -> dict[str, Any]:
     library.manual_seed(18)
-    weights = getattr(script.models, model)().state_dict() if pretrained else None
+    weights = script.models.get_model(model).state_dict() if pretrained else None
     images, held_out = script.read_folder(folder, SIZE)
     training = script.Training(
         images, len(CLASSES), model=model, weights=weights, batch_size=BATCH, epochs=epochs, **options
