@@ -23,4 +23,7 @@ def plant(monkeypatch: pytest.MonkeyPatch, module: str, name: str, piece: str, b
     made: dict[str, Any] = dict(vars(home))
     text = "from __future__ import annotations\n" + source.replace(piece, broken)
     exec(compile(text, function.__code__.co_filename, "exec"), made)
-    monkeypatch.setattr(function, "__code__", made[function.__name__].__code__)
+    broken_one = made[function.__name__]
+    monkeypatch.setattr(
+        function, "__code__", getattr(broken_one, "__func__", broken_one).__code__
+    )  # of a staticmethod, its function

@@ -8,6 +8,7 @@ Read next: `gather.py`.
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -186,7 +187,7 @@ def _part(xp: Any, k: Any) -> Any:
     if k is None or k is Ellipsis or isinstance(k, (bool, int)):
         return k
     if isinstance(k, slice):
-        start, stop, step = (None if v is None else int(v) for v in (k.start, k.stop, k.step))
+        start, stop, step = (None if v is None else operator.index(v) for v in (k.start, k.stop, k.step))
         if step is not None and step <= 0:
             raise ValueError(f"step must be greater than zero, got {step}; use .flip() to reverse")
         return slice(start, stop, step)

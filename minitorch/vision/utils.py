@@ -37,6 +37,10 @@ def make_grid(
         images = _normalized(images, value_range, scale_each)
     if len(images) == 1:
         return images.squeeze(0)
+    return _tiled(images, nrow, padding, pad_value)
+
+
+def _tiled(images: Tensor, nrow: int, padding: int, pad_value: float) -> Tensor:
     N, C, H, W = images.shape
     columns = min(nrow, N)
     rows = math.ceil(N / columns)
@@ -57,11 +61,14 @@ def _batch(images: Any) -> Tensor:
     if not isinstance(images, Tensor):
         raise TypeError(f"make_grid: expected a tensor or a list of tensors, got {type(images)}")
     images = images[None] if images.dim() == 2 else images
-    return images[None] if images.dim() == 3 else images
+    images = images[None] if images.dim() == 3 else images
+    if images.dim() != 4:
+        raise RuntimeError(f"make_grid: expected images of the shape (N, C, H, W), got {tuple(images.shape)}")
+    return images
 
 
 def _three_channels(images: Tensor) -> Tensor:
-    return images.repeat(1, 3, 1, 1) if images.dim() == 4 and images.shape[1] == 1 else images
+    return images.repeat(1, 3, 1, 1) if images.shape[1] == 1 else images
 
 
 def _normalized(images: Tensor, value_range: Any, scale_each: bool) -> Tensor:
@@ -92,5 +99,13 @@ def save_image(tensor: Tensor | list[Tensor], fp: Any, format: str | None = None
         raise ValueError(
             f"save_image: no format of Pillow is known by the ending of {os.fspath(fp)!r}; name one: format='png'"
         )
-    with replacing(fp) as file:
-        picture.save(file, format=format)
+    try:
+        with replacing(fp) as file:
+            picture.save(file, format=format)
+    except RuntimeError as error:
+        cause = error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        raise OSError(
+            cause.errno, cause.strerror, os.fspath(fp)
+        ) from None  # Python makes a FileNotFoundError of it, for example

@@ -130,7 +130,7 @@ class ResNet(nn.Module):
         norm_layer: Norm | None = None,
     ) -> None:
         super().__init__()
-        self._norm_layer = norm_layer or nn.BatchNorm2d
+        norm_layer = norm_layer or nn.BatchNorm2d
         self.inplanes = 64
         self.dilation = 1
         dilate = [False, False, False] if replace_stride_with_dilation is None else replace_stride_with_dilation
@@ -139,19 +139,25 @@ class ResNet(nn.Module):
         self.groups = groups
         self.base_width = width_per_group
         self.conv1 = nn.Conv2d(3, self.inplanes, kernel_size=7, stride=2, padding=3, bias=False)
-        self.bn1 = self._norm_layer(self.inplanes)
+        self.bn1 = norm_layer(self.inplanes)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
-        self.layer1 = self._make_layer(block, 64, layers[0])
-        self.layer2 = self._make_layer(block, 128, layers[1], stride=2, dilate=dilate[0])
-        self.layer3 = self._make_layer(block, 256, layers[2], stride=2, dilate=dilate[1])
-        self.layer4 = self._make_layer(block, 512, layers[3], stride=2, dilate=dilate[2])
+        self.layer1 = self._make_layer(block, 64, layers[0], norm_layer=norm_layer)
+        self.layer2 = self._make_layer(block, 128, layers[1], 2, dilate[0], norm_layer)
+        self.layer3 = self._make_layer(block, 256, layers[2], 2, dilate[1], norm_layer)
+        self.layer4 = self._make_layer(block, 512, layers[3], 2, dilate[2], norm_layer)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(512 * block.expansion, num_classes)
         self._initialise(zero_init_residual)
 
     def _make_layer(
-        self, block: type[BasicBlock | Bottleneck], planes: int, blocks: int, stride: int = 1, dilate: bool = False
+        self,
+        block: type[BasicBlock | Bottleneck],
+        planes: int,
+        blocks: int,
+        stride: int = 1,
+        dilate: bool = False,
+        norm_layer: Norm = nn.BatchNorm2d,
     ) -> nn.Sequential:
         """`blocks` blocks; the first halves the size by `stride`, or spreads the kernels of those after it"""
         downsample = None
@@ -161,8 +167,8 @@ class ResNet(nn.Module):
             stride = 1
         width = planes * block.expansion
         if stride != 1 or self.inplanes != width:
-            downsample = nn.Sequential(conv1x1(self.inplanes, width, stride), self._norm_layer(width))
-        same: dict[str, Any] = {"groups": self.groups, "base_width": self.base_width, "norm_layer": self._norm_layer}
+            downsample = nn.Sequential(conv1x1(self.inplanes, width, stride), norm_layer(width))
+        same: dict[str, Any] = {"groups": self.groups, "base_width": self.base_width, "norm_layer": norm_layer}
         row = [block(self.inplanes, planes, stride, downsample, dilation=before, **same)]
         self.inplanes = width
         row += [block(width, planes, dilation=self.dilation, **same) for _ in range(1, blocks)]

@@ -19,7 +19,7 @@ __all__ = ["is_pil_image", "pil_to_tensor", "to_pil_image", "to_tensor"]
 
 _DTYPES = {"I": np.int32, "I;16": np.int16, "I;16B": np.int16, "F": np.float32}  # of all other modes uint8
 _MODES = {2: ("LA",), 3: ("RGB", "YCbCr", "HSV"), 4: ("RGBA", "CMYK", "RGBX")}  # the first is what bytes become
-_MODES_OF_ONE_CHANNEL = {"uint8": "L", "int16": "I;16", "int32": "I", "float32": "F"}
+_MODES_OF_ONE_CHANNEL = {"uint8": ("L",), "int16": ("I;16",), "int32": ("I",), "float32": ("F",)}
 
 
 def is_pil_image(img: Any) -> bool:
@@ -89,11 +89,7 @@ def to_pil_image(pic: Any, mode: str | None = None) -> Any:
 def _mode_of(array: np.ndarray[Any, Any], mode: str | None) -> str:
     """The mode of an image with these channels and numbers; `mode` if it is one of them."""
     channels, dtype = array.shape[2], array.dtype.name
-    if channels == 1:
-        one = _MODES_OF_ONE_CHANNEL.get(dtype)
-        allowed = () if one is None else (one,)
-    else:
-        allowed = _MODES.get(channels, ())
+    allowed = _MODES_OF_ONE_CHANNEL.get(dtype, ()) if channels == 1 else _MODES.get(channels, ())
     if mode is not None and mode not in allowed:
         raise ValueError(f"mode {mode!r} does not fit {channels} channels of {dtype}: one of {list(allowed)} does")
     if not allowed or (channels > 1 and dtype != "uint8"):

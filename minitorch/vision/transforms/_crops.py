@@ -9,8 +9,9 @@ from typing import Any
 from minitorch.nn.modules.module import Module
 
 from . import functional as F
-from ._draws import area_and_ratio, below, check_ranges, happens, rounded_sqrt, size_of
-from ._modes import InterpolationMode, interpolation_mode
+from ._arguments import check_ranges, size_of
+from ._draws import area_and_ratio, below, happens, rounded_sqrt
+from ._modes import InterpolationMode, mode_of_number
 
 Image = Any  # a PIL image or a Tensor
 Size = int | Sequence[int]
@@ -33,7 +34,7 @@ class Resize(Module):
             raise ValueError(f"if size is a sequence, it should have 1 or 2 values, got {len(size)}")
         self.size = size
         self.max_size = max_size
-        self.interpolation = _mode(interpolation)
+        self.interpolation = mode_of_number(interpolation)
         self.antialias = antialias
 
     def forward(self, img: Image) -> Image:
@@ -146,7 +147,7 @@ class RandomResizedCrop(Module):
         super().__init__()
         self.size = size_of(size)
         check_ranges(scale, ratio)
-        self.interpolation = _mode(interpolation)
+        self.interpolation = mode_of_number(interpolation)
         self.antialias = antialias
         self.scale = scale
         self.ratio = ratio
@@ -234,8 +235,3 @@ class TenCrop(Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(size={self.size}, vertical_flip={self.vertical_flip})"
-
-
-def _mode(interpolation: Any) -> Any:
-    """Numbers of Pillow's become modes here; what is neither is refused when the transform is called, as in torchvision."""
-    return interpolation_mode(interpolation) if isinstance(interpolation, int) else interpolation

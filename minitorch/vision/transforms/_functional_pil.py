@@ -57,7 +57,7 @@ def resize(img: PILImage, size: Sequence[int], interpolation: int) -> PILImage:
     return img.resize((width, height), interpolation)
 
 
-def rotate(img: PILImage, angle: float, interpolation: int, expand: bool, center: Any, fill: Any) -> PILImage:
+def rotate(img: PILImage, angle: float, interpolation: Any, expand: bool, center: Any, fill: Any) -> PILImage:
     return img.rotate(angle, interpolation, expand, center, fillcolor=_fill_of(img, fill))
 
 
@@ -70,11 +70,11 @@ def perspective(img: PILImage, coeffs: list[float], interpolation: int, fill: An
 
 
 def pad(img: PILImage, padding: Any, fill: Any = 0, padding_mode: str = "constant") -> PILImage:
-    if not isinstance(padding, (numbers.Number, tuple, list)):
+    if not isinstance(padding, (int, tuple, list)):
         raise TypeError(f"padding should be an int, or 1, 2 or 4 of them, got {padding!r}")
     if fill is not None and not isinstance(fill, (numbers.Number, tuple, list)):
         raise TypeError(f"fill should be a number, or a tuple or list of one per channel, got {fill!r}")
-    sides = borders(padding if isinstance(padding, (tuple, list)) else int(padding))  # type: ignore[call-overload]
+    sides = borders(padding)
     if check_padding_mode(padding_mode) != "constant":
         return _repeated(img, sides, padding_mode)
     color: Any = _fill_of(img, fill)

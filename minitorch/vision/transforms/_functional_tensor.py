@@ -29,11 +29,11 @@ from ._colour import (
     solarize,
 )
 from ._ranges import dimensions, in_floats
-from ._warp import affine, perspective, rotate
+from ._warp import affine, elastic_transform, perspective, rotate
 
 __all__ = [
     "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation", "adjust_sharpness", "affine",
-    "autocontrast", "crop", "equalize", "erase", "gaussian_blur", "get_dimensions", "get_image_num_channels", "get_image_size", "hflip",
+    "autocontrast", "crop", "elastic_transform", "equalize", "erase", "gaussian_blur", "get_dimensions", "get_image_num_channels", "get_image_size", "hflip",
     "invert", "normalize", "pad", "perspective", "posterize", "resize", "rgb_to_grayscale", "rotate", "solarize", "vflip",
 ]  # fmt: skip
 

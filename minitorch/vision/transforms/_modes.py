@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Any
 
-__all__ = ["PIL_NUMBERS", "InterpolationMode", "interpolation_mode"]
+__all__ = ["PIL_NUMBERS", "InterpolationMode", "interpolation_mode", "mode_of_number"]
 
 
 class InterpolationMode(Enum):
@@ -42,3 +42,8 @@ def interpolation_mode(interpolation: Any) -> InterpolationMode:
     if not isinstance(interpolation, InterpolationMode):
         raise TypeError(f"interpolation should be an InterpolationMode or one of Pillow's numbers, got {interpolation!r}")
     return interpolation
+
+
+def mode_of_number(interpolation: Any) -> Any:
+    """For a class's argument: Pillow's number becomes a mode; what is neither is refused when the transform is called, as in torchvision."""
+    return interpolation_mode(interpolation) if isinstance(interpolation, int) else interpolation

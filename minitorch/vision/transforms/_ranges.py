@@ -46,6 +46,8 @@ def convert_image_dtype(image: Tensor, dtype: Dtype = minitorch.float32) -> Tens
     Floats become integers by ⌊x · (largest + 0.999)⌋, which gives every integer an equally wide piece of 0 to 1. Integers become larger
     or smaller ones by a whole factor. RuntimeError where the floats have too few digits for the integers.
     """
+    if not isinstance(dtype, Dtype):
+        raise TypeError(f"convert_image_dtype: expected a dtype such as minitorch.float32, got {dtype!r}")
     if image.dtype == dtype:
         return image
     if image.is_floating_point():

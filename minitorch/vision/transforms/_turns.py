@@ -1,4 +1,4 @@
-"""Random rotations, affine maps and perspectives. What each draws is in its docstring, in order."""
+"""Random rotations, affine maps, perspectives and waves. What each draws is in its docstring, in order."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 
 import minitorch
 from minitorch.nn.modules.module import Module
+from minitorch.tensor import Tensor
 
 from . import functional as F
-from ._draws import angles_of, check_length, fill_for, fill_of, happens, uniform
-from ._modes import InterpolationMode, interpolation_mode
+from ._arguments import angles_of, check_length, fill_for, fill_of
+from ._draws import happens, uniform
+from ._modes import InterpolationMode, mode_of_number
 
 Image = Any  # a PIL image or a Tensor
 
@@ -27,7 +29,7 @@ class RandomRotation(Module):
         fill: Any = 0,
     ) -> None:
         super().__init__()
-        self.interpolation = _mode(interpolation)
+        self.interpolation = mode_of_number(interpolation)
         self.degrees = angles_of(degrees, "degrees")
         if center is not None:
             check_length(center, "center")
@@ -70,7 +72,7 @@ class RandomAffine(Module):
         center: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.interpolation = _mode(interpolation)
+        self.interpolation = mode_of_number(interpolation)
         self.degrees = angles_of(degrees, "degrees")
         if translate is not None:
             check_length(translate, "translate")
@@ -143,7 +145,7 @@ class RandomPerspective(Module):
     ) -> None:
         super().__init__()
         self.p = p
-        self.interpolation = _mode(interpolation)
+        self.interpolation = mode_of_number(interpolation)
         self.distortion_scale = distortion_scale
         self.fill = fill_of(fill)
 
@@ -173,5 +175,58 @@ class RandomPerspective(Module):
         return f"{type(self).__name__}(p={self.p})"
 
 
-def _mode(interpolation: Any) -> Any:
-    return interpolation_mode(interpolation) if isinstance(interpolation, int) else interpolation
+class ElasticTransform(Module):
+    """As if seen through moving water: each pixel moved by smooth noise (Simard et al., 2003). See `functional.elastic_transform`.
+
+    `alpha` (x, y) is how far, in pixels, before the noise is blurred with σ = `sigma` (x, y). Drawn: H · W numbers for x, then for y.
+    """
+
+    def __init__(
+        self,
+        alpha: float | Sequence[float] = 50.0,
+        sigma: float | Sequence[float] = 5.0,
+        interpolation: InterpolationMode = InterpolationMode.BILINEAR,
+        fill: Any = 0,
+    ) -> None:
+        super().__init__()
+        self.alpha = _two_floats("alpha", alpha)
+        self.sigma = _two_floats("sigma", sigma)
+        self.interpolation = mode_of_number(interpolation)
+        if not isinstance(fill, (int, float, list, tuple)):
+            raise TypeError(f"fill should be a number or a list or tuple of them, got {fill!r}")
+        self.fill = [float(f) for f in (fill if isinstance(fill, (list, tuple)) else [fill])]
+
+    @staticmethod
+    def get_params(alpha: Sequence[float], sigma: Sequence[float], size: Sequence[int]) -> Tensor:
+        """The displacement (1, H, W, 2) for `size` (H, W)."""
+        H, W = size
+        ways = []
+        for far, width, side in zip(alpha, sigma, (W, H)):
+            way = minitorch.rand(1, 1, H, W) * 2 - 1
+            if width > 0:
+                kernel = int(8 * width + 1) | 1  # odd
+                way = F.gaussian_blur(way, [kernel, kernel], sigma)
+            ways.append(way * far / side)
+        return minitorch.cat(ways, 1).permute(0, 2, 3, 1)
+
+    def forward(self, tensor: Image) -> Image:
+        _, H, W = F.get_dimensions(tensor)
+        return F.elastic_transform(tensor, self.get_params(self.alpha, self.sigma, [H, W]), self.interpolation, self.fill)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(alpha={self.alpha}, sigma={self.sigma}, "
+            f"interpolation={self.interpolation}, fill={self.fill})"
+        )
+
+
+def _two_floats(name: str, value: Any) -> Sequence[float]:
+    if isinstance(value, float):
+        return [value, value]
+    if not isinstance(value, Sequence):
+        raise TypeError(f"{name} should be a float or a sequence (x, y) of them, got {value!r}")
+    if len(value) != 2:
+        raise ValueError(f"{name} should be a float or a sequence (x, y), got {len(value)} numbers")
+    if not all(isinstance(each, float) for each in value):
+        raise TypeError(f"{name} should hold floats, got {value!r}")
+    return value

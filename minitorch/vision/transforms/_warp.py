@@ -1,4 +1,4 @@
-"""Rotations, affine maps and perspectives of tensors: for each pixel of the result, the place in the image that it is taken from.
+"""Rotations, affine maps, perspectives and waves of tensors: for each pixel of the result, the place in the image that it is taken from.
 
 The places are a grid (1, H, W, 2) of (x, y), −1 at the left and upper border and 1 at the right and lower, which `grid_sample` reads.
 What is outside the image becomes `fill`: a mask of ones is moved along with the image, and is zero there.
@@ -53,20 +53,35 @@ def perspective_coeffs(startpoints: Sequence[Sequence[int]], endpoints: Sequence
 def rotate(
     img: Tensor, matrix: list[float], interpolation: str = "nearest", expand: bool = False, fill: Any = None
 ) -> Tensor:
+    _check(img, interpolation, fill)
     _, H, W = dimensions(img)
     size = _holding_all(matrix, H, W) if expand else (H, W)
-    return _sample(img, lambda dtype: _affine_grid(matrix, (H, W), size, dtype), interpolation, fill)
+    return _sample(img, _affine_grid(matrix, (H, W), size, _dtype(img)), interpolation, fill)
 
 
 def affine(img: Tensor, matrix: list[float], interpolation: str = "nearest", fill: Any = None) -> Tensor:
+    _check(img, interpolation, fill)
     _, H, W = dimensions(img)
-    return _sample(img, lambda dtype: _affine_grid(matrix, (H, W), (H, W), dtype), interpolation, fill)
+    return _sample(img, _affine_grid(matrix, (H, W), (H, W), _dtype(img)), interpolation, fill)
 
 
 def perspective(img: Tensor, coeffs: list[float], interpolation: str = "bilinear", fill: Any = None) -> Tensor:
     """From x' = (a x + b y + c) / (g x + h y + 1), y' = (d x + e y + f) / (g x + h y + 1) of the 8 `coeffs` a, …, h."""
+    _check(img, interpolation, fill)
     _, H, W = dimensions(img)
-    return _sample(img, lambda dtype: _perspective_grid(coeffs, H, W, dtype), interpolation, fill)
+    return _sample(img, _perspective_grid(coeffs, H, W, _dtype(img)), interpolation, fill)
+
+
+def elastic_transform(img: Tensor, displacement: Tensor, interpolation: str = "bilinear", fill: Any = None) -> Tensor:
+    """From where a pixel is plus its `displacement` (1, H, W, 2), in halves of the image's sides; in the dtype of `displacement`."""
+    _, H, W = dimensions(img)
+    y, x = (minitorch.linspace((1 - size) / size, (size - 1) / size, size) for size in (H, W))
+    grid = minitorch.stack([x.expand(H, W), y[:, None].expand(H, W)], -1)[None]
+    return _sample(img, grid.to(img.device) + displacement.to(img.device), interpolation, fill)
+
+
+def _dtype(img: Tensor) -> Dtype:
+    return img.dtype if img.is_floating_point() else minitorch.float32
 
 
 def _affine_grid(matrix: list[float], size: tuple[int, int], new_size: tuple[int, int], dtype: Dtype) -> Tensor:
@@ -105,28 +120,27 @@ def _holding_all(matrix: list[float], H: int, W: int) -> tuple[int, int]:
     return int(h), int(w)
 
 
-def _sample(img: Tensor, grid_of: Any, interpolation: str, fill: Any) -> Tensor:
-    """The image at the places of grid_of(dtype), computed in floats."""
-    _check_fill(img, fill)
-    if interpolation not in ("nearest", "bilinear"):
-        raise ValueError(f"interpolation mode {interpolation!r} is unsupported with tensors: take nearest or bilinear")
-    dtype = img.dtype if img.is_floating_point() else minitorch.float32
-    batch, back = in_floats(img, dtype)
-    grid = grid_of(dtype).to(img.device).expand(batch.shape[0], -1, -1, -1)
+def _sample(img: Tensor, grid: Tensor, interpolation: str, fill: Any) -> Tensor:
+    """The image at the places of the grid, computed in its dtype."""
+    batch, back = in_floats(img, grid.dtype)
+    grid = grid.to(img.device).expand(batch.shape[0], -1, -1, -1)
     if fill is None:
         return back(nnf.grid_sample(batch, grid, mode=interpolation, padding_mode="zeros", align_corners=False))
     with_mask = minitorch.cat([batch, minitorch.ones_like(batch[:, :1])], 1)
     sampled = nnf.grid_sample(with_mask, grid, mode=interpolation, padding_mode="zeros", align_corners=False)
     values, mask = sampled[:, :-1], sampled[:, -1:]
-    outside = minitorch.tensor([float(f) for f in listed(fill)], dtype=dtype, device=img.device).view(1, -1, 1, 1)
+    outside = minitorch.tensor([float(f) for f in listed(fill)], dtype=grid.dtype, device=img.device).view(1, -1, 1, 1)
     if interpolation == "nearest":
         return back(minitorch.where(mask < 0.5, outside, values))
+    # At a border the values have the zeros outside in them already, and are multiplied by the mask once more: torchvision's numbers.
     return back(values * mask + (1.0 - mask) * outside)
 
 
-def _check_fill(img: Tensor, fill: Any) -> None:
+def _check(img: Tensor, interpolation: str, fill: Any) -> None:
     if fill is not None and not isinstance(fill, (int, float, tuple, list)):
         warnings.warn(f"fill should be a number or a tuple or list of them, got {type(fill).__name__}")
     channels = dimensions(img)[0]
     if isinstance(fill, (tuple, list)) and len(fill) not in (1, channels):
         raise ValueError(f"fill has {len(fill)} numbers, which cannot be spread over the image's {channels} channels")
+    if interpolation not in ("nearest", "bilinear"):
+        raise ValueError(f"interpolation mode {interpolation!r} is unsupported with tensors: take nearest or bilinear")

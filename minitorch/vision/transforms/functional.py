@@ -7,7 +7,6 @@ the image to the function of its name in `_functional_pil.py` or `_functional_te
 
 from __future__ import annotations
 
-import numbers
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -17,13 +16,14 @@ from minitorch.arrays.dtypes import dtype as Dtype
 from minitorch.tensor import Tensor
 
 from . import _functional_tensor, _ranges
+from ._arguments import check_center, number, shears, sigmas, size_of, sizes_of_kernel
 from ._conversion import is_pil_image, pil_to_tensor, to_pil_image, to_tensor
 from ._modes import PIL_NUMBERS, InterpolationMode, interpolation_mode
 from ._warp import inverse_affine_matrix, perspective_coeffs
 
 __all__ = [
     "InterpolationMode", "adjust_brightness", "adjust_contrast", "adjust_gamma", "adjust_hue", "adjust_saturation", "adjust_sharpness",
-    "affine", "autocontrast", "center_crop", "convert_image_dtype", "crop", "equalize", "erase", "five_crop", "gaussian_blur",
+    "affine", "autocontrast", "center_crop", "convert_image_dtype", "crop", "elastic_transform", "equalize", "erase", "five_crop", "gaussian_blur",
     "get_dimensions", "get_image_num_channels", "get_image_size", "hflip", "invert", "normalize", "pad", "perspective", "pil_to_tensor",
     "posterize", "resize", "resized_crop", "rgb_to_grayscale", "rotate", "solarize", "ten_crop", "to_grayscale", "to_pil_image",
     "to_tensor", "vflip",
@@ -143,7 +143,7 @@ def crop(img: Image, top: int, left: int, height: int, width: int) -> Image:
 
 def center_crop(img: Image, output_size: int | Sequence[int]) -> Image:
     """The middle (h, w) of the image, which is padded with 0 where it is smaller."""
-    height, width = _pair(output_size)
+    height, width = size_of(output_size)
     _, H, W = get_dimensions(img)
     more_height, more_width = max(height - H, 0), max(width - W, 0)
     if more_height or more_width:
@@ -170,7 +170,7 @@ def resized_crop(
 
 def five_crop(img: Image, size: int | Sequence[int]) -> tuple[Image, Image, Image, Image, Image]:
     """Upper left, upper right, lower left and lower right corner, and the middle."""
-    height, width = _pair(size)
+    height, width = size_of(size)
     _, H, W = get_dimensions(img)
     if width > W or height > H:
         raise ValueError(f"five_crop: the crop {(height, width)} is bigger than the image {(H, W)}")
@@ -183,17 +183,6 @@ def five_crop(img: Image, size: int | Sequence[int]) -> tuple[Image, Image, Imag
 def ten_crop(img: Image, size: int | Sequence[int], vertical_flip: bool = False) -> tuple[Image, ...]:
     """`five_crop` of the image and of its mirror image."""
     return five_crop(img, size) + five_crop(vflip(img) if vertical_flip else hflip(img), size)
-
-
-def _pair(size: Any) -> Sequence[int]:
-    """(h, w) of a number, of a sequence of one, or of two."""
-    if isinstance(size, numbers.Real):
-        return int(size), int(size)
-    if len(size) == 1:
-        return size[0], size[0]
-    if len(size) != 2:
-        raise ValueError(f"size should be a number or a sequence (h, w), got {len(size)} numbers")
-    return size
 
 
 def hflip(img: Image) -> Image:
@@ -214,7 +203,7 @@ def rotate(
     angle: float,
     interpolation: InterpolationMode = InterpolationMode.NEAREST,
     expand: bool = False,
-    center: Sequence[int] | None = None,
+    center: Sequence[float] | None = None,
     fill: Any = None,
 ) -> Image:
     """Turned counter-clockwise by `angle` degrees around `center` (x, y), the middle if it is None.
@@ -223,9 +212,9 @@ def rotate(
     for each channel; None is 0.
     """
     mode = interpolation_mode(interpolation)
-    _number("angle", angle)
+    number("angle", angle)
     if not isinstance(img, Tensor):
-        _check_center(center)
+        check_center(center)
         return _kind(img).rotate(img, angle, PIL_NUMBERS[mode], expand, center, fill)
     matrix = inverse_affine_matrix(_from_the_middle(img, center), -angle, (0.0, 0.0), 1.0, (0.0, 0.0))
     return _functional_tensor.rotate(img, matrix, mode.value, expand, fill)
@@ -239,24 +228,24 @@ def affine(
     shear: float | Sequence[float],
     interpolation: InterpolationMode = InterpolationMode.NEAREST,
     fill: Any = None,
-    center: Sequence[int] | None = None,
+    center: Sequence[float] | None = None,
 ) -> Image:
     """Turned *clockwise* by `angle`, scaled, sheared by degrees (x, or (x, y)) and moved by pixels (x, y)."""
     mode = interpolation_mode(interpolation)
-    _number("angle", angle)
+    number("angle", angle)
     if not isinstance(translate, (list, tuple)):
         raise TypeError(f"translate should be a sequence (x, y), got {translate!r}")
     if len(translate) != 2:
         raise ValueError(f"translate should be a sequence (x, y), got {len(translate)} numbers")
     if scale <= 0:
         raise ValueError(f"scale should be positive, got {scale}")
-    shears = _shears(shear)
-    _check_center(center)
+    both = shears(shear)
+    check_center(center)
     if isinstance(img, Tensor):
-        matrix = inverse_affine_matrix(_from_the_middle(img, center), angle, translate, scale, shears)
+        matrix = inverse_affine_matrix(_from_the_middle(img, center), angle, translate, scale, both)
         return _functional_tensor.affine(img, matrix, mode.value, fill)
     _, H, W = get_dimensions(img)
-    matrix = inverse_affine_matrix((W * 0.5, H * 0.5) if center is None else center, angle, translate, scale, shears)
+    matrix = inverse_affine_matrix((W * 0.5, H * 0.5) if center is None else center, angle, translate, scale, both)
     return _kind(img).affine(img, matrix, PIL_NUMBERS[mode], fill)
 
 
@@ -279,32 +268,29 @@ def perspective(
     return _kind(img).perspective(img, coeffs, PIL_NUMBERS[mode], fill)
 
 
-def _number(name: str, value: Any) -> None:
-    if not isinstance(value, (int, float)):
-        raise TypeError(f"{name} should be an int or a float, got {value!r}")
-
-
-def _check_center(center: Any) -> None:
-    if center is not None and not isinstance(center, (list, tuple)):
-        raise TypeError(f"center should be a sequence (x, y), got {center!r}")
+def elastic_transform(
+    img: Image, displacement: Tensor, interpolation: InterpolationMode = InterpolationMode.BILINEAR, fill: Any = None
+) -> Image:
+    """Each pixel taken from where it is plus its `displacement` (1, H, W, 2): (x, y), in halves of the image's sides."""
+    mode = interpolation_mode(interpolation)
+    if not isinstance(displacement, Tensor):
+        raise TypeError(f"displacement should be a tensor, got {type(displacement)}")
+    _, H, W = get_dimensions(img)
+    if displacement.shape != (1, H, W, 2):
+        raise ValueError(f"displacement should have the shape {(1, H, W, 2)}, got {tuple(displacement.shape)}")
+    if isinstance(img, Tensor):
+        return _functional_tensor.elastic_transform(img, displacement, mode.value, fill)
+    return to_pil_image(_functional_tensor.elastic_transform(pil_to_tensor(img), displacement, mode.value, fill), img.mode)
 
 
 def _from_the_middle(img: Tensor, center: Any) -> tuple[float, float]:
-    _check_center(center)
+    check_center(center)
     _, H, W = get_dimensions(img)
-    return (0.0, 0.0) if center is None else (center[0] - W * 0.5, center[1] - H * 0.5)
-
-
-def _shears(shear: Any) -> Sequence[float]:
-    if isinstance(shear, numbers.Number):
-        return shear, 0.0  # type: ignore[return-value]
-    if not isinstance(shear, (list, tuple)):
-        raise TypeError(f"shear should be a number or a sequence (x, y), got {shear!r}")
-    if len(shear) == 1:
-        return shear[0], shear[0]
-    if len(shear) != 2:
-        raise ValueError(f"shear should be a number or a sequence (x, y), got {len(shear)} numbers")
-    return shear
+    if center is None:
+        return 0.0, 0.0
+    if len(center) != 2:
+        raise ValueError(f"center should be a sequence (x, y), got {len(center)} numbers")
+    return center[0] - W * 0.5, center[1] - H * 0.5
 
 
 # ---- colour ----
@@ -387,34 +373,9 @@ def gaussian_blur(img: Image, kernel_size: int | Sequence[int], sigma: float | S
 
     Sizes are odd; σ = 0.15 · size + 0.35 unless it is given. Borders are mirrored.
     """
-    sizes, sigmas = _kernel_size(kernel_size), _sigmas(sigma)
-    sigmas = [size * 0.15 + 0.35 for size in sizes] if sigmas is None else sigmas
+    sizes = sizes_of_kernel(kernel_size)
+    widths = [size * 0.15 + 0.35 for size in sizes] if sigma is None else sigmas(sigma)
     if isinstance(img, Tensor):
-        return _functional_tensor.gaussian_blur(img, sizes, sigmas)
+        return _functional_tensor.gaussian_blur(img, sizes, widths)
     _kind(img)  # TypeError if it is no image
-    return to_pil_image(_functional_tensor.gaussian_blur(pil_to_tensor(img), sizes, sigmas), img.mode)
-
-
-def _kernel_size(size: Any) -> list[int]:
-    if not isinstance(size, (int, list, tuple)):
-        raise TypeError(f"kernel_size should be an int or a sequence (x, y) of them, got {size!r}")
-    sizes = [size, size] if isinstance(size, int) else list(size)
-    if len(sizes) != 2:
-        raise ValueError(f"kernel_size should be an int or a sequence (x, y), got {len(sizes)} numbers")
-    if any(each % 2 == 0 or each < 0 for each in sizes):
-        raise ValueError(f"kernel_size should be odd and positive, got {size}")
-    return sizes
-
-
-def _sigmas(sigma: Any) -> list[float] | None:
-    if sigma is None:
-        return None
-    if not isinstance(sigma, (int, float, list, tuple)):
-        raise TypeError(f"sigma should be a number or a sequence (x, y) of them, got {sigma!r}")
-    sigmas = [sigma] if isinstance(sigma, (int, float)) else list(sigma)
-    sigmas = sigmas * 2 if len(sigmas) == 1 else sigmas
-    if len(sigmas) != 2:
-        raise ValueError(f"sigma should be a number or a sequence (x, y), got {len(sigmas)} numbers")
-    if not all(each > 0 for each in sigmas):
-        raise ValueError(f"sigma should be positive, got {sigma}")
-    return sigmas
+    return to_pil_image(_functional_tensor.gaussian_blur(pil_to_tensor(img), sizes, widths), img.mode)

@@ -1,12 +1,13 @@
 """Changes to images as objects, which are called with a PIL image or a tensor and return one: what a dataset takes as `transform=`.
 
 Here is what holds others together (`Compose`, `RandomApply`, …) and what converts. The others are in `_crops.py` (sizes, crops, flips),
-`_turns.py` (rotations) and `_colours.py` (colours, blur, erasing). Each draws its numbers, in a static method `get_params` if there is
+`_turns.py` (rotations) and `_jitter.py` (colours, blur, erasing). Each draws its numbers, in a static method `get_params` if there is
 more than one, and then calls `functional.py`, where it is said what is done.
 """
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,7 +18,19 @@ from minitorch.nn.modules.module import Module
 from minitorch.tensor import Tensor
 
 from . import functional as F
-from ._colours import (
+from ._arguments import lines
+from ._crops import (
+    CenterCrop,
+    FiveCrop,
+    Pad,
+    RandomCrop,
+    RandomHorizontalFlip,
+    RandomResizedCrop,
+    RandomVerticalFlip,
+    Resize,
+    TenCrop,
+)
+from ._jitter import (
     ColorJitter,
     GaussianBlur,
     Grayscale,
@@ -30,24 +43,12 @@ from ._colours import (
     RandomPosterize,
     RandomSolarize,
 )
-from ._crops import (
-    CenterCrop,
-    FiveCrop,
-    Pad,
-    RandomCrop,
-    RandomHorizontalFlip,
-    RandomResizedCrop,
-    RandomVerticalFlip,
-    Resize,
-    TenCrop,
-)
-from ._draws import lines
 from ._modes import InterpolationMode
-from ._turns import RandomAffine, RandomPerspective, RandomRotation
+from ._turns import ElasticTransform, RandomAffine, RandomPerspective, RandomRotation
 
 __all__ = [
-    "CenterCrop", "ColorJitter", "Compose", "ConvertImageDtype", "FiveCrop", "GaussianBlur", "Grayscale", "InterpolationMode", "Lambda",
-    "Normalize", "PILToTensor", "Pad", "RandomAdjustSharpness", "RandomAffine", "RandomApply", "RandomAutocontrast", "RandomChoice",
+    "CenterCrop", "ColorJitter", "Compose", "ConvertImageDtype", "ElasticTransform", "FiveCrop", "GaussianBlur", "Grayscale", "InterpolationMode", "Lambda",
+    "LinearTransformation",    "Normalize", "PILToTensor", "Pad", "RandomAdjustSharpness", "RandomAffine", "RandomApply", "RandomAutocontrast", "RandomChoice",
     "RandomCrop", "RandomEqualize", "RandomErasing", "RandomGrayscale", "RandomHorizontalFlip", "RandomInvert", "RandomOrder",
     "RandomPerspective", "RandomPosterize", "RandomResizedCrop", "RandomRotation", "RandomSolarize", "RandomVerticalFlip", "Resize",
     "TenCrop", "ToPILImage", "ToTensor",
@@ -219,3 +220,39 @@ class Normalize(Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(mean={self.mean}, std={self.std})"
+
+
+class LinearTransformation(Module):
+    """(x − mean_vector) · transformation_matrix of the image (…, C, H, W) as a row of C · H · W numbers: whitening, for example.
+
+    For that, the matrix is U diag(s)^(−1/2) Uᵀ of the covariance U diag(s) Uᵀ of many images.
+    """
+
+    def __init__(self, transformation_matrix: Tensor, mean_vector: Tensor) -> None:
+        super().__init__()
+        rows, columns = transformation_matrix.size(0), transformation_matrix.size(1)
+        if rows != columns:
+            raise ValueError(f"transformation_matrix should be square, got {(rows, columns)}")
+        if mean_vector.size(0) != rows:
+            raise ValueError(f"mean_vector should have the length {rows} of the matrix's sides, got {mean_vector.size(0)}")
+        if transformation_matrix.device != mean_vector.device:
+            raise ValueError(f"both should be on one device, got {transformation_matrix.device} and {mean_vector.device}")
+        if transformation_matrix.dtype != mean_vector.dtype:
+            raise ValueError(f"both should have one dtype, got {transformation_matrix.dtype} and {mean_vector.dtype}")
+        self.transformation_matrix = transformation_matrix
+        self.mean_vector = mean_vector
+
+    def forward(self, tensor: Tensor) -> Tensor:
+        n, expected = math.prod(tensor.shape[-3:]), self.transformation_matrix.shape[0]
+        if n != expected:
+            raise ValueError(
+                f"the image {tuple(tensor.shape[-3:])} has {n} numbers, the transformation_matrix takes {expected}"
+            )
+        if tensor.device.type != self.mean_vector.device.type:
+            raise ValueError(f"the image is on {tensor.device}, the mean_vector on {self.mean_vector.device}")
+        flat = tensor.reshape(-1, n) - self.mean_vector
+        return flat.mm(self.transformation_matrix.to(flat.dtype)).view(tensor.shape)
+
+    def __repr__(self) -> str:
+        matrix, mean = self.transformation_matrix.tolist(), self.mean_vector.tolist()
+        return f"{type(self).__name__}(transformation_matrix={matrix}, mean_vector={mean})"

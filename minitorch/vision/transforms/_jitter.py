@@ -11,7 +11,8 @@ from minitorch.nn.modules.module import Module
 from minitorch.tensor import Tensor
 
 from . import functional as F
-from ._draws import area_and_ratio, below, check_ranges, happens, rounded_sqrt, size_of, uniform
+from ._arguments import check_ranges, size_of
+from ._draws import area_and_ratio, below, happens, rounded_sqrt, uniform
 
 Image = Any  # a PIL image or a Tensor
 Range = Sequence[float] | None
@@ -164,7 +165,7 @@ class RandomErasing(Module):
         self.p = p
         self.scale = scale
         self.ratio = ratio
-        self.value = value
+        self.value: Any = value
         self.inplace = inplace
 
     @staticmethod
