@@ -364,7 +364,10 @@ def test_predict_says_what_is_wrong(narrow: None, there: Path, capsys: pytest.Ca
         ([good, "text.png"], "text.png: cannot be read as an image (cannot identify image file); mend it or take it away"),
         (["cut.png", good], "cut.png: cannot be read as an image ("),
         ([str(there)], f"{there}: is a folder; name the images in it, e.g. {there}/*.jpg"),
-        ([good, "--checkpoint", "none.pt"], "none.pt: No such file"),
+        (
+            [good, "--checkpoint", "none.pt"],
+            "none.pt: no such file; train one with minitorch train --data FOLDER, or name yours",
+        ),
         ([good, "--checkpoint", "narrow.pth"], "narrow.pth: is a checkpoint, but not one of minitorch train"),
         (
             [good, "--checkpoint", "digits.pt"],

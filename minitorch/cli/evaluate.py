@@ -75,6 +75,9 @@ def rebuilt(path: str, checkpoint: dict[str, Any]) -> nn.Module:
 def run_predict(args: argparse.Namespace) -> None:
     """For each image its name, and below it the likeliest classes."""
     device = device_of(args)
+    if not os.path.exists(args.checkpoint):
+        how = f"train one with {args.program} train --data FOLDER, or name yours with --checkpoint"
+        raise UserError(f"{args.checkpoint}: no such file; {how}")
     checkpoint = checkpoints.load(args.checkpoint)
     if not isinstance(checkpoints.task_of(checkpoint), Images):
         raise UserError(f"{args.checkpoint}: is of {checkpoint['kind']}; predict takes one of minitorch train --data FOLDER")
