@@ -241,20 +241,26 @@ def test_help_names_every_option_and_default(capsys: pytest.CaptureFixture[str])
         "patience",
         "best",
         "resume",
+        "weights",
+        "freeze",
+        "size",
+        "workers",
     ]:
         assert f"--{option}" in text
     for default in [
-        "mlp",
+        "mlp; lstm for names, resnet18 for a folder",
         "digits; names for lstm and gpt",
-        "20; 12 for cnn, 8 for lstm, 12 for gpt",
-        "64",
+        "20; 12 for cnn, 8 for lstm, 12 for gpt, 10 for images",
+        "64; 32 for images",
         "adam",
         "0",
         "cpu",
-        "0.01; 0.005 for lstm, 0.003 for gpt; ten times that for sgd",
+        "0.01; 0.005 for lstm, 0.003 for gpt, 0.001 for images; ten times that for sgd",
         "128; 32 for cnn, 64 for gpt",
         "0.2; 0 for lstm, 0 for gpt",
-        "digits.pt; names.pt for names",
+        "digits.pt; names.pt for names, images.pt for images",
+        "224",
+        "0, none",
     ]:
         assert f"(default: {default})" in text
     assert "(default: False)" not in text

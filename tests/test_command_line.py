@@ -47,7 +47,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("command", "says"),
     [
-        ("minitorch", "minitorch: error: name a command: train, evaluate, explain, exercise or quiz; minitorch --help tells more"),
+        ("minitorch", "minitorch: error: name a command: train, evaluate, predict, explain, exercise or quiz; minitorch --help tells more"),
         ("minitorch trian", "did you mean train?"),
         ("minitorch evalute x.pt", "did you mean evaluate?"),
         ("minitorch --verison", "unrecognized arguments: --verison; did you mean --version?"),
@@ -56,6 +56,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("minitorch train --optimiser sgd", "did you mean --optimizer?"),
         ("minitorch train --optimizer adma", "did you mean adam?"),
         ("minitorch train quickly", "minitorch train: error: unrecognized arguments: quickly"),
+        ("minitorch predict x.png --tpo 3", "minitorch predict: error: unrecognized arguments: --tpo 3; did you mean --top?"),
         ("minitorch explain --varable x", "did you mean --variable?"),
         ("reference", "python -m reference: error: name a command: report, "),
         ("reference raport", "did you mean report?"),

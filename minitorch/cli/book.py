@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .commands import UserError
+from .ends import UserError
 
 PACKAGE = Path(__file__).parent.parent
 PLACES = (PACKAGE.parent / "docs" / "interview", PACKAGE / "interview")  # in a checkout; in a package

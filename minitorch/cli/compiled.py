@@ -20,7 +20,7 @@ from minitorch.nn import Module
 from ..compiler.module import OptimizedModule
 from ..compiler.step import Compiled
 from ..examples import explain as examples
-from .commands import UserError
+from .ends import UserError
 from .explain import FOLDER, quoted
 from .program import left_by
 

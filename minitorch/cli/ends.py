@@ -20,6 +20,10 @@ from typing import Any, NoReturn
 from . import plain_letters
 
 
+class UserError(Exception):
+    """Something only the user can put right; its text is the one line they get."""
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, with the nearest name for one that does not exist."""
 

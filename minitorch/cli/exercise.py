@@ -21,8 +21,7 @@ from ..exercises import NAMES, TOPICS
 from ..exercises.exercise import Exercise, path_of
 from ..exercises.progress import FILE, Damaged, Progress
 from ..utils.files import replacing
-from .commands import UserError
-from .ends import did_you_mean
+from .ends import UserError, did_you_mean
 
 MEMORY = 4 << 30  # bytes that a learner's file may have
 

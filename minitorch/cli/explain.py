@@ -22,8 +22,7 @@ from ..op import registry
 from ..utils import source
 from ..utils.page import page
 from ..utils.page.data import short
-from .commands import UserError
-from .ends import did_you_mean
+from .ends import UserError, did_you_mean
 from .one_op import op_explained
 from .program import traced
 

@@ -22,8 +22,7 @@ from ..autograd.pictures import picture_of
 from ..autograd.tracing import Trace, trace
 from ..autograd.watching import line_of, users_frames
 from ..utils.page.data import Update
-from .commands import UserError
-from .ends import did_you_mean
+from .ends import UserError, did_you_mean
 
 
 def traced(path: Path, variable: str | None, names: tuple[str, ...]) -> tuple[Trace, Update | None]:

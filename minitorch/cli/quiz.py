@@ -20,8 +20,7 @@ from unicodedata import east_asian_width
 
 from ..utils.files import replacing
 from . import book
-from .commands import UserError
-from .ends import did_you_mean
+from .ends import UserError, did_you_mean
 from .judging import agrees
 
 KIND = "minitorch quiz"

@@ -1,106 +1,88 @@
-"""What `minitorch train` can train: which model learns from which data, its usual settings, and how it is told how well it does.
+"""The tasks of `minitorch train`: the digits and the names, which come with the package, and a folder of images.
 
-A task has a script of `minitorch/examples/`, which trains. Read next: `commands.py`, which runs a task.
+Read next: `images.py`; `train.py`, which runs a task.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from argparse import Namespace
+from collections.abc import Callable
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import minitorch
 from minitorch import Tensor, nn
 from minitorch.datasets import load_digits, load_names
 from minitorch.examples import digits, names
 
-
-class Usual(NamedTuple):
-    """A model's data, and what its options are unless given. For SGD the learning rate is ten times this."""
-
-    data: str
-    epochs: int
-    lr: float
-    hidden: int
-    dropout: float
+from .ends import UserError
+from .images import Images
+from .task import MODELS, Task, confusions
 
 
-MODELS = {
-    "mlp": Usual("digits", epochs=20, lr=0.01, hidden=128, dropout=0.2),
-    "cnn": Usual("digits", epochs=12, lr=0.01, hidden=32, dropout=0.2),
-    "lstm": Usual("names", epochs=8, lr=0.005, hidden=128, dropout=0.0),
-    "gpt": Usual("names", epochs=12, lr=0.003, hidden=64, dropout=0.0),
-}
+class Built(Task):
+    """A task whose data come with the package, in two tensors, and whose script builds its models from two numbers."""
 
-
-class Task:
-    """One kind of data: how it is read, and what is told of a model that was trained on it."""
-
-    name: str
-    measured: str  # what `measure` gives
-    higher_is_better: bool  # of that
+    options = ("hidden", "dropout")
     script: ModuleType
 
-    @property
-    def kind(self) -> str:
-        """What its checkpoints say they are."""
-        return f"minitorch {self.name}"
+    def settings(self, args: Namespace, model: str) -> dict[str, Any]:
+        usual = MODELS[model]
+        chosen = {option: getattr(args, option, getattr(usual, option)) for option in self.options}
+        if model == "gpt" and chosen["hidden"] % 4:
+            raise UserError(f"--hidden {chosen['hidden']}: a gpt has 4 heads, so choose a multiple of 4")
+        return super().settings(args, model) | chosen
 
-    def data(self, split: str, device: Any) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of the "train" or the "test" part."""
+    def training(self, data: tuple[Any, ...], settings: dict[str, Any], before: dict[str, Any] | None, device: Any) -> Any:
+        return self.script.Training(*data, **settings)
+
+    def model(self, settings: dict[str, Any]) -> nn.Module:
+        return self.script.MODELS[settings["model"]](settings["hidden"], settings["dropout"])
+
+    def report(self, model: nn.Module, settings: dict[str, Any], data: str | None, device: Any) -> list[str]:
+        if data not in (None, self.name):
+            raise UserError(
+                f"--data {data}: this checkpoint is tested on the {self.name} that were held out; leave --data away"
+            )
+        return self.lines(model, settings["seed"], *self.data("test", settings, device))
+
+    def lines(self, model: nn.Module, seed: int, inputs: Tensor, targets: Tensor) -> list[str]:
+        """The report on the test part."""
         raise NotImplementedError
 
-    def measure(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> float:
-        """How well it does on the test part."""
-        raise NotImplementedError
 
-    def told(self, value: float) -> str:
-        """The same in words."""
-        raise NotImplementedError
-
-    def afterwards(self, model: nn.Module, seed: int) -> list[str]:
-        """What is printed when training is over."""
-        return []
-
-    def report(self, model: nn.Module, seed: int, inputs: Tensor, targets: Tensor) -> list[str]:
-        """What `minitorch evaluate` prints."""
-        raise NotImplementedError
-
-
-class Digits(Task):
+class Digits(Built):
     """Reading handwritten digits."""
 
     name, measured, higher_is_better, script = "digits", "accuracy", True, digits
 
-    def data(self, split: str, device: Any) -> tuple[Tensor, Tensor]:
+    def data(self, split: str, settings: dict[str, Any], device: Any) -> tuple[Tensor, Tensor]:
         images, labels = load_digits(split)
         return digits.pixels(images).to(device), labels.to(device)
 
-    def measure(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> float:
-        return digits.accuracy(model, inputs, targets)
+    def measure(self, model: nn.Module, held_out: tuple[Any, ...], after_batch: Callable[[], object]) -> float:
+        return digits.accuracy(model, *held_out)
 
     def told(self, value: float) -> str:
         return f"test accuracy {value:.2f} %"
 
-    def report(self, model: nn.Module, seed: int, inputs: Tensor, targets: Tensor) -> list[str]:
-        read = digits.predict(model, inputs).tolist()
-        mistakes = Counter((true, got) for true, got in zip(targets.tolist(), read, strict=True) if true != got)
-        right = len(read) - mistakes.total()
-        lines = [f"test accuracy {100 * right / len(read):.2f} % ({right} of {len(read)})"]
-        return lines + [f"  {true} read as {got}: {times}×" for (true, got), times in mistakes.most_common()]
+    def lines(self, model: nn.Module, seed: int, inputs: Tensor, targets: Tensor) -> list[str]:
+        right, of, mistakes = confusions(digits.predict(model, inputs).tolist(), targets.tolist())
+        lines = [f"test accuracy {100 * right / of:.2f} % ({right} of {of})"]
+        return lines + [f"  {true} read as {got}: {times}×" for (true, got), times in mistakes]
 
 
-class Names(Task):
+class Names(Built):
     """Making up first names."""
 
     name, measured, higher_is_better, script = "names", "test_loss", False, names
 
-    def data(self, split: str, device: Any) -> tuple[Tensor, Tensor]:
+    def data(self, split: str, settings: dict[str, Any], device: Any) -> tuple[Tensor, Tensor]:
         inputs, targets = names.encode(load_names(split))
         return inputs.to(device), targets.to(device)
 
-    def measure(self, model: nn.Module, inputs: Tensor, targets: Tensor) -> float:
-        return names.test_loss(model, inputs, targets)
+    def measure(self, model: nn.Module, held_out: tuple[Any, ...], after_batch: Callable[[], object]) -> float:
+        return names.test_loss(model, *held_out)
 
     def told(self, value: float) -> str:
         return f"test loss {value:.4f}"
@@ -111,9 +93,9 @@ class Names(Task):
         made = dict.fromkeys(name for name in names.make_up(model, 60) if len(name) > 2 and name not in known)
         return [f"names that it made up: {', '.join(list(made)[:12])}"]
 
-    def report(self, model: nn.Module, seed: int, inputs: Tensor, targets: Tensor) -> list[str]:
-        loss = self.measure(model, inputs, targets)
+    def lines(self, model: nn.Module, seed: int, inputs: Tensor, targets: Tensor) -> list[str]:
+        loss = names.test_loss(model, inputs, targets)
         return [f"{self.told(loss)} ({len(inputs)} names)", *self.afterwards(model, seed)]
 
 
-TASKS: dict[str, Task] = {task.name: task for task in (Digits(), Names())}
+TASKS: dict[str, Task] = {task.name: task for task in (Digits(), Names(), Images())}

@@ -2,7 +2,7 @@
 
 The idea of every training loop: predict, measure the loss, let autograd find how each weight changed it, step. Every word is
 torch's, too: `minitorch train --compare` runs this very text there, with "torch" where it says "minitorch".
-Try `minitorch train`; read next `minitorch/cli/commands.py`, which runs it, or `minitorch/autograd/engine.py`.
+Try `minitorch train`; read next `minitorch/cli/train.py`, which runs it, or `minitorch/autograd/engine.py`.
 """
 
 from __future__ import annotations

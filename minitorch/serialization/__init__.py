@@ -3,7 +3,7 @@
 The idea: a file is a stranger's. Pickle, the usual format, runs code from the file when it is loaded; here the file can only name what
 stands in a short table, so loading one builds data and nothing else. And what it declares of sizes is compared with the size of the
 file before memory is taken.
-Read next: `torch_files.py`, what is in a file; `utils/files.py`, how a file is replaced; `cli/commands.py`, which saves and loads one.
+Read next: `torch_files.py`, what is in a file; `utils/files.py`, how a file is replaced; `cli/checkpoints.py`, which saves and loads one.
 """
 
 from __future__ import annotations
