@@ -15,6 +15,7 @@ from typing import Any
 import minitorch
 from minitorch.nn.modules.module import Module
 from minitorch.tensor import Tensor
+from minitorch.utils.extras import optional
 from minitorch.utils.files import replacing
 
 from . import sizes
@@ -108,12 +109,9 @@ def export(
 
 
 def _onnx() -> Any:
-    try:
-        import onnx
-        import onnx.checker
-        import onnx.printer
-    except ImportError as error:
-        raise ImportError("minitorch.onnx.export needs the package onnx: pip install 'minitorch[onnx]'") from error
+    onnx = optional("onnx", "onnx", "minitorch.onnx.export")
+    optional("onnx.checker", "onnx", "minitorch.onnx.export")
+    optional("onnx.printer", "onnx", "minitorch.onnx.export")
     return onnx
 
 
