@@ -1,21 +1,21 @@
 """Looking at a model without leaving a trace: what its layers put out, and how it is afterwards what it was before.
 
-A look is a forward with hooks. It must not change what a training that goes on sees, so `unchanged` puts back what a forward may write:
-buffers (batch norm's running mean), modes, and the random stream that dropout draws from; the hooks go even after an error.
+A look is a forward with hooks, which go even after an error; `nn/utils/unchanged.py` puts back what a forward may write.
 Whatever is drawn comes from a tensor to NumPy in `host`, and nowhere else. Read next: `histograms.py`, which draws what this finds.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Any, TypeAlias
 
 import numpy as np
 
 import minitorch
 from minitorch import Tensor, nn
+from minitorch.nn.utils.unchanged import unchanged
 
 # One layer: its name, the module itself, or a class of modules; or several of these.
 Layers: TypeAlias = str | nn.Module | type[nn.Module] | Iterable[Any] | None
@@ -62,28 +62,6 @@ def _known(name: str, names: list[str], kind: str, who: str) -> str:
         return name
     near = difflib.get_close_matches(name, names, 3, 0.5) or [each for each in names if each][:12]
     raise ValueError(f"{who}: {kind} has no layer {name!r}; it has {', '.join(map(repr, near))}")
-
-
-@contextmanager
-def unchanged(model: nn.Module) -> Iterator[None]:
-    """After the block the model's modes, buffers and hooks of ours, and the random stream, are what they were before."""
-    lazy = [name for name, p in model.named_parameters() if minitorch.nn.parameter.is_lazy(p)]
-    if lazy:
-        raise ValueError(f"{lazy[0]} has no shape yet: run the model once on a batch, then look inside")
-    modes = [(module, module.training) for module in model.modules()]
-    # The version tells whether a forward wrote to a buffer. One that it did not is left alone: a graph may have kept it.
-    buffers = [(m, name, b, b._version, b.detach().clone()) for m in model.modules() for name, b in m._buffers.items() if b is not None]
-    try:
-        with minitorch.random.fork_rng():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
-        with minitorch.no_grad():
-            for module, name, buffer, version, before in buffers:
-                if buffer._version != version:
-                    buffer.copy_(before)
-                module._buffers[name] = buffer
 
 
 def activations(model: nn.Module, *inputs: Any, layers: Layers = None) -> dict[str, Tensor]:
