@@ -15,7 +15,7 @@ from typing import Any
 import minitorch
 from minitorch.nn.modules.module import Module
 from minitorch.tensor import Tensor
-from minitorch.utils.extras import optional
+from minitorch.utils.optional import needed
 from minitorch.utils.files import replacing
 
 from . import sizes
@@ -109,9 +109,9 @@ def export(
 
 
 def _onnx() -> Any:
-    onnx = optional("onnx", "onnx", "minitorch.onnx.export")
-    optional("onnx.checker", "onnx", "minitorch.onnx.export")
-    optional("onnx.printer", "onnx", "minitorch.onnx.export")
+    onnx = needed("onnx", "onnx", by="minitorch.onnx.export")
+    needed("onnx.checker", "onnx", by="minitorch.onnx.export")
+    needed("onnx.printer", "onnx", by="minitorch.onnx.export")
     return onnx
 
 

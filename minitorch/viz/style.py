@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from minitorch.utils.extras import optional
+from minitorch.utils.optional import needed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ MOST = 16  # panels in a figure, unless told
 
 def new_figure(rows: int, columns: int, *, panel: tuple[float, float] = (4.0, 3.0), **options: Any) -> tuple[Figure, np.ndarray]:
     """A Figure of rows × columns panels, each of so many inches, and an array of their axes."""
-    figure_module = optional("matplotlib.figure", "viz", "minitorch.viz")
+    figure_module = needed("matplotlib.figure", "viz", by="minitorch.viz")
     figure = figure_module.Figure(figsize=(panel[0] * columns, panel[1] * rows), dpi=100, facecolor="white", layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, **options)
     for ax in axes.flat:

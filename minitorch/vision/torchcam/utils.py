@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from minitorch.utils.extras import optional
+from minitorch.utils.optional import needed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -19,8 +19,8 @@ def overlay_mask(img: Image, mask: Image, colormap: str = "jet", alpha: float = 
 
     Pillow and matplotlib are needed: extras `vision` and `viz`. TypeError if these are no PIL images, ValueError of an alpha outside [0, 1).
     """
-    pil = optional("PIL.Image", "vision", "overlay_mask")
-    colormaps = optional("matplotlib", "viz", "overlay_mask").colormaps
+    pil = needed("PIL.Image", "vision", by="overlay_mask")
+    colormaps = needed("matplotlib", "viz", by="overlay_mask").colormaps
     if not isinstance(img, pil.Image) or not isinstance(mask, pil.Image):
         raise TypeError(f"img and mask arguments need to be PIL.Image, got {type(img).__name__} and {type(mask).__name__}")
     if not isinstance(alpha, float) or not 0 <= alpha < 1:
