@@ -100,21 +100,22 @@ def _tiles(
 ) -> Figure:
     """Pictures side by side, with their numbers above, on one scale, which a colour bar tells; before them what was `seen`, in grey."""
     shown = pictures[:most]
-    before = 0 if seen is None else 1
-    rows, columns = grid_of(before + len(shown), columns)
-    figure, axes = new_figure(rows, columns, panel=(1.05, 1.2))
-    if seen is not None:
+    rows, columns = grid_of(len(shown), columns)
+    figure, axes = new_figure(rows, columns + (seen is not None), panel=(1.05, 1.2))
+    panels = axes
+    if seen is not None:  # a column of its own, so that the others stand under one another as the filters do
         axes[0, 0].imshow(seen, cmap="gray_r")
         axes[0, 0].set_title("input", fontsize=8, color=INK, pad=3)
         as_picture(axes[0, 0])
-    panels = axes.flat[before:]
-    for i, (ax, picture) in enumerate(zip(panels, shown)):
+        empty(axes[1:, 0])
+        panels = axes[:, 1:]
+    for i, (ax, picture) in enumerate(zip(panels.flat, shown)):
         image = ax.imshow(picture, cmap=colours, vmin=limits[0], vmax=limits[1], interpolation="nearest")
         ax.set_title(str(i), fontsize=8, color=INK, pad=3)
         as_picture(ax)
-    empty(panels[len(shown) :])
+    empty(panels.flat[len(shown) :])
     if bar:
-        figure.colorbar(image, ax=axes, label=bar, shrink=0.8, pad=0.02, aspect=30).ax.tick_params(labelsize=8)
+        figure.colorbar(image, ax=axes, label=bar, shrink=0.9, pad=0.02, aspect=12 * rows).ax.tick_params(labelsize=8)
     wild = int((~np.isfinite(shown)).sum())
     heading(
         figure,
@@ -149,7 +150,7 @@ def feature_maps(
     index: int = 0,
     images: Tensor | None = None,
     most: int = 32,
-    columns: int = 9,
+    columns: int = 8,
     title: str = "",
 ) -> Figure:
     """What each channel of a layer makes of one picture of the batch `inputs`, all on one scale.
@@ -197,7 +198,7 @@ def heat_maps(
 
     target_layer: the last that puts out maps (N, C, H, W) with more than one place. size: the maps are resized to it, bilinearly.
     """
-    from minitorch.vision.torchcam.methods import GradCAM  # here: they import the room of pictures
+    from minitorch.vision.torchcam.methods import GradCAM  # here: only who draws a heat map needs that room
     from minitorch.vision.torchcam.methods._utils import last_map
 
     name = last_map(model, inputs, 4) if target_layer is None else layer_names(model, target_layer, "grad_cam")[0]

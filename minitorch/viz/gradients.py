@@ -15,7 +15,7 @@ import numpy as np
 from minitorch import nn
 
 from .looking import host
-from .style import COLOURS, FAINT, INK, MARKERS, heading, new_figure
+from .style import COLOURS, FAINT, MARKERS, heading, legend_of_figure, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,7 +87,7 @@ def gradient_flow(
     else:
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.set_xlabel("number of the weight, counted from the input")
-    ax.legend(fontsize=8, frameon=False, labelcolor=INK)
+    legend_of_figure(figure)
     heading(figure, title)
     return figure
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+SHARE = "% of the values"
+
 
 class Histogram(NamedTuple):
     """counts[i] values lie between edges[i] and edges[i + 1]; mean and std are those of all finite values, of which there are `finite`."""
@@ -74,7 +76,7 @@ def weight_histograms(
     for ax, (name, p) in zip(axes.flat, shown.items()):
         _draw(ax, histogram(p, bins, limits), f"{name}  {' × '.join(map(str, p.shape))}", COLOURS[0])
     empty(axes.flat[len(shown) :])
-    _label_the_rims(axes, len(shown), "value of a weight", "weights")
+    _label_the_rims(axes, len(shown), "value of a weight")
     heading(figure, title, _how_many(len(shown), len(parameters)))
     return figure
 
@@ -101,24 +103,27 @@ def activation_histograms(
         raise ValueError("activation_histograms: no layer put out a tensor")
     compared = len(found) > 1
     rows, columns = (len(found), min(longest, most)) if compared else grid_of(min(longest, most), 4)
-    figure, axes = new_figure(rows, columns, panel=(2.4, 2.0) if compared else (3.0, 2.3))
+    figure, axes = new_figure(rows, columns, panel=(2.3, 1.9) if compared else (3.0, 2.3))
     for row, (model_name, outputs) in enumerate(found.items()):
         panels = axes[row] if compared else axes.flat
         for i, (ax, (name, values)) in enumerate(zip(panels, outputs.items())):
             kind = type(rows_of[model_name].get_submodule(name.partition("#")[0])).__name__ if model_name in rows_of else ""
             _draw(ax, histogram(values, bins, limits), " ".join(part for part in (name, kind) if part), COLOURS[row % len(COLOURS)])
             if compared and i == 0:
-                ax.set_ylabel(model_name, fontsize=10, color=INK)
+                ax.set_ylabel(f"{model_name}\n{SHARE}", fontsize=9, color=INK)
+            if compared and row == rows - 1:
+                ax.set_xlabel("value put out", fontsize=8)
         empty(panels[min(len(outputs), len(panels)) :])
     if not compared:
-        _label_the_rims(axes, min(longest, most), "value put out", "values")
+        _label_the_rims(axes, min(longest, most), "value put out")
     notes = {mode_note(model) for model in rows_of.values()}
     heading(figure, title, _how_many(min(longest, most), longest), *sorted(notes))
     return figure
 
 
 def _draw(ax: Axes, found: Histogram, title: str, colour: str) -> None:
-    ax.stairs(found.counts, found.edges, fill=True, color=colour, alpha=0.85)
+    """One panel: the bars' heights are percent of the finite values, so that panels of different sizes compare."""
+    ax.stairs(100 * found.counts / max(found.finite, 1), found.edges, fill=True, color=colour, alpha=0.85)
     if found.edges[0] < 0 < found.edges[-1]:
         ax.axvline(0, color=INK, linewidth=0.8, linestyle="--")
     said = f"mean {found.mean:.2g}, std {found.std:.2g}"
@@ -131,15 +136,15 @@ def _draw(ax: Axes, found: Histogram, title: str, colour: str) -> None:
     ax.set_title(f"{title}\n{said}", fontsize=8, color=INK)
     ax.locator_params(axis="both", nbins=4)
     ax.tick_params(labelsize=8)
-    ax.ticklabel_format(axis="both", scilimits=(-3, 4))
+    ax.ticklabel_format(axis="x", scilimits=(-3, 4))
 
 
-def _label_the_rims(axes: np.ndarray, shown: int, below: str, beside: str) -> None:
+def _label_the_rims(axes: np.ndarray, shown: int, below: str) -> None:
     """Name the axes once: at the left column, and under each column's last panel."""
     columns = axes.shape[1]
     for i, ax in enumerate(axes.flat):
         if i % columns == 0:
-            ax.set_ylabel(beside, fontsize=8)
+            ax.set_ylabel(SHARE, fontsize=8)
         if i < shown <= i + columns:
             ax.set_xlabel(below, fontsize=8)
 

@@ -21,7 +21,7 @@ from minitorch.optim import Optimizer
 from minitorch.optim.lr_scheduler import ReduceLROnPlateau
 
 from .looking import host
-from .style import COLOURS, FAINT, INK, empty, grid_of, heading, new_figure
+from .style import COLOURS, FAINT, empty, grid_of, heading, legend_below, legend_of_figure, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,17 +179,18 @@ def _draw(ax: Axes, what: str, lines: list[tuple[str, str, Curve]], runs: list[s
         drawn = smoothed(y, smooth) if smooth else y
         if smooth:
             ax.plot(curve.x, y, color=colour, alpha=0.25, linewidth=0.8)
-        label = " ".join(part for part in (run, name if len(metrics) > 1 or not run else "") if part)
+        label = ": ".join(part for part in (run, name if len(metrics) > 1 or not run else "") if part)
         few = "." if np.isnan(y).any() or len(y) == 1 else ""  # a point alone, between gaps, makes no line
         ax.plot(curve.x, drawn, dash, marker=few, color=colour, linewidth=1.8, label=label + _said(what, curve.x, y))
         best = _best(what, y)
         if best is not None:
             ax.plot(curve.x[best], drawn[best], "o", mfc="white", mec=colour, markersize=6, label="_best")
     ax.set_xlabel(lines[0][2].x_name)
-    ax.set_ylabel(what)
+    percent = what == "accuracy" and any((curve.y > 1).any() for _, _, curve in lines)
+    ax.set_ylabel(f"{what} (%)" if percent else what)
     ax.grid(axis="y", color=FAINT, linewidth=0.6)
     ax.xaxis.get_major_locator().set_params(integer=True)
-    ax.legend(fontsize=8, frameon=False, labelcolor=INK)
+    legend_below(ax)
 
 
 def _best(what: str, y: np.ndarray) -> int | None:
@@ -202,7 +203,7 @@ def _best(what: str, y: np.ndarray) -> int | None:
 def _said(what: str, x: np.ndarray, y: np.ndarray) -> str:
     """What the legend adds to a line's name: its best value, and where it has gaps."""
     best = _best(what, y)
-    text = f" ({'lowest' if what == 'loss' else 'highest'} {y[best]:.4g} at {x[best]:g})" if best is not None else ""
+    text = f" ({'lowest' if what == 'loss' else 'highest'} {y[best]:{'.3g' if what == 'loss' else '.4g'}} at {x[best]:g})" if best is not None else ""
     gaps = x[~np.isfinite(y)]
     places = ", ".join(f"{place:g}" for place in gaps[:4]) + (", …" if len(gaps) > 4 else "")
     return text + (f"\nnot finite at {places}" if len(gaps) else "")
@@ -251,6 +252,6 @@ def learning_rate(schedule: Any, steps: int, *, metrics: Sequence[float] | None 
             drawn += 1
     ax.set(xlabel=unit, ylabel="learning rate", ylim=(0, None))
     ax.grid(axis="y", color=FAINT, linewidth=0.6)
-    ax.legend(fontsize=8, frameon=False, labelcolor=INK)
+    legend_of_figure(figure)
     heading(figure, title)
     return figure

@@ -59,3 +59,17 @@ def heading(figure: Figure, title: str, *notes: str) -> None:
     """The title of a whole figure; beneath it, smaller, what a reader must know of how it was made."""
     said = [note for note in notes if note]
     figure.suptitle(title + "".join(f"\n{note}" for note in said), fontsize=11, color=INK)
+
+
+def legend_below(ax: Axes) -> None:
+    """A panel's legend under it, where no line can run through: beneath the ticks and the axis' name, so many points down."""
+    transforms = needed("matplotlib.transforms", "viz", by="minitorch.viz")
+    figure: Any = ax.figure
+    down = transforms.ScaledTranslation(0, -34 / 72, figure.dpi_scale_trans)
+    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0.0), "bbox_transform": ax.transAxes + down}
+    ax.legend(fontsize=8, frameon=False, labelcolor=INK, borderaxespad=0.0, **place)
+
+
+def legend_of_figure(figure: Figure) -> None:
+    """One legend for the whole figure, beneath it."""
+    figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False, labelcolor=INK)
