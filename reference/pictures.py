@@ -26,7 +26,9 @@ def figures(page: Path = PAGE) -> dict[str, Any]:
     said: list[str] = []
     if doctest.DocTestRunner(verbose=False).run(test, out=said.append, clear_globs=False).failed:
         raise RuntimeError("".join(said))
-    return {name: test.globs[name.removesuffix(".png").rpartition("-")[2]] for name in re.findall(r"\]\(([\w-]+\.png)\)", text)}
+    return {
+        name: test.globs[name.removesuffix(".png").rpartition("-")[2]] for name in re.findall(r"\]\(([\w-]+\.png)\)", text)
+    }
 
 
 def write() -> int:

@@ -10,12 +10,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from planting import plant
 from torch.testing import assert_close
 
 import minitorch
 from minitorch import nn
 from minitorch.vision.torchcam import methods
-from planting import plant
 from reference.vision import cams
 
 pytestmark = pytest.mark.outside

@@ -15,8 +15,8 @@ from typing import Any
 import minitorch
 from minitorch.nn.modules.module import Module
 from minitorch.tensor import Tensor
-from minitorch.utils.optional import needed
 from minitorch.utils.files import replacing
+from minitorch.utils.optional import needed
 
 from . import sizes
 from .errors import OnnxExporterError

@@ -15,7 +15,7 @@ import minitorch
 from minitorch import Tensor
 
 from .looking import host
-from .style import COLOURS, FAINT, INK, as_picture, heading, new_figure
+from .style import COLOURS, INK, as_picture, heading, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,14 +40,21 @@ def confusion_counts(y_true: Any, y_pred: Any, classes: int | None = None) -> np
     there = int(max(true.max(), predicted.max())) + 1
     classes = there if classes is None else classes
     if min(true.min(), predicted.min()) < 0 or there > classes:
-        raise ValueError(f"confusion_matrix: expected classes from 0 to {classes - 1}, got {min(true.min(), predicted.min())} to {there - 1}")
+        raise ValueError(
+            f"confusion_matrix: expected classes from 0 to {classes - 1}, got {min(true.min(), predicted.min())} to {there - 1}"
+        )
     counts = np.zeros((classes, classes), int)
     np.add.at(counts, (true.astype(int), predicted.astype(int)), 1)
     return counts
 
 
 def confusion_matrix(
-    y_true: Any, y_pred: Any, *, classes: Sequence[str] | None = None, normalize: bool = False, title: str = "Confusion matrix"
+    y_true: Any,
+    y_pred: Any,
+    *,
+    classes: Sequence[str] | None = None,
+    normalize: bool = False,
+    title: str = "Confusion matrix",
 ) -> Figure:
     """A row for each true class, a column for each predicted one; dark is a large share of the row.
 
@@ -70,7 +77,12 @@ def confusion_matrix(
     ax.set(xlabel="predicted", ylabel="true")
     figure.colorbar(image, ax=ax, label="share of the row", shrink=0.8).ax.tick_params(labelsize=8)
     right = int(np.trace(counts))
-    heading(figure, title, f"{right} of {counts.sum()} right, {100 * right / counts.sum():.2f} %" + ("; in percent of a row" if normalize else ""))
+    heading(
+        figure,
+        title,
+        f"{right} of {counts.sum()} right, {100 * right / counts.sum():.2f} %"
+        + ("; in percent of a row" if normalize else ""),
+    )
     return figure
 
 
@@ -82,7 +94,9 @@ def pca(features: Any, dims: int = 2) -> tuple[np.ndarray, np.ndarray]:
     values = host(features).astype(np.float64).reshape(len(features), -1)
     good = np.isfinite(values).all(1)
     if good.sum() < 2 or values.shape[1] < dims:
-        raise ValueError(f"pca: expected at least 2 finite rows of at least {dims} features, got {good.sum()} rows of {values.shape[1]}")
+        raise ValueError(
+            f"pca: expected at least 2 finite rows of at least {dims} features, got {good.sum()} rows of {values.shape[1]}"
+        )
     centred = values[good] - values[good].mean(0)
     _, S, Vh = (host(part) for part in minitorch.linalg.svd(minitorch.tensor(centred), full_matrices=False))
     signs = np.sign(Vh[np.arange(len(Vh)), np.abs(Vh).argmax(1)])
@@ -97,7 +111,9 @@ def tsne(features: Any, *, seed: int = 0, perplexity: float = 30.0) -> np.ndarra
     try:
         from sklearn.manifold import TSNE
     except ImportError as error:
-        raise ImportError("viz.tsne needs the package scikit-learn: pip install scikit-learn; method='pca' needs none") from error
+        raise ImportError(
+            "viz.tsne needs the package scikit-learn: pip install scikit-learn; method='pca' needs none"
+        ) from error
     values = host(features).reshape(len(features), -1)
     if not np.isfinite(values).all():
         raise ValueError("tsne: expected finite features, got inf or nan")
@@ -123,7 +139,10 @@ def embedding(
     if method not in ("pca", "tsne"):
         raise ValueError(f'embedding: expected method "pca" or "tsne", got {method!r}')
     if len(features) == 0 or (labels is not None and len(labels) != len(features)):
-        raise ValueError(f"embedding: expected a label for each row of features, got {len(features)} rows" + ("" if labels is None else f", {len(labels)} labels"))
+        raise ValueError(
+            f"embedding: expected a label for each row of features, got {len(features)} rows"
+            + ("" if labels is None else f", {len(labels)} labels")
+        )
     notes = ["distances mean little, neighbours much"] if method == "tsne" else []
     axis_names = ["", ""]
     if method == "pca":
@@ -138,12 +157,22 @@ def embedding(
     ax = axes[0, 0]
     for i, kind in enumerate(np.unique(kinds)):
         mine, name = points[kinds == kind], str(kind) if classes is None else classes[kind]
-        sign = f"${kind}$" if labels is not None and classes is None and 0 <= kind <= 9 else "osD^vP*X"[i // len(COLOURS) % 8]
+        sign = (
+            f"${kind}$" if labels is not None and classes is None and 0 <= kind <= 9 else "osD^vP*X"[i // len(COLOURS) % 8]
+        )
         ax.scatter(*mine.T, s=28, marker=sign, color=COLOURS[i % len(COLOURS)], linewidths=0, alpha=0.85, label=name)
     ax.set(xlabel=axis_names[0], ylabel=axis_names[1])
     if method == "tsne":
         as_picture(ax)
     if labels is not None:
-        ax.legend(fontsize=8, frameon=False, labelcolor=INK, loc="center left", bbox_to_anchor=(1.0, 0.5), title="class", title_fontsize=8)
+        ax.legend(
+            fontsize=8,
+            frameon=False,
+            labelcolor=INK,
+            loc="center left",
+            bbox_to_anchor=(1.0, 0.5),
+            title="class",
+            title_fontsize=8,
+        )
     heading(figure, title or {"pca": "PCA", "tsne": "t-SNE"}[method], *notes)
     return figure

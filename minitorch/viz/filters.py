@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,10 +17,9 @@ from minitorch.nn import functional as F
 from minitorch.nn.utils.unchanged import unchanged
 
 from .looking import activations, host, layer_names, mode_note
-from .style import FAINT, INK, MOST, as_picture, empty, grid_of, heading, new_figure
+from .style import INK, as_picture, empty, grid_of, heading, new_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -38,7 +37,11 @@ def first_convolution(model: nn.Module, who: str) -> str:
 
 
 def filter_images(
-    model: nn.Module, layer: str | nn.Module | None = None, *, channel: int | None = None, shape: tuple[int, int] | None = None
+    model: nn.Module,
+    layer: str | nn.Module | None = None,
+    *,
+    channel: int | None = None,
+    shape: tuple[int, int] | None = None,
 ) -> np.ndarray:
     """The filters of a layer (the first convolution) as pictures: (out, h, w), or (out, h, w, 3) of a layer that sees colours.
 
@@ -49,11 +52,15 @@ def filter_images(
     module = model.get_submodule(name)
     weight = getattr(module, "weight", None)
     if not isinstance(weight, Tensor) or weight.dim() not in (2, 3, 4):
-        raise ValueError(f"filters: {name!r} is a {type(module).__name__}, whose weights are no pictures: name a Conv1d, Conv2d or Linear")
+        raise ValueError(
+            f"filters: {name!r} is a {type(module).__name__}, whose weights are no pictures: name a Conv1d, Conv2d or Linear"
+        )
     w = host(weight)
     if w.ndim == 2:
         if shape is None or shape[0] * shape[1] != w.shape[1]:
-            raise ValueError(f"filters: {name!r} has {w.shape[1]} inputs: pass shape=(height, width) of so many, got {shape}")
+            raise ValueError(
+                f"filters: {name!r} has {w.shape[1]} inputs: pass shape=(height, width) of so many, got {shape}"
+            )
         return w.reshape(-1, *shape)
     if w.ndim == 3:
         return w
@@ -79,7 +86,11 @@ def filters(
     pictures = filter_images(model, layer, channel=channel, shape=shape)
     name = first_convolution(model, "filters") if layer is None else layer_names(model, layer, "filters")[0]
     sees, title = model.get_submodule(name).weight.shape[1], title or f"Filters of {_called(model, name)}"
-    note = f"channel {channel or 0} of {sees}" if pictures.ndim == 3 and sees > 1 and shape is None and pictures.shape[1] != sees else ""
+    note = (
+        f"channel {channel or 0} of {sees}"
+        if pictures.ndim == 3 and sees > 1 and shape is None and pictures.shape[1] != sees
+        else ""
+    )
     if pictures.ndim == 4:
         return _tiles(pictures, title, "colours scaled together to 0…1", most, columns, limits=(0, 1))
     top = float(np.nanmax(np.abs(np.where(np.isfinite(pictures), pictures, 0.0)))) or 1.0
@@ -136,7 +147,9 @@ def feature_maps_of(model: nn.Module, inputs: Tensor, layer: str | nn.Module | N
     (found, *_) = activations(model, inputs, layers=name).values() or [None]
     if found is None or found.dim() != 4:
         came = "no tensor" if found is None else f"shape {tuple(found.shape)}"
-        raise ValueError(f"feature_maps: {name!r} puts out {came}; expected (N, C, H, W): inputs with a batch, a layer before flattening")
+        raise ValueError(
+            f"feature_maps: {name!r} puts out {came}; expected (N, C, H, W): inputs with a batch, a layer before flattening"
+        )
     if not -len(found) <= index < len(found):
         raise IndexError(f"feature_maps: index {index} of a batch of {len(found)}")
     return host(found[index])
@@ -246,7 +259,12 @@ def grad_cam(
         as_picture(axes[1, i])
     if image is not None:
         figure.colorbar(image, ax=axes, label="heat", shrink=0.8, pad=0.02, aspect=30).ax.tick_params(labelsize=8)
-    heading(figure, title, f"at layer {found.layer!r}; {'predicted' if class_idx is None else 'chosen'} class and its probability", mode_note(model))
+    heading(
+        figure,
+        title,
+        f"at layer {found.layer!r}; {'predicted' if class_idx is None else 'chosen'} class and its probability",
+        mode_note(model),
+    )
     return figure
 
 
@@ -256,7 +274,9 @@ def _as_pictures(images: Tensor) -> np.ndarray:
     if pictures.ndim == 4 and pictures.shape[1] in (1, 3):
         pictures = pictures[:, 0] if pictures.shape[1] == 1 else pictures.transpose(0, 2, 3, 1)
     if pictures.ndim != 3 and not (pictures.ndim == 4 and pictures.shape[3] == 3):
-        raise ValueError(f"grad_cam: {tuple(images.shape)} are no pictures: pass images= of shape (N, H, W) or (N, 1 or 3, H, W)")
+        raise ValueError(
+            f"grad_cam: {tuple(images.shape)} are no pictures: pass images= of shape (N, H, W) or (N, 1 or 3, H, W)"
+        )
     places = tuple(range(1, pictures.ndim))
     low, high = pictures.min(places, keepdims=True), pictures.max(places, keepdims=True)
     return (pictures - low) / np.where(high > low, high - low, 1.0)

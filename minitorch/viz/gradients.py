@@ -36,7 +36,9 @@ def gradient_magnitudes(model: nn.Module, *, every: bool = False) -> dict[str, f
     """
     wanted = {name: p for name, p in model.named_parameters() if every or p.dim() > 1}
     if not wanted:
-        raise ValueError(f"gradient_magnitudes: {type(model).__name__} has no weights of two dimensions or more; pass every=True")
+        raise ValueError(
+            f"gradient_magnitudes: {type(model).__name__} has no weights of two dimensions or more; pass every=True"
+        )
     found = {name: float(np.abs(host(p.grad)).mean(dtype=np.float64)) for name, p in wanted.items() if p.grad is not None}
     if not found:
         raise ValueError(

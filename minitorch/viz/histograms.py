@@ -108,7 +108,12 @@ def activation_histograms(
         panels = axes[row] if compared else axes.flat
         for i, (ax, (name, values)) in enumerate(zip(panels, outputs.items())):
             kind = type(rows_of[model_name].get_submodule(name.partition("#")[0])).__name__ if model_name in rows_of else ""
-            _draw(ax, histogram(values, bins, limits), " ".join(part for part in (name, kind) if part), COLOURS[row % len(COLOURS)])
+            _draw(
+                ax,
+                histogram(values, bins, limits),
+                " ".join(part for part in (name, kind) if part),
+                COLOURS[row % len(COLOURS)],
+            )
             if compared and i == 0:
                 ax.set_ylabel(f"{model_name}\n{SHARE}", fontsize=9, color=INK)
             if compared and row == rows - 1:

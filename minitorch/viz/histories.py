@@ -20,7 +20,6 @@ from minitorch import Tensor
 from minitorch.optim import Optimizer
 from minitorch.optim.lr_scheduler import ReduceLROnPlateau
 
-from .looking import host
 from .style import COLOURS, FAINT, empty, grid_of, heading, legend_below, legend_of_figure, new_figure
 
 if TYPE_CHECKING:
@@ -203,7 +202,11 @@ def _best(what: str, y: np.ndarray) -> int | None:
 def _said(what: str, x: np.ndarray, y: np.ndarray) -> str:
     """What the legend adds to a line's name: its best value, and where it has gaps."""
     best = _best(what, y)
-    text = f" ({'lowest' if what == 'loss' else 'highest'} {y[best]:{'.3g' if what == 'loss' else '.4g'}} at {x[best]:g})" if best is not None else ""
+    text = (
+        f" ({'lowest' if what == 'loss' else 'highest'} {y[best]:{'.3g' if what == 'loss' else '.4g'}} at {x[best]:g})"
+        if best is not None
+        else ""
+    )
     gaps = x[~np.isfinite(y)]
     places = ", ".join(f"{place:g}" for place in gaps[:4]) + (", …" if len(gaps) > 4 else "")
     return text + (f"\nnot finite at {places}" if len(gaps) else "")
@@ -222,7 +225,9 @@ def learning_rates(schedule: Any, steps: int, metrics: Sequence[float] | None = 
         raise ValueError(f"learning_rates: steps must be at least 1, got {steps}")
     optimizer = getattr(schedule, "optimizer", None)
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"learning_rates: expected a schedule of minitorch.optim.lr_scheduler, got {type(schedule).__name__}")
+        raise TypeError(
+            f"learning_rates: expected a schedule of minitorch.optim.lr_scheduler, got {type(schedule).__name__}"
+        )
     plateau = isinstance(schedule, ReduceLROnPlateau)
     if plateau and (metrics is None or len(metrics) < steps):
         raise ValueError(f"learning_rates: ReduceLROnPlateau looks at a metric: pass metrics, a list of {steps} numbers")
@@ -239,7 +244,9 @@ def learning_rates(schedule: Any, steps: int, metrics: Sequence[float] | None = 
     return found
 
 
-def learning_rate(schedule: Any, steps: int, *, metrics: Sequence[float] | None = None, unit: str = "epoch", title: str = "") -> Figure:
+def learning_rate(
+    schedule: Any, steps: int, *, metrics: Sequence[float] | None = None, unit: str = "epoch", title: str = ""
+) -> Figure:
     """How a schedule will move the rates of its optimizer's groups: a schedule, or name → schedule to compare several."""
     schedules = schedule if isinstance(schedule, Mapping) else {type(schedule).__name__: schedule}
     figure, axes = new_figure(1, 1, panel=(5.5, 3.5))

@@ -48,7 +48,9 @@ def layer_names(model: nn.Module, layers: Layers, who: str) -> list[str]:
             found += of_it
         elif isinstance(layer, nn.Module):
             if id(layer) not in names:
-                raise ValueError(f"{who}: this {type(layer).__name__} is no part of the {type(model).__name__}: pass a layer of it")
+                raise ValueError(
+                    f"{who}: this {type(layer).__name__} is no part of the {type(model).__name__}: pass a layer of it"
+                )
             found.append(names[id(layer)])
         elif isinstance(layer, str):
             found.append(_known(layer, list(names.values()), type(model).__name__, who))
@@ -90,7 +92,9 @@ def activations(model: nn.Module, *inputs: Any, layers: Layers = None) -> dict[s
         stack.enter_context(unchanged(model))
         stack.enter_context(minitorch.no_grad())
         for name in wanted:
-            hook = model.get_submodule(name).register_forward_hook(lambda module, args, output, name=name: note(name, output))
+            hook = model.get_submodule(name).register_forward_hook(
+                lambda module, args, output, name=name: note(name, output)
+            )
             stack.enter_context(hook)
         model(*inputs)
     silent = [name for name in wanted if not calls[name]]

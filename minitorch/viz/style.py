@@ -7,6 +7,7 @@ writes it, a notebook shows it. Colours are those of Okabe and Ito (2008), "Colo
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +25,14 @@ INK, FAINT = "#222222", "#D0D0D0"
 MOST = 16  # panels in a figure, unless told
 
 
-def new_figure(rows: int, columns: int, *, panel: tuple[float, float] = (4.0, 3.0), **options: Any) -> tuple[Figure, np.ndarray]:
+def new_figure(
+    rows: int, columns: int, *, panel: tuple[float, float] = (4.0, 3.0), **options: Any
+) -> tuple[Figure, np.ndarray]:
     """A Figure of rows × columns panels, each of so many inches, and an array of their axes."""
     figure_module = needed("matplotlib.figure", "viz", by="minitorch.viz")
-    figure = figure_module.Figure(figsize=(panel[0] * columns, panel[1] * rows), dpi=100, facecolor="white", layout="constrained")
+    figure = figure_module.Figure(
+        figsize=(panel[0] * columns, panel[1] * rows), dpi=100, facecolor="white", layout="constrained"
+    )
     axes = figure.subplots(rows, columns, squeeze=False, **options)
     for ax in axes.flat:
         ax.tick_params(colors=INK, labelsize=9)
@@ -56,9 +61,10 @@ def as_picture(ax: Axes) -> None:
 
 
 def heading(figure: Figure, title: str, *notes: str) -> None:
-    """The title of a whole figure; beneath it, smaller, what a reader must know of how it was made."""
-    said = [note for note in notes if note]
-    figure.suptitle(title + "".join(f"\n{note}" for note in said), fontsize=11, color=INK)
+    """The title of a whole figure; beneath it what a reader must know of how it was made, in lines that fit."""
+    width = int(11 * figure.get_figwidth())  # letters of this size, on average
+    said = [line for text in (title, *notes) for line in textwrap.wrap(text, width)]
+    figure.suptitle("\n".join(said), fontsize=11, color=INK)
 
 
 def legend_below(ax: Axes) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from minitorch.autograd import no_grad
 from minitorch.nn.modules.module import Module
 from minitorch.nn.parameter import is_lazy
 from minitorch.random import fork_rng
@@ -24,18 +23,16 @@ def unchanged(model: Module) -> Iterator[None]:
     if lazy:
         raise ValueError(f"{lazy[0]} has no shape yet: run the model once on a batch, then look inside")
     modes = [(module, module.training) for module in model.modules()]
-    # The version tells whether a forward wrote to a buffer. One that it did not is left alone: a graph may have kept it.
-    buffers = [(m, name, b, b._version, b.detach().clone()) for m in model.modules() for name, b in m._buffers.items() if b is not None]
+    buffers = [(module, name, b) for module in model.modules() for name, b in module._buffers.items() if b is not None]
+    copies = {id(b): b.detach().clone() for _, _, b in buffers}
+    # The forward writes to the copies: a graph may have kept the buffers, and would refuse a backward after any write to them.
+    for module, name, buffer in buffers:
+        module._buffers[name] = copies[id(buffer)]
     try:
         with fork_rng():
             yield
     finally:
         for module, training in modes:
             module.training = training
-        with no_grad():
-            for module, name, buffer, version, before in buffers:
-                if buffer._version != version:
-                    buffer.copy_(before)
-                module._buffers[name] = buffer
-
-
+        for module, name, buffer in buffers:
+            module._buffers[name] = buffer

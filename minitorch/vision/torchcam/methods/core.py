@@ -72,12 +72,18 @@ class _CAM(ABC):
             for name, module in self.submodule_dict.items():
                 if module is layer:
                     return name
-            raise ValueError(f"unable to locate the {type(layer).__name__} inside the specified model: pass one of its layers")
+            raise ValueError(
+                f"unable to locate the {type(layer).__name__} inside the specified model: pass one of its layers"
+            )
         if not isinstance(layer, str):
-            raise TypeError(f"invalid argument type for `target_layer`: expected layers or their names, got {type(layer).__name__}")
+            raise TypeError(
+                f"invalid argument type for `target_layer`: expected layers or their names, got {type(layer).__name__}"
+            )
         if layer not in self.submodule_dict:
             near = difflib.get_close_matches(layer, self.submodule_dict, 3, 0.4) or list(self.submodule_dict)[1:12]
-            raise ValueError(f"Unable to find all submodules: the model has no layer {layer!r}; it has {', '.join(map(repr, near))}")
+            raise ValueError(
+                f"Unable to find all submodules: the model has no layer {layer!r}; it has {', '.join(map(repr, near))}"
+            )
         return layer
 
     def _hook_a(self, module: nn.Module, input: tuple[Tensor, ...], output: Tensor, idx: int = 0) -> None:
@@ -130,7 +136,9 @@ class _CAM(ABC):
                 )
         classes = class_idx if isinstance(class_idx, list) else [class_idx]
         if not all(isinstance(each, int) and each >= 0 for each in classes):
-            raise ValueError(f"Incorrect `class_idx` argument value: expected an int ≥ 0, or a list of them, got {class_idx!r}")
+            raise ValueError(
+                f"Incorrect `class_idx` argument value: expected an int ≥ 0, or a list of them, got {class_idx!r}"
+            )
         if self._score_used and not isinstance(scores, Tensor):
             raise ValueError(f"model output scores is required to be passed to compute CAMs, got {type(scores).__name__}")
 

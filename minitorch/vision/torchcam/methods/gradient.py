@@ -67,9 +67,7 @@ class GradCAMpp(_GradCAM):
     (torchcam 0.4.0 forgets the denominator: it divides a copy.)
     """
 
-    def _get_weights(
-        self, class_idx: int | list[int], scores: Tensor, eps: float = 1e-8, **kwargs: Any
-    ) -> list[Tensor]:  # type: ignore[override]
+    def _get_weights(self, class_idx: int | list[int], scores: Tensor, eps: float = 1e-8, **kwargs: Any) -> list[Tensor]:  # type: ignore[override]
         self._backprop(scores, class_idx, **kwargs)
         weights = []
         for g, a in zip(self.hook_g, self.hook_a):
@@ -82,9 +80,7 @@ class GradCAMpp(_GradCAM):
 class XGradCAM(_GradCAM):
     """w_k = Σ g_k A_k / Σ A_k: gradients weighted by where the pattern is (Fu et al. 2020, "Axiom-based Grad-CAM")."""
 
-    def _get_weights(
-        self, class_idx: int | list[int], scores: Tensor, eps: float = 1e-8, **kwargs: Any
-    ) -> list[Tensor]:  # type: ignore[override]
+    def _get_weights(self, class_idx: int | list[int], scores: Tensor, eps: float = 1e-8, **kwargs: Any) -> list[Tensor]:  # type: ignore[override]
         self._backprop(scores, class_idx, **kwargs)
         return [(g * a).flatten(2).sum(-1) / (a.flatten(2).sum(-1) + eps) for g, a in zip(self.hook_g, self.hook_a)]
 
