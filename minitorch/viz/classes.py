@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import minitorch
-from minitorch import Tensor
+from minitorch.tensor import Tensor
 
 from .looking import host
 from .style import COLOURS, INK, as_picture, heading, new_figure

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 import minitorch
-from minitorch import Tensor, nn
+from minitorch import nn
 from minitorch.nn import functional as F
 from minitorch.nn.utils.unchanged import unchanged
+from minitorch.tensor import Tensor
 
 from .looking import activations, host, layer_names, mode_note
 from .style import INK, as_picture, empty, grid_of, heading, new_figure

@@ -87,7 +87,7 @@ def gradient_flow(
         ax.set_xticks(range(1, len(names) + 1), list(names), rotation=45, ha="right", fontsize=8)
         ax.set_xlabel("weights, from input to output")
     else:
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.locator_params(axis="x", integer=True)
         ax.set_xlabel("number of the weight, counted from the input")
     legend_of_figure(figure)
     heading(figure, title)

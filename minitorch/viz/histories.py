@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from minitorch import Tensor
 from minitorch.optim import Optimizer
 from minitorch.optim.lr_scheduler import ReduceLROnPlateau
+from minitorch.tensor import Tensor
 
 from .style import COLOURS, FAINT, empty, grid_of, heading, legend_below, legend_of_figure, new_figure
 
@@ -188,7 +188,7 @@ def _draw(ax: Axes, what: str, lines: list[tuple[str, str, Curve]], runs: list[s
     percent = what == "accuracy" and any((curve.y > 1).any() for _, _, curve in lines)
     ax.set_ylabel(f"{what} (%)" if percent else what)
     ax.grid(axis="y", color=FAINT, linewidth=0.6)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.locator_params(axis="x", integer=True)
     legend_below(ax)
 
 

@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 import minitorch
-from minitorch import Tensor, nn
+from minitorch import nn
 from minitorch.nn.utils.unchanged import unchanged
+from minitorch.tensor import Tensor
 
 # One layer: its name, the module itself, or a class of modules; or several of these.
 Layers: TypeAlias = str | nn.Module | type[nn.Module] | Iterable[Any] | None
@@ -37,10 +38,9 @@ def layer_names(model: nn.Module, layers: Layers, who: str) -> list[str]:
     names = {id(module): name for name, module in model.named_modules()}
     if layers is None:
         return [names[id(m)] for m in model.modules() if next(m.children(), None) is None]
-    if isinstance(layers, (str, nn.Module, type)):
-        layers = [layers]
     found: list[str] = []
-    for layer in layers:
+    several: Iterable[Any] = [layers] if isinstance(layers, (str, nn.Module, type)) else layers
+    for layer in several:
         if isinstance(layer, type):
             of_it = [names[id(m)] for m in model.modules() if isinstance(m, layer)]
             if not of_it:

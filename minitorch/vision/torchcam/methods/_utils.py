@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from functools import partial
 
 import minitorch
-from minitorch import Tensor, nn
+from minitorch import nn
 from minitorch.nn.utils.unchanged import unchanged
+from minitorch.tensor import Tensor
 
 __all__ = ["locate_candidate_layer", "locate_linear_layer"]
 

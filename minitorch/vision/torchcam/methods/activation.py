@@ -9,7 +9,8 @@ import logging
 from typing import Any
 
 import minitorch
-from minitorch import Tensor, nn
+from minitorch import nn
+from minitorch.tensor import Tensor
 
 from ._utils import locate_linear_layer
 from .core import _CAM

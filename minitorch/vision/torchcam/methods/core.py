@@ -13,9 +13,10 @@ from functools import partial
 from typing import Any
 
 import minitorch
-from minitorch import Tensor, nn
+from minitorch import nn
 from minitorch.autograd.graph import GradientEdge, get_gradient_edge
 from minitorch.nn import functional as F
+from minitorch.tensor import Tensor
 from minitorch.utils.hooks import RemovableHandle
 
 from ._utils import locate_candidate_layer
@@ -100,9 +101,9 @@ class _CAM(ABC):
         self._edges[idx] = get_gradient_edge(output) if output.requires_grad else None
 
     def reset_hooks(self) -> None:
-        """Forget what was put out, and its gradients."""
-        self.hook_a: list[Tensor | None] = [None] * len(self.target_names)
-        self.hook_g: list[Tensor | None] = [None] * len(self.target_names)
+        """Forget what was put out, and its gradients: None for each layer."""
+        self.hook_a: list[Any] = [None] * len(self.target_names)
+        self.hook_g: list[Any] = [None] * len(self.target_names)
         self._edges: list[GradientEdge | None] = [None] * len(self.target_names)
 
     def remove_hooks(self) -> None:
@@ -159,7 +160,6 @@ class _CAM(ABC):
         weights, cams = self._get_weights(class_idx, scores, **kwargs), []
         with minitorch.no_grad():
             for weight, activation in zip(weights, self.hook_a):
-                assert activation is not None  # _precheck has seen to it
                 cam = (weight[(...,) + (None,) * (activation.dim() - weight.dim())] * activation).nansum(dim=1)
                 cam = F.relu(cam) if self._relu else cam
                 cams.append(self._normalize(cam) if normalized else cam)

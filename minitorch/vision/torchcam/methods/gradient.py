@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import minitorch
-from minitorch import Tensor
 from minitorch.nn import functional as F
+from minitorch.tensor import Tensor
 
 from .core import _CAM
 
@@ -22,8 +22,6 @@ class _GradCAM(_CAM):
 
     _relu = True
     _score_used = True
-    hook_a: list[Tensor]  # type: ignore[assignment] — where these are asked, a forward has been
-    hook_g: list[Tensor]  # type: ignore[assignment]
 
     def _backprop(self, scores: Tensor, class_idx: int | list[int], retain_graph: bool = False) -> None:
         """Fill `hook_g` with ∂(Σ_n y_n)/∂A: pictures of a batch have scores of their own, unless batch norm mixes them."""
