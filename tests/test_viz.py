@@ -105,7 +105,7 @@ def test_curves_of_rows_and_files(tmp_path: Path) -> None:
     for line in figure.axes[0].get_lines():
         colours[line.get_label()[0]].add(line.get_color())
     assert all(len(colours[run]) == 1 for run in "abc") and len(set.union(*(colours[run] for run in "abc"))) == 3
-    assert figure.axes[1].get_ylabel() == "accuracy"  # a share, not percent
+    assert figure.axes[1].get_ylabel() == "val_acc"  # of two runs; a share, not percent
 
 
 @given(st.lists(st.floats(-5, 5) | st.just(NAN), max_size=12), st.sampled_from([0.0, 0.5, 0.9]))

@@ -186,7 +186,8 @@ def _draw(ax: Axes, what: str, lines: list[tuple[str, str, Curve]], runs: list[s
             ax.plot(curve.x[best], drawn[best], "o", mfc="white", mec=colour, markersize=6, label="_best")
     ax.set_xlabel(lines[0][2].x_name)
     percent = what == "accuracy" and any((curve.y > 1).any() for _, _, curve in lines)
-    ax.set_ylabel(f"{what} (%)" if percent else what)
+    named = metrics[0] if len(metrics) == 1 and len(runs) > 1 else what  # the legend then says the runs' names alone
+    ax.set_ylabel(f"{named} (%)" if percent else named)
     ax.grid(axis="y", color=FAINT, linewidth=0.6)
     ax.locator_params(axis="x", integer=True)
     legend_below(ax)
