@@ -79,6 +79,8 @@ def test_curves_of_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     assert figure._suptitle.get_text() == "A title"
     assert labels(viz.curves([3.0, 2.0])) == ["loss (lowest 2 at 2)"]
     assert same(viz.histories(minitorch.tensor([3.0, 2.0]))[""]["loss"].y, [3, 2])
+    assert same(viz.histories({"loss": [None, 2.0, None, 1.0]})[""]["loss"].x, [2, 4])
+    assert labels(viz.curves([2.0, 0.0, 1.0], log=True)) == ["loss (lowest 1 at 3)\nnot a finite number above 0 at 2"]
     assert viz.curves(history, log=True).axes[0].get_yscale() == "log" != viz.curves(history, log=True).axes[1].get_yscale()
 
 
@@ -95,6 +97,8 @@ def test_curves_of_rows_and_files(tmp_path: Path) -> None:
         assert same(run["train_loss"].x, [49, 99, 149]) and same(run["train_loss"].y, [0.9, 0.7, 0.4])
         assert same(run["val_loss"].y, [0.8, NAN]) and run["val_loss"].x_name == "step"
         assert same(viz.histories(history, x="epoch")[""]["val_acc"].x, [0, 1])
+    assert same(viz.histories([{"a": 1.0}, {"b": 3.0}, {"a": 2.0}])[""]["a"].x, [1, 3])  # numbers of the rows
+    assert same(viz.histories([{"a": 1.0, "step": ""}, {"a": 3.0, "step": 7}])[""]["a"].x, [7])
     figure = viz.curves({"a": file, "b": {"train_loss": [2.0, 1.0]}, "c": rows}, x=None)
     assert labels(figure)[:3] == [
         "a: train_loss (lowest 0.4 at 149)",
@@ -314,6 +318,9 @@ def test_heat_maps_are_those_of_gradcam() -> None:
     drawn = [ax.images[1].get_array().data for ax in figure.axes if len(ax.images) == 2]
     assert np.allclose(drawn, large[:, 0], atol=1e-6) and figure.axes[0].get_title().startswith("b\n")
     assert "at layer '3'; chosen class" in figure._suptitle.get_text()
+    with minitorch.inference_mode():
+        assert same(viz.heat_maps(model, x).maps, found.maps)
+    assert len(viz.grad_cam(model, x, class_idx=[0, 2], most=1).axes) == 3
 
 
 # ---- classes and features ----
@@ -475,6 +482,9 @@ def plant_in_context(monkeypatch: pytest.MonkeyPatch, piece: str, broken: str) -
 BAD = {
     "no gradients yet": (lambda: viz.gradient_flow(mlp(minitorch)), ValueError, r"call loss\.backward\(\) first"),
     "no weights": (lambda: viz.gradient_magnitudes(nn.BatchNorm1d(3)), ValueError, "every=True"),
+    "a list of models": (lambda: viz.gradient_flow([cnn()]), TypeError, "got list"),
+    "a tensor for a model": (lambda: viz.weight_histograms(cnn()[0].weight), TypeError, "got Parameter"),
+    "a tensor for a layer": (lambda: viz.filters(cnn()[0].weight), TypeError, "got Parameter"),
     "nothing to compare": (lambda: viz.gradient_flow({}), ValueError, "no gradients"),
     "no such layer": (lambda: viz.activations(cnn(), minitorch.zeros(1, 1, 6, 6), layers="00"), ValueError, "no layer '00'; it has '0'"),
     "far from all names": (lambda: viz.filters(cnn(), "features"), ValueError, "it has '0', '1', '2'"),
@@ -495,7 +505,7 @@ BAD = {
     "a plateau without metrics": (
         lambda: viz.learning_rates(optim.lr_scheduler.ReduceLROnPlateau(optim.SGD([minitorch.zeros(1)], 1.0)), 3), ValueError, "pass metrics"),
     "no convolution": (lambda: viz.filters(mlp(minitorch)), ValueError, "has no convolution"),
-    "filters of a ReLU": (lambda: viz.filters(cnn(), "2"), ValueError, "is a ReLU"),
+    "filters of a ReLU": (lambda: viz.filters(cnn(), "2"), ValueError, "weights of ReLU '2'"),
     "no shape for a Linear": (lambda: viz.filters(cnn(), "6"), ValueError, "64 inputs: pass shape="),
     "no such channel": (lambda: viz.filters(cnn(), "3", channel=5), ValueError, "no channel 5"),
     "flat feature maps": (lambda: viz.feature_maps(cnn(), minitorch.zeros(1, 1, 6, 6), "4"), ValueError, "before flattening"),

@@ -17,7 +17,7 @@ from minitorch.nn import functional as F
 from minitorch.nn.utils.unchanged import unchanged
 from minitorch.tensor import Tensor
 
-from .looking import activations, host, layer_names, mode_note
+from .looking import activations, as_model, host, layer_names, mode_note
 from .style import INK, as_picture, empty, grid_of, heading, new_figure
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 def first_convolution(model: nn.Module, who: str) -> str:
     """The name of the first convolution; ValueError if there is none."""
-    for name, module in model.named_modules():
+    for name, module in as_model(model, who).named_modules():
         if isinstance(module, CONVOLUTIONS):
             return name
     raise ValueError(f"{who}: {type(model).__name__} has no convolution: name a layer with layer=")
@@ -53,9 +53,7 @@ def filter_images(
     module = model.get_submodule(name)
     weight = getattr(module, "weight", None)
     if not isinstance(weight, Tensor) or weight.dim() not in (2, 3, 4):
-        raise ValueError(
-            f"filters: {name!r} is a {type(module).__name__}, whose weights are no pictures: name a Conv1d, Conv2d or Linear"
-        )
+        raise ValueError(f"filters: the weights of {_called(model, name)} are no pictures: name a Conv1d, Conv2d or Linear")
     w = host(weight)
     if w.ndim == 2:
         if shape is None or shape[0] * shape[1] != w.shape[1]:
@@ -149,7 +147,7 @@ def feature_maps_of(model: nn.Module, inputs: Tensor, layer: str | nn.Module | N
     if found is None or found.dim() != 4:
         came = "no tensor" if found is None else f"shape {tuple(found.shape)}"
         raise ValueError(
-            f"feature_maps: {name!r} puts out {came}; expected (N, C, H, W): inputs with a batch, a layer before flattening"
+            f"feature_maps: {_called(model, name)} puts out {came}; expected (N, C, H, W): inputs with a batch, a layer before flattening"
         )
     if not -len(found) <= index < len(found):
         raise IndexError(f"feature_maps: index {index} of a batch of {len(found)}")
@@ -218,8 +216,8 @@ def heat_maps(
     name = last_map(model, inputs, 4) if target_layer is None else layer_names(model, target_layer, "grad_cam")[0]
     if name is None:
         raise ValueError("grad_cam: no layer puts out maps (N, C, H, W): is there a convolution in the model?")
-    with unchanged(model), minitorch.enable_grad(), GradCAM(model, name) as cam:
-        scores = model(inputs.detach().requires_grad_())  # whose parameters may all be frozen
+    with minitorch.inference_mode(False), minitorch.enable_grad(), unchanged(model), GradCAM(model, name) as cam:
+        scores = model(inputs.detach().clone().requires_grad_())  # whose parameters may all be frozen
         if scores.dim() != 2:
             raise ValueError(f"grad_cam: expected scores (N, classes), the model put out {tuple(scores.shape)}")
         wanted = scores.argmax(1).tolist() if class_idx is None else class_idx
@@ -247,7 +245,8 @@ def grad_cam(
     images: what to show, (N, H, W), (N, 1, H, W) or (N, 3, H, W); without them the inputs. classes: the names of the classes.
     """
     pictures = _as_pictures(inputs if images is None else images)[:most]
-    found = heat_maps(model, inputs[:most], target_layer, class_idx=class_idx, size=pictures.shape[1:3])
+    wanted = class_idx if class_idx is None or isinstance(class_idx, int) else class_idx[:most]
+    found = heat_maps(model, inputs[:most], target_layer, class_idx=wanted, size=pictures.shape[1:3])
     figure, axes = new_figure(2, len(pictures), panel=(1.35, 1.5))
     image = None
     for i, picture in enumerate(pictures):

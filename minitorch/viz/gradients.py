@@ -14,7 +14,7 @@ import numpy as np
 
 from minitorch import nn
 
-from .looking import host
+from .looking import as_model, host
 from .style import COLOURS, FAINT, MARKERS, heading, legend_of_figure, new_figure
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def gradient_magnitudes(model: nn.Module, *, every: bool = False) -> dict[str, f
     >>> gradient_magnitudes(layer)
     {'weight': 2.0}
     """
-    wanted = {name: p for name, p in model.named_parameters() if every or p.dim() > 1}
+    wanted = {name: p for name, p in as_model(model, "gradient_magnitudes").named_parameters() if every or p.dim() > 1}
     if not wanted:
         raise ValueError(
             f"gradient_magnitudes: {type(model).__name__} has no weights of two dimensions or more; pass every=True"

@@ -13,7 +13,7 @@ import numpy as np
 
 from minitorch import nn
 
-from .looking import Layers, activations, host, layer_names, mode_note
+from .looking import Layers, activations, as_model, host, layer_names, mode_note
 from .style import COLOURS, INK, MOST, empty, grid_of, heading, new_figure
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def weight_histograms(
     title: str = "Weights",
 ) -> Figure:
     """A histogram of each parameter, biases too; with `layers` only of theirs. A dashed line is at 0."""
-    parameters = dict(model.named_parameters())
+    parameters = dict(as_model(model, "weight_histograms").named_parameters())
     if layers is not None:
         names = layer_names(model, layers, "weight_histograms")
         parameters = {n: p for n, p in parameters.items() if any(n.startswith(f"{name}." if name else "") for name in names)}

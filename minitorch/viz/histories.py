@@ -43,7 +43,7 @@ class Curve(NamedTuple):
 def histories(history: History, x: str | None = None) -> dict[str, dict[str, Curve]]:
     """run → metric → its Curve; a single run has the name "".
 
-    Values of a list are at 1, 2, 3, …: epochs. Rows and CSV files have columns: x names the one to draw along, by itself "step", then
+    Values of a list are at 1, 2, 3, …: epochs; None is no value. Rows and CSV files have columns: x names the one to draw along, by itself "step", then
     "epoch", whichever is there; an empty cell is no value. ValueError of what is empty, TypeError of what is none of these.
 
     >>> histories({"loss": [0.5, 0.25]})[""]["loss"].y
@@ -82,8 +82,8 @@ def _one_run(run: Any, x: str | None) -> dict[str, Curve]:
 
 
 def _numbered(name: Any, values: Any) -> Curve:
-    y = np.array([_number(name, value) for value in values], float)
-    return Curve(np.arange(1, len(y) + 1), y)
+    there = [(i, _number(name, value)) for i, value in enumerate(values, 1) if value is not None]
+    return Curve(np.array([i for i, _ in there], float), np.array([y for _, y in there], float))
 
 
 def _columns(rows: Sequence[Mapping[str, Any]], x: str | None) -> dict[str, Curve]:
@@ -96,7 +96,8 @@ def _columns(rows: Sequence[Mapping[str, Any]], x: str | None) -> dict[str, Curv
     for name in names:
         if name in (along, "step", "epoch"):
             continue
-        there = [(i, row) for i, row in enumerate(rows, 1) if row.get(name) not in (None, "")]
+        asked = (name,) if along is None else (name, along)
+        there = [(i, row) for i, row in enumerate(rows, 1) if not any(row.get(column) in (None, "") for column in asked)]
         places = [i if along is None else _number(along, row[along]) for i, row in there]
         values = [_number(name, row[name]) for _, row in there]
         found[name] = Curve(np.array(places, float), np.array(values, float), along or "row")
@@ -160,27 +161,28 @@ def curves(
     rows, columns = grid_of(len(panels), columns)
     figure, axes = new_figure(rows, columns, panel=(4.6, 3.5))
     for ax, (what, lines) in zip(axes.flat, panels.items()):
-        _draw(ax, what, lines, list(runs), smooth)
-        if log and "acc" not in what:
+        logarithmic = log and what != "accuracy"
+        _draw(ax, what, lines, list(runs), smooth, logarithmic)
+        if logarithmic:
             ax.set_yscale("log")
     empty(axes.flat[len(panels) :])
     heading(figure, title)
     return figure
 
 
-def _draw(ax: Axes, what: str, lines: list[tuple[str, str, Curve]], runs: list[str], smooth: float) -> None:
+def _draw(ax: Axes, what: str, lines: list[tuple[str, str, Curve]], runs: list[str], smooth: float, log: bool) -> None:
     """One panel. With several runs a colour is a run and a dash is a metric; with one run a colour is a metric."""
     metrics = list(dict.fromkeys(name for _, name, _ in lines))
     for run, name, curve in lines:
         i, j = (runs.index(run), metrics.index(name)) if run else (metrics.index(name), 0)
         colour, dash = COLOURS[i % len(COLOURS)], LINES[(j + i // len(COLOURS)) % len(LINES)]
-        y = np.where(np.isfinite(curve.y), curve.y, math.nan)
+        y = np.where(np.isfinite(curve.y) & ((curve.y > 0) | (not log)), curve.y, math.nan)
         drawn = smoothed(y, smooth) if smooth else y
         if smooth:
             ax.plot(curve.x, y, color=colour, alpha=0.25, linewidth=0.8)
         label = ": ".join(part for part in (run, name if len(metrics) > 1 or not run else "") if part)
         few = "." if np.isnan(y).any() or len(y) == 1 else ""  # a point alone, between gaps, makes no line
-        ax.plot(curve.x, drawn, dash, marker=few, color=colour, linewidth=1.8, label=label + _said(what, curve.x, y))
+        ax.plot(curve.x, drawn, dash, marker=few, color=colour, linewidth=1.8, label=label + _said(what, curve.x, y, log))
         best = _best(what, y)
         if best is not None:
             ax.plot(curve.x[best], drawn[best], "o", mfc="white", mec=colour, markersize=6, label="_best")
@@ -200,7 +202,7 @@ def _best(what: str, y: np.ndarray) -> int | None:
     return int(np.nanargmin(y) if what == "loss" else np.nanargmax(y))
 
 
-def _said(what: str, x: np.ndarray, y: np.ndarray) -> str:
+def _said(what: str, x: np.ndarray, y: np.ndarray, log: bool) -> str:
     """What the legend adds to a line's name: its best value, and where it has gaps."""
     best = _best(what, y)
     text = (
@@ -210,7 +212,7 @@ def _said(what: str, x: np.ndarray, y: np.ndarray) -> str:
     )
     gaps = x[~np.isfinite(y)]
     places = ", ".join(f"{place:g}" for place in gaps[:4]) + (", …" if len(gaps) > 4 else "")
-    return text + (f"\nnot finite at {places}" if len(gaps) else "")
+    return text + (f"\nnot {'a finite number above 0' if log else 'finite'} at {places}" if len(gaps) else "")
 
 
 # ---- learning rates ----

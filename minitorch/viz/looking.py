@@ -30,12 +30,19 @@ def host(values: Any) -> np.ndarray:
     return np.asarray(values)
 
 
+def as_model(model: Any, who: str) -> nn.Module:
+    """The model, if it is one; TypeError of anything else."""
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"{who}: expected a model (an nn.Module), got {type(model).__name__}")
+    return model
+
+
 def layer_names(model: nn.Module, layers: Layers, who: str) -> list[str]:
     """The names of those layers; None: those of all modules without children.
 
     ValueError of a layer that the model does not have, with the names that are near; TypeError of what is no layer.
     """
-    names = {id(module): name for name, module in model.named_modules()}
+    names = {id(module): name for name, module in as_model(model, who).named_modules()}
     if layers is None:
         return [names[id(m)] for m in model.modules() if next(m.children(), None) is None]
     found: list[str] = []
