@@ -385,6 +385,35 @@ def test_tsne_is_scikit_learns() -> None:
     assert same(viz.embedding(x, method="tsne", seed=3, perplexity=5).axes[0].collections[0].get_offsets(), wanted)
 
 
+# ---- the loss around the weights ----
+
+
+def test_landscape() -> None:
+    from minitorch.viz.landscape import random_direction
+
+    model, x, y = cnn(), minitorch.randn(4, 1, 6, 6), minitorch.tensor([0, 1, 2, 0])
+    before = state(model)
+    places, losses = viz.landscape(model, lambda net: nn.functional.cross_entropy(net(x), y), steps=3, extent=0.5, seed=7)
+    assert state(model) == before and places.tolist() == [-0.5, 0.0, 0.5]
+    generator = minitorch.Generator().manual_seed(7)
+    directions = [random_direction(model, generator) for _ in range(2)]
+    for direction in directions:
+        for name, p in model.named_parameters():
+            w, d = p.detach().numpy(), direction[name].numpy()
+            flat = w.reshape(len(w), -1), d.reshape(len(d), -1)
+            wanted = np.linalg.norm(flat[0], axis=1) if w.ndim > 1 else np.zeros(len(w))
+            assert np.allclose(np.linalg.norm(flat[1], axis=1), wanted, atol=1e-6)
+    for i, a in enumerate(places):
+        for j, b in enumerate(places):
+            moved = copy.deepcopy(model)
+            with minitorch.no_grad():
+                for name, p in moved.named_parameters():
+                    p += a * directions[0][name] + b * directions[1][name]
+            assert math.isclose(losses[i, j], nn.functional.cross_entropy(moved(x), y).item(), rel_tol=1e-5)
+    figure = viz.loss_landscape(model, lambda net: nn.functional.cross_entropy(net(x), y), steps=3)
+    assert faults_of_layout(figure) == [] and figure.axes[1].get_ylabel() == "loss"
+
+
 # ---- what a look leaves unchanged ----
 
 
@@ -516,6 +545,8 @@ BAD = {
     "too few predictions": (lambda: viz.confusion_matrix([0, 1], [0]), ValueError, "got 1 and 2"),
     "a class too many": (lambda: viz.confusion_matrix([0], [3], classes=["a", "b"]), ValueError, "from 0 to 1"),
     "an unknown method": (lambda: viz.embedding(minitorch.zeros(3, 2), method="umap"), ValueError, "umap"),
+    "one step": (lambda: viz.landscape(cnn(), len, steps=1), ValueError, "at least 2"),
+    "a loss below 0": (lambda: viz.loss_landscape(cnn(), lambda net: -1.0, steps=2), ValueError, "above 0"),
     "one row": (lambda: viz.pca(minitorch.zeros(1, 2)), ValueError, "at least 2 finite rows"),
     "labels missing": (lambda: viz.embedding(minitorch.zeros(3, 2), [0]), ValueError, "3 rows, 1 labels"),
 }  # fmt: skip
@@ -537,7 +568,7 @@ def test_without_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
         viz.embedding(minitorch.zeros(3, 2), method="tsne")
 
 
-@pytest.mark.parametrize("module", ["looking", "histories", "gradients", "histograms", "filters", "classes"])
+@pytest.mark.parametrize("module", ["looking", "histories", "gradients", "histograms", "filters", "classes", "landscape"])
 def test_examples(module: str) -> None:
     assert (
         doctest.testmod(importlib.import_module(f"minitorch.viz.{module}"), extraglobs={"minitorch": minitorch}).failed == 0

@@ -3,7 +3,7 @@
     viz.curves({"train_loss": […], "val_loss": […]}).savefig("curves.png")
 
 Loss curves and learning rates (`histories.py`), gradient flow (`gradients.py`), histograms of weights and activations (`histograms.py`), filters,
-feature maps and Grad-CAM (`filters.py`), the confusion matrix, PCA and t-SNE (`classes.py`). What is drawn is computed by a function of
+feature maps and Grad-CAM (`filters.py`), the confusion matrix, PCA and t-SNE (`classes.py`), the loss around the weights (`landscape.py`). What is drawn is computed by a function of
 its own, so that the numbers can be had without the picture. matplotlib is imported when a picture is made: extra `viz`.
 Read next: `looking.py`, how a model is looked at without being changed; `docs/look-inside.md`, what the pictures teach.
 """
@@ -15,6 +15,7 @@ from .filters import feature_maps, feature_maps_of, filter_images, filters, grad
 from .gradients import gradient_flow, gradient_magnitudes
 from .histograms import activation_histograms, histogram, weight_histograms
 from .histories import curves, histories, learning_rate, learning_rates
+from .landscape import landscape, loss_landscape
 from .looking import activations
 
 __all__ = [
@@ -34,8 +35,10 @@ __all__ = [
     "heat_maps",
     "histogram",
     "histories",
+    "landscape",
     "learning_rate",
     "learning_rates",
+    "loss_landscape",
     "pca",
     "tsne",
     "weight_histograms",
