@@ -34,8 +34,8 @@ def random_direction(model: nn.Module, generator: minitorch.Generator) -> dict[s
         d = minitorch.zeros_like(w)
         if w.dim() > 1:
             d = minitorch.randn(w.shape, generator=generator, dtype=w.dtype).to(w.device)
-            inner = tuple(range(1, w.dim()))
-            d = d * w.norm(dim=inner, keepdim=True) / d.norm(dim=inner, keepdim=True)
+            scale = w.flatten(1).norm(dim=1) / d.flatten(1).norm(dim=1)
+            d = d * scale.view(-1, *[1] * (w.dim() - 1))
         direction[name] = d
     return direction
 
