@@ -333,6 +333,15 @@ def test_confusion_counts(pairs: list[tuple[int, int]]) -> None:
     assert found.tolist() == [[pairs.count((i, j)) for j in range(5)] for i in range(5)]
 
 
+def test_what_is_not_finite_is_said() -> None:
+    model, x = cnn(), minitorch.randn(2, 1, 6, 6)
+    x[0, 0, 3, 3] = NAN
+    assert "1 of the predictions are not finite" in viz.grad_cam(model, x)._suptitle.get_text().replace("\n", " ")
+    assert "numbers are not finite: white" in viz.feature_maps(model, x)._suptitle.get_text().replace("\n", " ")
+    assert "not finite" in viz.activation_histograms(model, x).axes[0].get_title()
+    assert "1 rows are not finite" in viz.embedding(minitorch.cat([x[:, 0, 3], x[:, 0, 2]]))._suptitle.get_text()
+
+
 def test_confusion_matrix() -> None:
     figure = viz.confusion_matrix([0, 0, 1, 2], [0, 1, 1, 1], classes=["cat", "dog", "bird"])
     ax = figure.axes[0]
@@ -545,6 +554,8 @@ BAD = {
     "too few predictions": (lambda: viz.confusion_matrix([0, 1], [0]), ValueError, "got 1 and 2"),
     "a class too many": (lambda: viz.confusion_matrix([0], [3], classes=["a", "b"]), ValueError, "from 0 to 1"),
     "an unknown method": (lambda: viz.embedding(minitorch.zeros(3, 2), method="umap"), ValueError, "umap"),
+    "no panels": (lambda: viz.filters(cnn(), most=0), ValueError, "nothing to draw"),
+    "no pictures to explain": (lambda: viz.grad_cam(cnn(), minitorch.zeros(1, 1, 6, 6), most=0), ValueError, "nothing to draw"),
     "one step": (lambda: viz.landscape(cnn(), len, steps=1), ValueError, "at least 2"),
     "a loss below 0": (lambda: viz.loss_landscape(cnn(), lambda net: -1.0, steps=2), ValueError, "above 0"),
     "one row": (lambda: viz.pca(minitorch.zeros(1, 2)), ValueError, "at least 2 finite rows"),

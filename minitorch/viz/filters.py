@@ -245,10 +245,11 @@ def grad_cam(
     images: what to show, (N, H, W), (N, 1, H, W) or (N, 3, H, W); without them the inputs. classes: the names of the classes.
     """
     pictures = _as_pictures(inputs if images is None else images)[:most]
+    if not len(pictures):
+        raise ValueError("grad_cam: there is nothing to draw: no picture, or most=0")
     wanted = class_idx if class_idx is None or isinstance(class_idx, int) else class_idx[:most]
     found = heat_maps(model, inputs[:most], target_layer, class_idx=wanted, size=pictures.shape[1:3])
     figure, axes = new_figure(2, len(pictures), panel=(1.35, 1.5))
-    image = None
     for i, picture in enumerate(pictures):
         name = str(found.classes[i]) if classes is None else classes[found.classes[i]]
         axes[0, i].imshow(picture, cmap="gray_r", vmin=0, vmax=1)
@@ -257,12 +258,13 @@ def grad_cam(
         image = axes[1, i].imshow(found.maps[i], cmap="YlOrRd", vmin=0, vmax=1, alpha=0.65)
         as_picture(axes[0, i])
         as_picture(axes[1, i])
-    if image is not None:
-        figure.colorbar(image, ax=axes, label="heat", shrink=0.8, pad=0.02, aspect=30).ax.tick_params(labelsize=8)
+    figure.colorbar(image, ax=axes, label="heat", shrink=0.8, pad=0.02, aspect=30).ax.tick_params(labelsize=8)
+    wild = int((~np.isfinite(found.shares)).sum())  # the sum over channels passes over nan, so a map is always finite
     heading(
         figure,
         title,
         f"at layer {found.layer!r}; {'predicted' if class_idx is None else 'chosen'} class and its probability",
+        f"{wild} of the predictions are not finite: their maps mean nothing" if wild else "",
         mode_note(model),
     )
     return figure

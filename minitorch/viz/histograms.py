@@ -94,10 +94,10 @@ def activation_histograms(
 
     layers: as in `activations`. limits: the same axis for all panels. A layer whose numbers are all 0 is said to be.
     """
-    rows_of = models if isinstance(models, Mapping) else {"": models}
+    rows_of = {str(name): model for name, model in models.items()} if isinstance(models, Mapping) else {"": models}
     if not rows_of:
         raise ValueError("activation_histograms: there is no model to look at")
-    found = {str(name): activations(model, *inputs, layers=layers) for name, model in rows_of.items()}
+    found = {name: activations(model, *inputs, layers=layers) for name, model in rows_of.items()}
     longest = max(map(len, found.values()))
     if not longest:
         raise ValueError("activation_histograms: no layer put out a tensor")
@@ -107,13 +107,8 @@ def activation_histograms(
     for row, (model_name, outputs) in enumerate(found.items()):
         panels = axes[row] if compared else axes.flat
         for i, (ax, (name, values)) in enumerate(zip(panels, outputs.items())):
-            kind = type(rows_of[model_name].get_submodule(name.partition("#")[0])).__name__ if model_name in rows_of else ""
-            _draw(
-                ax,
-                histogram(values, bins, limits),
-                " ".join(part for part in (name, kind) if part),
-                COLOURS[row % len(COLOURS)],
-            )
+            kind = type(rows_of[model_name].get_submodule(name.partition("#")[0])).__name__
+            _draw(ax, histogram(values, bins, limits), f"{name} {kind}".strip(), COLOURS[row % len(COLOURS)])
             if compared and i == 0:
                 ax.set_ylabel(f"{model_name}\n{SHARE}", fontsize=9, color=INK)
             if compared and row == rows - 1:

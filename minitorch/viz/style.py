@@ -42,6 +42,8 @@ def new_figure(
 
 def grid_of(count: int, columns: int) -> tuple[int, int]:
     """Rows and columns for `count` panels, at most so many columns."""
+    if count < 1 or columns < 1:
+        raise ValueError("there is nothing to draw: most and columns must be at least 1")
     columns = min(count, columns)
     return math.ceil(count / columns), columns
 
