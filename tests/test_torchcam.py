@@ -64,7 +64,7 @@ def test_maps_are_those_of_the_papers(name: str, layer: int, classes: Any, norma
 
 FAULTS = (
     ("gradient", "GradCAM._get_weights", "mean(-1)", "amax(-1)"),
-    ("gradient", "GradCAMpp._get_weights", "2 * g**2", "g**2"),
+    ("gradient", "_plus_plus", "2 * g2 +", "g2 +"),
     ("gradient", "_GradCAM._backprop", "scores[:, class_idx].sum()", "scores.sum()"),
     ("core", "_CAM._hook_a", "output.detach().clone()", "output.detach()"),
     ("core", "_CAM.compute_cams", "F.relu(cam)", "cam"),
@@ -80,6 +80,23 @@ def test_a_fault_is_noticed(fault: tuple[str, str, str, str], monkeypatch: pytes
             for layer in (1, 5):
                 maps_differ(method, layer, 2, True, True)
                 maps_differ(method, layer, 2, False, True)
+
+
+def test_noise_is_averaged() -> None:
+    model, x, theirs, images = both()
+    before, after = halves(theirs, 5)
+    with methods.SmoothGradCAMpp(model, "5", num_samples=3, std=0.2) as cam:
+        with minitorch.no_grad():
+            model(x)
+        minitorch.manual_seed(7)
+        (found,) = cam([1, 2, 3], normalized=False)
+        assert (cam.hook_a[0] == model[:6](x)).all() and repr(cam).endswith("num_samples=3, std=0.2)")
+    torch.manual_seed(7)
+    noisy = [before(images + 0.2 * torch.randn_like(images)) for _ in range(3)]
+    g = torch.stack([cams.gradient(A, after, [1, 2, 3]) for A in noisy])
+    wanted = cams.grad_cam_pp(before(images).detach(), g.mean(0), (g**2).mean(0), (g**3).mean(0))
+    assert_close(torch.tensor(found.numpy()), wanted, rtol=1e-9, atol=1e-12)
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
 
 
 @given(seed=st.integers(0, 1000), index=st.integers(0, 4))

@@ -29,10 +29,11 @@ def grad_cam(A: Tensor, g: Tensor) -> Tensor:
     return torch.relu(torch.einsum("nk,nkij->nij", alpha, A))
 
 
-def grad_cam_pp(A: Tensor, g: Tensor) -> Tensor:
+def grad_cam_pp(A: Tensor, g: Tensor, g2: Tensor | None = None, g3: Tensor | None = None) -> Tensor:
     """Chattopadhay et al. (2018), equations 5 and 19, for scores y = exp(S): all orders of derivatives are powers of g."""
-    below = 2 * g**2 + torch.einsum("nkab->nk", A)[:, :, None, None] * g**3
-    alpha = torch.where(g == 0, 0.0, g**2 / (below + 1e-8))
+    g2, g3 = g**2 if g2 is None else g2, g**3 if g3 is None else g3
+    below = 2 * g2 + torch.einsum("nkab->nk", A)[:, :, None, None] * g3
+    alpha = torch.where(g2 == 0, 0.0, g2 / (below + 1e-8))
     return torch.relu(torch.einsum("nkij,nkij,nkxy->nxy", alpha, torch.relu(g), A))
 
 
