@@ -240,7 +240,7 @@ def grad_cam(
     most: int = 8,
     title: str = "Grad-CAM",
 ) -> Figure:
-    """Where the model saw a class: above each picture, below the same picture under its heat map; bright counts most.
+    """Where the model saw a class: above each picture, below the same picture under its heat map, where dark red counts most.
 
     images: what to show, (N, H, W), (N, 1, H, W) or (N, 3, H, W); without them the inputs. classes: the names of the classes.
     """
