@@ -1,5 +1,5 @@
 """The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | badcalls | scripts | modules |
-optimizers | train | files | workers | derivatives | schedules | stubs | interview | site | nav`."""
+optimizers | train | files | workers | derivatives | schedules | pictures | stubs | interview | site | nav`."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ RUNS = {  # a command: the file and the function that do it
     "files": ("hostile_files", "files"),
     "derivatives": ("derivatives", "write"),
     "schedules": ("schedules", "write"),
+    "pictures": ("pictures", "write"),
     "stubs": ("stubs", "write"),
     "interview": ("interview", "write"),
     "site": ("site.build", "site"),
@@ -113,6 +114,7 @@ def _run(parser: Any, arguments: list[str] | None) -> int:
 
     commands.add_parser("derivatives", help="write docs/derivatives.md from the registry")
     commands.add_parser("schedules", help="write docs/schedules.md and its picture, how each learning-rate schedule moves")
+    commands.add_parser("pictures", help="write the pictures of docs/look-inside.md, by the page's own blocks")
     commands.add_parser("stubs", help="write minitorch/_functions.pyi, the types of the public functions, from the registry")
     commands.add_parser("interview", help="bring the index of docs/interview up to date with the headings of its pages")
     commands.add_parser("nav", help="write the site's menu into mkdocs.yml, from the documents that there are")

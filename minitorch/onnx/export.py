@@ -16,6 +16,7 @@ import minitorch
 from minitorch.nn.modules.module import Module
 from minitorch.tensor import Tensor
 from minitorch.utils.files import replacing
+from minitorch.utils.optional import needed
 
 from . import sizes
 from .errors import OnnxExporterError
@@ -108,12 +109,9 @@ def export(
 
 
 def _onnx() -> Any:
-    try:
-        import onnx
-        import onnx.checker
-        import onnx.printer
-    except ImportError as error:
-        raise ImportError("minitorch.onnx.export needs the package onnx: pip install 'minitorch[onnx]'") from error
+    onnx = needed("onnx", "onnx", by="minitorch.onnx.export")
+    needed("onnx.checker", "onnx", by="minitorch.onnx.export")
+    needed("onnx.printer", "onnx", by="minitorch.onnx.export")
     return onnx
 
 

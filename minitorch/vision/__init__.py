@@ -6,4 +6,4 @@ Read next: `models/resnet.py`, a network; `transforms/functional.py`, which says
 
 from __future__ import annotations
 
-from . import datasets, models, ops, transforms, utils
+from . import datasets, models, ops, torchcam, transforms, utils
