@@ -263,7 +263,7 @@ def add_callbacks_of_model(trainer: Trainer) -> None:
 
 
 def make_loggers(trainer: Trainer, logger: Any) -> list[Any]:
-    """The given logger or loggers; True: TensorBoard's, if tensorboardX is installed, else CSV files."""
+    """The given logger or loggers; True: TensorBoard's, if the package tensorboard is installed, else CSV files."""
     from minitorch.lightning.loggers import CSVLogger, Logger, TensorBoardLogger
     from minitorch.lightning.loggers.logger import DummyLogger
 
@@ -274,7 +274,7 @@ def make_loggers(trainer: Trainer, logger: Any) -> list[Any]:
     if logger is True:
         from importlib.util import find_spec
 
-        kind = TensorBoardLogger if find_spec("tensorboardX") else CSVLogger
+        kind = TensorBoardLogger if find_spec("tensorboard") else CSVLogger
         return [kind(save_dir=trainer.default_root_dir)]
     return [logger] if isinstance(logger, Logger) or not isinstance(logger, (list, tuple)) else list(logger)
 

@@ -12,6 +12,10 @@ from typing import Any
 __all__ = ["WarningCache", "rank_zero_debug", "rank_zero_deprecation", "rank_zero_info", "rank_zero_only", "rank_zero_warn"]
 
 log = logging.getLogger("minitorch.lightning")
+log.setLevel(logging.INFO)
+if not logging.getLogger().hasHandlers():  # else the program itself says where messages go
+    log.addHandler(logging.StreamHandler())
+    log.propagate = False
 
 
 class PossibleUserWarning(UserWarning):
