@@ -22,7 +22,13 @@ import minitorch
 from minitorch import Tensor
 from minitorch.lightning.calls import call_hook, call_module, is_overridden, takes
 from minitorch.lightning.loaders import (
-    DataSource, Fetcher, batches_of, seed_workers, set_epoch, warn_of_shuffling, without_shuffling,
+    DataSource,
+    Fetcher,
+    batches_of,
+    seed_workers,
+    set_epoch,
+    warn_of_shuffling,
+    without_shuffling,
 )  # fmt: skip
 from minitorch.lightning.progress import BatchProgress, Progress
 from minitorch.lightning.results import Results
