@@ -19,7 +19,6 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import minitorch
-from minitorch import Tensor
 from minitorch.lightning.calls import call_hook, call_module, is_overridden, takes
 from minitorch.lightning.loaders import (
     DataSource,
@@ -35,6 +34,7 @@ from minitorch.lightning.results import Results
 from minitorch.lightning.transfer import move_data_to_device, transferred
 from minitorch.lightning.utilities.combined_loader import CombinedLoader
 from minitorch.lightning.utilities.rank_zero import WarningCache
+from minitorch.tensor import Tensor
 
 if TYPE_CHECKING:
     from minitorch.lightning.trainer import Trainer

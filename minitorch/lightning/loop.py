@@ -20,7 +20,6 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import minitorch
-from minitorch import Tensor
 from minitorch.lightning import resuming
 from minitorch.lightning.calls import call_callbacks, call_hook, call_module, takes
 from minitorch.lightning.fit_state import FitState
@@ -29,6 +28,7 @@ from minitorch.lightning.transfer import transferred
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import PossibleUserWarning, WarningCache, rank_zero_info, rank_zero_warn
 from minitorch.lightning.utilities.seed import isolate_rng
+from minitorch.tensor import Tensor
 
 if TYPE_CHECKING:
     pass

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import minitorch
-from minitorch import Tensor, nn
+from minitorch import nn
 from minitorch.lightning.hooks import CheckpointHooks, DataHooks, ModelHooks
 from minitorch.lightning.hyperparameters import HyperparametersMixin
 from minitorch.lightning.optimization import OptimizationMixin
@@ -20,6 +20,7 @@ from minitorch.lightning.results import _default_dtype, check_logging
 from minitorch.lightning.transfer import move_data_to_device
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import rank_zero_warn
+from minitorch.tensor import Tensor
 
 if TYPE_CHECKING:
     from minitorch.lightning.trainer import Trainer

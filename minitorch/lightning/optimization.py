@@ -9,9 +9,10 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from minitorch import Tensor, nn
+from minitorch import nn
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.optim import Optimizer
+from minitorch.tensor import Tensor
 
 if TYPE_CHECKING:
     from minitorch.lightning.trainer import Trainer

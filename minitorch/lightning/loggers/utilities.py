@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from minitorch import Tensor
 from minitorch.lightning.loggers.logger import Logger
 from minitorch.lightning.utilities.rank_zero import rank_zero_warn
+from minitorch.tensor import Tensor
 from minitorch.utils.files import replacing
 
 # What YAML reads as a string without quotes: no number, no truth value, no sign that means something.
