@@ -47,8 +47,8 @@ def is_overridden(name: str, instance: object, parent: type | None = None) -> bo
     if parent is None:
         parent = _base_of(instance)
     own = getattr(instance, name, None)
-    own = getattr(own, "__func__", own)
-    return own is not None and own is not getattr(parent, name, None)
+    own = inspect.unwrap(getattr(own, "__func__", own)) if callable(own) else own
+    return own is not None and getattr(own, "__func__", own) is not getattr(parent, name, None)
 
 
 def _base_of(instance: object) -> type:

@@ -19,6 +19,10 @@ __all__ = ["LightningDataModule"]
 class LightningDataModule(DataHooks, HyperparametersMixin):
     """A subclass writes `setup` (make data sets) and `train_dataloader`, `val_dataloader`, `test_dataloader`, `predict_dataloader`."""
 
+    CHECKPOINT_HYPER_PARAMS_KEY = "datamodule_hyper_parameters"
+    CHECKPOINT_HYPER_PARAMS_NAME = "datamodule_hparams_name"
+    CHECKPOINT_HYPER_PARAMS_TYPE = "datamodule_hparams_type"
+
     name: str | None = None
     trainer: Trainer | None = None
 

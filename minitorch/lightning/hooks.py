@@ -81,7 +81,8 @@ class ModelHooks:
         self.eval()  # type: ignore[attr-defined]
 
     def on_validation_model_train(self) -> None:
-        """After validation. Where it is not written, each layer gets back the mode that it had."""
+        """`train()` after validation. It is called only where a class writes it; else each layer gets back the mode that it had."""
+        self.train()  # type: ignore[attr-defined]
 
     def on_test_model_eval(self) -> None:
         """`eval()` before the test."""
@@ -89,6 +90,7 @@ class ModelHooks:
 
     def on_test_model_train(self) -> None:
         """After the test, as `on_validation_model_train`."""
+        self.train()  # type: ignore[attr-defined]
 
     def on_predict_model_eval(self) -> None:
         """`eval()` before predicting."""

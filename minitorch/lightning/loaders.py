@@ -64,6 +64,25 @@ class CombinedLoader:
         how = {"min_size": min, "sequential": sum}.get(self.mode, max)
         return how(used)  # type: ignore[operator]
 
+    def state_dicts(self) -> list[Any]:
+        """The places of those iterables that can say where they are."""
+        return [loader.state_dict() for loader in self.flattened if is_stateful(loader)]
+
+    def load_state_dicts(self, states: list[Any]) -> None:
+        """Put them back there."""
+        stateful = [loader for loader in self.flattened if is_stateful(loader)]
+        if len(stateful) != len(states):
+            raise RuntimeError(
+                f"The CombinedLoader has {len(stateful)} stateful loaders, but found {len(states)} states in the checkpoint. Please make"
+                " sure you define the same dataloaders that were used when saving the checkpoint."
+            )
+        for loader, state in zip(stateful, states):
+            loader.load_state_dict(state)
+
+
+def is_stateful(loader: Any) -> bool:
+    return hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict")
+
 
 def _at_once(loader: CombinedLoader) -> Iterator[Any]:
     """One batch of each; over when the first of them is ("min_size"), or when all have been ("max_size", "max_size_cycle")."""
@@ -136,7 +155,8 @@ class Fetcher:
         self.fetched = 0
         self.done = False
 
-    def __iter__(self) -> Fetcher:
+    def start(self) -> Fetcher:
+        """Make the loaders' iterators: what shuffles draws its order now."""
         self._items = iter(self.loader)
         length = len_or_none(self.loader)
         self.fetched, self.length, self.done = 0, length, length == 0
@@ -152,6 +172,9 @@ class Fetcher:
             self.fetched += 1
         except StopIteration:
             self.done = not self._ahead
+
+    def __iter__(self) -> Fetcher:
+        return self
 
     def __next__(self) -> Item:
         if self._ahead:

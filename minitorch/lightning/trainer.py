@@ -452,7 +452,8 @@ class Trainer:
     @property
     def val_dataloaders(self) -> Any:
         """The loaders of validation."""
-        return self.fit_loop.val_loop.iterables or self.validate_loop.iterables
+        of_fit = self.fit_loop.val_loop.iterables
+        return self.validate_loop.iterables if of_fit is None else of_fit
 
     @property
     def test_dataloaders(self) -> Any:
@@ -492,10 +493,10 @@ class Trainer:
     @property
     def estimated_stepping_batches(self) -> int | float:
         """How many steps the optimizer will make in all: what a OneCycleLR needs to know. It may be asked in `configure_optimizers`."""
-        self.fit_loop.setup_data()
-        batches = self.fit_loop.max_batches
         if self.max_epochs == -1:
             return float("inf") if self.max_steps == -1 else self.max_steps
+        self.fit_loop.setup_data()
+        batches = self.fit_loop.max_batches
         if batches == float("inf"):
             return self.max_steps
         per_epoch = -(-batches // self.accumulate_grad_batches)
