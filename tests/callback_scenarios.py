@@ -155,7 +155,11 @@ def same(a: Any, b: Any) -> bool:
 def result(lab: Lab, name: str) -> Any:
     """What a scenario gives, or which error it raises, and what it warns of."""
     lab.folder.mkdir()
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings(record=True) as said:
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(record=True) as said,
+    ):
         warnings.simplefilter("always")
         try:
             found = plain(SCENARIOS[name](lab), lab.folder)
@@ -167,23 +171,39 @@ def result(lab: Lab, name: str) -> Any:
 
 def _elsewhere(message: str) -> bool:
     """Warnings about the machine, or of other packages."""
-    words = ("does not have many workers", "deprecated", "isinstance(treespec", "lr_scheduler.step", "unclosed", "Experiment logs")
+    words = (
+        "does not have many workers",
+        "deprecated",
+        "isinstance(treespec",
+        "lr_scheduler.step",
+        "unclosed",
+        "Experiment logs",
+    )
     return any(word in message for word in words)
 
 
 # ---- EarlyStopping ----
 
 
-def stopping(lab: Lab, told: list[float], trainer: dict[str, Any] | None = None, monitor: str = "metric", **options: Any) -> Any:
+def stopping(
+    lab: Lab, told: list[float], trainer: dict[str, Any] | None = None, monitor: str = "metric", **options: Any
+) -> Any:
     callback = lab.callbacks.EarlyStopping(monitor, **options)
     ran = lab.fit(lab.module(told), callback, **({"max_epochs": 8} | (trainer or {})))
-    return [ran.current_epoch, ran.global_step, ran.should_stop, callback.state_dict(), callback.state_key, callback.min_delta]
+    return [
+        ran.current_epoch,
+        ran.global_step,
+        ran.should_stop,
+        callback.state_dict(),
+        callback.state_key,
+        callback.min_delta,
+    ]
 
 
 FALLING = [5.0, 4.0, 4.5, 4.2, 3.95, 3.9, 4.0, 4.1, 4.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0, 3.0]
-scenario("stop: patience", FALLING)(stopping)
+scenario("stop: patience", FALLING, {"max_epochs": 12})(stopping)
 scenario("stop: patience 1", FALLING, patience=1)(stopping)
-scenario("stop: min_delta", FALLING, patience=2, min_delta=0.1)(stopping)
+scenario("stop: min_delta", [5.0, 4.95, 4.92, 4.0, 3.0, 2.0, 1.0, 0.0], patience=2, min_delta=0.1)(stopping)
 scenario("stop: max", FALLING, patience=3, mode="max", verbose=True)(stopping)
 scenario("stop: threshold", FALLING, stopping_threshold=4.3)(stopping)
 scenario("stop: divergence", FALLING, divergence_threshold=4.3, mode="max")(stopping)
@@ -214,7 +234,15 @@ def saving(lab: Lab, told: list[float], trainer: dict[str, Any] | None = None, b
     score = callback.best_model_score
     last = lab.torch.load(callback.best_model_path, weights_only=False) if callback.best_model_path else {}
     inside = {key: last[key] for key in ("epoch", "global_step") if key in last}
-    return [callback.state_dict(), callback.state_key, score, sorted(last), inside, last.get("callbacks"), ran.checkpoint_callback is callback]
+    return [
+        callback.state_dict(),
+        callback.state_key,
+        score,
+        sorted(last),
+        inside,
+        last.get("callbacks"),
+        ran.checkpoint_callback is callback,
+    ]
 
 
 BEST = [3.0, 1.0, 2.0, 0.5, 4.0, 0.7, 0.2, 0.9, 1.5, 0.1, 0.3, 0.6, 0.8, 0.4, 0.05]
@@ -232,7 +260,9 @@ scenario("save: a link to the last", BEST, save_last="link", save_top_k=-1)(savi
 scenario("save: each second epoch", BEST, every_n_epochs=2, save_top_k=-1)(saving)
 scenario("save: each second step", BEST, every_n_train_steps=2, save_top_k=-1, save_last=True)(saving)
 scenario("save: steps and a metric", BEST, every_n_train_steps=2, monitor="metric", save_top_k=2)(saving)
-scenario("save: steps and a loss", BEST, every_n_train_steps=3, monitor="loss", save_top_k=2, filename="{step}-{loss:.4f}")(saving)
+scenario("save: steps and a loss", BEST, every_n_train_steps=3, monitor="loss", save_top_k=2, filename="{step}-{loss:.4f}")(
+    saving
+)
 scenario("save: steps after validation", BEST, every_n_train_steps=3, monitor="metric", save_top_k=-1, save_on_train_epoch_end=False)(saving)  # fmt: skip
 scenario("save: always", BEST, train_time_interval=timedelta(0), save_top_k=-1)(saving)
 scenario("save: hardly ever", BEST, train_time_interval=timedelta(days=1))(saving)
@@ -245,6 +275,7 @@ scenario("save: nan", [NAN, 2.0, NAN, 1.0, NAN], monitor="metric", save_top_k=2)
 scenario("save: only nan", [NAN] * 5, monitor="metric", mode="max")(saving)
 scenario("save: ties", [1.0] * 5, monitor="metric", save_top_k=2)(saving)
 scenario("save: one name", BEST, monitor="metric", filename="same", save_top_k=2)(saving)
+scenario("save: the last under one name", BEST, {"max_epochs": 4}, filename="same")(saving)
 scenario("save: one name, one file", BEST, monitor="metric", filename="same", enable_version_counter=False)(saving)
 scenario("save: the name is taken", BEST, before=["epoch=0-step=3.ckpt", "last.ckpt"], save_last=True)(saving)
 scenario("save: a name without a metric", BEST, filename="{nothing:d}-{nothing2}-{epoch}")(saving)
@@ -300,7 +331,13 @@ def rates(lab: Lab, form: str, trainer: dict[str, Any] | None = None, **options:
     callback = lab.callbacks.LearningRateMonitor(**options)
     logger = lab.loggers.CSVLogger(str(lab.folder))
     ran = lab.fit(lab.module(form=form), callback, logger=logger, **(trainer or {}))
-    return [callback.lrs, callback.last_momentum_values, callback.last_weight_decay_values, table(logger), ran.callback_metrics]
+    return [
+        callback.lrs,
+        callback.last_momentum_values,
+        callback.last_weight_decay_values,
+        table(logger),
+        ran.callback_metrics,
+    ]
 
 
 def table(logger: Any) -> Any:
@@ -328,7 +365,9 @@ def nowhere(lab: Lab) -> Any:
 # ---- averages of weights ----
 
 
-def averaging(lab: Lab, trainer: dict[str, Any] | None = None, form: str = "by epoch", norm: bool = True, **options: Any) -> Any:
+def averaging(
+    lab: Lab, trainer: dict[str, Any] | None = None, form: str = "by epoch", norm: bool = True, **options: Any
+) -> Any:
     callback = lab.callbacks.StochasticWeightAveraging(**{"swa_lrs": 0.05, **options})
     module = lab.module(form=form, norm=norm)
     ran = lab.fit(module, callback, **({"max_epochs": 5} | (trainer or {})))
@@ -358,13 +397,26 @@ def unfreezing(lab: Lab, trainer: dict[str, Any] | None = None, norm: bool = Tru
     seen: list[Any] = []
     look = lambda trainer, module: seen.append([p.requires_grad for p in module.parameters()])
     watch = lab.callbacks.LambdaCallback(on_train_epoch_end=look)
-    ran = lab.fit(module, callback, monitor, watch, logger=lab.loggers.CSVLogger(str(lab.folder)), **({"max_epochs": 6} | (trainer or {})))
+    ran = lab.fit(
+        module,
+        callback,
+        monitor,
+        watch,
+        logger=lab.loggers.CSVLogger(str(lab.folder)),
+        **({"max_epochs": 6} | (trainer or {})),
+    )
     groups = [{k: v for k, v in g.items() if k in ("lr", "momentum")} for g in ran.optimizers[0].param_groups]
     return [monitor.lrs, seen, groups, callback.state_dict(), module.state_dict()]
 
 
 scenario("unfreeze: late")(unfreezing)
-scenario("unfreeze: own rate", backbone_initial_lr=0.03, lambda_func=lambda epoch: 1.5, should_align=False, train_bn=False)(unfreezing)
+scenario(
+    "unfreeze: own rate",
+    backbone_initial_lr=0.03,
+    lambda_func=lambda epoch: 1 + epoch / 10,
+    should_align=False,
+    train_bn=False,
+)(unfreezing)
 scenario("unfreeze: no norm", norm=False, verbose=True, unfreeze_backbone_at_epoch=1)(unfreezing)
 
 
@@ -402,7 +454,13 @@ def timing(lab: Lab, **options: Any) -> Any:
     callback = lab.callbacks.Timer(**options)
     ran = lab.fit(lab.module(), callback)
     order = [callback.start_time() <= callback.start_time("validate") <= callback.end_time("validate") <= callback.end_time()] if callback.end_time("validate") else []  # fmt: skip
-    return [ran.current_epoch, ran.global_step, sorted(callback.state_dict()["time_elapsed"]), order, callback.time_remaining() > 0]
+    return [
+        ran.current_epoch,
+        ran.global_step,
+        sorted(callback.state_dict()["time_elapsed"]),
+        order,
+        callback.time_remaining() > 0,
+    ]
 
 
 @scenario("what a bar shows")
@@ -413,10 +471,27 @@ def showing(lab: Lab) -> Any:
 
     def look(trainer: Any, module: Any) -> None:
         b = bar.train_progress_bar
-        seen.append([bar.total_train_batches, bar.total_val_batches, b.n, b.total, b.desc, b.postfix, bar.get_metrics(trainer, module)])
+        seen.append(
+            [
+                bar.total_train_batches,
+                bar.total_val_batches,
+                b.n,
+                b.total,
+                b.desc,
+                b.postfix,
+                bar.get_metrics(trainer, module),
+            ]
+        )
 
     watch = lab.callbacks.LambdaCallback(on_train_epoch_end=look)
-    trainer = lab.fit(lab.module(BEST), bar, watch, enable_progress_bar=True, logger=lab.loggers.CSVLogger(str(lab.folder), version=7), num_sanity_val_steps=1)
+    trainer = lab.fit(
+        lab.module(BEST),
+        bar,
+        watch,
+        enable_progress_bar=True,
+        logger=lab.loggers.CSVLogger(str(lab.folder), version=7),
+        num_sanity_val_steps=1,
+    )
     trainer.validate(lab.module(BEST), lab.data(), verbose=False)
     seen.append([bar.val_progress_bar.n, bar.val_progress_bar.desc])
     return seen
@@ -447,7 +522,15 @@ scenario("a summary of depth -2", -2)(summary)
 
 # ---- loggers ----
 
-HYPER = {"lr": 0.1, "name": "sgd", "on": True, "none": None, "nested": {"a": 1, "b": {"c": "x: y"}}, "list": [1, 2.5], "small": 1e-5}
+HYPER = {
+    "lr": 0.1,
+    "name": "sgd",
+    "on": True,
+    "none": None,
+    "nested": {"a": 1, "b": {"c": "x: y"}},
+    "list": [1, 2.5],
+    "small": 1e-5,
+}
 
 
 @scenario("csv")
@@ -465,7 +548,15 @@ def csv(lab: Lab, **options: Any) -> Any:
         logger.log_metrics({"c": 3, "a": 0.1}, step=1)
         logger.log_metrics({"a": 4})
         logger.finalize("success")
-        found += [logger.name, logger.version, logger.log_dir, logger.root_dir, logger.save_dir, table(logger), yaml_in(logger.log_dir)]
+        found += [
+            logger.name,
+            logger.version,
+            logger.log_dir,
+            logger.root_dir,
+            logger.save_dir,
+            table(logger),
+            yaml_in(logger.log_dir),
+        ]
     return found
 
 
@@ -500,7 +591,9 @@ def events(folder: Path) -> list[Any]:
         for event in LegacyEventFileLoader(str(file)).Load():
             for value in event.summary.value:
                 about = value.metadata.plugin_data.content.hex()
-                found.append([str(file.parent.relative_to(folder)), event.step, value.tag, round(value.simple_value, 6), about])
+                found.append(
+                    [str(file.parent.relative_to(folder)), event.step, value.tag, round(value.simple_value, 6), about]
+                )
             if event.graph_def:
                 found.append("a graph")
     return sorted(found, key=str)

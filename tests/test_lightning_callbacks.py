@@ -10,8 +10,6 @@ import callback_scenarios as scenarios
 import pytest
 from planting import plant
 
-import minitorch
-
 pytestmark = pytest.mark.outside
 
 # A few of each kind are compared by default; all of them with --full.
@@ -35,9 +33,8 @@ def real() -> Any:
 
 def lab_of(library: str, real: Any, folder: Path) -> scenarios.Lab:
     if library == "lightning":
-        import torch
-
         import lightning.pytorch.utilities.model_summary  # noqa: F401
+        import torch
 
         return scenarios.Lab(torch, real, real.callbacks, real.loggers, folder)
     import minitorch.lightning as L
@@ -75,14 +72,15 @@ FAULTS = [
     ("callbacks.model_checkpoint", "ModelCheckpoint._save_good", "(max if lowest else min)", "(min if lowest else max)", "save: the two best"),
     ("callbacks.model_checkpoint", "ModelCheckpoint.on_train_batch_end", "or self._validation_is_next(trainer)", "", "save: steps after validation"),
     ("callbacks.model_checkpoint", "ModelCheckpoint._save_newest", "self.save_top_k == 1 and", "", "save: all"),
-    ("callbacks.checkpoint_names", "NamedFiles.free_name", "path != besides", "True", "save: one name"),
+    ("callbacks.checkpoint_names", "NamedFiles.free_name", "path != besides", "True", "save: the last under one name"),
     ("callbacks.lr_monitor", "LearningRateMonitor._log", "config.interval == interval", "True", "rates: by step"),
-    ("callbacks.stochastic_weight_avg", "StochasticWeightAveraging.avg_fn", "num_averaged + 1", "num_averaged + 2", "average: none"),
+    ("callbacks.stochastic_weight_avg", "StochasticWeightAveraging._begin_to_measure", "loop.skip_backward = True", "pass", "average: batch norm"),
     ("callbacks.stochastic_weight_avg", "StochasticWeightAveraging.reset_batch_norm_and_save_state", "module.momentum = None", "pass", "average: batch norm"),
     ("callbacks.finetuning", "BackboneFinetuning.finetune_function", "epoch + 1", "epoch", "unfreeze: own rate"),
     ("loggers.csv_logs", "ExperimentWriter._write_anew", "[*rows, *self.metrics]", "self.metrics", "csv"),
     ("loggers.utilities", "next_version", "int(each[1]) + 1", "int(each[1])", "csv"),
-    ("loggers.tensorboard", "TensorBoardLogger.log_hyperparams", '{"hp_metric": -1}', '{"hp_metric": 0}', "board"),
+    ("loggers.utilities", "FolderLogger.prefixed", "}-{", "}/{", "board named"),
+    ("loggers.utilities", "flat", '/{key}', '.{key}', "board"),
 ]  # fmt: skip
 
 
@@ -124,4 +122,7 @@ def scenarios_hooks() -> list[str]:
 def told(thing: Any) -> dict[str, str]:
     """The names of arguments, and the defaults as text (a device and a function have another module's name)."""
     parameters = list(inspect.signature(thing.__init__).parameters.values())[1:]
-    return {p.name: str(getattr(p.default, "__name__", getattr(p.default, "type", p.default))) for p in parameters}
+    return {
+        p.name: str(getattr(p.default, "__name__", getattr(p.default, "type", getattr(p.default, "value", p.default))))
+        for p in parameters
+    }
