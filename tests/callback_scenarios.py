@@ -74,6 +74,7 @@ def _module(L: Any, torch: Any) -> Any:
             first = [nn.Linear(3, 4), *([nn.BatchNorm1d(4)] if norm else [])]
             self.backbone = nn.Sequential(*first)
             self.head = nn.Linear(4, 1)
+            self.automatic_optimization = form != "two"
             self.double()
 
         def forward(self, x: Any) -> Any:
@@ -82,6 +83,11 @@ def _module(L: Any, torch: Any) -> Any:
         def training_step(self, batch: Any, batch_idx: int) -> Any:
             loss = nn.functional.mse_loss(self(batch[0]), batch[1])
             self.log("loss", loss, prog_bar=True)
+            if not self.automatic_optimization:
+                self.manual_backward(loss)
+                for optimizer in self.optimizers():
+                    optimizer.step()
+                    optimizer.zero_grad()
             return loss
 
         def validation_step(self, batch: Any, batch_idx: int) -> Any:
@@ -108,6 +114,7 @@ def _module(L: Any, torch: Any) -> Any:
         "sgd": lambda self: optim.SGD(self.parameters(), 0.1),
         "head": lambda self: optim.SGD(self.head.parameters(), 0.1, momentum=0.9),
         "groups": named_groups,
+        "two": lambda self: [optim.SGD(self.head.parameters(), 0.1), optim.SGD(self.backbone.parameters(), 0.01)],
         "one named": lambda self: optim.Adam([{"params": self.parameters(), "name": "all"}], 0.01),
         "by epoch": lambda self: scheduled(self, lambda o: schedules.StepLR(o, 1, 0.5)),
         "by step": lambda self: scheduled(self, lambda o: schedules.StepLR(o, 2, 0.5), interval="step"),
@@ -354,7 +361,16 @@ scenario("rates: each epoch", "by step", logging_interval="epoch")(rates)
 scenario("rates: named", "named")(rates)
 scenario("rates: groups", "groups", log_momentum=True, log_weight_decay=True)(rates)
 scenario("rates: one named group", "one named")(rates)
+scenario("rates: two optimizers", "two")(rates)
 scenario("rates: hours", "sgd", logging_interval="hour")(rates)
+
+
+@scenario("save: two optimizers")
+def by_hand(lab: Lab) -> Any:
+    """In manual optimization each optimizer's step counts."""
+    callback = lab.callbacks.ModelCheckpoint(str(lab.folder), monitor="metric", save_top_k=2)
+    lab.fit(lab.module(BEST, form="two"), callback)
+    return [callback.best_k_models, callback.best_model_path]
 
 
 @scenario("rates: nowhere to log")
@@ -385,6 +401,19 @@ scenario("average: groups", swa_lrs=[0.1, 0.2], form="groups", norm=False, swa_e
 scenario("average: epoch 0", swa_epoch_start=0)(averaging)
 scenario("average: rate 0", swa_lrs=0.0)(averaging)
 scenario("average: beyond", swa_epoch_start=1.5)(averaging)
+
+
+@scenario("average: go on", norm=True)
+@scenario("average: go on without norm", norm=False)
+def average_again(lab: Lab, norm: bool) -> Any:
+    """From a checkpoint within the epochs that count."""
+    make = lambda: lab.callbacks.StochasticWeightAveraging(0.05, swa_epoch_start=2, annealing_epochs=3)
+    saver = lab.callbacks.ModelCheckpoint(str(lab.folder / "a"), save_top_k=-1)
+    lab.fit(lab.module(form="by epoch", norm=norm), make(), saver, max_epochs=6)
+    module, callback = lab.module(form="by epoch", norm=norm), make()
+    path = str(lab.folder / "a" / "epoch=3-step=12.ckpt")
+    ran = lab.fit(module, callback, max_epochs=6, ckpt_path=path)
+    return [module.state_dict(), ran.current_epoch, callback.state_dict()["n_averaged"]]
 
 
 # ---- the others ----
@@ -463,10 +492,12 @@ def timing(lab: Lab, **options: Any) -> Any:
     ]
 
 
-@scenario("what a bar shows")
-def showing(lab: Lab) -> Any:
+@scenario("what a bar shows", refresh_rate=2)
+@scenario("what bars show that stay", leave=True)
+@scenario("what no bar shows", refresh_rate=0)
+def showing(lab: Lab, **options: Any) -> Any:
     """The totals and the numbers, at each end of an epoch."""
-    bar = lab.callbacks.TQDMProgressBar(refresh_rate=2)
+    bar = lab.callbacks.TQDMProgressBar(**options)
     seen: list[Any] = []
 
     def look(trainer: Any, module: Any) -> None:
@@ -493,7 +524,7 @@ def showing(lab: Lab) -> Any:
         num_sanity_val_steps=1,
     )
     trainer.validate(lab.module(BEST), lab.data(), verbose=False)
-    seen.append([bar.val_progress_bar.n, bar.val_progress_bar.desc])
+    seen.append([bar.val_progress_bar.disable or [bar.val_progress_bar.n, bar.val_progress_bar.desc]])
     return seen
 
 
