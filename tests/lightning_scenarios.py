@@ -42,7 +42,15 @@ def record(thing: Any, who: str, hooks: list[str], events: list[Any], module: An
         @functools.wraps(method)
         def hook(*args: Any, **kwargs: Any) -> Any:
             small = [v for v in [*args, *kwargs.values()] if isinstance(v, (int, str)) and not isinstance(v, type)]
-            events.append([f"{who}.{name}", *[str(getattr(v, "value", v)) for v in small], module.training, module.current_epoch, module.global_step])
+            events.append(
+                [
+                    f"{who}.{name}",
+                    *[str(getattr(v, "value", v)) for v in small],
+                    module.training,
+                    module.current_epoch,
+                    module.global_step,
+                ]
+            )
             return method(*args, **kwargs)
 
         return hook
@@ -64,7 +72,9 @@ def make(L: Any, torch: Any) -> dict[str, Any]:
     class Net(L.LightningModule):
         """A small regression; `form` chooses what `configure_optimizers` returns."""
 
-        def __init__(self, width: int = 3, lr: float = 0.1, form: str = "sgd", dropout: float = 0.0, double: bool = True) -> None:
+        def __init__(
+            self, width: int = 3, lr: float = 0.1, form: str = "sgd", dropout: float = 0.0, double: bool = True
+        ) -> None:
             super().__init__()
             self.save_hyperparameters()
             self.layers = nn.Sequential(nn.Linear(4, width), nn.Tanh(), nn.Dropout(dropout), nn.Linear(width, 1))
@@ -122,12 +132,21 @@ def make(L: Any, torch: Any) -> dict[str, Any]:
 
     def two_schedulers(self: Any) -> Any:
         optimizer = sgd(self)
-        by_step = {"scheduler": schedulers.ExponentialLR(optimizer, 0.9), "interval": "step", "frequency": 2, "name": "by step"}
+        by_step = {
+            "scheduler": schedulers.ExponentialLR(optimizer, 0.9),
+            "interval": "step",
+            "frequency": 2,
+            "name": "by step",
+        }
         return [optimizer], [by_step, schedulers.StepLR(optimizer, 2)]
 
     def plateau_alone(self: Any) -> Any:
         optimizer = sgd(self)
-        return {"optimizer": optimizer, "lr_scheduler": schedulers.ReduceLROnPlateau(optimizer, patience=0), "monitor": "val_loss"}
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": schedulers.ReduceLROnPlateau(optimizer, patience=0),
+            "monitor": "val_loss",
+        }
 
     def one_cycle(self: Any) -> Any:
         optimizer = sgd(self)
@@ -346,7 +365,15 @@ def make(L: Any, torch: Any) -> dict[str, Any]:
 # ---- data ----
 
 
-def data(torch: Any, samples: int, batch_size: int, double: bool = True, shuffle: bool = False, seed: int = 1, iterable: bool = False) -> Any:
+def data(
+    torch: Any,
+    samples: int,
+    batch_size: int,
+    double: bool = True,
+    shuffle: bool = False,
+    seed: int = 1,
+    iterable: bool = False,
+) -> Any:
     """A loader of (x, y)."""
     dtype = torch.float64 if double else torch.float32
     generator = torch.Generator().manual_seed(seed)
@@ -437,7 +464,11 @@ def run(scenario: dict[str, Any], L: Any, torch: Any, loggers: Any) -> dict[str,
     calls, with_data, resume = options.pop("calls", ["fit"]), options.pop("datamodule", False), options.pop("resume", None)
     seed = options.pop("seed", 0)
     result: dict[str, Any] = {}
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()), warnings.catch_warnings(record=True) as said:
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        contextlib.redirect_stderr(io.StringIO()),
+        warnings.catch_warnings(record=True) as said,
+    ):
         warnings.simplefilter("always")
         torch.manual_seed(seed)
         module = make(L, torch)[name](double=double, **hyper)
@@ -490,7 +521,17 @@ def run(scenario: dict[str, Any], L: Any, torch: Any, loggers: Any) -> dict[str,
 
 def about_the_machine(message: str) -> bool:
     """Warnings of Lightning's that are about worker processes, torch's own and Python's: not compared."""
-    return any(words in message for words in ("many workers", "deprecated", "isinstance(treespec", "tensorboardX", "lr_scheduler.step()` before", "leaked"))
+    return any(
+        words in message
+        for words in (
+            "many workers",
+            "deprecated",
+            "isinstance(treespec",
+            "tensorboardX",
+            "lr_scheduler.step()` before",
+            "leaked",
+        )
+    )
 
 
 def datamodule_of(L: Any, given: dict[str, Any]) -> Any:

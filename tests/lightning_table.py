@@ -9,6 +9,13 @@ FORMS = [
     "every 2 epochs", "plateau", "plateau by step", "plateau not strict", "plateau alone", "one cycle",
 ]  # fmt: skip
 
+# Those that run by default: every kind of module and run, few epochs.
+SOME = [
+    "all calls", "logs", "logs rarely", "returns", "several loaders", "manual", "changed", "stops", "breaks", "validate often", "reload", "iterable",
+    "64-true", "bf16-mixed", "accumulate 3", "optimizer: plateau", "fast_dev_run", "resume: on_train_batch_end 3, accumulate",
+    "resume: on_train_epoch_end 1",
+]  # fmt: skip
+
 SCENARIOS: dict[str, dict[str, Any]] = {
     "plain": {},
     "all calls": {"calls": ["validate", "fit", "validate", "test", "predict"], "loaders": "shuffled"},
@@ -77,3 +84,44 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         )
     },
 }  # fmt: skip
+
+
+def drawn(seed: int) -> dict[str, Any]:
+    """A scenario of options that are drawn at random."""
+    from random import Random
+
+    r = Random(seed)
+    module = r.choice(["Net", "Net", "Logs", "Returns", "Manual", "ManualOne", "Changed", "Stops", "NoValidation"])
+    manual = module.startswith("Manual")
+    every = r.choice([None, 1, 1, 2])
+    scenario: dict[str, Any] = {
+        "module": module, "seed": seed, "loaders": r.choice(["plain", "shuffled", "iterable"]), "datamodule": r.random() < 0.3,
+        "max_epochs": r.choice([1, 2, 3, 4]), "check_val_every_n_epoch": every, "log_every_n_steps": r.choice([0, 1, 2, 3, 50]),
+        "num_sanity_val_steps": r.choice([0, 1, 2, -1]), "limit_train_batches": r.choice([1.0, 1.0, 0.5, 3, 4]),
+        "limit_val_batches": r.choice([1.0, 1.0, 0.5, 1, 2, 0]), "calls": r.choice([["fit"], ["fit", "validate"], ["validate", "fit", "test", "predict"]]),
+        "hyper": {"form": r.choice([f for f in FORMS if f != "lbfgs"]), "dropout": r.choice([0.0, 0.3])},
+    }  # fmt: skip
+    scenario["val_check_interval"] = r.choice([1, 2, 3, 4] if every is None else [1.0, 1.0, 0.5, 0.3, 1, 2, 3])
+    if module == "Changed" and scenario["hyper"]["form"] == "none":  # torch's clip_grad_value_ refuses to clip nothing
+        scenario["hyper"]["form"] = "sgd"
+    if not manual:
+        scenario["accumulate_grad_batches"] = r.choice([1, 1, 2, 3])
+        scenario["gradient_clip_val"] = r.choice([None, None, 0.01, 0.5])
+    for name, values in (
+        ("max_steps", [3, 5, 8]),
+        ("min_epochs", [1, 2]),
+        ("min_steps", [4, 8]),
+        ("overfit_batches", [1, 2, 0.5]),
+    ):
+        if r.random() < 0.15:
+            scenario[name] = r.choice(values)
+    if r.random() < 0.15:
+        scenario["reload_dataloaders_every_n_epochs"] = r.choice([1, 2])
+    if r.random() < 0.4 and module != "Returns":
+        hooks = [
+            "on_train_epoch_start", "on_train_batch_start", "on_train_batch_end", "on_validation_start", "on_validation_batch_end",
+            "on_validation_end", "on_train_epoch_end", "on_train_end", "on_before_optimizer_step",
+        ]  # fmt: skip
+        scenario["resume"] = {"at": r.choice(hooks), "when": r.randint(1, 6)}
+        scenario["calls"] = ["fit"]
+    return scenario

@@ -67,6 +67,4 @@ def takes(function: Callable[..., Any], name: str, *, at_least: int | None = Non
     function = getattr(function, "__wrapped__", function)
     spec = inspect.getfullargspec(function)
     own = spec.args[1:]
-    return (
-        name in own or (not explicit and spec.varargs is not None) or (at_least is not None and len(own) >= at_least)
-    )
+    return name in own or (not explicit and spec.varargs is not None) or (at_least is not None and len(own) >= at_least)

@@ -145,7 +145,9 @@ def restore_training(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
         trainer.precision_plugin.load_state_dict(checkpoint[name])
     loops = checkpoint.get("loops")
     if trainer.fn != "fit":
-        loop = {"validate": trainer.validate_loop, "test": trainer.test_loop, "predict": trainer.predict_loop}[trainer.fn or ""]
+        loop = {"validate": trainer.validate_loop, "test": trainer.test_loop, "predict": trainer.predict_loop}[
+            trainer.fn or ""
+        ]
         if loops is not None:
             loop.batch_progress.load_state_dict(loops[f"{trainer.fn}_loop"]["batch_progress"])  # type: ignore[attr-defined]
         return
@@ -173,7 +175,11 @@ def restore_training(trainer: Trainer, checkpoint: dict[str, Any]) -> None:
 
 def path_of(trainer: Trainer, ckpt_path: Any, model_given: bool) -> str | None:
     """The file of `ckpt_path`: a path, "best" or "last". Where no model was given, "best" is the default."""
+    from minitorch.lightning.callbacks import OnExceptionCheckpoint
+
     fn = trainer.fn
+    if ckpt_path is None and fn == "fit" and any(isinstance(c, OnExceptionCheckpoint) for c in trainer.callbacks):
+        ckpt_path = "last"  # a run that broke goes on
     if ckpt_path is None:
         if model_given:
             return None
@@ -209,7 +215,7 @@ def _best(trainer: Trainer) -> str:
 
 
 def _last(trainer: Trainer) -> str | None:
-    found: set[str] = set()
+    found = {getattr(callback, "ckpt_path", None) for callback in trainer.callbacks}  # OnExceptionCheckpoint's
     for callback in trainer.checkpoint_callbacks:
         if hasattr(callback, "_find_last_checkpoints"):
             found |= set(callback._find_last_checkpoints(trainer))

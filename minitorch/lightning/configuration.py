@@ -31,7 +31,13 @@ def checked(given: dict[str, Any]) -> dict[str, Any]:
     options.update({name: default for name, default in defaults.items() if options[name] is None})
     options["device"] = _device(options)
     _check_numbers(options)
-    for name in ("limit_train_batches", "limit_val_batches", "limit_test_batches", "limit_predict_batches", "overfit_batches"):
+    for name in (
+        "limit_train_batches",
+        "limit_val_batches",
+        "limit_test_batches",
+        "limit_predict_batches",
+        "overfit_batches",
+    ):
         options[name] = _limit(options[name], name)
     if options["overfit_batches"]:
         options["limit_train_batches"] = options["limit_val_batches"] = options["overfit_batches"]
@@ -68,9 +74,7 @@ def _check_numbers(options: dict[str, Any]) -> None:
         raise MisconfigurationException(f"`reload_dataloaders_every_n_epochs` should be an int >= 0, got {reload}.")
     for name in ("max_epochs", "max_steps"):
         if isinstance(options[name], int) and options[name] < -1:
-            raise MisconfigurationException(
-                f"`{name}` must be a non-negative integer or -1. You passed in {options[name]}."
-            )
+            raise MisconfigurationException(f"`{name}` must be a non-negative integer or -1. You passed in {options[name]}.")
     if options["fast_dev_run"] < 0:
         raise MisconfigurationException(
             f"fast_dev_run={options['fast_dev_run']!r} is not a valid configuration. It should be >= 0."
@@ -194,7 +198,15 @@ def set_determinism(deterministic: bool | str | None, benchmark: bool | None) ->
 
 def make_callbacks(trainer: Trainer, options: dict[str, Any]) -> list[Any]:
     """The given callbacks and, unless they are turned off or given, those for checkpoints, time, progress and a summary; savers last."""
-    from minitorch.lightning.callbacks import Callback, Checkpoint, ModelCheckpoint, ModelSummary, ProgressBar, Timer, TQDMProgressBar
+    from minitorch.lightning.callbacks import (
+        Callback,
+        Checkpoint,
+        ModelCheckpoint,
+        ModelSummary,
+        ProgressBar,
+        Timer,
+        TQDMProgressBar,
+    )
 
     given = options["callbacks"]
     callbacks = [given] if isinstance(given, Callback) else list(given or [])
@@ -253,7 +265,9 @@ def add_callbacks_of_model(trainer: Trainer) -> None:
     if not own:
         return
     own = list(own) if isinstance(own, (list, tuple)) else [own]
-    replaced = {type(c) for c in trainer.callbacks if type(c) is not Callback and any(issubclass(type(o), type(c)) for o in own)}
+    replaced = {
+        type(c) for c in trainer.callbacks if type(c) is not Callback and any(issubclass(type(o), type(c)) for o in own)
+    }
     if replaced:
         rank_zero_info(
             "The following callbacks returned in `LightningModule.configure_callbacks` will override existing callbacks passed to"
@@ -285,7 +299,9 @@ def log_hyperparameters(trainer: Trainer) -> None:
     owners = [owner for owner in (module, data) if owner is not None and owner._log_hyperparams]
     if len(owners) == 2:
         one, other = (owner.hparams_initial for owner in owners)
-        differing = [key for key in one.keys() & other.keys() if type(one[key]) is not type(other[key]) or one[key] != other[key]]
+        differing = [
+            key for key in one.keys() & other.keys() if type(one[key]) is not type(other[key]) or one[key] != other[key]
+        ]
         if differing:
             raise RuntimeError(
                 f"Error while merging hparams: the keys {differing} are present in both the LightningModule's and"

@@ -44,9 +44,7 @@ class LightningDataModule(DataHooks, HyperparametersMixin):
 
         def loader(dataset: Any, shuffle: bool = False) -> DataLoader:
             shuffle = shuffle and not isinstance(dataset, IterableDataset)
-            return DataLoader(
-                dataset, batch_size=batch_size, shuffle=shuffle, num_workers=num_workers, pin_memory=False
-            )
+            return DataLoader(dataset, batch_size=batch_size, shuffle=shuffle, num_workers=num_workers, pin_memory=False)
 
         def loaders(given: Any, shuffle: bool = False) -> Any:
             several = isinstance(given, Iterable) and not isinstance(given, Dataset)

@@ -22,11 +22,12 @@ import minitorch
 from minitorch import Tensor
 from minitorch.lightning.calls import call_hook, call_module, is_overridden, takes
 from minitorch.lightning.loaders import (
-    CombinedLoader, DataSource, Fetcher, batches_of, seed_workers, set_epoch, warn_of_shuffling, without_shuffling,
+    DataSource, Fetcher, batches_of, seed_workers, set_epoch, warn_of_shuffling, without_shuffling,
 )  # fmt: skip
 from minitorch.lightning.progress import BatchProgress, Progress
 from minitorch.lightning.results import Results
 from minitorch.lightning.transfer import move_data_to_device, transferred
+from minitorch.lightning.utilities.combined_loader import CombinedLoader
 from minitorch.lightning.utilities.rank_zero import WarningCache
 
 if TYPE_CHECKING:

@@ -42,7 +42,7 @@ class AttributeDict(dict[str, Any]):
 
     def __repr__(self) -> str:
         width = max((len(str(key)) for key in self), default=0) + 3
-        return "\n".join(f'{f""""{key}":""":{width}s} {value}' for key, value in self.items())
+        return "\n".join(f'{f""""{key}":""":{width}s} {value}' for key, value in sorted(self.items()))
 
 
 class HyperparametersMixin:

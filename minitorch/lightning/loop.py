@@ -24,12 +24,11 @@ from minitorch import Tensor
 from minitorch.lightning import resuming
 from minitorch.lightning.calls import call_callbacks, call_hook, call_module, is_overridden, takes
 from minitorch.lightning.evaluation import EvaluationLoop
-from minitorch.lightning.loaders import (
-    CombinedLoader, DataSource, Fetcher, batches_of, len_or_none, seed_workers, set_epoch, without_shuffling,
-)  # fmt: skip
+from minitorch.lightning.loaders import DataSource, Fetcher, batches_of, seed_workers, set_epoch, without_shuffling
 from minitorch.lightning.progress import STEP, ZERO_GRAD, BatchProgress, Progress
 from minitorch.lightning.results import Results
 from minitorch.lightning.transfer import transferred
+from minitorch.lightning.utilities.combined_loader import CombinedLoader, len_or_none
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import PossibleUserWarning, WarningCache, rank_zero_info, rank_zero_warn
 from minitorch.lightning.utilities.seed import isolate_rng
@@ -248,7 +247,9 @@ class FitLoop:
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         """The module's, under the precision's context."""
         trainer = self.trainer
-        arguments = (batch, batch_idx) if takes(trainer.lightning_module.training_step, "batch_idx", at_least=2) else (batch,)
+        arguments = (
+            (batch, batch_idx) if takes(trainer.lightning_module.training_step, "batch_idx", at_least=2) else (batch,)
+        )
         with trainer.precision_plugin.forward_context():
             return call_module(trainer, "training_step", *arguments)
 
@@ -343,9 +344,7 @@ class FitLoop:
                 f"{missing}. Available metrics are: {list(self.trainer.callback_metrics)}. Condition can be set using `monitor` key"
                 " in lr scheduler dict"
             )
-        rank_zero_warn(
-            f"{missing} but strict is set to `False`. Skipping learning rate update.", category=RuntimeWarning
-        )
+        rank_zero_warn(f"{missing} but strict is set to `False`. Skipping learning rate update.", category=RuntimeWarning)
 
     # ---- validation ----
 
@@ -413,7 +412,9 @@ class FitLoop:
             return
         self.combined = self.data.request(trainer, "max_size_cycle", "fit")
         if self.combined.mode == "sequential":
-            raise ValueError('Trainer.fit: a `CombinedLoader` of mode "sequential" is for validation; training takes the others')
+            raise ValueError(
+                'Trainer.fit: a `CombinedLoader` of mode "sequential" is for validation; training takes the others'
+            )
         if trainer.overfit_batches:
             without_shuffling(self.combined, "train")
         for loader in self.loaders:

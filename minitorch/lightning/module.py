@@ -95,7 +95,9 @@ class LightningModule(HyperparametersMixin, ModelHooks, DataHooks, CheckpointHoo
         `add_dataloader_idx` is False. ValueError if `value` is not one number.
         """
         if isinstance(value, Mapping):
-            raise ValueError(f"`self.log({name}, {value})` was called, but dictionaries cannot be logged; use `self.log_dict`")
+            raise ValueError(
+                f"`self.log({name}, {value})` was called, but dictionaries cannot be logged; use `self.log_dict`"
+            )
         trainer = self._trainer
         if trainer is None:
             rank_zero_warn(
@@ -266,7 +268,9 @@ class LightningModule(HyperparametersMixin, ModelHooks, DataHooks, CheckpointHoo
         """loss.backward()"""
         loss.backward(*args, **kwargs)
 
-    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None) -> None:
+    def optimizer_step(
+        self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Callable[[], Any] | None = None
+    ) -> None:
         """optimizer.step(closure): the closure is `training_step`, `zero_grad` and `backward`, and has to be called."""
         optimizer.step(closure=optimizer_closure)
 
@@ -308,7 +312,7 @@ class LightningModule(HyperparametersMixin, ModelHooks, DataHooks, CheckpointHoo
                 f"`gradient_clip_algorithm` {algorithm} is invalid. Allowed algorithms: ['value', 'norm']."
             )
         if value > 0:
-            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            parameters = (p for group in optimizer.param_groups for p in group["params"])
             clip = nn.utils.clip_grad_value_ if algorithm == "value" else nn.utils.clip_grad_norm_
             clip(parameters, value)
 
@@ -410,7 +414,9 @@ class LightningModule(HyperparametersMixin, ModelHooks, DataHooks, CheckpointHoo
         with self._evaluating(), minitorch.no_grad():
             return minitorch.onnx.export(self, sample, file_path, **kwargs)
 
-    def to_torchscript(self, file_path: Any = None, method: str = "script", example_inputs: Any = None, **kwargs: Any) -> Any:
+    def to_torchscript(
+        self, file_path: Any = None, method: str = "script", example_inputs: Any = None, **kwargs: Any
+    ) -> Any:
         """`minitorch.jit.script` or, with method "trace", `minitorch.jit.trace` of this module in eval mode."""
         if method not in ("script", "trace"):
             raise ValueError(f"The 'method' parameter only supports 'script' or 'trace', but value given was: {method}")
@@ -427,9 +433,7 @@ class LightningModule(HyperparametersMixin, ModelHooks, DataHooks, CheckpointHoo
     def _sample(self, method: str, given: Any, argument: str) -> Any:
         sample = self.example_input_array if given is None else given
         if sample is None:
-            raise ValueError(
-                f"{method}: give `{argument}`, or set `self.example_input_array`: the module runs on it once"
-            )
+            raise ValueError(f"{method}: give `{argument}`, or set `self.example_input_array`: the module runs on it once")
         return move_data_to_device(sample, self.device)
 
     @contextlib.contextmanager

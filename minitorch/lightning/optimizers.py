@@ -65,7 +65,11 @@ def _two_lists(returned: Any) -> tuple[list[Any], list[Any], str | None]:
         return returned[0], schedulers if isinstance(schedulers, list) else [schedulers], None
     if isinstance(returned, dict):
         _check_keys(returned)
-        return [returned["optimizer"]], [returned["lr_scheduler"]] if "lr_scheduler" in returned else [], returned.get("monitor")
+        return (
+            [returned["optimizer"]],
+            [returned["lr_scheduler"]] if "lr_scheduler" in returned else [],
+            returned.get("monitor"),
+        )
     if several and all(isinstance(one, dict) for one in returned):
         for one in returned:
             _check_keys(one)
@@ -151,7 +155,9 @@ def _manual(scheduler: Any) -> LRSchedulerConfig:
 
 
 def _check(optimizers: list[Any], configs: list[LRSchedulerConfig], module: LightningModule) -> None:
-    if (module.automatic_optimization and len(optimizers) > 1) or takes(module.training_step, "optimizer_idx", explicit=True):
+    if (module.automatic_optimization and len(optimizers) > 1) or takes(
+        module.training_step, "optimizer_idx", explicit=True
+    ):
         raise RuntimeError(
             "Training with multiple optimizers is only supported with manual optimization. Set"
             " `self.automatic_optimization = False`, then access your optimizers in `training_step` with"

@@ -58,7 +58,9 @@ class Precision:
         module.backward(loss, *args, **kwargs)
         call_hook(trainer, "on_after_backward")
 
-    def optimizer_step(self, optimizer: Optimizer, module: LightningModule, closure: Callable[[], Any], **kwargs: Any) -> Any:
+    def optimizer_step(
+        self, optimizer: Optimizer, module: LightningModule, closure: Callable[[], Any], **kwargs: Any
+    ) -> Any:
         """`optimizer.step(closure)`, where the closure also clips the gradients that it has made."""
 
         def closure_and_clip() -> Any:
@@ -104,7 +106,9 @@ class MixedPrecision(Precision):
     def scale(self, loss: Tensor) -> Tensor:
         return loss if self.scaler is None else self.scaler.scale(loss)
 
-    def optimizer_step(self, optimizer: Optimizer, module: LightningModule, closure: Callable[[], Any], **kwargs: Any) -> Any:
+    def optimizer_step(
+        self, optimizer: Optimizer, module: LightningModule, closure: Callable[[], Any], **kwargs: Any
+    ) -> Any:
         if self.scaler is None:
             return super().optimizer_step(optimizer, module, closure, **kwargs)
         if isinstance(optimizer, minitorch.optim.LBFGS):
@@ -166,10 +170,14 @@ _MEANING = {
 def make_precision(name: str | int | None, device: str) -> Precision:
     """The precision of that name on a device ("cpu", "cuda"). On a CPU "16-mixed" becomes "bf16-mixed"."""
     if name not in _MEANING:
-        raise ValueError(f"Precision {name!r} is invalid. Allowed precision values: {[k for k in _MEANING if k is not None]}")
+        raise ValueError(
+            f"Precision {name!r} is invalid. Allowed precision values: {[k for k in _MEANING if k is not None]}"
+        )
     meaning = _MEANING[name]
     if name in (16, "16", "bf16"):
-        rank_zero_warn(f"{name} is supported for historical reasons but its usage is discouraged. Please set it to '{meaning}' instead!")
+        rank_zero_warn(
+            f"{name} is supported for historical reasons but its usage is discouraged. Please set it to '{meaning}' instead!"
+        )
     if meaning == "16-mixed" and device == "cpu":
         rank_zero_warn(
             "You passed `Trainer(accelerator='cpu', precision='16-mixed')` but AMP with fp16 is not supported on CPU."

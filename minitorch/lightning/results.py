@@ -84,7 +84,11 @@ class Entry:
         elif self.meta.reduce_fx == "sum":
             self.sum = self.sum + value
         else:
-            kept = self.sum if isinstance(self.sum, Tensor) else minitorch.tensor(self.sum, dtype=value.dtype, device=value.device)
+            kept = (
+                self.sum
+                if isinstance(self.sum, Tensor)
+                else minitorch.tensor(self.sum, dtype=value.dtype, device=value.device)
+            )
             self.sum = getattr(minitorch, self.meta.reduce_fx)(kept, value)
 
     def epoch(self) -> Tensor:
@@ -211,14 +215,17 @@ def _default_dtype() -> Any:
 
 def extract_batch_size(batch: Any) -> int:
     """The number of samples in a batch: the length of the first tensor found in it; a warning if others are of another length."""
-    sizes = _sizes(batch)
+    found = None
     try:
-        found = next(sizes, None)
-        if any(size != found for size in sizes):
-            _said.warn(
-                f"Trying to infer the `batch_size` from an ambiguous collection. The batch size we found is {found}."
-                " To avoid any miscalculations, use `self.log(..., batch_size=batch_size)`."
-            )
+        for size in _sizes(batch):
+            if found is None:
+                found = size
+            elif size != found:
+                _said.warn(
+                    f"Trying to infer the `batch_size` from an ambiguous collection. The batch size we found is {found}."
+                    " To avoid any miscalculations, use `self.log(..., batch_size=batch_size)`."
+                )
+                break
     except RecursionError:
         found = None
     if found is None:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from minitorch.lightning.loaders import is_stateful
 from minitorch.lightning.progress import Tracker
+from minitorch.lightning.utilities.combined_loader import is_stateful
 from minitorch.lightning.utilities.rank_zero import PossibleUserWarning, rank_zero_warn
 
 if TYPE_CHECKING:

@@ -120,7 +120,9 @@ class Trainer:
             "num_sanity_val_steps", "log_every_n_steps", "reload_dataloaders_every_n_epochs",
         ):  # fmt: skip
             setattr(self, name, options[name])
-        self.fit_loop = FitLoop(self, options["min_epochs"], options["max_epochs"], options["min_steps"], options["max_steps"])
+        self.fit_loop = FitLoop(
+            self, options["min_epochs"], options["max_epochs"], options["min_steps"], options["max_steps"]
+        )
         self.validate_loop = EvaluationLoop(self, "validate")
         self.test_loop = EvaluationLoop(self, "test")
         self.predict_loop = PredictionLoop(self)
@@ -220,7 +222,9 @@ class Trainer:
 
     # ---- one run ----
 
-    def _attach_and_run(self, model: LightningModule, loaders: dict[str, Any], datamodule: Any, ckpt_path: Any, given: bool) -> Any:
+    def _attach_and_run(
+        self, model: LightningModule, loaders: dict[str, Any], datamodule: Any, ckpt_path: Any, given: bool
+    ) -> Any:
         """Say where the data come from, then run."""
         if datamodule is not None and any(loader is not None for loader in loaders.values()):
             names = "`train_dataloader` or `val_dataloaders`" if self.fn == "fit" else "`dataloaders`"
@@ -310,9 +314,12 @@ class Trainer:
         return None
 
     def _set_limits(self) -> None:
+        """Defaults of those limits that depend on the others."""
+        from minitorch.lightning.callbacks import Timer
+
         loop = self.fit_loop
         if loop.max_epochs is None:
-            endless = loop.max_steps == -1 and not any(getattr(c, "_limits_time", False) for c in self.callbacks)
+            endless = loop.max_steps == -1 and not any(isinstance(c, Timer) for c in self.callbacks)
             if endless:
                 rank_zero_warn(
                     "`max_epochs` was not set. Setting it to 1000 epochs. To train without an epoch limit, set `max_epochs=-1`.",
@@ -334,9 +341,10 @@ class Trainer:
             return run()
         except KeyboardInterrupt as interruption:
             rank_zero_info("\nDetected KeyboardInterrupt, attempting graceful shutdown ...")
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one is not to spoil it
+            before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one is not to spoil it
             self._interrupted(interruption)
             self._tear_down()
+            signal.signal(signal.SIGINT, before)
             sys.exit(1)
         except BaseException as error:
             self._interrupted(error)
@@ -353,7 +361,9 @@ class Trainer:
 
     # ---- checkpoints ----
 
-    def save_checkpoint(self, filepath: str | os.PathLike[str], weights_only: bool | None = None, storage_options: Any = None) -> None:
+    def save_checkpoint(
+        self, filepath: str | os.PathLike[str], weights_only: bool | None = None, storage_options: Any = None
+    ) -> None:
         """Write all there is of this run (or only the weights) to a file, from which `fit(ckpt_path=…)` goes on."""
         checkpoints.save(self, filepath, bool(weights_only))
 
@@ -540,7 +550,9 @@ class Trainer:
         if self.stage == "train":
             return self.fit_loop.results
         if self.stage in ("validate", "test", "sanity_check"):
-            return {"fit": self.fit_loop.val_loop, "validate": self.validate_loop, "test": self.test_loop}[self.fn or ""].results
+            return {"fit": self.fit_loop.val_loop, "validate": self.validate_loop, "test": self.test_loop}[
+                self.fn or ""
+            ].results
         return None
 
     @property

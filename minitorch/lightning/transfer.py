@@ -32,7 +32,11 @@ def _hook(trainer: Trainer, name: str, *args: Any) -> Any:
     module, data = trainer.lightning_module, trainer.datamodule
     own = data is not None and is_overridden(name, data)
     if data is not None and is_overridden(name, module):
-        where = "both `LightningModule` and `LightningDataModule`" if own else "`LightningModule` but have passed in a `LightningDataModule`"
+        where = (
+            "both `LightningModule` and `LightningDataModule`"
+            if own
+            else "`LightningModule` but have passed in a `LightningDataModule`"
+        )
         _said.warn(
             f"You have overridden `{name}` in {where}. It will use the implementation from"
             f" `{'LightningDataModule' if own else 'LightningModule'}` instance."

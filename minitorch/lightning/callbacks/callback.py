@@ -19,7 +19,9 @@ __all__ = ["Callback"]
 class Callback:
     """Base of all callbacks. `trainer` and `pl_module` are the running Trainer and the model that it trains."""
 
-    _reads_metrics = False  # ModelCheckpoint and EarlyStopping do: at an epoch's end they come after the module, which logs there
+    _reads_metrics = (
+        False  # ModelCheckpoint and EarlyStopping do: at an epoch's end they come after the module, which logs there
+    )
 
     @property
     def state_key(self) -> str:

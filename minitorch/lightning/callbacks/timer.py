@@ -43,10 +43,6 @@ class Timer(Callback):
         self._end: dict[str, float] = {}
         self._offset = 0.0  # of the runs before this one
 
-    @property
-    def _limits_time(self) -> bool:
-        return self._duration is not None
-
     def start_time(self, stage: str = "train") -> float | None:
         """When the stage ("train", "validate", "test") began, by `time.monotonic`."""
         return self._start.get(_checked(stage))
