@@ -328,7 +328,15 @@ def two(lab: Lab) -> Any:
     a = lab.callbacks.ModelCheckpoint(str(lab.folder / "a"), monitor="metric")
     b = lab.callbacks.ModelCheckpoint(str(lab.folder / "b"), monitor="metric", mode="max", save_last=True)
     lab.fit(lab.module(BEST), a, b)
-    return [a.best_model_path, b.best_model_path, list(lab.torch.load(b.last_model_path, weights_only=False)["callbacks"])]
+    a.to_yaml()
+    b.to_yaml(lab.folder / "b.yaml")
+    kept = [read_yaml(lab.folder / name) for name in ("a/best_k_models.yaml", "b.yaml")]
+    return [
+        kept,
+        a.best_model_path,
+        b.best_model_path,
+        list(lab.torch.load(b.last_model_path, weights_only=False)["callbacks"]),
+    ]
 
 
 # ---- learning rates ----
@@ -592,10 +600,15 @@ def csv(lab: Lab, **options: Any) -> Any:
 
 
 def yaml_in(folder: str) -> Any:
-    """What a reader of YAML finds in the file."""
+    """The hyperparameters in a run's folder."""
+    return read_yaml(Path(folder, "hparams.yaml"))
+
+
+def read_yaml(path: Path) -> Any:
+    """What a reader of YAML finds in a file."""
     import yaml
 
-    return yaml.safe_load(Path(folder, "hparams.yaml").read_text(encoding="utf-8"))
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def board(lab: Lab, **options: Any) -> Any:

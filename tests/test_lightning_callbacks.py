@@ -8,6 +8,8 @@ from typing import Any
 
 import callback_scenarios as scenarios
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from planting import plant
 
 pytestmark = pytest.mark.outside
@@ -91,6 +93,30 @@ def test_a_fault_is_noticed(fault: tuple[str, ...], real: Any, tmp_path: Path, m
     *where, name = fault
     plant(monkeypatch, f"lightning.{where[0]}", *where[1:])
     assert difference(name, real, tmp_path)
+
+
+# ---- settings in a file ----
+
+SIMPLE = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.sampled_from(["on", "1e3", ".5", "- a", "a: b", "x #y", "~", "2020-01-01", "=", "0x1f", "a\x85b"])
+)
+NESTED = st.recursive(
+    SIMPLE, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3), max_leaves=6
+)
+
+
+@given(st.dictionaries(st.text(max_size=8), NESTED, max_size=4))
+@settings(max_examples=50)
+def test_yaml_is_read_as_what_was_written(params: dict[str, Any]) -> None:
+    yaml = pytest.importorskip("yaml")
+    from minitorch.lightning.utilities.yaml import yaml_of
+
+    assert yaml.safe_load(yaml_of(params)) == params
 
 
 # ---- arguments ----

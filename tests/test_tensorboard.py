@@ -325,6 +325,7 @@ def test_mistakes_and_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             (AssertionError, "1 labels", lambda: writer.add_embedding(np.ones((2, 2)), ["a"])),
             (AssertionError, r"\(N, D\)", lambda: writer.add_embedding(np.ones(2))),
             (TypeError, "takes a module", lambda: writer.add_graph(len, minitorch.ones(1))),
+            (TypeError, "input_to_model is a tensor .* got NoneType", lambda: writer.add_graph(GivesDict())),
             (RuntimeError, "dict", lambda: writer.add_graph(GivesDict(), minitorch.ones(1))),
         ):  # fmt: skip
             with pytest.raises(error, match=words):
