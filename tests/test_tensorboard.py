@@ -76,6 +76,7 @@ CALLS: dict[str, Callable[[Any, Any], Any]] = {
     "a picture with alpha": lambda w, t: w.add_image("p", np.concatenate([PICTURE, PICTURE[:1]])),
     "a picture of bytes": lambda w, t: w.add_image("p", t.tensor((PICTURE * 255).astype(np.uint8))),
     "pictures": lambda w, t: w.add_images("ps", t.tensor(BATCH), 1),
+    "pictures of one row": lambda w, t: w.add_images("ps", BATCH[:3]),
     "pictures NHWC": lambda w, t: w.add_images("ps", BATCH.transpose(0, 2, 3, 1), dataformats="NHWC"),
     "boxes": lambda w, t: w.add_image_with_boxes("bb", np.ones((3, 30, 40)), BOXES, labels=["one", "two"]),
     "boxes of a tensor": lambda w, t: w.add_image_with_boxes("bb", t.ones(3, 30, 40), t.tensor(BOXES), rescale=0.5, labels="one"),
@@ -129,15 +130,16 @@ def written(writer: Any, library: Any, call: Callable[[Any, Any], Any], folder: 
     return events(folder)
 
 
-def differences(folder: Path) -> list[str]:
-    """The calls that leave something else than torch's."""
+def differences(folder: Path, names: list[str]) -> list[str]:
+    """Those of the calls that leave something else than torch's."""
     import torch
     from torch.utils.tensorboard import SummaryWriter as Torchs
 
     from minitorch.utils.tensorboard import SummaryWriter
 
     found = []
-    for k, (name, call) in enumerate(CALLS.items()):
+    for k, name in enumerate(names):
+        call = CALLS[name]
         want = written(Torchs, torch, call, folder / f"torch{k}")
         if written(SummaryWriter, minitorch, call, folder / f"ours{k}") != want:
             found.append(name)
@@ -147,21 +149,32 @@ def differences(folder: Path) -> list[str]:
 @pytest.mark.filterwarnings("ignore:`torch.jit.trace")
 def test_the_files_are_torchs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib").use("agg")
-    assert differences(tmp_path / "whole") == []
-    with monkeypatch.context() as broken:
-        home = "utils.tensorboard.summary"
-        plant(broken, home, "histogram", "ends[first : last + 2]", "ends[first : last + 1]")
-        plant(broken, home, "_counted", "n - 1)).astype", "n)).astype")
-        plant(broken, home, "tensor", 'struct.pack("f", x)', 'struct.pack("f", -x)')
-        plant(broken, "utils.tensorboard.pictures", "rows_first", '3: "HWC"', '3: "WHC"')
-        plant(broken, "utils.tensorboard.projector", "folder_of", ":05", ":04")
-        seen = differences(tmp_path / "broken")
-    for name in ("a histogram", "joined bins", "a PR curve", "tensors", "a picture", "boxes", "an embedding"):
-        assert name in seen
-    assert "a scalar" not in seen
+    assert differences(tmp_path / "calls", list(CALLS)) == []
     the_signatures()
     what_comes_back(tmp_path / "read")
     the_graph_of_a_model(tmp_path / "graph")
+
+
+FAULTS = [
+    ("summary", "histogram", "ends[first : last + 2]", "ends[first : last + 1]", "a histogram"),
+    ("summary", "_joined", "ends[-1:]", "ends[-2:-1]", "joined equal bins"),
+    ("summary", "_counted", "n - 1)).astype", "n)).astype", "a PR curve"),
+    ("summary", "tensor", 'struct.pack("f", x)', 'struct.pack("f", -x)', "tensors"),
+    ("pictures", "rows_first", '3: "HWC"', '3: "WHC"', "a picture"),
+    ("pictures", "grid", "columns = min(n, columns)", "pass", "pictures of one row"),
+    ("pictures", "_draw", "0.05", "0.5", "boxes"),
+    ("projector", "folder_of", ":05", ":04", "an embedding"),
+    ("hparams", "hparams", '"number_value", NUMBER', '"number_value", TEXT', "hyperparameters"),
+    ("writer", "_bins", "1.1", "1.2", "a histogram"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault[1]}: {fault[2]}")
+def test_a_fault_is_noticed(fault: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module, *what, call = fault
+    plant(monkeypatch, f"utils.tensorboard.{module}", *what)
+    assert differences(tmp_path, [call]) == [call]
 
 
 def the_signatures() -> None:
@@ -312,6 +325,7 @@ def test_mistakes_and_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             (AssertionError, "1 labels", lambda: writer.add_embedding(np.ones((2, 2)), ["a"])),
             (AssertionError, r"\(N, D\)", lambda: writer.add_embedding(np.ones(2))),
             (TypeError, "takes a module", lambda: writer.add_graph(len, minitorch.ones(1))),
+            (TypeError, "input_to_model is a tensor .* got NoneType", lambda: writer.add_graph(GivesDict())),
             (RuntimeError, "dict", lambda: writer.add_graph(GivesDict(), minitorch.ones(1))),
         ):  # fmt: skip
             with pytest.raises(error, match=words):

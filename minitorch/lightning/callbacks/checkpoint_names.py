@@ -66,6 +66,11 @@ class NamedFiles:
             root = os.path.join(root if logger.save_dir is None else logger.save_dir, str(logger.name), version)
         return os.path.join(root, "checkpoints")
 
+    def _find_last_checkpoints(self, trainer: Trainer) -> set[str]:
+        """The files last.ckpt, last-v1.ckpt, …: `fit(ckpt_path="last")` takes the newest."""
+        folder = Path(self.folder(trainer))
+        return set(map(str, folder.glob(f"{self.CHECKPOINT_NAME_LAST}*{self.FILE_EXTENSION}")))
+
     def is_disposable(self, trainer: Trainer, previous: str, current: str) -> bool:
         """Whether `previous` may be deleted now that `current` is there."""
         if previous == current:

@@ -160,7 +160,8 @@ def _set_trainable(module: nn.Module, trainable: bool) -> None:
 
 def _with_params(groups: list[dict[str, Any]], other: dict[Any, Any]) -> list[dict[str, Any]]:
     """The groups with names in the place of parameters, or the other way round."""
-    return [{**group, "params": [other[each] for each in group["params"]]} for group in groups]
+    options = [{name: value for name, value in group.items() if name != "params"} for group in groups]
+    return [{**own, "params": [other[each] for each in group["params"]]} for own, group in zip(options, groups)]
 
 
 class BackboneFinetuning(BaseFinetuning):

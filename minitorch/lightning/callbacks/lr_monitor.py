@@ -69,7 +69,7 @@ class LearningRateMonitor(Callback):
             if config is None or self.logging_interval is not None or config.interval == interval:
                 for group, name in zip(optimizer.param_groups, names):
                     found |= self._numbers_of(group, name)
-        trainer.callback_metrics.update({name: minitorch.tensor(float(value)) for name, value in found.items()})
+        trainer.callback_metrics.update({name: minitorch.tensor(value) for name, value in found.items()})
         for logger in trainer.loggers if found else ():
             logger.log_metrics(found, step=trainer.fit_loop.batches_that_stepped)
 

@@ -20,6 +20,7 @@ from minitorch.lightning.callbacks.checkpoint import Checkpoint
 from minitorch.lightning.callbacks.checkpoint_names import NamedFiles, link, remove
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import WarningCache, rank_zero_info, rank_zero_warn
+from minitorch.lightning.utilities.yaml import save_yaml
 from minitorch.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -300,6 +301,11 @@ class ModelCheckpoint(NamedFiles, Checkpoint):
         """Delete a file that is not kept any more: not the one just written, that the run began with, or one of another folder."""
         if self.is_disposable(trainer, previous, current):
             remove(previous)
+
+    def to_yaml(self, filepath: str | os.PathLike[str] | None = None) -> None:
+        """Write `best_k_models`, the kept files with their scores, to a file, `best_k_models.yaml` beside them if none is given."""
+        scores = {path: score.item() for path, score in self.best_k_models.items()}
+        save_yaml(os.path.join(self.dirpath or "", "best_k_models.yaml") if filepath is None else filepath, scores)
 
     # ---- in a checkpoint ----
 

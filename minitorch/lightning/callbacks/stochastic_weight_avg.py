@@ -120,7 +120,7 @@ class StochasticWeightAveraging(Callback):
             group["initial_lr"] = lr
         self._swa_scheduler = SWALR(
             optimizer,
-            swa_lr=self._swa_lrs,
+            swa_lr=self._swa_lrs,  # type: ignore[arg-type]
             anneal_epochs=self._annealing_epochs,
             anneal_strategy=self._annealing_strategy,  # type: ignore[arg-type]
             last_epoch=trainer.max_epochs if self._annealing_strategy == "cos" else -1,  # type: ignore[arg-type]

@@ -34,7 +34,10 @@ class Timer(Callback):
             raise MisconfigurationException(
                 f"Unsupported parameter value `Timer(interval={interval})`. Possible choices are: step, epoch"
             )
-        self._duration = None if duration is None else seconds(duration)
+        try:
+            self._duration = None if duration is None else seconds(duration)
+        except MisconfigurationException as error:
+            raise MisconfigurationException(f"`Timer(duration={duration!r})` is not a valid duration. {error}") from None
         self._interval, self._verbose = interval, verbose
         self._start: dict[str, float] = {}
         self._end: dict[str, float] = {}

@@ -8,8 +8,9 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from minitorch.lightning.loggers.utilities import FolderLogger, as_dict, save_hparams_to_yaml, warn_if_not_empty
+from minitorch.lightning.loggers.utilities import FolderLogger, as_dict, warn_if_not_empty
 from minitorch.lightning.utilities.rank_zero import rank_zero_only
+from minitorch.lightning.utilities.yaml import save_yaml
 from minitorch.tensor import Tensor
 from minitorch.utils.files import replacing
 
@@ -41,7 +42,7 @@ class ExperimentWriter:
     def log_hparams(self, params: Mapping[str, Any]) -> None:
         """More hyperparameters, which are in the file at once."""
         self.hparams.update(params)
-        save_hparams_to_yaml(os.path.join(self.log_dir, self.NAME_HPARAMS_FILE), self.hparams)
+        save_yaml(os.path.join(self.log_dir, self.NAME_HPARAMS_FILE), self.hparams)
 
     def save(self) -> None:
         """Write the rows that wait: behind the others, or the whole file anew if there is a new column."""

@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from minitorch.lightning.loggers.utilities import FolderLogger, as_dict, flat, save_hparams_to_yaml, simple
+from minitorch.lightning.loggers.utilities import FolderLogger, as_dict, flat, simple
 from minitorch.lightning.transfer import transferred
 from minitorch.lightning.utilities.rank_zero import rank_zero_only, rank_zero_warn
+from minitorch.lightning.utilities.yaml import save_yaml
 from minitorch.tensor import Tensor
 from minitorch.utils.extras import optional
 
@@ -126,7 +127,7 @@ class TensorBoardLogger(FolderLogger):
         self.experiment.flush()
         path = os.path.join(self.log_dir, self.NAME_HPARAMS_FILE)
         if not os.path.isfile(path):
-            save_hparams_to_yaml(path, self.hparams)
+            save_yaml(path, self.hparams)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

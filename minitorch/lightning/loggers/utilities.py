@@ -1,14 +1,12 @@
-"""What loggers share: folders `version_0`, `version_1`, …; names with a prefix; hyperparameters as flat numbers and as a YAML file."""
+"""What loggers share: folders `version_0`, `version_1`, …; names with a prefix; hyperparameters as flat numbers."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -16,11 +14,6 @@ import numpy as np
 from minitorch.lightning.loggers.logger import Logger
 from minitorch.lightning.utilities.rank_zero import rank_zero_warn
 from minitorch.tensor import Tensor
-from minitorch.utils.files import replacing
-
-# What YAML reads as a string without quotes: no number, no truth value, no sign that means something.
-_PLAIN = re.compile(r"[A-Za-z_/.][\w/.+ -]*\w|[A-Za-z_]")
-_NOT_STRINGS = {"true", "false", "yes", "no", "on", "off", "y", "n", "null", ".inf", ".nan"}
 
 
 class FolderLogger(Logger):
@@ -105,61 +98,6 @@ def simple(value: Any) -> Any:
     if isinstance(value, Tensor):
         return str(value) if value.ndim > 1 else value
     return value if type(value) in (bool, int, float, str) else str(value)
-
-
-def save_hparams_to_yaml(path: str, hparams: Any) -> None:
-    """Write hyperparameters to a file that any reader of YAML reads: numbers, texts, lists and dicts as such, other things as their text.
-
-    (Lightning writes any object, as a call that a reader is to make: a file from somebody else could do harm then.)
-    """
-    if not os.path.isdir(os.path.dirname(path)):
-        raise RuntimeError(f"Missing folder: {os.path.dirname(path)}.")
-    with replacing(path) as file:
-        file.write(yaml_of(as_dict(hparams)).encode())
-
-
-def yaml_of(params: Mapping[Any, Any]) -> str:
-    """A line for each key, sorted, what is nested in the form of JSON, which is YAML as well.
-
-    >>> print(yaml_of({"lr": 0.1, "name": "sgd", "sizes": [1, 2], "on": True, "like a number": "1e3"}), end="")
-    like a number: "1e3"
-    lr: 0.1
-    name: sgd
-    "on": true
-    sizes: [1, 2]
-    """
-    if not params:
-        return "{}\n"
-    ordered = sorted(params.items(), key=lambda pair: str(pair[0]))
-    return "".join(f"{_told(key)}: {_told(value)}\n" for key, value in ordered)
-
-
-def _told(value: Any) -> str:
-    if isinstance(value, Enum):
-        return _told(value.name)
-    if isinstance(value, (np.bool_, np.integer, np.floating)):
-        return _told(value.item())
-    if value is None or isinstance(value, (bool, int)):
-        return json.dumps(value)
-    if isinstance(value, float):
-        return _number(value)
-    if isinstance(value, str):
-        return (
-            value if _PLAIN.fullmatch(value) and value.lower() not in _NOT_STRINGS else json.dumps(value, ensure_ascii=False)
-        )
-    if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_told, value))}]"
-    if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{_told(k)}: {_told(v)}' for k, v in value.items())}}}"
-    return json.dumps(str(value), ensure_ascii=False)
-
-
-def _number(value: float) -> str:
-    """With a point, for YAML takes 1e-05 for a text; ∞ and nan by their names."""
-    if value != value or value in (float("inf"), float("-inf")):
-        return ".nan" if value != value else f"{'-' if value < 0 else ''}.inf"
-    text = repr(value)
-    return text.replace("e", ".0e") if "e" in text and "." not in text else text
 
 
 def warn_if_not_empty(folder: str) -> None:

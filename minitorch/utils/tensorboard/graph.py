@@ -18,6 +18,8 @@ from tensorboard.compat.proto.node_def_pb2 import NodeDef
 from tensorboard.compat.proto.step_stats_pb2 import DeviceStepStats, StepStats
 from tensorboard.compat.proto.versions_pb2 import VersionDef
 
+from minitorch.tensor import Tensor
+
 from .summary import shape_of
 
 if TYPE_CHECKING:  # from rooms above this one
@@ -34,6 +36,10 @@ def graph(model: Module, inputs: Any, verbose: bool = False, strict: bool = True
 
     if not isinstance(model, Module):
         raise TypeError(f"add_graph takes a module, got {type(model).__name__}")
+    if not isinstance(inputs, (Tensor, tuple, list, dict)):
+        raise TypeError(
+            f"add_graph runs the model once: input_to_model is a tensor or a tuple of them, got {type(inputs).__name__}"
+        )
     recorder = Recorder(model)
     scopes: dict[int, str] = {}
     with _in_evaluation(model), _watched(model, recorder, scopes):
