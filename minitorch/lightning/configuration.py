@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import minitorch
-from minitorch.lightning.calls import call_module, is_overridden
+from minitorch.lightning.calls import call_module, is_overridden, takes
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import PossibleUserWarning, rank_zero_info, rank_zero_warn
 
@@ -337,6 +337,11 @@ def verify(trainer: Trainer) -> None:
         step = "validation_step" if trainer.fn == "validate" else "test_step"
         if not is_overridden(step, module):
             raise MisconfigurationException(f"No `{step}()` method defined to run `Trainer.{trainer.fn}`.")
+    for step in ("training_step", "validation_step", "test_step", "predict_step"):
+        if takes(getattr(module, step), "dataloader_iter", explicit=True):
+            raise MisconfigurationException(
+                f"`{type(module).__name__}.{step}` takes a `dataloader_iter`; here a step takes (batch, batch_idx)"
+            )
     for stage in ("training", "validation", "test"):
         if callable(getattr(module, f"{stage}_epoch_end", None)):
             hook = f"on_{'train' if stage == 'training' else stage}_epoch_end"

@@ -24,6 +24,7 @@ from minitorch.lightning.optimizers import LightningOptimizer, LRSchedulerConfig
 from minitorch.lightning.precision import make_precision
 from minitorch.lightning.results import Metrics
 from minitorch.lightning.trainer_state import TrainerState
+from minitorch.lightning.transfer import move_data_to_device
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import PossibleUserWarning, rank_zero_info, rank_zero_warn
 
@@ -331,10 +332,13 @@ class Trainer(TrainerState):
             loop.min_epochs = 0 if loop.min_steps is None else 1
 
     def _tear_down(self) -> None:
-        """The module back on the CPU, numbers too."""
+        """The module back on the CPU; optimizers' states and numbers, too."""
         self.lightning_module.cpu()
+        for optimizer in self.optimizers:
+            for state in optimizer.state.values():
+                state.update(move_data_to_device(dict(state), "cpu"))
         for numbers in (self.metrics.logged, self.metrics.callback):
-            numbers.update({k: v.cpu() for k, v in numbers.items()})
+            numbers.update(move_data_to_device(numbers, "cpu"))
 
     def _ending_well(self, run: Callable[[], Any]) -> Any:
         """Run; after an error or Ctrl-C callbacks and loggers are told, so that files are whole, and Ctrl-C ends the program."""
