@@ -210,6 +210,9 @@ def make_callbacks(trainer: Trainer, options: dict[str, Any]) -> list[Any]:
 
     given = options["callbacks"]
     callbacks = [given] if isinstance(given, Callback) else list(given or [])
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"Trainer(callbacks=…): expected Callbacks, got {type(callback).__name__}")
 
     def has(kind: type) -> bool:
         return any(isinstance(callback, kind) for callback in callbacks)
@@ -290,7 +293,11 @@ def make_loggers(trainer: Trainer, logger: Any) -> list[Any]:
 
         kind = TensorBoardLogger if find_spec("tensorboard") else CSVLogger
         return [kind(save_dir=trainer.default_root_dir)]
-    return [logger] if isinstance(logger, Logger) or not isinstance(logger, (list, tuple)) else list(logger)
+    loggers = list(logger) if isinstance(logger, (list, tuple)) else [logger]
+    for one in loggers:
+        if not isinstance(one, Logger):
+            raise TypeError(f"Trainer(logger=…): expected True, False, a Logger or a list of them, got {type(one).__name__}")
+    return loggers
 
 
 def log_hyperparameters(trainer: Trainer) -> None:
