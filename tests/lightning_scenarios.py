@@ -15,24 +15,127 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-MODULE_HOOKS = """prepare_data setup configure_optimizers configure_callbacks on_fit_start on_train_start on_train_epoch_start
-on_before_batch_transfer transfer_batch_to_device on_after_batch_transfer on_train_batch_start training_step on_before_zero_grad
-optimizer_zero_grad on_before_backward backward on_after_backward on_before_optimizer_step configure_gradient_clipping clip_gradients
-optimizer_step lr_scheduler_step on_train_batch_end on_train_epoch_end on_train_end on_fit_end teardown on_validation_model_zero_grad
-on_validation_model_eval on_validation_start on_validation_epoch_start on_validation_batch_start validation_step
-on_validation_batch_end on_validation_epoch_end on_validation_end on_validation_model_train on_test_model_eval on_test_start
-on_test_epoch_start on_test_batch_start test_step on_test_batch_end on_test_epoch_end on_test_end on_test_model_train
-on_predict_model_eval on_predict_start on_predict_epoch_start on_predict_batch_start predict_step on_predict_batch_end
-on_predict_epoch_end on_predict_end on_save_checkpoint on_load_checkpoint train_dataloader val_dataloader test_dataloader
-predict_dataloader configure_model manual_backward forward""".split()
-CALLBACK_HOOKS = """setup teardown on_fit_start on_fit_end on_sanity_check_start on_sanity_check_end on_train_batch_start on_train_batch_end
-on_train_epoch_start on_train_epoch_end on_validation_epoch_start on_validation_epoch_end on_test_epoch_start on_test_epoch_end
-on_predict_epoch_start on_predict_epoch_end on_validation_batch_start on_validation_batch_end on_test_batch_start
-on_test_batch_end on_predict_batch_start on_predict_batch_end on_train_start on_train_end on_validation_start on_validation_end
-on_test_start on_test_end on_predict_start on_predict_end on_exception on_save_checkpoint on_load_checkpoint on_before_backward
-on_after_backward on_before_optimizer_step on_before_zero_grad state_dict load_state_dict""".split()
-DATA_HOOKS = """prepare_data setup teardown train_dataloader val_dataloader test_dataloader predict_dataloader state_dict load_state_dict
-on_exception on_before_batch_transfer transfer_batch_to_device on_after_batch_transfer""".split()
+MODULE_HOOKS = [
+    "prepare_data",
+    "setup",
+    "configure_optimizers",
+    "configure_callbacks",
+    "on_fit_start",
+    "on_train_start",
+    "on_train_epoch_start",
+    "on_before_batch_transfer",
+    "transfer_batch_to_device",
+    "on_after_batch_transfer",
+    "on_train_batch_start",
+    "training_step",
+    "on_before_zero_grad",
+    "optimizer_zero_grad",
+    "on_before_backward",
+    "backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "configure_gradient_clipping",
+    "clip_gradients",
+    "optimizer_step",
+    "lr_scheduler_step",
+    "on_train_batch_end",
+    "on_train_epoch_end",
+    "on_train_end",
+    "on_fit_end",
+    "teardown",
+    "on_validation_model_zero_grad",
+    "on_validation_model_eval",
+    "on_validation_start",
+    "on_validation_epoch_start",
+    "on_validation_batch_start",
+    "validation_step",
+    "on_validation_batch_end",
+    "on_validation_epoch_end",
+    "on_validation_end",
+    "on_validation_model_train",
+    "on_test_model_eval",
+    "on_test_start",
+    "on_test_epoch_start",
+    "on_test_batch_start",
+    "test_step",
+    "on_test_batch_end",
+    "on_test_epoch_end",
+    "on_test_end",
+    "on_test_model_train",
+    "on_predict_model_eval",
+    "on_predict_start",
+    "on_predict_epoch_start",
+    "on_predict_batch_start",
+    "predict_step",
+    "on_predict_batch_end",
+    "on_predict_epoch_end",
+    "on_predict_end",
+    "on_save_checkpoint",
+    "on_load_checkpoint",
+    "train_dataloader",
+    "val_dataloader",
+    "test_dataloader",
+    "predict_dataloader",
+    "configure_model",
+    "manual_backward",
+    "forward",
+]
+CALLBACK_HOOKS = [
+    "setup",
+    "teardown",
+    "on_fit_start",
+    "on_fit_end",
+    "on_sanity_check_start",
+    "on_sanity_check_end",
+    "on_train_batch_start",
+    "on_train_batch_end",
+    "on_train_epoch_start",
+    "on_train_epoch_end",
+    "on_validation_epoch_start",
+    "on_validation_epoch_end",
+    "on_test_epoch_start",
+    "on_test_epoch_end",
+    "on_predict_epoch_start",
+    "on_predict_epoch_end",
+    "on_validation_batch_start",
+    "on_validation_batch_end",
+    "on_test_batch_start",
+    "on_test_batch_end",
+    "on_predict_batch_start",
+    "on_predict_batch_end",
+    "on_train_start",
+    "on_train_end",
+    "on_validation_start",
+    "on_validation_end",
+    "on_test_start",
+    "on_test_end",
+    "on_predict_start",
+    "on_predict_end",
+    "on_exception",
+    "on_save_checkpoint",
+    "on_load_checkpoint",
+    "on_before_backward",
+    "on_after_backward",
+    "on_before_optimizer_step",
+    "on_before_zero_grad",
+    "state_dict",
+    "load_state_dict",
+]
+DATA_HOOKS = [
+    "prepare_data",
+    "setup",
+    "teardown",
+    "train_dataloader",
+    "val_dataloader",
+    "test_dataloader",
+    "predict_dataloader",
+    "state_dict",
+    "load_state_dict",
+    "on_exception",
+    "on_before_batch_transfer",
+    "transfer_batch_to_device",
+    "on_after_batch_transfer",
+]
 
 
 def record(thing: Any, who: str, hooks: list[str], events: list[Any], module: Any) -> Any:
@@ -397,7 +500,7 @@ def loaders(torch: Any, kind: str, double: bool) -> dict[str, Any]:
     if kind == "several":
         return {
             "train": {"a": one(11, 3), "b": one(7, 3, seed=2)},
-            "val": [one(5, 2, seed=3), one(7, 3, seed=4)],
+            "val": [one(5, 2, seed=3), one(9, 2, seed=4)],
             "test": [one(5, 2, seed=3), one(4, 3, seed=4)],
             "predict": [one(3, 2, seed=5), one(2, 2, seed=6)],
         }
@@ -512,7 +615,7 @@ def run(scenario: dict[str, Any], L: Any, torch: Any, loggers: Any) -> dict[str,
         metrics = {name: plain(getattr(trainer, f"{name}_metrics")) for name in ("callback", "logged", "progress_bar")}
         result.update(
             events=events, metrics=metrics, checkpoint=plain(checkpoint), checkpoint_keys=list(checkpoint),
-            weights=plain({k: v for k, v in module.state_dict().items()}),
+            weights=plain(dict(module.state_dict())),
             state=[trainer.current_epoch, trainer.global_step, trainer.num_training_batches, trainer.should_stop],
         )  # fmt: skip
     result["warned"] = sorted({str(w.message)[:60].strip() for w in said if not about_the_machine(str(w.message))})

@@ -23,6 +23,8 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "logs rarely": {"module": "Logs", "log_every_n_steps": 3, "accumulate_grad_batches": 2},
     "returns": {"module": "Returns", "max_epochs": 3, "calls": ["fit", "validate"]},
     "several loaders": {"module": "Several", "loaders": "several", "calls": ["fit", "validate", "test", "predict"]},
+    "several loaders, limited": {"module": "Several", "loaders": "several", "limit_val_batches": 0.5},
+    "logs, lbfgs": {"module": "Logs", "hyper": {"form": "lbfgs"}},
     "manual": {"module": "Manual"},
     "manual, one": {"module": "ManualOne"},
     "changed": {"module": "Changed", "hyper": {"form": "two lists"}, "gradient_clip_val": 0.01},
@@ -71,6 +73,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "detect anomaly": {"detect_anomaly": True, "max_epochs": 1},
     **{f"optimizer: {form}": {"hyper": {"form": form}, "max_epochs": 3} for form in FORMS},
     **{f"accumulate, {form}": {"hyper": {"form": form}, "accumulate_grad_batches": 2} for form in ("lbfgs", "one cycle", "plateau by step")},
+    "resume: in the last epoch": {"resume": {"at": "on_train_batch_end", "when": 3}, "max_epochs": 1},
     # A checkpoint written in a hook, and a new run from it.
     **{
         f"resume: {hook} {when}{', ' + words if words else ''}": {

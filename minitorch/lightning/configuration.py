@@ -190,7 +190,7 @@ def set_determinism(deterministic: bool | str | None, benchmark: bool | None) ->
     if deterministic is not None:
         minitorch.use_deterministic_algorithms(bool(deterministic), warn_only=deterministic == "warn")
     if benchmark is not None:
-        minitorch.backends.cudnn.benchmark = benchmark
+        minitorch.backends.cudnn.benchmark = benchmark  # type: ignore[attr-defined]
 
 
 # ---- callbacks and loggers ----

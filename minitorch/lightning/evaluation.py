@@ -19,16 +19,22 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import minitorch
-from minitorch import Tensor
 from minitorch.lightning.calls import call_hook, call_module, is_overridden, takes
 from minitorch.lightning.loaders import (
-    DataSource, Fetcher, batches_of, seed_workers, set_epoch, warn_of_shuffling, without_shuffling,
+    DataSource,
+    Fetcher,
+    batches_of,
+    seed_workers,
+    set_epoch,
+    warn_of_shuffling,
+    without_shuffling,
 )  # fmt: skip
 from minitorch.lightning.progress import BatchProgress, Progress
 from minitorch.lightning.results import Results
 from minitorch.lightning.transfer import move_data_to_device, transferred
 from minitorch.lightning.utilities.combined_loader import CombinedLoader
 from minitorch.lightning.utilities.rank_zero import WarningCache
+from minitorch.tensor import Tensor
 
 if TYPE_CHECKING:
     from minitorch.lightning.trainer import Trainer

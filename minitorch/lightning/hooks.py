@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from minitorch import Tensor
 from minitorch.lightning.transfer import move_data_to_device
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.optim import Optimizer
+from minitorch.tensor import Tensor
 
 __all__ = ["CheckpointHooks", "DataHooks", "ModelHooks"]
 

@@ -209,4 +209,4 @@ def set_epoch(loader: Any, epoch: int) -> None:
     }
     for sampler in samplers.values():
         with contextlib.suppress(AttributeError):
-            sampler.set_epoch(epoch)
+            sampler.set_epoch(epoch)  # type: ignore[union-attr]

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import minitorch
-from minitorch import Tensor, nn
+from minitorch import nn
 from minitorch.lightning.calls import call_hook, call_module
 from minitorch.lightning.transfer import map_tensors
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import rank_zero_warn
+from minitorch.tensor import Tensor
 
 if TYPE_CHECKING:
     from minitorch.lightning.module import LightningModule

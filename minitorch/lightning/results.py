@@ -12,9 +12,9 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
 import minitorch
-from minitorch import Tensor
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import WarningCache
+from minitorch.tensor import Tensor
 
 if TYPE_CHECKING:
     from minitorch.lightning.trainer import Trainer

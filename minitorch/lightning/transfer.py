@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from minitorch import Tensor
 from minitorch.lightning.calls import is_overridden
 from minitorch.lightning.utilities.rank_zero import WarningCache
+from minitorch.tensor import Tensor
 
 if TYPE_CHECKING:
     from minitorch.lightning.trainer import Trainer

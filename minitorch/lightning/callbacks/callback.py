@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minitorch import Tensor
     from minitorch.lightning.module import LightningModule
     from minitorch.lightning.trainer import Trainer
     from minitorch.optim import Optimizer
+    from minitorch.tensor import Tensor
 
 __all__ = ["Callback"]
 

@@ -7,10 +7,10 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 import minitorch
-from minitorch import Tensor
 from minitorch.lightning.callbacks.callback import Callback
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
+from minitorch.tensor import Tensor
 
 if TYPE_CHECKING:
     from minitorch.lightning.module import LightningModule

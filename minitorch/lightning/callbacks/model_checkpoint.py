@@ -16,12 +16,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import minitorch
-from minitorch import Tensor
 from minitorch.lightning.callbacks.checkpoint import Checkpoint
 from minitorch.lightning.callbacks.checkpoint_names import NamedFiles, link, remove
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import WarningCache, rank_zero_info, rank_zero_warn
 from minitorch.lightning.utilities.yaml import save_yaml
+from minitorch.tensor import Tensor
 
 if TYPE_CHECKING:
     from minitorch.lightning.module import LightningModule

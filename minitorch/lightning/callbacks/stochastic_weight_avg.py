@@ -12,13 +12,13 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import minitorch
-from minitorch import Tensor
 from minitorch.lightning.callbacks.callback import Callback
 from minitorch.lightning.optimizers import LRSchedulerConfig
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import rank_zero_info, rank_zero_warn
 from minitorch.nn.modules.batchnorm import _BatchNorm
 from minitorch.optim.swa_utils import SWALR
+from minitorch.tensor import Tensor
 
 if TYPE_CHECKING:
     from minitorch.lightning.module import LightningModule

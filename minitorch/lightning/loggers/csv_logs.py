@@ -8,10 +8,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from minitorch import Tensor
 from minitorch.lightning.loggers.utilities import FolderLogger, as_dict, warn_if_not_empty
 from minitorch.lightning.utilities.rank_zero import rank_zero_only
 from minitorch.lightning.utilities.yaml import save_yaml
+from minitorch.tensor import Tensor
 from minitorch.utils.files import replacing
 
 __all__ = ["CSVLogger", "ExperimentWriter"]

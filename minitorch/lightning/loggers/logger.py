@@ -50,17 +50,17 @@ class Logger(ABC):
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """Take the hyperparameters of a run."""
 
-    def log_graph(self, model: Any, input_array: Any = None) -> None:
+    def log_graph(self, model: Any, input_array: Any = None) -> None:  # noqa: B027
         """Take the model's graph."""
 
-    def save(self) -> None:
+    def save(self) -> None:  # noqa: B027
         """Write what has been taken."""
 
     def finalize(self, status: str) -> None:
         """The run is over: `status` is "success" or "failed"."""
         self.save()
 
-    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:
+    def after_save_checkpoint(self, checkpoint_callback: Any) -> None:  # noqa: B027
         """A ModelCheckpoint has saved."""
 
 

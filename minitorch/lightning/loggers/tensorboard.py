@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from minitorch import Tensor
 from minitorch.lightning.loggers.utilities import FolderLogger, as_dict, flat, simple
 from minitorch.lightning.transfer import transferred
 from minitorch.lightning.utilities.rank_zero import rank_zero_only, rank_zero_warn
 from minitorch.lightning.utilities.yaml import save_yaml
+from minitorch.tensor import Tensor
 from minitorch.utils.extras import optional
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from minitorch import Tensor
 from minitorch.lightning.loggers.logger import Logger
 from minitorch.lightning.utilities.rank_zero import rank_zero_warn
+from minitorch.tensor import Tensor
 
 
 class FolderLogger(Logger):

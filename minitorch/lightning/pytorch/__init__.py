@@ -6,7 +6,14 @@ import sys as _sys
 import minitorch.lightning as _lightning
 import minitorch.lightning.utilities.types as _types
 from minitorch.lightning import (
-    Callback, LightningDataModule, LightningModule, Trainer, callbacks, loggers, seed_everything, utilities,
+    Callback,
+    LightningDataModule,
+    LightningModule,
+    Trainer,
+    callbacks,
+    loggers,
+    seed_everything,
+    utilities,
 )  # fmt: skip
 
 __all__ = ["Callback", "LightningDataModule", "LightningModule", "Trainer", "seed_everything"]
