@@ -10,6 +10,8 @@ import contextlib
 import io
 import math
 import os
+import random
+import re
 import warnings
 from collections.abc import Callable
 from datetime import timedelta
@@ -135,8 +137,13 @@ def plain(value: Any, folder: Path) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain(v, folder) for v in value]
     if isinstance(value, (str, Path)):
-        return str(value).replace(str(folder), "HERE")
+        return rounded(str(value).replace(str(folder), "HERE"))
     return value if isinstance(value, (int, float, bool, type(None))) else type(value).__name__
+
+
+def rounded(text: str) -> str:
+    """A message with ten digits of each number."""
+    return re.sub(r"\d+\.\d{9,}", lambda found: f"{float(found[0]):.10g}", text)
 
 
 def files(folder: Path) -> list[str]:
@@ -159,8 +166,8 @@ def same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and a == b
 
 
-def result(lab: Lab, name: str) -> Any:
-    """What a scenario gives, or which error it raises, and what it warns of."""
+def result(lab: Lab, name: str | int) -> Any:
+    """What a scenario (or, of a number, one drawn at random) gives, or which error it raises, and what it warns of."""
     lab.folder.mkdir()
     with (
         contextlib.redirect_stdout(io.StringIO()),
@@ -169,7 +176,7 @@ def result(lab: Lab, name: str) -> Any:
     ):
         warnings.simplefilter("always")
         try:
-            found = plain(SCENARIOS[name](lab), lab.folder)
+            found = plain(drawn(lab, name) if isinstance(name, int) else SCENARIOS[name](lab), lab.folder)
         except Exception as error:
             found = f"{type(error).__name__}: {plain(str(error), lab.folder)[:40]}"
     told = {plain(str(w.message), lab.folder)[:50] for w in said}
@@ -662,3 +669,33 @@ def both(lab: Lab) -> Any:
 def chosen(lab: Lab) -> Any:
     trainer = lab.fit(lab.module(BEST), enable_checkpointing=True, logger=True)
     return [type(trainer.logger).__name__, trainer.log_dir]
+
+
+# ---- drawn at random ----
+
+
+def drawn(lab: Lab, seed: int) -> Any:
+    """A training with a ModelCheckpoint and an EarlyStopping of options drawn at random, which watch numbers drawn at random."""
+    draw = random.Random(seed)
+    told = [draw.choice([NAN, 0.0, 0.5, 1.0, draw.random(), draw.random()]) for _ in range(60)]
+    monitor = draw.choice([None, "metric", "metric", "loss"])
+    when = draw.choice(["every_n_epochs", "every_n_train_steps", "train_time_interval", "nothing"])
+    options = {
+        "monitor": monitor, "mode": draw.choice(["min", "max"]), "save_last": draw.choice([None, True, "link"]),
+        "save_top_k": draw.choice([-1, 0, 1] if monitor is None else [-1, 0, 1, 2, 3]), "save_weights_only": draw.random() < 0.2,
+        "filename": draw.choice([None, "{epoch}", "same", "{metric:.1f}-{step}"]), "auto_insert_metric_name": draw.random() < 0.7,
+        "save_on_train_epoch_end": draw.choice([None, None, True, False]), "enable_version_counter": draw.random() < 0.8,
+    }  # fmt: skip
+    if when != "nothing":
+        options[when] = timedelta(0) if when == "train_time_interval" else draw.randint(1, 4)
+    callback = lab.callbacks.ModelCheckpoint(str(lab.folder / "a"), **options)
+    stop = lab.callbacks.EarlyStopping(
+        draw.choice(["metric", "loss"]), draw.choice([0.0, 0.1]), draw.randint(1, 4), mode=draw.choice(["min", "max"]),
+        check_finite=draw.random() < 0.5, strict=False, check_on_train_epoch_end=draw.choice([None, True, False]),
+        stopping_threshold=draw.choice([None, None, 0.05]), divergence_threshold=draw.choice([None, None, 0.95]),
+    )  # fmt: skip
+    trainer = draw.choice([{}, {}, {"val_check_interval": 1}, {"val_check_interval": 0.5}, {"check_val_every_n_epoch": 2}])
+    ran = lab.fit(
+        lab.module(told), stop, callback, max_epochs=draw.randint(1, 6), batches=draw.choice([8, 12, 16]), **trainer
+    )
+    return [callback.state_dict(), stop.state_dict(), ran.current_epoch, ran.global_step]

@@ -45,7 +45,7 @@ def lab_of(library: str, real: Any, folder: Path) -> scenarios.Lab:
     return scenarios.Lab(minitorch, L, L.callbacks, L.loggers, folder)
 
 
-def difference(name: str, real: Any, folder: Path) -> str:
+def difference(name: str | int, real: Any, folder: Path) -> str:
     """What the two give, if it is not the same."""
     folder.mkdir(exist_ok=True)
     number = len(list(folder.iterdir()))
@@ -66,6 +66,13 @@ def test_some_trainings(real: Any, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", scenarios.SCENARIOS)
 def test_a_training(name: str, real: Any, tmp_path: Path) -> None:
     assert not difference(name, real, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+def test_trainings_drawn_at_random(real: Any, tmp_path: Path) -> None:
+    found = [difference(seed, real, tmp_path / "all") for seed in range(60)]
+    assert not any(found), "\n\n".join(filter(None, found))
 
 
 FAULTS = [

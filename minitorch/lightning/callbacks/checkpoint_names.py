@@ -98,11 +98,15 @@ def link(file: str, at: str) -> None:
     """A link at `at` to `file`, in the place of what is there; a copy where links are not allowed."""
     if os.path.abspath(file) == os.path.abspath(at):
         return
-    remove(at)
+    if os.path.isdir(at) and not os.path.islink(at):
+        shutil.rmtree(at)
+    new = f"{at}.new"  # takes the place of the old one in one step: at no moment is there none
+    remove(new)
     try:
-        os.symlink(os.path.relpath(file, os.path.dirname(at)), at)
+        os.symlink(os.path.relpath(file, os.path.dirname(at)), new)
     except OSError:  # Windows
-        shutil.copy(file, at)
+        shutil.copy(file, new)
+    os.replace(new, at)
 
 
 def remove(path: str) -> None:
