@@ -257,11 +257,11 @@ def _traced_module(
     graphs = {}
     for name, (args, kwargs) in inputs.items():
         function = module if name == "forward" else getattr(module, name)
-        graphs[name] = record(_with_signature(module, name, function), module, args, kwargs, strict)
+        graphs[name] = record(with_signature(module, name, function), module, args, kwargs, strict)
     made = TopLevelTracedModule(module)  # after all traces, which may have set a buffer or made what was lazy
     made._methods.update({name: _function(name, graph, signature) for name, (graph, signature) in graphs.items()})
     for name, (args, kwargs) in inputs.items() if check_trace else ():
-        function = _with_signature(module, name, module if name == "forward" else getattr(module, name))
+        function = with_signature(module, name, module if name == "forward" else getattr(module, name))
         for again in [as_tuple(x.get(name) if isinstance(x, dict) and name in x else x) for x in check_inputs or [args]]:
             _check(
                 function,
@@ -283,7 +283,7 @@ def _function(name: str, graph: Graph, signature: inspect.Signature) -> Function
     return Function(name if name.isidentifier() else "function", graph, parameters, graph.outputs[0].type)
 
 
-def _with_signature(module: Module, name: str, function: Callable) -> Callable:
+def with_signature(module: Module, name: str, function: Callable) -> Callable:
     """The method, called as the module is (with its hooks), under the method's own signature."""
 
     def call(*args: Any, **kwargs: Any) -> Any:
