@@ -368,6 +368,33 @@ def interrupted(L: Any, torch: Any) -> Any:
     return events, ignored, trainer.interrupted, trainer.current_epoch
 
 
+def scaled(L: Any, torch: Any) -> Any:
+    """float16 with a GradScaler, which the Trainer takes on a GPU only: the plugin itself, on a CPU. The scale is so large that steps are skipped."""
+    torch.manual_seed(0)
+    module = scenarios.make(L, torch)["Net"](double=False)
+    data = scenarios.loaders(torch, "plain", False)
+    events: list[Any] = []
+    scenarios.record(module, "module", scenarios.MODULE_HOOKS, events, module)
+    if L.__name__.startswith("minitorch"):
+        from minitorch.lightning.precision import MixedPrecision
+
+        trainer = L.Trainer(**{**scenarios.QUIET, "logger": False}, gradient_clip_val=0.5)
+        plugin = trainer.precision_plugin = MixedPrecision("16-mixed", "cpu")
+    else:
+        plugin = L.pytorch.plugins.MixedPrecision("16-mixed", "cpu")
+        trainer = L.Trainer(**{**scenarios.QUIET, "logger": False}, gradient_clip_val=0.5, plugins=[plugin])
+    plugin.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**19, growth_interval=3)
+    trainer.fit(module, data["train"], data["val"])
+    with contextlib.ExitStack() as stack:
+        import tempfile
+
+        path = stack.enter_context(tempfile.TemporaryDirectory()) + "/a.ckpt"
+        trainer.save_checkpoint(path)
+        kept = scenarios.plain(torch.load(path, weights_only=True)["MixedPrecision"])
+    weights = {k: [round(w, 3) for w in v.flatten().tolist()] for k, v in module.state_dict().items()}
+    return events, kept, weights, plugin.scaler.get_scale(), trainer.global_step
+
+
 PIECES: dict[str, Callable[[Any, Any], Any]] = {
-    piece.__name__: piece for piece in (hyperparameters, combined, batch_sizes, beside, seeds, mistakes, interrupted)
+    piece.__name__: piece for piece in (hyperparameters, combined, batch_sizes, beside, seeds, mistakes, interrupted, scaled)
 }

@@ -73,6 +73,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "detect anomaly": {"detect_anomaly": True, "max_epochs": 1},
     **{f"optimizer: {form}": {"hyper": {"form": form}, "max_epochs": 3} for form in FORMS},
     **{f"accumulate, {form}": {"hyper": {"form": form}, "accumulate_grad_batches": 2} for form in ("lbfgs", "one cycle", "plateau by step")},
+    "resume: a loader with a state": {"resume": {"at": "on_train_batch_end", "when": 7}, "max_epochs": 3, "loaders": "stateful"},
     "resume: in the last epoch": {"resume": {"at": "on_train_batch_end", "when": 3}, "max_epochs": 1},
     # A checkpoint written in a hook, and a new run from it.
     **{

@@ -418,3 +418,30 @@ def test_a_table_of_what_was_logged_is_printed(data: dict[str, Any], capsys: pyt
     lines = capsys.readouterr().out.splitlines()
     assert "Validate metric" in lines[1] and "DataLoader 0" in lines[1]
     assert any("val_loss" in line and str(found[0]["val_loss"]) in line for line in lines)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("precision", ["32-true", "16-mixed"])
+def test_a_gpu_gives_what_the_cpu_gives(precision: str, gpu: Any, tmp_path: Path) -> None:
+    """The module goes to the GPU and back, batches go there, and a checkpoint of a GPU's run goes on."""
+    data = scenarios.loaders(minitorch, "plain", False)
+    found = []
+    for accelerator in ("cpu", "gpu"):
+        module, devices = net(double=False, form="adam"), set()
+        step = module.training_step
+        module.training_step = lambda batch, batch_idx, step=step, devices=devices: (
+            devices.add(batch[0].device.type),
+            step(batch, batch_idx),
+        )[1]
+        trainer = small(accelerator=accelerator, precision=precision if accelerator == "gpu" else "32-true", max_epochs=1)
+        with pieces.quietly():
+            trainer.fit(module, data["train"], data["val"])
+            trainer.save_checkpoint(tmp_path / "a.ckpt")
+            small(accelerator=accelerator, max_epochs=2).fit(
+                module, data["train"], data["val"], ckpt_path=tmp_path / "a.ckpt"
+            )
+        assert devices == {"cuda" if accelerator == "gpu" else "cpu"} and module.device.type == "cpu"
+        assert (trainer.scaler is not None) == (accelerator == "gpu" and precision == "16-mixed")
+        found.append(module.layers[0].weight.detach())
+    # With float16 the first step may be one that the scaler skips.
+    assert (found[0] - found[1]).abs().max() < (1e-5 if precision == "32-true" else 0.2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,11 @@ def _base_of(instance: object) -> type:
 def takes(function: Callable[..., Any], name: str, *, at_least: int | None = None, explicit: bool = False) -> bool:
     """Whether a method takes an argument `name`, or arguments of any name (unless `explicit`), or `at_least` so many after self."""
     function = getattr(function, "__wrapped__", function)
+    own, any_name = _arguments(getattr(function, "__func__", function))
+    return name in own or (not explicit and any_name) or (at_least is not None and len(own) >= at_least)
+
+
+@functools.lru_cache(maxsize=64)  # it is asked at every step
+def _arguments(function: Callable[..., Any]) -> tuple[list[str], bool]:
     spec = inspect.getfullargspec(function)
-    own = spec.args[1:]
-    return name in own or (not explicit and spec.varargs is not None) or (at_least is not None and len(own) >= at_least)
+    return spec.args[1:], spec.varargs is not None

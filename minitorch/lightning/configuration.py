@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import minitorch
-from minitorch.lightning.calls import call_module, is_overridden
+from minitorch.lightning.calls import call_module, is_overridden, takes
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import PossibleUserWarning, rank_zero_info, rank_zero_warn
 
@@ -210,6 +210,9 @@ def make_callbacks(trainer: Trainer, options: dict[str, Any]) -> list[Any]:
 
     given = options["callbacks"]
     callbacks = [given] if isinstance(given, Callback) else list(given or [])
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"Trainer(callbacks=…): expected Callbacks, got {type(callback).__name__}")
 
     def has(kind: type) -> bool:
         return any(isinstance(callback, kind) for callback in callbacks)
@@ -290,7 +293,11 @@ def make_loggers(trainer: Trainer, logger: Any) -> list[Any]:
 
         kind = TensorBoardLogger if find_spec("tensorboard") else CSVLogger
         return [kind(save_dir=trainer.default_root_dir)]
-    return [logger] if isinstance(logger, Logger) or not isinstance(logger, (list, tuple)) else list(logger)
+    loggers = list(logger) if isinstance(logger, (list, tuple)) else [logger]
+    for one in loggers:
+        if not isinstance(one, Logger):
+            raise TypeError(f"Trainer(logger=…): expected True, False, a Logger or a list of them, got {type(one).__name__}")
+    return loggers
 
 
 def log_hyperparameters(trainer: Trainer) -> None:
@@ -337,6 +344,11 @@ def verify(trainer: Trainer) -> None:
         step = "validation_step" if trainer.fn == "validate" else "test_step"
         if not is_overridden(step, module):
             raise MisconfigurationException(f"No `{step}()` method defined to run `Trainer.{trainer.fn}`.")
+    for step in ("training_step", "validation_step", "test_step", "predict_step"):
+        if takes(getattr(module, step), "dataloader_iter", explicit=True):
+            raise MisconfigurationException(
+                f"`{type(module).__name__}.{step}` takes a `dataloader_iter`; here a step takes (batch, batch_idx)"
+            )
     for stage in ("training", "validation", "test"):
         if callable(getattr(module, f"{stage}_epoch_end", None)):
             hook = f"on_{'train' if stage == 'training' else stage}_epoch_end"

@@ -153,19 +153,19 @@ class DataHooks:
 
     def train_dataloader(self) -> Any:
         """The loader (or a collection of loaders) of training batches."""
-        raise MisconfigurationException("`train_dataloader` must be implemented to be used with the Lightning Trainer")
+        raise _no_loader("train", "train_dataloaders")
 
     def val_dataloader(self) -> Any:
         """The loader, or loaders, of validation."""
-        raise MisconfigurationException("`val_dataloader` must be implemented to be used with the Lightning Trainer")
+        raise _no_loader("val", "val_dataloaders")
 
     def test_dataloader(self) -> Any:
         """The loader, or loaders, of the test."""
-        raise MisconfigurationException("`test_dataloader` must be implemented to be used with the Lightning Trainer")
+        raise _no_loader("test", "dataloaders")
 
     def predict_dataloader(self) -> Any:
         """The loader, or loaders, of what is to be predicted."""
-        raise MisconfigurationException("`predict_dataloader` must be implemented to be used with the Lightning Trainer")
+        raise _no_loader("predict", "dataloaders")
 
     def on_before_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """A batch before it goes to the device."""
@@ -178,6 +178,13 @@ class DataHooks:
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """A batch after it came to the device."""
         return batch
+
+
+def _no_loader(stage: str, argument: str) -> MisconfigurationException:
+    return MisconfigurationException(
+        f"`{stage}_dataloader` must be implemented to be used with the Lightning Trainer: write it in the module or in a datamodule,"
+        f" or give the Trainer's method `{argument}=`"
+    )
 
 
 class CheckpointHooks:

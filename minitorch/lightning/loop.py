@@ -1,23 +1,23 @@
 """Training: the loop that a Trainer automates. Read it from the top; without hooks, counters and options it is
 
-    for epoch in range(max_epochs):                       # run
-        for batch_idx, batch in enumerate(loader):        # run_epoch
-            loss = module.training_step(batch, batch_idx) # automatic_step
+    for epoch in range(max_epochs):                          # run
+        for batch_idx, batch in enumerate(loader):           # run_epoch, run_batches
+            loss = module.training_step(batch, batch_idx)    # automatic_step: these four
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-        for batch in val_loader:                          # evaluation.py
+        scheduler.step()                                     # step_schedulers
+        for batch in val_loader:                             # validate
             module.validation_step(batch)
-        scheduler.step()                                  # step_schedulers
 
-Each method below is one of these lines with what belongs around it.
+Each method below is one of these lines with what belongs around it. `fit_state.py` keeps the data and the counters.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import minitorch
 from minitorch.lightning import resuming
@@ -29,9 +29,6 @@ from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import PossibleUserWarning, WarningCache, rank_zero_info, rank_zero_warn
 from minitorch.lightning.utilities.seed import isolate_rng
 from minitorch.tensor import Tensor
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["FitLoop"]
 
@@ -132,7 +129,7 @@ class FitLoop(FitState):
                 for logger in trainer.loggers:
                     logger.save()
             self.resuming.end_of_batch()
-        self.resuming.end_of_batch()
+        self.resuming.end_of_batch()  # after a `break`, too
 
     def epoch_is_over(self) -> bool:
         """Whether no batch is left, or none is wanted."""

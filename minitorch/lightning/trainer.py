@@ -24,6 +24,7 @@ from minitorch.lightning.optimizers import LightningOptimizer, LRSchedulerConfig
 from minitorch.lightning.precision import make_precision
 from minitorch.lightning.results import Metrics
 from minitorch.lightning.trainer_state import TrainerState
+from minitorch.lightning.transfer import move_data_to_device
 from minitorch.lightning.utilities.exceptions import MisconfigurationException
 from minitorch.lightning.utilities.rank_zero import PossibleUserWarning, rank_zero_info, rank_zero_warn
 
@@ -218,6 +219,8 @@ class Trainer(TrainerState):
     def _start(self, fn: str, stage: str, model: Any) -> None:
         if not isinstance(model, LightningModule):
             raise TypeError(f"`model` must be a `LightningModule`, got `{type(model).__qualname__}`")
+        if not hasattr(model, "_current_fx_name"):
+            raise AttributeError(f"`{type(model).__qualname__}.__init__` has not called `super().__init__()`: call it first")
         self.fn, self.stage, self.status = fn, stage, "running"
         self.lightning_module = model
 
@@ -331,10 +334,13 @@ class Trainer(TrainerState):
             loop.min_epochs = 0 if loop.min_steps is None else 1
 
     def _tear_down(self) -> None:
-        """The module back on the CPU, numbers too."""
+        """The module back on the CPU; optimizers' states and numbers, too."""
         self.lightning_module.cpu()
+        for optimizer in self.optimizers:
+            for state in optimizer.state.values():
+                state.update(move_data_to_device(dict(state), "cpu"))
         for numbers in (self.metrics.logged, self.metrics.callback):
-            numbers.update({k: v.cpu() for k, v in numbers.items()})
+            numbers.update(move_data_to_device(numbers, "cpu"))
 
     def _ending_well(self, run: Callable[[], Any]) -> Any:
         """Run; after an error or Ctrl-C callbacks and loggers are told, so that files are whole, and Ctrl-C ends the program."""
