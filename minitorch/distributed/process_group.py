@@ -119,7 +119,9 @@ class Work:
         except TimeoutError:
             if self._future.done():
                 raise
-            raise DistBackendError(f"{self._what}: still running after the {seconds:g} seconds that wait() was given") from None
+            raise DistBackendError(
+                f"{self._what}: still running after the {seconds:g} seconds that wait() was given"
+            ) from None
         return True
 
     def is_completed(self) -> bool:
