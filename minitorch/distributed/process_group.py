@@ -6,7 +6,7 @@ been asked to. Read next: `distributed_c10d.py`, the functions that users call; 
 
 To write a backend: a subclass of `Communicator`, and a function
 `connect(store, rank, size, timeout, ranks, name) -> Communicator` that every member of a group calls, named in
-`distributed_c10d.BACKENDS`. `store` is a `Store` that only this group uses (None for backends that need none); `ranks` are the
+`backend.py`. `store` is a `Store` that only this group uses (None for backends that need none); `ranks` are the
 members' ranks in the whole world, by which errors name them; `timeout` is in seconds.
 """
 
@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 import weakref
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -161,9 +160,9 @@ class Work:
 class Message(Work):
     """The Work of a message."""
 
-    def __init__(self, what: str, timeout: float, request: Request, tensor: Any, arrived: Callable[[], None]) -> None:
+    def __init__(self, what: str, timeout: float, request: Request, tensor: Any) -> None:
         super().__init__(what, timeout, [tensor])
-        self._request, self._arrived = request, arrived
+        self._request = request
         self._source = -1
 
     def wait(self, timeout: timedelta | None = None) -> bool:
@@ -174,7 +173,6 @@ class Message(Work):
 
     def _end(self, seconds: float) -> None:
         self._source = self._request.wait(seconds)
-        self._arrived()
 
     def is_completed(self) -> bool:
         if not self._future.done() and self._request.done():
@@ -192,13 +190,28 @@ class Message(Work):
 
 
 class ProcessGroup:
-    """The processes that call together, as one of them sees them. `init_process_group` and `new_group` make it."""
+    """The processes that call together, as one of them sees them. `init_process_group` and `new_group` make it.
 
-    def __init__(self, communicator: Communicator, ranks: Sequence[int], backend: str, name: str, description: str) -> None:
-        self.communicator = communicator
+    A group has a communicator for each kind of device that its backend is for, made when it is first needed: `cpu` at once.
+    """
+
+    def __init__(
+        self,
+        rank: int,
+        ranks: Sequence[int],
+        devices: dict[str, str],
+        connect: Callable[[str], Communicator],
+        timeout: float,
+        name: str,
+        description: str,
+    ) -> None:
         self.ranks = tuple(ranks)  # of the members, in the whole world
-        self.backend = backend
+        self.devices = devices  # the name of the backend for each kind of device
+        self.timeout = timeout
         self.group_name, self.group_desc = name, description
+        self._rank = rank
+        self._connect = connect
+        self._communicators: dict[str, Communicator] = {}
         self._turn = threading.Lock()  # held by the call that runs
         self._calls: queue.SimpleQueue[tuple[Work, Callable[[], Any]] | None] = queue.SimpleQueue()
         self._waiting = 0  # calls that the thread has not ended
@@ -207,24 +220,36 @@ class ProcessGroup:
 
     def rank(self) -> int:
         """This process's rank in the group."""
-        return self.communicator.rank
+        return self._rank
 
     def size(self) -> int:
         """How many processes are in it."""
-        return self.communicator.size
+        return len(self.ranks)
 
     def name(self) -> str:
         """The backend's name."""
-        return self.backend
+        return next(iter(self.devices.values()))
 
     def __repr__(self) -> str:
-        return f"<ProcessGroup {self.group_name}: {self.backend}, rank {self.rank()} of {self.size()}>"
+        return f"<ProcessGroup {self.group_name}: {self.name()}, rank {self.rank()} of {self.size()}>"
+
+    def communicator(self, device: str) -> Communicator:
+        """What moves arrays of a kind of device. RuntimeError if the backend is not for these."""
+        if self._closed:
+            raise ValueError(f"the process group {self.group_name!r} has been destroyed")
+        backend = self.devices.get(device)
+        if backend is None:
+            raise RuntimeError(
+                f"No backend type associated with device type {device}: the backend {self.name()} is for "
+                f"{' and '.join(self.devices)} tensors"
+            )
+        if backend not in self._communicators:
+            self._communicators[backend] = self._connect(backend)
+        return self._communicators[backend]
 
     def call(self, what: str, call: Callable[[], Any], async_op: bool, result: Sequence[Any] = ()) -> Work:
         """Make a collective call when those before it have ended: here and now, or in the group's thread if `async_op`."""
-        if self._closed:
-            raise ValueError(f"{what}: the process group {self.group_name!r} has been destroyed")
-        work = Work(what, self.communicator.timeout, result)
+        work = Work(what, self.timeout, result)
         if async_op:
             self._enqueue(work, call)
         elif self._waiting:  # it is not its turn yet
@@ -257,8 +282,9 @@ class ProcessGroup:
         self._closed = True
         if self._thread is not None:
             self._calls.put(None)
-            self._thread.join(self.communicator.timeout)
-        self.communicator.close()
+            self._thread.join(self.timeout)
+        for communicator in self._communicators.values():
+            communicator.close()
 
 
 _COUNTING = threading.Lock()

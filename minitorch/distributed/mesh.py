@@ -1,0 +1,263 @@
+"""A mesh: every rank of a group connected with every other, by two sockets, one for collective calls and one for the post.
+
+The one idea: every collective call is one or two *exchanges*, in which each rank sends some others a piece and gets pieces from some,
+all at once, so that nobody waits for a buffer of somebody who waits for him. Each piece travels behind a header that says which call
+it belongs to: ranks that do not call the same thing find out. Bytes of arrays go as they are; nothing is pickled.
+Read next: `gloo.py`, the calls; `post.py`, which carries messages and bad news.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import struct
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .authenticated import accept, as_socket, connect, listen_on_this_machine, new_key, stop_listening
+from .constants import DistBackendError, DistNetworkError, DistStoreError
+from .post import Post
+from .store import Store
+
+HEADER = struct.Struct("<QQ112s")  # the number of the exchange, the bytes of the piece, the call in words
+BUFFER = 1 << 21  # bytes that a socket takes before its reader has come, if the system allows so many
+
+
+class Mesh:
+    """One rank's sockets, and the exchanges over them. `members[r]` is the rank in the world of the group's rank r."""
+
+    def __init__(
+        self, rank: int, members: Sequence[int], timeout: float, data: dict[int, Any], post: dict[int, Any]
+    ) -> None:
+        self.rank, self.members, self.timeout = rank, tuple(members), timeout
+        self._data = data
+        self._number = 0  # of the exchange
+        self._by_fileno = {end.fileno(): peer for peer, end in data.items()}
+        self.post = Post(rank, members, post)
+
+    def exchange(self, call: str, sends: Mapping[int, Any], receives: Mapping[int, Any]) -> None:
+        """Send each array to its rank, and fill each array from its rank. DistBackendError, which names who is to blame."""
+        self.post.check(call)
+        self._number += 1
+        self.post.begins(call, self._number)
+        try:
+            self._exchange(_Exchange(call, self._number, sends, receives))
+        except DistBackendError as error:
+            self.post.abort(str(error))
+            raise
+        except BaseException as error:  # Ctrl-C: what is half sent cannot be taken back
+            self.post.abort(f"rank {self.members[self.rank]} was interrupted in {call} ({type(error).__name__})")
+            raise
+        self.post.ends()
+
+    def _exchange(self, now: _Exchange) -> None:
+        poller = select.poll()
+        poller.register(self.post.bad_news, select.POLLIN)
+        for peer, end in self._data.items():
+            poller.register(end, now.interest(peer))
+        deadline = time.monotonic() + self.timeout
+        for peer in list(now.sending):
+            self._send(now, peer, poller)
+        while now.sending or now.receiving:
+            ready = poller.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            if not ready and time.monotonic() >= deadline:
+                self._give_up(now)
+            for number, event in ready:
+                if number == self.post.bad_news:
+                    self.post.check(now.call)
+                    continue
+                peer = self._by_fileno[number]
+                if event & select.POLLOUT:
+                    self._send(now, peer, poller)
+                if event & ~select.POLLOUT:
+                    self._receive(now, peer, poller)
+
+    def _send(self, now: _Exchange, peer: int, poller: Any) -> None:
+        """As much as the socket takes."""
+        parts = now.sending[peer]
+        try:
+            sent = self._data[peer].sendmsg(parts)
+        except BlockingIOError:
+            return
+        except OSError:
+            self._lost(now, peer)
+        while parts and sent >= len(parts[0]):
+            sent -= len(parts.pop(0))
+        if parts:
+            parts[0] = parts[0][sent:]
+        else:
+            del now.sending[peer]
+            poller.modify(self._data[peer], now.interest(peer))
+
+    def _receive(self, now: _Exchange, peer: int, poller: Any) -> None:
+        """As much as is there of the header, or of the piece."""
+        end = self._data[peer]
+        if peer not in now.receiving:  # it has gone ahead to the next exchange, or is gone
+            start = self._peek(end)
+            if not start:
+                if not self.post.left_in_good_order(peer):
+                    self._lost(now, peer)
+                poller.unregister(end)  # it has nothing more to call, and nothing more is wanted of it
+            if len(start) == HEADER.size:
+                now.must_not_be_this(peer, start, self.members)
+                poller.unregister(end) if peer not in now.sending else poller.modify(end, select.POLLOUT)
+            return
+        view = now.receiving[peer]
+        try:
+            count = end.recv_into(view)
+        except BlockingIOError:
+            return
+        except OSError:
+            count = 0
+        if not count:
+            self._lost(now, peer)
+        if now.received(peer, count, self.members):
+            poller.modify(end, now.interest(peer))
+
+    def _peek(self, end: Any) -> bytes:
+        try:
+            return end.recv(HEADER.size, socket.MSG_PEEK)
+        except BlockingIOError:
+            return b"?"
+        except OSError:
+            return b""
+
+    def _lost(self, now: _Exchange, peer: int) -> Any:
+        """A socket has closed: the post knows why, or will in a moment."""
+        left = self.post.left_in_good_order(peer)
+        self.post.check(now.call)
+        how = "has left the group" if left else "has closed its connection"
+        raise DistBackendError(f"{now.call}: rank {self.members[peer]} {how}")
+
+    def _give_up(self, now: _Exchange) -> Any:
+        """The time is over: ask those who are waited for what they are at, and blame who is not in the call."""
+        waited_for = sorted({*now.sending, *now.receiving})
+        story = self.post.ask(waited_for, self._number)
+        self.post.check(now.call)
+        raise DistBackendError(f"{now.call}: no end after {self.timeout:g} seconds: {story}")
+
+    def close(self) -> None:
+        """Leave in good order."""
+        self.post.close()
+        for end in self._data.values():
+            end.close()
+
+
+class _Exchange:
+    """What is still to be sent and received."""
+
+    def __init__(self, call: str, number: int, sends: Mapping[int, Any], receives: Mapping[int, Any]) -> None:
+        self.call, self._number, self._words = call, number, call.encode()[:112].ljust(112, b"\0")
+        self.sending = {}
+        for peer, array in sends.items():
+            piece = as_bytes(array)
+            self.sending[peer] = [memoryview(HEADER.pack(number, len(piece), self._words)), *([piece] if len(piece) else [])]
+        self._headers = {peer: bytearray(HEADER.size) for peer in receives}
+        self._pieces: dict[int, memoryview] = {peer: as_bytes(array) for peer, array in receives.items()}
+        self.receiving = {peer: memoryview(header) for peer, header in self._headers.items()}
+
+    def interest(self, peer: int) -> int:
+        """What to wait for at a socket: whoever sends nothing is watched too."""
+        return select.POLLIN | (select.POLLOUT if peer in self.sending else 0)
+
+    def received(self, peer: int, count: int, members: Sequence[int]) -> bool:
+        """So many bytes have come in; whether that was all."""
+        rest = self.receiving[peer][count:]
+        if not len(rest) and peer in self._headers:
+            self._check(peer, self._headers.pop(peer), members)
+            rest = self._pieces[peer]
+        self.receiving[peer] = rest
+        if not len(rest):
+            del self.receiving[peer]
+        return not len(rest)
+
+    def _check(self, peer: int, header: bytes, members: Sequence[int]) -> None:
+        number, length, words = HEADER.unpack(header)
+        if (number, words) != (self._number, self._words) or length != len(self._pieces[peer]):
+            raise self._differs(peer, number, length, words, members)
+
+    def must_not_be_this(self, peer: int, header: bytes, members: Sequence[int]) -> None:
+        """Nothing is expected from a rank in this exchange, so what it sends must belong to a later one."""
+        number, length, words = HEADER.unpack(header)
+        if number <= self._number and words != self._words:
+            raise self._differs(peer, number, length, words, members)
+
+    def _differs(self, peer: int, number: int, length: int, words: bytes, members: Sequence[int]) -> DistBackendError:
+        theirs = words.rstrip(b"\0").decode(errors="replace")
+        pieces = f" (a piece of {length} bytes where {len(self._pieces[peer])} were expected)" if theirs == self.call else ""
+        return DistBackendError(
+            f"ranks do not call the same: rank {members[peer]} called {theirs}{pieces}, another {self.call}. Every rank must make the "
+            "same calls in the same order, with tensors of the same dtype and size"
+        )
+
+
+def as_bytes(array: Any) -> memoryview:
+    """The memory of a contiguous array, byte by byte."""
+    return memoryview(array.reshape(-1).view("uint8"))
+
+
+# ---- how a mesh comes to be ----
+
+
+def connect_all(store: Store, rank: int, members: Sequence[int], timeout: float) -> Mesh:
+    """Each rank listens, and connects to those below it. The store carries addresses and the key, which rank 0 makes up."""
+    data: dict[int, socket.socket] = {}
+    post: dict[int, socket.socket] = {}
+    deadline = time.monotonic() + timeout
+    if rank == 0:
+        store.set("key", new_key())
+    listener, path = listen_on_this_machine()
+    try:
+        store.set(f"address of {rank}", path)
+        key = store.get("key")
+        for peer in range(rank):
+            address = store.get(f"address of {peer}").decode()
+            for ends, purpose in (data, b"data"), (post, b"post"):
+                ends[peer] = _to(address, key, members[peer], struct.pack("<Q4s", rank, purpose))
+        _await_higher(listener, key, {b"data": data, b"post": post}, rank, members, deadline)
+    except BaseException:
+        for end in [*data.values(), *post.values()]:
+            end.close()
+        raise
+    finally:
+        stop_listening(listener, path)
+    for end in [*data.values(), *post.values()]:
+        for option in socket.SO_SNDBUF, socket.SO_RCVBUF:
+            with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+        end.setblocking(False)
+    return Mesh(rank, members, timeout, data, post)
+
+
+def _to(path: str, key: bytes, world_rank: int, hello: bytes) -> socket.socket:
+    try:
+        connection = connect(socket.socket(socket.AF_UNIX), path, key)
+        connection.send_bytes(hello)
+    except (OSError, EOFError) as error:
+        raise DistNetworkError(
+            f"cannot connect to rank {world_rank} at {path} ({error}): it has died, or runs on another machine, where the backend gloo "
+            "does not reach: use mpi"
+        ) from None
+    return as_socket(connection)
+
+
+def _await_higher(
+    listener: socket.socket,
+    key: bytes,
+    ends: dict[bytes, dict[int, socket.socket]],
+    rank: int,
+    members: Sequence[int],
+    deadline: float,
+) -> None:
+    """Let every higher rank connect, once for each purpose."""
+    while any(len(each) < len(members) - 1 for each in ends.values()):
+        try:
+            connection = accept(listener, key, deadline)
+        except TimeoutError:
+            missing = [members[peer] for peer in range(rank + 1, len(members)) if peer not in ends[b"post"]]
+            raise DistStoreError(f"rank(s) {', '.join(map(str, missing))} did not connect in time") from None
+        if connection is not None:
+            peer, purpose = struct.unpack("<Q4s", connection.recv_bytes(64))
+            ends[purpose][peer] = as_socket(connection)
