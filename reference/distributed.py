@@ -59,7 +59,7 @@ def run(what: str, backend: str, n: int, rounds: int, *numbers: int) -> Any:
 
 def merged(runs: list[dict[str, list[float]]]) -> dict[int, float]:
     """The median for each number of bytes, over all runs."""
-    return {int(size): statistics.median(sum((run[size] for run in runs), [])) for size in runs[0]}
+    return {int(size): statistics.median(t for run in runs for t in run[size]) for size in runs[0]}
 
 
 def fitted(medians: dict[int, float]) -> tuple[float, float]:

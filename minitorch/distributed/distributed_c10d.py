@@ -40,6 +40,7 @@ from .constants import (
     default_pg_timeout,
 )
 from .file_store import FileStore
+from .grad_bucket import GradBucket
 from .groups import (
     GroupMember,
     _get_default_group,

@@ -95,6 +95,7 @@ class MPICommunicator(Communicator):
         if self.rank == root:
             with self._reducible(array, op) as (numbers, function):
                 self._end("reduce", self.comm.Ireduce(self.mpi.IN_PLACE, numbers, function, root))
+                divide(numbers, op, self.size)
         else:
             with self._reducible(array.copy(), op) as (numbers, function):
                 self._end("reduce", self.comm.Ireduce(numbers, None, function, root))
@@ -303,6 +304,15 @@ def in_host_memory(array: Array) -> Iterator[np.ndarray]:
 def as_bytes(host: np.ndarray) -> np.ndarray:
     """Its memory, for calls that only move: every dtype can be moved."""
     return host.reshape(-1).view(np.uint8)
+
+
+def divide(numbers: Any, op: ReduceOp, size: int) -> None:
+    """The sum of AVG as a mean, in place; of integers rounded down."""
+    if op is ReduceOp.AVG:
+        if numbers.dtype.kind in "iub":
+            numbers //= size
+        else:
+            numbers /= size
 
 
 def joined(arrays: Sequence[Array]) -> np.ndarray:

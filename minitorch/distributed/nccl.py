@@ -14,6 +14,7 @@ from typing import Any
 
 from . import process_group
 from .constants import DistBackendError
+from .mpi import divide
 from .process_group import Array, Communicator
 from .reduce_op import ReduceOp
 
@@ -46,6 +47,7 @@ class NCCLCommunicator(Communicator):
     def allreduce(self, array: Array, op: ReduceOp) -> None:
         with self._calling("all_reduce") as stream:
             self.comm.allReduce(at(array), at(array), array.size, self._dtype(array), self._op(op), stream)
+        divide(array, op, self.size)
 
     def broadcast(self, array: Array, root: int) -> None:
         with self._calling("broadcast") as stream:
@@ -54,6 +56,8 @@ class NCCLCommunicator(Communicator):
     def reduce(self, array: Array, root: int, op: ReduceOp) -> None:
         with self._calling("reduce") as stream:
             self.comm.reduce(at(array), at(array), array.size, self._dtype(array), self._op(op), root, stream)
+        if self.rank == root:
+            divide(array, op, self.size)
 
     def allgather(self, outs: Sequence[Array], array: Array) -> None:
         whole = self.cupy.empty((self.size, array.size), array.dtype)

@@ -32,7 +32,7 @@ class DistributedDataParallel(Module, Joinable):
     The input is this process's share: nothing is split here (`DistributedSampler` does). Forward and backward are collective: every process
     runs them equally often (`join` for uneven inputs, `no_sync` to leave out the averaging). Keys of the state begin with `module.`.
 
-    process_group: None, all processes. bucket_cap_mb: how many MiB of gradients travel together; the first bucket has 1.
+    process_group: None, all processes. bucket_cap_mb: how many MiB of gradients travel together: 25, in the first bucket 1.
     forward_sync_buffers (True): rank 0's buffers come to all before each forward; `broadcast_buffers` is its old name.
     find_unused_parameters: look after each forward for parameters that it has not used; without it they are an error in the next forward.
     gradient_as_bucket_view: `.grad` is a view of its bucket, which saves a copy. static_graph: the graph is the same in every iteration.
@@ -74,6 +74,8 @@ class DistributedDataParallel(Module, Joinable):
         self.gradient_as_bucket_view = gradient_as_bucket_view
         self.require_backward_grad_sync = self.require_forward_param_sync = True
         self.bucket_bytes_cap = int((25 if bucket_cap_mb is None else bucket_cap_mb) * MEGABYTE)
+        # Unless it is told, the first bucket is small, so that the first message leaves soon.
+        self.first_bucket_bytes_cap = MEGABYTE if bucket_cap_mb is None else self.bucket_bytes_cap
         if init_sync:
             self._refuse_different(parameters)
             self._share_state(buffers=forward_sync_buffers is not None or self.forward_sync_buffers)
@@ -86,7 +88,7 @@ class DistributedDataParallel(Module, Joinable):
             list(wanting),
             list(wanting.values()),
             self.process_group,
-            self.bucket_bytes_cap,
+            (self.first_bucket_bytes_cap, self.bucket_bytes_cap),
             self.find_unused_parameters,
             self.gradient_as_bucket_view,
             self.static_graph,

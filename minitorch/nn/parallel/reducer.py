@@ -19,8 +19,6 @@ from minitorch.autograd.variable import Variable
 from minitorch.distributed import GradBucket
 from minitorch.tensor import Tensor
 
-FIRST = 1024 * 1024  # bytes: the first bucket is small, so that the first message leaves soon
-
 
 class Reducer:
     """The buckets of a module's parameters, and what has become of each in this backward."""
@@ -30,14 +28,14 @@ class Reducer:
         names: Sequence[str],
         parameters: Sequence[Tensor],
         group: Any,
-        cap: int,
+        caps: tuple[int, int],
         find_unused: bool = False,
         as_views: bool = False,
         static_graph: bool = False,
     ) -> None:
-        """names, parameters: those that want a gradient, in the module's order; cap: bytes in a bucket at most, after the first."""
+        """names, parameters: those that want a gradient, in the module's order; caps: bytes in the first bucket and in the others, at most."""
         self.names, self.parameters, self.group = list(names), list(parameters), group
-        self.cap, self.find_unused, self.as_views, self.static_graph = cap, find_unused, as_views, static_graph
+        self.caps, self.find_unused, self.as_views, self.static_graph = caps, find_unused, as_views, static_graph
         self.divisor = self.size = dist.get_world_size(group)
         self.hook: Callable[[GradBucket], Any] | None = None
         self.hook_state: Any = None
@@ -54,7 +52,8 @@ class Reducer:
 
     def arrange(self, order: Iterable[int]) -> None:
         """Fill the buckets with parameters in this order."""
-        groups = list(assigned([self.parameters[i] for i in (order := list(order))], FIRST, self.cap))
+        order = list(order)
+        groups = list(assigned([self.parameters[i] for i in order], *self.caps))
         self.members = [[order[k] for k in group] for group in groups]
         self.buckets = [
             GradBucket(b, [self.parameters[i] for i in group], last=b == len(groups) - 1)
@@ -93,6 +92,11 @@ class Reducer:
             return
         if not self.started:
             self._start()
+        nothing = self.parameters[i].grad is None  # the loss leaves out the outputs that it is part of
+        if self.find_unused and nothing:
+            self.used[i] = False
+        if self.static_graph and nothing:
+            return
         self.came.append(i)
         if self.first_of_static:  # all is sent at the end, when it is known what there is
             return
