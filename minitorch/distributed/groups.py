@@ -301,7 +301,7 @@ def _rank_not_in_group(group: Any) -> bool:
     return group == GroupMember.NON_GROUP_MEMBER
 
 
-def _warn_not_in_group(name: str) -> None:
+def _warn_not_in_group(name: str) -> Any:
     warnings.warn(f"Running {name} on global rank {get_rank()} which does not belong to the given group.", stacklevel=3)
 
 

@@ -173,7 +173,7 @@ class _Exchange:
             del self.receiving[peer]
         return not len(rest)
 
-    def _check(self, peer: int, header: bytes, members: Sequence[int]) -> None:
+    def _check(self, peer: int, header: bytes | bytearray, members: Sequence[int]) -> None:
         number, length, words = HEADER.unpack(header)
         if (number, words) != (self._number, self._words) or length != len(self._pieces[peer]):
             raise self._differs(peer, number, length, words, members)

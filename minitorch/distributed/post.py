@@ -15,7 +15,6 @@ import select
 import socket
 import struct
 import threading
-import time
 import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -426,7 +425,7 @@ def _bytes(array: Any) -> memoryview:
 
 
 def _at(state: tuple[int, bool, bytes]) -> str:
-    number, under_way, call = state
+    _, under_way, call = state
     words = call.rstrip(b"\0").decode(errors="replace")
     if under_way:
         return f"is in another call: {words}"

@@ -6,6 +6,7 @@ registered. `meet` then waits at the store until every rank has come, and says w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -155,7 +156,5 @@ class Meeting:
 
     def leave(self) -> None:
         """This rank has done with the run."""
-        try:
+        with contextlib.suppress(RuntimeError):  # rank 0, and the store with it, left first
             self.store.set(self._left, b"1")
-        except RuntimeError:
-            pass  # rank 0, and the store with it, left first
