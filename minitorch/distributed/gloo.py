@@ -98,8 +98,8 @@ class Gloo(Communicator):
     def irecv(self, array: Any, src: int | None, tag: int) -> Request:
         return self._mesh.post.receive(array, src, tag)
 
-    def close(self) -> None:
-        self._mesh.close()
+    def close(self, why: str = "") -> None:
+        self._mesh.close(why)
 
     # ---- pieces of the above ----
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import atexit
 import multiprocessing.util
+import os
+import sys
 import warnings
 from collections.abc import Sequence
 from datetime import timedelta
@@ -167,9 +169,7 @@ def destroy_process_group(group: ProcessGroup | None = None) -> None:
         leaving.shutdown()
         del _world.groups[leaving]
         return
-    for each in reversed(list(_world.groups)):
-        each.shutdown()
-    _forget()
+    _leave("")
 
 
 def _forget() -> None:
@@ -185,8 +185,15 @@ def _leave_at_the_end() -> None:
 
 
 def _leave_quietly() -> None:
-    if _world.group is not None:
-        destroy_process_group()
+    """With the exception that the program ends by, if it does, for the other ranks to see."""
+    error = sys.exc_info()[1] or getattr(sys, "last_value", None)
+    _leave(": its program has ended" + (f" by {type(error).__name__}: {error}" if error else ""))
+
+
+def _leave(why: str) -> None:
+    for each in reversed(list(_world.groups)):
+        each.shutdown(why)
+    _forget()
 
 
 def new_group(
@@ -304,7 +311,7 @@ def _rank_not_in_group(group: Any) -> bool:
     return group == GroupMember.NON_GROUP_MEMBER
 
 
-def _warn_not_in_group(name: str) -> None:
+def _warn_not_in_group(name: str) -> Any:
     warnings.warn(f"Running {name} on global rank {get_rank()} which does not belong to the given group.", stacklevel=3)
 
 
@@ -367,8 +374,6 @@ def get_pg_count() -> int:
 
 def get_node_local_rank(fallback_rank: int | None = None) -> int:
     """This process's rank on its machine, which the launcher puts into LOCAL_RANK."""
-    import os
-
     if "LOCAL_RANK" in os.environ:
         return int(os.environ["LOCAL_RANK"])
     if fallback_rank is not None:

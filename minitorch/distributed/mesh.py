@@ -14,7 +14,7 @@ import socket
 import struct
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from .authenticated import accept, as_socket, connect, listen_on_this_machine, new_key, stop_listening
 from .constants import DistBackendError, DistNetworkError, DistStoreError
@@ -44,11 +44,11 @@ class Mesh:
         self.post.begins(call, self._number)
         try:
             self._exchange(_Exchange(call, self._number, sends, receives))
-        except DistBackendError as error:
-            self.post.abort(str(error))
-            raise
+        except Broken as broken:
+            self.post.abort(str(broken))
+            raise DistBackendError(f"{call}: {broken}") from None
         except BaseException as error:  # Ctrl-C: what is half sent cannot be taken back
-            self.post.abort(f"rank {self.members[self.rank]} was interrupted in {call} ({type(error).__name__})")
+            self.post.abort(f"{type(error).__name__} in {call}")
             raise
         self.post.ends()
 
@@ -66,8 +66,7 @@ class Mesh:
                 self._give_up(now)
             for number, event in ready:
                 if number == self.post.bad_news:
-                    self.post.check(now.call)
-                    continue
+                    raise Broken(self.post.fault)
                 peer = self._by_fileno[number]
                 if event & select.POLLOUT:
                     self._send(now, peer, poller)
@@ -97,11 +96,11 @@ class Mesh:
         if peer not in now.receiving:  # it has gone ahead to the next exchange, or is gone
             start = self._peek(end)
             if not start:
-                if not self.post.left_in_good_order(peer):
+                if self.post.farewell(peer) is None or self.post.fault:
                     self._lost(now, peer)
                 poller.unregister(end)  # it has nothing more to call, and nothing more is wanted of it
             if len(start) == HEADER.size:
-                now.must_not_be_this(peer, start, self.members)
+                self._must_be_later(now, peer, start)
                 poller.unregister(end) if peer not in now.sending else poller.modify(end, select.POLLOUT)
             return
         view = now.receiving[peer]
@@ -113,8 +112,32 @@ class Mesh:
             count = 0
         if not count:
             self._lost(now, peer)
-        if now.received(peer, count, self.members):
+        if (header := now.received(peer, count)) is not None:
+            self._must_be_this(now, peer, header)
+        if peer not in now.receiving:
             poller.modify(end, now.interest(peer))
+
+    def _must_be_this(self, now: _Exchange, peer: int, header: bytes | bytearray) -> None:
+        """A piece is expected from a rank, and this comes before it."""
+        number, length, words = HEADER.unpack(header)
+        if (number, words) == (now.number, now.words) and length == len(now.receiving.get(peer, b"")):
+            return
+        raise self._differs(now, peer, length if words == now.words else None, words)
+
+    def _must_be_later(self, now: _Exchange, peer: int, header: bytes | bytearray) -> None:
+        """Nothing is expected from a rank in this exchange, so what it sends must belong to a later one."""
+        number, _, words = HEADER.unpack(header)
+        if number <= now.number and words != now.words:
+            raise self._differs(now, peer, None, words)
+
+    def _differs(self, now: _Exchange, peer: int, length: int | None, words: bytes) -> Broken:
+        piece = "" if length is None else f", sending {length} bytes"
+        theirs = words.rstrip(b"\0").decode(errors="replace")
+        expected = "" if length is None else f", expecting {len(now.receiving.get(peer, b''))}"
+        return Broken(
+            f"ranks do not call the same: rank {self.members[peer]} called {theirs}{piece}; rank {self.members[self.rank]} {now.call}"
+            f"{expected}. Every rank makes the same calls in the same order, with tensors of one dtype and size"
+        )
 
     def _peek(self, end: Any) -> bytes:
         try:
@@ -124,36 +147,36 @@ class Mesh:
         except OSError:
             return b""
 
-    def _lost(self, now: _Exchange, peer: int) -> Any:
+    def _lost(self, now: _Exchange, peer: int) -> NoReturn:
         """A socket has closed: the post knows why, or will in a moment."""
-        left = self.post.left_in_good_order(peer)
-        self.post.check(now.call)
-        how = "has left the group" if left else "has closed its connection"
-        raise DistBackendError(f"{now.call}: rank {self.members[peer]} {how}")
+        story = self.post.farewell(peer)
+        raise Broken(self.post.fault or f"rank {self.members[peer]} {story or 'has closed its connection'}")
 
-    def _give_up(self, now: _Exchange) -> Any:
+    def _give_up(self, now: _Exchange) -> NoReturn:
         """The time is over: ask those who are waited for what they are at, and blame who is not in the call."""
-        waited_for = sorted({*now.sending, *now.receiving})
-        story = self.post.ask(waited_for, self._number)
-        self.post.check(now.call)
-        raise DistBackendError(f"{now.call}: no end after {self.timeout:g} seconds: {story}")
+        story = self.post.ask(sorted({*now.sending, *now.receiving}), now.number)
+        raise Broken(self.post.fault or f"no end after {self.timeout:g} seconds: {story}")
 
-    def close(self) -> None:
+    def close(self, why: str = "") -> None:
         """Leave in good order."""
-        self.post.close()
+        self.post.close(why)
         for end in self._data.values():
             end.close()
+
+
+class Broken(Exception):
+    """Why a group is of no more use, and who is to blame."""
 
 
 class _Exchange:
     """What is still to be sent and received."""
 
     def __init__(self, call: str, number: int, sends: Mapping[int, Any], receives: Mapping[int, Any]) -> None:
-        self.call, self._number, self._words = call, number, call.encode()[:112].ljust(112, b"\0")
+        self.call, self.number, self.words = call, number, call.encode()[:112].ljust(112, b"\0")
         self.sending = {}
         for peer, array in sends.items():
             piece = as_bytes(array)
-            self.sending[peer] = [memoryview(HEADER.pack(number, len(piece), self._words)), *([piece] if len(piece) else [])]
+            self.sending[peer] = [memoryview(HEADER.pack(number, len(piece), self.words)), *([piece] if len(piece) else [])]
         self._headers = {peer: bytearray(HEADER.size) for peer in receives}
         self._pieces: dict[int, memoryview] = {peer: as_bytes(array) for peer, array in receives.items()}
         self.receiving = {peer: memoryview(header) for peer, header in self._headers.items()}
@@ -162,35 +185,16 @@ class _Exchange:
         """What to wait for at a socket: whoever sends nothing is watched too."""
         return select.POLLIN | (select.POLLOUT if peer in self.sending else 0)
 
-    def received(self, peer: int, count: int, members: Sequence[int]) -> bool:
-        """So many bytes have come in; whether that was all."""
+    def received(self, peer: int, count: int) -> bytearray | None:
+        """So many bytes have come in. The header, if it is complete with them: then the piece is what is received next."""
         rest = self.receiving[peer][count:]
+        header = None
         if not len(rest) and peer in self._headers:
-            self._check(peer, self._headers.pop(peer), members)
-            rest = self._pieces[peer]
+            header, rest = self._headers.pop(peer), self._pieces[peer]
         self.receiving[peer] = rest
         if not len(rest):
             del self.receiving[peer]
-        return not len(rest)
-
-    def _check(self, peer: int, header: bytes, members: Sequence[int]) -> None:
-        number, length, words = HEADER.unpack(header)
-        if (number, words) != (self._number, self._words) or length != len(self._pieces[peer]):
-            raise self._differs(peer, number, length, words, members)
-
-    def must_not_be_this(self, peer: int, header: bytes, members: Sequence[int]) -> None:
-        """Nothing is expected from a rank in this exchange, so what it sends must belong to a later one."""
-        number, length, words = HEADER.unpack(header)
-        if number <= self._number and words != self._words:
-            raise self._differs(peer, number, length, words, members)
-
-    def _differs(self, peer: int, number: int, length: int, words: bytes, members: Sequence[int]) -> DistBackendError:
-        theirs = words.rstrip(b"\0").decode(errors="replace")
-        pieces = f" (a piece of {length} bytes where {len(self._pieces[peer])} were expected)" if theirs == self.call else ""
-        return DistBackendError(
-            f"ranks do not call the same: rank {members[peer]} called {theirs}{pieces}, another {self.call}. Every rank must make the "
-            "same calls in the same order, with tensors of the same dtype and size"
-        )
+        return header
 
 
 def as_bytes(array: Any) -> memoryview:

@@ -14,7 +14,7 @@ import numpy as np
 from ..arrays.device import as_array, device, to_numpy
 from ..tensor import Tensor
 from .collectives import _root, _validate_output_list_for_rank, all_gather, broadcast, gather, scatter
-from .groups import _group_or_default_group, _rank_not_in_group, _warn_not_in_group, get_global_rank
+from .groups import _group_or_default_group, _rank_not_in_group, _warn_not_in_group
 from .messages import recv, send
 from .process_group import ProcessGroup
 

@@ -15,7 +15,6 @@ import select
 import socket
 import struct
 import threading
-import time
 import weakref
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -96,7 +95,7 @@ class Post:
         self._news = threading.Condition(self._lock)
         self._wanted: list[_Sent] = []
         self._arrived: list[_Parcel] = []
-        self._fault: str | None = None
+        self.fault = ""  # why the group is broken, if it is
         self.gone: dict[int, str] = {}  # who left, and how
         self._state: tuple[int, bool, bytes] = (0, False, b"")
         self._answers: dict[int, tuple[int, bool, bytes]] = {}
@@ -114,8 +113,8 @@ class Post:
 
     def check(self, call: str) -> None:
         """DistBackendError if the group is broken."""
-        if self._fault is not None:
-            raise DistBackendError(f"{call}: {self._fault}")
+        if self.fault:
+            raise DistBackendError(f"{call}: {self.fault}")
 
     def begins(self, call: str, number: int) -> None:
         """A collective call is under way from now on."""
@@ -126,11 +125,11 @@ class Post:
         number, _, call = self._state
         self._state = number, False, call
 
-    def left_in_good_order(self, peer: int) -> bool:
-        """Whether a rank whose socket has closed had said goodbye."""
+    def farewell(self, peer: int) -> str | None:
+        """What a rank whose socket has closed said when it left in good order; None if it did not, or something is broken."""
         with self._news:
-            self._news.wait_for(lambda: self._fault is not None or peer in self.gone, PATIENCE)
-            return self._fault is None and peer in self.gone
+            self._news.wait_for(lambda: self.fault or peer in self.gone, PATIENCE)
+            return self.gone.get(peer)
 
     def abort(self, story: str) -> None:
         """This rank gives up: the group is broken, and all others are told why."""
@@ -148,7 +147,7 @@ class Post:
             self._answers.clear()
             for peer in peers:
                 self._put(peer, _ASK, 0, b"", None)
-            self._news.wait_for(lambda: self._fault is not None or len(self._answers) == len(peers), PATIENCE)
+            self._news.wait_for(lambda: self.fault or len(self._answers) == len(peers), PATIENCE)
             silent = [peer for peer in peers if peer not in self._answers]
             elsewhere = {peer: state for peer, state in self._answers.items() if not state[1] or state[0] != number}
         if silent:
@@ -196,12 +195,12 @@ class Post:
         if request.peer == self._rank:
             return "this rank has not sent it"
         story = self.ask(peers, -1)
-        return story if self._fault is None else self._fault
+        return self.fault or story
 
     def _is_over(self, request: _Sent, peer: int | None) -> bool:
         """Whether a message has no hope, because its other end is gone."""
-        if self._fault is not None:
-            request.end(self._fault)
+        if self.fault:
+            request.end(self.fault)
         elif peer in self.gone:
             request.end(f"rank {self._members[peer]} {self.gone[peer]}")  # type: ignore[index]
         return request.done()
@@ -341,7 +340,7 @@ class Post:
             self._told = True
             self._break(f"rank {self._members[peer]} has given up: {body.decode(errors='replace')}")
         elif kind == _BYE:
-            self._lost(peer, "has left the group", in_good_order=True)
+            self._lost(peer, f"has left the group{body.decode(errors='replace')}", in_good_order=True)
         elif kind == _ASK:
             number, under_way, call = self._state
             self._put(peer, _ANSWER, 0, b"", memoryview(_STATE.pack(number, under_way, call)))
@@ -370,9 +369,9 @@ class Post:
 
     def _break(self, story: str) -> None:
         """The group is of no more use; the first story is the one."""
-        if self._fault is not None:
+        if self.fault:
             return
-        self._fault = story
+        self.fault = story
         for wanted in self._wanted:
             wanted.end(story)
         self._wanted.clear()
@@ -382,13 +381,13 @@ class Post:
 
     # ---- the end ----
 
-    def close(self) -> None:
+    def close(self, why: str = "") -> None:
         """Say goodbye, and stop."""
         with self._lock:
             if self._closing:
                 return
             for peer in self._lines:
-                self._put(peer, _BYE, 0, b"", None)
+                self._put(peer, _BYE, 0, b"", memoryview(why.encode()[:LONGEST_STORY]))
             self._closing = True
         self._ring()
         self._flush(PATIENCE)
@@ -426,7 +425,7 @@ def _bytes(array: Any) -> memoryview:
 
 
 def _at(state: tuple[int, bool, bytes]) -> str:
-    number, under_way, call = state
+    _, under_way, call = state
     words = call.rstrip(b"\0").decode(errors="replace")
     if under_way:
         return f"is in another call: {words}"

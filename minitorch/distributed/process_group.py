@@ -95,8 +95,8 @@ class Communicator:
         """Begin to receive into the array, from `src` or from whoever sends first."""
         raise NotImplementedError
 
-    def close(self) -> None:
-        """Leave the group in good order. It can be called twice."""
+    def close(self, why: str = "") -> None:
+        """Leave the group in good order; `why` is what to tell others who wait for this rank. It can be called twice."""
         raise NotImplementedError
 
 
@@ -275,7 +275,7 @@ class ProcessGroup:
         with _COUNTING:
             self._waiting -= 1
 
-    def shutdown(self) -> None:
+    def shutdown(self, why: str = "") -> None:
         """End the calls that are under way, and leave the group."""
         if self._closed:
             return
@@ -284,7 +284,7 @@ class ProcessGroup:
             self._calls.put(None)
             self._thread.join(self.timeout)
         for communicator in self._communicators.values():
-            communicator.close()
+            communicator.close(why)
 
 
 _COUNTING = threading.Lock()

@@ -6,11 +6,13 @@ registered. `meet` then waits at the store until every rank has come, and says w
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlparse
 
 from .constants import DistStoreError, default_pg_timeout
@@ -115,6 +117,8 @@ register_rendezvous_handler("env", _by_environment)
 
 # ---- everybody is there ----
 
+_CALLED_OFF = "!"  # what stands in the place of a rank's world size when nothing comes of it
+
 
 class Meeting:
     """The run that begins at a store: `store` is for it alone, for runs may follow each other at one store."""
@@ -140,14 +144,27 @@ class Meeting:
             self.store.wait([f"rank {each}" for each in range(world_size)], timeout)
         except DistStoreError:
             missing = [each for each in range(world_size) if not self.store.check([f"rank {each}"])]
-            raise DistStoreError(
+            self._call_off(
+                rank,
+                missing,
                 f"Timed out after {timeout.total_seconds():g} seconds waiting for ranks. {world_size - len(missing)}/{world_size} came; "
-                f"missing: {', '.join(map(str, missing))}. Was each started, with the same address and WORLD_SIZE={world_size}?"
-            ) from None
+                f"missing: {', '.join(map(str, missing))}. Was each started, with the same address and WORLD_SIZE={world_size}?",
+            )
         for each in range(world_size):
-            theirs = int(self.store.get(f"rank {each}").split(b"|")[0])
-            if theirs != world_size:
-                raise ValueError(f"rank {each} was started with world_size {theirs}, rank {rank} with {world_size}")
+            theirs = self.store.get(f"rank {each}").decode()
+            if theirs.startswith(_CALLED_OFF):
+                raise DistStoreError(theirs.removeprefix(_CALLED_OFF))
+            if (size := int(theirs.split("|")[0])) != world_size:
+                story = f"rank {each} was started with world_size {size}, rank {rank} with {world_size}"
+                self._call_off(rank, range(max(size, world_size)), story)
+
+    def _call_off(self, rank: int, ranks: Iterable[int], story: str) -> NoReturn:
+        """Tell those who wait for `ranks` that it comes to nothing; rank 0, the store's home, gives them the time to hear it."""
+        for each in ranks:
+            self.store.set(f"rank {each}", f"{_CALLED_OFF}{story}")
+        if rank == 0:
+            time.sleep(0.5)
+        raise DistStoreError(story)
 
     def _who(self, store: Store, rank: int) -> str:
         key = f"rank {rank}"
@@ -155,7 +172,5 @@ class Meeting:
 
     def leave(self) -> None:
         """This rank has done with the run."""
-        try:
+        with contextlib.suppress(RuntimeError):  # rank 0, and the store with it, left first
             self.store.set(self._left, b"1")
-        except RuntimeError:
-            pass  # rank 0, and the store with it, left first

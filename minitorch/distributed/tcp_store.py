@@ -241,7 +241,7 @@ def _bound(host: str, port: int) -> socket.socket:
         made.close()
         name = errno.errorcode.get(error.errno or 0, "?")
         hint = {
-            "EADDRINUSE": "another process uses the port; choose another MASTER_PORT",
+            "EADDRINUSE": "another process uses the port, or two were started as rank 0; choose another MASTER_PORT",
             "EADDRNOTAVAIL": "the host is not this machine: MASTER_ADDR is the address of rank 0's",
             "EACCES": "ports below 1024 are the administrator's",
         }.get(name, "")
