@@ -84,6 +84,7 @@ class MPICommunicator(Communicator):
         self._meet("all_reduce", array, op.value)
         with self._reducible(array, op) as (numbers, function):
             self._end("all_reduce", self.comm.Iallreduce(self.mpi.IN_PLACE, numbers, function))
+            divide(numbers, op, self.size)
 
     def broadcast(self, array: Array, root: int) -> None:
         self._meet("broadcast", array, root)
@@ -151,7 +152,8 @@ class MPICommunicator(Communicator):
         arrived = (lambda: array.set(host)) if host is not array else None
         return Request(self, self.comm.Irecv(as_bytes(host), source, tag), f"recv from {whom}", arrived)
 
-    def close(self) -> None:
+    def close(self, why: str = "") -> None:
+        """Others are not told why: a program that raises ends by `rank.py`, and mpiexec with it all."""
         if not self.closed:
             self.closed = True
             self.aside.Free()

@@ -98,7 +98,7 @@ class NCCLCommunicator(Communicator):
             self.comm.recv(at(array), *self._bytes(array), src, self.stream.ptr)
         return Request(self, f"recv from rank {self.ranks[src]}", src)
 
-    def close(self) -> None:
+    def close(self, why: str = "") -> None:
         if self.comm is not None:
             self.comm.destroy()
             self.comm = None

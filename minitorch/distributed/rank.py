@@ -7,6 +7,7 @@ It imports no minitorch, so that the parents stay small. Read next: `run.py`, wh
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import runpy
@@ -25,6 +26,7 @@ LAUNCHERS = (
     ),
     ("PMIX_RANK", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NTASKS_PER_NODE"),
 )
+NAME = "minitorch.distributed.run"
 DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
@@ -42,18 +44,23 @@ def main() -> None:
     if child == 0:
         die_with_parent()
         run_script(sys.argv[1:])
+
+    def hand_on(number: int, frame: object) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it may have ended
+            os.kill(child, number)
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda number, frame: os.kill(child, number))
+        signal.signal(number, hand_on)
     status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if status:
-        print(ended(environ["RANK"], environ["WORLD_SIZE"], child, status), file=sys.stderr, flush=True)
+        print(f"{NAME}: {ended(environ['RANK'], environ['WORLD_SIZE'], child, status)}", file=sys.stderr, flush=True)
     sys.exit(status if status >= 0 else 128 - status)
 
 
 def ended(rank: int | str, of: int | str, pid: int, status: int) -> str:
     """A line on a rank that failed; a negative status is the number of the signal that ended it."""
     how = f"exit status {status}" if status >= 0 else f"killed by {signal.Signals(-status).name}"
-    return f"minitorch.distributed.run: rank {rank} of {of} failed (pid {pid}, {how})"
+    return f"rank {rank} of {of} failed (pid {pid}, {how})"
 
 
 def die_with_parent() -> None:

@@ -24,12 +24,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .rank import die_with_parent, ended
+from .rank import NAME, die_with_parent, ended
 
-GRACE = 10.0  # seconds that ranks have after Ctrl-C or a failure elsewhere, to save what they want to save
+GRACE = 10.0  # seconds that ranks have after Ctrl-C, to save what they want to save
+WAIT_FOR_MPIEXEC = 1.0
 POLL = 0.05
-NAME = "minitorch.distributed.run"
 FAILED = re.compile(rb"distributed\.run: (rank \d+ of \d+ failed \(pid \d+, (?:exit status (\d+)|killed by (\w+))\))")
+Outcome = tuple[int, str]  # an exit status, and why
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -45,12 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     try:
         if args.backend == "mpi":
-            told = start_by_mpiexec(args, script, started)
-            return supervised(started, lambda rank, process: told.status(process.returncode))
-        start_here(args, script, started)
-        return supervised(started, lambda rank, process: say_which(rank, args.n, process))
+            status, why = supervised(started, start_by_mpiexec(args, script, started).failed)
+        else:
+            start_here(args, script, started)
+            status, why = supervised(started, lambda: failed_of(started))
     finally:
         end(started, signal.SIGTERM, grace=1.0)
+    if why:  # at the end, below what the others have said when they were ended
+        print(f"{NAME}: {why}", file=sys.stderr, flush=True)
+    return status
 
 
 def parser() -> argparse.ArgumentParser:
@@ -161,8 +165,10 @@ class Listener:
     """Hands on what comes from mpiexec's stderr, and remembers which rank failed first: `rank.py` says so there."""
 
     def __init__(self, process: subprocess.Popen) -> None:
+        self.process = process
         self.pipe: Any = process.stderr
         self.named: re.Match[bytes] | None = None
+        self.since = 0.0
         self.thread = threading.Thread(target=self._listen, daemon=True)
         self.thread.start()
 
@@ -172,45 +178,49 @@ class Listener:
             sys.stderr.write(chunk.decode(errors="replace"))
             sys.stderr.flush()
             heard = (heard + chunk)[-100_000:]
-            self.named = self.named or FAILED.search(heard)
+            if self.named is None and (named := FAILED.search(heard)):
+                self.named, self.since = named, time.monotonic()
 
-    def status(self, otherwise: int) -> int:
-        """Say which rank failed first, and its exit status: mpiexec's own may be that of one that it has ended itself."""
-        self.thread.join(1.0)
+    def failed(self) -> Outcome | None:
+        """What is to be said if a rank has failed. mpiexec ends the others, but not before they have started MPI."""
+        if not self.process.poll() and not (self.named and time.monotonic() > self.since + WAIT_FOR_MPIEXEC):
+            return None
+        self.thread.join(WAIT_FOR_MPIEXEC)
         if self.named is None:
-            print(f"{NAME}: mpiexec ended with status {otherwise}, and no rank has said why", file=sys.stderr, flush=True)
-            return otherwise
-        text, number, name = self.named.groups()
-        print(f"{NAME}: all have been ended, because {text.decode()}", file=sys.stderr, flush=True)
-        return int(number) if number else 128 + signal.Signals[name.decode()]
+            status = self.process.returncode
+            return status, f"mpiexec ended with status {status}, and no rank has said why"
+        text, number, name = self.named.groups()  # mpiexec's own status may be that of one that it has ended itself
+        status = int(number) if number else 128 + signal.Signals[name.decode()]
+        return status, f"all were ended, because {text.decode()}"
 
 
 # ---- ending ----
 
 
-def say_which(rank: int, of: int, process: subprocess.Popen) -> int:
-    """Name the rank that failed; returns its status as a shell has it."""
-    status = process.returncode
-    print(ended(rank, of, process.pid, status), file=sys.stderr, flush=True)
-    return status if status > 0 else 128 - status
+def failed_of(started: list[subprocess.Popen]) -> Outcome | None:
+    """What is to be said of the first process that has failed, with its status as a shell has it; None if none has."""
+    for rank, process in enumerate(started):
+        if status := process.poll():
+            return (status if status > 0 else 128 - status), ended(rank, len(started), process.pid, status)
+    return None
 
 
-def supervised(started: list[subprocess.Popen], failing: Callable[[int, subprocess.Popen], int]) -> int:
-    """Wait until all have ended well, or one has failed, of which `failing(rank, process)` gives the status to end with."""
+def supervised(started: list[subprocess.Popen], failed: Callable[[], Outcome | None]) -> Outcome:
+    """Wait until all have ended well, or `failed` tells that one has not. Ctrl-C goes to all, who have GRACE seconds then."""
     interrupted = 0.0  # when
     while True:
         try:
-            failed = [(rank, p) for rank, p in enumerate(started) if p.poll()]
-            if interrupted and (all(p.poll() is not None for p in started) or time.monotonic() > interrupted + GRACE):
-                return 128 + signal.SIGINT
-            if failed and not interrupted:
-                return failing(*failed[0])
-            if all(p.poll() == 0 for p in started):
-                return 0
+            over = all(p.poll() is not None for p in started)
+            if interrupted and (over or time.monotonic() > interrupted + GRACE):
+                return 128 + signal.SIGINT, "interrupted"
+            if not interrupted and (outcome := failed()) is not None:
+                return outcome
+            if over:
+                return 0, ""
             time.sleep(POLL)
         except KeyboardInterrupt:
             if interrupted:
-                return 128 + signal.SIGINT
+                return 128 + signal.SIGINT, "interrupted twice"
             interrupted = time.monotonic()
             send(started, signal.SIGINT)
 
