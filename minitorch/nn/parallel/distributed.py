@@ -17,6 +17,7 @@ from minitorch import distributed as dist
 from minitorch.arrays.warning import warn
 from minitorch.autograd import Function
 from minitorch.distributed.algorithms.join import Join, Joinable, JoinHook
+from minitorch.distributed.groups import _get_default_group
 from minitorch.nn.modules.module import Module
 from minitorch.nn.parameter import UninitializedBuffer, UninitializedParameter
 from minitorch.tensor import Tensor
@@ -58,7 +59,7 @@ class DistributedDataParallel(Module, Joinable):
     ) -> None:
         super().__init__()
         Joinable.__init__(self)
-        self.process_group = dist.distributed_c10d._get_default_group() if process_group is None else process_group
+        self.process_group = _get_default_group() if process_group is None else process_group
         self.module = module
         self.parameters_to_ignore = set(getattr(module, "_ddp_params_and_buffers_to_ignore", ()))
         parameters = {n: p for n, p in module.named_parameters() if n not in self.parameters_to_ignore}
@@ -236,7 +237,7 @@ class DistributedDataParallel(Module, Joinable):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        self.process_group = dist.distributed_c10d._get_default_group()
+        self.process_group = _get_default_group()
         self._start()
 
     @staticmethod
