@@ -29,26 +29,45 @@ BACKWARD = 0.1  # seconds, for the reckoning with overlap
 TEN_GIGABIT = 50e-6, 8 / 10e9  # α and β of a network of 10 Gbit/s
 
 
+KINDS = [
+    ("gloo", 1, 1),
+    ("gloo", 1, 2),
+    ("mpi", 2, 1),
+    ("gloo", 2, 1),
+    ("mpi", 4, 1),
+    ("gloo", 4, 1),
+]  # backend, n, threads of each
+
+
 def distributed(rounds: int, turns: int, markdown: str | None) -> int:
     """Measure, print the tables, and write them into a page if told."""
-    calls = {
-        backend: merged([run("calls", backend, 2, rounds, *SIZES) for _ in range(turns)]) for backend in ("mpi", "gloo")
-    }
-    steps = {(b, n): {"step": [], "alone": []} for b in ("mpi", "gloo") for n in (1, 2, 4)}
+    calls = {backend: [run("calls", backend, 2, 1, rounds, *SIZES) for _ in range(turns)] for backend in ("mpi", "gloo")}
+    steps: dict[tuple[str, int, int], dict[str, list[float]]] = {kind: {"step": [], "alone": []} for kind in KINDS}
     for _ in range(turns):  # by turns, so that what else the machine does disturbs all alike
-        for (backend, n), found in steps.items():
-            for name, seconds in run("steps", backend, n, rounds, BATCH).items():
+        for kind, found in steps.items():
+            for name, seconds in run("steps", *kind, rounds, BATCH).items():
                 found[name] += seconds
-    tables = "\n\n".join([calls_table(calls), steps_table(steps), reckoned_table(calls["mpi"])])
+    fast = {backend: merged(runs) for backend, runs in calls.items()}
+    tables = "\n\n".join([calls_table(fast), steps_table(steps), reckoned_table(fast["mpi"])])
     print(tables)
     if markdown is not None:
         write(Path(markdown), tables)
     return 0
 
 
-def run(what: str, backend: str, n: int, rounds: int, *numbers: int) -> Any:
-    """What rank 0 of n processes prints. Each has one thread, so that no two share a core where there are as many cores."""
-    command = [sys.executable, "-m", "minitorch.distributed.run", "--backend", backend, "-n", str(n), "--threads", "1"]
+def run(what: str, backend: str, n: int, threads: int, rounds: int, *numbers: int) -> Any:
+    """What rank 0 of n processes prints."""
+    command = [
+        sys.executable,
+        "-m",
+        "minitorch.distributed.run",
+        "--backend",
+        backend,
+        "-n",
+        str(n),
+        "--threads",
+        str(threads),
+    ]
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))}
     asked = [*command, WORKER, what, backend, str(rounds), *map(str, numbers)]
     done = subprocess.run(asked, capture_output=True, text=True, timeout=600, env=environ, check=False)
@@ -57,9 +76,14 @@ def run(what: str, backend: str, n: int, rounds: int, *numbers: int) -> Any:
     return json.loads(done.stdout)
 
 
+def undisturbed(seconds: list[float]) -> float:
+    """The tenth percentile: what it takes when other programs leave the processors alone."""
+    return sorted(seconds)[len(seconds) // 10]
+
+
 def merged(runs: list[dict[str, list[float]]]) -> dict[int, float]:
-    """The median for each number of bytes, over all runs."""
-    return {int(size): statistics.median(t for run in runs for t in run[size]) for size in runs[0]}
+    """The time for each number of bytes, over all runs."""
+    return {int(size): undisturbed([t for run in runs for t in run[size]]) for size in runs[0]}
 
 
 def fitted(medians: dict[int, float]) -> tuple[float, float]:
@@ -99,7 +123,7 @@ def hidden(seconds: float, bucket: float) -> float:
 
 
 def calls_table(calls: dict[str, dict[int, float]]) -> str:
-    """Medians by size, and the line fitted."""
+    """Times by size, and the line fitted."""
     lines = ["| bytes | mpi | GB/s | gloo | GB/s |", "|---:|---:|---:|---:|---:|"]
     for size in SIZES:
         cells = [f"{told(t)} | {size / t / 1e9:.2f}" for t in (calls["mpi"][size], calls["gloo"][size])]
@@ -110,16 +134,17 @@ def calls_table(calls: dict[str, dict[int, float]]) -> str:
     return "\n".join(lines)
 
 
-def steps_table(steps: dict[tuple[str, int], dict[str, list[float]]]) -> str:
-    """Medians of a step by number of processes, and the speed-up over one."""
+def steps_table(steps: dict[tuple[str, int, int], dict[str, list[float]]]) -> str:
+    """The time of a step by number of processes, and the speed-up over one with one thread."""
     lines = [
-        "| processes | backend | step | without averaging | speed-up |",
-        "|---:|---|---:|---:|---:|",
+        "| processes | threads of each | backend | step | without averaging | speed-up | median step |",
+        "|---:|---:|---|---:|---:|---:|---:|",
     ]
-    one = statistics.median(steps["mpi", 1]["step"])
-    for (backend, n), found in sorted(steps.items(), key=lambda item: (item[0][1], item[0][0])):
-        step, alone = statistics.median(found["step"]), statistics.median(found["alone"])
-        lines.append(f"| {n} | {backend} | {told(step)} | {told(alone)} | {one / step:.2f} |")
+    one = undisturbed(steps[KINDS[0]]["step"])
+    for (backend, n, threads), found in steps.items():
+        step, alone, median = undisturbed(found["step"]), undisturbed(found["alone"]), statistics.median(found["step"])
+        name = backend if n > 1 else "–"
+        lines.append(f"| {n} | {threads} | {name} | {told(step)} | {told(alone)} | {one / step:.2f} | {told(median)} |")
     return "\n".join(lines)
 
 

@@ -87,11 +87,11 @@ def run_script(args: list[str]) -> None:
         else:
             print(leaving.code, file=sys.stderr)
         if status == 0:
-            return sys.exit(0)
+            raise SystemExit(0) from None
     except BaseException:
         traceback.print_exc()
     else:
-        return sys.exit(0)
+        raise SystemExit(0)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(status)  # not through MPI's end, which would wait for ranks that wait for this one

@@ -19,17 +19,17 @@ from minitorch.utils.data import DataLoader, DistributedSampler, TensorDataset
 BATCH = 64  # images in a step, of all processes together
 
 
-def main(epochs: int = 2, checkpoint: str | None = None) -> None:
+def main(epochs: str = "2", checkpoint: str | None = None) -> None:
     dist.init_process_group()  # 1
     minitorch.manual_seed(0)
     images, labels = datasets.load_digits()
     data = TensorDataset(images.flatten(1).double() / 16, labels)
-    sampler = DistributedSampler(data, drop_last=True)  # 2
+    sampler: DistributedSampler = DistributedSampler(data, drop_last=True)  # 2
     batches = DataLoader(data, BATCH // dist.get_world_size(), sampler=sampler, drop_last=True)
     network = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)).double()
     model = DistributedDataParallel(network)  # 3
     optimizer = optim.Adam(model.parameters(), lr=0.01)
-    for epoch in range(epochs):
+    for epoch in range(int(epochs)):
         sampler.set_epoch(epoch)  # 4
         total = minitorch.zeros(2, dtype=minitorch.float64)
         for inputs, wanted in batches:
@@ -47,4 +47,4 @@ def main(epochs: int = 2, checkpoint: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:2]), *sys.argv[2:3])
+    main(*sys.argv[1:3])

@@ -1,8 +1,8 @@
-"""Batch norm over the batches of all processes of a group: what `nn.SyncBatchNorm` computes.
+"""Layers' functions with a derivative of their own, as a user would write them: `autograd.Function`.
 
-Forward gathers every process's mean, variance and count: with n = Σ nᵣ, mean = Σ nᵣ mᵣ / n and var = Σ nᵣ (vᵣ + (mᵣ − mean)²) / n, whatever
-the counts are. The gradient of x needs two sums over the whole batch, which backward adds up over the group; those of w and b are
-this process's share, as every parameter's are: DistributedDataParallel averages them.
+Batch norm over the batches of all processes of a group gathers every process's mean, variance and count: with n = Σ nᵣ,
+mean = Σ nᵣ mᵣ / n and var = Σ nᵣ (vᵣ + (mᵣ − mean)²) / n, whatever the counts are. The gradient of x needs two sums over the whole batch,
+which backward adds up over the group; those of w and b are this process's share, as every parameter's are.
 Read next: `batchnorm.py`; `ops/normalize.py`, the same in one process.
 """
 
@@ -13,7 +13,41 @@ from typing import Any
 import minitorch
 from minitorch.autograd import Function
 from minitorch.autograd.function import once_differentiable
+from minitorch.ops.normalize import windows
 from minitorch.tensor import Tensor
+
+
+class CrossMapLRN2d(Function):
+    """x_c · s_c^(−β), s_c = k + α/n · Σ_j x²_j over the channels j around c; written here because torch's is not quite that.
+
+    torch keeps a sum that goes from channel to channel, and never takes the first channel out of it. Its derivative takes the
+    window one channel too early. Networks were trained with both.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> Tensor:
+        if input.ndim != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.ndim}D instead.")
+        share, reach = alpha / size, (size + 1) // 2  # so far to both sides, the channel itself among them
+        squares = input * input
+        sums = windows(squares, reach - 1, reach - 1)
+        sums[:, reach:] += squares[:, :1]
+        scale = sums * share + k
+        output = input * scale**-beta
+        ctx.save_for_backward(input, output, scale)
+        ctx.size, ctx.alpha, ctx.beta = size, alpha, beta
+        return output
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:
+        """∂L/∂x_c = g_c s_c^(−β) − 2αβ/n · x_c Σ_j g_j y_j / s_j"""
+        input, output, scale = ctx.saved_tensors
+        reach = (ctx.size + 1) // 2
+        if ctx.size < 2:
+            raise RuntimeError("CrossMapLRN2d has a derivative for windows of size 2 and more, got size 1")
+        sums = windows(grad_output * output / scale, reach, ctx.size - 1 - reach)
+        factor = 2 * ctx.alpha * ctx.beta / ctx.size
+        return grad_output * scale**-ctx.beta - factor * input * sums, None, None, None, None
 
 
 class SyncBatchNorm(Function):

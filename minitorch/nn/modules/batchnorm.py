@@ -108,9 +108,10 @@ class _BatchNorm(_NormBase):
         by_batch = self.training or (self.running_mean is None and self.running_var is None)
         keep = not self.training or self.track_running_stats
         running = (self.running_mean, self.running_var) if keep else (None, None)
-        return self._normalized(input, *running, by_batch, momentum)
+        return self._normalized(input, running[0], running[1], by_batch, momentum)
 
     def _normalized(self, input: Tensor, mean: Any, var: Any, by_batch: bool, momentum: float) -> Tensor:
+        """The normalisation, once it is settled by which statistics, and which of them move."""
         return F.batch_norm(input, mean, var, self.weight, self.bias, by_batch, momentum, self.eps)
 
 

@@ -8,6 +8,8 @@ process. Read next: `reducer.py`, how the gradients are averaged while backward 
 from __future__ import annotations
 
 import contextlib
+import copy
+import dataclasses
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -62,7 +64,7 @@ class DistributedDataParallel(Module, Joinable):
         self.process_group = _get_default_group() if process_group is None else process_group
         self.module = module
         self.parameters_to_ignore = set(getattr(module, "_ddp_params_and_buffers_to_ignore", ()))
-        parameters = {n: p for n, p in module.named_parameters() if n not in self.parameters_to_ignore}
+        parameters: dict[str, Tensor] = {n: p for n, p in module.named_parameters() if n not in self.parameters_to_ignore}
         _refuse(module, parameters, device_ids, output_device)
         if check_reduction:
             warn("The `check_reduction` argument in `DistributedDataParallel` module is deprecated.", FutureWarning)
@@ -372,10 +374,15 @@ def _broadcast(group: Any, tensors: Sequence[Tensor], src: int) -> None:
 
 
 def _tensors(x: Any) -> Iterator[Tensor]:
-    """All tensors in a nest of lists, tuples, dicts and objects with attributes."""
-    found: list[Tensor] = []
-    _mapped(x, lambda t: found.append(t) or t)
-    return iter(found)
+    """All tensors in a nest of lists, tuples, dicts and dataclasses."""
+    if isinstance(x, Tensor):
+        yield x
+    elif isinstance(x, dict):
+        yield from (t for value in x.values() for t in _tensors(value))
+    elif isinstance(x, (list, tuple)):
+        yield from (t for value in x for t in _tensors(value))
+    elif dataclasses.is_dataclass(x):
+        yield from (t for field in dataclasses.fields(x) for t in _tensors(getattr(x, field.name)))
 
 
 def _mapped(x: Any, f: Callable[[Tensor], Any]) -> Any:
@@ -383,15 +390,13 @@ def _mapped(x: Any, f: Callable[[Tensor], Any]) -> Any:
     if isinstance(x, Tensor):
         return f(x)
     if isinstance(x, dict):
-        values = {k: _mapped(v, f) for k, v in x.items()}
-        return values if type(x) is dict else type(x)(values)
-    if isinstance(x, tuple) and hasattr(x, "_fields"):
-        return type(x)(*(_mapped(v, f) for v in x))
+        made = copy.copy(x)
+        made.update({k: _mapped(v, f) for k, v in x.items()})
+        return made
     if isinstance(x, (list, tuple)):
-        return type(x)(_mapped(v, f) for v in x)
-    if hasattr(type(x), "__dataclass_fields__"):
-        import dataclasses
-
+        values = [_mapped(v, f) for v in x]
+        return type(x)(*values) if hasattr(x, "_fields") else type(x)(values)
+    if dataclasses.is_dataclass(x) and not isinstance(x, type):
         return dataclasses.replace(x, **{field.name: _mapped(getattr(x, field.name), f) for field in dataclasses.fields(x)})
     return x
 

@@ -37,7 +37,7 @@ class Reducer:
         self.names, self.parameters, self.group = list(names), list(parameters), group
         self.caps, self.find_unused, self.as_views, self.static_graph = caps, find_unused, as_views, static_graph
         self.divisor = self.size = dist.get_world_size(group)
-        self.hook: Callable[[GradBucket], Any] | None = None
+        self.hook: Callable[[Any, GradBucket], Any] | None = None
         self.hook_state: Any = None
         self.expecting = self.started = False  # whether the next backward is to be averaged; whether it has begun
         self.may_rebuild = not find_unused or static_graph
@@ -140,7 +140,8 @@ class Reducer:
         """Start its all-reduce; the future's result is what it brings."""
         if self.hook is not None:
             return self.hook(self.hook_state, bucket)
-        return dist.all_reduce(bucket.buffer(), group=self.group, async_op=True).get_future()
+        work: Any = dist.all_reduce(bucket.buffer(), group=self.group, async_op=True)
+        return work.get_future()
 
     def _end(self) -> None:
         """Backward has ended: wait for what is on its way, and give every parameter its mean."""

@@ -47,7 +47,7 @@ def bf16_compress_wrapper(hook: Callable[[Any, GradBucket], Any]) -> Callable[[A
 def _mean(process_group: Any, buffer: Tensor, dtype: Any) -> Future[Tensor]:
     """Divided first, so that a sum in float16 does not overflow."""
     divided = (buffer if buffer.dtype == dtype else buffer.to(dtype)).div_(dist.get_world_size(process_group))
-    work = dist.all_reduce(divided, group=process_group, async_op=True)
+    work: Any = dist.all_reduce(divided, group=process_group, async_op=True)
     return then(work.get_future(), lambda outs: buffer.copy_(outs[0]))
 
 
