@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import minitorch
 from both import Scenarios, affine, agree, assert_runs_the_same, assert_same, net
 
 scenarios = Scenarios()
