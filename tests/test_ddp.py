@@ -11,7 +11,7 @@ from typing import Any
 
 import ddp_cases
 import pytest
-from processes import differences, launched, results
+from launches import differences, launched, results
 
 import minitorch
 from minitorch import nn

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from processes import ROOT, differences, launched, results
+from launches import ROOT, differences, launched, results
 
 from minitorch.distributed import ReduceOp, run
 from minitorch.distributed.nccl import NCCLCommunicator

@@ -19,6 +19,7 @@ from ..arrays.dtypes import QUANTIZED
 from ..tensor import Tensor
 from .groups import (
     _canonicalize_group_rank,
+    _checked_timeout,
     _group_or_default_group,
     _rank_not_in_group,
     _warn_not_in_group,
@@ -309,8 +310,10 @@ def monitored_barrier(
         raise ValueError("monitored_barrier is only implemented for GLOO backend.")
     made = _group_or_default_group(group).communicator("cpu")
     usual = made.timeout
+    if isinstance(timeout, float):
+        timeout = timedelta(seconds=timeout)
     if timeout is not None:
-        made.timeout = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
+        made.timeout = _checked_timeout(timeout).total_seconds()
     try:
         barrier(group)
     finally:

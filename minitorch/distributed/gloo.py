@@ -83,7 +83,7 @@ class Gloo(Communicator):
         self._combine(array, theirs, op)
 
     def alltoall(self, outs: Sequence[Any], ins: Sequence[Any]) -> None:
-        call = f"all_to_all of {ins[0].dtype.name}"
+        call = f"all_to_all of {_name(ins[0].dtype)}"
         own = ins[self.rank].copy()
         self._mesh.exchange(call, {peer: ins[peer] for peer in self._others}, {peer: outs[peer] for peer in self._others})
         outs[self.rank][...] = own
@@ -130,4 +130,10 @@ class Gloo(Communicator):
 def _words(call: str, of: Any, array: Any = None) -> str:
     """A call in words that are the same on every rank: `all_reduce SUM of 6 × float32`."""
     size, dtype = (of.size, of.dtype) if array is None else (of, array.dtype)
-    return f"{call} of {size} × {dtype.name}"
+    return f"{call} of {size} × {_name(dtype)}"
+
+
+def _name(dtype: Any) -> str:
+    if dtype == np.int16:
+        raise RuntimeError("Invalid scalar type: torch's gloo does not take int16, and so this does not; use int32")
+    return dtype.name

@@ -93,7 +93,7 @@ def init_process_group(
     if backend is None and device_id is not None:
         backend = devices_of(Backend.UNDEFINED).get(getattr(device_id, "type", "cuda"))
     name = Backend(backend or Backend.UNDEFINED)
-    timeout = _checked(timeout)
+    timeout = _checked_timeout(timeout)
     devices = devices_of(name)
     if name == Backend.MPI:
         if world_size != -1 or rank != -1:
@@ -121,7 +121,7 @@ def init_process_group(
     _leave_at_the_end()
 
 
-def _checked(timeout: timedelta | None) -> timedelta:
+def _checked_timeout(timeout: timedelta | None) -> timedelta:
     if timeout is None:
         return default_pg_timeout
     if not isinstance(timeout, timedelta):
@@ -213,7 +213,7 @@ def new_group(
     """
     world = _get_default_group()
     name = Backend(backend or _world.backend)
-    timeout = _checked(timeout)
+    timeout = _checked_timeout(timeout)
     if use_local_synchronization:
         if name == Backend.MPI:
             raise ValueError("MPI backend doesn't support use_local_synchronization=True")

@@ -126,7 +126,8 @@ def _connected(host: str, port: int, seconds: float) -> Connection:
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return connect(_socket_to(host, port), (host, port), _key_for(port))
+            key = _key_for(port)  # before there is a socket to close
+            return connect(_socket_to(host, port), (host, port), key)
         except (OSError, EOFError) as error:
             if isinstance(error, socket.gaierror):
                 raise DistNetworkError(f"TCPStore: the host {host!r} is not known: {error.strerror}") from None
@@ -174,18 +175,24 @@ class _Server:
         self._socket = _bound(host, port) if listening is None else socket.socket(fileno=listening)
         self.port: int = self._socket.getsockname()[1]
         self._key_file = ""
-        if told := os.environ.get("MINITORCH_AUTHKEY"):
-            self._key = told.encode()
-        else:
-            self._key, self._key_file = new_key(), key_file(self.port)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._key_file)
-            with replacing(self._key_file) as file:
-                os.fchmod(file.fileno(), 0o600)
-                file.write(self._key)
+        try:
+            self._key = os.environ.get("MINITORCH_AUTHKEY", "").encode() or self._key_of_its_own()
+        except BaseException:
+            self._socket.close()
+            raise
         self._socket.listen(1024)
         self._process = os.getpid()
         threading.Thread(target=self._accept, name="TCPStore", daemon=True).start()
+
+    def _key_of_its_own(self) -> bytes:
+        key, path = new_key(), key_file(self.port)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)  # of a run that was killed
+        with replacing(path) as file:
+            os.fchmod(file.fileno(), 0o600)
+            file.write(key)
+        self._key_file = path
+        return key
 
     def _accept(self) -> None:
         while True:
