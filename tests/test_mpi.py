@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from launches import ROOT, differences, launched, results
 
-from minitorch.distributed import ReduceOp, run
+from minitorch.distributed import ReduceOp, mpi, run
 from minitorch.distributed.nccl import NCCLCommunicator
 
 pytestmark = pytest.mark.outside
@@ -72,6 +73,39 @@ def assert_nothing_is_left(done: subprocess.CompletedProcess[str]) -> None:
     for pid in re.findall(r"pid (\d+)", done.stderr):
         with pytest.raises(ProcessLookupError):
             os.kill(int(pid), 0)
+
+
+@needs_mpi
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(100))
+def test_a_rank_killed_at_any_moment_ends_all(tmp_path: Path, seed: int) -> None:
+    """While three train, one is killed: the launcher ends with its status, names it, and none is left."""
+    moment = random.Random(seed)
+    start = [
+        sys.executable,
+        "-m",
+        "minitorch.distributed.run",
+        "-n",
+        "3",
+        "--backend",
+        "mpi",
+        SCRIPT,
+        "trains",
+        str(tmp_path),
+    ]
+    process = subprocess.Popen(start, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        wait_until(lambda: len(started(tmp_path)) == 3)
+        time.sleep(moment.random())
+        victim = moment.randrange(3)
+        pids = started(tmp_path)
+        os.kill(int((tmp_path / str(victim)).read_text()), signal.SIGKILL)
+        _, err = process.communicate(timeout=30)
+        assert process.returncode == 137
+        assert f"all were ended, because rank {victim} of 3 failed" in err.splitlines()[-1]
+        wait_until(lambda: not any(map(lives, pids)))
+    finally:
+        process.kill()
 
 
 # ---- the launcher ----
@@ -157,7 +191,7 @@ def test_ranks_end_with_the_launcher(tmp_path: Path, script: str, backend: str, 
 
 
 def started(folder: Path) -> list[int]:
-    return [int(p.read_text()) for p in folder.iterdir() if p.name in "01" and p.read_text()]
+    return [int(p.read_text()) for p in folder.iterdir() if p.name in "012" and p.read_text()]
 
 
 def lives(pid: int) -> bool:
@@ -196,6 +230,15 @@ def test_without_mpi_the_launcher_says_so(monkeypatch: pytest.MonkeyPatch) -> No
     )
     args = run.parser().parse_args([SCRIPT])
     assert run.unusable(args) is None and args.backend == "gloo"
+
+
+def test_mpi_without_mpiexec_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each process would be a world of its own."""
+    alone = SimpleNamespace(Query_thread=lambda: 3, THREAD_MULTIPLE=3, COMM_WORLD=SimpleNamespace(size=1, rank=0))
+    monkeypatch.setattr(mpi, "library", lambda: alone)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(RuntimeError, match="it was not started by mpiexec"):
+        mpi.connect(None, -1, -1, 1.0, [], "0")
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many"])

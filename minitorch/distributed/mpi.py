@@ -53,6 +53,12 @@ def connect(store: Any, rank: int, size: int, timeout: float, ranks: Sequence[in
     if mpi.Query_thread() < mpi.THREAD_MULTIPLE:
         raise DistBackendError("this MPI does not let several threads call it (MPI_THREAD_MULTIPLE), which async_op needs")
     everyone = mpi.COMM_WORLD
+    expected = int(os.environ.get("WORLD_SIZE") or 1)
+    if everyone.size == 1 < expected:
+        raise RuntimeError(
+            f"MPI knows of this process alone, but WORLD_SIZE is {expected}: it was not started by mpiexec; start it with "
+            f"python -m minitorch.distributed.run --backend mpi -n {expected}, or use the backend gloo"
+        )
     if not ranks:
         return MPICommunicator(mpi, everyone.Dup(), timeout, range(everyone.size))
     if max(ranks) >= everyone.size or everyone.rank != ranks[rank]:
