@@ -42,7 +42,9 @@ KINDS = [
 def distributed(rounds: int, turns: int, markdown: str | None) -> int:
     """Measure, print the tables, and write them into a page if told."""
     calls = {backend: [run("calls", backend, 2, 1, rounds, *SIZES) for _ in range(turns)] for backend in ("mpi", "gloo")}
-    steps: dict[tuple[str, int, int], dict[str, list[float]]] = {kind: {"step": [], "alone": []} for kind in KINDS}
+    steps: dict[tuple[str, int, int], dict[str, list[float]]] = {
+        kind: {"step": [], "alone": [], "processor": []} for kind in KINDS
+    }
     for _ in range(turns):  # by turns, so that what else the machine does disturbs all alike
         for kind, found in steps.items():
             for name, seconds in run("steps", *kind, rounds, BATCH).items():
@@ -137,14 +139,14 @@ def calls_table(calls: dict[str, dict[int, float]]) -> str:
 def steps_table(steps: dict[tuple[str, int, int], dict[str, list[float]]]) -> str:
     """The time of a step by number of processes, and the speed-up over one with one thread."""
     lines = [
-        "| processes | threads of each | backend | step | without averaging | speed-up | median step |",
-        "|---:|---:|---|---:|---:|---:|---:|",
+        "| processes | threads of each | backend | step | speed-up | without averaging | its processor time | median step |",
+        "|---:|---:|---|---:|---:|---:|---:|---:|",
     ]
     one = undisturbed(steps[KINDS[0]]["step"])
     for (backend, n, threads), found in steps.items():
-        step, alone, median = undisturbed(found["step"]), undisturbed(found["alone"]), statistics.median(found["step"])
-        name = backend if n > 1 else "–"
-        lines.append(f"| {n} | {threads} | {name} | {told(step)} | {told(alone)} | {one / step:.2f} | {told(median)} |")
+        step, alone, processor = (undisturbed(found[name]) for name in ("step", "alone", "processor"))
+        cells = [told(step), f"{one / step:.2f}", told(alone), told(processor), told(statistics.median(found["step"]))]
+        lines.append(f"| {n} | {threads} | {backend if n > 1 else '–'} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from launches import ROOT, differences, launched, results
+from launches import differences, environment, launched, results
 
 from minitorch.distributed import ReduceOp, mpi, run
 from minitorch.distributed.nccl import NCCLCommunicator
@@ -93,7 +93,7 @@ def test_a_rank_killed_at_any_moment_ends_all(tmp_path: Path, seed: int) -> None
         "trains",
         str(tmp_path),
     ]
-    process = subprocess.Popen(start, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(start, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
     try:
         wait_until(lambda: len(started(tmp_path)) == 3)
         time.sleep(moment.random())
@@ -106,6 +106,7 @@ def test_a_rank_killed_at_any_moment_ends_all(tmp_path: Path, seed: int) -> None
         wait_until(lambda: not any(map(lives, pids)))
     finally:
         process.kill()
+        process.communicate()
 
 
 # ---- the launcher ----
@@ -176,7 +177,7 @@ def test_ranks_end_with_the_launcher(tmp_path: Path, script: str, backend: str, 
         str(tmp_path),
     ]
     process = subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     try:
         wait_until(lambda: len(started(tmp_path)) == 2)
