@@ -62,12 +62,14 @@ class World:
             self.dist.all_reduce(x)
         return float(x) / self.size
 
-    def trained(self, model: Any, steps: int = 4, accumulate: int = 1, opt: Any = None, loss: Any = None) -> dict[str, Any]:
+    def trained(
+        self, model: Any, steps: int = 4, accumulate: int = 1, opt: Any = None, loss: Any = None, zeroed: bool = False
+    ) -> dict[str, Any]:
         """Losses, and gradients and parameters at the end."""
         optimizer = opt(model.parameters()) if opt else self.lib.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
         losses = []
         for step in range(steps):
-            optimizer.zero_grad()
+            optimizer.zero_grad(set_to_none=not zeroed)
             for part in range(accumulate):
                 x = self.share(self.numbers(BATCH, 6, seed=step * 10 + part))
                 y = self.share(self.numbers(BATCH, 3, seed=step * 10 + part + 5))
@@ -120,6 +122,11 @@ def accumulated(w: World) -> Any:
 @case
 def as_views(w: World) -> Any:
     return w.trained(w.ddp(mlp(w), gradient_as_bucket_view=True), accumulate=2)
+
+
+@case
+def as_zeroed_views(w: World) -> Any:
+    return w.trained(w.ddp(mlp(w), gradient_as_bucket_view=True), zeroed=True)
 
 
 @case
