@@ -106,20 +106,8 @@ class DistributedDataParallel(Module, Joinable):
         theirs: list[Any] = [None] * dist.get_world_size(self.process_group)
         dist.all_gather_object(theirs, mine, group=self.process_group)
         for rank, other in enumerate(theirs):
-            if list(other) != list(theirs[0]):
-                only = [f"rank 0 alone has {n}" for n in theirs[0] if n not in other]
-                only += [f"rank {rank} alone has {n}" for n in other if n not in theirs[0]]
-                raise RuntimeError(
-                    f"DDP expects same model across all ranks, but Rank 0 has {len(theirs[0])} params, while rank {rank} has "
-                    f"inconsistent {len(other)} params: {'; '.join(only) or 'they have another order'}"
-                )
-            for name, is_ in other.items():
-                if is_ != theirs[0][name]:
-                    told = [f"{shape} of {dtype}{'' if wants else ', without a gradient'}" for shape, dtype, wants in (is_, theirs[0][name])]  # fmt: skip
-                    raise RuntimeError(
-                        f"DDP expects same model across all ranks: params[{list(other).index(name)}], {name}, in rank {rank} with sizes "
-                        f"{told[0]}, appears not to match sizes of the same param in process 0: {told[1]}"
-                    )
+            if problem := _difference(theirs[0], rank, other):
+                raise RuntimeError(f"DDP expects same model across all ranks, but {problem}")
 
     def _share_state(self, buffers: bool, src: int = 0) -> None:
         """Parameters and buffers as the process `src` of the group has them."""
@@ -350,6 +338,28 @@ def _refuse(module: Module, parameters: dict[str, Tensor], device_ids: Any, outp
             "DistributedDataParallel device_ids and output_device arguments only work with single-device/multiple-device GPU "
             f"modules or CPU modules, but got device_ids {device_ids}, output_device {output_device}, and module parameters {kinds}."
         )
+
+
+def _difference(first: dict[str, tuple], rank: int, other: dict[str, tuple]) -> str | None:
+    """In what a rank's parameters (shape, dtype, whether they want a gradient) differ from rank 0's."""
+    if list(other) != list(first):
+        only = [f"rank 0 alone has {n}" for n in first if n not in other] + [
+            f"rank {rank} alone has {n}" for n in other if n not in first
+        ]
+        return (
+            f"Rank 0 has {len(first)} params, while rank {rank} has inconsistent {len(other)} params: "
+            f"{'; '.join(only) or 'they have another order'}"
+        )
+    for number, (name, mine) in enumerate(other.items()):
+        if mine != first[name]:
+            told = [
+                f"{shape} of {dtype}{'' if wants else ', without a gradient'}" for shape, dtype, wants in (mine, first[name])
+            ]
+            return (
+                f"params[{number}], {name}, in rank {rank} with sizes {told[0]}, appears not to match sizes of the same param in "
+                f"process 0: {told[1]}"
+            )
+    return None
 
 
 def _with_the_old_name(forward_sync_buffers: bool | None, broadcast_buffers: bool | None) -> bool:
