@@ -1,5 +1,5 @@
 """The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | badcalls | scripts | modules |
-optimizers | train | files | workers | derivatives | schedules | stubs | interview | site | nav`."""
+optimizers | train | files | workers | ranks | derivatives | schedules | stubs | interview | site | nav`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ RUNS = {  # a command: the file and the function that do it
     "mutate": ("mutation", "mutate"),
     "train": ("programs", "report"),
     "workers": ("workers", "workers"),
+    "ranks": ("ranks", "ranks"),
     "machine": ("state_machine", "programs"),
     "badcalls": ("bad_calls", "bad_calls"),
     "scripts": ("scripts.run", "scripts"),
@@ -80,6 +81,10 @@ def _run(parser: Any, arguments: list[str] | None) -> int:
     killed = commands.add_parser("workers", help="kill loaders' worker processes and their programs at random moments")
     killed.add_argument("--tries", type=positive, default=100, metavar="N", help="how often a worker is killed (100)")
     killed.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
+
+    lost = commands.add_parser("ranks", help="kill or stop one of several ranks at random moments")
+    lost.add_argument("--tries", type=positive, default=100, metavar="N", help="how often a rank is killed (100)")
+    lost.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
 
     machine = commands.add_parser("machine", help="random programs of ops, views, writes and backward, on both libraries")
     machine.add_argument("--count", type=positive, default=1000, metavar="N", help="how many programs (1000)")
