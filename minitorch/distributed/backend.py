@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 _MODULES = {"gloo": "gloo", "mpi": "mpi", "nccl": "nccl"}  # of this room: each has a function `connect`
-_FOR = {"gloo": ["cpu"], "mpi": ["cpu"], "nccl": ["cuda"]}  # kinds of devices
+_FOR = {"gloo": ["cpu"], "mpi": ["cpu", "cuda"], "nccl": ["cuda"]}  # kinds of devices
 
 
 class Backend(str):

@@ -40,6 +40,7 @@ from .constants import (
     default_pg_timeout,
 )
 from .file_store import FileStore
+from .grad_bucket import GradBucket
 from .groups import (
     GroupMember,
     destroy_process_group,
@@ -74,7 +75,7 @@ from .store import HashStore, PrefixStore, Store
 from .tcp_store import TCPStore
 
 __all__ = [
-    "Backend", "DistBackendError", "DistError", "DistNetworkError", "DistStoreError", "FileStore", "GroupMember",
+    "Backend", "DistBackendError", "DistError", "DistNetworkError", "DistStoreError", "FileStore", "GradBucket", "GroupMember",
     "HashStore", "P2POp", "PrefixStore", "ProcessGroup", "ReduceOp", "Store", "TCPStore", "Work", "all_gather",
     "all_gather_into_tensor", "all_gather_object", "all_gather_single", "all_reduce", "all_to_all", "all_to_all_single",
     "barrier", "batch_isend_irecv", "broadcast", "broadcast_object_list", "default_pg_timeout", "destroy_process_group",

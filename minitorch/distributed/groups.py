@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from . import mpi
 from .backend import Backend, connector, devices_of
 from .constants import default_pg_timeout
 from .process_group import Communicator, ProcessGroup
@@ -77,7 +78,7 @@ def init_process_group(
     """Join the run: return when all `world_size` processes have called this.
 
     backend: "gloo" (processes of one machine, CPU), "mpi" (CPU, several machines), "nccl" (GPUs), "cpu:gloo,cuda:nccl"; None: gloo for
-    tensors on the CPU, nccl for those on a GPU. They find each other by `init_method`: "env://" (the default; reads
+    tensors on the CPU, nccl for those on a GPU; under mpiexec mpi. They find each other by `init_method`: "env://" (the default; reads
     MASTER_ADDR, MASTER_PORT, RANK, WORLD_SIZE), "tcp://host:port", "file:///path"; or by a `store` that all have. timeout: how long a
     call waits for the others before it raises, 30 minutes. mpi needs none of these. group_name and pg_options do nothing here.
     """
@@ -89,6 +90,8 @@ def init_process_group(
         raise AssertionError("world_size must be positive if using store")
     if store is not None and rank < 0:
         raise AssertionError("rank must be non-negative if using store")
+    if backend is None and device_id is None and init_method is None and store is None and mpi.is_launched():
+        backend = Backend.MPI
     if backend is None and device_id is not None:
         backend = devices_of(Backend.UNDEFINED).get(getattr(device_id, "type", "cuda"))
     name = Backend(backend or Backend.UNDEFINED)

@@ -464,7 +464,8 @@ def clear_grad(param: Tensor, set_to_none: bool) -> None:
     if set_to_none:
         param._grad = None
     elif param.grad is not None:
-        param.grad.detach_().zero_()
+        grad = param.grad if param.grad.grad_fn is None else param.grad.detach_()  # a view (of a bucket) cannot be cut off
+        grad.requires_grad_(False).zero_()
 
 
 def _join(path: str, name: str) -> str:
