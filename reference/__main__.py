@@ -1,5 +1,5 @@
 """The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | badcalls | scripts | modules |
-optimizers | train | files | workers | distributed | derivatives | schedules | stubs | interview | site | nav`."""
+optimizers | train | files | workers | ranks | distributed | derivatives | schedules | stubs | interview | site | nav`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ RUNS = {  # a command: the file and the function that do it
     "mutate": ("mutation", "mutate"),
     "train": ("programs", "report"),
     "workers": ("workers", "workers"),
+    "ranks": ("ranks", "ranks"),
     "distributed": ("distributed", "distributed"),
     "machine": ("state_machine", "programs"),
     "badcalls": ("bad_calls", "bad_calls"),
@@ -81,6 +82,10 @@ def _run(parser: Any, arguments: list[str] | None) -> int:
     killed = commands.add_parser("workers", help="kill loaders' worker processes and their programs at random moments")
     killed.add_argument("--tries", type=positive, default=100, metavar="N", help="how often a worker is killed (100)")
     killed.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
+
+    lost = commands.add_parser("ranks", help="kill or stop one of several ranks at random moments")
+    lost.add_argument("--tries", type=positive, default=100, metavar="N", help="how often a rank is killed (100)")
+    lost.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
 
     processes = commands.add_parser(
         "distributed", help="what several processes cost: measured with 1, 2 and 4, reckoned for more"

@@ -156,14 +156,36 @@ dist.destroy_process_group()
 """
 
 
-def test_processes_of_their_own_find_each_other_by_the_environment(tmp_path: Path) -> None:
+FAILING = """
+import minitorch, minitorch.distributed as dist
+dist.init_process_group("gloo")
+if dist.get_rank() == 1:
+    raise ValueError("on purpose")
+dist.barrier()
+"""
+
+
+def start(script: str, **options: Any) -> list[subprocess.Popen[str]]:
+    """Two ranks, each a Python of its own."""
     environment = {**os.environ, "MASTER_ADDR": "localhost", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", SCRIPT], env={**environment, "RANK": str(rank)}, stdout=subprocess.PIPE, text=True
-        )
-        for rank in range(2)
+    return [
+        subprocess.Popen([sys.executable, "-c", script], env={**environment, "RANK": str(r)}, text=True, **options)
+        for r in range(2)
     ]
+
+
+@slow
+def test_a_program_that_fails_tells_the_others_why() -> None:
+    first, second = [each.communicate(timeout=60)[1] for each in start(FAILING, stderr=subprocess.PIPE)]
+    assert (
+        "[rank0]: minitorch.distributed.DistBackendError: barrier: rank 1 has left the group: its program has ended by ValueError: on"
+        in first
+    )
+    assert second.startswith("[rank1]: Traceback") and second.endswith("[rank1]: ValueError: on purpose\n")
+
+
+def test_processes_of_their_own_find_each_other_by_the_environment() -> None:
+    started = start(SCRIPT, stdout=subprocess.PIPE)
     try:
         assert sorted(each.communicate(timeout=60)[0] for each in started) == ["0 2 3.0\n", "1 2 3.0\n"]
     finally:
@@ -180,6 +202,9 @@ def faulty(rank: int, world_size: int, path: str, fault: str) -> None:
     x = minitorch.ones(50_000 if "large" in fault else 3)
     dist.all_reduce(x)
     if rank == world_size - 1:
+        if fault == "dies, a child lives on" and not os.fork():
+            time.sleep(1.2)  # and holds copies of the sockets
+            os._exit(0)
         if fault.startswith("dies"):
             os.kill(os.getpid(), signal.SIGKILL)
         if fault.startswith("stops"):
@@ -209,6 +234,7 @@ def faulty(rank: int, world_size: int, path: str, fault: str) -> None:
 
 ENDS = {  # what the others' errors say
     "dies": "rank 2 has died",
+    "dies, a child lives on": "rank 2 has died",
     "dies, large": "rank 2 has died",
     "stops": r"no end after 0.8 seconds: rank 2 did not answer",
     "stops, large": r"no end after 0.8 seconds: rank 2 did not answer",

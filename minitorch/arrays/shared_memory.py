@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-import tempfile
 import threading
 import weakref
 from collections.abc import Iterator
@@ -33,6 +32,8 @@ def unnamed() -> Iterator[int]:
         finally:
             os.close(descriptor)
     else:  # a file that is removed from its folder at once
+        import tempfile  # not at the start: `import minitorch` is to be quick
+
         with tempfile.TemporaryFile() as file:
             yield file.fileno()
 

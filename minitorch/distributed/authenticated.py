@@ -15,17 +15,20 @@ import stat
 import struct
 import tempfile
 import time
+from math import inf
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Connection, answer_challenge, deliver_challenge
 
 from .constants import DistNetworkError
 
-HANDSHAKE = 10  # seconds that the other end has to show that it knows the key
+_FOLDER = f"minitorch-gloo-{getattr(os, 'getuid', int)()}-"
+HANDSHAKE = 10.0  # seconds that the other end has to show that it knows the key
 
 
 def listen_on_this_machine() -> tuple[socket.socket, str]:
     """A new Unix socket in a folder that only this user can open, and its path."""
-    path = os.path.join(tempfile.mkdtemp(prefix="minitorch-"), "socket")
+    _clear_away()
+    path = os.path.join(tempfile.mkdtemp(prefix=_FOLDER), "socket")
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     listener.listen(1024)
@@ -40,16 +43,27 @@ def stop_listening(listener: socket.socket, path: str) -> None:
         os.rmdir(os.path.dirname(path))
 
 
+def _clear_away() -> None:
+    """Remove folders of processes that were killed while they listened: nobody answers there, and they are no longer new."""
+    with os.scandir(tempfile.gettempdir()) as entries:
+        old = [each for each in entries if each.name.startswith(_FOLDER) and time.time() - each.stat().st_mtime > 60]
+    for folder in old:
+        path = os.path.join(folder.path, "socket")
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(path):
+                stop_listening(probe, path)
+
+
 def accept(listener: socket.socket, key: bytes, deadline: float) -> Connection | None:
     """The next who connects; None if he does not know the key. TimeoutError if nobody does before the deadline."""
     listener.settimeout(max(0.001, deadline - time.monotonic()))
     end, _ = listener.accept()
-    return welcome(end, key)
+    return welcome(end, key, deadline)
 
 
-def welcome(end: socket.socket, key: bytes) -> Connection | None:
+def welcome(end: socket.socket, key: bytes, deadline: float = inf) -> Connection | None:
     """The listener's side of the handshake; None if the other end does not know the key, or says nothing."""
-    connection = _connection(end)
+    connection = _connection(end, deadline)
     try:
         deliver_challenge(connection, key)
         answer_challenge(connection, key)
@@ -60,15 +74,15 @@ def welcome(end: socket.socket, key: bytes) -> Connection | None:
     return connection
 
 
-def connect(end: socket.socket, address: str | tuple[str, int], key: bytes) -> Connection:
+def connect(end: socket.socket, address: str | tuple[str, int], key: bytes, deadline: float) -> Connection:
     """Connect to a listener's address, and shake hands. OSError or EOFError if nobody is there; DistNetworkError if it is a stranger."""
     try:
-        end.settimeout(HANDSHAKE)
+        end.settimeout(_at_most(deadline))
         end.connect(address)
     except OSError:
         end.close()
         raise
-    connection = _connection(end)
+    connection = _connection(end, deadline)
     try:
         answer_challenge(connection, key)
         deliver_challenge(connection, key)
@@ -91,16 +105,20 @@ def as_socket(connection: Connection) -> socket.socket:
     return end
 
 
-def _connection(end: socket.socket) -> Connection:
+def _at_most(deadline: float) -> float:
+    return min(HANDSHAKE, max(0.01, deadline - time.monotonic()))
+
+
+def _connection(end: socket.socket, deadline: float) -> Connection:
     end.settimeout(None)
-    _reads_end_after(HANDSHAKE, end.fileno())
+    _reads_end_after(_at_most(deadline), end.fileno())
     return Connection(end.detach())
 
 
-def _reads_end_after(seconds: int, number: int) -> None:
+def _reads_end_after(seconds: float, number: int) -> None:
     """Let the system end a read of this socket after some seconds; 0: never."""
     end = socket.socket(fileno=os.dup(number))
-    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", seconds, 0))
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", int(seconds), int(seconds % 1 * 1e6)))
     end.close()
 
 

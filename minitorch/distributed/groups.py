@@ -7,6 +7,8 @@ stand there. Read next: `rendezvous.py`, how the world finds together; `collecti
 from __future__ import annotations
 
 import atexit
+import contextlib
+import io
 import multiprocessing.util
 import os
 import sys
@@ -119,6 +121,7 @@ def init_process_group(
     _world.groups[_world.group] = name
     _world.made = 1
     _leave_at_the_end()
+    _say_the_rank_in_tracebacks(_world.group.rank())
 
 
 def _checked_timeout(timeout: timedelta | None) -> timedelta:
@@ -182,6 +185,20 @@ def _leave_at_the_end() -> None:
     """A program that ends without `destroy_process_group` says goodbye all the same, and so does a process of multiprocessing."""
     atexit.register(_leave_quietly)
     multiprocessing.util.Finalize(None, _leave_quietly, exitpriority=100)
+
+
+def _say_the_rank_in_tracebacks(rank: int) -> None:
+    """Several processes write to one terminal: each line of what ends this one begins with `[rank1]: `."""
+    usual = sys.excepthook
+
+    def hook(*error: Any) -> None:
+        text = io.StringIO()
+        with contextlib.redirect_stderr(text):
+            usual(*error)
+        sys.stderr.write("".join(f"[rank{rank}]: {line}\n" for line in text.getvalue().splitlines()))
+
+    if getattr(usual, "__module__", "") != __name__:
+        sys.excepthook = hook
 
 
 def _leave_quietly() -> None:

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from .authenticated import accept, as_socket, connect, listen_on_this_machine, new_key, stop_listening
 from .constants import DistBackendError, DistNetworkError, DistStoreError
 from .post import Post
-from .store import Store
+from .store import Store, poll
 
 HEADER = struct.Struct("<QQ112s")  # the number of the exchange, the bytes of the piece, the call in words
 BUFFER = 1 << 21  # bytes that a socket takes before its reader has come, if the system allows so many
@@ -209,21 +209,20 @@ def connect_all(store: Store, rank: int, members: Sequence[int], timeout: float)
     """Each rank listens, and connects to those below it. The store carries addresses and the key, which rank 0 makes up."""
     data: dict[int, socket.socket] = {}
     post: dict[int, socket.socket] = {}
-    deadline = time.monotonic() + timeout
+    joining = _Joining(store, members, time.monotonic() + timeout)
     if rank == 0:
         store.set("key", new_key())
     listener, path = listen_on_this_machine()
     try:
         store.set(f"address of {rank}", path)
-        key = store.get("key")
         for peer in range(rank):
-            address = store.get(f"address of {peer}").decode()
             for ends, purpose in (data, b"data"), (post, b"post"):
-                ends[peer] = _to(address, key, members[peer], struct.pack("<Q4s", rank, purpose))
-        _await_higher(listener, key, {b"data": data, b"post": post}, rank, members, deadline)
-    except BaseException:
+                ends[peer] = joining.connect_to(peer, struct.pack("<Q4s", rank, purpose))
+        joining.await_higher(rank, listener, {b"data": data, b"post": post})
+    except BaseException as error:
         for end in [*data.values(), *post.values()]:
             end.close()
+        joining.call_off(f"{type(error).__name__} on rank {members[rank]}: {error}")
         raise
     finally:
         stop_listening(listener, path)
@@ -235,33 +234,57 @@ def connect_all(store: Store, rank: int, members: Sequence[int], timeout: float)
     return Mesh(rank, members, timeout, data, post)
 
 
-def _to(path: str, key: bytes, world_rank: int, hello: bytes) -> socket.socket:
-    try:
-        connection = connect(socket.socket(socket.AF_UNIX), path, key)
-        connection.send_bytes(hello)
-    except (OSError, EOFError) as error:
-        raise DistNetworkError(
-            f"cannot connect to rank {world_rank} at {path} ({error}): it has died, or runs on another machine, where the backend gloo "
-            "does not reach: use mpi"
-        ) from None
-    return as_socket(connection)
+class _Joining:
+    """How the ranks of a new group connect. One that gives up tells the others why, at the store."""
 
+    def __init__(self, store: Store, members: Sequence[int], deadline: float) -> None:
+        self._store, self._members, self._deadline = store, members, deadline
 
-def _await_higher(
-    listener: socket.socket,
-    key: bytes,
-    ends: dict[bytes, dict[int, socket.socket]],
-    rank: int,
-    members: Sequence[int],
-    deadline: float,
-) -> None:
-    """Let every higher rank connect, once for each purpose."""
-    while any(len(each) < len(members) - 1 for each in ends.values()):
+    def connect_to(self, peer: int, hello: bytes) -> socket.socket:
+        """Connect to a rank, and say hello. DistNetworkError, which names it."""
         try:
-            connection = accept(listener, key, deadline)
-        except TimeoutError:
-            missing = [members[peer] for peer in range(rank + 1, len(members)) if peer not in ends[b"post"]]
-            raise DistStoreError(f"rank(s) {', '.join(map(str, missing))} did not connect in time") from None
-        if connection is not None:
-            peer, purpose = struct.unpack("<Q4s", connection.recv_bytes(64))
-            ends[purpose][peer] = as_socket(connection)
+            path, key = self._get(peer, f"address of {peer}").decode(), self._get(0, "key")
+            connection = connect(socket.socket(socket.AF_UNIX), path, key, self._deadline)
+            connection.send_bytes(hello)
+        except (OSError, EOFError) as error:
+            self._check()
+            raise DistNetworkError(
+                f"cannot connect to rank {self._members[peer]} at {path} ({error}): it has died, or runs on another machine, where the "
+                "backend gloo does not reach: use mpi"
+            ) from None
+        return as_socket(connection)
+
+    def _get(self, peer: int, what: str) -> bytes:
+        there = poll(lambda: self._check() or self._store.check([what]), self._deadline - time.monotonic())
+        if not there:
+            raise DistStoreError(
+                f"rank {self._members[peer]} has not said its {what.split()[0]} in time: it has died, or hangs"
+            )
+        return self._store.get(what)
+
+    def await_higher(self, rank: int, listener: socket.socket, ends: dict[bytes, dict[int, socket.socket]]) -> None:
+        """Let every higher rank connect, once for each purpose."""
+        key = self._get(0, "key")
+        while any(len(each) < len(self._members) - 1 for each in ends.values()):
+            try:
+                connection = accept(listener, key, min(self._deadline, time.monotonic() + 0.2))
+            except TimeoutError:
+                self._check()
+                if time.monotonic() < self._deadline:
+                    continue
+                missing = [self._members[peer] for peer in range(rank + 1, len(self._members)) if peer not in ends[b"post"]]
+                raise DistStoreError(f"rank(s) {', '.join(map(str, missing))} did not connect in time") from None
+            if connection is not None:
+                peer, purpose = struct.unpack("<Q4s", connection.recv_bytes(64))
+                ends[purpose][peer] = as_socket(connection)
+
+    def _check(self) -> bool:
+        """DistStoreError if another rank has given up; else False."""
+        if self._store.check(["given up"]):
+            raise DistStoreError(f"the group did not come to be: {self._store.get('given up').decode()}")
+        return False
+
+    def call_off(self, story: str) -> None:
+        """This rank gives up; the first story is the one."""
+        with contextlib.suppress(RuntimeError):  # the store may be gone too
+            self._store.compare_set("given up", "", story)

@@ -383,6 +383,8 @@ class Post:
 
     def close(self, why: str = "") -> None:
         """Say goodbye, and stop."""
+        if self.fault:  # others may hear of this rank's end before they see why
+            self.abort(self.fault)
         with self._lock:
             if self._closing:
                 return

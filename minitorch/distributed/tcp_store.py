@@ -127,7 +127,7 @@ def _connected(host: str, port: int, seconds: float) -> Connection:
     while True:
         try:
             key = _key_for(port)  # before there is a socket to close
-            return connect(_socket_to(host, port), (host, port), key)
+            return connect(_socket_to(host, port), (host, port), key, deadline)
         except (OSError, EOFError) as error:
             if isinstance(error, socket.gaierror):
                 raise DistNetworkError(f"TCPStore: the host {host!r} is not known: {error.strerror}") from None

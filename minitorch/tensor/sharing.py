@@ -57,7 +57,7 @@ def _showing(cell: list[Any], tensor: Any) -> list[Any]:
     found = [each for each in known.values() if owner(each._array) is cell[0]]
     if _nobody_else_holds(cell, found):
         return found
-    tensors = [each for each in gc.get_objects() if isinstance(each, Sharing) and "_array" in vars(each)]
+    tensors = [each for each in gc.get_objects() if issubclass(type(each), Sharing) and "_array" in vars(each)]
     return [each for each in tensors if type(each._array) is np.ndarray and owner(each._array) is cell[0]]
 
 
