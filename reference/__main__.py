@@ -1,5 +1,5 @@
 """The command line of the oracle: `python -m reference report | opinfo | bench | mutate | machine | badcalls | scripts | modules |
-optimizers | train | files | workers | derivatives | schedules | pictures | stubs | interview | site | nav`."""
+optimizers | train | files | workers | ranks | distributed | derivatives | schedules | pictures | stubs | interview | site | nav`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ RUNS = {  # a command: the file and the function that do it
     "mutate": ("mutation", "mutate"),
     "train": ("programs", "report"),
     "workers": ("workers", "workers"),
+    "ranks": ("ranks", "ranks"),
+    "distributed": ("distributed", "distributed"),
     "machine": ("state_machine", "programs"),
     "badcalls": ("bad_calls", "bad_calls"),
     "scripts": ("scripts.run", "scripts"),
@@ -81,6 +83,17 @@ def _run(parser: Any, arguments: list[str] | None) -> int:
     killed = commands.add_parser("workers", help="kill loaders' worker processes and their programs at random moments")
     killed.add_argument("--tries", type=positive, default=100, metavar="N", help="how often a worker is killed (100)")
     killed.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
+
+    lost = commands.add_parser("ranks", help="kill or stop one of several ranks at random moments")
+    lost.add_argument("--tries", type=positive, default=100, metavar="N", help="how often a rank is killed (100)")
+    lost.add_argument("--seed", type=int, default=0, metavar="N", help="of the moments (0)")
+
+    processes = commands.add_parser(
+        "distributed", help="what several processes cost: measured with 1, 2 and 4, reckoned for more"
+    )
+    processes.add_argument("--rounds", type=positive, default=15, metavar="N", help="calls timed in each run (15)")
+    processes.add_argument("--turns", type=positive, default=3, metavar="N", help="runs of each kind, by turns (3)")
+    processes.add_argument("--markdown", metavar="FILE", help="also write the tables there, between the page's marks")
 
     machine = commands.add_parser("machine", help="random programs of ops, views, writes and backward, on both libraries")
     machine.add_argument("--count", type=positive, default=1000, metavar="N", help="how many programs (1000)")

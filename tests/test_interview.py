@@ -27,7 +27,7 @@ TOPICS = {
     "debugging": range(100, 101), "first-questions": range(0),
 }  # fmt: skip
 HUNDRED, SEEDS = range(1, 101), range(1, 59)
-EXPLANATION = {86, 91, 94, 95, 96, 97, 98, 99}  # of the hundred: nothing to run, or nothing without a GPU
+EXPLANATION = {91, 94, 95, 96, 97, 98, 99}  # of the hundred: nothing to run, or nothing without a GPU
 # thirty seconds, in the code, they ask next, a wrong answer; not yet
 LABELS = {
     ENGLISH: ("**In thirty seconds.**", "**In the code.**", "**They ask next.**", "**A wrong answer.**"),

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-import minitorch
 from both import Scenarios, affine, agree, assert_runs_the_same, assert_same, net
 
 scenarios = Scenarios()
@@ -118,12 +117,6 @@ def test_other_devices_are_refused(name: str) -> None:
             return told, type(error).__name__
 
     assert_runs_the_same(scenario)
-
-
-def test_what_is_not_there_yet_says_so() -> None:
-    assert isinstance(minitorch.nn.ReLU().share_memory(), minitorch.nn.ReLU)
-    with pytest.raises(NotImplementedError, match="not there yet"):
-        minitorch.nn.Linear(1, 1).share_memory()
 
 
 # ---- hooks that libraries use, and what is pickled ----

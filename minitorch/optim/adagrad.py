@@ -68,5 +68,6 @@ class Adagrad(Optimizer):
         return {"step": scalar(0.0, group), "sum": s}
 
     def share_memory(self) -> None:
-        """Move s to memory that other processes see: not there yet."""
-        raise NotImplementedError("Adagrad.share_memory: tensors shared between processes are not there yet")
+        """Move s to memory that other processes see when the optimizer is sent to them."""
+        for state in self.state.values():
+            state["sum"].share_memory_()

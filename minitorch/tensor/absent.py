@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Any, NoReturn
 
 _names = """as_subclass ccol_indices cdouble cfloat chalf coalesce col_indices const_data_ptr crow_indices
-dim_order grad_dtype hash_tensor index indices ipu is_shared istft module_load mtia record_stream resize_as_sparse_ row_indices
-share_memory_ slice_inverse smm sparse_mask sparse_resize_ sparse_resize_and_clear_ sspaddmm stft storage_type to_dense
+dim_order grad_dtype hash_tensor index indices ipu istft module_load mtia record_stream resize_as_sparse_ row_indices
+slice_inverse smm sparse_mask sparse_resize_ sparse_resize_and_clear_ sspaddmm stft storage_type to_dense
 to_mkldnn to_padded_tensor to_sparse to_sparse_bsc to_sparse_bsr to_sparse_coo to_sparse_csc to_sparse_csr values xpu"""
 NAMES = _names.split()
 FEW = 20  # names that are soon read

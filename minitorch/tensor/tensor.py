@@ -36,11 +36,12 @@ from .copying import Copying
 from .copying import _rebuild as _rebuild  # where pickles of earlier versions look for it
 from .legacy import made
 from .methods import TensorMethods
+from .sharing import Sharing
 from .storage import UntypedStorage
 from .writing import INFERENCE, Version, Writing
 
 
-class Tensor(Writing, Copying, TensorMethods, NotThereYet):
+class Tensor(Writing, Copying, Sharing, TensorMethods, NotThereYet):
     """An n-dimensional array that remembers how it was computed, when asked to (`requires_grad=True`)."""
 
     __module__ = "minitorch"  # where users find it

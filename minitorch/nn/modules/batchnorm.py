@@ -6,11 +6,13 @@ The formula is `batch_norm` in `minitorch/ops/normalize.py`.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import minitorch
 from minitorch.nn import functional as F
 from minitorch.nn import init
+from minitorch.nn.modules import _functions
 from minitorch.nn.modules.lazy import LazyModuleMixin
 from minitorch.nn.modules.module import Module
 from minitorch.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
@@ -105,16 +107,12 @@ class _BatchNorm(_NormBase):
                 momentum = 1 / float(self.num_batches_tracked)
         by_batch = self.training or (self.running_mean is None and self.running_var is None)
         keep = not self.training or self.track_running_stats
-        return F.batch_norm(
-            input,
-            self.running_mean if keep else None,
-            self.running_var if keep else None,
-            self.weight,
-            self.bias,
-            by_batch,
-            momentum,
-            self.eps,
-        )
+        running = (self.running_mean, self.running_var) if keep else (None, None)
+        return self._normalized(input, running[0], running[1], by_batch, momentum)
+
+    def _normalized(self, input: Tensor, mean: Any, var: Any, by_batch: bool, momentum: float) -> Tensor:
+        """The normalisation, once it is settled by which statistics, and which of them move."""
+        return F.batch_norm(input, mean, var, self.weight, self.bias, by_batch, momentum, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):
@@ -143,9 +141,10 @@ class BatchNorm3d(_BatchNorm):
 
 
 class SyncBatchNorm(_BatchNorm):
-    """`BatchNorm1d` for x (N, C, …), with the statistics of all processes' batches together.
+    """`BatchNorm1d` for x (N, C, …), with the statistics of all processes' batches together: `_functions.py`.
 
-    There are no process groups here, so that the batch at hand is all there is, as in torch where none was started.
+    process_group: None, all processes. In evaluation, and where no process group was made, it is `BatchNorm1d`. Unlike torch's it
+    works on the CPU too. All processes must run its forward and backward equally often.
     """
 
     def __init__(
@@ -169,6 +168,14 @@ class SyncBatchNorm(_BatchNorm):
             raise ValueError(f"expected at least 2D input (got {input.ndim}D input)")
         if input.shape[1] == 0:
             raise ValueError("SyncBatchNorm number of input channels should be non-zero")
+
+    def _normalized(self, input: Tensor, mean: Any, var: Any, by_batch: bool, momentum: float) -> Tensor:
+        dist = sys.modules.get("minitorch.distributed")  # who has made no group has no need to import it
+        if dist is None or not self.training or not dist.is_initialized() or dist.get_world_size(self.process_group) == 1:
+            return super()._normalized(input, mean, var, by_batch, momentum)
+        return _functions.SyncBatchNorm.apply(
+            input, self.weight, self.bias, mean, var, self.eps, momentum, self.process_group
+        )
 
     @classmethod
     def convert_sync_batchnorm(cls, module: Module, process_group: Any = None) -> Module:

@@ -16,9 +16,8 @@ T_co = TypeVar("T_co", covariant=True)
 class DistributedSampler(Sampler[T_co]):
     """Every `num_replicas`-th index, beginning with the `rank`-th: of a permutation seeded by seed + epoch, or in order.
 
-    All processes get equally many: the first indices come again at the end, or with `drop_last` the last are left out. There is no
-    `minitorch.distributed` to ask, so `num_replicas` and `rank` must be given. Call `set_epoch` before each epoch, or it will have the
-    order of the last.
+    All processes get equally many: the first indices come again at the end, or with `drop_last` the last are left out. num_replicas
+    and rank: None, those of the default process group. Call `set_epoch` before each epoch, or it will have the order of the last.
 
     >>> list(minitorch.utils.data.DistributedSampler(range(5), num_replicas=2, rank=1, shuffle=False))
     [1, 3, 0]
@@ -34,7 +33,15 @@ class DistributedSampler(Sampler[T_co]):
         drop_last: bool = False,
     ) -> None:
         if num_replicas is None or rank is None:
-            raise ValueError("DistributedSampler: there is no process group to ask; give num_replicas and rank")
+            from ... import distributed as dist
+
+            if not dist.is_initialized():
+                raise ValueError(
+                    "Default process group has not been initialized, please make sure to call init_process_group; or give "
+                    "num_replicas and rank to DistributedSampler"
+                )
+            num_replicas = dist.get_world_size() if num_replicas is None else num_replicas
+            rank = dist.get_rank() if rank is None else rank
         if rank >= num_replicas or rank < 0:
             raise ValueError(f"DistributedSampler: rank should lie between 0 and {num_replicas - 1}, got {rank}")
         self.dataset = dataset

@@ -15,13 +15,13 @@ import os
 import pickle
 import socket
 import struct
-import tempfile
 import weakref
 from collections.abc import Sequence
 from typing import Any
 
+from ....arrays.shared_memory import ALIGNED, unnamed, write
+
 SHORT = 1 << 12  # bytes that go through the socket: less than a page of memory, and as one piece
-ALIGNED = 64  # where an array may begin: at a line of the cache
 MAPPED_AT_MOST = 128  # blocks at a time: each holds a descriptor, of which a process may have a thousand
 
 _HEADER = struct.Struct("<?QQ")  # whether a descriptor comes along; the length of the body; how many parts it has
@@ -55,10 +55,10 @@ class Channel:
         if length <= SHORT or not _BY_DESCRIPTOR:
             self._send(_HEADER.pack(False, length, len(parts)) + _body(parts, offsets, length), (), wait)
             return
-        with _block() as descriptor:
+        with unnamed() as descriptor:
             os.truncate(descriptor, length)
             for part, at in zip([memoryview(_sizes(parts)), *parts], [0, *offsets]):
-                _write(descriptor, part, at)
+                write(descriptor, part, at)
             self._send(_HEADER.pack(True, length, len(parts)), [descriptor], wait)
 
     def _send(self, data: bytes, descriptors: Sequence[int], wait: bool) -> None:
@@ -142,27 +142,6 @@ def _body(parts: Sequence[memoryview], offsets: Sequence[int], length: int) -> b
 
 
 # ---- blocks ----
-
-
-@contextlib.contextmanager
-def _block() -> Any:
-    """A new block's descriptor, open within `with`."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("minitorch batch")
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-    else:  # a file that is removed from its folder at once
-        with tempfile.TemporaryFile() as file:
-            yield file.fileno()
-
-
-def _write(descriptor: int, view: memoryview, at: int) -> None:
-    """Write all of it (a call writes 2 GB at most). Where memory is short this is an OSError; writing to mapped memory would kill."""
-    while view:
-        count = os.pwrite(descriptor, view, at)
-        view, at = view[count:], at + count
 
 
 def _map(descriptor: int, length: int) -> Any:
