@@ -11,7 +11,7 @@ from minitorch.lightning.transfer import transferred
 from minitorch.lightning.utilities.rank_zero import rank_zero_only, rank_zero_warn
 from minitorch.lightning.utilities.yaml import save_yaml
 from minitorch.tensor import Tensor
-from minitorch.utils.extras import optional
+from minitorch.utils.optional import needed
 
 if TYPE_CHECKING:
     from minitorch.utils.tensorboard import SummaryWriter
@@ -46,7 +46,7 @@ class TensorBoardLogger(FolderLogger):
         sub_dir: str | os.PathLike[str] | None = None,
         **kwargs: Any,
     ) -> None:
-        optional("tensorboard", "tensorboard", "TensorBoardLogger")
+        needed("tensorboard", "tensorboard", by="TensorBoardLogger")
         super().__init__(save_dir, name, version, prefix)
         self._sub_dir = None if sub_dir is None else os.fspath(sub_dir)
         self._log_graph = log_graph

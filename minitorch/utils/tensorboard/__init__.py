@@ -9,9 +9,9 @@ Not there: `add_video` (torch needs moviepy for it) and `add_onnx_graph` (`add_g
 
 from __future__ import annotations
 
-from minitorch.utils.extras import optional
+from minitorch.utils.optional import needed
 
-optional("tensorboard.compat.proto", "tensorboard", "minitorch.utils.tensorboard")
+needed("tensorboard.compat.proto", "tensorboard", by="minitorch.utils.tensorboard")
 
 from .writer import FileWriter, SummaryWriter
 
