@@ -16,6 +16,7 @@ from test_trace import text
 
 import minitorch
 from minitorch.autograd.pictures import number
+from minitorch.cli.commands import main
 from minitorch.cli.one_op import drawn, op_explained
 from minitorch.cli.plain_letters import plain
 from minitorch.examples import explain as examples
@@ -366,3 +367,15 @@ def test_values_lines_and_names_of_functions(tmp_path: Path, capsys: pytest.Capt
     assert re.search(r"\n +doubled = \[\[[-\d.]+\]\]\n", out)
     assert "g of scores, shape (1, 1)" in out and "of model.0.weight" in out
     assert re.search(r"hooks  <lambda>, line 10: hook of the tensor, .*: 1\s+became 5\n", out)
+
+
+def test_kernels_made_of_an_op(capsys: pytest.CaptureFixture) -> None:
+    assert main(["explain", "gelu", "--cuda"]) == 0
+    out = capsys.readouterr().out
+    assert "KERNEL gelu_kernel(const float* x, float* out, int64 N)" in out and "// ∂gelu/∂x" in out
+    assert main(["explain", "cumsum", "--cuda"]) == 0
+    assert "no formula of each number by itself" in capsys.readouterr().out
+    assert main(["explain", "gelo", "--cuda"]) == 1
+    assert "gelu" in capsys.readouterr().err
+    assert main(["explain", "--cuda"]) == 1
+    assert "cuda: " not in explained("silu", capsys=capsys), "twins that nobody wrote are not listed"

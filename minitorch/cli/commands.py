@@ -80,6 +80,8 @@ def _add_explain(commands: Any) -> None:
                          help="the tensor to start from (default: loss); with --compiled, the function (default: step)")  # fmt: skip
     explain.add_argument("--html", metavar="FILE",
                          help="write a page instead, which steps through forward and backward in a browser and needs no network")  # fmt: skip
+    explain.add_argument("--cuda", action="store_true",
+                         help="show the CUDA kernels that are made of an op's formula and derivative: explain gelu --cuda")  # fmt: skip
     explain.set_defaults(run=_explain, parser=explain)
 
 
@@ -123,7 +125,11 @@ def _explain(args: argparse.Namespace) -> None:
 
     if args.compiled and args.html is not None:
         raise UserError("--html shows how backward runs; leave out --compiled")
-    if args.compiled and args.what is not None:
+    if args.cuda and (args.what is None or args.compiled or args.html is not None):
+        raise UserError("--cuda shows the kernels of an op, and nothing beside: minitorch explain gelu --cuda")
+    if args.cuda:
+        print(explain.kernels(args.what))
+    elif args.compiled and args.what is not None:
         print(compiled.explained(args.what, args.variable or "step"))
     else:
         print(explain.explain(args.what, args.variable, args.html))

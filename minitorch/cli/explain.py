@@ -23,7 +23,7 @@ from ..utils import source
 from ..utils.page import page
 from ..utils.page.data import short
 from .ends import UserError, did_you_mean
-from .one_op import op_explained
+from .one_op import kernels_of, op_explained
 from .program import traced
 
 FOLDER = Path(examples.__file__).parent
@@ -53,6 +53,14 @@ def explain(what: str | None, variable: str | None = None, html: str | None = No
     if html is not None:
         return _written(html, page(plan, f"{short(str(path))}: backward of {plan.root or 'the result'}", update))
     return (f"{quoted(path)}\n\n" if what in examples.NAMES else "") + explained(plan)
+
+
+def kernels(what: str) -> str:
+    """The kernels of an op."""
+    op = what.rpartition(".")[2]
+    if op not in registry:
+        raise UserError(f"--cuda: {what} is no op{did_you_mean(op, registry)}")
+    return kernels_of(op)
 
 
 def _check_html(out: str, program: Path) -> None:

@@ -47,6 +47,18 @@ def op_explained(name: str) -> str:
     return "\n\n".join(filter(None, parts))
 
 
+def kernels_of(name: str) -> str:
+    """The CUDA kernels that are made of an op's formula and derivatives, for float32."""
+    from ..compiler.cuda.launching import printed
+
+    thing: Any = registry[name]
+    made = [text for op in ([thing] if isinstance(thing, Op) else _ops_in(thing)) for text in printed(op)]
+    return (
+        "\n\n".join(made)
+        or f"{name} has no formula of each number by itself; its kernels, if it has any: minitorch explain {name}"
+    )
+
+
 def _section(title: str, text: str) -> str:
     return f"{title}\n{textwrap.indent(text, '    ')}" if text else ""
 
@@ -191,5 +203,7 @@ def _twins(op: Op) -> list[str]:
     """What runs in place of the formula, where it serves."""
     from .. import kernels  # noqa: F401  (they are entered beside their ops when they are imported)
 
-    lines = [f"{where}: forward in {_place(twin)}" for where, twin in op.twins.items()]
-    return lines + [f"{where}: backward in {_place(d.function)}" for where, ds in op.twin_derivatives.items() for d in ds]
+    twins = [(where, "forward", twin) for where, twin in op.twins.items()]
+    twins += [(where, "backward", d.function) for where, ds in op.twin_derivatives.items() for d in ds]
+    written = [(where, what, twin) for where, what, twin in twins if not hasattr(twin, "generated")]
+    return [f"{where}: {what} in {_place(twin)}" for where, what, twin in written]

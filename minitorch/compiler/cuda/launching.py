@@ -221,8 +221,7 @@ def _forward(op: Op) -> Callable:
         found = generated(xp, args if half is None else numbers_rounded(declaration, args, half))
         return None if found is None else found[0]
 
-    made[op, ()] = generated
-    return twin
+    return _known(op, (), generated, twin)
 
 
 def _backward(op: Op, derivatives: Sequence[Any]) -> Callable:
@@ -237,8 +236,14 @@ def _backward(op: Op, derivatives: Sequence[Any]) -> Callable:
     called = tuple(f"d{name}" for name in of)
     name = "_".join([op.__name__, "backward", *of])
     generated = Generated(name, told, all_of_them, names, called, True, _widens(op.declaration))
-    made[op, tuple(of)] = generated
-    return eval(f"lambda xp, {', '.join(names)}: generated(xp, ({', '.join(names)},))", {"generated": generated})
+    twin = eval(f"lambda xp, {', '.join(names)}: generated(xp, ({', '.join(names)},))", {"generated": generated})
+    return _known(op, tuple(of), generated, twin)
+
+
+def _known(op: Op, of: tuple[str, ...], generated: Generated, twin: Any) -> Callable:
+    """The twin, entered as one that nobody wrote."""
+    made[op, of] = twin.generated = generated
+    return twin
 
 
 def _widens(declaration: Declaration) -> bool:
