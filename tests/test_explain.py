@@ -377,5 +377,5 @@ def test_kernels_made_of_an_op(capsys: pytest.CaptureFixture) -> None:
     assert "no formula of each number by itself" in capsys.readouterr().out
     assert main(["explain", "gelo", "--cuda"]) == 1
     assert "gelu" in capsys.readouterr().err
-    assert main(["explain", "--cuda"]) == 1
+    assert main(["explain", "--cuda"]) == 1 and "of an op" in capsys.readouterr().err
     assert "cuda: " not in explained("silu", capsys=capsys), "twins that nobody wrote are not listed"
