@@ -10,6 +10,7 @@ import signal
 import sys
 from collections import OrderedDict
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,13 @@ from planting import plant
 
 import minitorch
 from minitorch import nn
-from minitorch.cli import task
+from minitorch.cli import progress, task
 from minitorch.cli.progress import Progress
 from minitorch.examples import fine_tuning
 from minitorch.vision import models
 from minitorch.vision.models import _api
 from prompt import run
+from reference.examples import example
 from reference.vision import measure_fine_tuning as measured
 from reference.vision import networks
 
@@ -127,6 +129,35 @@ def test_the_script_computes_what_it_does_in_torchvision(name: str, there: Path)
         np.testing.assert_allclose(ours[key], theirs[key], err_msg=key, **close)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("freeze", [True, False])
+def test_its_loop_in_the_torch_beside_us(freeze: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script in the torch of these tests, with networks in plain torch, on the same samples: which batches come is each one's own draw."""
+    there = {name: ModuleType(name) for name in ("torchvision", "torchvision.datasets")}
+    for name, module in there.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    there["torchvision"].models = SimpleNamespace(get_model=networks.network)
+    there["torchvision"].transforms = there["torchvision.datasets"].ImageFolder = None
+    inputs = np.random.RandomState(0).randn(13, 3, 32, 32)
+
+    def run_in(library: Any, script: Any) -> list[float]:
+        before = library.get_default_dtype()
+        library.set_default_dtype(library.float64)
+        try:
+            library.manual_seed(1)
+            weights = script.models.get_model("mobilenet_v2").state_dict()
+            samples = [(library.from_numpy(x), k % 3) for k, x in enumerate(inputs)]
+            # (Adam divides a gradient by its size: of one that is all rounding it makes a step as long as of any other.)
+            options = {"model": "mobilenet_v2", "optimizer": "sgd", "lr": 0.001, "batch_size": 6, "epochs": 2}
+            training = script.Training(samples, 3, weights=weights, freeze=freeze, **options)
+            return [training.epoch() for _ in range(2)]
+        finally:
+            library.set_default_dtype(before)
+
+    ours, theirs = run_in(minitorch, fine_tuning), run_in(torch, example("fine_tuning", torch))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+
+
 # ---- goes on bit for bit ----
 
 
@@ -216,6 +247,21 @@ def test_a_second_ctrl_c_ends_at_once(
         assert Path("x.pt").exists() == (moment > 5)
     assert run("train", "--resume", "x.pt") == 0
     assert Path("x.pt").read_bytes() == Path("whole.pt").read_bytes()
+
+
+def test_a_terminal_is_told_that_ctrl_c_was_heard(
+    narrow: None, there: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A batch may take long; what is written goes past Python's buffers, for it may be these that were interrupted."""
+    reading, writing = os.pipe()
+    terminal = SimpleNamespace(isatty=lambda: True, fileno=lambda: writing)
+    with monkeypatch.context() as patched:
+        patched.setattr(progress, "sys", SimpleNamespace(stderr=terminal))
+        interrupt_at(1, patched)
+        assert train(there, *FROZEN, "--epochs", "1") == 130
+    assert os.read(reading, 1000) == progress.HEARD
+    os.close(reading)
+    os.close(writing)
 
 
 def test_the_images_may_move_but_not_change(
