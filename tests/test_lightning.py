@@ -327,6 +327,19 @@ def test_a_failed_save_leaves_the_old_file(data: dict[str, Any], tmp_path: Path)
     assert path.read_bytes() == before and [f.name for f in tmp_path.iterdir()] == ["a.ckpt"]
 
 
+def test_of_several_processes_the_first_writes(
+    data: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from minitorch.lightning.utilities import rank_zero_only
+
+    module, trainer = net(), small(max_epochs=1)
+    with pieces.quietly():
+        trainer.fit(module, data["train"])
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    assert (trainer.global_rank, trainer.is_global_zero, module.global_rank, list(tmp_path.iterdir())) == (1, False, 1, [])
+
+
 def test_a_checkpoint_runs_no_code(data: dict[str, Any], tmp_path: Path) -> None:
     import pickle
 
