@@ -671,6 +671,33 @@ def chosen(lab: Lab) -> Any:
     return [type(trainer.logger).__name__, trainer.log_dir]
 
 
+# ---- from one library to the other ----
+
+
+def watched(lab: Lab, folder: Path, told: list[float], patience: int, ckpt_path: Any = None) -> tuple[Any, ...]:
+    """A training, or what is left of one, with callbacks that have a state; the module and the callbacks."""
+    c = lab.callbacks
+    saver = c.ModelCheckpoint(str(folder), monitor="metric", save_top_k=2, save_last=True)
+    average = c.StochasticWeightAveraging(0.05, swa_epoch_start=2, annealing_epochs=3)
+    stop = c.EarlyStopping("metric", patience=patience)
+    module = lab.module(told, form="by epoch", norm=True)
+    epochs = 6 if ckpt_path else 4
+    lab.fit(module, saver, stop, average, c.Timer(), max_epochs=epochs, ckpt_path=ckpt_path)
+    return module, saver, stop, average
+
+
+def begun_by(lab: Lab, folder: Path) -> str:
+    """The last checkpoint of a training that is not at its end."""
+    return watched(lab, folder, BEST, 4)[1].last_model_path
+
+
+def ended_by(lab: Lab, folder: Path, path: str) -> Any:
+    """What comes out when a library goes on from a checkpoint."""
+    module, saver, stop, average = watched(lab, folder, BEST[4:], 9, path)
+    states = [saver.state_dict(), stop.state_dict(), average.state_dict()["n_averaged"]]
+    return plain([module.state_dict(), states, files(folder)], folder)
+
+
 # ---- drawn at random ----
 
 

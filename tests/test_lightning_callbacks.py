@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,22 @@ def test_a_training(name: str, real: Any, tmp_path: Path) -> None:
 def test_trainings_drawn_at_random(real: Any, tmp_path: Path) -> None:
     found = [difference(seed, real, tmp_path / "all") for seed in range(60)]
     assert not any(found), "\n\n".join(filter(None, found))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("begins", ["lightning", "minitorch"])
+def test_a_training_goes_on_in_the_other_library(begins: str, real: Any, tmp_path: Path) -> None:
+    """From the same checkpoint, with its callbacks' states, both come to the same end."""
+    folder = tmp_path / "checkpoints"
+    path = scenarios.begun_by(lab_of(begins, real, tmp_path), folder)
+    shutil.copytree(folder, tmp_path / "as it was")
+    ends = []
+    for library in ("lightning", "minitorch"):
+        shutil.rmtree(folder)
+        shutil.copytree(tmp_path / "as it was", folder)
+        ends.append(scenarios.ended_by(lab_of(library, real, tmp_path), folder, path))
+    assert scenarios.same(*ends), ends
 
 
 FAULTS = [
