@@ -368,6 +368,100 @@ def interrupted(L: Any, torch: Any) -> Any:
     return events, ignored, trainer.interrupted, trainer.current_epoch
 
 
+def own_callbacks(L: Any, torch: Any) -> Any:
+    """Callbacks that a module brings take the place of the Trainer's of their class, and savers come last."""
+    callbacks = L.pytorch.callbacks
+
+    class Stop(callbacks.EarlyStopping):
+        pass
+
+    def configure_callbacks(self: Any) -> Any:
+        return [callbacks.ModelCheckpoint(save_top_k=0), Stop("val_loss"), L.Callback()]
+
+    Net = scenarios.make(L, torch)["Net"]
+    module = type("Net", (Net,), {"configure_callbacks": configure_callbacks})()
+    data = scenarios.loaders(torch, "plain", True)
+    options = {**scenarios.QUIET, "logger": False, "enable_checkpointing": True, "max_epochs": 1}
+    trainer = L.Trainer(**options, callbacks=[L.Callback(), callbacks.EarlyStopping("loss"), callbacks.Timer()])
+    before = [type(callback).__name__ for callback in trainer.callbacks]
+    trainer.fit(module, data["train"], data["val"])
+    return before, [type(callback).__name__ for callback in trainer.callbacks], trainer.early_stopping_callback.monitor
+
+
+def from_datasets(L: Any, torch: Any) -> Any:
+    """A datamodule made of data sets: batches, and who shuffles."""
+    sets = [torch.utils.data.TensorDataset(torch.arange(float(n))) for n in (7, 3, 4)]
+
+    class Data(L.LightningDataModule):
+        def __init__(self, batch_size: int = 1, name: str = "x") -> None:
+            super().__init__()
+            self.batch_size, self.name = batch_size, name
+
+    made = Data.from_datasets(sets[0], sets[1:], predict_dataset=sets[2], batch_size=2, name="y")
+    torch.manual_seed(0)
+    given = [made.train_dataloader(), *made.val_dataloader(), made.predict_dataloader()]
+    batches = [[batch[0].tolist() for batch in loader] for loader in given]
+    return (
+        batches,
+        [type(loader.sampler).__name__ for loader in given],
+        made.batch_size,
+        made.name,
+        callable(made.test_dataloader),
+    )
+
+
+def loading(L: Any, torch: Any) -> Any:
+    """Modules made anew from checkpoints: layers that `configure_model` makes, weights that are missing, arguments that are given."""
+    import os
+    import tempfile
+
+    class Late(L.LightningModule):
+        def __init__(self, width: int, deep: bool = False) -> None:
+            super().__init__()
+            self.save_hyperparameters()
+            self.layer = None
+            if deep:
+                self.more = torch.nn.Linear(2, 2)
+
+        def configure_model(self) -> None:
+            if self.layer is None:
+                self.layer = torch.nn.Linear(2, self.hparams.width, dtype=torch.float64)
+
+        def training_step(self, batch: Any, batch_idx: int) -> Any:
+            return self.layer(batch[0]).pow(2).mean()
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    found: list[Any] = []
+    torch.manual_seed(0)
+    data = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(torch.rand(6, 2, dtype=torch.float64)), batch_size=2)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "a.ckpt")
+        trainer = L.Trainer(**{**scenarios.QUIET, "logger": False})
+        trainer.fit(Late(3), data)
+        trainer.save_checkpoint(path)
+        again = Late.load_from_checkpoint(path)
+        found += [again.layer.weight.tolist(), dict(again.hparams), again.training]
+        with open(path, "rb") as file:
+            found.append(Late.load_from_checkpoint(file, map_location="cpu").layer.weight.tolist())
+        for options in ({"deep": True}, {"deep": True, "strict": False}, {"width": 4}, {"unknown": 1}):
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                try:
+                    made = Late.load_from_checkpoint(path, **options)
+                    found.append(
+                        [
+                            list(made.state_dict()),
+                            dict(made.hparams),
+                            [str(w.message)[:40] for w in said if "Found keys" in str(w.message)],
+                        ]
+                    )
+                except Exception as error:
+                    found.append(type(error).__name__)
+    return found
+
+
 def scaled(L: Any, torch: Any) -> Any:
     """float16 with a GradScaler, which the Trainer takes on a GPU only: the plugin itself, on a CPU. The scale is so large that steps are skipped."""
     torch.manual_seed(0)
@@ -396,5 +490,18 @@ def scaled(L: Any, torch: Any) -> Any:
 
 
 PIECES: dict[str, Callable[[Any, Any], Any]] = {
-    piece.__name__: piece for piece in (hyperparameters, combined, batch_sizes, beside, seeds, mistakes, interrupted, scaled)
+    piece.__name__: piece
+    for piece in (
+        hyperparameters,
+        combined,
+        batch_sizes,
+        beside,
+        seeds,
+        mistakes,
+        interrupted,
+        own_callbacks,
+        from_datasets,
+        loading,
+        scaled,
+    )
 }

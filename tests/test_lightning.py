@@ -327,6 +327,19 @@ def test_a_failed_save_leaves_the_old_file(data: dict[str, Any], tmp_path: Path)
     assert path.read_bytes() == before and [f.name for f in tmp_path.iterdir()] == ["a.ckpt"]
 
 
+def test_of_several_processes_the_first_writes(
+    data: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from minitorch.lightning.utilities import rank_zero_only
+
+    module, trainer = net(), small(max_epochs=1)
+    with pieces.quietly():
+        trainer.fit(module, data["train"])
+    monkeypatch.setattr(rank_zero_only, "rank", 1)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    assert (trainer.global_rank, trainer.is_global_zero, module.global_rank, list(tmp_path.iterdir())) == (1, False, 1, [])
+
+
 def test_a_checkpoint_runs_no_code(data: dict[str, Any], tmp_path: Path) -> None:
     import pickle
 
@@ -364,6 +377,22 @@ def test_what_is_not_here_is_said(options: dict[str, Any], words: str) -> None:
         small(**options)
 
 
+def _small() -> Any:
+    import minitorch.lightning as L
+
+    class Small(L.LightningModule):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.save_hyperparameters()
+            self.layer = minitorch.nn.Linear(1, width)
+
+    Small.__qualname__ = "Small"
+    return Small
+
+
+Small = _small()
+
+
 def test_a_module_is_copied_and_pickled_without_its_trainer(data: dict[str, Any]) -> None:
     import copy
 
@@ -373,8 +402,13 @@ def test_a_module_is_copied_and_pickled_without_its_trainer(data: dict[str, Any]
     twin = copy.deepcopy(module)
     assert twin._trainer is None and module._trainer is not None
     assert minitorch.equal(twin.layers[0].weight, module.layers[0].weight)
+    twin.hparams.lr = 5
+    assert (module.hparams.lr, twin.hparams_initial.lr) == (0.1, 0.1)
     file = io.BytesIO()
-    minitorch.save(module.state_dict(), file)
+    minitorch.save(Small(2).train(False), file)
+    file.seek(0)
+    whole = minitorch.load(file, weights_only=False)
+    assert (whole.hparams.width, whole.training, whole._trainer) == (2, False, None)
 
 
 def test_exports(tmp_path: Path) -> None:

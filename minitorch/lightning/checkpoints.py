@@ -34,15 +34,16 @@ VERSION = "2.6.6"  # of the Lightning whose format this is
 
 
 def save(trainer: Trainer, path: str | os.PathLike[str], weights_only: bool = False) -> None:
-    """Write `dump` to a file."""
+    """Write `dump` to a file; of several processes the first does."""
     if trainer.lightning_module is None:
         raise AttributeError(
             "Saving a checkpoint is only possible if a model is attached to the Trainer. Did you call `Trainer.save_checkpoint()`"
             " before calling `Trainer.{fit,validate,test,predict}`?"
         )
-    path = os.fspath(path)
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    minitorch.save(dump(trainer, weights_only), path)
+    path, checkpoint = os.fspath(path), dump(trainer, weights_only)
+    if trainer.is_global_zero:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        minitorch.save(checkpoint, path)
 
 
 def dump(trainer: Trainer, weights_only: bool = False) -> dict[str, Any]:

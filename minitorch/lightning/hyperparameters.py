@@ -108,14 +108,15 @@ class HyperparametersMixin:
     @property
     def hparams(self) -> AttributeDict:
         """What `save_hyperparameters` has kept; it may be changed."""
-        if "_hparams" not in self.__dict__:
-            self._hparams = AttributeDict()
+        kept = self.__dict__.get("_hparams")
+        if not isinstance(kept, AttributeDict):  # nothing yet, or a plain dict: from a file
+            self._hparams = AttributeDict(kept or {})
         return self._hparams
 
     @property
     def hparams_initial(self) -> AttributeDict:
         """A copy of what it kept at first."""
-        return copy.deepcopy(self.__dict__.get("_hparams_initial", AttributeDict()))
+        return AttributeDict(copy.deepcopy(dict(self.__dict__.get("_hparams_initial", {}))))
 
 
 def _init_arguments(obj: Any, frame: types.FrameType | None) -> dict[str, Any]:

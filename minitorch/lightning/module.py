@@ -332,5 +332,8 @@ class LightningModule(HyperparametersMixin, OptimizationMixin, ModelHooks, DataH
             self.train(mode)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the Trainer: a copy, or a saved module, belongs to none."""
-        return {**self.__dict__, "_trainer": None}
+        """Without the Trainer, for a copy or a saved module belongs to none; hyperparameters as plain dicts, as files hold them."""
+        kept: dict[str, Any] = {
+            name: dict(self.__dict__[name]) for name in ("_hparams", "_hparams_initial") if name in self.__dict__
+        }
+        return {**self.__dict__, **kept, "_trainer": None}

@@ -218,7 +218,10 @@ class Trainer(TrainerState):
 
     def _start(self, fn: str, stage: str, model: Any) -> None:
         if not isinstance(model, LightningModule):
-            raise TypeError(f"`model` must be a `LightningModule`, got `{type(model).__qualname__}`")
+            hint = (
+                ": compile a network within it, `self.net = minitorch.compile(net)`" if hasattr(model, "_orig_mod") else ""
+            )
+            raise TypeError(f"`model` must be a `LightningModule`, got `{type(model).__qualname__}`{hint}")
         if not hasattr(model, "_current_fx_name"):
             raise AttributeError(f"`{type(model).__qualname__}.__init__` has not called `super().__init__()`: call it first")
         self.fn, self.stage, self.status = fn, stage, "running"

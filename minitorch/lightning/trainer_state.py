@@ -281,10 +281,20 @@ class TrainerState:
 
     @property
     def world_size(self) -> int:
-        """The number of processes that train: 1."""
+        """The number of processes that this Trainer knows: 1."""
         return 1
 
-    global_rank = local_rank = node_rank = 0
+    @property
+    def global_rank(self) -> int:
+        """This process's number, if `minitorch.distributed.run` has started several, each with a Trainer of its own."""
+        return rank_zero_only.rank  # type: ignore[attr-defined]
+
+    @property
+    def local_rank(self) -> int:
+        """Its number on its machine."""
+        return int(os.environ.get("LOCAL_RANK", 0))
+
+    node_rank = 0
     num_nodes = num_devices = 1
 
     @property
@@ -295,9 +305,9 @@ class TrainerState:
     @property
     def is_global_zero(self) -> bool:
         """Whether this process is the one that speaks."""
-        return rank_zero_only.rank == 0  # type: ignore[attr-defined]
+        return self.global_rank == 0
 
     def print(self, *args: Any, **kwargs: Any) -> None:
         """`print`, once however many processes train."""
-        if self.local_rank == 0:
+        if self.is_global_zero:
             print(*args, **kwargs)
