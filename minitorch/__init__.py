@@ -192,7 +192,7 @@ from .version import __version__
 newaxis = None
 
 _names.answer_for_what_is_missing(_sys.modules[__name__], imported_when_used=(
-    "ao", "distributed", "jit", "lightning", "multiprocessing", "onnx", "quantization", "vision", "viz",
+    "ao", "distributed", "hub", "jit", "lightning", "multiprocessing", "onnx", "quantization", "vision", "viz",
 ))  # fmt: skip
 _names.answer_for_what_is_missing(nn, imported_when_used=("intrinsic", "qat", "quantized"))
 for _module in (

@@ -30,6 +30,7 @@ import numpy as np
 
 from .clock import DISTURBED, Measure, Prepare, Turn, Work, Worker, by_turns, disturbance, quietest, times
 from .examples import example
+from .vision.speed import resnet18
 
 # ---- a thousand small ops ----
 
@@ -391,6 +392,9 @@ ROWS = [
     Row("CNN step: 2 × Conv BN ReLU Pool, 64 × 1 × 28 × 28", cnn_step, 1.5),
     *(Row(f"convolution, batch {n}, 16 channels", partial(convolution, batch=n)) for n in (16, 32, 64, 128)),
     *(Row(f"convolution, batch 16, {c} channels", partial(convolution, channels=c)) for c in (32, 64, 128)),
+    Row("ResNet-18, 8 × 3 × 64 × 64, forward and backward", partial(resnet18, batch=8, size=64)),
+    Row("ResNet-18, 2 × 3 × 224 × 224, forward and backward", partial(resnet18, batch=2, size=224)),
+    Row("ResNet-18, 1 × 3 × 224 × 224, forward in evaluation", partial(resnet18, batch=1, size=224, backward=False)),
     Row("softmax(gelu(layer_norm(x))), 4096 × 1024", softmax_gelu_norm, 1.5),
     Row("matrix product, 512 × 512", matmul),
     Row("a million uniform numbers", partial(draws, function="rand"), 3.0),

@@ -205,6 +205,16 @@ def test_fma_is_the_exact_result_rounded(a: float, b: float, c: float, scale: in
     assert fma(np.array([a]), b, c)[0] == float(exact)
 
 
+def test_fma_of_many_blocks_rounds_once() -> None:
+    """A few of 200,000 sums end between two float32 once they are rounded to float64: they are rounded from the exact sum."""
+    c, b = np.float32(2.0**23 + 1), np.float32(0.5 - 2.0**-24)
+    a = np.random.default_rng(0).random(200_000, np.float32)
+    a[::50_000] = 1 + 2.0**-23  # a b = ½ − 2⁻⁴⁷: the sum is a hair below the middle, whose even neighbour is above
+    found, twice = fma(a, b, c), (a.astype(np.float64) * float(b) + float(c)).astype(np.float32)
+    assert (found[::50_000] == c).all()
+    assert np.flatnonzero(found != twice).tolist() == [0, 50_000, 100_000, 150_000]
+
+
 @given(seed=seeds, dtype=floats)
 def test_bernoulli_is_0_where_the_draw_equals_p(seed: int, dtype: str) -> None:
     def call(t: Any, g: Any) -> Any:

@@ -15,6 +15,8 @@ import numpy as np
 
 from ..op import Array
 
+BLOCK = 1 << 16
+
 
 def rounded(x: Array, dtype: Any) -> Array:
     """float64 x in another dtype; to the half-precision types by way of float32, as torch goes."""
@@ -25,12 +27,29 @@ def rounded(x: Array, dtype: Any) -> Array:
 def fma(a: Array, b: Any, c: Any) -> Array:
     """a · b + c in float64 with one rounding (Boldo and Melquiond, 2008); in float32 if a is float32."""
     if a.dtype == np.float32:
-        return sum_to_odd(a.astype(np.float64) * float(b), float(c)).astype(np.float32)  # that product is exact
+        return _fma32(a, float(b), float(c))
     high, low = two_product(a, b)
     t, t_low = two_sum(c, low)
     v, v_low = two_sum(high, t)
     once = v + sum_to_odd(t_low, v_low)
     return np.where(np.isfinite(once), once, a * b + c)  # the tricks make nan of ∞
+
+
+def _fma32(a: Array, b: float, c: float) -> Array:
+    """The same in float32, for one b and c. In float64 the product is exact, so only the sum can be rounded before the end.
+
+    That matters where it lands right between two float32, which is rare. A block at a time, so that it stays in the cache.
+    """
+    out = np.empty(a.shape, np.float32)
+    for start in range(0, len(a), BLOCK):
+        product = a[start : start + BLOCK].astype(np.float64)
+        product *= b
+        wide = product + c
+        between = (wide.view(np.int64) & 0x1FFFFFFF) == 0x10000000  # the 29 bits that float32 does not have: one half
+        if between.any():
+            wide[between] = sum_to_odd(product[between], c)
+        out[start : start + BLOCK] = wide
+    return out
 
 
 def two_sum(a: Any, b: Any) -> tuple[Any, Any]:

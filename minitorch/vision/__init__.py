@@ -1,8 +1,9 @@
-"""Pictures: what changes them, and how many become one (torchvision's names and paths).
+"""Pictures, with torchvision's names and paths: data sets of them, what changes them, and networks that learn from them.
 
-Read next: `transforms/transforms.py`, then `transforms/functional.py`, which says what each does to an image.
+The extra `vision` (pillow) is needed where files of pictures are read, and imported there.
+Read next: `models/resnet.py`, a network; `transforms/functional.py`, which says what each transform does to an image.
 """
 
 from __future__ import annotations
 
-from . import transforms, utils
+from . import datasets, models, ops, transforms, utils
