@@ -358,6 +358,7 @@ except TypeError as error:
 # ---- faults ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "function", "piece", "broken", "test"),
     [

@@ -163,7 +163,7 @@ def gaussian_blur(img: Tensor, kernel_size: Sequence[int], sigma: Sequence[float
     along_x, along_y = (_gaussian(size, s, dtype).to(img.device) for size, s in zip(kernel_size, sigma))
     floats, back = in_floats(img, dtype)
     sides = [kernel_size[0] // 2] * 2 + [kernel_size[1] // 2] * 2
-    if kernel_size[0] // 2 >= img.shape[-1] or kernel_size[1] // 2 >= img.shape[-2]:
+    if floats.ndim == 4 and (kernel_size[0] // 2 >= img.shape[-1] or kernel_size[1] // 2 >= img.shape[-2]):
         raise RuntimeError(
             f"gaussian_blur: a kernel (x, y) = {tuple(kernel_size)} reaches past the whole image (H, W) = {tuple(img.shape[-2:])}"
         )
