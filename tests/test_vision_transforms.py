@@ -311,7 +311,11 @@ def test_a_picture_that_cannot_be_written_leaves_the_old_one(tmp_path: Path, mon
         (lambda: T.RandomCrop(9)(minitorch.zeros(3, 4, 4)), ValueError, "pad_if_needed=True"),
         (lambda: F.to_pil_image(minitorch.zeros(2, 3, 4, 4)), ValueError, "of a batch, take one image"),
         (lambda: F.to_pil_image(minitorch.zeros(5, 4, 4)), ValueError, "a tensor has them first"),
-        (lambda: T.ToTensor()(minitorch.zeros(3, 4, 4)), TypeError, "expected a PIL image or an ndarray"),
+        (lambda: T.ToTensor()(minitorch.zeros(3, 4, 4)), TypeError, "it is one already"),
+        (lambda: T.RandomErasing(p=1.0)(Image.new("RGB", (4, 4))), AttributeError, "put it behind ToTensor"),
+        (lambda: F.normalize(minitorch.zeros(3, 4, 4), [0.5] * 2, [0.5]), RuntimeError, "mean has 2 numbers, the image 3 channels"),
+        (lambda: F.pad(minitorch.zeros(3, 4, 4), 5, padding_mode="symmetric"), IndexError, "no more than its size"),
+        (lambda: F.gaussian_blur(minitorch.zeros(3, 4, 4), 9), RuntimeError, "reaches past the whole image"),
         (lambda: F.pil_to_tensor(Image.new("I;16", (2, 2))), TypeError, "uint16"),
         (lambda: F.resize(minitorch.zeros(3, 4, 4), 2, MODE["bilinear"], max_size=2), ValueError, "must be greater"),
         (lambda: F.rotate(minitorch.zeros(3, 4, 4), 3, MODE["bicubic"]), ValueError, "take nearest or bilinear"),
@@ -354,6 +358,7 @@ except TypeError as error:
 # ---- faults ----
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "function", "piece", "broken", "test"),
     [

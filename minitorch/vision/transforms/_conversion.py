@@ -42,7 +42,8 @@ def to_tensor(pic: Any) -> Tensor:
         array = np.array(pic, _DTYPES.get(pic.mode, np.uint8))
         array = array * np.uint8(255) if pic.mode == "1" else array
     else:
-        raise TypeError(f"to_tensor: expected a PIL image or an ndarray, got {type(pic)}")
+        already = "; it is one already, and ConvertImageDtype changes its range" if isinstance(pic, Tensor) else ""
+        raise TypeError(f"to_tensor: expected a PIL image or an ndarray, got {type(pic)}{already}")
     img = _channels_first(array).contiguous()
     return img.to(minitorch.get_default_dtype()).div(255) if img.dtype == minitorch.uint8 else img
 

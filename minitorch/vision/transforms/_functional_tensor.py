@@ -120,6 +120,10 @@ def _pad_symmetric(img: Tensor, left: int, top: int, right: int, bottom: int) ->
     """Mirrored with the edge doubled: 2 1 | 1 2 3 | 3 2. Negative padding cuts off."""
     H, W = img.shape[-2:]
     img = img[..., max(-top, 0) : H - max(-bottom, 0), max(-left, 0) : W - max(-right, 0)]
+    if max(top, bottom) > img.shape[-2] or max(left, right) > img.shape[-1]:
+        raise IndexError(
+            f"pad: a tensor is mirrored by no more than its size, {tuple(img.shape[-2:])}; got {(left, top, right, bottom)}"
+        )
     rows = _mirrored(img.shape[-2], max(top, 0), max(bottom, 0))
     columns = _mirrored(img.shape[-1], max(left, 0), max(right, 0))
     return img[..., minitorch.tensor(rows, device=img.device)[:, None], minitorch.tensor(columns, device=img.device)]
@@ -159,6 +163,10 @@ def gaussian_blur(img: Tensor, kernel_size: Sequence[int], sigma: Sequence[float
     along_x, along_y = (_gaussian(size, s, dtype).to(img.device) for size, s in zip(kernel_size, sigma))
     floats, back = in_floats(img, dtype)
     sides = [kernel_size[0] // 2] * 2 + [kernel_size[1] // 2] * 2
+    if floats.ndim == 4 and (kernel_size[0] // 2 >= img.shape[-1] or kernel_size[1] // 2 >= img.shape[-2]):
+        raise RuntimeError(
+            f"gaussian_blur: a kernel (x, y) = {tuple(kernel_size)} reaches past the whole image (H, W) = {tuple(img.shape[-2:])}"
+        )
     wide = nnf.pad(floats, sides, mode="reflect")
     in_x = nnf.conv2d(wide, along_x.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels)
     return back(nnf.conv2d(in_x, along_y.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels))
@@ -186,6 +194,11 @@ def normalize(tensor: Tensor, mean: Any, std: Any, inplace: bool = False) -> Ten
     mean, std = (minitorch.as_tensor(each, dtype=tensor.dtype, device=tensor.device) for each in (mean, std))
     if (std == 0).any():
         raise ValueError(f"normalize: std is zero after conversion to {tensor.dtype}, which would divide by zero")
+    for name, each in (("mean", mean), ("std", std)):
+        if each.ndim == 1 and len(each) not in (1, tensor.shape[-3]) and tensor.shape[-3] != 1:
+            raise RuntimeError(
+                f"normalize: {name} has {len(each)} numbers, the image {tensor.shape[-3]} channels: {tuple(tensor.shape)}"
+            )
     mean, std = (each.view(-1, 1, 1) if each.ndim == 1 else each for each in (mean, std))
     return (tensor if inplace else tensor.clone()).sub_(mean).div_(std)
 

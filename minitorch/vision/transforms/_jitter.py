@@ -186,6 +186,8 @@ class RandomErasing(Module):
     def forward(self, img: Tensor) -> Tensor:
         if not happens(self.p):
             return img
+        if not isinstance(img, Tensor):
+            raise AttributeError(f"RandomErasing takes tensors, got {type(img)}: put it behind ToTensor")
         value = None
         if isinstance(self.value, (int, float)):
             value = [float(self.value)]

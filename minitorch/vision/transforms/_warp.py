@@ -129,7 +129,8 @@ def _sample(img: Tensor, grid: Tensor, interpolation: str, fill: Any) -> Tensor:
     with_mask = minitorch.cat([batch, minitorch.ones_like(batch[:, :1])], 1)
     sampled = nnf.grid_sample(with_mask, grid, mode=interpolation, padding_mode="zeros", align_corners=False)
     values, mask = sampled[:, :-1], sampled[:, -1:]
-    outside = minitorch.tensor([float(f) for f in listed(fill)], dtype=grid.dtype, device=img.device).view(1, -1, 1, 1)
+    fills = minitorch.tensor([float(f) for f in listed(fill)], dtype=grid.dtype, device=img.device)
+    outside = fills.view(1, -1, 1, 1).expand_as(values)
     if interpolation == "nearest":
         return back(minitorch.where(mask < 0.5, outside, values))
     # At a border the values have the zeros outside in them already, and are multiplied by the mask once more: torchvision's numbers.

@@ -87,7 +87,7 @@ class AutoAugment(Module):
         fill: Any = None,
     ) -> None:
         super().__init__()
-        if policy not in _POLICIES:
+        if not isinstance(policy, AutoAugmentPolicy):
             raise ValueError(f"policy should be one of {[str(each) for each in AutoAugmentPolicy]}, got {policy!r}")
         self.policy = policy
         self.interpolation = interpolation
