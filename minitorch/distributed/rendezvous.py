@@ -140,10 +140,9 @@ class Meeting:
 
     def _meet(self, rank: int, world_size: int, timeout: timedelta) -> None:
         self.store.set(f"rank {rank}", f"{world_size}|process {os.getpid()} on {socket.gethostname()}")
-        try:
+        with contextlib.suppress(DistStoreError):
             self.store.wait([f"rank {each}" for each in range(world_size)], timeout)
-        except DistStoreError:
-            missing = [each for each in range(world_size) if not self.store.check([f"rank {each}"])]
+        if missing := [each for each in range(world_size) if not self.store.check([f"rank {each}"])]:
             self._call_off(
                 rank,
                 missing,
