@@ -184,6 +184,27 @@ def test_a_program_that_fails_tells_the_others_why() -> None:
     assert second.startswith("[rank1]: Traceback") and second.endswith("[rank1]: ValueError: on purpose\n")
 
 
+UNFINISHED = """
+import minitorch, minitorch.distributed as dist, time
+dist.init_process_group("gloo")
+if dist.get_rank() == 1:
+    time.sleep(3)
+    raise SystemExit
+dist.all_reduce(minitorch.ones(1), async_op=True)
+raise KeyboardInterrupt
+"""
+
+
+@slow
+def test_a_program_ends_though_a_call_has_not() -> None:
+    started = start(UNFINISHED, stderr=subprocess.PIPE)
+    begin = time.monotonic()
+    assert "KeyboardInterrupt" in started[0].communicate(timeout=60)[1]
+    assert time.monotonic() - begin < 30  # not half an hour
+    started[1].communicate(timeout=60)
+
+
+@slow
 def test_processes_of_their_own_find_each_other_by_the_environment() -> None:
     started = start(SCRIPT, stdout=subprocess.PIPE)
     try:
