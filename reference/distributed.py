@@ -111,7 +111,7 @@ def halving(p: int, n: int, alpha: float, beta: float) -> float:
 
 
 def tree(p: int, n: int, alpha: float, beta: float) -> float:
-    """A reduction up a binary tree and a broadcast down it, each message whole."""
+    """A reduction up a binomial tree and a broadcast down it, each message whole."""
     return 2 * math.log2(p) * (alpha + beta * n)
 
 

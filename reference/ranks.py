@@ -73,7 +73,11 @@ def attempt(chance: random.Random, fault: int) -> str:
             process.join(AT_ONCE)
         left = [name for name in os.listdir(folder) if name != "store"]
     where = f"{world_size} ranks, {victim} at {moment:.2f} s"
-    unnamed = [f"{where}: rank {rank}: {words}" for rank, words in said.items() if not re.search(rf"\b{victim}\b", words)]
+    unnamed = [
+        f"{where}: rank {rank}: {words}"
+        for rank, words in said.items()
+        if not re.search(rf"\b{victim}\b|holds the lock", words)
+    ]
     alive = [process.pid for process in processes if process.is_alive()]
     # a rank that is killed while it listens leaves its socket's folder, which the next run on the machine clears away
     many = [f"{where}: left: {left}"] if len(left) > 1 else []

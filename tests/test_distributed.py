@@ -30,7 +30,7 @@ import processes
 
 pytestmark = pytest.mark.outside
 slow = pytest.mark.slow
-SECONDS = timedelta(seconds=0.8)  # that a call waits for the others, where one is going to be late
+SECONDS = timedelta(seconds=0.8)  # that a call waits for the others, where one is not going to come
 
 
 # ---- the same as torch ----
@@ -93,6 +93,13 @@ def test_a_planted_fault_is_noticed(fault: tuple[str, ...], tmp_path: Path, monk
 
 def joined(rank: int, world_size: int, path: str, timeout: timedelta = timedelta(seconds=15)) -> None:
     dist.init_process_group("gloo", f"file://{path}", timeout, world_size, rank)
+
+
+def hurry() -> None:
+    """Calls wait for 0.8 seconds from now on; to join may take longer, on a busy machine."""
+    world = dist.group.WORLD
+    assert world is not None
+    world.timeout = world.communicator("cpu").timeout = SECONDS.total_seconds()
 
 
 def all_the_same_bits(rank: int, world_size: int, path: str) -> bytes:
@@ -184,6 +191,25 @@ def test_a_program_that_fails_tells_the_others_why() -> None:
     assert second.startswith("[rank1]: Traceback") and second.endswith("[rank1]: ValueError: on purpose\n")
 
 
+UNFINISHED = """
+import minitorch, minitorch.distributed as dist, time
+dist.init_process_group("gloo")
+if dist.get_rank() == 1:
+    time.sleep(3)
+    raise SystemExit
+dist.all_reduce(minitorch.ones(1), async_op=True)
+raise KeyboardInterrupt
+"""
+
+
+@slow
+def test_a_program_ends_though_a_call_has_not() -> None:
+    started = start(UNFINISHED, stderr=subprocess.PIPE)
+    assert "KeyboardInterrupt" in started[0].communicate(timeout=60)[1]  # and not after half an hour
+    started[1].communicate(timeout=60)
+
+
+@slow
 def test_processes_of_their_own_find_each_other_by_the_environment() -> None:
     started = start(SCRIPT, stdout=subprocess.PIPE)
     try:
@@ -198,9 +224,10 @@ def test_processes_of_their_own_find_each_other_by_the_environment() -> None:
 
 def faulty(rank: int, world_size: int, path: str, fault: str) -> None:
     """The last rank does something else than the others, after a call in which all was well."""
-    joined(rank, world_size, path, SECONDS)
+    joined(rank, world_size, path)
     x = minitorch.ones(50_000 if "large" in fault else 3)
     dist.all_reduce(x)
+    hurry()
     if rank == world_size - 1:
         if fault == "dies, a child lives on" and not os.fork():
             time.sleep(1.2)  # and holds copies of the sockets
@@ -253,16 +280,15 @@ ENDS = {  # what the others' errors say
     "fault", [pytest.param(f, marks=slow if f in ("stops, large", "another op", "dies, large") else []) for f in ENDS]
 )
 def test_a_rank_that_does_not_do_its_part_is_named_by_all_others(fault: str, tmp_path: Path) -> None:
-    start = time.monotonic()
     outcomes = processes.run(faulty, 3, str(tmp_path / "store"), fault, never_ends=None if fault == "raises" else 2)
-    assert time.monotonic() - start < 15
     for outcome in outcomes[:2]:
         assert re.search(ENDS[fault], outcome.is_error_of), outcome
         assert "Every rank makes the same calls" in outcome.words or "called" not in outcome.words
 
 
 def messages_go_wrong(rank: int, world_size: int, path: str, fault: str) -> None:
-    joined(rank, world_size, path, SECONDS)
+    joined(rank, world_size, path)
+    hurry()
     if rank == 0:
         if fault == "never sent":
             dist.recv(minitorch.zeros(3), 1)
@@ -287,6 +313,18 @@ def test_a_message_that_does_not_come(fault: str, words: str, tmp_path: Path) ->
     assert re.search(words, processes.run(messages_go_wrong, 2, str(tmp_path / "store"), fault)[0].is_error_of)
 
 
+def late(rank: int, world_size: int, path: str) -> None:
+    joined(rank, world_size, path)
+    if rank == 1:
+        dist.recv(minitorch.zeros(1), 0)
+    dist.monitored_barrier(timeout=timedelta(seconds=0.3))
+
+
+def test_monitored_barrier_has_a_timeout_of_its_own(tmp_path: Path) -> None:
+    first, _ = processes.run(late, 2, str(tmp_path / "store"))
+    assert "barrier: no end after 0.3 seconds: rank 1 is alive but has called nothing yet" in first.is_error_of
+
+
 def interrupted(rank: int, world_size: int, path: str) -> None:
     joined(rank, world_size, path)
     if rank == 0:
@@ -302,7 +340,7 @@ def test_ctrl_c_ends_a_call_and_the_others_hear_of_it(tmp_path: Path) -> None:
 
 
 def killed_at_random(rank: int, world_size: int, path: str) -> None:
-    joined(rank, world_size, path, timedelta(seconds=20))
+    joined(rank, world_size, path, timedelta(seconds=4))
     for round in range(10**6):
         sizes = [3, 5000, 200_000]
         dist.all_reduce(minitorch.ones(sizes[round % 3]))
@@ -325,12 +363,10 @@ def test_a_rank_killed_at_a_random_moment_ends_the_run(seed: int, tmp_path: Path
         time.sleep(chance.uniform(0.05, 0.6))
         os.kill(pids[victim], signal.SIGKILL)
 
-    start = time.monotonic()
     outcomes = processes.run(killed_at_random, 3, str(tmp_path / "store"), meanwhile=kill)
-    assert time.monotonic() - start < 10
     for rank, outcome in enumerate(outcomes):
         if rank != victim:
-            assert f"rank {victim} has died" in outcome.is_error_of or "rank(s)" in outcome.words, outcome
+            assert re.search(rf"rank {victim}\b|missing: {victim}|rank\(s\) {victim}", outcome.is_error_of), outcome
 
 
 # ---- joining ----

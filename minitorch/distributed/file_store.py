@@ -68,7 +68,11 @@ class FileStore(Store):
         except FileNotFoundError:
             raise DistStoreError(f"FileStore: {self._path!r} has been removed") from None
         try:
-            fcntl.flock(number, fcntl.LOCK_EX)
+            if not poll(lambda: _lock(number), self._timeout.total_seconds()):
+                raise DistStoreError(
+                    f"FileStore: another process holds the lock of {self._path!r} for {self._timeout.total_seconds():g} seconds: one of the "
+                    "ranks has been stopped"
+                )
             yield number
         finally:
             os.close(number)
@@ -97,3 +101,12 @@ class FileStore(Store):
         while record:
             record = record[os.write(number, record) :]
         self._read_to = os.lseek(number, 0, os.SEEK_CUR)
+
+
+def _lock(number: int) -> bool:
+    """Whether the file could be locked."""
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -29,9 +29,18 @@ class Gloo(Communicator):
     """See the module's docstring."""
 
     def __init__(self, store: Store, rank: int, members: Sequence[int], timeout: float) -> None:
-        self.rank, self.size, self.timeout = rank, len(members), timeout
+        self.rank, self.size = rank, len(members)
         self._others = [peer for peer in range(self.size) if peer != rank]
         self._mesh = connect_all(store, rank, members, timeout)
+
+    @property
+    def timeout(self) -> float:  # type: ignore[override]
+        """How long a call waits for others, in seconds."""
+        return self._mesh.timeout
+
+    @timeout.setter
+    def timeout(self, seconds: float) -> None:
+        self._mesh.timeout = seconds
 
     def allreduce(self, array: Any, op: ReduceOp) -> None:
         call = _words(f"all_reduce {op.name}", array)

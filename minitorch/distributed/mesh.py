@@ -41,9 +41,10 @@ class Mesh:
         """Send each array to its rank, and fill each array from its rank. DistBackendError, which names who is to blame."""
         self.post.check(call)
         self._number += 1
-        self.post.begins(call, self._number)
+        now = _Exchange(call, self._number, sends, receives)
+        self.post.begins(call, self._number, now.awaited)
         try:
-            self._exchange(_Exchange(call, self._number, sends, receives))
+            self._exchange(now)
         except Broken as broken:
             self.post.abort(str(broken))
             raise DistBackendError(f"{call}: {broken}") from None
@@ -154,7 +155,7 @@ class Mesh:
 
     def _give_up(self, now: _Exchange) -> NoReturn:
         """The time is over: ask those who are waited for what they are at, and blame who is not in the call."""
-        story = self.post.ask(sorted({*now.sending, *now.receiving}), now.number)
+        story = self.post.ask(now.awaited(), now.number)
         raise Broken(self.post.fault or f"no end after {self.timeout:g} seconds: {story}")
 
     def close(self, why: str = "") -> None:
@@ -180,6 +181,10 @@ class _Exchange:
         self._headers = {peer: bytearray(HEADER.size) for peer in receives}
         self._pieces: dict[int, memoryview] = {peer: as_bytes(array) for peer, array in receives.items()}
         self.receiving = {peer: memoryview(header) for peer, header in self._headers.items()}
+
+    def awaited(self) -> list[int]:
+        """Who has not taken or not sent all."""
+        return sorted({*list(self.sending), *list(self.receiving)})
 
     def interest(self, peer: int) -> int:
         """What to wait for at a socket: whoever sends nothing is watched too."""

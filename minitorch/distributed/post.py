@@ -16,7 +16,7 @@ import socket
 import struct
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +26,9 @@ from .process_group import Request
 
 _HEADER = struct.Struct("<BqQ64s")  # the kind, the tag, the bytes of the body, of a message how many numbers of which dtype
 _MESSAGE, _ABORT, _BYE, _ASK, _ANSWER = range(5)
-_STATE = struct.Struct("<Q?112s")  # an answer: the number of the exchange, whether it is under way, its call
+_STATE = struct.Struct(
+    "<Q?112s64s"
+)  # an answer: the number of the exchange, whether it is under way, its call, who it waits for
 LONGEST_STORY = 1 << 16
 PATIENCE = 1.0  # seconds for an answer, and for the last words of a rank that ends
 
@@ -98,7 +100,8 @@ class Post:
         self.fault = ""  # why the group is broken, if it is
         self.gone: dict[int, str] = {}  # who left, and how
         self._state: tuple[int, bool, bytes] = (0, False, b"")
-        self._answers: dict[int, tuple[int, bool, bytes]] = {}
+        self._awaited: Callable[[], Sequence[int]] = tuple  # who the exchange that is under way waits for
+        self._answers: dict[int, tuple[int, bool, bytes, bytes]] = {}
         self._told = False  # everybody has been told what went wrong
         self._closing = False
         self._bell, self._hear_bell = socket.socketpair()
@@ -116,8 +119,9 @@ class Post:
         if self.fault:
             raise DistBackendError(f"{call}: {self.fault}")
 
-    def begins(self, call: str, number: int) -> None:
-        """A collective call is under way from now on."""
+    def begins(self, call: str, number: int, awaited: Callable[[], Sequence[int]]) -> None:
+        """A collective call is under way from now on; `awaited` tells which ranks it still waits for."""
+        self._awaited = awaited
         self._state = number, True, call.encode()[:112]
 
     def ends(self) -> None:
@@ -343,7 +347,8 @@ class Post:
             self._lost(peer, f"has left the group{body.decode(errors='replace')}", in_good_order=True)
         elif kind == _ASK:
             number, under_way, call = self._state
-            self._put(peer, _ANSWER, 0, b"", memoryview(_STATE.pack(number, under_way, call)))
+            awaited = self._names(self._awaited()).encode()[:64] if under_way else b""
+            self._put(peer, _ANSWER, 0, b"", memoryview(_STATE.pack(number, under_way, call, awaited)))
         elif kind == _ANSWER:
             self._answers[peer] = _STATE.unpack(body)
 
@@ -426,11 +431,11 @@ def _bytes(array: Any) -> memoryview:
     return memoryview(array.reshape(-1).view(np.uint8))
 
 
-def _at(state: tuple[int, bool, bytes]) -> str:
-    _, under_way, call = state
-    words = call.rstrip(b"\0").decode(errors="replace")
+def _at(state: tuple[int, bool, bytes, bytes]) -> str:
+    _, under_way, call, awaited = state
+    words, others = (each.rstrip(b"\0").decode(errors="replace") for each in (call, awaited))
     if under_way:
-        return f"is in another call: {words}"
+        return f"is in another call, {words}, and waits for {others}"
     return f"is alive but has not come; its last call was {words}" if words else "is alive but has called nothing yet"
 
 

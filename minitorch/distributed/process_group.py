@@ -23,6 +23,7 @@ from typing import Any
 from .constants import DistBackendError
 from .reduce_op import ReduceOp
 
+AT_THE_END = 1.0  # seconds that a program which is ending waits for calls that are under way
 Array = Any  # a C-contiguous array: NumPy's, or of the device that a backend is for
 
 
@@ -276,13 +277,13 @@ class ProcessGroup:
             self._waiting -= 1
 
     def shutdown(self, why: str = "") -> None:
-        """End the calls that are under way, and leave the group."""
+        """Leave the group when the calls that are under way have ended; soon in any case, if the program is ending (`why`)."""
         if self._closed:
             return
         self._closed = True
         if self._thread is not None:
             self._calls.put(None)
-            self._thread.join(self.timeout)
+            self._thread.join(AT_THE_END if why else self.timeout)
         for communicator in self._communicators.values():
             communicator.close(why)
 

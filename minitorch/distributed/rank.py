@@ -13,7 +13,6 @@ import os
 import runpy
 import signal
 import sys
-import traceback
 
 # How the launchers of MPI tell a process who it is: (rank, world size, rank on this machine, ranks on this machine).
 LAUNCHERS = (
@@ -89,7 +88,7 @@ def run_script(args: list[str]) -> None:
         if status == 0:
             raise SystemExit(0) from None
     except BaseException:
-        traceback.print_exc()
+        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
     else:
         raise SystemExit(0)
     sys.stdout.flush()

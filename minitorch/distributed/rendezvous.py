@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import Any, NoReturn
 from urllib.parse import parse_qs, urlparse
 
-from .constants import DistStoreError, default_pg_timeout
+from .constants import DistError, DistStoreError, default_pg_timeout
 from .file_store import FileStore
 from .store import PrefixStore, Store
 from .tcp_store import TCPStore
@@ -125,7 +125,7 @@ class Meeting:
 
     def __init__(self, store: Store, rank: int, world_size: int, timeout: timedelta) -> None:
         if not 0 <= rank < world_size:
-            raise ValueError(
+            raise DistError(
                 f"rank {rank} does not exist in a world of {world_size}: ranks go from 0 to world_size - 1. Check RANK and WORLD_SIZE"
             )
         self._left = f"rank {rank} has left"
@@ -140,10 +140,9 @@ class Meeting:
 
     def _meet(self, rank: int, world_size: int, timeout: timedelta) -> None:
         self.store.set(f"rank {rank}", f"{world_size}|process {os.getpid()} on {socket.gethostname()}")
-        try:
+        with contextlib.suppress(DistStoreError):
             self.store.wait([f"rank {each}" for each in range(world_size)], timeout)
-        except DistStoreError:
-            missing = [each for each in range(world_size) if not self.store.check([f"rank {each}"])]
+        if missing := [each for each in range(world_size) if not self.store.check([f"rank {each}"])]:
             self._call_off(
                 rank,
                 missing,

@@ -28,6 +28,7 @@ from .rank import NAME, die_with_parent, ended
 
 GRACE = 10.0  # seconds that ranks have after Ctrl-C, to save what they want to save
 WAIT_FOR_MPIEXEC = 1.0
+TOGETHER = 0.3
 POLL = 0.05
 FAILED = re.compile(rb"distributed\.run: (rank \d+ of \d+ failed \(pid \d+, (?:exit status (\d+)|killed by (\w+))\))")
 Outcome = tuple[int, str]  # an exit status, and why
@@ -198,11 +199,17 @@ class Listener:
 
 
 def failed_of(started: list[subprocess.Popen]) -> Outcome | None:
-    """What is to be said of the first process that has failed, with its status as a shell has it; None if none has."""
-    for rank, process in enumerate(started):
-        if status := process.poll():
-            return (status if status > 0 else 128 - status), ended(rank, len(started), process.pid, status)
-    return None
+    """What is to be said of the processes that have failed, and the status of one as a shell has it; None if none has.
+
+    Who waits for one that has failed may be gone before it: so they are named together.
+    """
+    if not any(process.poll() for process in started):
+        return None
+    time.sleep(TOGETHER)
+    failed = [(rank, p) for rank, p in enumerate(started) if p.poll()]
+    status = failed[-1][1].returncode
+    told = "; ".join(ended(rank, len(started), p.pid, p.returncode) for rank, p in failed)
+    return (status if status > 0 else 128 - status), told
 
 
 def supervised(started: list[subprocess.Popen], failed: Callable[[], Outcome | None]) -> Outcome:

@@ -132,8 +132,9 @@ def _connected(host: str, port: int, seconds: float) -> Connection:
             if isinstance(error, socket.gaierror):
                 raise DistNetworkError(f"TCPStore: the host {host!r} is not known: {error.strerror}") from None
             if time.monotonic() >= deadline:
+                why = "no store of this user's has this port here" if isinstance(error, FileNotFoundError) else error
                 raise DistNetworkError(
-                    f"TCPStore: nobody answers at {host}:{port} after {seconds:g} seconds ({error}): is rank 0 there, with the same "
+                    f"TCPStore: nobody answers at {host}:{port} after {seconds:g} seconds ({why}): is rank 0 there, with the same "
                     "MASTER_ADDR and MASTER_PORT? On another machine both need the same MINITORCH_AUTHKEY"
                 ) from None
             time.sleep(0.02)
