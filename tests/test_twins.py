@@ -495,3 +495,24 @@ def test_the_environment_says_how_many_threads_there_are(environment: dict, thre
         mock.patch.object(os, "sched_getaffinity", lambda pid: range(4)),
     ):
         assert blocks._threads_at_first() == threads
+
+
+@pytest.mark.parametrize(
+    ("samples", "size", "groups", "served"),
+    [(2, 3, 1, False), (2, 12, 1, True), (2, 3, 16, True), (1 << 18, 3, 1, True)],
+    ids=["few places", "many places", "channel by channel", "columns of too many samples"],
+)
+def test_a_convolution_of_few_places_is_left_to_the_formula(samples: int, size: int, groups: int, served: bool) -> None:
+    how = Sliding.over((size, size), (3, 3), (1, 1), (1, 1), (1, 1))
+    weight = (32, 32 // groups, 3, 3)
+    assert convolution._few_places(samples, weight, how, groups) is not served
+    if samples > 2:
+        return  # the rule alone: the images would be large
+    rng = np.random.default_rng(0)
+    x, y, w = (rng.standard_normal(shape) for shape in ((samples, 32, size, size), (samples, 32, *how.places), weight))
+    for twin, arguments in (
+        (convolution.forward, (x, w, None)),
+        (convolution.transposed, (y, w, None)),
+        (convolution.of_weight, (x, y)),
+    ):
+        assert (twin(np, *arguments, how, groups) is not None) is served

@@ -2,7 +2,8 @@
 
 The formula writes the columns of the whole batch, with all places of all samples in a row, and turns the result round. Here a sample's
 product lies as the result is to lie, (N, O, places), and no more columns are in memory than a chunk's; backward makes them again
-instead of keeping them. A kernel that moves by single pixels has its columns in long stretches (`_InStretches`). Read next: `pooling.py`.
+instead of keeping them. Where a sample has few places, as the last layers of networks for images, the formula is quicker and is
+left to it. A kernel that moves by single pixels has its columns in long stretches (`_InStretches`). Read next: `pooling.py`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from ...ops.fold import Sliding, added_up, columns
 from .blocks import served
 
 CHUNK = 1 << 18  # numbers in the columns of a chunk: one MB of float32
+MOST = 1 << 24  # numbers in the columns of a whole batch, where these are made at once: 64 MB of float32
 
 
 @conv.twin("cpu")
 def forward(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: int) -> Any:
     """W · columns(x) + b"""
-    if not served(x, weight, bias) or not x.size:
+    if not served(x, weight, bias) or not x.size or _few_places(len(x), weight.shape, how, groups):
         return None
     way, W = _way(how), weight_matrix(weight, groups)
     out = np.empty((len(x), len(weight), *how.places), x.dtype)
@@ -36,7 +38,9 @@ def forward(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: int) 
 @conv_transpose.twin("cpu")
 def transposed(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: int) -> Any:
     """added_up(Wᵀ · x) + b"""
-    if not served(x, weight, bias) or not x.size or not np.isfinite(weight).all():  # between the places 0 · ∞ would be added
+    if not served(x, weight, bias) or not x.size or _few_places(len(x), weight.shape, how, groups):
+        return None
+    if not np.isfinite(weight).all():  # between the places 0 · ∞ would be added
         return None
     way, W, C = _way(how), weight_matrix(weight, groups).swapaxes(1, 2), groups * weight.shape[1]
     out = np.empty((len(x), C, *how.size), x.dtype)
@@ -49,15 +53,22 @@ def transposed(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: in
 @conv_weight.twin("cpu")
 def of_weight(xp: Any, x: Any, y: Any, how: Sliding, groups: int) -> Any:
     """Σ over samples of y · columns(x)ᵀ"""
-    if not served(x, y) or not x.size:
+    shape = (y.shape[1], x.shape[1] // groups, *how.kernel)
+    if not served(x, y) or not x.size or _few_places(len(x), shape, how, groups):
         return None
-    way, shape = _way(how), (y.shape[1], x.shape[1] // groups, *how.kernel)
+    way = _way(how)
     sums = np.zeros((groups, shape[0] // groups, math.prod(shape[1:])), x.dtype)
     for chunk in _chunks(len(x), x.shape[1], way):
         cols = _in_groups(way.columns(x[chunk]), groups).swapaxes(2, 3)
         for of_sample in zip(_in_groups(way.among_places(y[chunk]), groups), cols):
             sums += np.matmul(*of_sample)
     return sums.reshape(shape) if np.isfinite(sums).all() else None  # between the places 0 · ∞ may have been added
+
+
+def _few_places(samples: int, weight: tuple[int, ...], how: Sliding, groups: int) -> bool:
+    """Whether W, of that shape, is more than twice what a sample's product has besides it: to read it once a sample is most of the work."""
+    O, K, P = weight[0] // groups, math.prod(weight[1:]), math.prod(how.places)
+    return 2 * P * (O + K) < O * K and samples * P * K * groups <= MOST
 
 
 def _in_groups(x: np.ndarray, groups: int) -> np.ndarray:
