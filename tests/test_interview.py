@@ -295,3 +295,8 @@ def test_the_index_has_every_question_once(folder: Path) -> None:
             assert pages.get(anchor) == topic, f"S{number}: there is no {topic}.md#{anchor}"
         own = f"s{number}"
         assert own not in pages or (pages[own], own) in links, f"S{number} has an answer that the index does not lead to"
+
+
+@pytest.mark.parametrize("folder", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_no_question_is_left_unanswered(folder: Path) -> None:
+    assert [str(q) for topic in TOPICS for q in questions(folder / f"{topic}.md") if q.is_not_yet] == []
