@@ -327,6 +327,18 @@ def test_a_failed_save_leaves_the_old_file(data: dict[str, Any], tmp_path: Path)
     assert path.read_bytes() == before and [f.name for f in tmp_path.iterdir()] == ["a.ckpt"]
 
 
+def test_a_file_of_weights_is_no_checkpoint_and_a_missing_hyperparameter_is_answered_with_those_there(
+    tmp_path: Path,
+) -> None:
+    minitorch.save(net().state_dict(), tmp_path / "weights.pt")
+    minitorch.save(minitorch.ones(1), tmp_path / "tensor.pt")
+    for name in ("weights.pt", "tensor.pt"):
+        with pytest.raises(KeyError, match=f"{name}' has no 'state_dict', so it is no checkpoint .* load_state_dict"):
+            type(net()).load_from_checkpoint(tmp_path / name)
+    with pytest.raises(AttributeError, match=r"^Missing attribute 'rate'; there are: .*lr"):
+        _ = net().hparams.rate
+
+
 def test_a_checkpoint_runs_no_code(data: dict[str, Any], tmp_path: Path) -> None:
     import pickle
 
