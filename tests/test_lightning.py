@@ -327,6 +327,24 @@ def test_a_failed_save_leaves_the_old_file(data: dict[str, Any], tmp_path: Path)
     assert path.read_bytes() == before and [f.name for f in tmp_path.iterdir()] == ["a.ckpt"]
 
 
+@pytest.mark.parametrize("p", [2, 1.0, 3.5, "inf"])
+def test_norms_of_gradients(p: Any) -> None:
+    import torch
+    from lightning.pytorch.utilities import grad_norm as real_grad_norm
+
+    from minitorch.lightning.pytorch.utilities import grad_norm
+
+    found = []
+    for lib, norms in ((torch, real_grad_norm), (minitorch, grad_norm)):
+        layer = lib.nn.Linear(3, 2).double()
+        assert norms(layer, p) == {}
+        layer.weight.grad, layer.bias.grad = lib.arange(-2.0, 4.0).double().view(2, 3), lib.arange(3.0, 5.0).double()
+        found.append({name: (str(norm.dtype)[-7:], round(norm.item(), 10)) for name, norm in norms(layer, p).items()})
+        with pytest.raises(ValueError, match="must be a positive number"):
+            norms(layer, 0)
+    assert found[0] == found[1] and len(found[0]) == 3
+
+
 def test_a_file_of_weights_is_no_checkpoint_and_a_missing_hyperparameter_is_answered_with_those_there(
     tmp_path: Path,
 ) -> None:
