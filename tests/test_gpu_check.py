@@ -81,7 +81,9 @@ def test_kernels_made_of_formulas_compile(dtype: str, architecture: str, transpo
     assert len(found) > 100
     said = compiled(one_file(source for source, _ in found), architecture)
     assert said.count("Compiling entry function") == len(found)
-    assert {*re.findall(r"\d+ bytes spill stores, \d+ bytes spill loads", said)} == {"0 bytes spill stores, 0 bytes spill loads"}
+    assert {*re.findall(r"\d+ bytes spill stores, \d+ bytes spill loads", said)} == {
+        "0 bytes spill stores, 0 bytes spill loads"
+    }
 
 
 def test_what_is_wrong_does_not_compile() -> None:

@@ -340,6 +340,36 @@ def test_of_several_processes_the_first_writes(
     assert (trainer.global_rank, trainer.is_global_zero, module.global_rank, list(tmp_path.iterdir())) == (1, False, 1, [])
 
 
+@pytest.mark.parametrize("p", [2, 1.0, 3.5, "inf"])
+def test_norms_of_gradients(p: Any) -> None:
+    import torch
+    from lightning.pytorch.utilities import grad_norm as real_grad_norm
+
+    from minitorch.lightning.pytorch.utilities import grad_norm
+
+    found = []
+    for lib, norms in ((torch, real_grad_norm), (minitorch, grad_norm)):
+        layer = lib.nn.Linear(3, 2).double()
+        assert norms(layer, p) == {}
+        layer.weight.grad, layer.bias.grad = lib.arange(-2.0, 4.0).double().view(2, 3), lib.arange(3.0, 5.0).double()
+        found.append({name: (str(norm.dtype)[-7:], round(norm.item(), 10)) for name, norm in norms(layer, p).items()})
+        with pytest.raises(ValueError, match="must be a positive number"):
+            norms(layer, 0)
+    assert found[0] == found[1] and len(found[0]) == 3
+
+
+def test_a_file_of_weights_is_no_checkpoint_and_a_missing_hyperparameter_is_answered_with_those_there(
+    tmp_path: Path,
+) -> None:
+    minitorch.save(net().state_dict(), tmp_path / "weights.pt")
+    minitorch.save(minitorch.ones(1), tmp_path / "tensor.pt")
+    for name in ("weights.pt", "tensor.pt"):
+        with pytest.raises(KeyError, match=f"{name}' has no 'state_dict', so it is no checkpoint .* load_state_dict"):
+            type(net()).load_from_checkpoint(tmp_path / name)
+    with pytest.raises(AttributeError, match=r"^Missing attribute 'rate'; there are: .*lr"):
+        _ = net().hparams.rate
+
+
 def test_a_checkpoint_runs_no_code(data: dict[str, Any], tmp_path: Path) -> None:
     import pickle
 

@@ -316,6 +316,8 @@ def test_mistakes_and_defaults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
             (ValueError, "nan", lambda: writer.add_histogram("x", np.full(2, np.nan))),
             (ValueError, "2 bucket_limits and 1", lambda: writer.add_histogram_raw("x", 0, 1, 1, 1, 1, [1, 2], [1])),
             (AssertionError, "dataformats='HW' does not fit", lambda: writer.add_image("x", np.ones((3, 2, 2)), dataformats="HW")),
+            (ValueError, "'XYZ': expected the letters HWC", lambda: writer.add_image("x", np.ones((3, 2, 2)), dataformats="XYZ")),
+            (ValueError, "'W': expected the letters NCHW", lambda: writer.add_image("x", np.ones(2), dataformats="W")),
             (AssertionError, "named twice", lambda: writer.add_image("x", np.ones((3, 2, 2)), dataformats="HHW")),
             (AssertionError, "1 or 3 channels", lambda: writer.add_images("x", np.ones((1, 2, 2, 2)))),
             (AssertionError, "3 tags", lambda: writer.add_custom_scalars_marginchart(["a"])),

@@ -217,3 +217,11 @@ def test_a_brick_pads_so_that_the_size_stays_and_has_a_bias_without_a_norm() -> 
     assert (silent[0].padding, str(silent[2])) == ((0, 0), "Sigmoid()")
     with pytest.warns(UserWarning, match="Don't use ConvNormActivation directly"):
         ConvNormActivation(1, 1)
+
+
+@pytest.mark.parametrize(("room", "name", "near"), [("models", "resnet_18", "resnet18"), ("datasets", "MNist", "MNIST"), ("transforms", "totensor", "ToTensor"), ("utils", "draw_boxes", "make_grid")])  # fmt: skip
+def test_a_name_that_is_not_here_is_answered_with_those_near(room: str, name: str, near: str) -> None:
+    with pytest.raises(
+        AttributeError, match=f"vision.{room}' has no attribute '{name}'.* not there yet; near names:.* {near}"
+    ):
+        getattr(getattr(minitorch.vision, room), name)

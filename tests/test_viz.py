@@ -558,6 +558,8 @@ BAD = {
     "no pictures to explain": (lambda: viz.grad_cam(cnn(), minitorch.zeros(1, 1, 6, 6), most=0), ValueError, "nothing to draw"),
     "one step": (lambda: viz.landscape(cnn(), len, steps=1), ValueError, "at least 2"),
     "a loss below 0": (lambda: viz.loss_landscape(cnn(), lambda net: -1.0, steps=2), ValueError, "above 0"),
+    "a model for features": (lambda: viz.embedding(cnn()), TypeError, r"embedding: expected features \(N, D\) .*, got Sequential"),
+    "no features": (lambda: viz.pca([]), ValueError, "got 0 rows"),
     "one row": (lambda: viz.pca(minitorch.zeros(1, 2)), ValueError, "at least 2 finite rows"),
     "labels missing": (lambda: viz.embedding(minitorch.zeros(3, 2), [0]), ValueError, "3 rows, 1 labels"),
 }  # fmt: skip

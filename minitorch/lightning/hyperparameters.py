@@ -35,7 +35,7 @@ class AttributeDict(dict[str, Any]):
         try:
             return self[key]
         except KeyError:
-            raise AttributeError(f"Missing attribute {key!r}") from None
+            raise AttributeError(f"Missing attribute {key!r}; there are: {', '.join(map(str, self)) or 'none'}") from None
 
     def __setattr__(self, key: str, value: Any) -> None:
         self[key] = value

@@ -26,6 +26,8 @@ def load_from_checkpoint(
     if map_location is None and not minitorch.cuda.is_available():
         map_location = "cpu"
     checkpoint = minitorch.load(path, map_location=map_location)
+    if not issubclass(cls, LightningDataModule):
+        _must_hold_a_module(checkpoint, path)
     kept = dict(checkpoint.get(cls.CHECKPOINT_HYPER_PARAMS_KEY) or {})
     if hparams_file is not None:
         kept = _hyperparameters_in(hparams_file)
@@ -37,6 +39,15 @@ def load_from_checkpoint(
             made.load_state_dict(state)
         return made
     return _with_weights(made, path, checkpoint, strict)
+
+
+def _must_hold_a_module(checkpoint: Any, path: Any) -> None:
+    """KeyError of a file of weights only, as Lightning raises: it has no hyperparameters from which a module could be made."""
+    if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
+        raise KeyError(
+            f"load_from_checkpoint: {os.fspath(path)!r} has no 'state_dict', so it is no checkpoint of a Trainer; if it holds"
+            " weights only, make the module and call load_state_dict(load(path))"
+        )
 
 
 def _arguments(cls: Any, kept: dict[str, Any], name: str | None, given: dict[str, Any]) -> dict[str, Any]:

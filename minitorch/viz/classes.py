@@ -6,6 +6,7 @@ together and says nothing by its distances (van der Maaten & Hinton 2008); it is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -86,12 +87,20 @@ def confusion_matrix(
     return figure
 
 
+def _rows(features: Any, who: str) -> np.ndarray:
+    """(N, D): the features of each of N points, flat; TypeError of what is no rows of numbers."""
+    values = host(features)
+    if values.ndim == 0 or values.dtype.kind not in "biuf":
+        raise TypeError(f"{who}: expected features (N, D) as a tensor, an array or a list, got {type(features).__name__}")
+    return values.reshape(len(values), math.prod(values.shape[1:]))
+
+
 def pca(features: Any, dims: int = 2) -> tuple[np.ndarray, np.ndarray]:
     """(N, dims) coordinates along the directions of most variance, and the share of all variance that each has.
 
     The sign of a direction is free: its largest component is made positive. Rows that are not finite become nan.
     """
-    values = host(features).astype(np.float64).reshape(len(features), -1)
+    values = _rows(features, "pca").astype(np.float64)
     good = np.isfinite(values).all(1)
     if good.sum() < 2 or values.shape[1] < dims:
         raise ValueError(
@@ -114,7 +123,7 @@ def tsne(features: Any, *, seed: int = 0, perplexity: float = 30.0) -> np.ndarra
         raise ImportError(
             "viz.tsne needs the package scikit-learn: pip install scikit-learn; method='pca' needs none"
         ) from error
-    values = host(features).reshape(len(features), -1)
+    values = _rows(features, "tsne")
     if not np.isfinite(values).all():
         raise ValueError("tsne: expected finite features, got inf or nan")
     if perplexity >= len(values):
@@ -138,6 +147,7 @@ def embedding(
     """
     if method not in ("pca", "tsne"):
         raise ValueError(f'embedding: expected method "pca" or "tsne", got {method!r}')
+    features = _rows(features, "embedding")
     if len(features) == 0 or (labels is not None and len(labels) != len(features)):
         raise ValueError(
             f"embedding: expected a label for each row of features, got {len(features)} rows"

@@ -39,7 +39,11 @@ def rows_first(array: np.ndarray, dataformats: str) -> np.ndarray:
     """H × W × C of an array whose dimensions are named by letters; a single channel three times over; N pictures in a grid."""
     assert len(set(dataformats)) == len(dataformats), f"a dimension is named twice in dataformats: {dataformats!r}"
     assert array.ndim == len(dataformats), f"dataformats={dataformats!r} does not fit a picture of shape {array.shape}"
-    order = {2: "HW", 3: "HWC", 4: "NCHW"}[array.ndim]
+    order = {2: "HW", 3: "HWC"}.get(array.ndim, "NCHW")
+    if sorted(order) != sorted(dataformats.upper()):
+        raise ValueError(
+            f"dataformats={dataformats!r}: expected the letters {order}, in the order of the picture's dimensions"
+        )
     array = array.transpose([dataformats.upper().index(letter) for letter in order])
     if order == "NCHW":
         return grid(array).transpose(1, 2, 0)
