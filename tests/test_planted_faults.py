@@ -380,7 +380,7 @@ FAULTS = [
     Fault(numbers.fitting, "if not held:", "if False:"),
     # half precision
     Fault(half_precision.forward_in_float32, "if half.itemsize != 2:", "if True:"),
-    Fault(half_precision.forward_in_float32, "float(half.type(float(given[i])))", "given[i]"),
+    Fault(half_precision.numbers_rounded, "float(half.type(float(given[i])))", "given[i]"),
     Fault(half_precision.forward_in_float32, "if asked is not None and args[asked] is not None:", "if False:"),
     Fault(half_precision.forward_in_float32, "_as(half, o) if", "o if"),
     Fault(half_precision.derivative_in_float32, "found if found is None else _to(found, dtype)", "found"),

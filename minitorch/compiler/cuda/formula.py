@@ -7,6 +7,7 @@ kernel, or are burned in where the function asks which number one is. Read next:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -89,11 +90,8 @@ def _followed(
     before = shortcuts.enabled, running.record
     shortcuts.enabled, running.record = False, record
     try:
-        with np.errstate(all="ignore"):
-            if derives:
-                with in_backward():
-                    return record.traced(function, "a derivative", library, tuple(args), {}), arrays, numbers
-            return record.traced(function, "an op", library, tuple(args), {}), arrays, numbers
+        with np.errstate(all="ignore"), in_backward() if derives else contextlib.nullcontext():
+            return record.traced(function, "a formula", library, tuple(args), {}), arrays, numbers
     finally:
         shortcuts.enabled, running.record = before
 
@@ -112,7 +110,7 @@ def _told(
             operands = tuple(names[o.value.place] if isinstance(o.value, Ref) else o.value for o in form.operands)
         except (KeyError, AttributeError):  # elements picked by index arrays
             return None
-        if form.target in arrays or any(graph.memory(p) != p for p in (form.target,)):
+        if form.target in arrays or graph.memory(form.target) != form.target:
             return None  # it writes to what it was given, or to a view
         name = f"v{len(steps) + 1}"
         steps.append(Step(name, graph.values[form.target].dtype, form, operands))
