@@ -14,6 +14,8 @@ import pytest
 
 from shares import by_turns
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parent.parent
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 OLD_WINDOWS = {"PYTHONIOENCODING": "cp1252"}

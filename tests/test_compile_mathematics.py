@@ -42,7 +42,8 @@ def namespace(variant: Variant, inputs: list[np.ndarray], text: Mathematics) -> 
         elif v.kind == "gradient" and v.owner._grad is not None:
             arrays[v.place] = v.owner._grad._array
         elif v.kind == "upstream":
-            names[v.name] = np.ones(v.shape, v.dtype)
+            names[v.name] = ones = v.empty()  # laid out as it comes: products of another layout may round otherwise
+            ones[...] = 1
     for memory in {variant.graph.memory(place) for place in arrays}:
         there = [place for place in arrays if variant.graph.memory(place) == memory]
         names.update(zip((variant.graph.values[p].name for p in there), copies([arrays[p] for p in there])))

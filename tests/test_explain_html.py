@@ -19,6 +19,8 @@ from minitorch.utils.page import as_script, page
 from minitorch.utils.page.data import data_of
 from prompt import run
 
+pytestmark = pytest.mark.outside
+
 LOOP = """import minitorch
 w = minitorch.full((2, 2), 0.3, requires_grad=True)
 h = minitorch.ones(2, 2)

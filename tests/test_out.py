@@ -65,14 +65,17 @@ ROWS = [row for row in table() if row.covers not in UNDOCUMENTED]
 
 
 def cases() -> list:
-    """Each row with an `out=` as it should be and with one of the other kinds; in a slow run with all of them."""
-    marks = [
-        [] if change in (0, 1 + k % (len(CHANGES) - 1)) else [pytest.mark.slow]
-        for k in range(len(ROWS))
-        for change in range(len(CHANGES))
+    """Each row with an `out=` as it should be and with one of the other kinds; in a slow run with one more, the others with -m exhaustive."""
+
+    def marks(row: int, change: int) -> list:
+        turn = (change - 1 - row) % (len(CHANGES) - 1)
+        return [] if change == 0 or turn == 0 else [pytest.mark.slow if turn == 1 else pytest.mark.exhaustive]
+
+    return [
+        pytest.param(row, change, marks=marks(k, n), id=f"{row}-{change}")
+        for k, row in enumerate(ROWS)
+        for n, change in enumerate(CHANGES)
     ]
-    pairs = [(row, change) for row in ROWS for change in CHANGES]
-    return [pytest.param(*pair, marks=mark, id=f"{pair[0]}-{pair[1]}") for pair, mark in zip(pairs, marks)]
 
 
 @pytest.mark.parametrize(("row", "change"), cases())

@@ -15,6 +15,8 @@ from minitorch.cli import book, quiz
 from minitorch.cli.judging import agrees
 from prompt import run
 
+pytestmark = pytest.mark.outside
+
 PAGE = """# A page
 
 <a id="q1"></a>

@@ -11,6 +11,8 @@ from reference import derivatives
 from reference.definitions_in_files import defined_in
 from reference.site import api, build, code, documents, formulas, links, menu
 
+pytestmark = pytest.mark.outside
+
 
 def rewritten(text: str) -> str:
     return documents.for_the_site(text, lambda target: f"<{target}>")

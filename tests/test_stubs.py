@@ -16,6 +16,8 @@ from minitorch.op import registry
 from minitorch.tensor.functions import FUNCTIONS
 from reference import stubs
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parent.parent
 PROGRAM = ROOT / "tests" / "typed_program.py"
 

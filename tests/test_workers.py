@@ -27,6 +27,8 @@ from minitorch.utils import data
 from minitorch.utils.data._utils import shared
 from shares import by_turns
 
+pytestmark = pytest.mark.outside
+
 Point = collections.namedtuple("Point", ["x", "y"])
 
 
