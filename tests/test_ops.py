@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minitorch
@@ -24,6 +24,7 @@ CASES = [pytest.param(row, check, id=f"{k}-{row}-{check.__name__}") for k, row i
 
 
 @pytest.mark.parametrize(("row", "check"), CASES)
+@settings(max_examples=settings.default.max_examples * 3 // 5)  # of fifteen checks on each row
 @given(data=st.data())
 def test_op(row: Row, check: Any, data: Any) -> None:
     check(row, Drawn(data.draw))

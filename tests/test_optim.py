@@ -28,7 +28,7 @@ def test_steps_equal_torchs(row, twins, data):
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 @given(data=st.data())
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None)
 def test_steps_equal_torchs_in_float32(row, data):
     assert worst_error(row, data.draw, "float32") <= max(1e-4, row.allowed)
 
