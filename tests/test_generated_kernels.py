@@ -99,12 +99,17 @@ def test_numbers_are_arguments_of_the_kernel() -> None:
     assert one == two and len(one) == 1 and "2.5" not in one[0]
 
 
+ALPHAS = [k + 0.125 for k in range(2, 5 + launching.NUMBERS)]
+
+
 @pytest.mark.usefixtures("on_gpu")
 def test_what_is_asked_about_a_number_is_burned_in() -> None:
     x = minitorch.randn(100, device="cuda")
     assert "a + b" in launches(lambda: x.add(x))[0]
-    for alpha in (2.5, 3.5):
-        assert str(alpha) in launches(lambda alpha=alpha: x.add(x, alpha=alpha))[0]
+    sources = [launches(lambda alpha=alpha: x.add(x, alpha=alpha)) for alpha in ALPHAS]
+    assert [len(each) for each in sources] == [1] * launching.NUMBERS + [0] * 3, "further numbers get no kernel of their own"
+    assert all(str(alpha) in source for alpha, (source, *_) in zip(ALPHAS[: launching.NUMBERS], sources))
+    for alpha in ALPHAS:
         assert minitorch.allclose(x.add(x, alpha=alpha), (1 + alpha) * x)
 
 

@@ -20,6 +20,7 @@ BATCH = 64  # images in a step, of all processes together
 
 
 def main(epochs: str = "2", checkpoint: str | None = None) -> None:
+    """Train for so many epochs (a word of the command line) and print each one's loss; save rank 0's weights if a file is named."""
     dist.init_process_group()  # 1
     minitorch.manual_seed(0)
     images, labels = datasets.load_digits()

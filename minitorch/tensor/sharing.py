@@ -9,15 +9,12 @@ from __future__ import annotations
 import collections
 import gc
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..arrays.memory import address, flat, owner, strided
 from ..arrays.shared_memory import copy_to_shared, place
-
-if TYPE_CHECKING:
-    pass
 
 
 class Sharing:

@@ -23,9 +23,11 @@ from ...op.half_precision import numbers_rounded
 from .formula import Formula, formula_of
 from .source import LOAD, MOST_DIMS, arrays, each_takes, kernel, results
 
-KINDS = 64  # of calls of one function; numbers that are burned in could go on for ever
+KINDS = 64  # of calls of one function that get a kernel
+NUMBERS = (
+    4  # that are burned in, of one kind of call: a number that is another one at each step is left to the plain formula
+)
 FLOAT32 = np.dtype("float32")
-BY_NUMBERS = object()  # what stands for kinds of calls whose floats are burned in
 
 
 class Made:
@@ -56,7 +58,9 @@ class Generated:
     called: tuple[str, ...]  # its results
     derives: bool  # whether it is made of derivatives
     widens: bool  # whether it computes halves in float32
-    made: dict[tuple, Any] = field(default_factory=dict)  # by the kind of call: Made, None, or BY_NUMBERS
+    made: dict[tuple, Any] = field(
+        default_factory=dict
+    )  # by the kind of call: Made, None, or either by the numbers burned in
 
     def __call__(self, xp: Any, args: Sequence[Any]) -> tuple | None:
         """The results, computed by one launch; None where no kernel serves."""
@@ -77,14 +81,14 @@ class Generated:
             if len(self.made) >= KINDS:
                 return None
             made = self.make(args, hold_numbers=False)
-            has_floats = any(type(x) is float for x in args)
-            self.made[key] = BY_NUMBERS if made is None and has_floats and float in key else made
-        if self.made[key] is not BY_NUMBERS:
-            return self.made[key]
-        with_numbers = (*key, *(x for x in args if type(x) is float))
-        if with_numbers not in self.made:
-            self.made[with_numbers] = self.make(args, hold_numbers=True) if len(self.made) < KINDS else None
-        return self.made[with_numbers]
+            self.made[key] = {} if made is None and float in key else made
+        known = self.made[key]
+        if not isinstance(known, dict):
+            return known
+        numbers = tuple(x for x in args if type(x) is float)
+        if numbers not in known and len(known) < NUMBERS:
+            known[numbers] = self.make(args, hold_numbers=True)
+        return known.get(numbers)
 
     def make(self, args: Sequence[Any], hold_numbers: bool) -> Made | None:
         """The formula of a call; None if it has none. hold_numbers: floats are burned in."""

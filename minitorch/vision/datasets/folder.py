@@ -33,6 +33,10 @@ def is_image_file(filename: str) -> bool:
 
 def find_classes(directory: PathLike) -> tuple[list[str], dict[str, int]]:
     """The names of the folders in `directory`, sorted, and the number of each; FileNotFoundError if there is none."""
+    if not os.path.isdir(directory):
+        raise FileNotFoundError(
+            f"there is no folder {directory}; images of class cat lie in {os.path.join(directory, 'cat')}"
+        )
     with os.scandir(directory) as entries:
         classes = sorted(entry.name for entry in entries if entry.is_dir())
     if not classes:
