@@ -114,6 +114,14 @@ def test_what_is_asked_about_a_number_is_burned_in() -> None:
 
 
 @pytest.mark.usefixtures("on_gpu")
+def test_whole_numbers_are_burned_in_as_long_as_they_are_few() -> None:
+    x = minitorch.randn(100, device="cuda")
+    counts = [len(launches(lambda k=k: x * k)) for k in range(2, 5 + launching.NUMBERS)]
+    assert counts == [1] * launching.NUMBERS + [0] * 3
+    assert all(minitorch.allclose((x * k).cpu(), x.cpu() * k) for k in range(2, 5 + launching.NUMBERS))
+
+
+@pytest.mark.usefixtures("on_gpu")
 @pytest.mark.parametrize("dtype, called", [("float16", "__half"), ("bfloat16", "__nv_bfloat16")])
 def test_halves_are_read_and_written_as_such(dtype: str, called: str) -> None:
     x = minitorch.randn(100, device="cuda", dtype=getattr(minitorch, dtype))

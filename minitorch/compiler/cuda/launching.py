@@ -24,9 +24,8 @@ from .formula import Formula, formula_of
 from .source import LOAD, MOST_DIMS, arrays, each_takes, kernel, results
 
 KINDS = 64  # of calls of one function that get a kernel
-NUMBERS = (
-    4  # that are burned in, of one kind of call: a number that is another one at each step is left to the plain formula
-)
+# Of one kind of call, how many get one for the numbers burned in. A number that is another at each step is left to the plain formula.
+NUMBERS = 8
 FLOAT32 = np.dtype("float32")
 
 
@@ -58,9 +57,8 @@ class Generated:
     called: tuple[str, ...]  # its results
     derives: bool  # whether it is made of derivatives
     widens: bool  # whether it computes halves in float32
-    made: dict[tuple, Any] = field(
-        default_factory=dict
-    )  # by the kind of call: Made, None, or either by the numbers burned in
+    # By the kind of call: Made, None, or either by the numbers burned in.
+    made: dict[tuple, Any] = field(default_factory=dict)
 
     def __call__(self, xp: Any, args: Sequence[Any]) -> tuple | None:
         """The results, computed by one launch; None where no kernel serves."""
@@ -69,23 +67,25 @@ class Generated:
             return None
         shape = given[0].shape if len(given) == 1 else np.broadcast_shapes(*(x.shape for x in given))
         alike = all(x.shape == shape and x.flags.c_contiguous for x in given)
+        key = tuple([_kind(x, alike) for x in args])
         try:
-            made = self._found(args, tuple([_kind(x, alike) for x in args]))
+            hash(key)
         except TypeError:  # an option that has no hash
             return None
+        made = self._found(args, key)
         return None if made is None else self._launch(xp, made, args, shape, alike)
 
     def _found(self, args: Sequence[Any], key: tuple) -> Made | None:
-        """What is known of such a call. Where the function asks which number a float is, each number is another kind."""
+        """What is known of such a call. Where numbers are burned in (whole ones, and floats that the function asks about), by these."""
         if key not in self.made:
             if len(self.made) >= KINDS:
                 return None
-            made = self.make(args, hold_numbers=False)
-            self.made[key] = {} if made is None and float in key else made
+            made = None if int in key else self.make(args, hold_numbers=False)
+            self.made[key] = {} if made is None and (int in key or float in key) else made
         known = self.made[key]
         if not isinstance(known, dict):
             return known
-        numbers = tuple(x for x in args if type(x) is float)
+        numbers = tuple(x for x in args if type(x) in (int, float))
         if numbers not in known and len(known) < NUMBERS:
             known[numbers] = self.make(args, hold_numbers=True)
         return known.get(numbers)
@@ -140,7 +140,7 @@ def _serves(xp: Any, given: list) -> bool:
 def _kind(x: Any, alike: bool) -> Any:
     """What of an argument decides which kernel serves."""
     if not hasattr(x, "strides"):
-        return float if type(x) is float else (type(x), x)
+        return type(x) if type(x) in (int, float) else (type(x), x)
     shape = tuple([min(n, 2) for n in x.shape])
     return x.dtype, shape, None if alike else _order(x)
 
