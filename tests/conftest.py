@@ -124,11 +124,15 @@ def stand_in(request: pytest.FixtureRequest, gpu: Any) -> Any:
 # ---- both doors ----
 
 
-@pytest.fixture(autouse=True)
-def _lanes_and_twins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """With MINITORCH_PLAIN=1 every op goes through the plain door, but in the tests that are about the other ways."""
-    if request.node.get_closest_marker("shortcuts") and not shortcuts.enabled:
-        monkeypatch.setattr(shortcuts, "enabled", True)
+    before = shortcuts.enabled
+    shortcuts.enabled = before or item.get_closest_marker("shortcuts") is not None
+    try:
+        return (yield)
+    finally:
+        shortcuts.enabled = before
 
 
 # ---- hypothesis, and the summary ----
