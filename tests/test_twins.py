@@ -272,7 +272,6 @@ def cut(block: int, threads: int) -> Any:
 @pytest.fixture(autouse=True)
 def small_arrays_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "SMALL", 1)
-    monkeypatch.setattr(convolution, "CHUNK", 1 << 8)  # some have several chunks then
 
 
 def test_every_twin_is_called() -> None:
