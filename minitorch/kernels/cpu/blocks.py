@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from functools import partial
 from types import FunctionType
 from typing import Any
 
@@ -105,16 +106,18 @@ def laid_out_as(x: np.ndarray, other: np.ndarray) -> np.ndarray:
 def along_rows(*factors: np.ndarray) -> np.ndarray:
     """Σ of an array, or of the product of two, along the last dimension, which stays, of size 1.
 
-    einsum is several times faster there than `sum`, but adds one number after another, so long rows are added up in stretches.
+    einsum is several times faster there than `sum`, and BLAS, which `vecdot` calls for each row, than einsum if rows are not short. But
+    they add one number after another, so long rows are added up in stretches.
     """
-    subscripts, n = ",".join(["...i"] * len(factors)) + "->...", factors[0].shape[-1]
+    n = factors[0].shape[-1]
+    sums = np.vecdot if len(factors) == 2 and n >= SHORT else partial(np.einsum, ",".join(["...i"] * len(factors)) + "->...")
     if n <= STRETCH:
-        return np.einsum(subscripts, *factors)[..., None]
-    parts = [np.einsum(subscripts, *(f[..., k : k + STRETCH] for f in factors)) for k in range(0, n, STRETCH)]
+        return sums(*factors)[..., None]
+    parts = [sums(*(f[..., k : k + STRETCH] for f in factors)) for k in range(0, n, STRETCH)]
     return np.stack(parts, -1).sum(-1, keepdims=True)
 
 
-STRETCH = 1 << 10
+SHORT, STRETCH = 1 << 6, 1 << 10
 
 
 # ---- threads ----
