@@ -79,7 +79,7 @@ def of_parameters(xp: Any, g: Any, x: Any, weight_shape: tuple, bias_shape: tupl
 def of_all(xp: Any, g: Any, x: Any, weight: Any, bias_shape: tuple, how: Sliding, groups: int) -> Any:
     """dx = flipped W · columns(g), dW = Σ columns(g) · xᵀ, flipped; db = Σ g"""
     back, (O, C) = _back(how), weight.shape[:2]
-    if back is None or O > 4 * groups * C or not served(g, x, weight) or not x.size or not np.isfinite(weight).all():
+    if back is None or 4 * groups * C < O or not served(g, x, weight) or not x.size or not np.isfinite(weight).all():
         return None
     W = _flipped(weight, groups)
     if _few_places(len(x), weight.shape, how, groups):
