@@ -22,8 +22,9 @@ def lstm_forward(xp: Any, pre: Any, h: Any, c: Any, w_hh: Any, w_hr: Any, sizes:
     if w_hr is not None or type(pre) is not np.ndarray or not served(pre, h, c, w_hh):
         return None
     N, H = c.shape
-    s, rest = (np.tile(a, (N, 1)) for a in _one_tanh(np, pre, (0.5, 0.5, 1, 0.5), H))  # as large as a step: no broadcasting
-    w, gates = np.ascontiguousarray(w_hh.T) * s[0], pre.reshape(-1, 4 * H) * s[0]
+    half, rest = _one_tanh(np, pre, (0.5, 0.5, 1, 0.5), H)
+    w, gates = np.ascontiguousarray(w_hh.T) * half, pre.reshape(-1, 4 * H) * half
+    s, rest = np.tile(half, (N, 1)), np.tile(rest, (N, 1))  # as large as a step: no broadcasting
     states, cells = (np.empty((len(gates), H), pre.dtype) for _ in range(2))
     of_h, new = np.empty((N, 4 * H), pre.dtype), np.empty((N, H), pre.dtype)
     for rows, n in steps_of(sizes, reverse):
@@ -95,7 +96,12 @@ def lstm_backward(
 
 def _before(first: Any, after: Any, steps: list) -> Any:
     """The state before each step, row by row."""
-    found, state = np.empty_like(after), first.copy()
+    N = len(first)
+    if len(after) == N * len(steps):  # all have as many sequences
+        forward = steps[0][0].start == 0
+        return np.concatenate([first, after[: len(after) - N]] if forward else [after[N:], first])
+    found = np.empty_like(after)
+    state = first.copy()
     for rows, n in steps:
         found[rows] = state[:n]
         state[:n] = after[rows]
