@@ -21,7 +21,7 @@ from scipy.special import ndtr
 
 import minitorch
 import minitorch.nn.functional as F
-from minitorch.kernels.cpu import blocks, convolution, gelu, softmax
+from minitorch.kernels.cpu import blocks, convolution, gelu, pieces, softmax
 from minitorch.op import Op, ops
 from minitorch.ops import pooling
 from minitorch.ops.activation import softmax_kernel
@@ -273,7 +273,8 @@ def cut(block: int, threads: int) -> Any:
 @pytest.fixture(autouse=True)
 def small_arrays_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "SMALL", 1)
-    monkeypatch.setattr(convolution, "CHUNK", 1 << 8)  # some have several chunks then
+    for name, few in (("AT_ONCE", 30), ("LEAST", 1), ("MANY", 1)):
+        monkeypatch.setattr(pieces, name, few)
 
 
 def test_every_twin_is_called() -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from functools import partial
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -24,26 +26,27 @@ BLOCK = 1 << 18  # and at most, if several threads share the work
 def in_blocks(work: Callable[..., Any], like: np.ndarray, *scratch: Any) -> list[Any]:
     """work(rows, …) for slices of the rows (dimension 0) of an array that is not empty, and what it returned, in their order.
 
-    scratch: dtypes of arrays that `work` gets besides, of the shape of those rows; what is in them is undefined.
+    scratch: dtypes of arrays that `work` gets besides, of the shape of those rows; what is in them is undefined. Or a function that
+    makes, for so many rows at most, what a thread has beside it all the time.
     """
     count = len(like)
     if like.size <= LEAST:
-        return [work(slice(0, count), *(np.empty(like.shape, dtype) for dtype in scratch))]
+        return [work(slice(0, count), *_scratch(count, like, scratch))]
     threads = max(1, min(get_num_threads(), like.size // LEAST))
     numbers = LEAST if threads == 1 else min(BLOCK, max(LEAST, like.size // threads))
     rows = -(-count * numbers // like.size)
     if rows >= count:
-        return [work(slice(0, count), *(np.empty(like.shape, dtype) for dtype in scratch))]
+        return [work(slice(0, count), *_scratch(count, like, scratch))]
     if running.record is not None:  # which sees what this thread does, and not what the others do
         raise NotTraceable
     results: list[Any] = [None] * -(-count // rows)
     numbered = iter(range(len(results)))  # every thread takes the next
 
     def take() -> None:
-        memory = [np.empty((rows, *like.shape[1:]), dtype) for dtype in scratch]
+        memory = _scratch(rows, like, scratch)
         for k in numbered:
             block = slice(k * rows, min(k * rows + rows, count))
-            results[k] = work(block, *(m[: block.stop - block.start] for m in memory))
+            results[k] = work(block, *(m[: block.stop - block.start] if type(m) is np.ndarray else m for m in memory))
 
     helpers = [_pool().submit(take) for _ in range(threads - 1)]
     try:
@@ -53,6 +56,11 @@ def in_blocks(work: Callable[..., Any], like: np.ndarray, *scratch: Any) -> list
             if not helper.cancel():  # if it has not begun, nothing is left for it to do
                 helper.result()
     return results
+
+
+def _scratch(rows: int, like: np.ndarray, wanted: tuple) -> list[Any]:
+    """What `work` gets besides, for so many rows."""
+    return [make(rows) if isinstance(make, FunctionType) else np.empty((rows, *like.shape[1:]), make) for make in wanted]
 
 
 def run_at_once(function: Callable, each: list[tuple]) -> None:
@@ -98,16 +106,18 @@ def laid_out_as(x: np.ndarray, other: np.ndarray) -> np.ndarray:
 def along_rows(*factors: np.ndarray) -> np.ndarray:
     """Σ of an array, or of the product of two, along the last dimension, which stays, of size 1.
 
-    einsum is several times faster there than `sum`, but adds one number after another, so long rows are added up in stretches.
+    einsum is several times faster there than `sum`, and BLAS, which `vecdot` calls for each row, than einsum if rows are not short. But
+    they add one number after another, so long rows are added up in stretches.
     """
-    subscripts, n = ",".join(["...i"] * len(factors)) + "->...", factors[0].shape[-1]
+    n = factors[0].shape[-1]
+    sums = np.vecdot if len(factors) == 2 and n >= SHORT else partial(np.einsum, ",".join(["...i"] * len(factors)) + "->...")
     if n <= STRETCH:
-        return np.einsum(subscripts, *factors)[..., None]
-    parts = [np.einsum(subscripts, *(f[..., k : k + STRETCH] for f in factors)) for k in range(0, n, STRETCH)]
+        return sums(*factors)[..., None]
+    parts = [sums(*(f[..., k : k + STRETCH] for f in factors)) for k in range(0, n, STRETCH)]
     return np.stack(parts, -1).sum(-1, keepdims=True)
 
 
-STRETCH = 1 << 10
+SHORT, STRETCH = 1 << 6, 1 << 10
 
 
 # ---- threads ----

@@ -1,7 +1,7 @@
-"""linear's derivatives as three matrix products on arrays, whatever the batch's shape.
+"""linear and its derivatives as matrix products on arrays, whatever the batch's shape; of many rows in pieces.
 
-There are several, because what a call keeps depends on which gradients are wanted: x for that of W, W for that of x.
-Read next: `cross_entropy.py`.
+There are several derivatives, because what a call keeps depends on which gradients are wanted: x for that of W, W for that of x.
+Read next: `pieces.py`, `cross_entropy.py`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,24 @@ import numpy as np
 
 from ...ops.matmul import linear
 from ...ops.reduce import total
+from . import pieces
 from .blocks import served
+
+
+@linear.twin("cpu")
+def forward(xp: Any, x: Any, weight: Any, bias: Any) -> Any:
+    """x Wᵀ + b, where there are many rows"""
+    if weight.ndim != 2 or x.size * len(weight) <= pieces.AT_ONCE:
+        return None
+    if not x.ndim or x.shape[-1] != weight.shape[1] or not served(x, weight, bias):
+        return None
+    O, I = weight.shape
+    piece = pieces.rows_of_a_piece(x.size // max(I, 1), I, O)
+    if not piece or (bias is not None and bias.shape != (O,)):
+        return None
+    out = np.empty((*x.shape[:-1], O), x.dtype)
+    pieces.times(_rows(x), weight.T, bias, _rows(out), piece)
+    return out
 
 
 @linear.twin_grad("cpu", "bias")
@@ -27,6 +44,9 @@ def of_parameters(xp: Any, g: Any, x: Any, weight_shape: tuple, bias_shape: tupl
     """dW = gᵀ x, db = Σ g, over all rows"""
     if not served(g, x) or len(weight_shape) != 2:
         return None
+    if piece := _piece(g, x):
+        _, dw, db = pieces.derivatives(_rows(g), _rows(x), None, piece)
+        return dw, db if len(bias_shape) == 1 else g
     return _rows(g).T @ _rows(x), _summed(g, bias_shape)
 
 
@@ -43,7 +63,18 @@ def of_all(xp: Any, g: Any, x: Any, weight: Any, bias_shape: tuple) -> Any:
     """dx = g W, dW = gᵀ x, db = Σ g"""
     if not served(g, x, weight) or weight.ndim != 2:
         return None
+    if piece := _piece(g, x):
+        dx, dw, db = pieces.derivatives(_rows(g), _rows(x), weight, piece)
+        return dx.reshape(x.shape), dw, db if len(bias_shape) == 1 else g
     return g @ weight, _rows(g).T @ _rows(x), _summed(g, bias_shape)
+
+
+def _piece(g: Any, x: Any) -> int:
+    """How many rows a piece has; 0 where there is nothing to gain."""
+    if x.size * g.shape[-1] <= pieces.AT_ONCE:
+        return 0
+    n, m = x.shape[-1], g.shape[-1]
+    return pieces.rows_of_a_piece(x.size // max(n, 1), n, m)
 
 
 def _rows(x: Any) -> Any:
