@@ -8,6 +8,7 @@ Read next: `plan.py`, what a recorded call keeps for its derivative; `autograd/n
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections import namedtuple
@@ -70,7 +71,6 @@ class Op:
         # So many arguments by position need no binding; none do, if some come by keyword only.
         self.complete = -1 if declaration.by_keyword else len(self.parameters)
         self.single = declaration.outputs == ("out",)
-        self.result: Any = _named_outputs(self, declaration) if len(declaration.outputs) > 1 else None
         self.signature = Signature(
             declaration.name,
             declaration.forward,
@@ -79,7 +79,6 @@ class Op:
             declaration.same_dtype,
             declaration.refusal,
         )
-        self.in_float32 = forward_in_float32(declaration)
         self.autocast = words_for(declaration.autocast) if declaration.autocast else {}
         self.grad_fn = declaration.grad_fn or "".join(p.capitalize() for p in declaration.name.split("_")) + "Backward0"
         # What the name depends on, if it does: options, inputs as far as they are kept, `wanting` (a gradient), `out_shape`.
@@ -89,6 +88,18 @@ class Op:
         self.__name__ = self.__qualname__ = declaration.name
         self.__module__ = declaration.forward.__module__
         self.declared_at = place_of_the_caller()
+
+    # ---- what few calls need ----
+
+    @functools.cached_property
+    def result(self) -> Any:
+        """The named tuple that several outputs come in, or None."""
+        return _named_outputs(self, self.declaration) if len(self.declaration.outputs) > 1 else None
+
+    @functools.cached_property
+    def in_float32(self) -> Callable:
+        """The forward for half precision."""
+        return forward_in_float32(self.declaration)
 
     # ---- what `help` and `inspect` show ----
 
