@@ -195,7 +195,7 @@ class Op:
         if recipe.plan is not None and grad_mode.enabled and outs:
             node = recipe.plan.record(args, outs)
             for nr, out in enumerate(outs):
-                if not self.declaration.outputs or self.declaration.gradient_name(nr) in recipe.plan.grads:
+                if not self.declaration.outputs or nr in recipe.plan.with_gradients:
                     out._requires_grad, out._grad_fn, out._output_nr = True, node, nr
         for out in outs if self.declaration.view else ():
             args[0]._adopt_view(out, several=True)
@@ -203,7 +203,7 @@ class Op:
 
     def _laid_out(self, array: Any) -> Any:
         """The result as an array, in memory as torch has it. (NumPy gives scalars where there are no dimensions.)"""
-        if isinstance(array, (np.generic, int, float, Recorded)):
+        if type(array) is not np.ndarray and isinstance(array, (np.generic, int, float, Recorded)):
             array = with_memory(array)
         if self.keeps_layout or array.flags.c_contiguous:
             return array

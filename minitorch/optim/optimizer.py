@@ -110,7 +110,8 @@ class Optimizer:
                 loss = closure()
         with set_grad_enabled(bool(self.defaults.get("differentiable"))), np.errstate(all="ignore"):
             for group in self.param_groups:
-                params = [param for param in group["params"] if param.grad is not None]
+                # (`grad` itself is asked only where there is none: it warns of what will never have one.)
+                params = [param for param in group["params"] if param._grad is not None or param.grad is not None]
                 if group.get("capturable"):
                     _check_capturable(params)
                 for param in self._left_by_twins(params, group):
@@ -133,7 +134,8 @@ class Optimizer:
 
     def _memory(self, param: Tensor, group: Group) -> list[Any]:
         """The arrays of what is remembered of a parameter."""
-        return [self.state[param][name]._array for name in self._remembers(group)]
+        state = self.state[param]
+        return [state[name]._array for name in self._remembers(group)]
 
     # A rule is written on arrays (or Tensors), apart from the state: if it treats each number by itself, several parameters may go
     # together.

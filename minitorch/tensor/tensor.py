@@ -422,7 +422,7 @@ class Tensor(Writing, Copying, Sharing, TensorMethods, NotThereYet):
         """A tensor on the same memory with the same version counter and no history."""
         alias = new(Tensor)
         alias._array = self._array
-        alias._counter = self._counted()
+        alias._counter = self._counter or self._counted()
         return alias
 
     def _bits_as(self, dtype: dtypes.dtype) -> Tensor:
