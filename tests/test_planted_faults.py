@@ -269,8 +269,6 @@ FAULTS = [
     Fault(Plan._results, "outs[nr]._alias()", "outs[nr]"),
     Fault(Plan._results, "if self.op.declaration.variadic:", "if False:"),
     Fault(plan._picker, "first + len(positions)", "first + 1"),
-    Fault(node.version_of, "return 0 if", "return 1 if"),
-    Fault(node.version_of, "return -1", "return 0"),
     Fault(leaves.gradient_edge, "node = x.grad_fn", "return None"),
     Fault(leaves.gradient_edge, "if x._asked else None", ""),
     Fault(leaves.gradient_edge, "(accumulator(x), 0) if x._asked else None", "None"),

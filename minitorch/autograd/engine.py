@@ -66,10 +66,9 @@ def walk(roots: Sequence[tuple[Edge, Any]], this: Walk, *, retain_graph: bool, c
                 results = pending.run_between_hooks(node, grads)
             if not retain_graph:
                 node.release()
-            held = None if node.may_share or node.hooks is not None else grads
             for edge, g in zip(node.edges, results):
                 if edge is not None and g is not None:
-                    pending.add(edge, g, held)
+                    pending.add(edge, g, None if node.may_share or node.hooks is not None else grads)
                 elif edge is not None:
                     pending.expect(edge)
                     careful = True  # an op cannot run on nothing
