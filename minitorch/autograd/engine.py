@@ -146,9 +146,8 @@ class Pending:
         """The youngest node and the gradients of its outputs: all that it will get has arrived."""
         node = heappop(self.heap)[1]
         grads = self.grads.pop(node)
-        if (
-            node in self.borrowed and self.accumulate and (node, 0) not in self.sums
-        ):  # what becomes a .grad must be nobody else's
+        # What becomes a .grad must be nobody else's.
+        if node in self.borrowed and self.accumulate and (node, 0) not in self.sums:
             grads = [g if g is None else g.clone() if self.recorded else g.copy() for g in grads]
         return node, grads
 
