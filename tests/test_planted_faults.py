@@ -413,7 +413,7 @@ FAULTS = [
     Fault(Op._wrapped, "out._mark_inference()", "pass"),
     Fault(Op._wrapped, "args[0]._adopt_view(out)", "pass"),
     Fault(Op._all_wrapped, " and grad_mode.enabled", ""),
-    Fault(Op._all_wrapped, " or self.declaration.gradient_name(nr) in recipe.plan.grads", " or True"),
+    Fault(Op._all_wrapped, " or nr in recipe.plan.with_gradients", " or True"),
     Fault(Op._all_wrapped, "out._output_nr = True, node, nr", "out._output_nr = True, node, 0"),
     Fault(Op._all_wrapped, "args[0]._adopt_view(out, several=True)", "pass"),
     Fault(Op._all_wrapped, "tuple(outs) if self.result is None else self.result(*outs)", "tuple(outs)"),
