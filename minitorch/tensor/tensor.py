@@ -340,7 +340,7 @@ class Tensor(Writing, Copying, Sharing, TensorMethods, NotThereYet):
         inputs: Tensor | Sequence[Tensor] | None = None,
     ) -> None:
         """Add ∂self/∂leaf into `leaf.grad` for every leaf that requires grad. `gradient` is v in vᵀJ, 1 for a scalar."""
-        from ..autograd import backward
+        from minitorch.autograd import backward  # (by its whole name Python finds it in half the time)
 
         if running():
             raise RuntimeError(
