@@ -2,7 +2,7 @@
 
 A package says what it offers by import statements, as ever, which type checkers, editors and readers follow. Those that stand in a block
 `with when_used(__name__):` wait: the module is imported when somebody looks for one of the names. (Python 3.15 has `lazy import` for it.)
-Read next: `minitorch/__init__.py`, which has two such blocks.
+Read next: `minitorch/__init__.py`, which has such a block.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ class when_used:
     def __init__(self, package: str) -> None:
         self.names = vars(sys.modules[package])
         self.package = package
+        self.open = True
 
     def __enter__(self) -> None:
         self.importing = builtins.__import__
@@ -44,6 +45,7 @@ class when_used:
 
     def __exit__(self, *exc: Any) -> None:
         builtins.__import__ = self.importing
+        self.open = False  # (another thread's block, which began in this one, puts its `_noted` back when it ends)
         found = {name: thing for name, thing in self.names.items() if isinstance(thing, Later)}
         for name in found:
             del self.names[name]
@@ -52,7 +54,7 @@ class when_used:
 
     def _noted(self, name: str, scope: Any = None, local: Any = None, names: Any = (), level: int = 0) -> Any:
         """What `import` calls, here and, meanwhile, everywhere: other modules' imports are none of our business."""
-        if scope is not self.names:
+        if scope is not self.names or not self.open:
             return self.importing(name, scope, local, names, level)
         if level:  # so many packages up, from this one
             above = self.package.rsplit(".", level - 1)[0]

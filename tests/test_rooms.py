@@ -183,3 +183,18 @@ def test_imports_of_others_do_not_wait(package: ModuleType) -> None:
         thread.start()
         thread.join()
     assert isinstance(seen[0], ModuleType)
+
+
+def test_blocks_of_two_threads_may_cross(package: ModuleType) -> None:
+    before, other = builtins.__import__, when_used("minitorch.rooms")
+    mine = when_used(package.__name__)
+    mine.__enter__()
+    other.__enter__()
+    mine.__exit__()
+    other.__exit__()  # it puts back what it has found
+    try:
+        exec("from .cellar import wine", vars(package))
+        assert package.wine is sys.modules["house_of_tests.cellar"].wine  # type: ignore[attr-defined]
+    finally:
+        builtins.__import__ = before
+        waiting.pop("minitorch.rooms")
