@@ -52,20 +52,20 @@ class when_used:
         waiting.setdefault(self.package, {}).update(found)
         answer_for_what_is_missing(self.package)
 
-    def _noted(self, name: str, scope: Any = None, local: Any = None, names: Any = (), level: int = 0) -> Any:
+    def _noted(self, name: str, globals: Any = None, locals: Any = None, fromlist: Any = (), level: int = 0) -> Any:
         """What `import` calls, here and, meanwhile, everywhere: other modules' imports are none of our business."""
-        if scope is not self.names or not self.open:
-            return self.importing(name, scope, local, names, level)
+        if globals is not self.names or not self.open:
+            return self.importing(name, globals, locals, fromlist, level)
         if level:  # so many packages up, from this one
             above = self.package.rsplit(".", level - 1)[0]
             name = f"{above}.{name}" if name else above
-        if not names or "*" in names:
+        if not fromlist or "*" in fromlist:
             raise ImportError(f"when_used: {self.package} has to name what it imports from {name}")
         if name == self.package:
-            return _Offers({each: Later(f"{name}.{each}", None) for each in names})
-        if name.rpartition(".")[2] in names and name.rpartition(".")[0] == self.package:
+            return _Offers({each: Later(f"{name}.{each}", None) for each in fromlist})
+        if name.rpartition(".")[2] in fromlist and name.rpartition(".")[0] == self.package:
             raise ImportError(f"when_used: {name} offers a thing of its own name, which cannot wait")
-        return _Offers({each: Later(name, each) for each in names})
+        return _Offers({each: Later(name, each) for each in fromlist})
 
 
 class _Offers:

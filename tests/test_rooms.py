@@ -74,10 +74,11 @@ for _package in list(waiting):  # rooms with rooms of their own
 @pytest.mark.parametrize("package", sorted(waiting))
 def test_what_waits_is_found(package: str) -> None:
     module = importlib.import_module(package)
+    if package == "minitorch":
+        assert {"optim", "lightning", "load"} <= {*in_a_new_process("import minitorch; print(*dir(minitorch))")}
     for name, later in waiting[package].items():
         assert getattr(module, name) is later.now(), name
         assert vars(module)[name] is later.now(), f"{name} is looked for once only"
-    assert set(waiting[package]) <= set(dir(module))
 
 
 STATEMENTS = """
@@ -179,7 +180,9 @@ def test_imports_of_others_do_not_wait(package: ModuleType) -> None:
     """Another thread may import something meanwhile, and so may a function of the block's."""
     seen = []
     with when_used(package.__name__):
-        thread = threading.Thread(target=lambda: seen.append(importlib.import_module("house_of_tests.cellar").decimal))
+        thread = threading.Thread(
+            target=lambda: seen.append(__import__("house_of_tests.cellar", fromlist=["decimal"]).decimal)
+        )
         thread.start()
         thread.join()
     assert isinstance(seen[0], ModuleType)
