@@ -193,7 +193,6 @@ FAULTS = [
     Fault(Pending.add, "self.borrowed.add(node)", "pass"),
     Fault(Pending.youngest, "if node in self.borrowed and self.accumulate and (node, 0) not in self.sums:", "if False:"),
     Fault(Pending.youngest, "g.clone() if self.recorded else g.copy()", "g if self.recorded else g.copy()"),
-    Fault(Pending.youngest, " and (node, 0) not in self.sums", ""),
     Fault(Pending.youngest, " and self.accumulate", ""),
     Fault(Pending._is_own, "if held is None or", "held = held or []\n    if"),
     Fault(Pending._is_own, " or array.base is not None", ""),
