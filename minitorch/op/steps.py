@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..arrays.batched import Batched
 from ..arrays.device import shortcuts, xp_of
 from ..arrays.recorded import Recorded, followed
@@ -91,25 +93,29 @@ def hanging(g: Any, values: Sequence) -> Any:
 
 def by_twin(
     twin: Derivative, name: str, wanted: list[str], expression: Callable[[str], str]
-) -> Callable[[list, Sequence], list | None]:
+) -> Callable[[list, Sequence], Sequence | None]:
     """The derivatives' faster form: the wanted gradients, or None where it does not serve."""
     text = f"lambda xp, grads, saved: twin(xp, {', '.join(map(expression, twin.parameters))})"
     call = eval(text, {"twin": twin.function})
     following = eval(text, {"twin": followed(twin.function, f"backward of {name}")})
     picks = [twin.of.index(n) for n in wanted]
+    gives_all = picks == list(range(len(twin.of)))
 
-    def run(grads: list, saved: Sequence) -> list | None:
+    def run(grads: list, saved: Sequence) -> Sequence | None:
         if not shortcuts.enabled:
             return None
         g = grads[0]
         if g is None:  # of several outputs, another one has a gradient
             g = next(each for each in grads if each is not None)
-        if type(g) is Batched or (type(g) is Recorded and g.record.takes_formula(name)):
+        if type(g) is np.ndarray:
+            found = call(np, grads, saved)
+        elif type(g) is Batched or (type(g) is Recorded and g.record.takes_formula(name)):
             return None
-        found = (following if type(g) is Recorded else call)(xp_of(g), grads, saved)
+        else:
+            found = (following if type(g) is Recorded else call)(xp_of(g), grads, saved)
         if found is None:
             return None
         several = found if isinstance(found, tuple) else (found,)
-        return [several[k] for k in picks]
+        return several if gives_all else [several[k] for k in picks]
 
     return run

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays.quiet import silent
 from ...arrays.recorded import NotTraceable, running
 
 LEAST = 1 << 17  # numbers in a block at least: half a MB of float32
@@ -48,7 +49,7 @@ def in_blocks(work: Callable[..., Any], like: np.ndarray, *scratch: Any) -> list
             block = slice(k * rows, min(k * rows + rows, count))
             results[k] = work(block, *(m[: block.stop - block.start] if type(m) is np.ndarray else m for m in memory))
 
-    helpers = [_pool().submit(take) for _ in range(threads - 1)]
+    helpers = [_pool().submit(silent(take)) for _ in range(threads - 1)]  # (what NumPy is told is told to a thread)
     try:
         take()
     finally:

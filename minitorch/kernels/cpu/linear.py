@@ -36,7 +36,7 @@ def forward(xp: Any, x: Any, weight: Any, bias: Any) -> Any:
 @linear.twin_grad("cpu", "bias")
 def of_bias_alone(xp: Any, g: Any, bias_shape: tuple) -> Any:
     """db = Σ g over all rows"""
-    return (_summed(g, bias_shape),) if served(g) else None
+    return (_summed(g, _rows(g), bias_shape),) if served(g) else None
 
 
 @linear.twin_grad("cpu", "weight", "bias")
@@ -44,10 +44,11 @@ def of_parameters(xp: Any, g: Any, x: Any, weight_shape: tuple, bias_shape: tupl
     """dW = gᵀ x, db = Σ g, over all rows"""
     if not served(g, x) or len(weight_shape) != 2:
         return None
+    rows = _rows(g)
     if piece := _piece(g, x):
-        _, dw, db = pieces.derivatives(_rows(g), _rows(x), None, piece)
+        _, dw, db = pieces.derivatives(rows, _rows(x), None, piece)
         return dw, db if len(bias_shape) == 1 else g
-    return _rows(g).T @ _rows(x), _summed(g, bias_shape)
+    return rows.T @ _rows(x), _summed(g, rows, bias_shape)
 
 
 @linear.twin_grad("cpu", "x", "bias")
@@ -55,7 +56,7 @@ def of_input_and_bias(xp: Any, g: Any, weight: Any, bias_shape: tuple) -> Any:
     """dx = g W, db = Σ g"""
     if not served(g, weight) or weight.ndim != 2:
         return None
-    return g @ weight, _summed(g, bias_shape)
+    return g @ weight, _summed(g, _rows(g), bias_shape)
 
 
 @linear.twin_grad("cpu", "x", "weight", "bias")
@@ -63,10 +64,11 @@ def of_all(xp: Any, g: Any, x: Any, weight: Any, bias_shape: tuple) -> Any:
     """dx = g W, dW = gᵀ x, db = Σ g"""
     if not served(g, x, weight) or weight.ndim != 2:
         return None
+    rows = _rows(g)
     if piece := _piece(g, x):
-        dx, dw, db = pieces.derivatives(_rows(g), _rows(x), weight, piece)
+        dx, dw, db = pieces.derivatives(rows, _rows(x), weight, piece)
         return dx.reshape(x.shape), dw, db if len(bias_shape) == 1 else g
-    return g @ weight, _rows(g).T @ _rows(x), _summed(g, bias_shape)
+    return g @ weight, rows.T @ _rows(x), _summed(g, rows, bias_shape)
 
 
 def _piece(g: Any, x: Any) -> int:
@@ -81,6 +83,6 @@ def _rows(x: Any) -> Any:
     return x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
 
 
-def _summed(g: Any, shape: tuple) -> Any:
+def _summed(g: Any, rows: Any, shape: tuple) -> Any:
     """Σ g for a bias (out); any other, or none, is the engine's affair: it sums where b was broadcast."""
-    return total(np, _rows(g), (0,), False) if len(shape) == 1 else g
+    return total(np, rows, (0,), False) if len(shape) == 1 else g
