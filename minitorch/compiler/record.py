@@ -24,7 +24,10 @@ from . import updates
 from .graph import Effect, Graph, Instruction, Ref, Value, mapped, refs
 from .numpy_calls import counts, written_by
 
-_IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu"}  # whose twins go through blocks
+_IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu", "attention"}  # whose twins go through blocks
+_WHOLE = {
+    "conv", "conv_transpose", "conv_weight", "max_pool", "backward of max_pool", "lstm_layer", "backward of lstm_layer",
+}  # fmt: skip
 
 
 class Record:
@@ -143,7 +146,7 @@ class Record:
         return mapped(lambda a: known.get(id(a), Recorded(a, -1, self)) if _is_array(a) else a, result)
 
     def _results(
-        self, function: Callable, args: tuple, options: dict, result: Any, known: dict[int, Recorded], opaque: bool = False
+        self, function: Callable, args: tuple, options: dict, result: Any, known: dict[int, Recorded], **more: Any
     ) -> Any:
         """An instruction that makes new values or views, and those values; an argument that is given back is itself."""
         arrays = [a for a in _flat(result) if _is_array(a) and id(a) not in known]
@@ -157,7 +160,7 @@ class Record:
             if len(picks) != len(made):
                 self.fail(f"{self._of} gives arrays within lists")
         if made:
-            self._append(function, args, options, tuple(m.place for m in made), views=views, opaque=opaque, picks=picks)
+            self._append(function, args, options, tuple(m.place for m in made), views=views, picks=picks, **more)
         found = known | {id(a): m for a, m in zip(arrays, made)}
         return mapped(lambda a: found.get(id(a), a), result)
 
@@ -297,7 +300,13 @@ class Record:
             self._of = outer
 
     def traced(self, function: Callable, name: str, xp: Any, args: tuple, options: dict) -> Any:
-        """function(xp, *args), followed step by step if that can be done; else as one instruction."""
+        """function(xp, *args), followed step by step if that can be done; else, or if loops for it are written by hand, as one instruction."""
+        if self.for_loops and name in _WHOLE:
+            with self.within(name):
+                return self._as_one(partial(function, np), args, options, name)
+        return self._followed(function, name, xp, args, options)
+
+    def _followed(self, function: Callable, name: str, xp: Any, args: tuple, options: dict) -> Any:
         with self.within(name), self._by_formulas(name):
             if not self._tracing:
                 mark, values, names = len(self.graph.instructions), len(self.graph.values), dict(self._names)
@@ -341,10 +350,10 @@ class Record:
             with in_backward():
                 return function(*values)
 
-        return self.traced(again, of, library, tuple(arrays), {})
+        return self._followed(again, of, library, tuple(arrays), {})
 
-    def _as_one(self, function: Callable, args: tuple, options: dict) -> Any:
-        """A whole op as one instruction."""
+    def _as_one(self, function: Callable, args: tuple, options: dict, whole: str = "") -> Any:
+        """A whole op as one instruction. whole: its name, if loops for it are written by hand."""
         if self.failed:
             return self._wrapped(function(*_plain(args), **_plain(options)), _by_array(args))
         # (Arrays within options are the op's own tables, made of shapes.)
@@ -354,7 +363,7 @@ class Record:
         )
         with apart():
             result = function(*_plain(args), **_plain(options))
-        return self._results(function, *told, result, _by_array(args), opaque=True)
+        return self._results(function, *told, result, _by_array(args), opaque=True, whole=whole)
 
     # ---- effects ----
 

@@ -69,3 +69,4 @@ static inline float erf_float(float x) {
 
 static inline float sigmoid_float(float x) { return 1.0f / (1.0f + exp_float(-x)); }
 static inline double sigmoid_double(double x) { return 1.0 / (1.0 + exp(-x)); }
+static inline double tanh_double(double x) { return tanh(x); }

@@ -22,6 +22,7 @@ from typing import Any
 from ..forms import Form, Map, Picked, Product, Reduce, form_of, picked_shape, reads_of
 from ..graph import Graph, Instruction
 from ..passes import constants
+from .handwritten import Call, call_of
 
 MANY = 300  # stages in a nest at most: a C compiler's time grows with a function's length
 KEPT = 1 << 18  # bytes on the stack for what a row keeps from one loop over it to the next
@@ -60,6 +61,11 @@ class Nest:
         return tuple(stage.form.target for stage in self.stages)
 
     @property
+    def made_in_memory(self) -> list[int]:
+        """The values that it makes, and that memory is needed for."""
+        return [s.form.target for s in self.stages if s.is_new and s.form.target in self.stored]
+
+    @property
     def picks(self) -> bool:
         """Whether it uses index arrays, whose numbers may be out of bounds."""
         return any(_picked_from(s.form) or isinstance(getattr(s.form, "key", None), Picked) for s in self.stages)
@@ -75,8 +81,8 @@ class Nest:
         return tuple(1 if d in (self.row or ()) else n for d, n in enumerate(self.shape))
 
 
-def nested(graph: Graph) -> list[Instruction | Nest]:
-    """The graph's instructions in their order, as many as can be in nests."""
+def nested(graph: Graph) -> list[Instruction | Nest | Call]:
+    """The graph's instructions in their order, as many as can be in nests or as calls of what is written by hand."""
     builder = _Builder(graph)
     for k, i in enumerate(graph.instructions):
         builder.take(k, i)
@@ -92,7 +98,7 @@ class _Builder:
         self.graph, self.constants = graph, constants(graph)
         self.handed_out = graph.handed_out()
         self.shared = _handed_out_as_several(graph)
-        self.done: list[Instruction | Nest] = []
+        self.done: list[Instruction | Nest | Call] = []
         self.home: dict[int, Nest | None] = {}  # where each instruction has gone, by its place in the list
         self.open: Nest | None = None
         self.after: list[Instruction] = []  # views of what the open nest computes
@@ -118,7 +124,11 @@ class _Builder:
             (self.after if self._depends(i) else self.done).append(i)
         else:
             self.close()
-            self.done.append(i)
+            self.done.append(self._call(i) or i)
+
+    def _call(self, i: Instruction) -> Call | None:
+        call = call_of(i, self.graph)
+        return call if call and self.shared.isdisjoint(map(self.graph.memory, call.results)) else None
 
     def _is_made_once(self, i: Instruction) -> bool:
         """Whether the program has no line for it: a constant, or memory that is written to later."""

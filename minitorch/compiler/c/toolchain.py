@@ -45,9 +45,14 @@ def compiler() -> str:
 
 def _place(source: str, optimize: str) -> Path:
     told = "\0".join(
-        [source, (Path(__file__).parent / "functions.h").read_text(), optimize, compiler(), _processor(), *_FLAGS]
+        [source, *_headers(), optimize, compiler(), _processor(), *_FLAGS]
     )
     return _folder() / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.so"
+
+
+def _headers() -> list[str]:
+    """All that a source may include."""
+    return [header.read_text() for header in sorted(Path(__file__).parent.glob("*.h"))]
 
 
 @functools.cache
