@@ -294,6 +294,22 @@ def derivatives_followed(function: Callable, name: str) -> Callable:
     return run
 
 
+def written_as(function: Callable) -> Callable:
+    """A decorator: what an op's part does in several NumPy calls is, to loops, as good as one call of `function` with the same arguments."""
+
+    def decorate(steps: Callable) -> Callable:
+        @functools.wraps(steps)
+        def run(x: Any, *args: Any, **options: Any) -> Any:
+            if type(x) is Recorded and x.record is running.record and x.record.for_loops:
+                return x.record.written(run, steps, (x, *args), options)
+            return steps(x, *args, **options)
+
+        run.means = function  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
 def called(function: Callable, args: tuple, options: dict) -> Any:
     """What the function gives, recorded if this thread records."""
     found = first_of((args, options))

@@ -133,6 +133,13 @@ class Record:
             return None if result is None else written
         return self._results(function, *told, result, _by_array(args))
 
+    def written(self, function: Callable, steps: Callable, args: tuple, options: dict[str, Any]) -> Any:
+        """What the steps give, written down as one call of the function."""
+        if self.failed:
+            return steps(*args, **options)
+        result = steps(*_plain(args), **_plain(options))
+        return self._results(function, mapped(self._told, args), mapped(self._told, options), result, _by_array(args))
+
     def _unrecorded(self, function: Callable, args: tuple, options: dict) -> Any:
         """The same after the end, or after a failure: within the step the result is a recorded array, which nothing knows any more."""
         result = function(*_plain(args), **_plain(options))

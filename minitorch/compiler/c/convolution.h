@@ -97,6 +97,14 @@ static inline const T *NAMED(all_columns)(Sliding how, long samples, long channe
     return cols;
 }
 
+/* The transpose, in tiles, so that few lines of memory are in use at a time. */
+static inline void NAMED(turn)(long rows, long columns, const T *a, long pitch, T *b, long b_pitch) {
+    for (long r = 0; r < rows; r += 16)
+        for (long c = 0; c < columns; c += 16)
+            for (long i = c; i < (c + 16 < columns ? c + 16 : columns); i++)
+                for (long k = r; k < (r + 16 < rows ? r + 16 : rows); k++) b[i * b_pitch + k] = a[k * pitch + i];
+}
+
 /* What the channels of some samples hold, beside each other: a row for each channel. */
 static inline const T *NAMED(rows_of)(long samples, long channels, long places, const T *y, long sample, long channel, T *rows, long *pitch) {
     if (samples == 1) {
@@ -151,17 +159,21 @@ static inline void NAMED(convolution_transposed)(Sliding how, long lo, long hi, 
     }
 }
 
-/* dW = Σ y · columns(x)ᵀ over all samples. */
+/* dW = Σ y · columns(x)ᵀ over all samples: computed as its transpose, columns(x) · yᵀ, for BLAS is slow at products of two matrices that both
+   lie along what is added up, and y is the smaller one to turn. */
 static inline void NAMED(convolution_weight)(Sliding how, long N, long chunk, long groups, long C, long O, const T *x, long x_sample, long x_channel,
                                              const T *y, long y_sample, long y_channel, T *w, T *room) {
     const long P = numbers(how.places), K = C * numbers(how.kernel);
-    T *const cols = room, *const rows = room + K * chunk * P;
-    for (long n = 0; n < N; n += chunk)
+    T *const cols = room, *const turned = cols + K * chunk * P, *const sum = turned + O * chunk * P;
     for (long g = 0; g < groups; g++) {
-        const long samples = N - n < chunk ? N - n : chunk;
-        long y_pitch, pitch;
-        const T *from = NAMED(rows_of)(samples, O, P, y + n * y_sample + g * O * y_channel, y_sample, y_channel, rows, &y_pitch);
-        const T *seen = NAMED(all_columns)(how, samples, C, x + n * x_sample + g * C * x_channel, x_sample, x_channel, cols, &pitch);
-        NAMED(product)('N', 'T', O, K, samples * P, from, y_pitch, seen, pitch, n > 0, w + g * O * K, K);
+        for (long n = 0; n < N; n += chunk) {
+            const long samples = N - n < chunk ? N - n : chunk;
+            long pitch;
+            const T *seen = NAMED(all_columns)(how, samples, C, x + n * x_sample + g * C * x_channel, x_sample, x_channel, cols, &pitch);
+            for (long s = 0; s < samples; s++)
+                NAMED(turn)(O, P, y + (n + s) * y_sample + g * O * y_channel, y_channel, turned + s * P * O, O);
+            NAMED(product)('N', 'N', K, O, samples * P, seen, pitch, turned, O, n > 0, sum, O);
+        }
+        NAMED(turn)(K, O, sum, O, w + g * O * K, K);
     }
 }

@@ -193,7 +193,7 @@ def _sliding(
     if of_x is None or of_y is None:
         return None
     N, C, O, P, K = x.shape[0], x.shape[1] // groups, y.shape[1] // groups, math.prod(how.places), math.prod(how.kernel)
-    chunk = max(1, min(N, -(-WIDE // P))) if 0 not in how.places else 1
+    chunk = max(1, min(N, -(-WIDE // P)))
     before = [f"static const Sliding how = {{{', '.join(_three(n, fill) for n, fill in zip(how, (1, 1, 1, 0, 1, 1)))}}};"]
     sizes, of_w = [groups, C, O], _address(Ref(w.place))
     x_told, y_told = [_address(image), *of_x], [_address(made), *of_y]
@@ -205,7 +205,7 @@ def _sliding(
         told += [*y_told, of_w, _address(bias), *x_told]
     else:
         told += [*x_told, *y_told, of_w]
-    room = (C * K + (O if chunk > 1 else 0)) * chunk * P
+    room = (C * K + (O if chunk > 1 or not shared else 0)) * chunk * P + (0 if shared else C * K * O)
     return Call(
         i.whole.replace("_", " "), y.shape if function == "convolution" else x.shape if shared else w.shape, "convolution.h", function,
         w.dtype, list(map(str, told)), i.reads(), i.results, before, max(room, 1), N if shared else 1,
@@ -233,7 +233,7 @@ def _max_pool(i: Instruction, graph: Graph) -> Call | None:
     if None in lines or not _in_rows(graph, [x.place, *i.results]) or len(i.results) != 2 or len(windows) > 3:
         return None
     plane = math.prod(x.shape[x.ndim - len(windows) :])
-    if plane >= 1 << 31 or len(windows[-1].first) > 1 << 14:
+    if plane >= 1 << 31:
         return None
     lines = [(1, 1, 1, [0])] * (3 - len(lines)) + lines
     before = [f"static const long begin_{k}[] = {{{', '.join(map(str, line[3]))}}};" for k, line in enumerate(lines)]  # type: ignore[index]
@@ -242,7 +242,9 @@ def _max_pool(i: Instruction, graph: Graph) -> Call | None:
     names = ["windows", "lo", "hi", *(f"{{v{p}}}" for p in (x.place, *i.results))]
     out = graph.values[i.results[0]]
     count = math.prod(x.shape) // plane
-    return Call(i.of, out.shape, "pooling.h", "max_pooling", x.dtype, names, i.reads(), i.results, before, count=count)
+    (d, od, *_), (h, oh, *_), (_, ow, *_) = lines  # type: ignore[misc]
+    room = 2 * (d * h * ow + d * oh * ow + od * oh * ow)
+    return Call(i.of, out.shape, "pooling.h", "max_pooling", x.dtype, names, i.reads(), i.results, before, room, count)
 
 
 def _line(w: Any, n: int) -> tuple[int, int, int, list[int]] | None:
