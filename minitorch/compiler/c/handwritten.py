@@ -74,7 +74,8 @@ class CallSource:
         kinds = {place: TYPES[graph.values[place].dtype] for place in (*call.read, *call.results)}
         names = {place: f"p_{graph.values[place].name}" for place in kinds}
         self.lines = [
-            f"    {kind} *const {names[place]} = ({kind} *)p[{memory.address(call, place)}];" for place, kind in kinds.items()
+            f"    {kind} *const {names[place]} = ({kind} *)p[{memory.address(call, place)}];"
+            for place, kind in kinds.items()
         ]
         self.lines += [f"    {line}" for line in call.before]
         told = [_filled(a, names) for a in call.arguments]
@@ -282,7 +283,17 @@ def _max_pool_backward(i: Instruction, graph: Graph) -> Call | None:
     told = [plane, math.prod(of_g[len(of_g) - n :]), "lo", "hi", *(f"{{v{p}}}" for p in (g.place, indices.place, dx))]
     read = [g.place, indices.place]
     name = i.of if i.of.startswith("backward") else f"backward of {i.of}"
-    return Call(name, of_x, "pooling.h", "max_pooling_backward", graph.values[dx].dtype, list(map(str, told)), read, i.results, count=count)
+    return Call(
+        name,
+        of_x,
+        "pooling.h",
+        "max_pooling_backward",
+        graph.values[dx].dtype,
+        list(map(str, told)),
+        read,
+        i.results,
+        count=count,
+    )
 
 
 # ---- recurrent layers ----
@@ -290,12 +301,27 @@ def _max_pool_backward(i: Instruction, graph: Graph) -> Call | None:
 
 def _lstm(i: Instruction, graph: Graph) -> Call | None:
     pre, h, c, w, w_hr, sizes, reverse = i.args
-    if w_hr is not None or not _are_refs((pre, h, c, w)) or not _in_rows(graph, [*i.reads(), *i.results]) or len(i.results) != 6:
+    if (
+        w_hr is not None
+        or not _are_refs((pre, h, c, w))
+        or not _in_rows(graph, [*i.reads(), *i.results])
+        or len(i.results) != 6
+    ):
         return None
     N, H = graph.values[c.place].shape
     told = [len(sizes), "sizes", int(reverse), N, H, *map(_address, (pre, h, c, w)), *(f"{{v{r}}}" for r in i.results)]
     shape = graph.values[i.results[0]].shape
-    return Call(i.of, shape, "recurrent.h", "lstm", graph.values[w.place].dtype, list(map(str, told)), i.reads(), i.results, [_sizes(sizes)])
+    return Call(
+        i.of,
+        shape,
+        "recurrent.h",
+        "lstm",
+        graph.values[w.place].dtype,
+        list(map(str, told)),
+        i.reads(),
+        i.results,
+        [_sizes(sizes)],
+    )
 
 
 def _lstm_backward(i: Instruction, graph: Graph) -> Call | None:
@@ -307,11 +333,22 @@ def _lstm_backward(i: Instruction, graph: Graph) -> Call | None:
     pitch = H if g is None else _pitch_of_rows(graph.values[g.place])
     if pitch is None or len(i.results) != 4:
         return None
-    told = [len(sizes), "sizes", int(reverse), N, H, _address(g), pitch, *map(_address, (g_h, g_c, h, c, w, states, cells, gates))]
+    told = [
+        len(sizes),
+        "sizes",
+        int(reverse),
+        N,
+        H,
+        _address(g),
+        pitch,
+        *map(_address, (g_h, g_c, h, c, w, states, cells, gates)),
+    ]
     told += [f"{{v{r}}}" for r in i.results]
     shape, dtype = graph.values[states.place].shape, graph.values[w.place].dtype
     room = math.prod(shape)
-    return Call(i.of, shape, "recurrent.h", "lstm_backward", dtype, list(map(str, told)), i.reads(), i.results, [_sizes(sizes)], room)
+    return Call(
+        i.of, shape, "recurrent.h", "lstm_backward", dtype, list(map(str, told)), i.reads(), i.results, [_sizes(sizes)], room
+    )
 
 
 def _pitch_of_rows(v: Value) -> int | None:

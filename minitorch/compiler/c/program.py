@@ -176,7 +176,9 @@ class CProgram(Program):
         self.functions_of.append(_entry(name, self.waiting, parts))
         self.waiting = []
 
-    def _call_of(self, made: ctypes.CDLL, name: str, nests: list[NestSource | CallSource], parts: int, table: Any) -> Callable[[], None]:
+    def _call_of(
+        self, made: ctypes.CDLL, name: str, nests: list[NestSource | CallSource], parts: int, table: Any
+    ) -> Callable[[], None]:
         total = max(n.sums for n in nests)  # (none needs them longer than it runs)
         sums = np.zeros(max(1, parts * total))
         self.kept.append(sums)
