@@ -19,6 +19,7 @@ from ..forms import TYPES
 from ..graph import Graph, Instruction, Ref, Value
 from .blas import blas
 
+MULTIPLICATIONS = 32  # of a product take as long as a number in a nest
 WIDE = 64  # places that a product has at least, of as many samples as that takes
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
@@ -38,6 +39,7 @@ class Call:
     before: list[str] = field(default_factory=list)  # lines that declare what the arguments name
     room: int = 0  # numbers that it needs room for meanwhile
     count: int = 1  # how many samples there are, of which threads may take some each
+    work: int = 0  # as much as that of so many numbers in a nest
     picks = False
 
     def reads(self) -> list[int]:
@@ -210,6 +212,7 @@ def _sliding(
     return Call(
         i.whole.replace("_", " "), y.shape if function == "convolution" else x.shape if shared else w.shape, "convolution.h", function,
         w.dtype, list(map(str, told)), i.reads(), i.results, before, max(room, 1), N if shared else 1,
+        max(math.prod(x.shape), math.prod(y.shape), math.prod(y.shape) * C * K // MULTIPLICATIONS),
     )  # fmt: skip
 
 
@@ -245,31 +248,34 @@ def _max_pool(i: Instruction, graph: Graph) -> Call | None:
     count = math.prod(x.shape) // plane
     (d, od, *_), (h, oh, *_), (_, ow, *_) = lines  # type: ignore[misc]
     room = 2 * (d * h * ow + d * oh * ow + od * oh * ow)
-    return Call(i.of, out.shape, "pooling.h", "max_pooling", x.dtype, names, i.reads(), i.results, before, room, count)
+    return Call(
+        i.of,
+        out.shape,
+        "pooling.h",
+        "max_pooling",
+        x.dtype,
+        names,
+        i.reads(),
+        i.results,
+        before,
+        room,
+        count,
+        math.prod(x.shape),
+    )
 
 
 def _line(w: Any, n: int) -> tuple[int, int, int, list[int]] | None:
     """(elements, windows, stride, the element of each place in window 0), if window o has there that element + o · stride, where it is inside."""
     if w.laid == "Fractional":
         return None
-    count, begin, steps = len(w.first), [], set()
-    seen = []
-    for which, elements in w.places:
-        windows, numbers = np.arange(count)[which], np.arange(n)[elements]
-        if windows.size:
-            seen.append((windows, numbers))
-            steps |= {int(d) for d in np.diff(numbers) // np.maximum(np.diff(windows), 1)}
-    stride = steps.pop() if steps else 1
-    if steps or stride < 1:
+    count = len(w.first)
+    places = [(np.arange(count)[which], np.arange(n)[elements]) for which, elements in w.places]
+    places = [(windows, elements) for windows, elements in places if windows.size]
+    steps = {int(step) for windows, elements in places for step in np.diff(elements) // np.diff(windows)}
+    if len(steps) > 1:
         return None
-    for windows, numbers in seen:
-        first = int(numbers[0] - windows[0] * stride)
-        places = first + stride * np.arange(count)
-        inside = np.flatnonzero((places >= 0) & (places < n))
-        if not np.array_equal(inside, windows) or not np.array_equal(places[inside], numbers):
-            return None
-        begin.append(first)
-    return n, count, stride, begin
+    stride = steps.pop() if steps else 1
+    return n, count, stride, [int(elements[0] - windows[0] * stride) for windows, elements in places]
 
 
 def _max_pool_backward(i: Instruction, graph: Graph) -> Call | None:

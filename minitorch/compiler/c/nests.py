@@ -61,6 +61,11 @@ class Nest:
         return tuple(stage.form.target for stage in self.stages)
 
     @property
+    def work(self) -> int:
+        """How many numbers it goes over."""
+        return math.prod(self.shape)
+
+    @property
     def made_in_memory(self) -> list[int]:
         """The values that it makes, and that memory is needed for."""
         return [s.form.target for s in self.stages if s.is_new and s.form.target in self.stored]
@@ -248,6 +253,11 @@ def _role(nest: Nest, form: Form, graph: Graph) -> str | None:
     if nest.row is not None and shape == nest.row_shape:
         made = [nest.made[p].role for p in reads_of(form) if p in nest.made]
         return None if "full" in made else "row"
+    if nest.row is None and (row := _row_that_leaves(shape, nest.shape)) is not None:
+        if all(nest.made[p].role == "scalar" for p in reads_of(form) if p in nest.made):
+            nest.row = row
+            return "row"
+        return None
     if shape == ():
         return "scalar" if all(nest.made[p].role == "scalar" for p in reads_of(form) if p in nest.made) else None
     return "full" if _grow(nest, shape) else None
@@ -283,13 +293,20 @@ def _grow(nest: Nest, shape: tuple[int, ...]) -> bool:
             stage.role = "scalar"
         nest.shape = shape
         return True
-    if len(nest.shape) != len(shape) or any(n not in (1, m) for n, m in zip(nest.shape, shape)):
+    row = _row_that_leaves(nest.shape, shape)
+    if row is None:
         return False
-    row = tuple(d for d, (n, m) in enumerate(zip(nest.shape, shape)) if n != m)
     for stage in nest.stages:
         stage.role = "row" if stage.role == "full" else stage.role
     nest.shape, nest.row = shape, row
     return True
+
+
+def _row_that_leaves(shape: tuple[int, ...], of: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The dimensions of a row, if there is a value of that shape for each row of a nest of another shape."""
+    if len(shape) != len(of) or any(n not in (1, m) for n, m in zip(shape, of)):
+        return None
+    return tuple(d for d, (n, m) in enumerate(zip(shape, of)) if n != m) or None
 
 
 def _find_stored(graph: Graph, builder: _Builder) -> None:

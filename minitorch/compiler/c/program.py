@@ -127,7 +127,7 @@ class CProgram(Program):
         printed: type = CallSource if isinstance(nest, Call) else NestSource
         source = printed(nest, f"nest_{len(self.functions_of)}", self.graph, self)
         self.functions_of.append(source.text(self._note))
-        large = math.prod(nest.shape) >= LARGE and source.count > 1
+        large = nest.work >= LARGE and source.count > 1
         if self.moving or large or nest.picks:
             self._flush()
         self.lines += self.moving
