@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import importlib
 from typing import Any
 
 import numpy as np
@@ -28,9 +29,7 @@ def blas() -> tuple[int, int] | None:
 def _of_numpy(name: str) -> int | None:
     """The function in the library that NumPy is linked with."""
     try:
-        from numpy._core import _multiarray_umath
-
-        library = ctypes.CDLL(_multiarray_umath.__file__)
+        library = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
     except (ImportError, OSError):
         return None
     for beginning in _BEGINNINGS:

@@ -99,6 +99,21 @@ def included(calls: Sequence[Call]) -> list[str]:
     return lines
 
 
+def _called(
+    i: Instruction,
+    shape: tuple[int, ...],
+    header: str,
+    function: str,
+    dtype: np.dtype,
+    told: list,
+    before: Sequence[str] = (),
+    **more: int,
+) -> Call:
+    """The instruction as a call of the function with these arguments."""
+    name, arguments = i.whole or i.of, list(map(str, told))
+    return Call(name, shape, header, function, dtype, arguments, i.reads(), i.results, list(before), **more)
+
+
 def _filled(text: str, names: dict[int, str]) -> str:
     return text.format_map({f"v{place}": name for place, name in names.items()}) if "{" in text else text
 
@@ -141,7 +156,7 @@ def _product(i: Instruction, graph: Graph) -> Call | None:
     at = [f"{{v{v.place}}}" + (f" + {w}" if w else "") for v, w in zip((a, b, c), where)]
     told = [f"'{of_a}'", f"'{of_b}'", rows, columns, inner, at[0], a_pitch, at[1], b_pitch, 0, at[2], c_pitch]
     before = [f"for (long {name} = 0; {name} < {n}; {name}++)" for name, (n, _) in zip(names, loops)]
-    return Call(i.of, c.shape, "blas.h", "product", c.dtype, list(map(str, told)), [a.place, b.place], i.results, before)
+    return _called(i, c.shape, "blas.h", "product", c.dtype, told, before)
 
 
 def _are_refs(values: Sequence[Any]) -> bool:
@@ -209,11 +224,10 @@ def _sliding(
     else:
         told += [*x_told, *y_told, of_w]
     room = (C * K + (O if chunk > 1 or not shared else 0)) * chunk * P + (0 if shared else C * K * O)
-    return Call(
-        i.whole.replace("_", " "), y.shape if function == "convolution" else x.shape if shared else w.shape, "convolution.h", function,
-        w.dtype, list(map(str, told)), i.reads(), i.results, before, max(room, 1), N if shared else 1,
-        max(math.prod(x.shape), math.prod(y.shape), math.prod(y.shape) * C * K // MULTIPLICATIONS),
-    )  # fmt: skip
+    numbers = [math.prod(v.shape) for v in (x, y)]
+    work, shape = max(*numbers, numbers[1] * C * K // MULTIPLICATIONS), graph.values[i.results[0]].shape
+    count = N if shared else 1
+    return _called(i, shape, "convolution.h", function, w.dtype, told, before, room=room, count=count, work=work)
 
 
 def _three(sizes: Sequence[int], fill: int) -> str:
@@ -233,35 +247,19 @@ def _first_two(v: Value) -> list[int] | None:
 
 def _max_pool(i: Instruction, graph: Graph) -> Call | None:
     x, windows = graph.values[i.args[0].place], i.args[1]
-    lines = [_line(w, n) for w, n in zip(windows, x.shape[x.ndim - len(windows) :])]
-    if None in lines or not _in_rows(graph, [x.place, *i.results]) or len(i.results) != 2 or len(windows) > 3:
+    size = x.shape[x.ndim - len(windows) :]
+    found = [_line(w, n) for w, n in zip(windows, size)]
+    lines = [(1, 1, 1, [0])] * (3 - len(found)) + [line for line in found if line is not None]
+    if len(lines) != 3 or not _in_rows(graph, [x.place, *i.results]) or len(i.results) != 2 or math.prod(size) >= 1 << 31:
         return None
-    plane = math.prod(x.shape[x.ndim - len(windows) :])
-    if plane >= 1 << 31:
-        return None
-    lines = [(1, 1, 1, [0])] * (3 - len(lines)) + lines
-    before = [f"static const long begin_{k}[] = {{{', '.join(map(str, line[3]))}}};" for k, line in enumerate(lines)]  # type: ignore[index]
-    told = [f"{{{n}, {o}, {s}, {len(b)}, begin_{k}}}" for k, (n, o, s, b) in enumerate(lines)]  # type: ignore[misc]
+    before = [f"static const long begin_{k}[] = {{{', '.join(map(str, begin))}}};" for k, (*_, begin) in enumerate(lines)]
+    told = [f"{{{n}, {o}, {stride}, {len(begin)}, begin_{k}}}" for k, (n, o, stride, begin) in enumerate(lines)]
     before.append(f"static const Windows windows[3] = {{{', '.join(told)}}};")
     names = ["windows", "lo", "hi", *(f"{{v{p}}}" for p in (x.place, *i.results))]
-    out = graph.values[i.results[0]]
-    count = math.prod(x.shape) // plane
-    (d, od, *_), (h, oh, *_), (_, ow, *_) = lines  # type: ignore[misc]
-    room = 2 * (d * h * ow + d * oh * ow + od * oh * ow)
-    return Call(
-        i.of,
-        out.shape,
-        "pooling.h",
-        "max_pooling",
-        x.dtype,
-        names,
-        i.reads(),
-        i.results,
-        before,
-        room,
-        count,
-        math.prod(x.shape),
-    )
+    (d, od, *_), (h, oh, *_), (_, ow, *_) = lines
+    room, numbers = 2 * (d * h * ow + d * oh * ow + od * oh * ow), math.prod(x.shape)
+    shape, count = graph.values[i.results[0]].shape, numbers // math.prod(size)
+    return _called(i, shape, "pooling.h", "max_pooling", x.dtype, names, before, room=room, count=count, work=numbers)
 
 
 def _line(w: Any, n: int) -> tuple[int, int, int, list[int]] | None:
@@ -283,23 +281,10 @@ def _max_pool_backward(i: Instruction, graph: Graph) -> Call | None:
     if not _are_refs((g, x, indices)) or not _in_rows(graph, [g.place, indices.place, *i.results]):
         return None
     of_x, of_g = (graph.values[ref.place].shape for ref in (x, g))
-    n = len(windows)
+    n, dtype, work = len(windows), graph.values[g.place].dtype, math.prod(of_x)
     plane, count = math.prod(of_x[len(of_x) - n :]), math.prod(of_x[: len(of_x) - n])
-    (dx,) = i.results
-    told = [plane, math.prod(of_g[len(of_g) - n :]), "lo", "hi", *(f"{{v{p}}}" for p in (g.place, indices.place, dx))]
-    read = [g.place, indices.place]
-    name = i.of if i.of.startswith("backward") else f"backward of {i.of}"
-    return Call(
-        name,
-        of_x,
-        "pooling.h",
-        "max_pooling_backward",
-        graph.values[dx].dtype,
-        list(map(str, told)),
-        read,
-        i.results,
-        count=count,
-    )
+    told = [plane, math.prod(of_g[len(of_g) - n :]), "lo", "hi", *map(_address, (g, indices, Ref(i.results[0])))]
+    return _called(i, of_x, "pooling.h", "max_pooling_backward", dtype, told, count=count, work=work)
 
 
 # ---- recurrent layers ----
@@ -307,27 +292,12 @@ def _max_pool_backward(i: Instruction, graph: Graph) -> Call | None:
 
 def _lstm(i: Instruction, graph: Graph) -> Call | None:
     pre, h, c, w, w_hr, sizes, reverse = i.args
-    if (
-        w_hr is not None
-        or not _are_refs((pre, h, c, w))
-        or not _in_rows(graph, [*i.reads(), *i.results])
-        or len(i.results) != 6
-    ):
+    if w_hr is not None or not _are_refs((pre, h, c, w)) or not _in_rows(graph, [*i.reads(), *i.results]):
         return None
     N, H = graph.values[c.place].shape
-    told = [len(sizes), "sizes", int(reverse), N, H, *map(_address, (pre, h, c, w)), *(f"{{v{r}}}" for r in i.results)]
-    shape = graph.values[i.results[0]].shape
-    return Call(
-        i.of,
-        shape,
-        "recurrent.h",
-        "lstm",
-        graph.values[w.place].dtype,
-        list(map(str, told)),
-        i.reads(),
-        i.results,
-        [_sizes(sizes)],
-    )
+    told = [len(sizes), "sizes", int(reverse), N, H, *map(_address, (pre, h, c, w, *map(Ref, i.results)))]
+    shape, dtype = graph.values[i.results[0]].shape, graph.values[w.place].dtype
+    return _called(i, shape, "recurrent.h", "lstm", dtype, told, [_sizes(sizes)]) if len(i.results) == 6 else None
 
 
 def _lstm_backward(i: Instruction, graph: Graph) -> Call | None:
@@ -339,22 +309,10 @@ def _lstm_backward(i: Instruction, graph: Graph) -> Call | None:
     pitch = H if g is None else _pitch_of_rows(graph.values[g.place])
     if pitch is None or len(i.results) != 4:
         return None
-    told = [
-        len(sizes),
-        "sizes",
-        int(reverse),
-        N,
-        H,
-        _address(g),
-        pitch,
-        *map(_address, (g_h, g_c, h, c, w, states, cells, gates)),
-    ]
-    told += [f"{{v{r}}}" for r in i.results]
+    read = (g_h, g_c, h, c, w, states, cells, gates)
+    told = [len(sizes), "sizes", int(reverse), N, H, _address(g), pitch, *map(_address, (*read, *map(Ref, i.results)))]
     shape, dtype = graph.values[states.place].shape, graph.values[w.place].dtype
-    room = math.prod(shape)
-    return Call(
-        i.of, shape, "recurrent.h", "lstm_backward", dtype, list(map(str, told)), i.reads(), i.results, [_sizes(sizes)], room
-    )
+    return _called(i, shape, "recurrent.h", "lstm_backward", dtype, told, [_sizes(sizes)], room=math.prod(shape))
 
 
 def _pitch_of_rows(v: Value) -> int | None:
