@@ -283,13 +283,13 @@ def followed(function: Callable, name: str) -> Callable:
     return run
 
 
-def derivatives_followed(function: Callable, name: str) -> Callable:
-    """The same for the derivatives of a node, which get lists of gradients and of what was saved."""
+def derivatives_followed(function: Callable, name: str, names: tuple[str, ...]) -> Callable:
+    """The same for the derivatives of a node, which get lists of gradients and of what was saved, under these names."""
 
     def run(grads: list, saved: Any) -> Any:
         if running.record is None:
             return function(grads, saved)
-        return running.record.derivatives(f"backward of {name}", function, grads, saved)
+        return running.record.derivatives(name, function, grads, saved, names)
 
     return run
 

@@ -26,8 +26,15 @@ from .numpy_calls import counts, written_by
 
 _IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu", "attention"}  # whose twins go through blocks
 _WHOLE = {
-    "conv", "conv_transpose", "conv_weight", "max_pool", "backward of max_pool", "lstm_layer", "backward of lstm_layer",
+    "conv", "conv_transpose", "conv_weight", "max_pool", "backward of max_pool", "lstm_layer", "backward of lstm_layer", "gru_layer",
+    "rnn_layer",
 }  # fmt: skip
+# Derivatives that are not twins', of which loops are written by hand too: what these want of what was saved.
+_WHOLE_DERIVATIVES = {
+    "gru_layer": ("h", "w_hh", "sizes", "reverse", "states", "gates", "inner"),
+    "rnn_layer": ("h", "w_hh", "relu", "sizes", "reverse", "states"),
+    "max_pool": ("x", "indices", "windows"),
+}
 
 
 class Record:
@@ -341,9 +348,12 @@ class Record:
         finally:
             shortcuts.enabled = before
 
-    def derivatives(self, of: str, function: Callable, grads: list, saved: Any) -> Any:
+    def derivatives(self, name: str, function: Callable, grads: list, saved: Any, names: tuple[str, ...]) -> Any:
         """A node's derivatives, followed as an op is; as one they are a function of the arrays among `grads` and `saved`."""
         self.has_walked = self.has_walked or not self.late
+        of = f"backward of {name}"
+        if self.for_loops and name in _WHOLE_DERIVATIVES:
+            return self._derivatives_as_one(name, function, grads, saved, names)
         places = [(k, n) for k, values in enumerate((grads, saved)) for n, v in enumerate(values) if _holds_recorded(v)]
         arrays = [getattr((grads, saved)[k][n], "_array", (grads, saved)[k][n]) for k, n in places]
 
@@ -358,6 +368,26 @@ class Record:
                 return function(*values)
 
         return self._followed(again, of, library, tuple(arrays), {})
+
+    def _derivatives_as_one(self, name: str, function: Callable, grads: list, saved: Any, names: tuple[str, ...]) -> Any:
+        """One instruction, whose arguments are the gradients and what the loops written by hand want of what was saved."""
+        wanted = [names.index(n) for n in _WHOLE_DERIVATIVES[name]]
+        values = [*grads, *(saved[k] for k in wanted)]
+        are_tensors, count = [isinstance(v, Tensor) for v in values], len(grads)
+        rest = [None if k in wanted else v for k, v in enumerate(saved)]
+        if any(map(_holds_recorded, rest)):
+            raise AssertionError(f"the loops of {name} want less than its derivative")
+
+        def again(*given: Any) -> Any:
+            put = [Tensor._wrap(v) if is_tensor else v for v, is_tensor in zip(given, are_tensors)]
+            kept = list(rest)
+            for k, value in zip(wanted, put[count:]):
+                kept[k] = value
+            with in_backward():
+                return function(put[:count], kept)
+
+        with self.within(f"backward of {name}"):
+            return self._as_one(again, tuple(getattr(v, "_array", v) for v in values), {}, f"derivatives of {name}")
 
     def _as_one(self, function: Callable, args: tuple, options: dict, whole: str = "") -> Any:
         """A whole op as one instruction. whole: its name, if loops for it are written by hand."""

@@ -277,7 +277,7 @@ def _line(w: Any, n: int) -> tuple[int, int, int, list[int]] | None:
 
 
 def _max_pool_backward(i: Instruction, graph: Graph) -> Call | None:
-    g, x, indices, windows = i.args
+    g, *_, x, indices, windows = i.args
     if not _are_refs((g, x, indices)) or not _in_rows(graph, [g.place, indices.place, *i.results]):
         return None
     of_x, of_g = (graph.values[ref.place].shape for ref in (x, g))
@@ -302,17 +302,69 @@ def _lstm(i: Instruction, graph: Graph) -> Call | None:
 
 def _lstm_backward(i: Instruction, graph: Graph) -> Call | None:
     g, g_h, g_c, g_states, g_cells, g_gates, h, c, w, w_hr, states, cells, gates, _, sizes, reverse = i.args
-    others = [p for p in i.reads() if g != Ref(p)]
-    if any(a is not None for a in (g_states, g_cells, g_gates, w_hr)) or not _in_rows(graph, [*others, *i.results]):
+    walk = _walk(i, graph, g, [g_states, g_cells, g_gates, w_hr], c, sizes, reverse)
+    if walk is None or len(i.results) != 4:
         return None
-    N, H = graph.values[c.place].shape
-    pitch = H if g is None else _pitch_of_rows(graph.values[g.place])
-    if pitch is None or len(i.results) != 4:
-        return None
-    read = (g_h, g_c, h, c, w, states, cells, gates)
-    told = [len(sizes), "sizes", int(reverse), N, H, _address(g), pitch, *map(_address, (*read, *map(Ref, i.results)))]
+    told = [*walk, *map(_address, (g_h, g_c, h, c, w, states, cells, gates, *map(Ref, i.results)))]
     shape, dtype = graph.values[states.place].shape, graph.values[w.place].dtype
     return _called(i, shape, "recurrent.h", "lstm_backward", dtype, told, [_sizes(sizes)], room=math.prod(shape))
+
+
+def _gru(i: Instruction, graph: Graph) -> Call | None:
+    pre, h, w, b, sizes, reverse = i.args
+    if not _are_refs((pre, h, w)) or not _in_rows(graph, [*i.reads(), *i.results]) or len(i.results) != 5:
+        return None
+    N, H = graph.values[h.place].shape
+    told = [len(sizes), "sizes", int(reverse), N, H, *map(_address, (pre, h, w, b, *map(Ref, i.results)))]
+    shape, dtype = graph.values[i.results[0]].shape, graph.values[w.place].dtype
+    return _called(i, shape, "recurrent.h", "gru", dtype, told, [_sizes(sizes)], room=3 * N * H)
+
+
+def _gru_backward(i: Instruction, graph: Graph) -> Call | None:
+    g, g_h, *others_of_g, h, w, sizes, reverse, states, gates, inner = i.args
+    walk = _walk(i, graph, g, others_of_g, h, sizes, reverse)
+    if walk is None or len(i.results) not in (3, 4):
+        return None
+    told = [*walk, *map(_address, (g_h, h, w, states, gates, inner, *map(Ref, i.results)))]
+    told += ["NULL"] * (4 - len(i.results))  # there is no bias
+    shape, dtype = graph.values[states.place].shape, graph.values[w.place].dtype
+    return _called(i, shape, "recurrent.h", "gru_backward", dtype, told, [_sizes(sizes)], room=4 * math.prod(shape))
+
+
+def _rnn(i: Instruction, graph: Graph) -> Call | None:
+    pre, h, w, relu, sizes, reverse = i.args
+    if not _are_refs((pre, h, w)) or not _in_rows(graph, [*i.reads(), *i.results]) or len(i.results) != 3:
+        return None
+    N, H = graph.values[h.place].shape
+    told = [len(sizes), "sizes", int(reverse), int(relu), N, H, *map(_address, (pre, h, w, *map(Ref, i.results)))]
+    shape, dtype = graph.values[i.results[0]].shape, graph.values[w.place].dtype
+    return _called(i, shape, "recurrent.h", "rnn", dtype, told, [_sizes(sizes)])
+
+
+def _rnn_backward(i: Instruction, graph: Graph) -> Call | None:
+    g, g_h, *others_of_g, h, w, relu, sizes, reverse, states = i.args
+    walk = _walk(i, graph, g, others_of_g, h, sizes, reverse)
+    if walk is None or len(i.results) != 3:
+        return None
+    told = [*walk, *map(_address, (g_h, h, w, states, *map(Ref, i.results)))]
+    told.insert(3, int(relu))
+    shape, dtype = graph.values[states.place].shape, graph.values[w.place].dtype
+    return _called(i, shape, "recurrent.h", "rnn_backward", dtype, told, [_sizes(sizes)], room=math.prod(shape))
+
+
+def _walk(
+    i: Instruction, graph: Graph, g: Any, absent: list, state: Ref, sizes: Sequence[int], reverse: bool
+) -> list | None:
+    """What all walks back begin with: steps, their sizes, the direction, N and H, the upstream gradient and how its rows lie.
+
+    absent: what must not be given. All else must lie in rows.
+    """
+    others = [p for p in i.reads() if g != Ref(p)]
+    if any(a is not None for a in absent) or not _in_rows(graph, [*others, *i.results]):
+        return None
+    N, H = graph.values[state.place].shape
+    pitch = H if g is None else _pitch_of_rows(graph.values[g.place])
+    return None if pitch is None else [len(sizes), "sizes", int(reverse), N, H, _address(g), pitch]
 
 
 def _pitch_of_rows(v: Value) -> int | None:
@@ -332,4 +384,6 @@ def _sizes(sizes: Sequence[int]) -> str:
 _WHOLE: dict[str, Callable[[Instruction, Graph], Call | None]] = {
     "conv": _conv, "conv_transpose": _conv_transpose, "conv_weight": _conv_weight, "max_pool": _max_pool,
     "backward of max_pool": _max_pool_backward, "lstm_layer": _lstm, "backward of lstm_layer": _lstm_backward,
+    "derivatives of max_pool": _max_pool_backward, "gru_layer": _gru, "derivatives of gru_layer": _gru_backward, "rnn_layer": _rnn,
+    "derivatives of rnn_layer": _rnn_backward,
 }  # fmt: skip
