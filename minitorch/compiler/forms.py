@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,8 @@ def form_of(i: Instruction, graph: Graph, types: Container[np.dtype] = TYPES) ->
     if i.effect or i.opaque or i.views or i.decides or i.picks is not None or len(i.results) > 1:
         return None
     written = i.results[0] if i.results else i.writes
+    if hasattr(i.function, "means"):
+        i = replace(i, function=i.function.means)
     if written is None or graph.values[written].dtype not in types:
         return None
     if any(graph.values[p].dtype not in types or not _is_regular(graph.values[p]) for p in [*i.reads(), written]):

@@ -70,6 +70,7 @@ class Instruction:
     writes: int | None = None  # the value whose memory it changes
     views: bool = False  # whether its result is in the memory of an argument
     opaque: bool = False  # a whole op, taken as one call
+    whole: str = ""  # which, if a backend may know how it is computed (`c/handwritten.py`)
     picks: tuple[int, ...] | None = (
         None  # which entries of the tuple it returns the results are; None: it returns the result
     )
@@ -85,7 +86,7 @@ class Instruction:
     def name(self) -> str:
         """What it calls."""
         if self.opaque or self.effect:
-            return self.of
+            return self.whole or self.of
         owner = getattr(self.function, "__self__", None)
         name = self.function.__name__
         return f"{owner.__name__}.{name}" if isinstance(owner, np.ufunc) else _PLAIN.get(name, name)

@@ -15,7 +15,7 @@ import numpy as np
 from .graph import Graph, Instruction, Ref, mapped
 
 _UNDEFINED = {np.empty}  # whose numbers may be any
-_MAKERS = {np.zeros, np.ones, np.full, np.arange, np.eye, np.zeros_like, np.ones_like}  # of numbers that are known
+_MAKERS = {np.zeros, np.ones, np.full, np.arange, np.eye, np.zeros_like, np.ones_like, np.tri}  # of numbers that are known
 
 
 def without_the_dead(graph: Graph) -> Graph:

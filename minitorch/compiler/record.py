@@ -24,7 +24,17 @@ from . import updates
 from .graph import Effect, Graph, Instruction, Ref, Value, mapped, refs
 from .numpy_calls import counts, written_by
 
-_IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu"}  # whose twins go through blocks
+_IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu", "attention"}  # whose twins go through blocks
+_WHOLE = {
+    "conv", "conv_transpose", "conv_weight", "max_pool", "backward of max_pool", "lstm_layer", "backward of lstm_layer", "gru_layer",
+    "rnn_layer",
+}  # fmt: skip
+# Derivatives that are not twins', of which loops are written by hand too: what these want of what was saved.
+_WHOLE_DERIVATIVES = {
+    "gru_layer": ("h", "w_hh", "sizes", "reverse", "states", "gates", "inner"),
+    "rnn_layer": ("h", "w_hh", "relu", "sizes", "reverse", "states"),
+    "max_pool": ("x", "indices", "windows"),
+}
 
 
 class Record:
@@ -130,6 +140,13 @@ class Record:
             return None if result is None else written
         return self._results(function, *told, result, _by_array(args))
 
+    def written(self, function: Callable, steps: Callable, args: tuple, options: dict[str, Any]) -> Any:
+        """What the steps give, written down as one call of the function."""
+        if self.failed:
+            return steps(*args, **options)
+        result = steps(*_plain(args), **_plain(options))
+        return self._results(function, mapped(self._told, args), mapped(self._told, options), result, _by_array(args))
+
     def _unrecorded(self, function: Callable, args: tuple, options: dict) -> Any:
         """The same after the end, or after a failure: within the step the result is a recorded array, which nothing knows any more."""
         result = function(*_plain(args), **_plain(options))
@@ -143,7 +160,7 @@ class Record:
         return mapped(lambda a: known.get(id(a), Recorded(a, -1, self)) if _is_array(a) else a, result)
 
     def _results(
-        self, function: Callable, args: tuple, options: dict, result: Any, known: dict[int, Recorded], opaque: bool = False
+        self, function: Callable, args: tuple, options: dict, result: Any, known: dict[int, Recorded], **more: Any
     ) -> Any:
         """An instruction that makes new values or views, and those values; an argument that is given back is itself."""
         arrays = [a for a in _flat(result) if _is_array(a) and id(a) not in known]
@@ -157,7 +174,7 @@ class Record:
             if len(picks) != len(made):
                 self.fail(f"{self._of} gives arrays within lists")
         if made:
-            self._append(function, args, options, tuple(m.place for m in made), views=views, opaque=opaque, picks=picks)
+            self._append(function, args, options, tuple(m.place for m in made), views=views, picks=picks, **more)
         found = known | {id(a): m for a, m in zip(arrays, made)}
         return mapped(lambda a: found.get(id(a), a), result)
 
@@ -297,7 +314,13 @@ class Record:
             self._of = outer
 
     def traced(self, function: Callable, name: str, xp: Any, args: tuple, options: dict) -> Any:
-        """function(xp, *args), followed step by step if that can be done; else as one instruction."""
+        """function(xp, *args), followed step by step if that can be done; else, or if loops for it are written by hand, as one instruction."""
+        if self.for_loops and name in _WHOLE:
+            with self.within(name):
+                return self._as_one(partial(function, np), args, options, name)
+        return self._followed(function, name, xp, args, options)
+
+    def _followed(self, function: Callable, name: str, xp: Any, args: tuple, options: dict) -> Any:
         with self.within(name), self._by_formulas(name):
             if not self._tracing:
                 mark, values, names = len(self.graph.instructions), len(self.graph.values), dict(self._names)
@@ -325,9 +348,12 @@ class Record:
         finally:
             shortcuts.enabled = before
 
-    def derivatives(self, of: str, function: Callable, grads: list, saved: Any) -> Any:
+    def derivatives(self, name: str, function: Callable, grads: list, saved: Any, names: tuple[str, ...]) -> Any:
         """A node's derivatives, followed as an op is; as one they are a function of the arrays among `grads` and `saved`."""
         self.has_walked = self.has_walked or not self.late
+        of = f"backward of {name}"
+        if self.for_loops and name in _WHOLE_DERIVATIVES:
+            return self._derivatives_as_one(name, function, grads, saved, names)
         places = [(k, n) for k, values in enumerate((grads, saved)) for n, v in enumerate(values) if _holds_recorded(v)]
         arrays = [getattr((grads, saved)[k][n], "_array", (grads, saved)[k][n]) for k, n in places]
 
@@ -341,10 +367,30 @@ class Record:
             with in_backward():
                 return function(*values)
 
-        return self.traced(again, of, library, tuple(arrays), {})
+        return self._followed(again, of, library, tuple(arrays), {})
 
-    def _as_one(self, function: Callable, args: tuple, options: dict) -> Any:
-        """A whole op as one instruction."""
+    def _derivatives_as_one(self, name: str, function: Callable, grads: list, saved: Any, names: tuple[str, ...]) -> Any:
+        """One instruction, whose arguments are the gradients and what the loops written by hand want of what was saved."""
+        wanted = [names.index(n) for n in _WHOLE_DERIVATIVES[name]]
+        values = [*grads, *(saved[k] for k in wanted)]
+        are_tensors, count = [isinstance(v, Tensor) for v in values], len(grads)
+        rest = [None if k in wanted else v for k, v in enumerate(saved)]
+        if any(map(_holds_recorded, rest)):
+            raise AssertionError(f"the loops of {name} want less than its derivative")
+
+        def again(*given: Any) -> Any:
+            put = [Tensor._wrap(v) if is_tensor else v for v, is_tensor in zip(given, are_tensors)]
+            kept = list(rest)
+            for k, value in zip(wanted, put[count:]):
+                kept[k] = value
+            with in_backward():
+                return function(put[:count], kept)
+
+        with self.within(f"backward of {name}"):
+            return self._as_one(again, tuple(getattr(v, "_array", v) for v in values), {}, f"derivatives of {name}")
+
+    def _as_one(self, function: Callable, args: tuple, options: dict, whole: str = "") -> Any:
+        """A whole op as one instruction. whole: its name, if loops for it are written by hand."""
         if self.failed:
             return self._wrapped(function(*_plain(args), **_plain(options)), _by_array(args))
         # (Arrays within options are the op's own tables, made of shapes.)
@@ -354,7 +400,7 @@ class Record:
         )
         with apart():
             result = function(*_plain(args), **_plain(options))
-        return self._results(function, *told, result, _by_array(args), opaque=True)
+        return self._results(function, *told, result, _by_array(args), opaque=True, whole=whole)
 
     # ---- effects ----
 
