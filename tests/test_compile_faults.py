@@ -50,7 +50,7 @@ FAULTS = [
     Fault(State.tensor, 'f"not ({thing}._leaf_hooks or {thing}._post_accumulate_hooks)"', '"True"'),
     Fault(State._number, 'self.guard.add(f"{place} is {value}", name)', "pass"),
     Fault(State._number, 'self.guard.add(f"{place} == {self.guard.thing(value)}", name)', "pass"),
-    Fault(State._of_module, "self.guard.add(f\"not ({' or '.join(f'{thing}.{h}' for h in _HOOKS)})\"", 'print("True"'),
+    Fault(State._of_module, "self.guard.add(f\"not ({' or '.join(f'{held}[{h!r}]' for h in _HOOKS)})\"", 'print("True"'),
     Fault(calls._parts, 'f"{array}.shape == {shape}"', '"True"'),
     Fault(step._with_gradients, "'not ' * there", "'not '"),
     # what it leaves

@@ -76,6 +76,7 @@ class Instruction:
     decides: bool = False  # whether it looks if an op takes the course that it took
     late: bool = False  # whether it belongs to the half that a backward outside runs
     effect: Effect | None = None  # what it does beside computing
+    part: tuple[int, int] | None = None  # of an optimizer's rule: which step it belongs to, and the parameter
 
     def reads(self) -> list[int]:
         """The values among its arguments."""

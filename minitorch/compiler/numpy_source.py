@@ -27,6 +27,7 @@ _REDUCTIONS = {
 _TAKE_OUT = {
     "concatenate", "stack", "take", "mean", "cumsum", "cumprod", "argmax", "argmin", "clip", "accumulate", "std", "var",
 }  # fmt: skip
+_INFIX = {operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/", operator.pow: "**"}
 _OF_NOTHING = {"empty": None, "empty_like": None, "zeros": 0, "zeros_like": 0, "ones": 1, "ones_like": 1}
 
 
@@ -44,6 +45,7 @@ class Program:
         self.owned: dict[int, np.ndarray] = {}  # buffers, by the memory that they are at the moment
         self.free: list[np.ndarray] = []
         self.large: dict[int, list[str]] = {}  # the names of what a run makes anew, by their memory
+        self.changing: dict[tuple[str, np.dtype], str] = {}  # arrays for numbers that change from run to run
         self.bytes = 0
         self.last_use: dict[int, float] = {}
         self.constants = constants(graph)
@@ -149,9 +151,7 @@ class Program:
         if v.kind == "state":
             self.arrays[v.place] = v.array
         elif v.kind == "option":
-            group, key = v.owner
-            self.arrays[v.place] = np.zeros(())
-            self.lines.append(f"{self.name(v.place)}[()] = {self.thing(group, 'group')}[{key!r}]")
+            self._begin_option(v)
         elif v.kind == "input" and v.memory not in self.last_use:
             return
         elif v.kind == "input" and v.memory not in self.graph.written() | self.handed and v.is_in_rows:
@@ -162,6 +162,10 @@ class Program:
             self.lines.append(f"{v.name} = {v.name}_new")
         elif v.kind == "gradient" and v.memory in self.last_use:
             self.lines.append(f"{v.name} = {self.tensor(v.owner)}._grad._array")
+
+    def _begin_option(self, v: Value) -> None:
+        group, key = v.owner
+        self.lines.append(f"{v.name} = {self.thing(group, 'group')}[{key!r}]")
 
     def _buffer(self, i: Instruction, k: int) -> np.ndarray | None:
         """Memory for the result of an instruction: that of an operand it may overwrite, or what is free, or new; None if it is handed out."""
@@ -229,7 +233,7 @@ class Program:
                 assert any(np.may_share_memory(made, a) for p in i.reads() for a in [self.arrays[p]]) or not made.size
                 self.lines.append(f"# {self.graph.line(i)}, made once")
             return
-        if i.views:
+        if i.views or i.function in _INFIX:
             self._assign(place, self._call(i))
             return
         into = None if self.graph.values[place].is_number else self._line_into(i)
@@ -277,15 +281,24 @@ class Program:
     def _operands(self, i: Instruction) -> list[str]:
         """The operands of a ufunc; a Python number beside floats as an array of theirs, which is quicker and gives the same."""
         arrays = [self.graph.values[ref.place] for ref in i.args if isinstance(ref, Ref)]
-        kinds = {v.dtype for v in arrays}
+        kinds = {v.dtype for v in arrays if not v.weak}
         if len(kinds) != 1 or (dtype := kinds.pop()).kind != "f":
             return list(map(self.text, i.args))
-        return [
-            self.text(a)
-            if isinstance(a, (Ref, np.ndarray, np.generic)) or type(a) not in (int, float)
-            else self._number(a, dtype)
-            for a in i.args
-        ]
+        return [self._operand(a, dtype) for a in i.args]
+
+    def _operand(self, value: Any, dtype: np.dtype) -> str:
+        if type(value) in (int, float):
+            return self._number(value, dtype)
+        if isinstance(value, Ref) and self.graph.values[value.place].weak and value.place not in self.arrays:
+            return self._changing_number(self.name(value.place), dtype)
+        return self.text(value)
+
+    def _changing_number(self, number: str, dtype: np.dtype) -> str:
+        """An array for a Python number that is another one in each run."""
+        if (number, dtype) not in self.changing:
+            self.changing[number, dtype] = name = self.thing(np.zeros((), dtype), f"{number}_{dtype}")
+            self.lines.append(f"{name}[()] = {number}")
+        return self.changing[number, dtype]
 
     def _number(self, value: float, dtype: np.dtype) -> str:
         with np.errstate(all="ignore"):
@@ -315,6 +328,10 @@ class Program:
         args = [self.text(a) for a in i.args]
         if i.function is operator.getitem:
             return f"{args[0]}[{self.key(i.args[1])}]"
+        if i.function in _INFIX:
+            return f" {_INFIX[i.function]} ".join(f"({a})" if a[0] == "-" else a for a in args)
+        if i.function in (np.ndarray.item, np.ndarray.fill):
+            return f"{args[0]}.{i.name}({', '.join(args[1:])})"
         options = [f"{k}={self.text(v)}" for k, v in i.options.items()]
         if i.opaque:
             return f"{self.thing(i.function, i.of.replace(' ', '_'))}({', '.join([*args, *options])})"

@@ -27,8 +27,10 @@ from .mathematics import Mathematics
 from .numpy_source import Program
 from .passes import shortened
 from .results import tie
+from .side_by_side import side_by_side
 from .state import Compilation, Guard
 
+RESTLESS = 3  # so many programs are outdated by an optimizer's options: its step is called as it stands then
 VARIANTS = 8  # programs of one function: for other shapes, modes, numbers
 
 
@@ -68,7 +70,8 @@ class Compiled(Compilation):
         if len(self.variants) == VARIANTS:
             return self.function(*args, **kwargs)
         before = [v for v in self.variants if v.run is None and v.guard_holds(args, kwargs)]
-        result, recording = recorded(self.function, args, kwargs, self.fullgraph, self.backend == "c")
+        follows_rules = sum(v.guard.broken(args, kwargs).startswith("the optimizer's ") for v in self.variants) < RESTLESS
+        result, recording = recorded(self.function, args, kwargs, self.fullgraph, self.backend == "c", follows_rules)
         if recording.record.is_first and recording.record.failed is None:
             return result
         variant = Variant(recording, self.backend)
@@ -155,13 +158,15 @@ class Variant:
 
     def become_a_program(self, for_any_gradients: bool) -> None:
         """Make the program. for_any_gradients: it is the same whether there are gradients before the step or none."""
-        self.short = shortened(self.graph)
+        self.short = self.to_run = shortened(self.graph)
+        if self.backend != "c" and (joined := side_by_side(self.graph)) is not self.graph:
+            self.to_run = shortened(joined)
         arrays = ", ".join(self.calls.inputs)
         calls = self.calls
         if calls.alive_at or calls.returned.hang_together or calls.bumped_elsewhere:
             run, arrays = self._with_results(), f"args, kwargs, {arrays}"
         else:
-            self.program = self._program(self.short, calls, with_a_past=with_a_past)
+            self.program = self._program(self.to_run, calls, with_a_past=with_a_past)
             run = self.program.run
         self.run = eval(f"lambda args, kwargs: run({arrays})", {"run": run})
         if for_any_gradients:
@@ -200,7 +205,7 @@ class Variant:
 
     def _plain(self, calls: Calls) -> Callable[..., Any]:
         """A program that gives a list of results, and no node."""
-        self.program = self._program(self.short, calls)
+        self.program = self._program(self.to_run, calls)
         forward = self.program.run
         return lambda args, kwargs, *arrays: (forward(*arrays), None)
 

@@ -75,6 +75,12 @@ class CProgram(Program):
 
     # ---- memory ----
 
+    def _begin_option(self, v: Value) -> None:
+        """An option of an optimizer is a number in memory, where C finds it."""
+        group, key = v.owner
+        self.arrays[v.place] = np.zeros(())
+        self.lines.append(f"{self.name(v.place)}[()] = {self.thing(group, 'group')}[{key!r}]")
+
     def like(self, place: int) -> np.ndarray:
         """An array in the shape and strides of a value; of one that every run makes anew, it has no numbers."""
         found, v = self.arrays.get(place), self.graph.values[place]
