@@ -27,7 +27,7 @@ FAULTS = [
     Fault(Program._buffer, "if v.memory in self.handed:", "if False:"),
     Fault(Program._begin, "v.memory not in self.graph.written() | self.handed", "True"),
     Fault(Program._write, 'f"{self.text(target)}[{self.key(key)}] = {self.text(value)}"', '"pass"'),
-    Fault(Program._line_into, "'unsafe'", "'no'"),
+    Fault(Program.line_into, "'unsafe'", "'no'"),
     Fault(Program._number, "np.asarray(value, dtype)", "np.asarray(value + 1, dtype)"),
     # passes
     Fault(passes.without_repetition, "writes[graph.memory(p)]", "0"),

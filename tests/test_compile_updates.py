@@ -53,7 +53,12 @@ def training(make: Callable[[Any], Optimizer], change: Change = nothing, schedul
 
         def seen() -> list:
             kept = [t for memory in optimizer.state.values() for t in memory.values()]
-            return [*model.parameters(), *(p.grad for p in model.parameters()), *(p._version for p in model.parameters()), *kept]
+            return [
+                *model.parameters(),
+                *(p.grad for p in model.parameters()),
+                *(p._version for p in model.parameters()),
+                *kept,
+            ]
 
         return step, seen, between
 
@@ -157,7 +162,7 @@ def test_parameters_that_share_memory_go_one_after_another() -> None:
         minitorch.manual_seed(0)
         memory = minitorch.randn(8)
         params = [memory[k : k + 4].detach().requires_grad_() for k in (0, 1, 2, 3, 4)]
-        optimizer = Adam(params, 0.1)
+        optimizer = AdamW(params, 0.1)
 
         def step() -> None:
             optimizer.zero_grad()
@@ -208,7 +213,9 @@ def test_gradients_stay_as_they_are_handed_out() -> None:
 FAULTS = [
     Fault(side_by_side._Merger._each_number, "own.get(a, a)", "a"),
     Fault(side_by_side._Merger._is_changed_alone, "len(uses) == len(in_place) <= 2", "True"),
-    Fault(side_by_side._Merger.run, "if any(i.writes == self.first.columns[n] for i in self.first.instructions)", "if False"),
+    Fault(
+        side_by_side._Merger.run, "if any(i.writes == self.first.columns[n] for i in self.first.instructions)", "if False"
+    ),
     Fault(side_by_side._Merger._part_of, "self.ends[k - 1] if k else 0", "0"),
     Fault(side_by_side._lie_apart, "return all(len(owners[memory]) == 1 for memory in written)", "return True"),
     Fault(side_by_side.in_one_step, "step.item() != first", "False"),
@@ -216,9 +223,8 @@ FAULTS = [
     Fault(Record.effect, "not any(i.effect for i in self.graph.instructions)", "True"),
     Fault(Program._changing_number, 'self.lines.append(f"{name}[()] = {number}")', "pass"),
     Fault(state.State._of_optimizer, "len({thing}.param_groups) == {len(optimizer.param_groups)}", "True"),
-    Fault(state.State._of_optimizer, 'f"not ({\' or \'.join(hooks)})"', '"True"'),
+    Fault(state.State._of_optimizer, "f\"not ({' or '.join(hooks)})\"", '"True"'),
     Fault(state.State._of_optimizer, "{self.guard.thing(get)}({at}) == {self.guard.thing(get(burned_in))}", "True"),
-    Fault(state.State._of_optimizer, "type({at}['lr']) is {self.guard.thing(type(group['lr']))}", "True"),
     Fault(updates._is_a_plain_group, 'type(group.get("lr")) is float', "True"),
     Fault(step.Compiled._recorded, "< RESTLESS", "< 99"),
     Fault(calls._reads_what_may_be_written, "return True", "pass"),

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from ..tensor import Tensor
+from . import numpy_blocks
+from .blocked import Blocked, blocked
 from .graph import Graph, Instruction, Ref, Value, slice_text
 from .passes import constants
 
@@ -49,8 +51,11 @@ class Program:
         self.bytes = 0
         self.last_use: dict[int, float] = {}
         self.constants = constants(graph)
+        self.local: dict[int, str] = {}  # what values are called within a block
+        self.steps = self._steps()
         self._lay_out()
         inputs = [v for v in graph.values if v.kind in ("input", "saved")]
+        inputs.sort(key=lambda v: v.owner == "upstream")  # what is saved comes first
         for v in graph.values:
             self._begin(v)
         of = None
@@ -99,6 +104,8 @@ class Program:
     def name(self, place: int) -> str:
         """The name of a value; an array of fixed memory is known to the program under it."""
         name = self.graph.values[place].name
+        if place in self.local:
+            return self.local[place]
         if place in self.arrays:
             self.env.setdefault(name, self.arrays[place])
         return name
@@ -131,9 +138,20 @@ class Program:
 
     # ---- memory ----
 
+    def _steps(self) -> list[Any]:
+        return blocked(self.graph)
+
     def _order(self) -> list[Any]:
         """What the program does, in its order."""
-        return self.graph.instructions
+        return self.steps
+
+    def make_room(self, place: int) -> None:
+        """Memory for a value that blocks write: new in every run if it is handed out, else the program's."""
+        v = self.graph.values[place]
+        if v.memory in self.handed:
+            self._assign(place, f"{self.thing(v.empty, f'new_{v.name}')}()")
+        else:
+            self.arrays[place] = self._room(v)
 
     def _finish(self) -> None:
         """All instructions are written."""
@@ -181,6 +199,10 @@ class Program:
                     del self.owned[memory]
                     self.owned[v.memory] = here
                     return here
+        return self._room(v)
+
+    def _room(self, v: Value) -> np.ndarray:
+        """Memory that is free, or new."""
         for n, buffer in enumerate(self.free):
             if _fits(buffer, v):
                 self.owned[v.memory] = self.free.pop(n)
@@ -198,8 +220,10 @@ class Program:
 
     # ---- instructions ----
 
-    def _instruction(self, i: Instruction, k: int) -> None:
-        if i.effect:
+    def _instruction(self, i: Any, k: int) -> None:
+        if isinstance(i, Blocked):
+            numpy_blocks.write(self, i)
+        elif i.effect:
             for tensor, place in i.effect.gradients:
                 self.lines.append(f"{self.tensor(tensor)}._grad = wrap({self._handed(place)})")
             self.lines.append(f"{self.thing(i.effect.call, i.of.replace('.', '_'))}()")
@@ -220,7 +244,7 @@ class Program:
             out = out[0] if isinstance(out, tuple) else out
             self.lines.append(self._ufunc(i.function, self._operands(i), self.text(out)))
             return
-        self.lines.append(self._call(i))
+        self.lines.append(self.call_text(i))
 
     def _one(self, i: Instruction, k: int) -> None:
         """An instruction with one result."""
@@ -234,14 +258,14 @@ class Program:
                 self.lines.append(f"# {self.graph.line(i)}, made once")
             return
         if i.views or i.function in _INFIX:
-            self._assign(place, self._call(i))
+            self._assign(place, self.call_text(i))
             return
-        into = None if self.graph.values[place].is_number else self._line_into(i)
+        into = None if self.graph.values[place].is_number else self.line_into(i)
         buffer = self._buffer(i, k) if into is not None else None
         if buffer is None or into is None:
             reduces = i.function in _REDUCTIONS and not i.options.get("out")
-            into = self._line_into(i) if reduces else None
-            call = into("None") if into is not None else self._call(i)
+            into = self.line_into(i) if reduces else None
+            call = into("None") if into is not None else self.call_text(i)
             self._assign(place, call)
             return
         self.arrays[place] = buffer
@@ -249,7 +273,7 @@ class Program:
         if line:
             self.lines.append(line)
 
-    def _line_into(self, i: Instruction) -> Callable[[str], str] | None:
+    def line_into(self, i: Instruction) -> Callable[[str], str] | None:
         """How the call is written so that its result goes into a buffer; None if it cannot."""
         name, options = getattr(i.function, "__name__", ""), i.options
         if isinstance(i.function, np.ufunc) and not options and i.function.nout == 1:
@@ -270,8 +294,12 @@ class Program:
             self.env["copyto"] = np.copyto
             return lambda out: f"copyto({out}, {self.text(i.args[0])}, 'unsafe')"
         if name in _TAKE_OUT and "out" not in options:
-            return lambda out: f"{self._call(i, f'out={out}')}"
+            return lambda out: f"{self.call_text(i, f'out={out}')}"
         return None
+
+    def ufunc_text(self, i: Instruction, out: str) -> str:
+        """A ufunc's call as it stands in the source."""
+        return self._ufunc(i.function, self._operands(i), out)
 
     def _ufunc(self, ufunc: Any, operands: list[str], out: str) -> str:
         """A call that writes into `out`. (Of maximum and minimum NumPy wants that said by name.)"""
@@ -309,9 +337,9 @@ class Program:
     def _several(self, i: Instruction) -> None:
         """An op taken as one call, or one with several results."""
         if i.picks is None:
-            self._assign(i.results[0], self._call(i))
+            self._assign(i.results[0], self.call_text(i))
             return
-        self.lines.append(f"results = {self._call(i)}")
+        self.lines.append(f"results = {self.call_text(i)}")
         for place, k in zip(i.results, i.picks):
             self._assign(place, f"results[{k}]")
         self.lines.append("del results")
@@ -324,7 +352,7 @@ class Program:
         if root.kind == "computed" and v.memory not in self.owned and math.prod(root.shape) * root.dtype.itemsize >= LARGE:
             self.large.setdefault(v.memory, []).append(v.name)
 
-    def _call(self, i: Instruction, *more: str) -> str:
+    def call_text(self, i: Instruction, *more: str) -> str:
         args = [self.text(a) for a in i.args]
         if i.function is operator.getitem:
             return f"{args[0]}[{self.key(i.args[1])}]"

@@ -36,7 +36,11 @@ class Record:
         """for_loops: write down formulas, which loops compute best, not NumPy's way round them. follows_rules: optimizers' rules, too."""
         self.graph = Graph()
         self.failed: str | None = None  # why no program can be made
-        self.strict, self.for_loops, self.follows_rules = strict, for_loops, follows_rules  # strict: whether that is an error
+        self.strict, self.for_loops, self.follows_rules = (
+            strict,
+            for_loops,
+            follows_rules,
+        )  # strict: whether that is an error
         self.is_first = False  # whether a later call will do something else: an optimizer had no state yet
         self.updating = False  # whether an optimizer's rule is followed, whose numbers change
         self.part: tuple[int, int] | None = None  # which step it belongs to, and the parameter

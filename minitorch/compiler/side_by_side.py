@@ -26,7 +26,16 @@ from .graph import Graph, Instruction, Ref, Value, mapped
 from .passes import key_of
 
 _OF_NUMBERS = {operator.add, operator.sub, operator.mul, operator.truediv, operator.pow, operator.neg, np.ndarray.item}
-_BY_NUMBER = {operator.pow, np.empty_like, np.zeros_like, np.ones_like, np.copyto, np.ndarray.copy, np.where, operator.setitem}
+_BY_NUMBER = {
+    operator.pow,
+    np.empty_like,
+    np.zeros_like,
+    np.ones_like,
+    np.copyto,
+    np.ndarray.copy,
+    np.where,
+    operator.setitem,
+}
 
 
 def side_by_side(graph: Graph) -> Graph:
@@ -77,7 +86,9 @@ class Part:
 
     def add(self, i: Instruction) -> None:
         """One more instruction."""
-        serves = (isinstance(i.function, np.ufunc) and i.function.signature is None) or i.function in _OF_NUMBERS | _BY_NUMBER
+        serves = (
+            isinstance(i.function, np.ufunc) and i.function.signature is None
+        ) or i.function in _OF_NUMBERS | _BY_NUMBER
         fills = i.function is np.ndarray.fill and self._is_a_number(i.args[0].place)
         whole = i.function is not operator.setitem or i.args[1] is Ellipsis
         if self.key is None or not ((serves and whole) or fills) or i.picks is not None or i.opaque or i.decides:
@@ -253,9 +264,13 @@ class _Merger:
         else:
             for r in i.results:
                 self.all[r] = self._value(self.graph.values[r].name, self.graph.values[r].dtype)
-            args, options = mapped(lambda a: Ref(self.all.get(a.place, a.place)) if isinstance(a, Ref) else a, (i.args, i.options))
+            args, options = mapped(
+                lambda a: Ref(self.all.get(a.place, a.place)) if isinstance(a, Ref) else a, (i.args, i.options)
+            )
             writes = None if i.writes is None else self.all[i.writes]
-            self.done.append(replace(i, args=args, options=options, results=tuple(self.all[r] for r in i.results), writes=writes))
+            self.done.append(
+                replace(i, args=args, options=options, results=tuple(self.all[r] for r in i.results), writes=writes)
+            )
 
     def _each_number(self, nr: int) -> Iterator[Instruction]:
         for part in self.parts:
@@ -272,7 +287,9 @@ class _Merger:
             def own(a: Any, k: int = k, target: Any = target) -> Any:
                 if not isinstance(a, Ref):
                     return a
-                return Ref(target) if a.place == i.writes else self._part_of(self.all[a.place], k) if a.place in self.all else a
+                return (
+                    Ref(target) if a.place == i.writes else self._part_of(self.all[a.place], k) if a.place in self.all else a
+                )
 
             args, options = mapped(own, (i.args, i.options))
             yield replace(i, args=args, options=options, writes=target)

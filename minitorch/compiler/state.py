@@ -225,7 +225,9 @@ class State:
             self._objects.append((value, name, set()))
 
     def _of_module(self, module: Module, thing: str, name: str) -> Iterator[tuple[Any, str, str]]:
-        held = self.guard.thing(vars(module))  # (which is asked three times as fast as the module, for that has `__getattr__`)
+        held = self.guard.thing(
+            vars(module)
+        )  # (which is asked three times as fast as the module, for that has `__getattr__`)
         self.guard.add(f"not ({' or '.join(f'{held}[{h!r}]' for h in _HOOKS)})", f"hooks of {name or 'the module'}")
         lead = f"{name}_" if name else ""
         if module._modules:
@@ -253,7 +255,9 @@ class State:
                 get = operator.itemgetter(*burned_in)
                 told = f"the optimizer's {', '.join(burned_in)}"
                 self.guard.add(f"{self.guard.thing(get)}({at}) == {self.guard.thing(get(burned_in))}", told)
-            yield from ((value, f"{at}[{o!r}]", o) for o, value in group.items() if type(value) is tuple and o not in burned_in)
+            yield from (
+                (value, f"{at}[{o!r}]", o) for o, value in group.items() if type(value) is tuple and o not in burned_in
+            )
         kept, same = self.guard.thing([*optimizer.state.values()]), f"all(map({self.guard.thing(operator.is_)},"
         told = f"len({thing}.state) == {len(optimizer.state)} and {same} {thing}.state.values(), {kept}))"
         self.guard.add(told, "the optimizer's state")

@@ -25,6 +25,7 @@ from .graph import Graph, same
 from .halves import CompiledNode, halved
 from .mathematics import Mathematics
 from .numpy_source import Program
+from .new_values import in_new_values
 from .passes import shortened
 from .results import tie
 from .side_by_side import side_by_side
@@ -159,8 +160,8 @@ class Variant:
     def become_a_program(self, for_any_gradients: bool) -> None:
         """Make the program. for_any_gradients: it is the same whether there are gradients before the step or none."""
         self.short = self.to_run = shortened(self.graph)
-        if self.backend != "c" and (joined := side_by_side(self.graph)) is not self.graph:
-            self.to_run = shortened(joined)
+        if self.backend != "c":
+            self.to_run = shortened(in_new_values(side_by_side(self.graph)))
         arrays = ", ".join(self.calls.inputs)
         calls = self.calls
         if calls.alive_at or calls.returned.hang_together or calls.bumped_elsewhere:
@@ -212,7 +213,7 @@ class Variant:
     def _differentiable(self, first: Calls) -> Callable[..., Any]:
         """A program forward, and one backward for the node that its results hang on."""
         calls = self.calls
-        ahead, back, crossing = halved(self.short, len(calls.results))  # type: ignore[arg-type]
+        ahead, back, crossing = halved(self.to_run, len(calls.results))  # type: ignore[arg-type]
         self.program = self._program(ahead, first, also=crossing)
         self.backward = self._program(back, Calls(_list_of(calls.halves.gradients)), bare=True)
         forward, backward, alive_at = self.program.run, _one_at_a_time(self.backward.run), calls.alive_at

@@ -47,7 +47,7 @@ class CProgram(Program):
 
     # ---- what Program asks ----
 
-    def _order(self) -> list[Any]:
+    def _steps(self) -> list[Any]:
         return self.work
 
     def _instruction(self, i: Any, k: int) -> None:
