@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_compile_programs import check_random_program
 
 import minitorch
 import minitorch.nn.functional as F
@@ -17,7 +18,6 @@ from minitorch.compiler import blocked, new_values, numpy_blocks
 from minitorch.kernels.cpu import blocks
 from shares import share_of
 from test_compile import assert_alike, differentiate, has_program
-from test_compile_programs import check_random_program
 from test_planted_faults import Fault, fails
 
 pytestmark = [

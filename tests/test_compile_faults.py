@@ -25,7 +25,7 @@ FAULTS = [
     Fault(Program._let_go, "for m in self.owned if self.last_use[m] == k and ", "for m in self.owned if "),
     Fault(Program._buffer, "self.last_use[memory] == k", "True"),
     Fault(Program._buffer, "if v.memory in self.handed:", "if False:"),
-    Fault(Program._begin, "v.memory not in self.graph.written() | self.handed", "True"),
+    Fault(Program._is_copied, "v.memory not in self.graph.written() | self.handed", "True"),
     Fault(Program._write, 'f"{self.text(target)}[{self.key(key)}] = {self.text(value)}"', '"pass"'),
     Fault(Program.line_into, "'unsafe'", "'no'"),
     Fault(Program._number, "np.asarray(value, dtype)", "np.asarray(value + 1, dtype)"),

@@ -49,6 +49,12 @@ class Value:
         """Whether its numbers lie row by row, without gaps."""
         return np.empty(self.shape, self.dtype).strides == self.strides
 
+    @property
+    def has_no_gaps(self) -> bool:
+        """Whether its numbers lie side by side, row by row or column by column."""
+        rows, columns = (np.empty(self.shape, self.dtype, order).strides for order in "CF")
+        return self.strides in (rows, columns)
+
     def empty(self) -> np.ndarray:
         """New memory for it, laid out as it was."""
         order = sorted(range(len(self.shape)), key=lambda d: -self.strides[d])

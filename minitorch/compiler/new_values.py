@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .blocked import is_all, same_ranges
+from .blocked import MAKERS, is_all, same_ranges
 from .forms import type_of
 from .graph import Graph, Instruction, Ref, Value, mapped
 
@@ -40,6 +40,9 @@ class _Renewal:
         self.now = {memory: memory for memory in self.served}  # the value that has a memory's numbers
         self.views: dict[tuple[int, tuple[int, ...]], int] = {}
         self.names = {v.name for v in graph.values}
+        self.unused = {
+            graph.values[r].name for i in graph.instructions if i.function in MAKERS for r in i.results if r in self.served
+        }
         self.done: list[Instruction] = []
 
     def _serves(self) -> set[int]:
@@ -109,9 +112,10 @@ class _Renewal:
         self, i: Instruction, function: Any, args: tuple, like: Value, memory: int | None = None, views: bool = False
     ) -> int:
         place, n, name = len(self.values), 2, like.name
-        while name in self.names:
+        while name in self.names - self.unused:
             name, n = f"{like.name}_{n}", n + 1
         self.names.add(name)
+        self.unused.discard(name)
         strides = np.empty(like.shape, like.dtype).strides
         self.values.append(
             Value(place, like.shape, like.dtype, strides, self.values[memory].memory if memory is not None else place, name)

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..kernels.cpu.optim import SERVED
 from ..tensor import Tensor
 from . import numpy_blocks
 from .blocked import Blocked, blocked
 from .graph import Graph, Instruction, Ref, Value, slice_text
 from .passes import constants
 
+COPIED = 1 << 18  # bytes: an input that has as many is read where it lies
 LARGE = 1 << 16  # bytes: what is as large is deleted when nobody reads it any more
 _REDUCTIONS = {
     np.ndarray.sum: np.add, np.ndarray.max: np.maximum, np.ndarray.min: np.minimum, np.ndarray.prod: np.multiply,
@@ -177,7 +180,7 @@ class Program:
             self._begin_option(v)
         elif v.kind == "input" and v.memory not in self.last_use:
             return
-        elif v.kind == "input" and v.memory not in self.graph.written() | self.handed and v.is_in_rows:
+        elif self._is_copied(v):
             self.arrays[v.place] = v.empty()
             self.lines.append(f"copyto({self.name(v.place)}, {v.name}_new)")
             self.env["copyto"] = np.copyto
@@ -185,6 +188,11 @@ class Program:
             self.lines.append(f"{v.name} = {v.name}_new")
         elif v.kind == "gradient" and v.memory in self.last_use:
             self.lines.append(f"{v.name} = {self.tensor(v.owner)}._grad._array")
+
+    def _is_copied(self, v: Value) -> bool:
+        """Whether an input is copied to where its views are made once: not if it is large, or is written to."""
+        small = v.is_in_rows and math.prod(v.shape) * v.dtype.itemsize < COPIED
+        return v.kind == "input" and small and v.memory not in self.graph.written() | self.handed
 
     def _begin_option(self, v: Value) -> None:
         group, key = v.owner
@@ -204,8 +212,14 @@ class Program:
                 if here is not None and self.last_use[memory] == k and _fits(here, v) and self.arrays.get(operand) is here:
                     del self.owned[memory]
                     self.owned[v.memory] = here
+                    self._call_alike(v, self.graph.values[operand])
                     return here
         return self._room(v)
+
+    def _call_alike(self, v: Value, operand: Value) -> None:
+        """Let x_2, which is x written over (`new_values.py`), be called x where it is in x's place."""
+        if re.fullmatch(re.escape(operand.name) + r"_\d+", v.name):
+            v.name = operand.name
 
     def _room(self, v: Value) -> np.ndarray:
         """Memory that is free, or new."""
@@ -283,8 +297,8 @@ class Program:
         """How the call is written so that its result goes into a buffer; None if it cannot."""
         name, options = getattr(i.function, "__name__", ""), i.options
         if isinstance(i.function, np.ufunc) and not options and i.function.nout == 1:
-            operands = self._operands(i)
-            return lambda out: self._ufunc(i.function, operands, out)
+            operands, function = self._operands(i), np.dot if self._is_plain_product(i) else i.function
+            return lambda out: self._ufunc(function, operands, out)
         if i.function in _REDUCTIONS or (name == "reduce" and set(options) <= {"axis", "keepdims", "dtype"}):
             reduce = _REDUCTIONS[i.function].reduce if i.function in _REDUCTIONS else i.function
             if len(i.args) > 2 or not set(options) <= {"axis", "keepdims", "dtype"}:
@@ -313,6 +327,14 @@ class Program:
         choice = f"copyto({out}, {a}, where={flag})"
         is_there = self.arrays.get(i.args[2].place) is self.arrays[i.results[0]]
         return choice if is_there else f"copyto({out}, {b}); {choice}"
+
+    def _is_plain_product(self, i: Instruction) -> bool:
+        """Whether it is a product of two matrices that `dot` hands to the same function of BLAS as `matmul`, in half the time."""
+        if i.function is not np.matmul or i.options or len(i.args) != 2 or not all(isinstance(a, Ref) for a in i.args):
+            return False
+        a, b = (self.graph.values[ref.place] for ref in i.args)
+        is_plain = a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype in SERVED and min(*a.shape, *b.shape) > 1
+        return is_plain and a.has_no_gaps and b.has_no_gaps and self.graph.values[i.results[0]].is_in_rows
 
     def _fills(self, i: Instruction) -> bool:
         """Whether a choice can be written over its last operand: a or b, with b's shape and dtype, and a's dtype the same."""
@@ -378,7 +400,12 @@ class Program:
 
     def _is_between_numbers(self, i: Instruction) -> bool:
         """Whether it is plain arithmetic of NumPy's numbers: an operator is ten times as fast as a ufunc, and gives the same."""
-        if i.function not in _BETWEEN_NUMBERS or len(i.args) != 2 or i.options or not self.graph.values[i.results[0]].is_number:
+        if (
+            i.function not in _BETWEEN_NUMBERS
+            or len(i.args) != 2
+            or i.options
+            or not self.graph.values[i.results[0]].is_number
+        ):
             return False
         values = [self.graph.values[a.place] for a in i.args if isinstance(a, Ref)]
         rest = [a for a in i.args if not isinstance(a, Ref)]
@@ -396,7 +423,8 @@ class Program:
         options = [f"{k}={self.text(v)}" for k, v in i.options.items()]
         if i.opaque:
             return f"{self.thing(i.function, i.of.replace(' ', '_'))}({', '.join([*args, *options])})"
-        return f"{self.function(i.function)}({', '.join([*args, *options, *more])})"
+        function = np.dot if self._is_plain_product(i) else i.function
+        return f"{self.function(function)}({', '.join([*args, *options, *more])})"
 
     def function(self, function: Callable) -> str:
         """The name of a NumPy function in the program."""

@@ -162,7 +162,7 @@ class _Merger:
 
     def __init__(self, graph: Graph, values: list[Value], parts: list[Part]) -> None:
         self.graph, self.values, self.parts, self.first = graph, values, parts, parts[0]
-        self.names = {v.name for v in values}
+        self.names = {v.name for v in values} - {values[place].name for place in parts[0].made}
         self.ends = np.cumsum([math.prod(part.value.shape) for part in parts]).tolist()
         self.all: dict[int, int] = {}  # the value of all, by that of the first
         self.done: list[Instruction] = []

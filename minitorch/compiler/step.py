@@ -24,8 +24,8 @@ from .explanation import explained
 from .graph import Graph, same
 from .halves import CompiledNode, halved
 from .mathematics import Mathematics
-from .numpy_source import Program
 from .new_values import in_new_values
+from .numpy_source import Program
 from .passes import shortened
 from .results import tie
 from .side_by_side import side_by_side
