@@ -143,8 +143,6 @@ class _Grouping:
         if shapes is None or any(p in self.outside for p in i.reads()):
             return False
         rows, whole = shapes
-        if any(p in self.made or self.graph.memory(p) in self.written for p in whole):
-            return False
         parts = min([n for n in (self.open.parts, *(self.graph.values[p].shape[0] for p in rows)) if n])
         known = {p for j in self.open.instructions for p in (*j.reads(), *j.results)} - self.open.whole - whole
         cut = [self.graph.values[p].shape[0] for p in (known | rows) if self.graph.values[p].shape]
@@ -215,8 +213,13 @@ class _Grouping:
 
     def _rows_of_a_view(self, i: Instruction, target: Value) -> tuple[set[int], set[int]] | None:
         """A view of the same numbers in the same order."""
-        (ref,) = [a for a in i.args[:1] if isinstance(a, Ref)] or [None]
-        if ref is None or self.same[ref.place] != self.same[target.place] or i.reads() != [ref.place] or i.options:
+        ref = i.args[0] if i.args else None
+        if (
+            not isinstance(ref, Ref)
+            or self.same[ref.place] != self.same[target.place]
+            or i.reads() != [ref.place]
+            or i.options
+        ):
             return None
         return {ref.place, target.place}, set()
 

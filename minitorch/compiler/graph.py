@@ -52,8 +52,7 @@ class Value:
     @property
     def has_no_gaps(self) -> bool:
         """Whether its numbers lie side by side, row by row or column by column."""
-        rows, columns = (np.empty(self.shape, self.dtype, order).strides for order in "CF")
-        return self.strides in (rows, columns)
+        return self.is_in_rows or self.strides == np.empty(self.shape[::-1], self.dtype).strides[::-1]
 
     def empty(self) -> np.ndarray:
         """New memory for it, laid out as it was."""

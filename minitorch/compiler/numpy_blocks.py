@@ -64,7 +64,7 @@ class _Block:
     def lines(self) -> list[str]:
         """Its body."""
         for k, i in enumerate(self.calls):
-            target = i.results[0] if i.results else i.writes
+            target: int = i.results[0] if i.results else i.writes  # type: ignore[assignment]
             for p in [p for p in self._touched(i) if p != target and p not in self.group.whole]:
                 self._bind(p)
             self._take_over(i, k)
@@ -160,7 +160,8 @@ class _Runner:
 
     def __init__(self, parts: int, size: int, slots: list[Slot]) -> None:
         self.parts, self.size, self.slots = parts, size, slots
-        self.rows, self.rooms = 0, []  # of each thread
+        self.rows = 0
+        self.rooms: list[list[np.ndarray]] = []  # of each thread
 
     def __call__(self, block: Callable[[int, int, list], None]) -> None:
         rows, threads = rows_and_threads(self.parts, self.size)

@@ -16,6 +16,7 @@ import math
 import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -157,6 +158,11 @@ def in_one_step(*steps: np.ndarray) -> None:
             raise Deviates
 
 
+def _instead(places: dict, value: Any) -> Any:
+    """A value, or what stands in for it."""
+    return Ref(places.get(value.place, value.place)) if isinstance(value, Ref) else value
+
+
 class _Merger:
     """The instructions of some parts as those of all."""
 
@@ -239,7 +245,9 @@ class _Merger:
         """What belongs to a parameter, of a value of all."""
         if (whole, k) not in self.views:
             v, w, start = self.parts[k].value, self.values[whole], self.ends[k - 1] if k else 0
-            views = [(operator.getitem, slice(start, self.ends[k]), (self.ends[k] - start,))]
+            views: list[tuple[Any, Any, tuple[int, ...]]] = [
+                (operator.getitem, slice(start, self.ends[k]), (self.ends[k] - start,))
+            ]
             views += [(np.ndarray.reshape, v.shape, v.shape)] * (v.ndim > 1)
             place = whole
             for function, how, shape in views:
@@ -275,8 +283,9 @@ class _Merger:
     def _each_number(self, nr: int) -> Iterator[Instruction]:
         for part in self.parts:
             i, target = self.first.instructions[nr], part.instructions[nr].writes
-            own = {Ref(i.writes): Ref(target)}  # (all else is a number of the first)
-            args, options = mapped(lambda a, own=own: own.get(a, a) if isinstance(a, Ref) else a, (i.args, i.options))
+            args, options = mapped(
+                partial(_instead, {i.writes: target}), (i.args, i.options)
+            )  # (all else is a number of the first)
             yield replace(i, args=args, options=options, writes=target)
 
     def _each_column(self, nr: int) -> Iterator[Instruction]:
