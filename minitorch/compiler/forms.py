@@ -216,7 +216,7 @@ def _ufunc(i: Instruction, graph: Graph, target: int) -> Form | None:
     if not all(map(_is_simple, args)) or ufunc.nout != 1:
         return None
     try:
-        *types, gives = ufunc.resolve_dtypes((*(_type(a, graph) for a in args), None))
+        *types, gives = ufunc.resolve_dtypes((*(type_of(a, graph) for a in args), None))
     except TypeError:
         return None
     text = _formula(ufunc.__name__, types, gives)
@@ -281,7 +281,7 @@ def _product(i: Instruction, graph: Graph, target: int) -> Form | None:
     return Product(a.place, b.place, target) if a.shape[0] * a.shape[1] * b.shape[1] <= SMALL else None
 
 
-def _type(value: Any, graph: Graph) -> Any:
+def type_of(value: Any, graph: Graph) -> Any:
     """A value's dtype as NumPy's rules of promotion see it: Python's numbers are weak."""
     if isinstance(value, Ref):
         v = graph.values[value.place]

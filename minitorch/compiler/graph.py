@@ -49,6 +49,11 @@ class Value:
         """Whether its numbers lie row by row, without gaps."""
         return np.empty(self.shape, self.dtype).strides == self.strides
 
+    @property
+    def has_no_gaps(self) -> bool:
+        """Whether its numbers lie side by side, row by row or column by column."""
+        return self.is_in_rows or self.strides == np.empty(self.shape[::-1], self.dtype).strides[::-1]
+
     def empty(self) -> np.ndarray:
         """New memory for it, laid out as it was."""
         order = sorted(range(len(self.shape)), key=lambda d: -self.strides[d])
@@ -77,6 +82,7 @@ class Instruction:
     decides: bool = False  # whether it looks if an op takes the course that it took
     late: bool = False  # whether it belongs to the half that a backward outside runs
     effect: Effect | None = None  # what it does beside computing
+    part: tuple[int, int] | None = None  # of an optimizer's rule: which step it belongs to, and the parameter
 
     def reads(self) -> list[int]:
         """The values among its arguments."""

@@ -40,13 +40,20 @@ _WHOLE_DERIVATIVES = {
 class Record:
     """A graph in the making."""
 
-    def __init__(self, tensors: dict[int, Any], strict: bool = False, for_loops: bool = False) -> None:
-        """for_loops: write down what loops compute best, formulas and update rules, not NumPy's way round them."""
+    def __init__(
+        self, tensors: dict[int, Any], strict: bool = False, for_loops: bool = False, follows_rules: bool = False
+    ) -> None:
+        """for_loops: write down formulas, which loops compute best, not NumPy's way round them. follows_rules: optimizers' rules, too."""
         self.graph = Graph()
         self.failed: str | None = None  # why no program can be made
-        self.strict, self.for_loops = strict, for_loops  # strict: whether that is an error
+        self.strict, self.for_loops, self.follows_rules = (
+            strict,
+            for_loops,
+            follows_rules,
+        )  # strict: whether that is an error
         self.is_first = False  # whether a later call will do something else: an optimizer had no state yet
         self.updating = False  # whether an optimizer's rule is followed, whose numbers change
+        self.part: tuple[int, int] | None = None  # which step it belongs to, and the parameter
         self.tensors = tensors  # those known before the step, by id: their arrays are recorded ones meanwhile
         self.bumped_by_effects: dict[int, int] = {}  # how often effects have written to tensors
         self.born = birth()  # nodes that the step makes are younger
@@ -190,7 +197,7 @@ class Record:
 
     def _append(self, function: Callable, args: tuple, options: dict, results: tuple[int, ...], **more: Any) -> None:
         self.graph.instructions.append(
-            Instruction(function, args, options, results, self._of or "step", late=self.late, **more)
+            Instruction(function, args, options, results, self._of or "step", late=self.late, part=self.part, **more)
         )
 
     def _told(self, value: Any) -> Any:
@@ -407,9 +414,11 @@ class Record:
     def effect(self, name: str, call: partial) -> Any:
         """What changes more than arrays, on plain arrays: the program will call it as it stands.
 
-        For loops an optimizer's step is recorded instead, as what it does to each parameter.
+        An optimizer's step is recorded instead, as what it does to each parameter. (After another effect it is not: that may have
+        changed the learning rate, which the program reads at its beginning.)
         """
-        if self.for_loops and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):
+        is_first = not any(i.effect for i in self.graph.instructions)
+        if self.follows_rules and is_first and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):
             return None
         gradients = []
         for tensor in self.tensors.values():
@@ -441,7 +450,7 @@ class Record:
             self._names = names
             return False
         finally:
-            self.updating = self._tracing = False
+            self.updating, self._tracing, self.part = False, False, None
 
     @contextmanager
     def unwrapped(self) -> Iterator[None]:

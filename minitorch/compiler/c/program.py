@@ -49,7 +49,7 @@ class CProgram(Program):
 
     # ---- what Program asks ----
 
-    def _order(self) -> list[Any]:
+    def _steps(self) -> list[Any]:
         return self.work
 
     def _instruction(self, i: Any, k: int) -> None:
@@ -79,6 +79,12 @@ class CProgram(Program):
             self.env[name] = self._call_of(made, name, nests, parts, table)
 
     # ---- memory ----
+
+    def _begin_option(self, v: Value) -> None:
+        """An option of an optimizer is a number in memory, where C finds it."""
+        group, key = v.owner
+        self.arrays[v.place] = np.zeros(())
+        self.lines.append(f"{self.name(v.place)}[()] = {self.thing(group, 'group')}[{key!r}]")
 
     def like(self, place: int) -> np.ndarray:
         """An array in the shape and strides of a value; of one that every run makes anew, it has no numbers."""

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays.quiet import silent
-from ...arrays.recorded import NotTraceable, running
+from ...arrays.recorded import NotTraceable, first_of, library, running
 
 LEAST = 1 << 17  # numbers in a block at least: half a MB of float32
 BLOCK = 1 << 18  # and at most, if several threads share the work
@@ -31,15 +31,13 @@ def in_blocks(work: Callable[..., Any], like: np.ndarray, *scratch: Any) -> list
     makes, for so many rows at most, what a thread has beside it all the time.
     """
     count = len(like)
+    if running.record is not None:
+        return _recorded(work, like, scratch)
     if like.size <= LEAST:
         return [work(slice(0, count), *_scratch(count, like, scratch))]
-    threads = max(1, min(get_num_threads(), like.size // LEAST))
-    numbers = LEAST if threads == 1 else min(BLOCK, max(LEAST, like.size // threads))
-    rows = -(-count * numbers // like.size)
+    rows, threads = rows_and_threads(count, like.size)
     if rows >= count:
         return [work(slice(0, count), *_scratch(count, like, scratch))]
-    if running.record is not None:  # which sees what this thread does, and not what the others do
-        raise NotTraceable
     results: list[Any] = [None] * -(-count // rows)
     numbered = iter(range(len(results)))  # every thread takes the next
 
@@ -49,14 +47,39 @@ def in_blocks(work: Callable[..., Any], like: np.ndarray, *scratch: Any) -> list
             block = slice(k * rows, min(k * rows + rows, count))
             results[k] = work(block, *(m[: block.stop - block.start] if type(m) is np.ndarray else m for m in memory))
 
-    helpers = [_pool().submit(silent(take)) for _ in range(threads - 1)]  # (what NumPy is told is told to a thread)
+    in_threads([take] * threads)
+    return results
+
+
+def in_threads(calls: list[Callable[[], None]]) -> None:
+    """Make these calls, which share some work: the first in this thread, the others by helpers."""
+    helpers = [_pool().submit(silent(call)) for call in calls[1:]]  # (what NumPy is told is told to a thread)
     try:
-        take()
+        calls[0]()
     finally:
         for helper in helpers:
             if not helper.cancel():  # if it has not begun, nothing is left for it to do
                 helper.result()
-    return results
+
+
+def rows_and_threads(count: int, size: int) -> tuple[int, int]:
+    """How many of `count` rows, which have `size` numbers in all, a block has, and how many threads share the work."""
+    threads = max(1, min(get_num_threads(), size // LEAST))
+    numbers = LEAST if threads == 1 else min(BLOCK, max(LEAST, size // threads))
+    return -(-count * numbers // size), threads
+
+
+def _recorded(work: Callable[..., Any], like: Any, scratch: tuple) -> list[Any]:
+    """The work on all rows at once, which a record can follow: the program finds blocks of its own.
+
+    Sums over the rows of a block, which `work` returns, are not the sum over all rows to the last bit: what gives some goes untraced.
+    """
+    if any(isinstance(make, FunctionType) for make in scratch):
+        raise NotTraceable
+    result = work(slice(0, len(like)), *(library.empty(like.shape, dtype) for dtype in scratch))
+    if rows_and_threads(len(like), like.size)[0] < len(like) and like.size > LEAST and first_of(result) is not None:
+        raise NotTraceable
+    return [result]
 
 
 def _scratch(rows: int, like: np.ndarray, wanted: tuple) -> list[Any]:
@@ -93,6 +116,11 @@ def in_a_row(x: np.ndarray) -> Any:
         return x.reshape(-1)
     row = x.ravel(order="K")
     return row if np.may_share_memory(row, x) else None
+
+
+def contiguous(x: Any) -> Any:
+    """x row by row without gaps: itself, if it is so. (`np.ascontiguousarray` would not hand a recorded array over.)"""
+    return x if x.flags.c_contiguous else x.copy()
 
 
 def laid_out_as(x: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from ...ops.normalize import norm
 from ...ops.reduce import total
 from . import blocks
-from .blocks import along_rows, in_blocks, served
+from .blocks import along_rows, contiguous, in_blocks, served
 
 
 @norm.twin("cpu")
@@ -94,12 +94,12 @@ def _in_rows(x: np.ndarray, dims: tuple, *parameters: Any) -> np.ndarray:
     """x with one dimension before those that are normalised or have parameters."""
     last = max(len(dims), *map(len, _shapes(parameters)))
     shape = x.shape[x.ndim - last :]
-    return np.ascontiguousarray(x).reshape(x.size // math.prod(shape), *shape)
+    return contiguous(x).reshape(x.size // math.prod(shape), *shape)
 
 
 def _rows_forward(x: np.ndarray, weight: Any, bias: Any, n: int, eps: float) -> tuple:
     out = np.empty_like(x)
-    mean, var = (np.empty((len(x), x[0].size // n), x.dtype) for _ in range(2))
+    mean, var = (np.empty_like(x, shape=(len(x), x[0].size // n)) for _ in range(2))
 
     def block(rows: slice) -> None:
         z = out[rows]
@@ -163,7 +163,7 @@ def _sum_to(shape: tuple, x: np.ndarray) -> np.ndarray:
 def _in_channels(x: np.ndarray) -> np.ndarray:
     """x (N, C, …) as (N, C, L), or (N, C) where L is 1."""
     L = math.prod(x.shape[2:])
-    return np.ascontiguousarray(x).reshape(*x.shape[:2], *((L,) if L > 1 else ()))
+    return contiguous(x).reshape(*x.shape[:2], *((L,) if L > 1 else ()))
 
 
 def _along(v: np.ndarray, x: np.ndarray) -> np.ndarray:

@@ -119,12 +119,12 @@ class Tray:
 
     def __init__(self, rows: list[Row]) -> None:
         columns = list(zip(*rows))
-        joined = [_joined(column) for column in columns]
-        copied = [column for column, whole in zip(columns, joined) if whole is None]
+        wholes = [joined(column) for column in columns]
+        copied = [column for column, whole in zip(columns, wholes) if whole is None]
         *room, self.g = self.room = np.empty((len(copied) + 1, sum(x.size for x in columns[-1])), columns[-1][0].dtype)
         self.copies = [pair for whole, column in zip(room, copied) for pair in zip(column, _cut(whole, column))]
         self.flat = [a.reshape(-1) for a, _ in self.copies]
-        *self.memory, self.θ = [room.pop(0) if whole is None else whole for whole in joined]
+        *self.memory, self.θ = [room.pop(0) if whole is None else whole for whole in wholes]
         self.room = self.room.reshape(-1)
 
     def step(self, rule: Callable[..., None], gs: Sequence[np.ndarray]) -> None:
@@ -178,7 +178,7 @@ def _cut(whole: np.ndarray, column: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [whole[end - a.size : end].reshape(a.shape) for end, a in zip(ends, column)]
 
 
-def _joined(column: Sequence[np.ndarray]) -> np.ndarray | None:
+def joined(column: Sequence[np.ndarray]) -> np.ndarray | None:
     """The arrays as one of one dimension, if they lie one after another in one array's memory."""
     owner = column[0].base
     if type(owner) is not np.ndarray or owner.ndim != 1 or any(a.base is not owner for a in column):
