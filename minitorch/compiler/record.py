@@ -399,7 +399,9 @@ class Record:
     def _as_one(self, function: Callable, args: tuple, options: dict, whole: str = "") -> Any:
         """A whole op as one instruction. whole: its name, if loops for it are written by hand."""
         if self.failed:
-            return self._wrapped(function(*_plain(args), **_plain(options)), _by_array(args))
+            with apart():
+                result = function(*_plain(args), **_plain(options))
+            return self._wrapped(result, _by_array(args))
         # (Arrays within options are the op's own tables, made of shapes.)
         told = (
             tuple(self._told(a) if isinstance(a, np.ndarray) else mapped(self._ref, a) for a in args),
