@@ -219,14 +219,14 @@ def faults(source: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("name", BROKEN)
 def test_faults_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = (minitorch.randn(31, 31, device="cuda") for _ in range(2))  # which are several blocks
-    empty = launching._empty
+    empty = launching.empty
 
     def holding_nothing(*args: Any) -> Any:
         made = empty(*args)
         made.fill(np.nan)  # memory that was used before might hold the answer
         return made
 
-    monkeypatch.setattr(launching, "_empty", holding_nothing)
+    monkeypatch.setattr(launching, "empty", holding_nothing)
     with minitorch.op.plain():
         want = BROKEN[name](x, y).cpu()
     source = launches(lambda: BROKEN[name](x, y))[-1]

@@ -53,7 +53,10 @@ def compiled(source: str, name: str) -> Callable[[int, int, tuple], None]:
         assert 0 < threads <= 1024 and 0 < blocks < 2**31, f"{name}: {blocks} blocks of {threads} threads"
         numbers = [checked(name, value, kind) for value, kind in zip(args, types, strict=True)]
         arrays = [a for value in args for a in (value.arrays() if isinstance(value, Table) else [value])]
-        fenced = {a.ctypes.data: Fenced(a) for a in arrays if isinstance(a, np.ndarray)}  # one array may be given twice
+        # One array may be given twice, and a part of it that begins where it does.
+        given = sorted((a for a in arrays if isinstance(a, np.ndarray)), key=lambda a: a.nbytes)
+        fenced = {a.ctypes.data: a for a in given}
+        fenced = {address: Fenced(a) for address, a in fenced.items()}
         tables = {k: Fenced(table.addresses(fenced)) for k, table in enumerate(args) if isinstance(table, Table)}
         memory = {k: fenced[a.ctypes.data] for k, a in enumerate(args) if isinstance(a, np.ndarray)} | tables
         cells = [np.asarray(np.uint64(memory[k].address) if k in memory else n) for k, n in enumerate(numbers)]
