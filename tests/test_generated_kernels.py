@@ -19,7 +19,7 @@ from reference import generated
 from reference.cuda_on_cpu import compiler, sanitized
 from reference.kernels import in_a_child, mutants
 from reference.strict_cupy import standing_in
-from reference.strict_cupy.kernels import RawKernel, launched, noting
+from reference.strict_cupy.kernels import RawKernel, launched, launches, noting
 from reference.table import Row, table
 
 pytestmark = [
@@ -57,23 +57,6 @@ def test_rows_are_as_on_the_cpu(rows: list[Row]) -> None:
 def on_gpu() -> Any:
     with standing_in(generated=True):
         yield
-
-
-def launches(call: Callable[[], Any]) -> list[str]:
-    """The sources of the kernels that a call launches, in this order."""
-    met: list[str] = []
-    before = RawKernel.__call__
-
-    def note(self: RawKernel, *args: Any) -> None:
-        met.append(self.code)
-        before(self, *args)
-
-    RawKernel.__call__ = note  # type: ignore[method-assign]
-    try:
-        call()
-    finally:
-        RawKernel.__call__ = before  # type: ignore[method-assign]
-    return met
 
 
 @pytest.mark.usefixtures("on_gpu")

@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays.memory import flat, is_dense
+from ...arrays.memory import is_dense
 from ...kernels import cuda
 from .formula import Formula, formula_of
-from .layouts import FLOAT32, empty, example, half_of, kind, may_write, merged, outermost_first, serves, steps_of
+from .layouts import FLOAT32, as_one_row, empty, example, half_of, kind, may_write, merged, outermost_first, serves, steps_of
 from .source import LOAD, Stored, alike, any_way, begun, each_takes
 from .sums import Arrangement, accumulator, shared_out, summing
 
@@ -154,7 +154,7 @@ class Generated:
         threads = cuda.threads_for(n * each, 256)
         turns = max(1, cuda.PER_THREAD // each)
         compiled = self._compiled(xp, made, len(sizes), n * each >= 2**31, each, repeated)
-        args = (*map(flat, operands), n, *sizes[1:], *itertools.chain(*steps), *numbers)
+        args = (*map(as_one_row, operands), n, *sizes[1:], *itertools.chain(*steps), *numbers)
         compiled((-(-n // (threads * turns)),), (threads,), args)
 
     def _compiled(
@@ -216,7 +216,7 @@ class Generated:
             (shares.blocks,),
             (shares.threads,),
             (
-                *map(flat, operands), *totals, outputs, length, shares.part, shares.lanes, last,
+                *map(as_one_row, operands), *totals, outputs, length, shares.part, shares.lanes, last,
                 *(sizes[d] for d in kept[1:]), *(sizes[d] for d in added[1:]),
                 *(mine[d] for mine in steps[:-1] for d in (*kept, *added)), *numbers,
             ),

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays.memory import address, same_data
+from ...arrays.memory import address, flat, same_data
 from .source import MOST_DIMS
 
 FLOAT32 = np.dtype("float32")
@@ -93,6 +93,11 @@ def merged(
             for mine, given in zip(made, steps):
                 mine.append(given[d])
     return sizes or [1], [mine or [0] for mine in made]
+
+
+def as_one_row(x: Any) -> Any:
+    """The array as a kernel is given it: all that lies from its first element to its last."""
+    return x if x.flags.c_contiguous else flat(x)
 
 
 def may_write(into: Any, reads: Sequence[Any]) -> bool:
