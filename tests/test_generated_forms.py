@@ -219,6 +219,9 @@ def test_what_is_no_sum_here_goes_on_as_before() -> None:
     assert minitorch.ones(3, 0, device="cuda").sum(1).tolist() == [0.0] * 3
     assert minitorch.ones(2, 3, device="cuda").sum(0, dtype=minitorch.float64).dtype is minitorch.float64
     a, b = (minitorch.rand(*s, device="cuda", requires_grad=True) for s in ((5, 1), (1, 7)))
+    minitorch.copysign(a.detach(), b).sum().backward()  # zeros, of nothing that is read
+    assert b.grad.tolist() == [[0.0] * 7]
+    b.grad = None
     (a * b).sum().backward()  # over one dimension each: the second is summed after
     assert minitorch.allclose(a.grad, b.detach().sum().expand(5, 1)) and b.grad.shape == (1, 7)
 

@@ -117,7 +117,7 @@ class Generated:
         if formula is None:
             return None
         formula = replace(formula, summed=summed)
-        if not formula.written() and not summed:
+        if not formula.written() and not (summed and formula.read()):  # (the sum of a number that is everywhere the same)
             return None
         added = {n: formula.dtype_of(value) for n, value in formula.sums().items()}
         if any(dtype.kind not in "fV" for dtype in added.values()):
@@ -137,7 +137,8 @@ class Generated:
             outs = [empty(xp, shape, dtype, made.formula.order) for dtype in made.writes]
         operands, numbers, n = reads + outs, [args[k] for k in made.numbers], math.prod(shape)
         if made.copies and reads[0].shape == shape and reads[0].strides == outs[0].strides and is_dense(outs[0]):
-            outs[0].data.copy_from_device_async(reads[0].data, outs[0].nbytes)
+            if outs[0].data.ptr != reads[0].data.ptr:
+                outs[0].data.copy_from_device_async(reads[0].data, outs[0].nbytes)
         elif in_rows and not any(x.data.ptr % LOAD for x in operands):
             threads = min(256, cuda.MOST_THREADS)
             compiled = self._compiled(xp, made, 0)
