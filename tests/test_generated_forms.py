@@ -47,12 +47,12 @@ def on_gpu() -> Any:
 # ---- every op ----
 
 
-@pytest.mark.parametrize("op", some_slow(OPS, ("mul", "masked_fill", "sigmoid", "where", "pow")))
+@pytest.mark.parametrize("op", some_slow(OPS, ("masked_fill",)))
 def test_in_place_is_as_the_plain_formula(op: Any) -> None:
     assert generated.compare_calls(call for dtype in DTYPES for call in generated.in_place(op, dtype))
 
 
-@pytest.mark.parametrize("op", some_slow(BINARY, ("add", "mul", "where")))
+@pytest.mark.parametrize("op", some_slow(BINARY, ("mul",)))
 def test_sums_are_as_the_plain_formula(op: Any) -> None:
     assert generated.compare_calls(call for dtype in DTYPES[:4] for call in generated.broadcast(op, dtype))
 
@@ -145,6 +145,14 @@ def test_what_lies_alike_is_copied_by_the_card(on_gpu: Any) -> None:
     assert (y[2:].cpu() == x.cpu()[2:]).all() and (x.clone().cpu() == x.cpu()).all()
 
 
+@pytest.mark.usefixtures("on_gpu")
+def test_numbers_are_filled_in() -> None:
+    x = minitorch.rand(6, 8, device="cuda")
+    assert x.zero_().tolist() == [[0.0] * 8] * 6
+    assert x[:, ::2].fill_(2.5).tolist() == [[2.5] * 4] * 6 and x[0, 1] == 0
+    assert np.signbit(x.fill_(-0.0).cpu().numpy()).all()
+
+
 COPIES: dict[str, Callable[[Any], Any]] = {
     "turned": lambda x: minitorch.empty(8, 6, device="cuda").copy_(x.t()),
     "cast": lambda x: minitorch.empty(6, 8, device="cuda", dtype=minitorch.float16).copy_(x),
@@ -177,7 +185,7 @@ def test_the_gradient_of_what_was_broadcast_is_summed_where_it_is_computed() -> 
     x, scale = minitorch.rand(6, 8, device="cuda", requires_grad=True), minitorch.rand(8, device="cuda", requires_grad=True)
     out = x * scale
     (source,) = launches(lambda: out.backward(minitorch.ones_like(out)))
-    assert "KERNEL mul_backward_a_b_sums" in source and "db_sum[K] += db_now" in source
+    assert "SUMS mul_backward_a_b_sums" in source and "db_sum[K] += db_now" in source
     assert minitorch.allclose(scale.grad, x.detach().sum(0)) and x.grad.shape == x.shape
 
 
@@ -228,10 +236,11 @@ def test_what_is_no_sum_here_goes_on_as_before() -> None:
 
 # ---- watched, and broken on purpose ----
 
+# With more than one part, and more than one block for each, so that no place is computed in vain.
 BROKEN: dict[str, Callable[[], Any]] = {
-    "by columns": lambda: _gradients((70, 8), (8,)),
-    "by rows": lambda: _gradients((9, 40), (9, 1)),
-    "in parts, with nothing beside": lambda: [_rand(700, 12).half().sum(0)],
+    "by columns, in packs": lambda: [_rand(1100, 16).half().sum(0)],
+    "by columns, number by number": lambda: _gradients((1100, 7), (7,)),
+    "by rows, in packs": lambda: _gradients((2, 9000), (2, 1)),
     "into a part": lambda: [_rand(6, 11)[1:5, 2:10].mul_(_rand(4, 1))],
 }
 
@@ -242,7 +251,7 @@ def _rand(*shape: int) -> Any:
 
 def _gradients(first: tuple, second: tuple) -> list:
     x, scale = _rand(*first).requires_grad_(), _rand(*second).requires_grad_()
-    return list(minitorch.autograd.grad(x * scale, [x, scale], _rand(*first).t().contiguous().t()))
+    return list(minitorch.autograd.grad(x * scale, [x, scale], _rand(*first)))
 
 
 @pytest.mark.slow
@@ -263,10 +272,11 @@ def test_under_a_sanitizer(sanitizer: str) -> None:
         assert "data race" in sanitized.report(text[:start] + text[start + 16 :], name, *launch, sanitizer)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(bool(sanitized.missing("address")), reason="no address sanitizer")
 @pytest.mark.usefixtures("on_gpu")
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.exhaustive if k else pytest.mark.slow) for k, n in enumerate(BROKEN)]
+)
 def test_faults_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     empty = launching.empty
 

@@ -142,6 +142,26 @@ def copy_on_gpu(xp: Any, x: Any, src: Any) -> Any:
     return into if fits and write_there(into, src) else None
 
 
+@inplace.zero.twin("cuda")
+def zero_on_gpu(xp: Any, x: Any) -> Any:
+    """Written at once, and nothing read."""
+    into = taken(inplace.zero)
+    if into is None or not into.flags.c_contiguous:
+        return None
+    into.fill(0)
+    return into
+
+
+@inplace.fill.twin("cuda")
+def fill_on_gpu(xp: Any, x: Any, value: Any) -> Any:
+    """The same with a number; not with a tensor of one, nor with −0, of which `fill` would make 0."""
+    into = taken(inplace.fill)
+    if into is None or type(value) not in (bool, int, float) or str(value) == "-0.0":
+        return None
+    into.fill(value)
+    return into
+
+
 @shape.row_major.twin("cuda")
 def row_major_on_gpu(xp: Any, x: Any) -> Any:
     """Read once, written once."""
