@@ -97,15 +97,45 @@ def test_the_result_is_written_at_once(name: str, monkeypatch: pytest.MonkeyPatc
     assert minitorch.allclose(x.cpu(), want.cpu())
 
 
+X = np.arange(36.0, dtype=np.float32).reshape(6, 6)
+# What is read beside memory that is written to, and whether that may be done by one kernel.
+BESIDE: dict[str, tuple[np.ndarray, np.ndarray, bool]] = {
+    "itself": (X, X, True),
+    "other memory": (X, X.copy(), True),
+    "rows before it": (X[3:], X[:3], True),
+    "a row of it": (X, X[2], False),
+    "it, turned": (X, X.T, False),
+    "rows that reach into it": (X[1:], X[:-1], False),
+    "columns between its own": (X[:, ::2], X[:, 1::2], False),
+    "its bits": (X, X.view(np.int32), False),
+    "its first number, repeated": (X, np.broadcast_to(X[:1, :1], (6, 6)), False),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_memory_that_is_read_elsewhere_is_not_written_at_once(name: str) -> None:
+    """Each thread would read what another has written."""
+    into, read, may = BESIDE[name]
+    assert layouts.may_write(into, [X.copy(), read]) is may
+
+
+def test_memory_that_holds_a_number_twice_is_not_written_at_once() -> None:
+    windows = np.lib.stride_tricks.sliding_window_view(X[0], 3, writeable=True)
+    assert not layouts.may_write(windows, []) and not layouts.may_write(np.broadcast_to(X[0], (6, 6)), [])
+
+
 @pytest.mark.usefixtures("on_gpu")
-def test_memory_that_is_read_elsewhere_is_not_written_at_once() -> None:
+def test_the_stand_in_refuses_a_kernel_that_writes_where_another_thread_reads(monkeypatch: pytest.MonkeyPatch) -> None:
     memory = minitorch.arange(12.0, device="cuda")
     x, row = memory.view(3, 4)[:, ::2], memory[4:8:2]  # with gaps, which torch does not look into
     want = x.cpu() + row.cpu()
-    x += row  # its second row is the row itself: each thread would read what another has written
+    before = memory.clone()
+    x += row
     assert (x.cpu() == want).all()
-    windows = minitorch.arange(6.0, device="cuda").as_strided((4, 3), (1, 1))
-    assert not layouts.may_write(windows._array, [])
+    memory.copy_(before)
+    monkeypatch.setattr(launching, "may_write", lambda into, reads: True)
+    with pytest.raises(ValueError, match="overlaps another argument"):
+        x += row
 
 
 @pytest.mark.usefixtures("on_gpu")
