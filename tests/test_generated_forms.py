@@ -264,6 +264,19 @@ def test_what_is_no_sum_here_goes_on_as_before() -> None:
     assert minitorch.allclose(a.grad, b.detach().sum().expand(5, 1)) and b.grad.shape == (1, 7)
 
 
+@pytest.mark.usefixtures("on_gpu")
+def test_gradients_that_meet_are_added_by_a_kernel() -> None:
+    x = minitorch.rand(6, 8, device="cuda", dtype=minitorch.float16, requires_grad=True)
+    h = x * 1.0
+    out = h * 2.0 + h.exp() + h.sin()
+    names = [text for text in launches(lambda: out.backward(minitorch.ones_like(out))) if "add_kernel" in text]
+    assert len(names) == 2 and "const __half* a, const __half* b" in names[0]
+    first, place = x.grad.clone(), x.grad.data_ptr()
+    sources = launches(lambda: (x * 1.0).backward(x.detach()))
+    assert "add_kernel" in sources[-1] and x.grad.data_ptr() == place, "into the memory of .grad"
+    assert minitorch.allclose(x.grad.cpu(), (first + x.detach()).cpu(), rtol=2e-3)
+
+
 # ---- watched, and broken on purpose ----
 
 # With more than one part, and more than one block for each, so that no place is computed in vain.

@@ -116,7 +116,7 @@ def summing(formula: Formula, name: str, told: str, stored: Stored, how: Arrange
         ]
         if places > 1:
             lines.append("    }")
-    return "\n".join([ADDING, one_place(formula, told), *lines, "}"])
+    return "\n".join([ADDING, one_place(formula, f"{told}; added up: {', '.join(sums)}"), *lines, "}"])
 
 
 # ---- how the work is shared out ----
