@@ -11,6 +11,7 @@ from typing import Any
 from . import cuda
 from .arrays.device import device as _device
 from .arrays.warning import warn
+from .rooms import answer_for_what_is_missing as _answer_for_what_is_missing
 
 
 def is_available() -> bool:
@@ -113,3 +114,6 @@ def _ask(question: Callable, *args: Any) -> Any:
     if not is_available():
         raise RuntimeError("Cannot access accelerator device when none is available.")
     return question(*args)
+
+
+_answer_for_what_is_missing(__name__)

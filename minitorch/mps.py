@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NoReturn
 
+from .rooms import answer_for_what_is_missing as _answer_for_what_is_missing
+
 
 def is_available() -> bool:
     """False, on a Mac too."""
@@ -46,3 +48,6 @@ def driver_allocated_memory() -> NoReturn:
 
 def _refuse(what: str) -> NoReturn:
     raise RuntimeError(f"Cannot execute {what}() without MPS backend.")
+
+
+_answer_for_what_is_missing(__name__)

@@ -17,7 +17,7 @@ import torch
 import minitorch
 import minitorch.op
 
-from .far import describe, too_far, worst_error
+from .far import Words, describe, too_far, worst_error
 from .hanging import what_gradients_hang_on
 from .overwriting import refuses_or_is_right
 from .strategies import Source
@@ -74,16 +74,20 @@ def compare(
     """Shapes, dtypes and numbers of two lists of tensors (None where there is no gradient)."""
     assert len(ours) == len(theirs), f"{row}: {len(ours)} {what}s, torch has {len(theirs)}"
     for k, (a, b) in enumerate(zip(ours, theirs)):
-        where = f"{row}: {what} {k}\n{describe(case)}\nours   {a}\ntorch's {b}"
-        if b is None or a is None:
-            assert a is None and b is None, where
-        elif not isinstance(b, torch.Tensor):
-            assert a == b, where
-        else:
-            assert tuple(a.shape) == tuple(b.shape), where
-            assert str(a.dtype).split(".")[1] == str(b.dtype).split(".")[1], where
-            error = worst_error(a.detach().cpu().numpy(), b.detach().numpy(force=True), dtype, least)
-            assert error <= margin, f"{where}\n{too_far(error)}"
+        if wrong := _differ(a, b, dtype, margin, least):
+            raise AssertionError(f"{row}: {what} {k}\n{describe(case)}\nours   {a}\ntorch's {b}\n{wrong}")
+
+
+def _differ(ours: Any, theirs: Any, dtype: Any, margin: float, least: float) -> str:
+    """How two tensors differ, in words; "" where they do not. (They may be None, or numbers.)"""
+    if ours is None or not isinstance(theirs, torch.Tensor):
+        return "" if ours is theirs or (theirs is not None and ours == theirs) else "one is not the other"
+    if tuple(ours.shape) != tuple(theirs.shape):
+        return "shapes differ"
+    if str(ours.dtype).split(".")[1] != str(theirs.dtype).split(".")[1]:
+        return f"dtypes differ: {ours.dtype}, {theirs.dtype}"
+    error = worst_error(ours.detach().cpu().numpy(), theirs.detach().numpy(force=True), dtype, least)
+    return "" if error <= margin else too_far(error)
 
 
 def far_from_one(row: Row, source: Source) -> None:
@@ -307,7 +311,7 @@ def _compare_rounded(what: str, case: dict, ours: list, theirs: list, exact: lis
     """Shapes, dtypes and numbers of two lists of half-precision tensors, beside what they would be without rounding."""
     assert len(ours) == len(theirs), f"{what}: {len(ours)} of them, torch has {len(theirs)}"
     for a, b, c in itertools.zip_longest(ours, theirs, exact[: len(ours)]):
-        where = f"{what}\n{describe(case)}\nours   {a}\ntorch's {b}\nexact  {c}"
+        where = Words("{}\n{}\nours   {}\ntorch's {}\nexact  {}".format, what, Words(describe, case), a, b, c)
         if not isinstance(b, torch.Tensor):
             assert a == b, where
             continue

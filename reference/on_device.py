@@ -99,7 +99,7 @@ def beside_the_cpu(row: Row, source: Source, dtype: Any) -> list[str]:
     case = {n: rounded(v, dtype) for n, v in case.items()}
     want, _ = run(row, case, dtype, seed, "cpu")
     have, waits = run(row, case, dtype, seed, "cuda")
-    where = f"{row} on the GPU\n{far.describe(case)}\nthere  {have!r}\non cpu {want!r}"
+    where = far.Words("{} on the GPU\n{}\nthere  {!r}\non cpu {!r}".format, row, far.Words(far.describe, case), have, want)
     if is_half(np.dtype(dtype)) and row.gpu == "takes half" and isinstance(want, NotImplementedError):
         exact, _ = run(row, case, np.float64, seed, "cpu")
         want = exact if isinstance(exact, Exception) else [copied(e, dtype) for e in exact]

@@ -21,7 +21,7 @@ Strategy = Callable[["Source", dict], Any]
 
 
 class Source:
-    """Where choices come from: here a seeded generator; `tests/conftest.py` gives one driven by hypothesis."""
+    """Where choices come from: here a seeded generator; `drawn.py` gives one driven by hypothesis."""
 
     def __init__(self, seed: int = 0):
         self.rng = np.random.default_rng(seed)
@@ -67,6 +67,14 @@ class Source:
             self.broadcast = tuple(self.size(f"B{k}") for k in range(self.integer(0, 3)))
         kept = [1 if self.integer(0, 3) == 0 else n for n in self.broadcast]
         return tuple(kept[self.integer(0, len(kept)) if self.integer(0, 3) == 0 else 0 :])
+
+
+class Simplest(Source):
+    """Every choice is the first: the smallest sizes, the first options. Sizes that may be 0 are."""
+
+    def integer(self, low: int, high: int) -> int:
+        """low"""
+        return low
 
 
 # ---- arrays ----

@@ -19,7 +19,7 @@ import torch
 import minitorch
 
 from .checks import error_in_half, rounded
-from .far import describe, scale_of
+from .far import Words, describe, scale_of
 from .strategies import Source
 from .table import Row, flat, tensors
 
@@ -42,7 +42,8 @@ def under_autocast(row: Row, source: Source, half: str, mixed: bool = False, mos
     halves = {n for n in case if mixed and source.integer(0, 2) == 0}
     theirs = _attempt(row, row.theirs, case, torch, half, halves, seed)
     ours = _attempt(row, row.ours, case, minitorch, half, halves, seed)
-    where = f"{row} in a region of {half}, in {half} comes {sorted(halves) or 'nothing'}\n{describe(case)}"
+    told = f"{row} in a region of {half}, in {half} comes {sorted(halves) or 'nothing'}"
+    where = Words("{}\n{}".format, told, Words(describe, case))
     if isinstance(theirs, Exception):
         # Half precision that torch has no kernel for is none of autocast's affairs; what it refuses in float32 is.
         excused = halves or ONE_OF_THE_PROCESSORS in str(theirs)
@@ -57,7 +58,7 @@ def under_autocast(row: Row, source: Source, half: str, mixed: bool = False, mos
         assert mine is not None, f"{where}\ntorch has gradients here"
         assert _dtypes(mine) == _dtypes(their), f"{where}\n{what} in {_dtypes(mine)}, torch's in {_dtypes(their)}"
         if row.half != np.inf and not (what == "gradients" and row.name in KINKED):
-            _compare(mine, their, true or [], numbers, most * row.half, f"{where}\n{what}")
+            _compare(mine, their, true or [], numbers, most * row.half, Words("{}\n{}".format, where, what))
     return "same"
 
 
@@ -65,13 +66,13 @@ def _dtypes(outputs: list) -> list:
     return [str(t.dtype).split(".")[1] if hasattr(t, "dtype") else t for t in outputs]
 
 
-def _compare(ours: list, theirs: list, exact: list, numbers: Any, margin: float, where: str) -> None:
+def _compare(ours: list, theirs: list, exact: list, numbers: Any, margin: float, where: Words) -> None:
     """The numbers of float tensors; what they would be without rounding stands beside them."""
     for a, b, c in itertools.zip_longest(ours, theirs, exact[: len(theirs)]):
         if isinstance(b, torch.Tensor) and b.is_floating_point():
             with np.errstate(all="ignore"):
                 error = error_in_half(*(x.detach().double().numpy() for x in (a, b)), c, numbers)
-            said = f"{where}\nours {a}\ntorch's {b}\n"
+            said = Words("{}\nours {}\ntorch's {}\n".format, where, a, b)
             assert error <= margin, f"{said}{error:.3g} times what one op may have"
             whole = b.dtype is torch.float32 and _is_near(b, c, 1e-6)
             assert not whole or _is_near(a, c, 1e-4), (

@@ -16,6 +16,7 @@ path, `-k` or `-m`).
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -101,6 +102,12 @@ def keep(config: pytest.Config, items: list[pytest.Item], wanted: Callable[[pyte
     items[:] = filter(wanted, items)
 
 
+def pytest_collection_finish() -> None:
+    """Forty thousand tests, and all that is imported, stay as long as the process: no garbage collection need walk over them."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture
 def gpu(request: pytest.FixtureRequest) -> Iterator[Any]:
     """minitorch, whose tensors from data are on the GPU; `device="cuda"` works in the test."""
@@ -124,11 +131,15 @@ def stand_in(request: pytest.FixtureRequest, gpu: Any) -> Any:
 # ---- both doors ----
 
 
-@pytest.fixture(autouse=True)
-def _lanes_and_twins(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """With MINITORCH_PLAIN=1 every op goes through the plain door, but in the tests that are about the other ways."""
-    if request.node.get_closest_marker("shortcuts") and not shortcuts.enabled:
-        monkeypatch.setattr(shortcuts, "enabled", True)
+    before = shortcuts.enabled
+    shortcuts.enabled = before or item.get_closest_marker("shortcuts") is not None
+    try:
+        return (yield)
+    finally:
+        shortcuts.enabled = before
 
 
 # ---- hypothesis, and the summary ----

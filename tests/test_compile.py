@@ -227,6 +227,20 @@ def test_optimizers(row: Any, data: Any) -> None:
     assert run is None or has_program(run)
 
 
+def test_a_product_by_dot_is_matmuls() -> None:
+    """To the last bit: programs say `dot` where a step says `matmul`."""
+    sizes, rng = (2, 3, 4, 17, 33), np.random.default_rng(0)
+    for dtype in ("float32", "float64"):
+        for m, k, n in itertools.product(sizes, repeat=3):
+            a, b = rng.standard_normal((m, k)).astype(dtype), rng.standard_normal((k, n)).astype(dtype)
+            for x, y in itertools.product((a, np.asfortranarray(a)), (b, np.asfortranarray(b))):
+                assert np.array_equal(np.dot(x, y), np.matmul(x, y))
+            assert np.array_equal(np.dot(a, a.T), np.matmul(a, a.T))
+    x, w = minitorch.randn(4, 3), minitorch.randn(3, 5)
+    run = assert_alike(lambda: (lambda: x @ w, list, lambda k: None))
+    assert "dot(x, w)" in run.source
+
+
 # ---- whole programs, and what may change between calls ----
 
 

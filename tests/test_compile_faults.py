@@ -25,9 +25,9 @@ FAULTS = [
     Fault(Program._let_go, "for m in self.owned if self.last_use[m] == k and ", "for m in self.owned if "),
     Fault(Program._buffer, "self.last_use[memory] == k", "True"),
     Fault(Program._buffer, "if v.memory in self.handed:", "if False:"),
-    Fault(Program._begin, "v.memory not in self.graph.written() | self.handed", "True"),
+    Fault(Program._is_copied, "v.memory not in self.graph.written() | self.handed", "True"),
     Fault(Program._write, 'f"{self.text(target)}[{self.key(key)}] = {self.text(value)}"', '"pass"'),
-    Fault(Program._line_into, "'unsafe'", "'no'"),
+    Fault(Program.line_into, "'unsafe'", "'no'"),
     Fault(Program._number, "np.asarray(value, dtype)", "np.asarray(value + 1, dtype)"),
     # passes
     Fault(passes.without_repetition, "writes[graph.memory(p)]", "0"),
@@ -50,7 +50,7 @@ FAULTS = [
     Fault(State.tensor, 'f"not ({thing}._leaf_hooks or {thing}._post_accumulate_hooks)"', '"True"'),
     Fault(State._number, 'self.guard.add(f"{place} is {value}", name)', "pass"),
     Fault(State._number, 'self.guard.add(f"{place} == {self.guard.thing(value)}", name)', "pass"),
-    Fault(State._of_module, "self.guard.add(f\"not ({' or '.join(f'{thing}.{h}' for h in _HOOKS)})\"", 'print("True"'),
+    Fault(State._of_module, "self.guard.add(f\"not ({' or '.join(f'{held}[{h!r}]' for h in _HOOKS)})\"", 'print("True"'),
     Fault(calls._parts, 'f"{array}.shape == {shape}"', '"True"'),
     Fault(step._with_gradients, "'not ' * there", "'not '"),
     # what it leaves

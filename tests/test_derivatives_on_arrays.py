@@ -25,7 +25,7 @@ from minitorch.autograd.node import OpNode
 from minitorch.op import Op, ops
 from minitorch.op import Row as OpRow
 from minitorch.op.plan import Derivative
-from reference.far import worst_error
+from reference.far import Words, worst_error
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
 
@@ -209,15 +209,16 @@ def compare(derivative: Derivative, node: OpNode, source: Source, dtype: Any) ->
     on_tensors, on_arrays = results
     assert len(on_tensors) == len(on_arrays)
     for a, b in zip(on_arrays, on_tensors):
-        where = f"the derivative of {node.op} with respect to {derivative.of}: on arrays {a!r}, on Tensors {b!r}"
+        told = "the derivative of {} with respect to {}: on arrays {!r}, on Tensors {!r}"
+        where = Words(told.format, node.op, derivative.of, a, b)
         if b is None or isinstance(b, str):
-            assert a == b, where
+            assert a == b, str(where)
             continue
-        assert is_array(a), where
+        assert is_array(a), str(where)
         if isinstance(node.op, OpRow) and any(getattr(as_array(v), "dtype", a.dtype).kind in "iu" for v in values):
             a = a.astype(b._array.dtype)  # a row's g · b, b of integers, is float64 in NumPy; the engine converts what comes
-        assert (a.shape, a.dtype) == (b._array.shape, b._array.dtype), where
-        assert worst_error(np.asarray(a), b._array, dtype) <= 1, where
+        assert (a.shape, a.dtype) == (b._array.shape, b._array.dtype), str(where)
+        assert worst_error(np.asarray(a), b._array, dtype) <= 1, str(where)
 
 
 def found_or_refused(derivative: Derivative, values: list) -> Any:

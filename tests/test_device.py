@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from drawing import each_drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_ops import Drawn
 
 import minitorch
 from minitorch import nn
@@ -27,6 +27,7 @@ from minitorch.examples import digits
 from minitorch.nn import functional as F
 from reference import compare_training, layers, on_device, optimizers
 from reference.programs import running
+from reference.strategies import Source
 from reference.strict_cupy import counting
 from reference.strict_cupy.arrays import uploads
 from reference.table import Row, table
@@ -42,9 +43,6 @@ ROWS = [
     if not re.search("to_device|dropout", row.name) and row.gpu != "another order"
 ]
 LAYERS = [row for row in layers.ROWS if "Dropout" not in row.name]
-half, third, quarter = (
-    settings(max_examples=settings.default.max_examples // n) for n in (2, 3, 4)
-)  # each runs on two sides
 
 # The size of their result, or a Python value, depends on the numbers; torch waits in these as well.
 WAITING = {
@@ -54,24 +52,26 @@ WAITING = {
 
 
 @pytest.mark.parametrize("row", ROWS)
-@third
-@given(data=st.data())
-def test_row_beside_torch(row: Row, data: Any, gpu: Any) -> None:
-    on_device.beside_torch(row, Drawn(data.draw), gpu)
+def test_row_beside_torch(row: Row, gpu: Any) -> None:
+    each_drawn(lambda source: on_device.beside_torch(row, source, gpu), str(row), share=0.3)
 
 
 @pytest.mark.parametrize("row", ROWS)
-@quarter
-@given(data=st.data())
-def test_row_beside_the_cpu(row: Row, data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_row_beside_the_cpu(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shortcuts, "enabled", False)  # the plain ops; beside torch the kernels stand in for some
-    dtype = data.draw(st.sampled_from([np.float64, np.float16, minitorch.bfloat16.numpy, np.int64, np.uint8]))
-    waits = on_device.beside_the_cpu(row, Drawn(data.draw), dtype)
-    assert not waits or row.gpu == "waits" or row.name.removesuffix("_") in WAITING, f"{row} makes the host wait: {waits}"
+
+    def alike(source: Source) -> None:
+        dtype = source.choice([np.float64, np.float16, minitorch.bfloat16.numpy, np.int64, np.uint8])
+        waits = on_device.beside_the_cpu(row, source, dtype)
+        assert not waits or row.gpu == "waits" or row.name.removesuffix("_") in WAITING, (
+            f"{row} makes the host wait: {waits}"
+        )
+
+    each_drawn(alike, str(row), share=0.3)
 
 
 @pytest.mark.parametrize("row", LAYERS, ids=lambda row: row.name)
-@half
+@settings(max_examples=settings.default.max_examples // 2)  # each runs on two sides
 @given(data=st.data())
 def test_layer(row: layers.Row, data: Any, gpu: Any) -> None:
     dtype, limit = data.draw(st.sampled_from([("float64", 1e-9), ("float32", 2e-5)]))

@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from test_ops import Drawn
+from drawing import each_drawn
 
 import minitorch
 from reference.checks import half_precision
@@ -25,10 +23,8 @@ ROWS = [pytest.param(row, id=f"{k}-{row}") for k, row in enumerate(table())]
 
 
 @pytest.mark.parametrize("row", ROWS)
-@settings(max_examples=settings.default.max_examples // 2)
-@given(data=st.data())
-def test_row(row: Row, data: Any) -> None:
-    half_precision(row, Drawn(data.draw))
+def test_row(row: Row) -> None:
+    each_drawn(lambda source: half_precision(row, source), str(row), share=0.5)
 
 
 # ---- the same words from both libraries ----

@@ -14,7 +14,7 @@ import minitorch
 PACKAGE = Path(minitorch.__file__).parent
 ROOT = PACKAGE.parent
 # The rooms from the ground up. `autograd` is two: its core, which the door records into, and what users call.
-ROOMS = """arrays, autograd core, op, random, ops, tensor, autograd, utils, linalg, distributed, nn, optim, amp, kernels, func, compiler, ao, cpu, cuda, backends, serialization,
+ROOMS = """rooms, arrays, autograd core, op, random, ops, tensor, autograd, utils, linalg, distributed, nn, optim, amp, kernels, func, compiler, ao, cpu, cuda, backends, serialization,
 hub, multiprocessing, datasets, vision, jit, onnx, viz, lightning, minitorch, examples, exercises, cli""".replace(
     "\n", " "
 ).split(", ")

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from test_ops import Drawn
+from drawing import each_drawn
+from hypothesis import settings
 
 import minitorch
 from minitorch.arrays.device import shortcuts
@@ -47,9 +46,8 @@ def test_every_kernel_has_a_case() -> None:
 @executed
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize("case", named(cases))
-@given(data=st.data())
-def test_equals_the_plain_op(case: Case, data: Any) -> None:
-    compare(case, Drawn(data.draw), data.draw(st.sampled_from(case.dtypes)))
+def test_equals_the_plain_op(case: Case) -> None:
+    each_drawn(lambda source: compare(case, source, source.choice(case.dtypes)), repr(case))
 
 
 @executed

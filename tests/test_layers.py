@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minitorch
@@ -36,6 +36,7 @@ def test_layer(row: Row, data: Any) -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(data=st.data())
 def test_layer_in_float32(row: Row, data: Any) -> None:
     assert worst_error(row, data.draw, "float32") <= 2e-5

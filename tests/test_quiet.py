@@ -13,6 +13,7 @@ import pytest
 
 import minitorch
 from minitorch import nn
+from minitorch.kernels.cpu import blocks
 from minitorch.op import Array, op
 
 EXTREMES = [0.0, -0.0, 1e30, -1e30, math.inf, -math.inf, math.nan, -1.0, 3e-39, 70000.0]
@@ -143,3 +144,15 @@ def test_inside_another_forward() -> None:
         return (minitorch.tensor(a) * 1e30).numpy()
 
     assert interrupted(minitorch.tensor([1e30])).isinf().all()
+
+
+def test_threads_that_help_are_as_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What NumPy is told is told to one thread; large arrays are computed by several."""
+    monkeypatch.setattr(blocks, "_threads", 2)
+    monkeypatch.setattr(blocks, "LEAST", 64)
+    numbers = np.zeros((512, 16), np.float32)
+    numbers[:, 3] = math.inf
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(5):
+            assert minitorch.softmax(minitorch.from_numpy(numbers), 1).isnan().any()

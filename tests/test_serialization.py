@@ -72,6 +72,20 @@ def test_what_goes_in_comes_out(obj: Any) -> None:
     assert_same(minitorch.load(saved(obj)), obj)
 
 
+@pytest.mark.parametrize("shape", [(), (0,), (4,), (2, 0), (3, 0, 2), (2, 3), (2, 3, 2)])
+@given(data=st.data())
+def test_views_show_the_same_memory_as_before(shape: tuple[int, ...], data: st.DataObject) -> None:
+    """Also those of nothing, wherever they begin."""
+    base = minitorch.randn(shape)
+    view = base[tuple(slice(data.draw(st.integers(0, n)), None, data.draw(st.integers(1, 2))) for n in base.shape)]
+    view = view.permute(data.draw(st.permutations(range(view.ndim))))
+    for saved_first in ([view, base], [base, view]):
+        loaded = minitorch.load(saved(saved_first))
+        assert_same(loaded, saved_first)
+        places = [(t.stride(), t.data_ptr() - ts[0].data_ptr()) for ts in (loaded, saved_first) for t in ts if t.numel()]
+        assert places[: len(places) // 2] == places[len(places) // 2 :]
+
+
 def test_kinds_of_tensors() -> None:
     base = minitorch.arange(6.0).reshape(2, 3)
     obj = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import unittest
 from typing import Any
 
 import numpy as np
@@ -110,12 +110,12 @@ def test_cam_is_gradcam_where_the_maps_are_averaged(seed: int, index: int) -> No
     assert_close(torch.tensor(from_gradients.numpy()), torch.tensor(plain.numpy()).relu() / 16, rtol=1e-9, atol=1e-12)
 
 
-def test_layers_are_named_found_and_several(caplog: pytest.LogCaptureFixture) -> None:
+def test_layers_are_named_found_and_several() -> None:
     model, x, *_ = both()
     model.train()
-    with caplog.at_level(logging.WARNING):
+    with unittest.TestCase().assertLogs(level="WARNING") as logged:
         cam = methods.GradCAM(model, input_shape=(2, 8, 8))
-    assert cam.target_names == ["5"] and "thus set to '5'" in caplog.text
+    assert cam.target_names == ["5"] and "thus set to '5'" in logged.output[0]
     assert all(module.training for module in model.modules())
     assert cam.extra_repr() == "target_layer=['5']" and repr(cam) == "GradCAM(target_layer=['5'])"
     cam.remove_hooks()

@@ -21,13 +21,14 @@ from scipy.special import ndtr
 
 import minitorch
 import minitorch.nn.functional as F
-from minitorch.kernels.cpu import blocks, convolution, gelu, softmax
+from minitorch.kernels.cpu import blocks, convolution, gelu, pieces, softmax
 from minitorch.op import Op, ops
 from minitorch.ops import pooling
 from minitorch.ops.activation import softmax_kernel
 from minitorch.ops.class_loss import nll_of_logits
 from minitorch.ops.fold import Sliding
 from minitorch.ops.normalize import norm
+from reference.far import Words
 
 TWINS = [op for op in ops if "cpu" in op.twins or "cpu" in op.twin_derivatives]
 
@@ -250,11 +251,11 @@ def summed_to(shape: tuple, g: np.ndarray) -> np.ndarray:
 def assert_close(what: str, args: dict, have: np.ndarray, want: np.ndarray, exact: np.ndarray) -> None:
     """As near to what float64 gives as the formula is, in its own dtype; inf and nan where the formula has them."""
     have, want, exact = (np.asarray(a) for a in (have, want, exact))
-    where = f"{what}\n{args}\nhave {have}\nwant {want}"
-    assert have.shape == want.shape and have.dtype == want.dtype, where
+    where = Words("{}\n{}\nhave {}\nwant {}".format, what, args, have, want)
+    assert have.shape == want.shape and have.dtype == want.dtype, str(where)
     finite = np.isfinite(want) & np.isfinite(exact)
-    assert np.array_equal(np.isfinite(have), np.isfinite(want)), where
-    assert np.array_equal(have[~np.isfinite(want)], want[~np.isfinite(want)], equal_nan=True), where
+    assert np.array_equal(np.isfinite(have), np.isfinite(want)), str(where)
+    assert np.array_equal(have[~np.isfinite(want)], want[~np.isfinite(want)], equal_nan=True), str(where)
     error, of_formula = (np.abs(a[finite].astype("float64") - exact[finite]).max(initial=0) for a in (have, want))
     allowed = (1e-5 if have.dtype == np.float32 else 1e-10) * np.abs(exact[finite]).max(initial=1)
     assert error <= allowed + 2 * of_formula, f"{where}\n{error} off, the formula {of_formula}"
@@ -272,7 +273,8 @@ def cut(block: int, threads: int) -> Any:
 @pytest.fixture(autouse=True)
 def small_arrays_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "SMALL", 1)
-    monkeypatch.setattr(convolution, "CHUNK", 1 << 8)  # some have several chunks then
+    for name, few in (("AT_ONCE", 30), ("LEAST", 1), ("MANY", 1)):
+        monkeypatch.setattr(pieces, name, few)
 
 
 def test_every_twin_is_called() -> None:

@@ -5,7 +5,10 @@ from vanishing. The weights stay in float32. `docs/mixed-precision.md` tells why
 Source: Micikevicius et al., Mixed Precision Training, 2018.
 """
 
+from ..rooms import answer_for_what_is_missing as _answer_for_what_is_missing
 from .autocast_mode import autocast, custom_bwd, custom_fwd, is_autocast_available
 from .grad_scaler import GradScaler
 
 __all__ = ["GradScaler", "autocast", "custom_bwd", "custom_fwd", "is_autocast_available"]
+
+_answer_for_what_is_missing(__name__)

@@ -49,10 +49,11 @@ def matmul(xp: Any, a: Any, b: Any, plus: Any = None) -> Any:
     """a @ b (+ plus) as `numpy.matmul` defines it; half precision is summed in float32 and rounded once, as in torch."""
     if plus is not None and plus.dtype != a.dtype:
         return matmul(xp, a, b) + plus
-    if on_host(xp) and a.dtype.itemsize == 2 and a.dtype.kind in "fV":  # V: ml_dtypes' bfloat16
+    host = on_host(xp)
+    if host and a.dtype.itemsize == 2 and a.dtype.kind in "fV":  # V: ml_dtypes' bfloat16
         out = np.matmul(a.astype(np.float32), b.astype(np.float32))
         return (out if plus is None else out + plus.astype(np.float32)).astype(a.dtype)
-    if on_host(xp) or a.dtype.kind not in "fV" or a.dtype != b.dtype:  # cuBLAS reads both as of one dtype
+    if host or a.dtype.kind not in "fV" or a.dtype != b.dtype:  # cuBLAS reads both as of one dtype
         out = xp.matmul(a, b)
         if plus is not None:
             out += plus

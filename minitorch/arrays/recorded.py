@@ -283,15 +283,31 @@ def followed(function: Callable, name: str) -> Callable:
     return run
 
 
-def derivatives_followed(function: Callable, name: str) -> Callable:
-    """The same for the derivatives of a node, which get lists of gradients and of what was saved."""
+def derivatives_followed(function: Callable, name: str, names: tuple[str, ...]) -> Callable:
+    """The same for the derivatives of a node, which get lists of gradients and of what was saved, under these names."""
 
     def run(grads: list, saved: Any) -> Any:
         if running.record is None:
             return function(grads, saved)
-        return running.record.derivatives(f"backward of {name}", function, grads, saved)
+        return running.record.derivatives(name, function, grads, saved, names)
 
     return run
+
+
+def written_as(function: Callable) -> Callable:
+    """A decorator: what an op's part does in several NumPy calls is, to loops, as good as one call of `function` with the same arguments."""
+
+    def decorate(steps: Callable) -> Callable:
+        @functools.wraps(steps)
+        def run(x: Any, *args: Any, **options: Any) -> Any:
+            if type(x) is Recorded and x.record is running.record and x.record.for_loops:
+                return x.record.written(run, steps, (x, *args), options)
+            return steps(x, *args, **options)
+
+        run.means = function  # type: ignore[attr-defined]
+        return run
+
+    return decorate
 
 
 def called(function: Callable, args: tuple, options: dict) -> Any:

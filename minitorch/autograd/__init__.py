@@ -15,6 +15,7 @@ import numpy as np
 
 from ..arrays.device import xp_of
 from ..arrays.warning import warn
+from ..rooms import when_used as _when_used
 from . import engine, graph
 from .anomaly_mode import detect_anomaly, set_detect_anomaly
 from .grad_mode import enable_grad, inference_mode, is_grad_enabled, no_grad, set_grad_enabled
@@ -229,8 +230,11 @@ from .function import Function
 from .gradcheck import gradcheck, gradgradcheck
 from .multi_hooks import register_multi_grad_hook
 from .mutation import allow_mutation_on_saved_tensors
-from .tracing import trace
-from .watching import watch
+
+with _when_used(__name__):
+    from . import functional
+    from .tracing import trace
+    from .watching import watch
 
 graph.register_multi_grad_hook = register_multi_grad_hook  # type: ignore[attr-defined]
 graph.allow_mutation_on_saved_tensors = allow_mutation_on_saved_tensors  # type: ignore[attr-defined]

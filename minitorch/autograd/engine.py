@@ -103,7 +103,8 @@ class Pending:
         if waiting is None:
             waiting = self.grads[node] = [None] * len(node.output_specs)
             heappush(self.heap, (-node.birth, node))
-        if not node.edges and not self._is_own(g, held):
+        is_leaf = not node.edges
+        if is_leaf and not self._is_own(g, held):
             self.borrowed.add(node)
         if waiting[nr] is None:
             waiting[nr] = g
@@ -114,7 +115,7 @@ class Pending:
         else:
             waiting[nr] = sum_of(waiting[nr], g)
             self.sums.add(edge)
-        if not node.edges and node.is_hooked:
+        if is_leaf and node.is_hooked:
             self._count(node)
 
     def _count(self, leaf: Any) -> None:
@@ -146,7 +147,8 @@ class Pending:
         """The youngest node and the gradients of its outputs: all that it will get has arrived."""
         node = heappop(self.heap)[1]
         grads = self.grads.pop(node)
-        if not node.edges and self.accumulate and not self._is_free(node):  # what becomes a .grad must be nobody else's
+        # What becomes a .grad must be nobody else's.
+        if node in self.borrowed and self.accumulate and (node, 0) not in self.sums:
             grads = [g if g is None else g.clone() if self.recorded else g.copy() for g in grads]
         return node, grads
 
@@ -170,16 +172,15 @@ class Pending:
             for skip, edge, g in zip(unused, edges, results)
         ]
 
-    def _is_free(self, leaf: Any) -> bool:
-        """Whether nobody else holds what has arrived for a leaf."""
-        return leaf not in self.borrowed or (leaf, 0) in self.sums
-
     def _is_own(self, g: Any, held: list | None) -> bool:
         """Whether the memory of g is its own: not a view, and none of those it may be."""
-        array = getattr(g, "_array", g)
+        array = g._array if self.recorded else g
         if held is None or array.base is not None:
             return False
-        return not any(h is not None and getattr(h, "_array", h) is array for h in held)
+        for h in held:  # noqa: SIM110 (`any` costs more, and a walk asks this for each leaf)
+            if (h._array if self.recorded and h is not None else h) is array:
+                return False
+        return True
 
 
 def reduced(g: Any, shape: tuple, dtype: Any) -> Any:

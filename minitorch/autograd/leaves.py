@@ -56,7 +56,7 @@ class AccumulateGrad(Node):
     def run(self, grads: list, recorded: bool) -> list:
         """Add what has arrived into the leaf's `.grad`."""
         g, leaf = grads[0], self.variable
-        if not leaf.is_leaf:
+        if leaf._grad_fn is not None and not leaf.is_leaf:
             raise RuntimeError(
                 f"leaf variable has been moved into the graph interior: a tensor of shape {tuple(leaf.shape)} was used as a leaf, "
                 f"then written to, and {leaf.grad_fn.name()} has made it since; write into a clone() instead"

@@ -303,10 +303,3 @@ class OpNode(Node):
             if self.plan.named_by_saved:
                 self.metadata["name"] = self.name()
             self.saved = None
-
-
-def version_of(value: Any) -> int:
-    """How often a value about to be saved has been written to; −1 for what is no tensor."""
-    if not isinstance(value, hooks.Tensor):
-        return -1
-    return 0 if value._counter is None else value._counter.n

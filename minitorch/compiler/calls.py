@@ -14,6 +14,7 @@ import numpy as np
 from ..arrays.recorded import Recorded, running
 from ..tensor import Tensor
 from .arguments import Found, Overlaps, history, told_apart, version
+from .graph import Graph
 from .halves import Halves, differentiate, nodes_above, unwrapped, with_plain_memory
 from .record import Record
 from .results import Returned, is_plain
@@ -60,13 +61,15 @@ class Calls:
         return told(self) == told(other)
 
 
-def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_loops: bool = False) -> tuple[Any, Recording]:
-    """Run the function, recorded; its result, and what was recorded."""
-    state, calls = State(for_loops), Calls()
+def recorded(
+    function: Callable, args: tuple, kwargs: dict, strict: bool, for_loops: bool = False, follows_rules: bool = True
+) -> tuple[Any, Recording]:
+    """Run the function, recorded; its result, and what was recorded. for_loops, follows_rules: as of `Record`."""
+    state, calls = State(follows_rules), Calls()
     found = list(_inputs(args, kwargs, state))
     state.reach(function, state.guard.thing(function), "")
     inputs, known = told_apart(found, state), state.tensors
-    record = Record(known, strict, for_loops)
+    record = Record(known, strict, for_loops, follows_rules)
     if state.refusal:
         record.fail(state.refusal)
     if any(type(t._array) is not np.ndarray for t in [*known.values(), *(tensor for _, tensor, _ in inputs)]):
@@ -99,13 +102,27 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_lo
     del alive
     result = _given(result)
     _let_go(record)
-    writes = any(record.graph.values[place].kind in ("input", "state") for place in record.graph.written())
-    if writes or calls.returned.ties:
+    if overlapping or calls.returned.ties or _reads_what_may_be_written(record.graph):
         places = ", ".join(place for place, _, _ in inputs)
         state.guard.add(f"{state.guard.thing(overlaps)}({places}) == {overlapping}", "which arguments share memory")
-    if record.failed is None and (changed := state.guard.broken(args, kwargs)):
+    if record.failed is None and not record.is_first and (changed := state.guard.broken(args, kwargs)):
         record.fail(f"the step changes what it depends on: {changed}")
     return result, Recording(record, state.guard, calls, tuple((id(t), there) for t, there in pattern))
+
+
+def _reads_what_may_be_written(graph: Graph) -> bool:
+    """Whether it would make a difference if an argument lay in the memory of another or of a state: after a write it is read."""
+    kinds = {v.memory: v.kind for v in graph.values if v.place == v.memory}
+    inputs = {m for m, kind in kinds.items() if kind == "input"}
+    writes = False
+    for i in graph.instructions:
+        if writes and not inputs.isdisjoint(graph.memory(place) for place in i.reads()):
+            return True
+        target = kinds[graph.memory(i.writes)] if i.writes is not None else "state" if i.effect else ""
+        if target == "input":
+            return True
+        writes = writes or target == "state"
+    return writes and not inputs.isdisjoint(graph.memory(place) for place in graph.outputs)
 
 
 def _lift(record: Record, state: State, calls: Calls, inputs: list, pattern: tuple, lifted: list[Tensor]) -> None:

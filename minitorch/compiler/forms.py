@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,8 @@ def form_of(i: Instruction, graph: Graph, types: Container[np.dtype] = TYPES) ->
     if i.effect or i.opaque or i.views or i.decides or i.picks is not None or len(i.results) > 1:
         return None
     written = i.results[0] if i.results else i.writes
+    if hasattr(i.function, "means"):
+        i = replace(i, function=i.function.means)
     if written is None or graph.values[written].dtype not in types:
         return None
     if any(graph.values[p].dtype not in types or not _is_regular(graph.values[p]) for p in [*i.reads(), written]):
@@ -214,7 +216,7 @@ def _ufunc(i: Instruction, graph: Graph, target: int) -> Form | None:
     if not all(map(_is_simple, args)) or ufunc.nout != 1:
         return None
     try:
-        *types, gives = ufunc.resolve_dtypes((*(_type(a, graph) for a in args), None))
+        *types, gives = ufunc.resolve_dtypes((*(type_of(a, graph) for a in args), None))
     except TypeError:
         return None
     text = _formula(ufunc.__name__, types, gives)
@@ -279,7 +281,7 @@ def _product(i: Instruction, graph: Graph, target: int) -> Form | None:
     return Product(a.place, b.place, target) if a.shape[0] * a.shape[1] * b.shape[1] <= SMALL else None
 
 
-def _type(value: Any, graph: Graph) -> Any:
+def type_of(value: Any, graph: Graph) -> Any:
     """A value's dtype as NumPy's rules of promotion see it: Python's numbers are weak."""
     if isinstance(value, Ref):
         v = graph.values[value.place]

@@ -49,6 +49,11 @@ class Value:
         """Whether its numbers lie row by row, without gaps."""
         return np.empty(self.shape, self.dtype).strides == self.strides
 
+    @property
+    def has_no_gaps(self) -> bool:
+        """Whether its numbers lie side by side, row by row or column by column."""
+        return self.is_in_rows or self.strides == np.empty(self.shape[::-1], self.dtype).strides[::-1]
+
     def empty(self) -> np.ndarray:
         """New memory for it, laid out as it was."""
         order = sorted(range(len(self.shape)), key=lambda d: -self.strides[d])
@@ -70,12 +75,14 @@ class Instruction:
     writes: int | None = None  # the value whose memory it changes
     views: bool = False  # whether its result is in the memory of an argument
     opaque: bool = False  # a whole op, taken as one call
+    whole: str = ""  # which, if a backend may know how it is computed (`c/handwritten.py`)
     picks: tuple[int, ...] | None = (
         None  # which entries of the tuple it returns the results are; None: it returns the result
     )
     decides: bool = False  # whether it looks if an op takes the course that it took
     late: bool = False  # whether it belongs to the half that a backward outside runs
     effect: Effect | None = None  # what it does beside computing
+    part: tuple[int, int] | None = None  # of an optimizer's rule: which step it belongs to, and the parameter
 
     def reads(self) -> list[int]:
         """The values among its arguments."""
@@ -85,7 +92,7 @@ class Instruction:
     def name(self) -> str:
         """What it calls."""
         if self.opaque or self.effect:
-            return self.of
+            return self.whole or self.of
         owner = getattr(self.function, "__self__", None)
         name = self.function.__name__
         return f"{owner.__name__}.{name}" if isinstance(owner, np.ufunc) else _PLAIN.get(name, name)

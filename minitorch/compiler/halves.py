@@ -114,7 +114,7 @@ def halved(graph: Graph, count: int) -> tuple[Graph, Graph, list[int]]:
 def _in_backward(v: Value, saved: set[int]) -> Value:
     """A value as the program of backward knows it: it gets what is saved, and has no other inputs."""
     if v.place in saved:
-        return replace(v, kind="saved", array=None)
+        return replace(v, kind="saved", array=None, owner=v.kind)
     return replace(v, kind="computed") if v.kind == "input" else v
 
 

@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import math
 import operator
+import re
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..kernels.cpu.optim import SERVED
 from ..tensor import Tensor
+from . import numpy_blocks
+from .blocked import Blocked, blocked
 from .graph import Graph, Instruction, Ref, Value, slice_text
 from .passes import constants
 
+COPIED = 1 << 18  # bytes: an input that has as many is read where it lies
 LARGE = 1 << 16  # bytes: what is as large is deleted when nobody reads it any more
 _REDUCTIONS = {
     np.ndarray.sum: np.add, np.ndarray.max: np.maximum, np.ndarray.min: np.minimum, np.ndarray.prod: np.multiply,
@@ -26,6 +31,11 @@ _REDUCTIONS = {
 }  # fmt: skip
 _TAKE_OUT = {
     "concatenate", "stack", "take", "mean", "cumsum", "cumprod", "argmax", "argmin", "clip", "accumulate", "std", "var",
+}  # fmt: skip
+_INFIX = {operator.add: "+", operator.sub: "-", operator.mul: "*", operator.truediv: "/", operator.pow: "**"}
+_BETWEEN_NUMBERS = {
+    np.add: "+", np.subtract: "-", np.multiply: "*", np.divide: "/", np.less: "<", np.less_equal: "<=", np.greater: ">",
+    np.greater_equal: ">=",
 }  # fmt: skip
 _OF_NOTHING = {"empty": None, "empty_like": None, "zeros": 0, "zeros_like": 0, "ones": 1, "ones_like": 1}
 
@@ -44,11 +54,15 @@ class Program:
         self.owned: dict[int, np.ndarray] = {}  # buffers, by the memory that they are at the moment
         self.free: list[np.ndarray] = []
         self.large: dict[int, list[str]] = {}  # the names of what a run makes anew, by their memory
+        self.changing: dict[tuple[str, np.dtype], str] = {}  # arrays for numbers that change from run to run
         self.bytes = 0
         self.last_use: dict[int, float] = {}
         self.constants = constants(graph)
+        self.local: dict[int, str] = {}  # what values are called within a block
+        self.steps = self._steps()
         self._lay_out()
         inputs = [v for v in graph.values if v.kind in ("input", "saved")]
+        inputs.sort(key=lambda v: v.owner == "upstream")  # what is saved comes first
         for v in graph.values:
             self._begin(v)
         of = None
@@ -62,8 +76,9 @@ class Program:
         for tensor, place in calls.last:
             name = self.tensor(tensor)
             self.lines.append(f"{name}._grad = " + ("None" if place is None else f"wrap({self._handed(place)})"))
-        for tensor in calls.bumped:
-            self.lines.append(f"{self.tensor(tensor)}._bump()")
+        if calls.bumped:
+            self.env["written_to"] = tuple(calls.bumped)
+            self.lines.append("for tensor in written_to: tensor._bump()")
         results = [self._handed(p) if bare else f"wrap({self._handed(p)})" for p in graph.outputs]
         result = calls.result.format(*results)
         if also is not None:
@@ -97,6 +112,8 @@ class Program:
     def name(self, place: int) -> str:
         """The name of a value; an array of fixed memory is known to the program under it."""
         name = self.graph.values[place].name
+        if place in self.local:
+            return self.local[place]
         if place in self.arrays:
             self.env.setdefault(name, self.arrays[place])
         return name
@@ -129,9 +146,20 @@ class Program:
 
     # ---- memory ----
 
+    def _steps(self) -> list[Any]:
+        return blocked(self.graph)
+
     def _order(self) -> list[Any]:
         """What the program does, in its order."""
-        return self.graph.instructions
+        return self.steps
+
+    def make_room(self, place: int) -> None:
+        """Memory for a value that blocks write: new in every run if it is handed out, else the program's."""
+        v = self.graph.values[place]
+        if v.memory in self.handed:
+            self._assign(place, f"{self.thing(v.empty, f'new_{v.name}')}()")
+        else:
+            self.arrays[place] = self._room(v)
 
     def _finish(self) -> None:
         """All instructions are written."""
@@ -149,12 +177,10 @@ class Program:
         if v.kind == "state":
             self.arrays[v.place] = v.array
         elif v.kind == "option":
-            group, key = v.owner
-            self.arrays[v.place] = np.zeros(())
-            self.lines.append(f"{self.name(v.place)}[()] = {self.thing(group, 'group')}[{key!r}]")
+            self._begin_option(v)
         elif v.kind == "input" and v.memory not in self.last_use:
             return
-        elif v.kind == "input" and v.memory not in self.graph.written() | self.handed and v.is_in_rows:
+        elif self._is_copied(v):
             self.arrays[v.place] = v.empty()
             self.lines.append(f"copyto({self.name(v.place)}, {v.name}_new)")
             self.env["copyto"] = np.copyto
@@ -163,20 +189,40 @@ class Program:
         elif v.kind == "gradient" and v.memory in self.last_use:
             self.lines.append(f"{v.name} = {self.tensor(v.owner)}._grad._array")
 
+    def _is_copied(self, v: Value) -> bool:
+        """Whether an input is copied to where its views are made once: not if it is large, or is written to."""
+        small = v.is_in_rows and math.prod(v.shape) * v.dtype.itemsize < COPIED
+        return v.kind == "input" and small and v.memory not in self.graph.written() | self.handed
+
+    def _begin_option(self, v: Value) -> None:
+        group, key = v.owner
+        self.lines.append(f"{v.name} = {self.thing(group, 'group')}[{key!r}]")
+
     def _buffer(self, i: Instruction, k: int) -> np.ndarray | None:
         """Memory for the result of an instruction: that of an operand it may overwrite, or what is free, or new; None if it is handed out."""
         place = i.results[0]
         v = self.graph.values[place]
         if v.memory in self.handed:
             return None
-        if isinstance(i.function, np.ufunc) and i.function.signature is None and i.function.nout == 1:
-            for operand in i.reads():
+        by_number = isinstance(i.function, np.ufunc) and i.function.signature is None and i.function.nout == 1
+        if by_number or i.function is np.where:
+            for operand in i.reads() if by_number else [ref.place for ref in i.args[2:] if isinstance(ref, Ref)]:
                 memory = self.graph.memory(operand)
                 here = self.owned.get(memory)
                 if here is not None and self.last_use[memory] == k and _fits(here, v) and self.arrays.get(operand) is here:
                     del self.owned[memory]
                     self.owned[v.memory] = here
+                    self._call_alike(v, self.graph.values[operand])
                     return here
+        return self._room(v)
+
+    def _call_alike(self, v: Value, operand: Value) -> None:
+        """Let x_2, which is x written over (`new_values.py`), be called x where it is in x's place."""
+        if re.fullmatch(re.escape(operand.name) + r"_\d+", v.name):
+            v.name = operand.name
+
+    def _room(self, v: Value) -> np.ndarray:
+        """Memory that is free, or new."""
         for n, buffer in enumerate(self.free):
             if _fits(buffer, v):
                 self.owned[v.memory] = self.free.pop(n)
@@ -194,8 +240,10 @@ class Program:
 
     # ---- instructions ----
 
-    def _instruction(self, i: Instruction, k: int) -> None:
-        if i.effect:
+    def _instruction(self, i: Any, k: int) -> None:
+        if isinstance(i, Blocked):
+            numpy_blocks.write(self, i)
+        elif i.effect:
             for tensor, place in i.effect.gradients:
                 self.lines.append(f"{self.tensor(tensor)}._grad = wrap({self._handed(place)})")
             self.lines.append(f"{self.thing(i.effect.call, i.of.replace('.', '_'))}()")
@@ -216,7 +264,7 @@ class Program:
             out = out[0] if isinstance(out, tuple) else out
             self.lines.append(self._ufunc(i.function, self._operands(i), self.text(out)))
             return
-        self.lines.append(self._call(i))
+        self.lines.append(self.call_text(i))
 
     def _one(self, i: Instruction, k: int) -> None:
         """An instruction with one result."""
@@ -229,15 +277,15 @@ class Program:
                 assert any(np.may_share_memory(made, a) for p in i.reads() for a in [self.arrays[p]]) or not made.size
                 self.lines.append(f"# {self.graph.line(i)}, made once")
             return
-        if i.views:
-            self._assign(place, self._call(i))
+        if i.views or i.function in _INFIX or self._is_between_numbers(i):
+            self._assign(place, self.call_text(i))
             return
-        into = None if self.graph.values[place].is_number else self._line_into(i)
+        into = None if self.graph.values[place].is_number else self.line_into(i)
         buffer = self._buffer(i, k) if into is not None else None
         if buffer is None or into is None:
             reduces = i.function in _REDUCTIONS and not i.options.get("out")
-            into = self._line_into(i) if reduces else None
-            call = into("None") if into is not None else self._call(i)
+            into = self.line_into(i) if reduces else None
+            call = into("None") if into is not None else self.call_text(i)
             self._assign(place, call)
             return
         self.arrays[place] = buffer
@@ -245,17 +293,18 @@ class Program:
         if line:
             self.lines.append(line)
 
-    def _line_into(self, i: Instruction) -> Callable[[str], str] | None:
+    def line_into(self, i: Instruction) -> Callable[[str], str] | None:
         """How the call is written so that its result goes into a buffer; None if it cannot."""
         name, options = getattr(i.function, "__name__", ""), i.options
         if isinstance(i.function, np.ufunc) and not options and i.function.nout == 1:
-            operands = self._operands(i)
-            return lambda out: self._ufunc(i.function, operands, out)
+            operands, function = self._operands(i), np.dot if self._is_plain_product(i) else i.function
+            return lambda out: self._ufunc(function, operands, out)
         if i.function in _REDUCTIONS or (name == "reduce" and set(options) <= {"axis", "keepdims", "dtype"}):
             reduce = _REDUCTIONS[i.function].reduce if i.function in _REDUCTIONS else i.function
             if len(i.args) > 2 or not set(options) <= {"axis", "keepdims", "dtype"}:
                 return None
             axis = i.args[1] if len(i.args) > 1 else options.get("axis", None if i.function in _REDUCTIONS else 0)
+            axis = axis[0] if type(axis) is tuple and len(axis) == 1 else axis  # (which NumPy takes in faster)
             told = [self.text(v) for v in (i.args[0], axis, options.get("dtype"))]
             keep = bool(options.get("keepdims", False))
             return lambda out: f"{self.function(reduce)}({', '.join(told)}, {out}, {keep})"
@@ -265,9 +314,38 @@ class Program:
         if i.function is np.ndarray.copy or (i.function is np.ndarray.astype and isinstance(i.args[0], Ref)):
             self.env["copyto"] = np.copyto
             return lambda out: f"copyto({out}, {self.text(i.args[0])}, 'unsafe')"
+        if i.function is np.where and len(i.args) == 3 and self._fills(i):
+            return lambda out: self._choice(i, out)
         if name in _TAKE_OUT and "out" not in options:
-            return lambda out: f"{self._call(i, f'out={out}')}"
+            return lambda out: f"{self.call_text(i, f'out={out}')}"
         return None
+
+    def _choice(self, i: Instruction, out: str) -> str:
+        """`where(flag, a, b)`: a written over b, or over a copy of it."""
+        self.env["copyto"] = np.copyto
+        flag, a, b = map(self.text, i.args)
+        choice = f"copyto({out}, {a}, where={flag})"
+        is_there = self.arrays.get(i.args[2].place) is self.arrays[i.results[0]]
+        return choice if is_there else f"copyto({out}, {b}); {choice}"
+
+    def _is_plain_product(self, i: Instruction) -> bool:
+        """Whether it is a product of two matrices that `dot` hands to the same function of BLAS as `matmul`, in half the time."""
+        if i.function is not np.matmul or i.options or len(i.args) != 2 or not all(isinstance(a, Ref) for a in i.args):
+            return False
+        a, b = (self.graph.values[ref.place] for ref in i.args)
+        is_plain = a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype in SERVED and min(*a.shape, *b.shape) > 1
+        return is_plain and a.has_no_gaps and b.has_no_gaps and self.graph.values[i.results[0]].is_in_rows
+
+    def _fills(self, i: Instruction) -> bool:
+        """Whether a choice can be written over its last operand: a or b, with b's shape and dtype, and a's dtype the same."""
+        r, flag, a, b = (self.graph.values[p.place] if isinstance(p, Ref) else None for p in (Ref(i.results[0]), *i.args))
+        if flag is None or b is None or r is None or flag.dtype.kind != "b" or (b.shape, b.dtype) != (r.shape, r.dtype):
+            return False
+        return a is None or (a.dtype == r.dtype and not a.weak)
+
+    def ufunc_text(self, i: Instruction, out: str) -> str:
+        """A ufunc's call as it stands in the source."""
+        return self._ufunc(i.function, self._operands(i), out)
 
     def _ufunc(self, ufunc: Any, operands: list[str], out: str) -> str:
         """A call that writes into `out`. (Of maximum and minimum NumPy wants that said by name.)"""
@@ -277,15 +355,24 @@ class Program:
     def _operands(self, i: Instruction) -> list[str]:
         """The operands of a ufunc; a Python number beside floats as an array of theirs, which is quicker and gives the same."""
         arrays = [self.graph.values[ref.place] for ref in i.args if isinstance(ref, Ref)]
-        kinds = {v.dtype for v in arrays}
+        kinds = {v.dtype for v in arrays if not v.weak}
         if len(kinds) != 1 or (dtype := kinds.pop()).kind != "f":
             return list(map(self.text, i.args))
-        return [
-            self.text(a)
-            if isinstance(a, (Ref, np.ndarray, np.generic)) or type(a) not in (int, float)
-            else self._number(a, dtype)
-            for a in i.args
-        ]
+        return [self._operand(a, dtype) for a in i.args]
+
+    def _operand(self, value: Any, dtype: np.dtype) -> str:
+        if type(value) in (int, float):
+            return self._number(value, dtype)
+        if isinstance(value, Ref) and self.graph.values[value.place].weak and value.place not in self.arrays:
+            return self._changing_number(self.name(value.place), dtype)
+        return self.text(value)
+
+    def _changing_number(self, number: str, dtype: np.dtype) -> str:
+        """An array for a Python number that is another one in each run."""
+        if (number, dtype) not in self.changing:
+            self.changing[number, dtype] = name = self.thing(np.zeros((), dtype), f"{number}_{dtype}")
+            self.lines.append(f"{name}[()] = {number}")
+        return self.changing[number, dtype]
 
     def _number(self, value: float, dtype: np.dtype) -> str:
         with np.errstate(all="ignore"):
@@ -296,9 +383,9 @@ class Program:
     def _several(self, i: Instruction) -> None:
         """An op taken as one call, or one with several results."""
         if i.picks is None:
-            self._assign(i.results[0], self._call(i))
+            self._assign(i.results[0], self.call_text(i))
             return
-        self.lines.append(f"results = {self._call(i)}")
+        self.lines.append(f"results = {self.call_text(i)}")
         for place, k in zip(i.results, i.picks):
             self._assign(place, f"results[{k}]")
         self.lines.append("del results")
@@ -311,14 +398,33 @@ class Program:
         if root.kind == "computed" and v.memory not in self.owned and math.prod(root.shape) * root.dtype.itemsize >= LARGE:
             self.large.setdefault(v.memory, []).append(v.name)
 
-    def _call(self, i: Instruction, *more: str) -> str:
+    def _is_between_numbers(self, i: Instruction) -> bool:
+        """Whether it is plain arithmetic of NumPy's numbers: an operator is ten times as fast as a ufunc, and gives the same."""
+        if (
+            i.function not in _BETWEEN_NUMBERS
+            or len(i.args) != 2
+            or i.options
+            or not self.graph.values[i.results[0]].is_number
+        ):
+            return False
+        values = [self.graph.values[a.place] for a in i.args if isinstance(a, Ref)]
+        rest = [a for a in i.args if not isinstance(a, Ref)]
+        alike = all(v.is_number and v.place not in self.arrays and v.dtype == values[0].dtype for v in values)
+        return alike and values[0].dtype.kind in "fu" and all(type(a) is int and 0 <= a < 1 << 16 for a in rest)
+
+    def call_text(self, i: Instruction, *more: str) -> str:
         args = [self.text(a) for a in i.args]
         if i.function is operator.getitem:
             return f"{args[0]}[{self.key(i.args[1])}]"
+        if i.function in _INFIX or self._is_between_numbers(i):
+            return f" {(_INFIX | _BETWEEN_NUMBERS)[i.function]} ".join(f"({a})" if a[0] == "-" else a for a in args)
+        if i.function in (np.ndarray.item, np.ndarray.fill):
+            return f"{args[0]}.{i.name}({', '.join(args[1:])})"
         options = [f"{k}={self.text(v)}" for k, v in i.options.items()]
         if i.opaque:
             return f"{self.thing(i.function, i.of.replace(' ', '_'))}({', '.join([*args, *options])})"
-        return f"{self.function(i.function)}({', '.join([*args, *options, *more])})"
+        function = np.dot if self._is_plain_product(i) else i.function
+        return f"{self.function(function)}({', '.join([*args, *options, *more])})"
 
     def function(self, function: Callable) -> str:
         """The name of a NumPy function in the program."""

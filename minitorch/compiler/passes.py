@@ -15,7 +15,7 @@ import numpy as np
 from .graph import Graph, Instruction, Ref, mapped
 
 _UNDEFINED = {np.empty}  # whose numbers may be any
-_MAKERS = {np.zeros, np.ones, np.full, np.arange, np.eye, np.zeros_like, np.ones_like}  # of numbers that are known
+_MAKERS = {np.zeros, np.ones, np.full, np.arange, np.eye, np.zeros_like, np.ones_like, np.tri}  # of numbers that are known
 
 
 def without_the_dead(graph: Graph) -> Graph:
@@ -56,7 +56,7 @@ def without_repetition(graph: Graph) -> Graph:
         is_new = len(i.results) == 1 and graph.memory(i.results[0]) not in written | handed_out
         if len(i.results) == 1 and not i.opaque and not i.effect and (i.views or is_new):
             versions = tuple(writes[graph.memory(p)] for p in i.reads()) if not i.views else ()
-            key = (i.function, _key((i.args, i.options)), versions)
+            key = (i.function, key_of((i.args, i.options)), versions)
             if key in known:
                 instead[i.results[0]] = known[key]
                 continue
@@ -81,16 +81,16 @@ def _instead(value: Any, instead: dict[int, int]) -> Any:
     return Ref(instead[value.place]) if isinstance(value, Ref) and value.place in instead else value
 
 
-def _key(value: Any) -> Any:
+def key_of(value: Any) -> Any:
     """Arguments as something that is equal if they are the same to the last bit."""
     if isinstance(value, (tuple, list)):
-        return type(value), tuple(map(_key, value))
+        return type(value), tuple(map(key_of, value))
     if isinstance(value, dict):
-        return tuple((k, _key(v)) for k, v in value.items())
+        return tuple((k, key_of(v)) for k, v in value.items())
     if isinstance(value, (np.ndarray, np.generic)):
         return value.dtype, value.shape, value.tobytes()
     if isinstance(value, slice):
-        return "slice", _key((value.start, value.stop, value.step))
+        return "slice", key_of((value.start, value.stop, value.step))
     if isinstance(value, (bool, int, float, str, type(None), np.dtype, type, Ref)) or value is Ellipsis:
         return type(value), repr(value)
     return id(value)

@@ -24,19 +24,36 @@ from . import updates
 from .graph import Effect, Graph, Instruction, Ref, Value, mapped, refs
 from .numpy_calls import counts, written_by
 
-_IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu"}  # whose twins go through blocks
+_IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu", "attention"}  # whose twins go through blocks
+_WHOLE = {
+    "conv", "conv_transpose", "conv_weight", "max_pool", "backward of max_pool", "lstm_layer", "backward of lstm_layer", "gru_layer",
+    "rnn_layer",
+}  # fmt: skip
+# Derivatives that are not twins', of which loops are written by hand too: what these want of what was saved.
+_WHOLE_DERIVATIVES = {
+    "gru_layer": ("h", "w_hh", "sizes", "reverse", "states", "gates", "inner"),
+    "rnn_layer": ("h", "w_hh", "relu", "sizes", "reverse", "states"),
+    "max_pool": ("x", "indices", "windows"),
+}
 
 
 class Record:
     """A graph in the making."""
 
-    def __init__(self, tensors: dict[int, Any], strict: bool = False, for_loops: bool = False) -> None:
-        """for_loops: write down what loops compute best, formulas and update rules, not NumPy's way round them."""
+    def __init__(
+        self, tensors: dict[int, Any], strict: bool = False, for_loops: bool = False, follows_rules: bool = False
+    ) -> None:
+        """for_loops: write down formulas, which loops compute best, not NumPy's way round them. follows_rules: optimizers' rules, too."""
         self.graph = Graph()
         self.failed: str | None = None  # why no program can be made
-        self.strict, self.for_loops = strict, for_loops  # strict: whether that is an error
+        self.strict, self.for_loops, self.follows_rules = (
+            strict,
+            for_loops,
+            follows_rules,
+        )  # strict: whether that is an error
         self.is_first = False  # whether a later call will do something else: an optimizer had no state yet
         self.updating = False  # whether an optimizer's rule is followed, whose numbers change
+        self.part: tuple[int, int] | None = None  # which step it belongs to, and the parameter
         self.tensors = tensors  # those known before the step, by id: their arrays are recorded ones meanwhile
         self.bumped_by_effects: dict[int, int] = {}  # how often effects have written to tensors
         self.born = birth()  # nodes that the step makes are younger
@@ -130,6 +147,13 @@ class Record:
             return None if result is None else written
         return self._results(function, *told, result, _by_array(args))
 
+    def written(self, function: Callable, steps: Callable, args: tuple, options: dict[str, Any]) -> Any:
+        """What the steps give, written down as one call of the function."""
+        if self.failed:
+            return steps(*args, **options)
+        result = steps(*_plain(args), **_plain(options))
+        return self._results(function, mapped(self._told, args), mapped(self._told, options), result, _by_array(args))
+
     def _unrecorded(self, function: Callable, args: tuple, options: dict) -> Any:
         """The same after the end, or after a failure: within the step the result is a recorded array, which nothing knows any more."""
         result = function(*_plain(args), **_plain(options))
@@ -143,7 +167,7 @@ class Record:
         return mapped(lambda a: known.get(id(a), Recorded(a, -1, self)) if _is_array(a) else a, result)
 
     def _results(
-        self, function: Callable, args: tuple, options: dict, result: Any, known: dict[int, Recorded], opaque: bool = False
+        self, function: Callable, args: tuple, options: dict, result: Any, known: dict[int, Recorded], **more: Any
     ) -> Any:
         """An instruction that makes new values or views, and those values; an argument that is given back is itself."""
         arrays = [a for a in _flat(result) if _is_array(a) and id(a) not in known]
@@ -157,7 +181,7 @@ class Record:
             if len(picks) != len(made):
                 self.fail(f"{self._of} gives arrays within lists")
         if made:
-            self._append(function, args, options, tuple(m.place for m in made), views=views, opaque=opaque, picks=picks)
+            self._append(function, args, options, tuple(m.place for m in made), views=views, picks=picks, **more)
         found = known | {id(a): m for a, m in zip(arrays, made)}
         return mapped(lambda a: found.get(id(a), a), result)
 
@@ -173,7 +197,7 @@ class Record:
 
     def _append(self, function: Callable, args: tuple, options: dict, results: tuple[int, ...], **more: Any) -> None:
         self.graph.instructions.append(
-            Instruction(function, args, options, results, self._of or "step", late=self.late, **more)
+            Instruction(function, args, options, results, self._of or "step", late=self.late, part=self.part, **more)
         )
 
     def _told(self, value: Any) -> Any:
@@ -297,7 +321,13 @@ class Record:
             self._of = outer
 
     def traced(self, function: Callable, name: str, xp: Any, args: tuple, options: dict) -> Any:
-        """function(xp, *args), followed step by step if that can be done; else as one instruction."""
+        """function(xp, *args), followed step by step if that can be done; else, or if loops for it are written by hand, as one instruction."""
+        if self.for_loops and name in _WHOLE:
+            with self.within(name):
+                return self._as_one(partial(function, np), args, options, name)
+        return self._followed(function, name, xp, args, options)
+
+    def _followed(self, function: Callable, name: str, xp: Any, args: tuple, options: dict) -> Any:
         with self.within(name), self._by_formulas(name):
             if not self._tracing:
                 mark, values, names = len(self.graph.instructions), len(self.graph.values), dict(self._names)
@@ -325,9 +355,12 @@ class Record:
         finally:
             shortcuts.enabled = before
 
-    def derivatives(self, of: str, function: Callable, grads: list, saved: Any) -> Any:
+    def derivatives(self, name: str, function: Callable, grads: list, saved: Any, names: tuple[str, ...]) -> Any:
         """A node's derivatives, followed as an op is; as one they are a function of the arrays among `grads` and `saved`."""
         self.has_walked = self.has_walked or not self.late
+        of = f"backward of {name}"
+        if self.for_loops and name in _WHOLE_DERIVATIVES:
+            return self._derivatives_as_one(name, function, grads, saved, names)
         places = [(k, n) for k, values in enumerate((grads, saved)) for n, v in enumerate(values) if _holds_recorded(v)]
         arrays = [getattr((grads, saved)[k][n], "_array", (grads, saved)[k][n]) for k, n in places]
 
@@ -341,10 +374,30 @@ class Record:
             with in_backward():
                 return function(*values)
 
-        return self.traced(again, of, library, tuple(arrays), {})
+        return self._followed(again, of, library, tuple(arrays), {})
 
-    def _as_one(self, function: Callable, args: tuple, options: dict) -> Any:
-        """A whole op as one instruction."""
+    def _derivatives_as_one(self, name: str, function: Callable, grads: list, saved: Any, names: tuple[str, ...]) -> Any:
+        """One instruction, whose arguments are the gradients and what the loops written by hand want of what was saved."""
+        wanted = [names.index(n) for n in _WHOLE_DERIVATIVES[name]]
+        values = [*grads, *(saved[k] for k in wanted)]
+        are_tensors, count = [isinstance(v, Tensor) for v in values], len(grads)
+        rest = [None if k in wanted else v for k, v in enumerate(saved)]
+        if any(map(_holds_recorded, rest)):
+            raise AssertionError(f"the loops of {name} want less than its derivative")
+
+        def again(*given: Any) -> Any:
+            put = [Tensor._wrap(v) if is_tensor else v for v, is_tensor in zip(given, are_tensors)]
+            kept = list(rest)
+            for k, value in zip(wanted, put[count:]):
+                kept[k] = value
+            with in_backward():
+                return function(put[:count], kept)
+
+        with self.within(f"backward of {name}"):
+            return self._as_one(again, tuple(getattr(v, "_array", v) for v in values), {}, f"derivatives of {name}")
+
+    def _as_one(self, function: Callable, args: tuple, options: dict, whole: str = "") -> Any:
+        """A whole op as one instruction. whole: its name, if loops for it are written by hand."""
         if self.failed:
             return self._wrapped(function(*_plain(args), **_plain(options)), _by_array(args))
         # (Arrays within options are the op's own tables, made of shapes.)
@@ -354,16 +407,18 @@ class Record:
         )
         with apart():
             result = function(*_plain(args), **_plain(options))
-        return self._results(function, *told, result, _by_array(args), opaque=True)
+        return self._results(function, *told, result, _by_array(args), opaque=True, whole=whole)
 
     # ---- effects ----
 
     def effect(self, name: str, call: partial) -> Any:
         """What changes more than arrays, on plain arrays: the program will call it as it stands.
 
-        For loops an optimizer's step is recorded instead, as what it does to each parameter.
+        An optimizer's step is recorded instead, as what it does to each parameter. (After another effect it is not: that may have
+        changed the learning rate, which the program reads at its beginning.)
         """
-        if self.for_loops and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):
+        is_first = not any(i.effect for i in self.graph.instructions)
+        if self.follows_rules and is_first and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):
             return None
         gradients = []
         for tensor in self.tensors.values():
@@ -395,7 +450,7 @@ class Record:
             self._names = names
             return False
         finally:
-            self.updating = self._tracing = False
+            self.updating, self._tracing, self.part = False, False, None
 
     @contextmanager
     def unwrapped(self) -> Iterator[None]:

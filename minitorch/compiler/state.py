@@ -8,6 +8,7 @@ the states that a program reads and writes; everything else is burned in, so eac
 from __future__ import annotations
 
 import functools
+import operator
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -28,6 +29,7 @@ from ..optim import Optimizer
 from ..optim.lr_scheduler import LRScheduler
 from ..random.generator import Generator
 from ..tensor import Tensor
+from . import updates
 
 MANY = 1000  # a list or dict that is longer is a table of somebody's, and not followed
 NUMBERS = (bool, int, float, str, bytes, type(None), dtypes.dtype, device, np.generic)
@@ -101,7 +103,7 @@ class State:
     """The tensors that a function and its arguments reach, by name, and the guard on all else that it reaches."""
 
     def __init__(self, with_optimizers: bool = False) -> None:
-        """with_optimizers: follow what an optimizer knows, for its rule will be part of the program."""
+        """with_optimizers: follow what optimizers know, for their rules will be part of the program."""
         self.with_optimizers = with_optimizers
         self.guard = Guard()
         self.tensors: dict[int, Tensor] = {}
@@ -145,7 +147,7 @@ class State:
 
     def _visit(self, value: Any, place: str, name: str) -> None:
         """Follow a value that is found at `place`, an expression, and is called `name`."""
-        if isinstance(value, NUMBERS) or (isinstance(value, tuple) and all(isinstance(v, NUMBERS) for v in value)):
+        if _is_of_numbers(value):
             self._number(value, place, name)
             return
         if _is_the_librarys(value) or id(value) in self._seen:
@@ -193,7 +195,7 @@ class State:
             for i, group in enumerate(value.param_groups):
                 for j, param in enumerate(group["params"]):
                     yield param, f"{thing}.param_groups[{i}]['params'][{j}]", f"param_{j}"
-            if self.with_optimizers:
+            if self.with_optimizers and updates.is_plain(value):
                 yield from self._of_optimizer(value, thing)
         elif isinstance(value, types.MethodType):
             yield value.__func__, f"{thing}.__func__", name
@@ -223,15 +225,18 @@ class State:
             self._objects.append((value, name, set()))
 
     def _of_module(self, module: Module, thing: str, name: str) -> Iterator[tuple[Any, str, str]]:
-        self.guard.add(f"not ({' or '.join(f'{thing}.{h}' for h in _HOOKS)})", f"hooks of {name or 'the module'}")
+        held = self.guard.thing(
+            vars(module)
+        )  # (which is asked three times as fast as the module, for that has `__getattr__`)
+        self.guard.add(f"not ({' or '.join(f'{held}[{h!r}]' for h in _HOOKS)})", f"hooks of {name or 'the module'}")
         lead = f"{name}_" if name else ""
         if module._modules:
-            self.guard.add(f"len({thing}._modules) == {len(module._modules)}", f"the layers of {name}")
+            self.guard.add(f"len({held}['_modules']) == {len(module._modules)}", f"the layers of {name}")
         for kind in ("_parameters", "_buffers", "_modules"):
-            yield from ((v, f"{thing}.{kind}[{k!r}]", f"{lead}{k}") for k, v in getattr(module, kind).items())
-        for k, v in vars(module).items():
+            yield from ((v, f"{held}[{kind!r}][{k!r}]", f"{lead}{k}") for k, v in getattr(module, kind).items())
+        for k, v in list(vars(module).items()):
             if k not in _KNOWN:
-                yield v, f"{thing}.{k}", f"{lead}{k}"
+                yield v, f"{held}[{k!r}]", f"{lead}{k}"
         if not _is_the_librarys(type(module)):
             yield type(module).forward, f"{self.guard.thing(type(module))}.forward", name
 
@@ -239,18 +244,26 @@ class State:
         """Its options but for the learning rate, which may change, and what it remembers of each parameter."""
         hooks = [f"{thing}._optimizer_step_{moment}_hooks" for moment in ("pre", "post")]
         self.guard.add(f"not ({' or '.join(hooks)})", "the optimizer's hooks")
+        self.guard.add(f"len({thing}.param_groups) == {len(optimizer.param_groups)}", "the optimizer's groups")
         for i, group in enumerate(optimizer.param_groups):
-            at = f"{thing}.param_groups[{i}]"
-            self.guard.add(f"{at} is {self.guard.thing(group)}", "the optimizer's groups")
-            for option, value in group.items():
-                if option == "lr":
-                    self.guard.add(f"type({at}['lr']) is {self.guard.thing(type(value))}", "the kind of lr")
-                elif isinstance(value, (*NUMBERS, tuple)):
-                    yield value, f"{at}[{option!r}]", option
+            at = self.guard.thing(group)
+            self.guard.add(f"{thing}.param_groups[{i}] is {at}", "the optimizer's groups")
+            self.guard.add(f"len({at}['params']) == {len(group['params'])}", "the optimizer's parameters")
+            self.guard.add(f"type({at}['lr']) is {self.guard.thing(type(group['lr']))}", "the kind of lr")
+            burned_in = {o: value for o, value in group.items() if o != "lr" and _is_of_numbers(value)}
+            if burned_in:
+                get = operator.itemgetter(*burned_in)
+                told = f"the optimizer's {', '.join(burned_in)}"
+                self.guard.add(f"{self.guard.thing(get)}({at}) == {self.guard.thing(get(burned_in))}", told)
+            yield from (
+                (value, f"{at}[{o!r}]", o) for o, value in group.items() if type(value) is tuple and o not in burned_in
+            )
+        kept, same = self.guard.thing([*optimizer.state.values()]), f"all(map({self.guard.thing(operator.is_)},"
+        told = f"len({thing}.state) == {len(optimizer.state)} and {same} {thing}.state.values(), {kept}))"
+        self.guard.add(told, "the optimizer's state")
         for param, memory in optimizer.state.items():
             if isinstance(param, Tensor):
                 kept, of = self.guard.thing(memory), self.names.get(id(param), "param")
-                self.guard.add(f"{thing}.state[{self.guard.thing(param)}] is {kept}", f"the optimizer's state of {of}")
                 for name, value in memory.items():
                     if isinstance(value, Tensor) and not value._requires_grad:  # nobody else's: to know its memory is enough
                         self.tensors[id(value)], self.names[id(value)] = value, f"{name}_of_{of}"
@@ -287,6 +300,11 @@ class State:
         self.guard.add(f"{thing}._grad_fn is None", f"the history of {name}")
         if tensor._requires_grad:
             self.guard.add(f"not ({thing}._leaf_hooks or {thing}._post_accumulate_hooks)", f"hooks of {name}")
+
+
+def _is_of_numbers(value: Any) -> bool:
+    """Whether it is burned in as it is: a number, a name, or a tuple of them."""
+    return isinstance(value, NUMBERS) or (isinstance(value, tuple) and all(isinstance(v, NUMBERS) for v in value))
 
 
 def _is_the_librarys(value: Any) -> bool:

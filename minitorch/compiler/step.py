@@ -24,11 +24,14 @@ from .explanation import explained
 from .graph import Graph, same
 from .halves import CompiledNode, halved
 from .mathematics import Mathematics
+from .new_values import in_new_values
 from .numpy_source import Program
 from .passes import shortened
 from .results import tie
+from .side_by_side import side_by_side
 from .state import Compilation, Guard
 
+RESTLESS = 3  # so many programs are outdated by an optimizer's options: its step is called as it stands then
 VARIANTS = 8  # programs of one function: for other shapes, modes, numbers
 
 
@@ -68,7 +71,8 @@ class Compiled(Compilation):
         if len(self.variants) == VARIANTS:
             return self.function(*args, **kwargs)
         before = [v for v in self.variants if v.run is None and v.guard_holds(args, kwargs)]
-        result, recording = recorded(self.function, args, kwargs, self.fullgraph, self.backend == "c")
+        follows_rules = sum(v.guard.broken(args, kwargs).startswith("the optimizer's ") for v in self.variants) < RESTLESS
+        result, recording = recorded(self.function, args, kwargs, self.fullgraph, self.backend == "c", follows_rules)
         if recording.record.is_first and recording.record.failed is None:
             return result
         variant = Variant(recording, self.backend)
@@ -155,13 +159,15 @@ class Variant:
 
     def become_a_program(self, for_any_gradients: bool) -> None:
         """Make the program. for_any_gradients: it is the same whether there are gradients before the step or none."""
-        self.short = shortened(self.graph)
+        self.short = self.to_run = shortened(self.graph)
+        if self.backend != "c":
+            self.to_run = shortened(in_new_values(side_by_side(self.graph)))
         arrays = ", ".join(self.calls.inputs)
         calls = self.calls
         if calls.alive_at or calls.returned.hang_together or calls.bumped_elsewhere:
             run, arrays = self._with_results(), f"args, kwargs, {arrays}"
         else:
-            self.program = self._program(self.short, calls, with_a_past=with_a_past)
+            self.program = self._program(self.to_run, calls, with_a_past=with_a_past)
             run = self.program.run
         self.run = eval(f"lambda args, kwargs: run({arrays})", {"run": run})
         if for_any_gradients:
@@ -200,14 +206,14 @@ class Variant:
 
     def _plain(self, calls: Calls) -> Callable[..., Any]:
         """A program that gives a list of results, and no node."""
-        self.program = self._program(self.short, calls)
+        self.program = self._program(self.to_run, calls)
         forward = self.program.run
         return lambda args, kwargs, *arrays: (forward(*arrays), None)
 
     def _differentiable(self, first: Calls) -> Callable[..., Any]:
         """A program forward, and one backward for the node that its results hang on."""
         calls = self.calls
-        ahead, back, crossing = halved(self.short, len(calls.results))  # type: ignore[arg-type]
+        ahead, back, crossing = halved(self.to_run, len(calls.results))  # type: ignore[arg-type]
         self.program = self._program(ahead, first, also=crossing)
         self.backward = self._program(back, Calls(_list_of(calls.halves.gradients)), bare=True)
         forward, backward, alive_at = self.program.run, _one_at_a_time(self.backward.run), calls.alive_at

@@ -20,15 +20,20 @@ def can_be_followed(call: Callable) -> bool:
     """Whether a call is the step of an optimizer that does nothing but its rule, on the CPU, without a closure."""
     if not isinstance(call, partial) or len(call.args) != 1 or call.keywords or not isinstance(call.args[0], Optimizer):
         return False
-    optimizer, kind = call.args[0], type(call.args[0])
+    return is_plain(call.args[0])
+
+
+def is_plain(optimizer: Optimizer) -> bool:
+    """Whether the optimizer's step is nothing but its rule, for each parameter."""
+    kind = type(optimizer)
     if kind.step is not Optimizer.step or kind._update is not Optimizer._update:
         return False
     if optimizer._optimizer_step_pre_hooks or optimizer._optimizer_step_post_hooks:
         return False
-    return all(_is_plain(group) for group in optimizer.param_groups)
+    return all(_is_a_plain_group(group) for group in optimizer.param_groups)
 
 
-def _is_plain(group: dict[str, Any]) -> bool:
+def _is_a_plain_group(group: dict[str, Any]) -> bool:
     return type(group.get("lr")) is float and not any(group.get(name) for name in ("differentiable", "capturable", "fused"))
 
 
@@ -37,8 +42,10 @@ def follow(record: Any, optimizer: Optimizer) -> bool:
     todo = [(p, group) for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     if any(optimizer._start_is_needed(p, group) for p, group in todo):
         return False
+    began = len(record.graph.instructions)
     with no_grad(), np.errstate(all="ignore"):
         for param, group in todo:
+            record.part = began, getattr(param._array, "place", -1)
             now = optimizer._begin(param, group)
             told = {**group, "lr": record.option(group, "lr")}
             optimizer._rule(told, now, param._array, param.grad._array, *optimizer._memory(param, group))

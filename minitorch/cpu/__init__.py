@@ -5,6 +5,11 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from ..rooms import when_used as _when_used
+
+with _when_used(__name__):
+    from . import amp  # the old names
+
 
 def is_available() -> bool:
     """True."""

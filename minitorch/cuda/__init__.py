@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ..arrays.device import as_device, device, has_gpu, raise_what_was_noted
+from ..rooms import when_used as _when_used
 from ..tensor.legacy import ON_CUDA
 from .random import (
     get_rng_state,
@@ -23,6 +24,9 @@ from .random import (
     set_rng_state,
     set_rng_state_all,
 )
+
+with _when_used(__name__):
+    from . import amp  # the old names
 
 # `cuda.FloatTensor` and its kin: the types by which tensors were once made.
 (ByteTensor, CharTensor, ShortTensor, IntTensor, LongTensor, BoolTensor, HalfTensor, BFloat16Tensor, FloatTensor,

@@ -5,10 +5,8 @@ Read in this order: `groups.py` (joining), `collectives.py` (what processes do t
 `gloo.py` (one).
 """
 
-import sys as _sys
-
-from ..utils import names as _names
+from ..rooms import answer_for_what_is_missing as _answer_for_what_is_missing
 from . import distributed_c10d
 from .distributed_c10d import *
 
-_names.answer_for_what_is_missing(_sys.modules[__name__])
+_answer_for_what_is_missing(__name__)

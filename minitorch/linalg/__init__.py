@@ -46,9 +46,13 @@ from minitorch.ops.spectral import linalg_eigvalsh as eigvalsh
 from minitorch.ops.spectral import linalg_svd as svd
 from minitorch.ops.spectral import linalg_svdvals as svdvals
 
+from ..rooms import answer_for_what_is_missing as _answer_for_what_is_missing
+
 __all__ = [
     "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh", "householder_product",
     "inv", "inv_ex", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power",
     "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svdvals",
     "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
+
+_answer_for_what_is_missing(__name__)

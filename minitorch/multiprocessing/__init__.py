@@ -4,12 +4,11 @@ A tensor that is sent (through a Queue, a Pipe, or as an argument of a Process) 
 either writes into it. Read next: `reductions.py`, how that is done; `spawn.py`.
 """
 
-import sys as _sys
 from collections.abc import Set as _Set
 from multiprocessing import *
 from multiprocessing import reduction as reducer
 
-from ..utils import names as _names
+from ..rooms import answer_for_what_is_missing as _answer_for_what_is_missing
 from . import reductions as _reductions
 from .spawn import (
     ProcessContext,
@@ -43,4 +42,4 @@ def set_sharing_strategy(new_strategy: str) -> None:
     _strategy = new_strategy
 
 
-_names.answer_for_what_is_missing(_sys.modules[__name__])
+_answer_for_what_is_missing(__name__)

@@ -8,10 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from minitorch.nn import attention, functional, grad, init, modules, parallel, utils
+from minitorch.nn import functional, init, modules
 from minitorch.nn.modules import *
-from minitorch.nn.parallel import DataParallel
 from minitorch.nn.parameter import Buffer, Parameter, UninitializedBuffer, UninitializedParameter
+from minitorch.rooms import answer_for_what_is_missing as _answer_for_what_is_missing
+from minitorch.rooms import when_used as _when_used
+
+with _when_used(__name__):
+    from minitorch.nn import attention, grad, intrinsic, parallel, qat, quantized, utils
+    from minitorch.nn.parallel import DataParallel
+
+for _module in (functional, init):
+    _answer_for_what_is_missing(_module.__name__)
 
 if not TYPE_CHECKING:
     __all__ = [

@@ -151,11 +151,10 @@ def composite(
 
 def tell_derivatives() -> None:
     """Let `help` of a composite list the derivatives of the op of the same name that it calls: of softmax's kernel, for example."""
-    for name, thing in registry.items():
-        if isinstance(thing, Op):
-            continue
-        told = [derivatives_told(each, lambdas=False) for each in ops if each.__name__ == name]
-        thing.__doc__ = "\n\n".join(filter(None, [inspect.cleandoc(thing.__doc__ or ""), *told]))
+    for each in ops:
+        thing = registry.get(each.__name__)
+        if thing is not None and not isinstance(thing, Op) and (told := derivatives_told(each, lambdas=False)):
+            thing.__doc__ = "\n\n".join(filter(None, [inspect.cleandoc(thing.__doc__ or ""), told]))
 
 
 def named(function: Callable, grad_fn: str) -> Callable:

@@ -8,6 +8,7 @@ Read next: `plan.py`, what a recorded call keeps for its derivative; `autograd/n
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 from collections import namedtuple
@@ -71,7 +72,6 @@ class Op:
         # So many arguments by position need no binding; none do, if some come by keyword only.
         self.complete = -1 if declaration.by_keyword else len(self.parameters)
         self.single = declaration.outputs == ("out",)
-        self.result: Any = _named_outputs(self, declaration) if len(declaration.outputs) > 1 else None
         self.signature = Signature(
             declaration.name,
             declaration.forward,
@@ -80,7 +80,6 @@ class Op:
             declaration.same_dtype,
             declaration.refusal,
         )
-        self.in_float32 = forward_in_float32(declaration)
         self.autocast = words_for(declaration.autocast) if declaration.autocast else {}
         self.grad_fn = declaration.grad_fn or "".join(p.capitalize() for p in declaration.name.split("_")) + "Backward0"
         # What the name depends on, if it does: options, inputs as far as they are kept, `wanting` (a gradient), `out_shape`.
@@ -90,6 +89,18 @@ class Op:
         self.__name__ = self.__qualname__ = declaration.name
         self.__module__ = declaration.forward.__module__
         self.declared_at = place_of_the_caller()
+
+    # ---- what few calls need ----
+
+    @functools.cached_property
+    def result(self) -> Any:
+        """The named tuple that several outputs come in, or None."""
+        return _named_outputs(self, self.declaration) if len(self.declaration.outputs) > 1 else None
+
+    @functools.cached_property
+    def in_float32(self) -> Callable:
+        """The forward for half precision."""
+        return forward_in_float32(self.declaration)
 
     # ---- what `help` and `inspect` show ----
 
@@ -185,7 +196,7 @@ class Op:
         if recipe.plan is not None and grad_mode.enabled and outs:
             node = recipe.plan.record(args, outs)
             for nr, out in enumerate(outs):
-                if not self.declaration.outputs or self.declaration.gradient_name(nr) in recipe.plan.grads:
+                if not self.declaration.outputs or nr in recipe.plan.with_gradients:
                     out._requires_grad, out._grad_fn, out._output_nr = True, node, nr
         for out in outs if self.declaration.view else ():
             args[0]._adopt_view(out, several=True)
@@ -193,7 +204,7 @@ class Op:
 
     def _laid_out(self, array: Any) -> Any:
         """The result as an array, in memory as torch has it. (NumPy gives scalars where there are no dimensions.)"""
-        if isinstance(array, (np.generic, int, float, Recorded)):
+        if type(array) is not np.ndarray and isinstance(array, (np.generic, int, float, Recorded)):
             array = with_memory(array)
         if self.keeps_layout or array.flags.c_contiguous:
             return array

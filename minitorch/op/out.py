@@ -20,7 +20,7 @@ from ..arrays.warning import warn
 from ..autograd.grad_mode import grad_mode
 from . import signature
 from .autocast import as_it_is
-from .declaration import with_out
+from .declaration import SignatureLater, with_out
 from .into import offered
 from .listening import active, recorder
 
@@ -32,7 +32,7 @@ def accepts_out(function: Callable, out_dtype: str) -> Callable:
     def call(*args: Any, out: Any = None, **kwargs: Any) -> Any:
         return function(*args, **kwargs) if out is None else write_out(function, out, out_dtype, args, kwargs)
 
-    call.__signature__ = with_out(inspect.signature(function))  # type: ignore[attr-defined]
+    call.__signature__ = SignatureLater(lambda: with_out(inspect.signature(function)))  # type: ignore[attr-defined]
     return call
 
 

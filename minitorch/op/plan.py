@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from ..autograd.leaves import gradient_edge
-from ..autograd.node import OpNode, announce, birth, new, version_of, watchers
+from ..autograd.node import OpNode, announce, birth, new, watchers
 from .steps import Places, by_twin, together
 
 if TYPE_CHECKING:
@@ -78,7 +78,8 @@ class Plan:
         self.arguments = tuple(i for n in of_call for i in places(n, self.n_inputs))
         self.pick = _picker(self.arguments)
         self.outputs = tuple(declaration.outputs.index(n) for n in outputs)
-        self.shapes = tuple(places(n.removesuffix("_shape"), self.n_inputs) for n in shapes)
+        # Where each is found, and whether it is a tensor's there; of a list of inputs there are several.
+        self.shapes = [[(i, i in tensors) for i in places(n.removesuffix("_shape"), self.n_inputs)] for n in shapes]
         self.saves_results = bool(outputs or shapes)
         self.tensors = tuple(k for k, i in enumerate(self.arguments) if i in tensors)  # those of the kept that are tensors
         # The versions of what is kept, if nobody has written to it; outputs are new.
@@ -91,6 +92,7 @@ class Plan:
         declaration, places = self.op.declaration, self.op.positions_of
         self.grads = frozenset(n for d in derivatives for n in d.grads)
         nrs = [nr for nr in range(len(declaration.outputs)) if declaration.gradient_name(nr) in self.grads]
+        self.with_gradients = frozenset(nrs)
         self.outputs_with_gradients = max(nrs, default=0) + 1 if declaration.outputs else 0  # 0: a list, all of it
         kept_outputs = enumerate(self.outputs, start=len(self.arguments))
         self.saved_outputs = tuple((k, nr) for k, nr in kept_outputs if declaration.gradient_name(nr) in self.grads)
@@ -110,10 +112,14 @@ class Plan:
         node.birth = birth()  # after its inputs, whose nodes may have been made just now
         pick = self.pick
         saved = node.saved = pick(args) if not self.saves_results else (*pick(args), *self._results(args, outs))
-        node.versions = self.unwritten
+        versions: Any = self.unwritten
         for k in self.tensors:
-            if saved[k]._counter is not None:  # hardly anything that is saved has ever been written to
-                node.versions = [*map(version_of, saved[: len(self.arguments)]), *self.unwritten[len(self.arguments) :]]
+            counter = saved[k]._counter
+            if counter is not None and counter.n:  # most of what is saved has never been written to; parameters have
+                if versions is self.unwritten:
+                    versions = list(versions)
+                versions[k] = counter.n
+        node.versions = versions
         specs = self.output_specs  # calls mostly come in the same shapes: then they share what the last one had
         array, (shape, dtype) = outs[0]._array, specs[0]
         if len(outs) > 1:
@@ -128,9 +134,12 @@ class Plan:
     def _results(self, args: tuple, outs: Sequence) -> list:
         """Of what is kept, outputs (under another object: they will point back to the node) and shapes."""
         kept = [outs[nr]._alias() for nr in self.outputs]
-        for positions in self.shapes:
-            shapes = [getattr(getattr(args[i], "_array", None), "shape", ()) for i in positions]
-            kept.append(shapes if self.op.declaration.variadic else shapes[0])
+        for places in self.shapes:
+            if self.op.declaration.variadic:
+                kept.append([args[i]._array.shape if is_tensor else () for i, is_tensor in places])
+            else:
+                i, is_tensor = places[0]
+                kept.append(args[i]._array.shape if is_tensor else ())
         return kept
 
 

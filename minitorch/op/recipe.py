@@ -132,7 +132,7 @@ def _followed(op: Op, recipe: Recipe) -> None:
     """Let the record of a step follow the forward and the derivatives, and know whose they are."""
     recipe.forward = followed(recipe.forward, op.__name__)
     if recipe.plan is not None:
-        recipe.plan.on_arrays = derivatives_followed(recipe.plan.on_arrays, op.__name__)
+        recipe.plan.on_arrays = derivatives_followed(recipe.plan.on_arrays, op.__name__, recipe.plan.names)
 
 
 def _of_all_samples(op: Op, half: bool) -> Callable:

@@ -282,7 +282,6 @@ def checked(
     signature = Signature(name, function, functools.partial(parameters_of_function, function), only, same_dtype, refusal)
     known, check, refused_kinds, words = signature.known, signature.check, signature.refused_kinds, words_for(autocast)
 
-    @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         if active and (heard := listener(call, words, args, kwargs)):
             return heard(call, args, kwargs)
@@ -295,7 +294,6 @@ def checked(
             signature.refuse_dtype(dtype)
         return function(*args, **kwargs)
 
-    @functools.wraps(function)
     def call_first(*args: Any, **kwargs: Any) -> Any:
         if active and (heard := listener(call_first, words, args, kwargs)):
             return heard(call_first, args, kwargs)
@@ -311,8 +309,8 @@ def checked(
                 raise
         return function(*again[0], **again[1])
 
+    made: Any = functools.wraps(function)(call if check_first or only or same_dtype else call_first)
     function.__qualname__ = name  # Python's own errors about missing and unknown arguments use it
-    made: Any = call if check_first or only or same_dtype else call_first
     made.signature = signature
     return made
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from itertools import compress
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..arrays.batched import Batched
 from ..arrays.device import shortcuts, xp_of
 from ..arrays.recorded import Recorded, followed
@@ -91,37 +93,39 @@ def hanging(g: Any, values: Sequence) -> Any:
 
 def by_twin(
     twin: Derivative, name: str, wanted: list[str], expression: Callable[[str], str]
-) -> Callable[[list, Sequence, Sequence], list | None]:
+) -> Callable[[list, Sequence, Sequence], Sequence | None]:
     """The derivatives' faster form: the wanted gradients, or None where it does not serve.
 
     A twin that has one more form, `in_shapes`, is told in which shapes their receivers want them, and may sum what was broadcast.
     """
     values = ", ".join(map(expression, twin.parameters))
-    call = eval(f"lambda xp, grads, saved: twin(xp, {values})", {"twin": twin.function})
-    following = eval(
-        f"lambda xp, grads, saved: twin(xp, {values})", {"twin": followed(twin.function, f"backward of {name}")}
-    )
+    text = f"lambda xp, grads, saved: twin(xp, {values})"
+    call = eval(text, {"twin": twin.function})
+    following = eval(text, {"twin": followed(twin.function, f"backward of {name}")})
     sums = getattr(twin.function, "in_shapes", None)
     summing = sums and eval(f"lambda xp, shapes, grads, saved: twin(xp, shapes, {values})", {"twin": sums})
     picks = [twin.of.index(n) for n in wanted]
     places = [wanted.index(n) if n in wanted else None for n in twin.of]
+    gives_all = picks == list(range(len(twin.of)))
 
-    def run(grads: list, saved: Sequence, edges: Sequence) -> list | None:
+    def run(grads: list, saved: Sequence, edges: Sequence) -> Sequence | None:
         if not shortcuts.enabled:
             return None
         g = grads[0]
         if g is None:  # of several outputs, another one has a gradient
             g = next(each for each in grads if each is not None)
-        if type(g) is Batched or (type(g) is Recorded and g.record.takes_formula(name)):
+        if type(g) is np.ndarray:
+            found = call(np, grads, saved)
+        elif type(g) is Batched or (type(g) is Recorded and g.record.takes_formula(name)):
             return None
-        if summing is not None and type(g) is not Recorded:
+        elif summing is not None and type(g) is not Recorded:
             found = summing(xp_of(g), [k if k is None else _wanted_shape(edges[k]) for k in places], grads, saved)
         else:
             found = (following if type(g) is Recorded else call)(xp_of(g), grads, saved)
         if found is None:
             return None
         several = found if isinstance(found, tuple) else (found,)
-        return [several[k] for k in picks]
+        return several if gives_all else [several[k] for k in picks]
 
     return run
 

@@ -96,6 +96,9 @@ def _check_class_weight(weight: Tensor | None, classes: int, dtype: Any = None) 
 
 def _rows(input: Tensor, target: Tensor, weight: Tensor | None) -> tuple[Tensor, Tensor, tuple]:
     """(N, C, …) predictions and (N, …) classes as rows (M, C) and classes (M); and the shape of the losses."""
+    x, y = input._array, target._array
+    if weight is None and x.ndim == 2 and y.ndim == 1 and len(x) == len(y) and y.dtype == np.int64:
+        return input, target, y.shape  # they are rows and classes
     if input.ndim == 0:
         raise ValueError("nll_loss: Expected 1 or more dimensions (got 0)")
     shape = tuple(target.shape)
@@ -161,14 +164,16 @@ def cross_entropy(
     if label_smoothing > 1.0:
         raise RuntimeError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     label_smoothing = label_smoothing if label_smoothing > 0.0 else 0.0  # as in torch, less than 0 and nan count as 0
-    if input.shape == target.shape:
+    x = input._array
+    if x.shape == target._array.shape:
         return _soft_cross_entropy(input, target, weight, ignore_index, reduction, label_smoothing)
-    if not input.ndim:
+    if not x.ndim:
         raise IndexError("Dimension out of range: the input has a score for each class, (C) or (N, C, …), but got shape ()")
-    if not input.is_floating_point():
-        nll_of_logits.signature.refuse_dtype(input._array.dtype)
+    if x.dtype.kind in "iub":
+        nll_of_logits.signature.refuse_dtype(x.dtype)
     rows, classes, shape = _rows(input, target, weight)
-    _check_class_weight(weight, rows.shape[1], rows.dtype)
+    if weight is not None:
+        _check_class_weight(weight, rows.shape[1], rows.dtype)
     loss = nll_of_logits(rows, classes, weight, _of_one(input, reduction), ignore_index, label_smoothing)[0]
     return loss if reduction != "none" or loss.shape == shape else loss.reshape(shape)
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..arrays import dtypes
 from ..arrays.device import on_host
+from ..arrays.recorded import written_as
 from ..arrays.warning import warn
 from ..autograd.grad_mode import grad_mode
 from ..op import Array, composite, op
@@ -87,10 +90,15 @@ def total(xp: Any, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
     if x.size > LONG and x.dtype == "float32" and len(dims) < x.ndim:
         nearest = min(range(x.ndim), key=lambda i: abs(x.strides[i]) if x.shape[i] > 1 else math.inf)
         if nearest not in dims:
-            for d in dims:
-                x = _sum_in_groups(x, d)
-            return x if keepdim else x.squeeze(dims)
+            return _sum_of_rows(x, dims, keepdims=keepdim)
     return x.sum(dims, keepdims=keepdim)
+
+
+@written_as(np.ndarray.sum)
+def _sum_of_rows(x: Array, dims: tuple[int, ...], keepdims: bool) -> Array:
+    for d in dims:
+        x = _sum_in_groups(x, d)
+    return x if keepdims else x.squeeze(dims)
 
 
 def _sum_in_groups(x: Array, d: int) -> Array:

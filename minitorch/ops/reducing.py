@@ -13,6 +13,7 @@ from ..arrays.batched import of_all_samples
 from ..arrays.device import must_hold
 from ..arrays.warning import warn
 from ..autograd.grad_mode import is_grad_enabled
+from ..op.declaration import SignatureLater
 from .rearrange import broadcast_tensors
 
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def takes_size_average(function: Any = None, *, before: str = "reduce") -> Any:
     """
     if function is None:
         return functools.partial(takes_size_average, before=before)
-    signature = _with_old_names(inspect.signature(function), before)
-    first = list(signature.parameters).index("size_average")
+    signature = SignatureLater(lambda: _with_old_names(inspect.signature(function), before))
+    names = inspect.unwrap(function).__code__.co_varnames
+    first = names.index("reduction" if before == "reduce" else before)  # where size_average will be
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:

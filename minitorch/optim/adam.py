@@ -65,15 +65,17 @@ class Adam(Optimizer):
             θ *= number(group, 1 - lr * λ)
         elif λ:
             g = g + λ * θ
+        # In one piece of memory: a new one for each operation would cost as much again.
+        room = None if group["differentiable"] else xp.empty_like(v)
         m *= number(group, β1)
-        m += (1 - number(group, β1)) * g
+        m += xp.multiply(g, 1 - number(group, β1), out=room)
         v *= number(group, β2)
-        v += number(group, 1 - β2) * g * g
+        change = xp.multiply(g, number(group, 1 - β2), out=room)
+        v += xp.multiply(change, g, out=room)
         if largest is not None:
             v = xp.maximum(largest * 1, v)  # (× 1: of what is written to, backward needs a copy)
             largest[...] = v
-        # θ ← θ − lr · m̂ / (√v̂ + ε), in one piece of memory: a new one for each operation would cost as much again.
-        room = None if group["differentiable"] else xp.empty_like(v)
+        # θ ← θ − lr · m̂ / (√v̂ + ε)
         change = xp.sqrt(v, out=room)  # √v
         change = xp.divide(change, number(group, (1 - β2**t) ** 0.5), out=room)  # √v̂
         change = xp.add(change, ε, out=room)  # √v̂ + ε

@@ -76,6 +76,8 @@ class Optimizer:
             cls._twins = {}  # those of the class above stand in for another rule
 
     def __init__(self, params: Any, defaults: Group) -> None:
+        from minitorch.kernels.cpu import optim  # noqa: F401  (twins of the rules: they are entered beside them when they are imported)
+
         self.defaults = defaults
         self.state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[Group] = []
@@ -108,7 +110,8 @@ class Optimizer:
                 loss = closure()
         with set_grad_enabled(bool(self.defaults.get("differentiable"))), np.errstate(all="ignore"):
             for group in self.param_groups:
-                params = [param for param in group["params"] if param.grad is not None]
+                # (`grad` itself is asked only where there is none: it warns of what will never have one.)
+                params = [param for param in group["params"] if param._grad is not None or param.grad is not None]
                 if group.get("capturable"):
                     _check_capturable(params)
                 for param in self._left_by_twins(params, group):
@@ -131,7 +134,8 @@ class Optimizer:
 
     def _memory(self, param: Tensor, group: Group) -> list[Any]:
         """The arrays of what is remembered of a parameter."""
-        return [self.state[param][name]._array for name in self._remembers(group)]
+        state = self.state[param]
+        return [state[name]._array for name in self._remembers(group)]
 
     # A rule is written on arrays (or Tensors), apart from the state: if it treats each number by itself, several parameters may go
     # together.

@@ -44,7 +44,9 @@ def placed(block: Any, start: int, shape: Any, strides: Any) -> Any:
     """The view of a block of memory with that shape and these strides, in elements, which must not reach out of it."""
     if any(type(n) is not int or n < 0 for n in (start, *shape, *strides)) or len(shape) != len(strides):
         raise ValueError(f"a tensor of shape {shape} with strides {strides} from {start}")
-    last = start + sum((n - 1) * stride for n, stride in zip(shape, strides)) if math.prod(shape) else start - 1
+    last = (
+        start + sum((n - 1) * stride for n, stride in zip(shape, strides)) if math.prod(shape) else -1
+    )  # of nothing: anywhere
     if block.ndim != 1 or not block.flags.c_contiguous or last >= block.size:
         raise ValueError(
             f"a tensor of shape {shape} with strides {strides} from {start} reaches out of its block, {block.shape}"

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..arrays.layout import contiguous_format
+from ..op.declaration import SignatureLater
 from ..op.declaring import named
 from ..op.out import accepts_out
 from ..op.signature import checked
@@ -35,7 +36,7 @@ def _function_of(name: str) -> Callable:
         return getattr(input, name)(*args, **kwargs)
 
     made: Any = call
-    made.__signature__ = _of_input(method)
+    made.__signature__ = SignatureLater(lambda: _of_input(method))
     made.__module__, made.__qualname__ = "minitorch", name  # where it is found, so that it can be pickled by name
     made.__doc__ = method.__doc__ or f"`input.{name}()`: written into `input`, which is returned."
     return made
@@ -82,7 +83,7 @@ def _copy_of_view(name: str, view: Callable) -> Callable:
         copies = tuple(x.clone(memory_format=contiguous_format) for x in (shown if isinstance(shown, tuple) else (shown,)))
         return copies if isinstance(shown, tuple) else copies[0]
 
-    call.__signature__ = _of_input(view)  # type: ignore[attr-defined]
+    call.__signature__ = SignatureLater(lambda: _of_input(view))  # type: ignore[attr-defined]
     writing = accepts_out(named(call, name.title().replace("_", "") + "Backward0_copy"), "same")
 
     @functools.wraps(writing)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from ..arrays.memory import enough_memory
-from ..op.declaration import with_out
+from ..op.declaration import SignatureLater, with_out
 from ..op.out import write_out
 from ..op.signature import checked
 
@@ -25,8 +25,7 @@ def makes(function: Function) -> Function:
     which a GPU copies by itself. size: where sizes may come one by one, the keyword for all of them.
     """
     made = checked(function)
-    parameters = inspect.signature(function).parameters.values()
-    sizes_one_by_one = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    sizes_one_by_one = bool(inspect.unwrap(function).__code__.co_flags & inspect.CO_VARARGS)
 
     @functools.wraps(function)
     def call(*args: Any, out: Any = None, pin_memory: bool = False, **kwargs: Any) -> Any:
@@ -40,5 +39,5 @@ def makes(function: Function) -> Function:
             found = made(*args, **kwargs)
         return found.pin_memory().requires_grad_(found.requires_grad) if pin_memory else found
 
-    call.__signature__ = with_out(inspect.signature(function))  # type: ignore[attr-defined]
+    call.__signature__ = SignatureLater(lambda: with_out(inspect.signature(function)))  # type: ignore[attr-defined]
     return call  # type: ignore[return-value]

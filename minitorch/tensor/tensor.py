@@ -340,7 +340,7 @@ class Tensor(Writing, Copying, Sharing, TensorMethods, NotThereYet):
         inputs: Tensor | Sequence[Tensor] | None = None,
     ) -> None:
         """Add ∂self/∂leaf into `leaf.grad` for every leaf that requires grad. `gradient` is v in vᵀJ, 1 for a scalar."""
-        from ..autograd import backward
+        from minitorch.autograd import backward  # (by its whole name Python finds it in half the time)
 
         if running():
             raise RuntimeError(
@@ -422,7 +422,7 @@ class Tensor(Writing, Copying, Sharing, TensorMethods, NotThereYet):
         """A tensor on the same memory with the same version counter and no history."""
         alias = new(Tensor)
         alias._array = self._array
-        alias._counter = self._counted()
+        alias._counter = self._counter or self._counted()
         return alias
 
     def _bits_as(self, dtype: dtypes.dtype) -> Tensor:

@@ -43,10 +43,10 @@ class Version:
     n = 0
     fresh: WeakList | None = None  # the views that have a history, which the next write puts out of date
 
-    def __init__(self) -> None:
-        self.lock: Any = (
-            threading.RLock()
-        )  # held by a write from reading to counting: other threads' writes come before or after
+    @property
+    def lock(self) -> Any:
+        """Held by a write from reading to counting: other threads' writes come before or after. (Most memory is never written to.)"""
+        return self.__dict__.get("_lock") or self.__dict__.setdefault("_lock", threading.RLock())
 
     def count(self) -> None:
         """A write: views will make their history anew."""
@@ -83,8 +83,7 @@ class WeakList:
 class InferenceVersion(Version):
     """What stands in the counter's place of a tensor made in `inference_mode`: it has no version to read."""
 
-    def __init__(self) -> None:
-        self.lock = contextlib.nullcontext()  # all of them share this counter, which is no reason to wait for each other
+    lock = contextlib.nullcontext()  # all of them share this counter, which is no reason to wait for each other
 
     @property
     def n(self) -> int:  # type: ignore[override]
@@ -193,8 +192,9 @@ class Writing:
 
     def _bump(self) -> None:
         """Count a write to this memory."""
-        if self._counted() is not INFERENCE:
-            self._counter.count()
+        counter = self._counter or self._counted()
+        if counter is not INFERENCE:
+            counter.count()
 
     def _counted(self) -> Version:
         """This memory's counter. (Two threads that are the first to ask get the same.)"""

@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-from . import checkpoint, data
+from ..rooms import when_used as _when_used
+
+with _when_used(__name__):
+    from . import checkpoint, data

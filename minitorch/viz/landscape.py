@@ -15,7 +15,7 @@ import numpy as np
 
 import minitorch
 from minitorch import nn
-from minitorch.func import functional_call
+from minitorch.func.functional_call import functional_call
 from minitorch.nn.utils.unchanged import unchanged
 from minitorch.tensor import Tensor
 

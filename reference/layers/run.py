@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 import minitorch
 
+from ..far import Words
 from .drawing import Arrays, Inner
 
 
@@ -59,7 +60,7 @@ def worst_error(row: Row, draw: Any, dtype: str = "float64", libraries: tuple[An
     upstream = int(rng.integers(0, 2**32))
     errors = [0.0]
     for (what, have), (same, want) in zip(list(ours.story(upstream)), list(theirs.story(upstream))):
-        where = f"{about}, {what}: ours {have!r}, torch's {want!r}"
+        where = Words("{}, {}: ours {!r}, torch's {!r}".format, about, what, have, want)
         assert what == same, where
         if isinstance(want, Exception) or isinstance(have, Exception):
             assert isinstance(have, Exception) and isinstance(want, Exception) and issubclass(type(have), type(want)), where

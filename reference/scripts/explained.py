@@ -68,7 +68,8 @@ TWO_MISTAKES = [
     ("appears multiple times", "non-zero size"),
     ("does not support item assignment", "A view was created in"),
     (".", "^Inference tensors cannot be saved for backward"),
-    ("does not match the shape of the indexed tensor", "single memory location"),
+    ("does not match the shape of the indexed tensor", "single memory location|returns multiple views"),
+    ("indexing tensors could not be broadcast", "single memory location|returns multiple views"),
     ("normalisation divides", "could not infer output dtype|mixed dtype"),
     ("index \\d+ is out of bounds", "shape mismatch: value tensor"),
     (".", "^A view was created in (no_grad|inference) mode and its base"),  # whose history torch asks for first
@@ -355,6 +356,8 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
      lambda c: c.says("out=") and c.shared and c.what in ("values", "shape", "raised", "raised another type", "stride()")),
     ("memory that grows takes all its views with it in torch",
      lambda c: c.what == "values" and c.says(r"out=|resize_") and c.shows_another and not c.says(f"out={re.escape(c.difference.where)}$")),
+    ("what has grown goes on sharing its memory in torch",
+     lambda c: c.what == "values" and c.shows_another and c.said(rf"out={re.escape(c.difference.where)}\)|\b{re.escape(c.difference.where)}\.resize_")),
     ("a refused backward has come to other nodes",
      lambda c: c.both_raised and c.says("backward|grad") and (c.what == "grad" or c.difference.where.endswith(".grad"))),
     ("a gradient that is given becomes .grad itself in torch, with the memory that it shares",

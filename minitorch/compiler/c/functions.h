@@ -11,9 +11,7 @@ typedef unsigned char bool8;
 
 /* eˣ = 2ⁿ eʳ, with n the whole number nearest to x / ln 2 and r the rest, |r| ≤ ln 2 / 2. ln 2 is taken in two parts, the first of
    which times n is exact. 2ⁿ is two factors: one alone may be too large, or too small, for a float that is not. */
-static inline float exp_float(float x) {
-    x = x < -105.0f ? -105.0f : x > 90.0f ? 90.0f : x;
-    float n = rintf(x * 1.44269504f);
+static inline float exp_of_rest(float x, float n) {
     float r = fmaf(n, -0.693359375f, x);
     r = fmaf(n, 2.12194440e-4f, r);
     float p = 0.0013814610429108143f;
@@ -21,13 +19,26 @@ static inline float exp_float(float x) {
     p = fmaf(p, r, 0.04166838899254799f);
     p = fmaf(p, r, 0.1666652113199234f);
     p = fmaf(p, r, 0.4999999403953552f);
-    p = fmaf(p * r, r, r) + 1.0f;
+    return fmaf(p * r, r, r) + 1.0f;
+}
+
+static inline float exp_float(float x) {
+    x = x < -105.0f ? -105.0f : x > 90.0f ? 90.0f : x;
+    float n = rintf(x * 1.44269504f), p = exp_of_rest(x, n);
     int32_t whole = (int32_t)n, half = whole >> 1;
     int32_t first_bits = (half + 127) << 23, second_bits = (whole - half + 127) << 23;
     float first, second;
     memcpy(&first, &first_bits, sizeof first);
     memcpy(&second, &second_bits, sizeof second);
     return p * first * second;
+}
+
+/* The same of an x between −80 and 80, where one factor is enough. */
+static inline float exp_of_moderate(float x) {
+    float n = rintf(x * 1.44269504f), factor;
+    int32_t bits = ((int32_t)n + 127) << 23;
+    memcpy(&factor, &bits, sizeof factor);
+    return exp_of_rest(x, n) * factor;
 }
 
 /* tanh x = x + x³ q(x²) near 0, else 1 − 2 / (e²ˣ + 1). */
@@ -39,7 +50,8 @@ static inline float tanh_float(float x) {
     q = fmaf(q, z, 0.13331328332424164f);
     q = fmaf(q, z, -0.33333277702331543f);
     float near = copysignf(fmaf(q * z, x, x), x);
-    float far = copysignf(1.0f - 2.0f / (exp_float(2.0f * size) + 1.0f), x);
+    float twice = size > 20.0f ? 40.0f : 2.0f * size; /* (beyond, it is 1) */
+    float far = copysignf(1.0f - 2.0f / (exp_of_moderate(twice) + 1.0f), x);
     return size < 0.625f ? near : x != x ? x : far;
 }
 
@@ -63,9 +75,10 @@ static inline float erf_float(float x) {
     s = fmaf(s, t, -0.6336272954940796f);
     s = fmaf(s, t, -1.1293970346450806f);
     s = fmaf(s, t, 0.00015338219236582518f);
-    float far = copysignf(1.0f - exp_float(s), x);
+    float far = copysignf(1.0f - exp_of_moderate(s), x);
     return size < 0.9f ? fmaf(x, q, x) : x != x ? x : far;
 }
 
 static inline float sigmoid_float(float x) { return 1.0f / (1.0f + exp_float(-x)); }
 static inline double sigmoid_double(double x) { return 1.0 / (1.0 + exp(-x)); }
+static inline double tanh_double(double x) { return tanh(x); }

@@ -22,6 +22,7 @@ from typing import Any
 from ..forms import Form, Map, Picked, Product, Reduce, form_of, picked_shape, reads_of
 from ..graph import Graph, Instruction
 from ..passes import constants
+from .handwritten import Call, call_of
 
 MANY = 300  # stages in a nest at most: a C compiler's time grows with a function's length
 KEPT = 1 << 18  # bytes on the stack for what a row keeps from one loop over it to the next
@@ -60,6 +61,16 @@ class Nest:
         return tuple(stage.form.target for stage in self.stages)
 
     @property
+    def work(self) -> int:
+        """How many numbers it goes over."""
+        return math.prod(self.shape)
+
+    @property
+    def made_in_memory(self) -> list[int]:
+        """The values that it makes, and that memory is needed for."""
+        return [s.form.target for s in self.stages if s.is_new and s.form.target in self.stored]
+
+    @property
     def picks(self) -> bool:
         """Whether it uses index arrays, whose numbers may be out of bounds."""
         return any(_picked_from(s.form) or isinstance(getattr(s.form, "key", None), Picked) for s in self.stages)
@@ -75,8 +86,8 @@ class Nest:
         return tuple(1 if d in (self.row or ()) else n for d, n in enumerate(self.shape))
 
 
-def nested(graph: Graph) -> list[Instruction | Nest]:
-    """The graph's instructions in their order, as many as can be in nests."""
+def nested(graph: Graph) -> list[Instruction | Nest | Call]:
+    """The graph's instructions in their order, as many as can be in nests or as calls of what is written by hand."""
     builder = _Builder(graph)
     for k, i in enumerate(graph.instructions):
         builder.take(k, i)
@@ -92,7 +103,7 @@ class _Builder:
         self.graph, self.constants = graph, constants(graph)
         self.handed_out = graph.handed_out()
         self.shared = _handed_out_as_several(graph)
-        self.done: list[Instruction | Nest] = []
+        self.done: list[Instruction | Nest | Call] = []
         self.home: dict[int, Nest | None] = {}  # where each instruction has gone, by its place in the list
         self.open: Nest | None = None
         self.after: list[Instruction] = []  # views of what the open nest computes
@@ -118,7 +129,11 @@ class _Builder:
             (self.after if self._depends(i) else self.done).append(i)
         else:
             self.close()
-            self.done.append(i)
+            self.done.append(self._call(i) or i)
+
+    def _call(self, i: Instruction) -> Call | None:
+        call = call_of(i, self.graph)
+        return call if call and self.shared.isdisjoint(map(self.graph.memory, call.results)) else None
 
     def _is_made_once(self, i: Instruction) -> bool:
         """Whether the program has no line for it: a constant, or memory that is written to later."""
@@ -238,6 +253,11 @@ def _role(nest: Nest, form: Form, graph: Graph) -> str | None:
     if nest.row is not None and shape == nest.row_shape:
         made = [nest.made[p].role for p in reads_of(form) if p in nest.made]
         return None if "full" in made else "row"
+    if nest.row is None and (row := _row_that_leaves(shape, nest.shape)) is not None:
+        if all(nest.made[p].role == "scalar" for p in reads_of(form) if p in nest.made):
+            nest.row = row
+            return "row"
+        return None
     if shape == ():
         return "scalar" if all(nest.made[p].role == "scalar" for p in reads_of(form) if p in nest.made) else None
     return "full" if _grow(nest, shape) else None
@@ -273,13 +293,20 @@ def _grow(nest: Nest, shape: tuple[int, ...]) -> bool:
             stage.role = "scalar"
         nest.shape = shape
         return True
-    if len(nest.shape) != len(shape) or any(n not in (1, m) for n, m in zip(nest.shape, shape)):
+    row = _row_that_leaves(nest.shape, shape)
+    if row is None:
         return False
-    row = tuple(d for d, (n, m) in enumerate(zip(nest.shape, shape)) if n != m)
     for stage in nest.stages:
         stage.role = "row" if stage.role == "full" else stage.role
     nest.shape, nest.row = shape, row
     return True
+
+
+def _row_that_leaves(shape: tuple[int, ...], of: tuple[int, ...]) -> tuple[int, ...] | None:
+    """The dimensions of a row, if there is a value of that shape for each row of a nest of another shape."""
+    if len(shape) != len(of) or any(n not in (1, m) for n, m in zip(shape, of)):
+        return None
+    return tuple(d for d, (n, m) in enumerate(zip(shape, of)) if n != m) or None
 
 
 def _find_stored(graph: Graph, builder: _Builder) -> None:

@@ -18,6 +18,8 @@ from ...kernels.cpu.blocks import get_num_threads, run_at_once
 from ..graph import Graph, Value
 from ..numpy_source import Program
 from . import toolchain
+from .blas import blas
+from .handwritten import Call, CallSource, included
 from .nests import Nest, nested
 from .source import NestSource
 
@@ -38,8 +40,8 @@ class CProgram(Program):
         self.out_of_bounds = np.zeros((), np.int64)  # whether an index was
         self.kept: list[Any] = []  # the arrays that addresses are of
         self.functions_of: list[str] = []  # C functions, as text
-        self.waiting: list[NestSource] = []  # nests that will be one call
-        self.calls_of: list[tuple[str, list[NestSource], int]] = []  # with the number of threads
+        self.waiting: list[NestSource | CallSource] = []  # nests that will be one call
+        self.calls_of: list[tuple[str, list[NestSource | CallSource], int]] = []  # with the number of threads
         self.moving: list[str] = []  # lines that look up where arrays of this run are
         self.flag = len(self.addresses) - 1  # its place in the table
         self.addresses[self.flag] = self.out_of_bounds.ctypes.data
@@ -47,12 +49,12 @@ class CProgram(Program):
 
     # ---- what Program asks ----
 
-    def _order(self) -> list[Any]:
+    def _steps(self) -> list[Any]:
         return self.work
 
     def _instruction(self, i: Any, k: int) -> None:
-        if isinstance(i, Nest):
-            self._nest(i, k)
+        if isinstance(i, (Nest, Call)):
+            self._nest(i)
             return
         before = len(self.lines)
         super()._instruction(i, k)
@@ -64,16 +66,25 @@ class CProgram(Program):
     def _finish(self) -> None:
         """Compile what was written."""
         self._flush()
-        self.c_source = "\n\n".join(['#include "functions.h"', *self.functions_of])
+        calls = [step for step in self.work if isinstance(step, Call)]
+        self.c_source = "\n\n".join(["\n".join(['#include "functions.h"', *included(calls)]), *self.functions_of])
         if not self.calls_of:
             return
         longest = max(map(len, self.functions_of))
         made = toolchain.library(self.c_source, "-O1" if longest > LONG * 8 else "-O2" if longest > LONG else "-O3")
+        if '#include "blas.h"' in self.c_source:
+            made.use_blas(*map(ctypes.c_void_p, blas() or ()))
         table = ctypes.c_void_p(self.addresses.ctypes.data)
         for name, nests, parts in self.calls_of:
             self.env[name] = self._call_of(made, name, nests, parts, table)
 
     # ---- memory ----
+
+    def _begin_option(self, v: Value) -> None:
+        """An option of an optimizer is a number in memory, where C finds it."""
+        group, key = v.owner
+        self.arrays[v.place] = np.zeros(())
+        self.lines.append(f"{self.name(v.place)}[()] = {self.thing(group, 'group')}[{key!r}]")
 
     def like(self, place: int) -> np.ndarray:
         """An array in the shape and strides of a value; of one that every run makes anew, it has no numbers."""
@@ -84,7 +95,7 @@ class CProgram(Program):
         """The array of a value that is the same in every run."""
         return self.arrays.get(place) if place in self.constants else None
 
-    def address(self, nest: Nest, place: int, key: Any = None) -> int:
+    def address(self, nest: Nest | Call, place: int, key: Any = None) -> int:
         """Where in the table the address of a value is; of one that every run makes anew, the run puts it there."""
         told = place, repr(key), None if place in self.arrays else nest  # (what moves is looked up for each nest)
         if told in self.known:
@@ -99,7 +110,7 @@ class CProgram(Program):
             self.addresses[where] = array.ctypes.data
         return where
 
-    def _address_of_each_run(self, nest: Nest, place: int, key: Any, where: int) -> None:
+    def _address_of_each_run(self, nest: Nest | Call, place: int, key: Any, where: int) -> None:
         v = self.graph.values[place]
         if v.is_number:  # which has no memory
             number = np.zeros((), v.dtype)
@@ -110,20 +121,19 @@ class CProgram(Program):
         self.env["addresses"] = self.addresses
         text = v.name if key is None else f"{v.name}[{self.key(key)}]"
         like = self.like(place) if key is None else self.like(place)[key]
-        found = self.thing(_Found(like, any(s.form.target == place for s in nest.stages)), f"where_{v.name}_is")
+        found = self.thing(_Found(like, place in nest.results), f"where_{v.name}_is")
         self.moving.append(f"addresses[{where}] = {found}({text})")
 
     # ---- nests ----
 
-    def _nest(self, nest: Nest, k: int) -> None:
-        for stage in nest.stages:
-            place = stage.form.target
-            if stage.is_new and place in nest.stored:
-                self._make_room(place)
+    def _nest(self, nest: Nest | Call) -> None:
+        for place in nest.made_in_memory:
+            self._make_room(place)
         self.moving = []
-        source = NestSource(nest, f"nest_{len(self.functions_of)}", self.graph, self)
+        printed: type = CallSource if isinstance(nest, Call) else NestSource
+        source = printed(nest, f"nest_{len(self.functions_of)}", self.graph, self)
         self.functions_of.append(source.text(self._note))
-        large = math.prod(nest.shape) >= LARGE and source.count > 1
+        large = nest.work >= LARGE and source.count > 1
         if self.moving or large or nest.picks:
             self._flush()
         self.lines += self.moving
@@ -157,7 +167,7 @@ class CProgram(Program):
             self.owned[v.memory] = made
         return made
 
-    def _note(self, nest: Nest) -> str:
+    def _note(self, nest: Nest | Call) -> str:
         return f"{nest.of}: {' x '.join(map(str, nest.shape)) or 'one number'}"
 
     def _flush(self, parts: int = 1) -> None:
@@ -172,8 +182,10 @@ class CProgram(Program):
         self.functions_of.append(_entry(name, self.waiting, parts))
         self.waiting = []
 
-    def _call_of(self, made: ctypes.CDLL, name: str, nests: list[NestSource], parts: int, table: Any) -> Callable[[], None]:
-        total = sum(n.sums for n in nests)
+    def _call_of(
+        self, made: ctypes.CDLL, name: str, nests: list[NestSource | CallSource], parts: int, table: Any
+    ) -> Callable[[], None]:
+        total = max(n.sums for n in nests)  # (none needs them longer than it runs)
         sums = np.zeros(max(1, parts * total))
         self.kept.append(sums)
         function = getattr(made, name)
@@ -231,17 +243,16 @@ class _Found:
         )
 
 
-def _entry(name: str, nests: list[NestSource], parts: int) -> str:
+def _entry(name: str, nests: list[NestSource | CallSource], parts: int) -> str:
     """The function that Python calls: several nests one after another, or a range of one and its end."""
     if parts > 1:
         (nest,) = nests
         entry = f"void {name}(char **p, long lo, long hi, double *sums) {{ {nest.name}(p, lo, hi, sums); }}"
         end = f"void {name}_end(char **p, long parts, double *sums) {{ {nest.name}_end(p, parts, sums); }}"
         return f"{entry}\n{end}" if nest.ends else entry
-    lines, at = [f"void {name}(char **p, double *sums) {{"], 0
+    lines = [f"void {name}(char **p, double *sums) {{"]
     for nest in nests:
-        lines.append(f"    {nest.name}(p, 0, {nest.count}, sums + {at});")
+        lines.append(f"    {nest.name}(p, 0, {nest.count}, sums);")
         if nest.ends:
-            lines.append(f"    {nest.name}_end(p, 1, sums + {at});")
-        at += nest.sums
+            lines.append(f"    {nest.name}_end(p, 1, sums);")
     return "\n".join([*lines, "}"])

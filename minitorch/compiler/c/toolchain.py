@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+HEADERS = Path(__file__).parent  # what sources include lies there
 SECONDS = 60  # a compiler that takes longer is stopped
 _FLAGS = [
     "-std=gnu11", "-shared", "-fPIC", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off", "-fwrapv", "-w",
@@ -44,10 +45,13 @@ def compiler() -> str:
 
 
 def _place(source: str, optimize: str) -> Path:
-    told = "\0".join(
-        [source, (Path(__file__).parent / "functions.h").read_text(), optimize, compiler(), _processor(), *_FLAGS]
-    )
+    told = "\0".join([source, *_headers(), optimize, compiler(), _processor(), *_FLAGS])
     return _folder() / f"{hashlib.sha256(told.encode()).hexdigest()[:32]}.so"
+
+
+def _headers() -> list[str]:
+    """All that a source may include."""
+    return [header.read_text() for header in sorted(HEADERS.glob("*.h"))]
 
 
 @functools.cache
@@ -85,7 +89,7 @@ def _make(source: str, optimize: str, made: Path) -> None:
                 optimize,
                 *_FLAGS,
                 *processor,
-                f"-I{Path(__file__).parent}",
+                f"-I{HEADERS}",
                 str(text),
                 "-o",
                 str(result),

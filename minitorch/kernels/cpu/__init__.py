@@ -4,7 +4,11 @@ Large arrays are taken in blocks by several threads (`blocks.py`), small ones in
 the op, or the optimizer, that it stands in for. Read next: `softmax.py`.
 """
 
-from . import attention, convolution, cross_entropy, gelu, linear, norm, optim, pooling, recurrent, relu, softmax
+from ...rooms import when_used as _when_used
+from . import attention, convolution, cross_entropy, gelu, linear, norm, pooling, recurrent, relu, softmax
+
+with _when_used(__name__):
+    from . import optim  # which an optimizer asks for
 
 __all__ = [
     "attention",

@@ -11,11 +11,14 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Callable
+from functools import partial
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-from ...arrays.recorded import NotTraceable, running
+from ...arrays.quiet import silent
+from ...arrays.recorded import NotTraceable, first_of, library, running
 
 LEAST = 1 << 17  # numbers in a block at least: half a MB of float32
 BLOCK = 1 << 18  # and at most, if several threads share the work
@@ -24,35 +27,64 @@ BLOCK = 1 << 18  # and at most, if several threads share the work
 def in_blocks(work: Callable[..., Any], like: np.ndarray, *scratch: Any) -> list[Any]:
     """work(rows, …) for slices of the rows (dimension 0) of an array that is not empty, and what it returned, in their order.
 
-    scratch: dtypes of arrays that `work` gets besides, of the shape of those rows; what is in them is undefined.
+    scratch: dtypes of arrays that `work` gets besides, of the shape of those rows; what is in them is undefined. Or a function that
+    makes, for so many rows at most, what a thread has beside it all the time.
     """
     count = len(like)
+    if running.record is not None:
+        return _recorded(work, like, scratch)
     if like.size <= LEAST:
-        return [work(slice(0, count), *(np.empty(like.shape, dtype) for dtype in scratch))]
-    threads = max(1, min(get_num_threads(), like.size // LEAST))
-    numbers = LEAST if threads == 1 else min(BLOCK, max(LEAST, like.size // threads))
-    rows = -(-count * numbers // like.size)
+        return [work(slice(0, count), *_scratch(count, like, scratch))]
+    rows, threads = rows_and_threads(count, like.size)
     if rows >= count:
-        return [work(slice(0, count), *(np.empty(like.shape, dtype) for dtype in scratch))]
-    if running.record is not None:  # which sees what this thread does, and not what the others do
-        raise NotTraceable
+        return [work(slice(0, count), *_scratch(count, like, scratch))]
     results: list[Any] = [None] * -(-count // rows)
     numbered = iter(range(len(results)))  # every thread takes the next
 
     def take() -> None:
-        memory = [np.empty((rows, *like.shape[1:]), dtype) for dtype in scratch]
+        memory = _scratch(rows, like, scratch)
         for k in numbered:
             block = slice(k * rows, min(k * rows + rows, count))
-            results[k] = work(block, *(m[: block.stop - block.start] for m in memory))
+            results[k] = work(block, *(m[: block.stop - block.start] if type(m) is np.ndarray else m for m in memory))
 
-    helpers = [_pool().submit(take) for _ in range(threads - 1)]
+    in_threads([take] * threads)
+    return results
+
+
+def in_threads(calls: list[Callable[[], None]]) -> None:
+    """Make these calls, which share some work: the first in this thread, the others by helpers."""
+    helpers = [_pool().submit(silent(call)) for call in calls[1:]]  # (what NumPy is told is told to a thread)
     try:
-        take()
+        calls[0]()
     finally:
         for helper in helpers:
             if not helper.cancel():  # if it has not begun, nothing is left for it to do
                 helper.result()
-    return results
+
+
+def rows_and_threads(count: int, size: int) -> tuple[int, int]:
+    """How many of `count` rows, which have `size` numbers in all, a block has, and how many threads share the work."""
+    threads = max(1, min(get_num_threads(), size // LEAST))
+    numbers = LEAST if threads == 1 else min(BLOCK, max(LEAST, size // threads))
+    return -(-count * numbers // size), threads
+
+
+def _recorded(work: Callable[..., Any], like: Any, scratch: tuple) -> list[Any]:
+    """The work on all rows at once, which a record can follow: the program finds blocks of its own.
+
+    Sums over the rows of a block, which `work` returns, are not the sum over all rows to the last bit: what gives some goes untraced.
+    """
+    if any(isinstance(make, FunctionType) for make in scratch):
+        raise NotTraceable
+    result = work(slice(0, len(like)), *(library.empty(like.shape, dtype) for dtype in scratch))
+    if rows_and_threads(len(like), like.size)[0] < len(like) and like.size > LEAST and first_of(result) is not None:
+        raise NotTraceable
+    return [result]
+
+
+def _scratch(rows: int, like: np.ndarray, wanted: tuple) -> list[Any]:
+    """What `work` gets besides, for so many rows."""
+    return [make(rows) if isinstance(make, FunctionType) else np.empty((rows, *like.shape[1:]), make) for make in wanted]
 
 
 def run_at_once(function: Callable, each: list[tuple]) -> None:
@@ -86,6 +118,11 @@ def in_a_row(x: np.ndarray) -> Any:
     return row if np.may_share_memory(row, x) else None
 
 
+def contiguous(x: Any) -> Any:
+    """x row by row without gaps: itself, if it is so. (`np.ascontiguousarray` would not hand a recorded array over.)"""
+    return x if x.flags.c_contiguous else x.copy()
+
+
 def laid_out_as(x: np.ndarray, other: np.ndarray) -> np.ndarray:
     """`other`, of x's shape, in memory as x is."""
     if other.strides == x.strides:
@@ -98,16 +135,18 @@ def laid_out_as(x: np.ndarray, other: np.ndarray) -> np.ndarray:
 def along_rows(*factors: np.ndarray) -> np.ndarray:
     """Σ of an array, or of the product of two, along the last dimension, which stays, of size 1.
 
-    einsum is several times faster there than `sum`, but adds one number after another, so long rows are added up in stretches.
+    einsum is several times faster there than `sum`, and BLAS, which `vecdot` calls for each row, than einsum if rows are not short. But
+    they add one number after another, so long rows are added up in stretches.
     """
-    subscripts, n = ",".join(["...i"] * len(factors)) + "->...", factors[0].shape[-1]
+    n = factors[0].shape[-1]
+    sums = np.vecdot if len(factors) == 2 and n >= SHORT else partial(np.einsum, ",".join(["...i"] * len(factors)) + "->...")
     if n <= STRETCH:
-        return np.einsum(subscripts, *factors)[..., None]
-    parts = [np.einsum(subscripts, *(f[..., k : k + STRETCH] for f in factors)) for k in range(0, n, STRETCH)]
+        return sums(*factors)[..., None]
+    parts = [sums(*(f[..., k : k + STRETCH] for f in factors)) for k in range(0, n, STRETCH)]
     return np.stack(parts, -1).sum(-1, keepdims=True)
 
 
-STRETCH = 1 << 10
+SHORT, STRETCH = 1 << 6, 1 << 10
 
 
 # ---- threads ----

@@ -1,25 +1,27 @@
 """Convolution in chunks of samples whose columns stay in the cache, with one matrix product a sample.
 
 The formula writes the columns of the whole batch, with all places of all samples in a row, and turns the result round. Here a sample's
-product lies as the result is to lie, (N, O, places), and no more columns are in memory than a chunk's; backward makes them again
-instead of keeping them. Where a sample has few places, as the last layers of networks for images, the formula is quicker and is
-left to it. A kernel that moves by single pixels has its columns in long stretches (`_InStretches`). Read next: `pooling.py`.
+product lies as the result is to lie, (N, O, places), no more columns are in memory than the chunks' that threads work on, and backward
+makes them again instead of keeping them. Where a kernel moves by single pixels, the derivative by x is a convolution too: of g, with
+the kernel flipped; then the columns of g serve both derivatives. Where a sample has few places, as in the last layers of networks for
+images, the formula is quicker and is left to it. Read next: `pooling.py`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ...arrays.recorded import NotTraceable, running
 from ...ops.convolution import conv, conv_transpose, conv_weight, weight_matrix
-from ...ops.fold import Sliding, added_up, columns
-from .blocks import served
+from ...ops.fold import Sliding, added_up
+from .blocks import along_rows, in_blocks, served
 
-CHUNK = 1 << 18  # numbers in the columns of a chunk: one MB of float32
 MOST = 1 << 24  # numbers in the columns of a whole batch, where these are made at once: 64 MB of float32
+TURNED = 48  # rows of columns from which on a product with y is quicker if y is turned round before
 
 
 @conv.twin("cpu")
@@ -27,26 +29,27 @@ def forward(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: int) 
     """W · columns(x) + b"""
     if not served(x, weight, bias) or not x.size or _few_places(len(x), weight.shape, how, groups):
         return None
-    way, W = _way(how), weight_matrix(weight, groups)
-    out = np.empty((len(x), len(weight), *how.places), x.dtype)
-    for chunk in _chunks(len(x), x.shape[1], way):
-        made = way.product(W, _in_groups(way.columns(x[chunk]), groups))
-        _plus(way.at_places(made), bias, out[chunk])
-    return out
+    return _convolved(x, weight_matrix(weight, groups), bias, how)
 
 
 @conv_transpose.twin("cpu")
 def transposed(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: int) -> Any:
-    """added_up(Wᵀ · x) + b"""
+    """added_up(Wᵀ · x) + b, or the convolution that is the same"""
     if not served(x, weight, bias) or not x.size or _few_places(len(x), weight.shape, how, groups):
         return None
-    if not np.isfinite(weight).all():  # between the places 0 · ∞ would be added
-        return None
-    way, W, C = _way(how), weight_matrix(weight, groups).swapaxes(1, 2), groups * weight.shape[1]
+    back, W = _back(how), weight_matrix(weight, groups)
+    if back is not None and len(weight) <= 8 * groups * weight.shape[1] and np.isfinite(weight).all():
+        return _convolved(x, _flipped(weight, groups), bias, back)
+    C, P = groups * weight.shape[1], math.prod(how.places)
     out = np.empty((len(x), C, *how.size), x.dtype)
-    for chunk in _chunks(len(x), C, way):
-        cols = way.product(W, _in_groups(way.among_places(x[chunk]), groups))
-        _plus(way.added_up(cols.reshape(len(cols), C, -1, way.length)), bias, out[chunk])
+
+    def chunk(rows: slice, memory: np.ndarray) -> None:
+        cols = np.matmul(W.swapaxes(1, 2), _in_groups(x[rows], groups), out=memory[: rows.stop - rows.start])
+        image = added_up(np, cols.reshape(-1, *how.kernel, 1, *how.places), how)
+        _plus(image.reshape(-1, *out.shape[1:]), bias, out[rows])
+
+    K = W.shape[2]
+    _in_chunks(chunk, len(x), groups * K * P, lambda samples: np.empty((samples, groups, K, P), x.dtype))
     return out
 
 
@@ -56,13 +59,43 @@ def of_weight(xp: Any, x: Any, y: Any, how: Sliding, groups: int) -> Any:
     shape = (y.shape[1], x.shape[1] // groups, *how.kernel)
     if not served(x, y) or not x.size or _few_places(len(x), shape, how, groups):
         return None
-    way = _way(how)
-    sums = np.zeros((groups, shape[0] // groups, math.prod(shape[1:])), x.dtype)
-    for chunk in _chunks(len(x), x.shape[1], way):
-        cols = _in_groups(way.columns(x[chunk]), groups).swapaxes(2, 3)
-        for of_sample in zip(_in_groups(way.among_places(y[chunk]), groups), cols):
-            sums += np.matmul(*of_sample)
-    return sums.reshape(shape) if np.isfinite(sums).all() else None  # between the places 0 · ∞ may have been added
+
+    def chunk(rows: slice, columns: Columns) -> np.ndarray:
+        return _products(columns.of(x[rows], groups), _in_groups(y[rows], groups))
+
+    sums = sum(_in_chunks(chunk, len(x), *_columns(x, how)))
+    return sums.swapaxes(1, 2).reshape(shape)
+
+
+@conv.twin_grad("cpu", "weight", "bias")
+def of_parameters(xp: Any, g: Any, x: Any, weight_shape: tuple, bias_shape: tuple, how: Sliding, groups: int) -> Any:
+    """dW = Σ g · columns(x)ᵀ, db = Σ g"""
+    if not served(g, x) or not x.size:
+        return None
+    return conv_weight.compute(xp, x, g, how, groups), _per_channel(g) if bias_shape else g
+
+
+@conv.twin_grad("cpu", "x", "weight", "bias")
+def of_all(xp: Any, g: Any, x: Any, weight: Any, bias_shape: tuple, how: Sliding, groups: int) -> Any:
+    """dx = flipped W · columns(g), dW = Σ columns(g) · xᵀ, flipped; db = Σ g"""
+    back, (O, C) = _back(how), weight.shape[:2]
+    if back is None or 4 * groups * C < O or not served(g, x, weight) or not x.size or not np.isfinite(weight).all():
+        return None
+    W = _flipped(weight, groups)
+    if _few_places(len(x), weight.shape, how, groups):
+        return None
+    dx = np.empty(x.shape, x.dtype)
+
+    def chunk(rows: slice, columns: Columns) -> np.ndarray:
+        cols = columns.of(g[rows], groups)
+        np.matmul(W, cols, out=_in_groups(dx[rows], groups))
+        return _products(cols, _in_groups(x[rows], groups))
+
+    sums = sum(_in_chunks(chunk, len(x), *_columns(g, back)))  # (groups, O / groups · kernel, C / groups)
+    if not np.isfinite(sums).all():  # beside the places 0 · ∞ may have been added
+        return None
+    dw = np.flip(sums.reshape(O, *how.kernel, C), tuple(range(1, 1 + len(how.kernel))))
+    return dx, np.ascontiguousarray(np.moveaxis(dw, -1, 1)), _per_channel(g) if bias_shape else g
 
 
 def _few_places(samples: int, weight: tuple[int, ...], how: Sliding, groups: int) -> bool:
@@ -71,9 +104,46 @@ def _few_places(samples: int, weight: tuple[int, ...], how: Sliding, groups: int
     return 2 * P * (O + K) < O * K and samples * P * K * groups <= MOST
 
 
+def _convolved(x: np.ndarray, W: np.ndarray, bias: Any, how: Sliding) -> np.ndarray:
+    """W (groups, O / groups, C / groups · kernel) · columns(x) + b"""
+    groups, O = len(W), len(W) * W.shape[1]
+    out = np.empty((len(x), O, *how.places), x.dtype)
+
+    def chunk(rows: slice, columns: Columns) -> None:
+        part = out[rows]
+        np.matmul(W, columns.of(x[rows], groups), out=_in_groups(part, groups))
+        if bias is not None:
+            _plus(part, bias, part)
+
+    _in_chunks(chunk, len(x), *_columns(x, how))
+    return out
+
+
+def _back(how: Sliding) -> Sliding | None:
+    """How a flipped kernel slides over y to give the derivative by x; None if it jumps, or would begin inside."""
+    padding = tuple(d * (k - 1) - p for k, p, d in zip(how.kernel, how.padding, how.dilation))
+    if set(how.stride) != {1} or min(padding) < 0:
+        return None
+    back = Sliding.over(how.places, how.kernel, how.stride, padding, how.dilation)
+    return back if back.places == how.size else None  # (`output_padding` leaves pixels that no place sees)
+
+
+def _flipped(weight: np.ndarray, groups: int) -> np.ndarray:
+    """w (O, C / groups, *kernel), seen from the other side: (groups, C / groups, O / groups · kernel)."""
+    O, C, *kernel = weight.shape
+    w = np.flip(weight, tuple(range(2, weight.ndim))).reshape(groups, O // groups, C, -1)
+    return w.swapaxes(1, 2).reshape(groups, C, O // groups * math.prod(kernel))
+
+
+def _products(cols: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Σ over samples of columns · yᵀ."""
+    turned = y.swapaxes(2, 3)
+    return np.matmul(cols, np.ascontiguousarray(turned) if cols.shape[2] >= TURNED else turned).sum(0)
+
+
 def _in_groups(x: np.ndarray, groups: int) -> np.ndarray:
-    """(samples, channels, …, places) as matrices: (samples, groups, channels / groups · …, places)."""
-    return x.reshape(len(x), groups, math.prod(x.shape[1:-1]) // groups, x.shape[-1])
+    """(samples, channels, *places) as matrices: (samples, groups, channels / groups, all places)."""
+    return x.reshape(len(x), groups, x.shape[1] // groups, math.prod(x.shape[2:]))
 
 
 def _plus(x: np.ndarray, bias: Any, out: np.ndarray) -> None:
@@ -83,116 +153,62 @@ def _plus(x: np.ndarray, bias: Any, out: np.ndarray) -> None:
         np.add(x, bias.reshape(-1, *(1 for _ in x.shape[2:])), out=out)
 
 
-# ---- two ways to have columns ----
+def _per_channel(g: np.ndarray) -> np.ndarray:
+    """Σ g over samples and places."""
+    return along_rows(g.reshape(*g.shape[:2], math.prod(g.shape[2:])))[..., 0].sum(0)
 
 
-def _chunks(samples: int, channels: int, way: Any) -> Iterator[slice]:
-    """Slices of the samples whose columns are CHUNK numbers or fewer, if a single sample's are."""
-    n = max(1, CHUNK // (channels * way.elements * way.length))
-    return (slice(k, k + n) for k in range(0, samples, n))
+# ---- chunks, and their columns ----
 
 
-def _way(how: Sliding) -> Any:
-    """Stretches, where they are not much longer than the places that they hold."""
-    if set(how.stride) == {1}:
-        stretches = _InStretches(how)
-        if stretches.length <= 1.5 * math.prod(how.places):
-            return stretches
-    return _ByPlaces(how)
+def _in_chunks(work: Callable[..., Any], samples: int, numbers: int, memory: Callable[[int], Any]) -> list[Any]:
+    """work(rows, memory) for slices of the samples, each of which has so many numbers in its columns."""
+    if running.record is not None:
+        raise NotTraceable
+    # Columns are written once and read once or twice, so that a chunk of twice a block's size is no slower.
+    return in_blocks(work, np.broadcast_to(np.int8(0), (samples, -(-numbers // 2))), memory)
 
 
-class _Way:
-    """What both share: memory that all chunks use, one after the other. New memory for each costs more than the copies into it."""
-
-    def __init__(self, how: Sliding, length: int):
-        self.how, self.elements, self.length = how, math.prod(how.kernel), length
-        self.scratch: dict[str, np.ndarray] = {}
-
-    def memory(self, what: str, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        """Memory of that shape: zeros at first, later what the chunk before left. The first chunk is the largest."""
-        if what not in self.scratch:
-            self.scratch[what] = np.zeros(shape, dtype)
-        return self.scratch[what][: shape[0]]
-
-    def product(self, W: np.ndarray, x: np.ndarray) -> np.ndarray:
-        return np.matmul(W, x, out=self.memory("product", (*x.shape[:2], W.shape[1], x.shape[3]), x.dtype))
+def _columns(x: np.ndarray, how: Sliding) -> tuple[int, Callable[[int], Columns]]:
+    """How many numbers a sample's columns have, and what makes the memory for those of so many samples."""
+    numbers = x.shape[1] * math.prod(how.kernel) * math.prod(how.places)
+    return numbers, lambda samples: Columns(samples, x.shape[1], how, x.dtype)
 
 
-class _ByPlaces(_Way):
-    """Columns (samples, channels, elements of the kernel, places), as `ops/fold.py` has them."""
+class Columns:
+    """What a kernel sees at each place, in memory that all chunks of a thread use: new memory for each costs more than the copies."""
 
-    def __init__(self, how: Sliding):
-        super().__init__(how, math.prod(how.places))
+    def __init__(self, samples: int, channels: int, how: Sliding, dtype: Any):
+        self.how = how
+        self.is_image = math.prod(how.kernel) == 1 and how.padded_size() == how.size == how.places
+        if self.is_image:
+            return
+        self.memory = np.empty((samples, channels, math.prod(how.kernel), *how.places), dtype)
+        self.seen: list[Any] = [(..., *seen) for _, seen in how.views()]
+        self.to = [self._in_rows(self.memory[:, :, k]) for k in range(len(self.seen))]
+        self.inside = None
+        if any(how.padding):
+            padded = np.zeros((samples, channels, *how.padded_size()), dtype)
+            self.inside, self.sources = padded[(..., *how.inside())], self._sources(padded)
 
-    def columns(self, x: np.ndarray) -> np.ndarray:
-        N, C = x.shape[:2]
-        cols = columns(np, x.reshape(N * C, 1, *self.how.size), self.how)
-        return cols.reshape(N, C, self.elements, self.length)
+    def of(self, x: np.ndarray, groups: int) -> np.ndarray:
+        """(samples, groups, channels / groups · elements of the kernel, places)"""
+        n = len(x)
+        if self.is_image:
+            return _in_groups(x, groups)
+        if self.inside is None:
+            sources = self._sources(np.ascontiguousarray(x))
+        else:
+            self.inside[:n] = x
+            sources = self.sources
+        for to, source in zip(self.to, sources):
+            to[:n] = source[:n]
+        return self.memory[:n].reshape(n, groups, -1, math.prod(self.how.places))
 
-    def added_up(self, cols: np.ndarray) -> np.ndarray:
-        N, C = cols.shape[:2]
-        image = added_up(np, cols.reshape(N * C, *self.how.kernel, 1, *self.how.places), self.how)
-        return image.reshape(N, C, *self.how.size)
+    def _sources(self, padded: np.ndarray) -> list[np.ndarray]:
+        """What each element of the kernel sees."""
+        return [self._in_rows(padded[seen]) for seen in self.seen]
 
-    def among_places(self, y: np.ndarray) -> np.ndarray:
-        """y (samples, channels, *places) as a product takes it."""
-        return y.reshape(*y.shape[:2], self.length)
-
-    def at_places(self, made: np.ndarray) -> np.ndarray:
-        """A product's result as (samples, channels, *places)."""
-        return made.reshape(len(made), -1, *self.how.places)
-
-
-class _InStretches(_Way):
-    """Columns of a kernel that moves by single pixels: each of its elements sees one unbroken stretch of the padded image's memory.
-
-    A stretch runs from the first place to the last through whole rows of the padded image, so between the places of two rows there are
-    some pixels where the kernel does not stand: what a product makes there is left out, and what it takes from there is 0.
-    """
-
-    def __init__(self, how: Sliding):
-        self.padded = how.padded_size()
-        self.rows = (how.places[0], *self.padded[1:])  # a stretch, as rows
-        super().__init__(how, math.prod(self.rows))
-        pitch = [math.prod(self.padded[d + 1 :]) for d in range(len(self.padded))]
-        steps = [p * d for p, d in zip(pitch, how.dilation)]
-        self.begin = [sum(k * s for k, s in zip(element, steps)) for element in np.ndindex(how.kernel)]
-        # The last stretch may end after the padded image; or before its end, where `output_padding` is.
-        self.size = max(max(self.begin) + self.length, math.prod(self.padded))
-        self.places: Any = (..., *(slice(n) for n in how.places))
-
-    def columns(self, x: np.ndarray) -> np.ndarray:
-        N, C = x.shape[:2]
-        if self.elements == 1 and self.padded == self.how.size:
-            return x.reshape(N, C, 1, self.length)
-        image = self.memory("image", (N, C, self.size), x.dtype)
-        cols = self.memory("columns", (N, C, self.elements, self.length), x.dtype)
-        self._inside(image)[...] = x
-        for k, begin in enumerate(self.begin):
-            cols[:, :, k] = image[:, :, begin : begin + self.length]
-        return cols
-
-    def added_up(self, cols: np.ndarray) -> np.ndarray:
-        image = self.memory("image", (*cols.shape[:2], self.size), cols.dtype)
-        image.fill(0)
-        for k, begin in enumerate(self.begin):
-            image[:, :, begin : begin + self.length] += cols[:, :, k]
-        return self._inside(image)
-
-    def _inside(self, image: np.ndarray) -> np.ndarray:
-        """The image without its padding: a view."""
-        padded = image[:, :, : math.prod(self.padded)].reshape(*image.shape[:2], *self.padded)
-        inside: Any = (..., *self.how.inside())
-        return padded[inside]
-
-    def among_places(self, y: np.ndarray) -> np.ndarray:
-        """y (samples, channels, *places) in stretches, with zeros between the places of two rows."""
-        if self.rows == self.how.places:
-            return y.reshape(*y.shape[:2], self.length)
-        wide = self.memory("among places", (*y.shape[:2], *self.rows), y.dtype)
-        wide[self.places] = y
-        return wide.reshape(*y.shape[:2], self.length)
-
-    def at_places(self, made: np.ndarray) -> np.ndarray:
-        """A product's result as (samples, channels, *places), a view."""
-        return made.reshape(len(made), -1, *self.rows)[self.places]
+    def _in_rows(self, x: np.ndarray) -> np.ndarray:
+        """x, if rows lie side by side each of them as one thing: NumPy copies it in half the time that it takes for its numbers."""
+        return x.view(np.dtype((np.void, x.shape[-1] * x.itemsize))) if self.how.stride[-1] == 1 else x

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...ops.activation import log_softmax_kernel
 from ...ops.class_loss import nll_of_logits
+from . import blocks
 from .blocks import in_blocks, served
 from .softmax import log_softmax
 
@@ -24,7 +25,7 @@ def forward(xp: Any, x: Any, target: Any, weight: Any, reduction: str, ignore_in
         return None
     if target.astype(np.int64, copy=False).view(np.uint64).max() >= C:  # a class below 0 is a large number so
         return None
-    log_p = log_softmax(xp, x, 1)
+    log_p = log_softmax(xp, x, 1) if x.size >= blocks.SMALL else None
     if log_p is None:
         log_p = log_softmax_kernel.forward(xp, x, 1)
     out, total = log_p[xp.arange(n), target], xp.asarray(n, x.dtype)

@@ -14,7 +14,7 @@ import numpy as np
 from ...ops.normalize import norm
 from ...ops.reduce import total
 from . import blocks
-from .blocks import along_rows, in_blocks, served
+from .blocks import along_rows, contiguous, in_blocks, served
 
 
 @norm.twin("cpu")
@@ -94,12 +94,12 @@ def _in_rows(x: np.ndarray, dims: tuple, *parameters: Any) -> np.ndarray:
     """x with one dimension before those that are normalised or have parameters."""
     last = max(len(dims), *map(len, _shapes(parameters)))
     shape = x.shape[x.ndim - last :]
-    return np.ascontiguousarray(x).reshape(x.size // math.prod(shape), *shape)
+    return contiguous(x).reshape(x.size // math.prod(shape), *shape)
 
 
 def _rows_forward(x: np.ndarray, weight: Any, bias: Any, n: int, eps: float) -> tuple:
     out = np.empty_like(x)
-    mean, var = (np.empty((len(x), x[0].size // n), x.dtype) for _ in range(2))
+    mean, var = (np.empty_like(x, shape=(len(x), x[0].size // n)) for _ in range(2))
 
     def block(rows: slice) -> None:
         z = out[rows]
@@ -163,50 +163,62 @@ def _sum_to(shape: tuple, x: np.ndarray) -> np.ndarray:
 def _in_channels(x: np.ndarray) -> np.ndarray:
     """x (N, C, …) as (N, C, L), or (N, C) where L is 1."""
     L = math.prod(x.shape[2:])
-    return np.ascontiguousarray(x).reshape(*x.shape[:2], *((L,) if L > 1 else ()))
+    return contiguous(x).reshape(*x.shape[:2], *((L,) if L > 1 else ()))
 
 
 def _along(v: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """A number for each channel, so that it broadcasts with x."""
-    return v.reshape(-1, *(1 for _ in x.shape[2:]))
+    """A number for each channel, so that it broadcasts with x; repeated where lines are short, for NumPy begins anew with each."""
+    if x.ndim == 2:
+        return v
+    return np.repeat(v, x.shape[2]).reshape(x.shape[1:]) if x.shape[2] < LINE else v[:, None]
+
+
+LINE = 1 << 12
+
+
+def _per_channel(*factors: np.ndarray) -> np.ndarray:
+    """Σ of an array (N, C, …), or of the product of two, over all but the channels."""
+    x = factors[0]
+    if x.ndim == 2:
+        return total(np, x if len(factors) == 1 else np.multiply(*factors), (0,), False)
+    return along_rows(*factors)[..., 0].sum(0)
 
 
 def _channels_forward(x: np.ndarray, weight: Any, bias: Any, eps: float) -> tuple:
-    out, n, axes = np.empty_like(x), x.size // x.shape[1], (0, *range(2, x.ndim))
-    mean = sum(in_blocks(lambda rows: total(np, x[rows], axes, False), x)) / n
+    out, n = np.empty_like(x), x.size // x.shape[1]
+    mean = sum(in_blocks(lambda rows: _per_channel(x[rows]), x)) / n
+    average = _along(mean, x)
 
-    def centre(rows: slice, squares: np.ndarray) -> np.ndarray:
-        np.subtract(x[rows], _along(mean, x), out=out[rows])
-        return total(np, np.multiply(out[rows], out[rows], out=squares), axes, False)
+    def centre(rows: slice) -> np.ndarray:
+        centred = np.subtract(x[rows], average, out=out[rows])
+        return _per_channel(centred, centred)
 
-    var = sum(in_blocks(centre, out, out.dtype)) / n
+    var = sum(in_blocks(centre, out)) / n
     scale = 1 / np.sqrt(var + eps)
-    scale = _along(scale if weight is None else scale * weight, x)
+    factor, level = (None if v is None else _along(v, x) for v in (scale if weight is None else scale * weight, bias))
 
     def finish(rows: slice) -> None:
-        out[rows] *= scale
-        if bias is not None:
-            out[rows] += _along(bias, x)
+        out[rows] *= factor
+        if level is not None:
+            out[rows] += level
 
     in_blocks(finish, out)
     return out, mean, var
 
 
 def _channels_backward(g: np.ndarray, x: np.ndarray, weight: Any, mean: np.ndarray, scale: np.ndarray) -> tuple:
-    dx, n, axes = np.empty_like(x), x.size // x.shape[1], (0, *range(2, x.ndim))
+    dx, n, average = np.empty_like(x), x.size // x.shape[1], _along(mean, x)
 
-    def sums(rows: slice, product: np.ndarray) -> np.ndarray:
-        np.subtract(x[rows], _along(mean, x), out=product)
-        product *= g[rows]
-        return np.stack([total(np, g[rows], axes, False), total(np, product, axes, False)])
+    def sums(rows: slice) -> np.ndarray:
+        centred = np.subtract(x[rows], average, out=dx[rows])
+        return np.stack([_per_channel(g[rows]), _per_channel(centred, g[rows])])
 
-    g_sum, product_sum = sum(in_blocks(sums, x, x.dtype))
+    g_sum, product_sum = sum(in_blocks(sums, x))
     level, slope = _along(g_sum / n, x), _along(product_sum * scale * scale / -n, x)
     factor = _along(scale if weight is None else scale * weight, x)
 
     def finish(rows: slice) -> None:
         d = dx[rows]
-        np.subtract(x[rows], _along(mean, x), out=d)
         d *= slope
         d += g[rows]
         d -= level

@@ -2,7 +2,7 @@
 
 On a small array a call costs more than its numbers, and Adam makes 13 calls for each parameter. A rule treats each number by
 itself, so one run over many parameters gives the same numbers, bit by bit: no formula is written again here. Large parameters go
-alone: to copy them costs more than it saves.
+alone, the largest in blocks by several threads: to copy them costs more than it saves.
 Read next: `minitorch/optim/adam.py`, the rule.
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from ...arrays.memory import address
 from ...optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, NAdam, Optimizer, RAdam, RMSprop, Rprop
+from .blocks import LEAST, get_num_threads, in_blocks
 
 FEW = 3  # so many parameters are as fast one by one
 SMALL = 16384  # bytes: a parameter that has as many goes alone
@@ -40,13 +41,12 @@ def side_by_side(optimizer: Optimizer, params: list[Any], group: dict[str, Any])
     known = len(optimizer.state)
     nows = [optimizer._begin(param, group) for param in params]
     rows = [(*optimizer._memory(param, group), param._array) for param in params]
-    gs = [param.grad._array for param in params]
+    gs = [param._grad._array for param in params]
     trays, alone = _seating_of(optimizer, params, rows, nows).in_step_with(gs)
     for places, tray in trays:
         tray.step(partial(optimizer._rule, group, nows[places[0]]), [gs[k] for k in places])
     for k in alone:
-        *memory, x = rows[k]
-        optimizer._rule(group, nows[k], x, gs[k], *memory)
+        _alone(partial(optimizer._rule, group, nows[k]), rows[k], gs[k])
     for param in params:
         param._bump()
     if len(optimizer.state) == known + len(params):  # nobody has seen yet where what is remembered lies
@@ -119,12 +119,12 @@ class Tray:
 
     def __init__(self, rows: list[Row]) -> None:
         columns = list(zip(*rows))
-        joined = [_joined(column) for column in columns]
-        copied = [column for column, whole in zip(columns, joined) if whole is None]
+        wholes = [joined(column) for column in columns]
+        copied = [column for column, whole in zip(columns, wholes) if whole is None]
         *room, self.g = self.room = np.empty((len(copied) + 1, sum(x.size for x in columns[-1])), columns[-1][0].dtype)
         self.copies = [pair for whole, column in zip(room, copied) for pair in zip(column, _cut(whole, column))]
         self.flat = [a.reshape(-1) for a, _ in self.copies]
-        *self.memory, self.θ = [room.pop(0) if whole is None else whole for whole in joined]
+        *self.memory, self.θ = [room.pop(0) if whole is None else whole for whole in wholes]
         self.room = self.room.reshape(-1)
 
     def step(self, rule: Callable[..., None], gs: Sequence[np.ndarray]) -> None:
@@ -133,6 +133,23 @@ class Tray:
         rule(self.θ, self.g, *self.memory)
         for a, part in self.copies:
             a[...] = part
+
+
+def _alone(rule: Callable[..., None], row: Row, g: np.ndarray) -> None:
+    """Run the rule over one parameter: in blocks by several threads, if it is so large that this pays and all lies in one order."""
+    *memory, x = row
+    if x.size < 2 * LEAST or get_num_threads() == 1 or not _lie_alike([x, g, *memory]):
+        rule(x, g, *memory)
+        return
+    flat = [a.reshape(-1) for a in (x, g, *memory)]
+    in_blocks(lambda part: rule(*(a[part] for a in flat)), flat[0])
+
+
+def _lie_alike(arrays: list[np.ndarray]) -> bool:
+    """Whether the arrays are of one shape and dtype, row by row, each in memory of its own."""
+    x = arrays[0]
+    alike = all(a.shape == x.shape and a.dtype == x.dtype and a.flags.c_contiguous for a in arrays)
+    return alike and x.dtype in SERVED and _lie_apart(arrays)
 
 
 def _together(rows: list[Row], nows: Sequence[Any]) -> list[list[int]]:
@@ -161,7 +178,7 @@ def _cut(whole: np.ndarray, column: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [whole[end - a.size : end].reshape(a.shape) for end, a in zip(ends, column)]
 
 
-def _joined(column: Sequence[np.ndarray]) -> np.ndarray | None:
+def joined(column: Sequence[np.ndarray]) -> np.ndarray | None:
     """The arrays as one of one dimension, if they lie one after another in one array's memory."""
     owner = column[0].base
     if type(owner) is not np.ndarray or owner.ndim != 1 or any(a.base is not owner for a in column):

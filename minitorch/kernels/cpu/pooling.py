@@ -32,24 +32,32 @@ def largest(xp: Any, x: Any, windows: Sequence[Windows]) -> Any:
     out = np.empty((*x.shape[:-n], *size), x.dtype)
     indices = np.empty(out.shape, np.int64)
     first, place = _numbers(plane, size, lines)
-    keys = [tuple(zip(*places)) for places in itertools.product(*(w.places for w in windows))]
+    keys: list[Any] = [tuple(zip(*places)) for places in itertools.product(*(w.places for w in windows))]
 
-    def block(rows: slice) -> bool:
-        found, missed, misses = out[rows], np.ones(out[rows].shape, bool), np.zeros(out[rows].shape, np.uint8)
-        found[...] = -np.inf
-        for which, elements in keys:
-            here = found[(..., *which)]
-            np.maximum(here, x[rows][(..., *elements)], out=here)
-        for which, elements in keys:
-            here = missed[(..., *which)]
-            np.logical_and(here, x[rows][(..., *elements)] != found[(..., *which)], out=here)
-            misses += missed
+    def block(rows: slice, at_places: np.ndarray) -> bool:
+        found = out[rows]
+        for there, (which, elements) in zip(at_places, keys):
+            here = there[: len(found)][(..., *which)]
+            if here.shape != found.shape:
+                there.fill(-np.inf)  # windows without an element there
+            here[...] = x[rows][(..., *elements)]
+        beside = [there[: len(found)] for there in at_places]
+        np.maximum(beside[0], beside[-1], out=found)
+        for there in beside[1:-1]:
+            np.maximum(found, there, out=found)
+        missed, misses = np.ones(found.shape, bool), np.zeros(found.shape, np.uint8)
+        for there in beside:
+            np.logical_and(missed, there != found, out=missed)
+            np.add(misses, missed.view(np.uint8), out=misses)
         if missed.any():
             return False
         np.add(first, place.take(misses), out=indices[rows])
         return True
 
-    return (out, indices) if all(in_blocks(block, x)) else None
+    def memory(rows: int) -> np.ndarray:
+        return np.empty((len(keys), rows, *out.shape[1:]), x.dtype)
+
+    return (out, indices) if all(in_blocks(block, x, lambda rows: list(memory(rows)))) else None
 
 
 def _line(windows: Windows) -> tuple[int, list[int]] | None:
@@ -77,12 +85,18 @@ def largest_grad(xp: Any, g: Any, x: Any, indices: Any, windows: Sequence[Window
         return None
     n = len(windows)
     planes, numbers = math.prod(x.shape[:-n]), math.prod(x.shape[-n:])
-    dx = np.zeros(planes * numbers, g.dtype)
-    places = (indices.reshape(planes, -1) + numbers * np.arange(planes)[:, None]).reshape(-1)
-    if all(map(_apart, windows)):
-        dx[places] = g.reshape(-1)
-    else:
-        np.add.at(dx, places, g.reshape(-1))
+    dx = np.zeros((planes, numbers), g.dtype)
+    indices, g, apart = indices.reshape(planes, -1), g.reshape(planes, -1), all(map(_apart, windows))
+
+    def block(rows: slice) -> None:
+        of_planes = dx[rows].reshape(-1)
+        places = indices[rows] + numbers * np.arange(rows.stop - rows.start)[:, None]
+        if apart:
+            of_planes[places.reshape(-1)] = g[rows].reshape(-1)
+        else:
+            np.add.at(of_planes, places.reshape(-1), g[rows].reshape(-1))
+
+    in_blocks(block, dx)
     return dx.reshape(x.shape)
 
 

@@ -1,8 +1,9 @@
-"""Backward through time of an LSTM in few NumPy calls a step: what can be computed for all steps at once is.
+"""An LSTM's walks over the steps in few NumPy calls each, all of them into memory made before: what can be computed for all steps at
+once is.
 
-What the gradients of h and c are multiplied by does not depend on them: so these factors are made beforehand, for all rows. Then step
-by step the gradients of h and c are updated where they lie, and the factors become the gates' gradients.
-Read next: `ops/through_time.py`, for the formula.
+Forward: W_hhᵀ lies by rows, for BLAS takes twice as long for such small products if it does not. Backward: what the gradients of h and c
+are multiplied by does not depend on them, so these factors are made beforehand, for all rows. Then step by step the gradients of h and c
+are updated where they lie, and the factors become the gates' gradients. Read next: `ops/through_time.py`, for the formula.
 """
 
 from __future__ import annotations
@@ -11,8 +12,36 @@ from typing import Any
 
 import numpy as np
 
-from ...ops.through_time import lstm_layer, steps_of
+from ...ops.through_time import _one_tanh, _shaped, _stays, lstm_layer, steps_of
 from .blocks import served
+
+
+@lstm_layer.twin("cpu")
+def lstm_forward(xp: Any, pre: Any, h: Any, c: Any, w_hh: Any, w_hr: Any, sizes: tuple, reverse: bool) -> Any:
+    """i, f, u, o = s tanh(s (pre + h W_hhᵀ)) + 1 − s; c ← f c + i u; h ← o tanh c"""
+    if w_hr is not None or type(pre) is not np.ndarray or not served(pre, h, c, w_hh):
+        return None
+    N, H = c.shape
+    half, rest = _one_tanh(np, pre, (0.5, 0.5, 1, 0.5), H)
+    w, gates = np.ascontiguousarray(w_hh.T) * half, pre.reshape(-1, 4 * H) * half
+    s, rest = np.tile(half, (N, 1)), np.tile(rest, (N, 1))  # as large as a step: no broadcasting
+    states, cells = (np.empty((len(gates), H), pre.dtype) for _ in range(2))
+    of_h, new = np.empty((N, 4 * H), pre.dtype), np.empty((N, H), pre.dtype)
+    for rows, n in steps_of(sizes, reverse):
+        gate, state, cell, m, part = gates[rows], states[rows], cells[rows], of_h[:n], new[:n]
+        i, f, u, o = gate[:, :H], gate[:, H : 2 * H], gate[:, 2 * H : 3 * H], gate[:, 3 * H :]
+        np.matmul(h[:n], w, m)
+        np.add(gate, m, gate)
+        np.tanh(gate, gate)
+        np.multiply(gate, s[:n], gate)
+        np.add(gate, rest[:n], gate)
+        np.multiply(f, c[:n], cell)
+        np.multiply(i, u, part)
+        np.add(cell, part, cell)
+        np.tanh(cell, part)
+        np.multiply(o, part, state)
+        h, c = _stays(np, state, h), _stays(np, cell, c)
+    return _shaped(states, pre), h.copy(), c.copy(), states, cells, gates
 
 
 @lstm_layer.twin_grad("cpu", "pre", "h", "c", "w_hh", "w_hr")
@@ -48,26 +77,31 @@ def lstm_backward(
     factors[:, 2 * H : 3 * H] = 1 - u * u
     for k, partner in enumerate((u, c_before, i, tanh_c)):
         factors[:, k * H : (k + 1) * H] *= partner
-    d, g = (
-        factors.reshape(-1, 4, H),
-        None if g is None else g.reshape(-1, H),
-    )  # the factors become the gradients, step by step
+    d, g = factors.reshape(-1, 4, H), None if g is None else g.reshape(-1, H)
     dh, dc = (np.zeros_like(state) if given is None else given.copy() for given, state in ((g_h_n, h), (g_c_n, c)))
-    for rows, n in steps[::-1]:
-        dh_t, dc_t, d_t = dh[:n], dc[:n], d[rows]
+    w, by_o = np.ascontiguousarray(w_hh), np.empty_like(dh)
+    for rows, n in steps[::-1]:  # the factors become the gradients
+        dh_t, dc_t, of_gates, part = dh[:n], dc[:n], d[rows], by_o[:n]
+        by_c, of_o = of_gates[:, :3], of_gates[:, 3]
         if g is not None:
-            dh_t += g[rows]
-        dc_t += dh_t * of_c[rows]
-        d_t[:, :3] *= dc_t[:, None]
-        d_t[:, 3] *= dh_t
-        np.matmul(factors[rows], w_hh, out=dh_t)
-        dc_t *= f[rows]
+            np.add(dh_t, g[rows], dh_t)
+        np.multiply(dh_t, of_c[rows], part)
+        np.add(dc_t, part, dc_t)
+        np.multiply(by_c, dc_t[:, None], by_c)
+        np.multiply(of_o, dh_t, of_o)
+        np.matmul(factors[rows], w, dh_t)
+        np.multiply(dc_t, f[rows], dc_t)
     return factors.reshape(pre_shape), dh, dc, factors.T @ before, None
 
 
 def _before(first: Any, after: Any, steps: list) -> Any:
     """The state before each step, row by row."""
-    found, state = np.empty_like(after), first.copy()
+    N = len(first)
+    if len(after) == N * len(steps):  # all have as many sequences
+        forward = steps[0][0].start == 0
+        return np.concatenate([first, after[: len(after) - N]] if forward else [after[N:], first])
+    found = np.empty_like(after)
+    state = first.copy()
     for rows, n in steps:
         found[rows] = state[:n]
         state[:n] = after[rows]

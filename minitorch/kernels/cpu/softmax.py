@@ -90,7 +90,7 @@ def _in_rows(x: Any, dim: int, *others: Any) -> Any:
         shape, axis = (x.size // x.shape[-1], x.shape[-1]), 1
     elif axis == 0:
         shape, axis = (1, *shape), 1
-    return [a.reshape(shape) for a in (x, *others)], axis, np.empty(shape, x.dtype)
+    return [a.reshape(shape) for a in (x, *others)], axis, np.empty_like(x, shape=shape)
 
 
 def _sum(x: np.ndarray, axis: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from typing import Any
 import minitorch
 from minitorch.arrays.warning import warn
 from minitorch.op import named
+from minitorch.op.declaration import SignatureLater
 from minitorch.op.signature import Flag, checked
 from minitorch.ops import activation as _activation
 from minitorch.ops.activation import gelu, glu, hardshrink, logsigmoid, prelu, softplus, softshrink, softsign, tanhshrink
@@ -137,11 +138,14 @@ def _writing(function: Callable) -> Callable:
         return function(*args, **kwargs, inplace=True)
 
     made: Any = call
-    signature = inspect.signature(function)
-    made.__signature__ = signature.replace(parameters=[p for p in signature.parameters.values() if p.name != "inplace"])
+    made.__signature__ = SignatureLater(lambda: _without_inplace(inspect.signature(function)))
     made.__name__ = made.__qualname__ = f"{function.__name__}_"
     made.__doc__ = f"{function.__doc__}, written into x"
     return made
+
+
+def _without_inplace(signature: inspect.Signature) -> inspect.Signature:
+    return signature.replace(parameters=[p for p in signature.parameters.values() if p.name != "inplace"])
 
 
 celu_, elu_, hardtanh_, leaky_relu_ = _writing(celu), _writing(elu), _writing(hardtanh), _writing(leaky_relu)

@@ -20,9 +20,12 @@ from minitorch.optim.lr_scheduler.factors import (
     StepLR,
 )
 from minitorch.optim.lr_scheduler.plateau import ReduceLROnPlateau
+from minitorch.rooms import answer_for_what_is_missing as _answer_for_what_is_missing
 
 __all__ = [
     "ChainedScheduler", "ConstantLR", "CosineAnnealingLR", "CosineAnnealingWarmRestarts", "CyclicLR", "ExponentialLR", "LRScheduler",
     "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR", "ReduceLROnPlateau", "SequentialLR",
     "StepLR",
 ]  # fmt: skip
+
+_answer_for_what_is_missing(__name__)

@@ -7,6 +7,7 @@ worker processes (`_utils/parallel.py`).
 
 from __future__ import annotations
 
+from ...rooms import answer_for_what_is_missing as _answer_for_what_is_missing
 from ._utils.collate import default_collate, default_convert
 from ._utils.info import get_worker_info
 from .dataloader import DataLoader
@@ -35,3 +36,5 @@ __all__ = [
     "Sampler", "SequentialSampler", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "WeightedRandomSampler",
     "default_collate", "default_convert", "get_worker_info", "random_split",
 ]  # fmt: skip
+
+_answer_for_what_is_missing(__name__)

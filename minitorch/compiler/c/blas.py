@@ -1,0 +1,65 @@
+"""Where BLAS is: the library that NumPy computes its matrix products with, so that programs in C share its threads; else SciPy's.
+
+Read next: `blas.h`, how it is called.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib
+from typing import Any
+
+import numpy as np
+
+_ENDINGS = ("_64_", "_")  # 64: whole numbers of 64 bits. (Where those of 32 are read, their lower half is.)
+_BEGINNINGS = ("scipy_", "")  # NumPy's wheels rename what is in theirs
+
+
+@functools.cache
+def blas() -> tuple[int, int] | None:
+    """The addresses of `sgemm` and `dgemm`; None if there are none, or they do not what they should."""
+    for find in (_of_numpy, _of_scipy):
+        found = find("sgemm"), find("dgemm")
+        if None not in found and all(map(_multiplies, found, (np.float32, np.float64))):
+            return found  # type: ignore[return-value]
+    return None
+
+
+def _of_numpy(name: str) -> int | None:
+    """The function in the library that NumPy is linked with."""
+    try:
+        library = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
+    except (ImportError, OSError):
+        return None
+    for beginning in _BEGINNINGS:
+        for ending in _ENDINGS:
+            function = getattr(library, f"{beginning}{name}{ending}", None)
+            if function is not None:
+                return ctypes.cast(function, ctypes.c_void_p).value
+    return None
+
+
+def _of_scipy(name: str) -> int | None:
+    """The function that SciPy offers to programs in C."""
+    try:
+        from scipy.linalg import cython_blas
+    except ImportError:
+        return None
+    capsule = cython_blas.__pyx_capi__[name]
+    told, find = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
+    told.restype, told.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    find.restype, find.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
+    return find(capsule, told(capsule))
+
+
+def _multiplies(address: Any, dtype: Any) -> bool:
+    """Whether it computes a small product as NumPy does."""
+    a, b = np.arange(6, dtype=dtype).reshape(2, 3), np.arange(12, dtype=dtype).reshape(3, 4)
+    c, one, zero = np.ones((2, 4), dtype), np.ones(1, dtype), np.zeros(1, dtype)
+    sizes = np.array([4, 2, 3, 4, 3, 4], np.int64)  # of the transposes, and their pitches
+    m, n, k, of_b, of_a, of_c = (ctypes.c_void_p(sizes.ctypes.data + 8 * at) for at in range(6))
+    at = [ctypes.c_void_p(array.ctypes.data) for array in (one, b, a, zero, c)]
+    call = ctypes.CFUNCTYPE(None, ctypes.c_char_p, ctypes.c_char_p, *[ctypes.c_void_p] * 11)(address)
+    call(b"N", b"N", m, n, k, at[0], at[1], of_b, at[2], of_a, at[3], at[4], of_c)
+    return bool(np.array_equal(c, a @ b))
