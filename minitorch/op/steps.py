@@ -93,15 +93,22 @@ def hanging(g: Any, values: Sequence) -> Any:
 
 def by_twin(
     twin: Derivative, name: str, wanted: list[str], expression: Callable[[str], str]
-) -> Callable[[list, Sequence], Sequence | None]:
-    """The derivatives' faster form: the wanted gradients, or None where it does not serve."""
-    text = f"lambda xp, grads, saved: twin(xp, {', '.join(map(expression, twin.parameters))})"
+) -> Callable[[list, Sequence, Sequence], Sequence | None]:
+    """The derivatives' faster form: the wanted gradients, or None where it does not serve.
+
+    A twin that has one more form, `in_shapes`, is told in which shapes their receivers want them, and may sum what was broadcast.
+    """
+    values = ", ".join(map(expression, twin.parameters))
+    text = f"lambda xp, grads, saved: twin(xp, {values})"
     call = eval(text, {"twin": twin.function})
     following = eval(text, {"twin": followed(twin.function, f"backward of {name}")})
+    sums = getattr(twin.function, "in_shapes", None)
+    summing = sums and eval(f"lambda xp, shapes, grads, saved: twin(xp, shapes, {values})", {"twin": sums})
     picks = [twin.of.index(n) for n in wanted]
+    places = [wanted.index(n) if n in wanted else None for n in twin.of]
     gives_all = picks == list(range(len(twin.of)))
 
-    def run(grads: list, saved: Sequence) -> Sequence | None:
+    def run(grads: list, saved: Sequence, edges: Sequence) -> Sequence | None:
         if not shortcuts.enabled:
             return None
         g = grads[0]
@@ -111,6 +118,8 @@ def by_twin(
             found = call(np, grads, saved)
         elif type(g) is Batched or (type(g) is Recorded and g.record.takes_formula(name)):
             return None
+        elif summing is not None and type(g) is not Recorded:
+            found = summing(xp_of(g), [k if k is None else _wanted_shape(edges[k]) for k in places], grads, saved)
         else:
             found = (following if type(g) is Recorded else call)(xp_of(g), grads, saved)
         if found is None:
@@ -119,3 +128,8 @@ def by_twin(
         return several if gives_all else [several[k] for k in picks]
 
     return run
+
+
+def _wanted_shape(edge: tuple | None) -> tuple[int, ...] | None:
+    """The shape in which the receiver at the end of an edge wants its gradient."""
+    return None if edge is None else edge[0].output_specs[edge[1]][0]
