@@ -17,7 +17,7 @@ from .arguments import Found, Overlaps, history, told_apart, version
 from .halves import Halves, differentiate, nodes_above, unwrapped, with_plain_memory
 from .record import Record
 from .results import Returned, is_plain
-from .state import NUMBERS, Guard, State
+from .state import NUMBERS, Guard, State, plain_of
 
 
 class Recording(NamedTuple):
@@ -66,7 +66,7 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_lo
     found = list(_inputs(args, kwargs, state))
     state.reach(function, state.guard.thing(function), "")
     inputs, known = told_apart(found, state), state.tensors
-    record = Record(known, strict, for_loops)
+    record = Record(known, strict, for_loops, getattr(plain_of(function)[0], "__code__", None))
     if state.refusal:
         record.fail(state.refusal)
     if any(type(t._array) is not np.ndarray for t in [*known.values(), *(tensor for _, tensor, _ in inputs)]):
@@ -104,6 +104,7 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_lo
         places = ", ".join(place for place, _, _ in inputs)
         state.guard.add(f"{state.guard.thing(overlaps)}({places}) == {overlapping}", "which arguments share memory")
     if record.failed is None and (changed := state.guard.broken(args, kwargs)):
+        record.leaves_traces = True
         record.fail(f"the step changes what it depends on: {changed}")
     return result, Recording(record, state.guard, calls, tuple((id(t), there) for t, there in pattern))
 
@@ -212,12 +213,14 @@ def _end(
         record.fail("it changes the history of an argument")
     if alive:
         if handed or any(place is not None for _, place in calls.last):
+            record.places |= record.walks
             record.fail("it calls backward, and returns a tensor that can be differentiated again")
         if record.failed is None:
             tensors = [*before.tensors, *calls.returned.places()]
             calls.halves = differentiate(record, alive, leaves, tensors)
             record.graph.outputs += [place for place in calls.halves.gradients if place is not None]
     elif record.has_walked and any(place.startswith(("args", "kwargs")) for place in calls.wanted):
+        record.places |= record.walks
         record.fail("it calls backward, and an argument requires grad")
     _count_writes(record, calls, before)
     return alive
@@ -310,6 +313,7 @@ def _let_go(record: Record) -> None:
     alive = [r for ref in record.watched if (r := ref()) is not None]
     if not alive:
         return
+    record.leaves_traces = True
     record.fail("a tensor that the step computes is kept outside it (in a list, an attribute, a hook)")
     for recorded_array in alive:
         for holder in gc.get_referrers(recorded_array):

@@ -7,6 +7,8 @@ one instruction. An optimizer's step is one too. Read next: `state.py`, which fi
 
 from __future__ import annotations
 
+import sys
+import types
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,8 +32,10 @@ _IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu"} 
 class Record:
     """A graph in the making."""
 
-    def __init__(self, tensors: dict[int, Any], strict: bool = False, for_loops: bool = False) -> None:
-        """for_loops: write down what loops compute best, formulas and update rules, not NumPy's way round them."""
+    def __init__(
+        self, tensors: dict[int, Any], strict: bool = False, for_loops: bool = False, code: types.CodeType | None = None
+    ) -> None:
+        """for_loops: write down what loops compute best, formulas and update rules, not NumPy's way round them. code: the function's."""
         self.graph = Graph()
         self.failed: str | None = None  # why no program can be made
         self.strict, self.for_loops = strict, for_loops  # strict: whether that is an error
@@ -43,6 +47,10 @@ class Record:
         self.late = False  # whether it is backward that is recorded, of what the step returns
         self.has_walked = False  # whether the step has called backward
         self.watched: list[weakref.ref] = []
+        self.code = code
+        self.places: set[int] = set()  # where in the function's code it was that something could not be recorded
+        self.walks: set[int] = set()  # and where it calls backward
+        self.leaves_traces = False  # whether it failed because the step changes something beside tensors
         self._of = ""
         self._tracing = False  # whether an op's forward is being followed, which can be taken as one instead
         self._names = dict.fromkeys(("wrap", "copyto", "with_a_past", "results"), 1)  # which the program has taken
@@ -50,10 +58,24 @@ class Record:
 
     def fail(self, words: str) -> None:
         """Say why there will be no program; the first reason stays."""
+        if running.record is self and not (self.failed and self._tracing):
+            self.places |= self._here()
         if self.failed is None:
             self.failed = words
             if self.strict:
                 raise RuntimeError(f"compile, fullgraph=True: {words}")
+
+    def _here(self) -> set[int]:
+        """Where in its code the function is at the moment, if it is anywhere."""
+        frame: Any = sys._getframe()
+        while frame is not None and frame.f_code is not self.code:
+            frame = frame.f_back
+        return set() if frame is None else {frame.f_lasti}
+
+    def in_source(self) -> set[tuple]:
+        """The places at which something could not be recorded: line, last line, column, last column."""
+        positions = list(self.code.co_positions()) if self.places and self.code is not None else []
+        return {positions[at // 2] for at in self.places}
 
     def end(self) -> None:
         """Let go of the arrays that were met."""
@@ -328,6 +350,8 @@ class Record:
     def derivatives(self, of: str, function: Callable, grads: list, saved: Any) -> Any:
         """A node's derivatives, followed as an op is; as one they are a function of the arrays among `grads` and `saved`."""
         self.has_walked = self.has_walked or not self.late
+        if not self.late:
+            self.walks |= self._here()
         places = [(k, n) for k, values in enumerate((grads, saved)) for n, v in enumerate(values) if _holds_recorded(v)]
         arrays = [getattr((grads, saved)[k][n], "_array", (grads, saved)[k][n]) for k, n in places]
 

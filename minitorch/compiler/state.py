@@ -7,6 +7,7 @@ the states that a program reads and writes; everything else is burned in, so eac
 
 from __future__ import annotations
 
+import dis
 import functools
 import sys
 import types
@@ -39,6 +40,17 @@ class Compilation:
     """What has a function that it stands for."""
 
     function: Callable
+
+
+def plain_of(function: Any) -> tuple[types.FunctionType | None, Any]:
+    """The plain function under a method or a Module, and its object; None if there is none."""
+    if isinstance(function, types.MethodType):
+        plain, me = function.__func__, function.__self__
+    elif isinstance(function, Module):
+        plain, me = getattr(type(function), "forward", None), function
+    else:
+        plain, me = function, None
+    return (plain, me) if isinstance(plain, types.FunctionType) else (None, None)
 
 
 class Guard:
@@ -269,8 +281,8 @@ class State:
         for k, default in enumerate(function.__defaults__ or ()):
             yield default, f"{thing}.__defaults__[{k}]", f"default_{k}"
         known = function.__globals__
-        for name in _names_of(function.__code__):
-            self._words.add(name)
+        self._words.update(_names_of(function.__code__))
+        for name in _globals_of(function.__code__):
             if name in known:
                 yield known[name], f"{self.guard.thing(known)}[{name!r}]", name
 
@@ -289,6 +301,11 @@ class State:
             self.guard.add(f"not ({thing}._leaf_hooks or {thing}._post_accumulate_hooks)", f"hooks of {name}")
 
 
+def has_hooks(module: Module) -> bool:
+    """Whether anybody waits for a module's calls."""
+    return any(getattr(module, name) for name in _HOOKS) or bool(hooks._some_of_all)
+
+
 def _is_the_librarys(value: Any) -> bool:
     """Whether a function, class or module is minitorch's, NumPy's or Python's own: nothing of the user's is reached through it."""
     if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, Op, Generator, LRScheduler)):
@@ -301,8 +318,15 @@ def _is_the_librarys(value: Any) -> bool:
     }
 
 
+@functools.cache
+def _globals_of(code: types.CodeType) -> tuple[str, ...]:
+    """The global names that code looks up, and the functions in it."""
+    own = dict.fromkeys(i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+    return (*own, *(name for inner in code.co_consts if isinstance(inner, types.CodeType) for name in _globals_of(inner)))
+
+
 def _names_of(code: types.CodeType) -> Iterator[str]:
-    """The names that code looks up, and the functions in it."""
+    """All names in code, and the functions in it: those of attributes, too."""
     yield from code.co_names
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):

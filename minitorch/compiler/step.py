@@ -11,7 +11,7 @@ import functools
 import threading
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..arrays.quiet import quiet, quiet_again
 from ..arrays.recorded import Deviates, running
@@ -29,6 +29,9 @@ from .passes import shortened
 from .results import tie
 from .state import Compilation, Guard
 
+if TYPE_CHECKING:
+    from .pieces import Pieces
+
 VARIANTS = 8  # programs of one function: for other shapes, modes, numbers
 
 
@@ -38,6 +41,7 @@ class Compiled(Compilation):
     def __init__(self, function: Callable, fullgraph: bool = False, backend: str = "numpy") -> None:
         self.function, self.fullgraph, self.backend = function, fullgraph, backend
         self.variants: list[Variant] = []
+        self.pieces: Pieces | None = None  # if it runs in pieces
         self._at_work = threading.Lock()
         functools.update_wrapper(self, function, updated=())
         self.__name__ = getattr(function, "__name__", type(function).__name__)
@@ -59,6 +63,8 @@ class Compiled(Compilation):
                         continue
                     except RuntimeError as error:
                         return quiet_again(error, variant.run, args, kwargs)
+            if self.pieces is not None:
+                return self.pieces(args, kwargs)
             return self._recorded(args, kwargs)
         finally:
             self._at_work.release()
@@ -80,6 +86,9 @@ class Compiled(Compilation):
         if variant.refusal is None and again:
             difference = same(again[0].graph, variant.graph) or "what they return, or leave, differs"
             variant.refusal = f"two calls in a row did not do the same: {difference}"
+            recording.record.leaves_traces = True
+        if (variant.refusal is not None or not recording.record.graph.instructions) and self._goes_in_pieces(recording.record):
+            return result
         if variant.refusal is not None:
             variant.run = lambda args, kwargs: self.function(*args, **kwargs)
             warn(f"compile: {self.__name__} runs as it is, not as a program: {variant.refusal}")
@@ -87,6 +96,20 @@ class Compiled(Compilation):
             self.variants.remove(v)
         self.variants.append(variant)
         return result
+
+    def _goes_in_pieces(self, record: Any) -> bool:
+        """Whether what a record failed at can be left to Python, and the rest compiled: then that is what the next calls run."""
+        from .pieces import Pieces, Unreadable
+
+        if self.fullgraph or not (record.places or record.leaves_traces):
+            return False
+        try:
+            pieces = Pieces(self.function, self.backend)
+        except Unreadable:
+            return False
+        found = pieces.leave(record.in_source()) if record.places else pieces.leave_what_has_effects()
+        self.pieces = pieces if found else None
+        return found
 
     # ---- what it shows ----
 
@@ -100,12 +123,16 @@ class Compiled(Compilation):
 
     @property
     def source(self) -> str:
-        """The program that was made last, as it runs."""
+        """The program that was made last, as it runs; of a function in pieces, what calls them, and the program of each."""
+        if self.pieces is not None:
+            return self.pieces.told(lambda piece: piece.source)
         return self._latest.program.source  # type: ignore[union-attr]
 
     @property
     def mathematics(self) -> str:
         """The same program as mathematics: without buffers, one line for each value."""
+        if self.pieces is not None:
+            return self.pieces.told(lambda piece: piece.mathematics)
         return Mathematics(self._latest.short, self._latest.calls).text  # type: ignore[arg-type]
 
     @property
@@ -125,6 +152,8 @@ class Compiled(Compilation):
 
     def explain(self) -> str:
         """What came of each kind of call: how long its program is, memory, what was burned in; or why there is none."""
+        if self.pieces is not None:
+            return self.pieces.explained()
         lines = []
         for k, v in enumerate(self.variants, start=1):
             lines.append(f"{k}. {v.told()}")
