@@ -7,7 +7,6 @@ import io
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 import minitorch
@@ -125,7 +124,7 @@ def prints(t: Trainer, x: Any, y: Any) -> Any:
     """Its text is compared, too."""
     t.optimizer.zero_grad()
     loss = F.cross_entropy(t.model(x), y)
-    print("loss", loss)
+    print("loss", loss.detach())
     loss.backward()
     print("and now the step")
     t.optimizer.step()
@@ -204,7 +203,9 @@ def story(step: Callable, compiled: bool, backend: str = "numpy") -> tuple[list,
         with contextlib.redirect_stdout(text):
             out = run(trainer, x * (-1) ** k, y)
         state = [*trainer.model.state_dict().values(), *(p.grad for p in trainer.model.parameters())]
-        found.append(seen([out, state, trainer.log, trainer.best, trainer.count, trainer.scaler.get_scale(), text.getvalue()]))
+        found.append(
+            seen([out, state, trainer.log, trainer.best, trainer.count, trainer.scaler.get_scale(), text.getvalue()])
+        )
     return found, run
 
 

@@ -83,7 +83,7 @@ def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_lo
     try:
         _lift(record, state, calls, inputs, pattern, lifted)
         before.gradients = {id(t): t._grad for t, _ in pattern}
-        running.record = record
+        running.record, record.began = record, True
         try:
             result = function(*args, **kwargs)
             alive = _end(record, calls, result, pattern, before, [t for t, *_ in leaves])

@@ -47,7 +47,7 @@ class Record:
         self.late = False  # whether it is backward that is recorded, of what the step returns
         self.has_walked = False  # whether the step has called backward
         self.watched: list[weakref.ref] = []
-        self.code = code
+        self.code, self.began = code, False
         self.places: set[int] = set()  # where in the function's code it was that something could not be recorded
         self.walks: set[int] = set()  # and where it calls backward
         self.leaves_traces = False  # whether it failed because the step changes something beside tensors
@@ -120,6 +120,9 @@ class Record:
     def _recorded(self, array: np.ndarray, place: int) -> Recorded:
         """The array of a value; nobody may hold it after the end."""
         self._arrays.append(array)
+        return self._watched(array, place)
+
+    def _watched(self, array: np.ndarray, place: int) -> Recorded:
         recorded = Recorded(array, place, self)
         self.watched.append(weakref.ref(recorded))
         return recorded
@@ -162,7 +165,11 @@ class Record:
 
     def _wrapped(self, result: Any, known: dict[int, Recorded]) -> Any:
         """The result, unknown to the graph, on recorded arrays all the same."""
-        return mapped(lambda a: known.get(id(a), Recorded(a, -1, self)) if _is_array(a) else a, result)
+
+        def wrapped(a: Any) -> Any:
+            return a if not _is_array(a) else known[id(a)] if id(a) in known else self._watched(a, -1)
+
+        return mapped(wrapped, result)
 
     def _results(
         self, function: Callable, args: tuple, options: dict, result: Any, known: dict[int, Recorded], opaque: bool = False

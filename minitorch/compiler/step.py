@@ -26,6 +26,7 @@ from .halves import CompiledNode, halved
 from .mathematics import Mathematics
 from .numpy_source import Program
 from .passes import shortened
+from .record import Record
 from .results import tie
 from .state import Compilation, Guard
 
@@ -41,7 +42,7 @@ class Compiled(Compilation):
     def __init__(self, function: Callable, fullgraph: bool = False, backend: str = "numpy") -> None:
         self.function, self.fullgraph, self.backend = function, fullgraph, backend
         self.variants: list[Variant] = []
-        self.pieces: Pieces | None = None  # if it runs in pieces
+        self.pieces: Pieces | None = None  # if it was tried to run it in pieces; true if there are any
         self._at_work = threading.Lock()
         functools.update_wrapper(self, function, updated=())
         self.__name__ = getattr(function, "__name__", type(function).__name__)
@@ -63,7 +64,7 @@ class Compiled(Compilation):
                         continue
                     except RuntimeError as error:
                         return quiet_again(error, variant.run, args, kwargs)
-            if self.pieces is not None:
+            if self.pieces:
                 return self.pieces(args, kwargs)
             return self._recorded(args, kwargs)
         finally:
@@ -85,9 +86,9 @@ class Compiled(Compilation):
             return result
         if variant.refusal is None and again:
             difference = same(again[0].graph, variant.graph) or "what they return, or leave, differs"
-            variant.refusal = f"two calls in a row did not do the same: {difference}"
+            variant.refusal = recording.record.failed = f"two calls in a row did not do the same: {difference}"
             recording.record.leaves_traces = True
-        if (variant.refusal is not None or not recording.record.graph.instructions) and self._goes_in_pieces(recording.record):
+        if self._goes_in_pieces(recording.record):
             return result
         if variant.refusal is not None:
             variant.run = lambda args, kwargs: self.function(*args, **kwargs)
@@ -97,19 +98,18 @@ class Compiled(Compilation):
         self.variants.append(variant)
         return result
 
-    def _goes_in_pieces(self, record: Any) -> bool:
+    def _goes_in_pieces(self, record: Record) -> bool:
         """Whether what a record failed at can be left to Python, and the rest compiled: then that is what the next calls run."""
-        from .pieces import Pieces, Unreadable
+        from .pieces import Pieces
+        from .reading import Unreadable
 
-        if self.fullgraph or not (record.places or record.leaves_traces):
+        if record.failed is None or self.fullgraph or self.pieces is not None:
             return False
         try:
-            pieces = Pieces(self.function, self.backend)
+            self.pieces = Pieces(self.function, self.backend)
         except Unreadable:
             return False
-        found = pieces.leave(record.in_source()) if record.places else pieces.leave_what_has_effects()
-        self.pieces = pieces if found else None
-        return found
+        return self.pieces.leave(record)
 
     # ---- what it shows ----
 
@@ -124,14 +124,14 @@ class Compiled(Compilation):
     @property
     def source(self) -> str:
         """The program that was made last, as it runs; of a function in pieces, what calls them, and the program of each."""
-        if self.pieces is not None:
+        if self.pieces:
             return self.pieces.told(lambda piece: piece.source)
         return self._latest.program.source  # type: ignore[union-attr]
 
     @property
     def mathematics(self) -> str:
         """The same program as mathematics: without buffers, one line for each value."""
-        if self.pieces is not None:
+        if self.pieces:
             return self.pieces.told(lambda piece: piece.mathematics)
         return Mathematics(self._latest.short, self._latest.calls).text  # type: ignore[arg-type]
 
@@ -152,7 +152,7 @@ class Compiled(Compilation):
 
     def explain(self) -> str:
         """What came of each kind of call: how long its program is, memory, what was burned in; or why there is none."""
-        if self.pieces is not None:
+        if self.pieces:
             return self.pieces.explained()
         lines = []
         for k, v in enumerate(self.variants, start=1):

@@ -95,4 +95,3 @@ def first_reads(statements: Iterable[ast.stmt]) -> set[str]:
         found |= read_by(s) - bound
         bound = surely_bound([s], bound) or bound
     return found
-
