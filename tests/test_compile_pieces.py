@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ import minitorch
 import minitorch.nn.functional as F
 from minitorch import nn
 from minitorch.compiler.step import Compiled
-from test_compile import as_bytes, data
+from test_compile import as_bytes, close, data
 
 CALLS = 8
 
@@ -219,3 +220,93 @@ def test_it_does_what_the_step_does(step: Callable) -> None:
     (wanted, _), (found, run) = story(step, False), story(step, True)
     assert [a == b for a, b in zip(wanted, found)] == [True] * CALLS, run.explain()
     assert programs(run), run.explain()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("step", STEPS, ids=lambda f: f.__name__)
+def test_with_loops_in_c_it_does_the_same_but_for_the_last_places(step: Callable) -> None:
+    (wanted, _), (found, run) = story(step, False), story(step, True, "c")
+    assert all(alike(a, b) for a, b in zip(wanted, found)), run.explain()
+    assert programs(run), run.explain()
+
+
+def alike(a: Any, b: Any) -> bool:
+    """Whether two of `seen` are alike but for rounding."""
+    if isinstance(a, list):
+        return isinstance(b, list) and len(a) == len(b) and all(map(alike, a, b))
+    if isinstance(a, str) and a != b:
+        numbers = [[float(n) for n in re.findall(r"-?\d+\.\d+(?:e-?\d+)?", text)] for text in (a, b)]
+        return numbers[0] == pytest.approx(numbers[1], rel=2e-4)
+    return close(a, b)
+
+
+class Looks(nn.Module):
+    """A layer whose forward looks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(4, 8), nn.Linear(8, 3)
+        self.seen: list[float] = []
+
+    def forward(self, x: Any, *, scale: float = 1.0) -> Any:
+        hidden = self.inner(x).relu() * scale
+        self.seen.append(hidden.sum().item())
+        return self.outer(hidden).softmax(-1)
+
+
+def test_a_module_whose_forward_looks() -> None:
+    minitorch.manual_seed(0)
+    model, heard = Looks(), []
+    run = minitorch.compile(model)
+    for k in range(CALLS):
+        x = data(k)[0]
+        if k == 6:
+            model.register_forward_hook(lambda *given, k=k: heard.append(k))
+        grads = []
+        for call in (model, run):
+            model.zero_grad()
+            out = call(x, scale=2.0)
+            (out * out).sum().backward()
+            grads.append([as_bytes(t) for t in (out, *(p.grad for p in model.parameters()))])
+        assert grads[0] == grads[1] and model.seen[-1] == model.seen[-2]
+    assert programs(run.compiled) == 2 and heard == [6] * 4
+
+
+def test_fullgraph_refuses() -> None:
+    with pytest.raises(RuntimeError, match="looks at a number"):
+        minitorch.compile(logs_the_loss, fullgraph=True)(Trainer(), *data(0))
+
+
+def test_an_error_in_a_piece_names_the_line_of_the_step() -> None:
+    """Those who catch it find the step as it was."""
+    run, trainer = minitorch.compile(logs_the_loss), Trainer()
+    for k in range(4):
+        run(trainer, *data(k))
+    x, y = data(0)
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="mat1 and mat2") as caught:
+            run(trainer, x[:, :3], y)
+        lines = [
+            entry.statement.lines for entry in caught.traceback if entry.frame.code.path.name == "test_compile_pieces.py"
+        ]
+        assert any("loss = F.cross_entropy(t.model(x), y)" in str(text) for text in lines)
+    assert as_bytes(run(trainer, x, y))[1] == ()
+
+
+def test_what_has_no_source_runs_as_it_is() -> None:
+    namespace: dict[str, Any] = {}
+    exec("def step(x):\n    y = ((x * 2 + 1) ** 2).sum()\n    return y.item()", namespace)
+    run = minitorch.compile(namespace["step"])
+    with pytest.warns(UserWarning, match="runs as it is"):
+        assert [run(minitorch.ones(2)) for _ in range(4)] == [18.0] * 4
+
+
+def test_what_it_shows() -> None:
+    run, trainer = minitorch.compile(logs_the_loss), Trainer()
+    for k in range(CALLS):
+        run(trainer, *data(k))
+    for text in (run.source, run.mathematics):
+        assert "loss = piece_1(t, x, y)\n    t.log.append(loss.item())\n    loss.backward()\n    piece_2(t)" in text
+        assert "# piece_1 (logs_the_loss, lines" in text
+    told = run.explain()
+    assert told.startswith("it runs in 2 pieces") and "looks at a number" in told and told.count("a program:") == 2

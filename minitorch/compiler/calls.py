@@ -60,9 +60,11 @@ class Calls:
         return told(self) == told(other)
 
 
-def recorded(function: Callable, args: tuple, kwargs: dict, strict: bool, for_loops: bool = False) -> tuple[Any, Recording]:
-    """Run the function, recorded; its result, and what was recorded."""
-    state, calls = State(for_loops), Calls()
+def recorded(
+    function: Callable, args: tuple, kwargs: dict, strict: bool, for_loops: bool = False, around: Any = None
+) -> tuple[Any, Recording]:
+    """Run the function, recorded; its result, and what was recorded. around: the function of which it is a piece."""
+    state, calls = State(for_loops, around), Calls()
     found = list(_inputs(args, kwargs, state))
     state.reach(function, state.guard.thing(function), "")
     inputs, known = told_apart(found, state), state.tensors

@@ -224,6 +224,7 @@ class Piece(Compiled):
         tree = ast.copy_location(ast.FunctionDef("piece", args, body, [], lineno=run[0].lineno, col_offset=0), run[0])
         super().__init__(function_of(tree, whole.plain, {}, is_whole=False), backend=whole.backend)
         self.whole, self.statements, self.takes = whole, run, takes
+        self.around = whole.plain
         self.called = ""  # its name in what calls it
         last = run[-1].end_lineno
         self.__name__ = f"{whole.plain.__name__}, line{'s' * (last != run[0].lineno)} {run[0].lineno}" + (

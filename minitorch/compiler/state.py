@@ -33,6 +33,7 @@ from ..tensor import Tensor
 MANY = 1000  # a list or dict that is longer is a table of somebody's, and not followed
 NUMBERS = (bool, int, float, str, bytes, type(None), dtypes.dtype, device, np.generic)
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_ANY_NAME = {"getattr", "vars", "__dict__"}  # by which code asks for names that do not stand in it
 _KNOWN = {*vars(Module()), *hooks.Hooks.__annotations__} - {"training"}  # what every module has
 
 
@@ -112,14 +113,15 @@ _GUARD = """def holds(args, kwargs):
 class State:
     """The tensors that a function and its arguments reach, by name, and the guard on all else that it reaches."""
 
-    def __init__(self, with_optimizers: bool = False) -> None:
-        """with_optimizers: follow what an optimizer knows, for its rule will be part of the program."""
+    def __init__(self, with_optimizers: bool = False, around: Any = None) -> None:
+        """with_optimizers: follow what an optimizer knows, for its rule will be part of the program. around: a function of which this
+        is a piece, which is not followed."""
         self.with_optimizers = with_optimizers
         self.guard = Guard()
         self.tensors: dict[int, Tensor] = {}
         self.names: dict[int, str] = {}
         self.refusal: str | None = None
-        self._seen: dict[int, Any] = {}
+        self._seen: dict[int, Any] = {id(around): around}
         self._last: list[tuple[Any, str, str]] = []  # optimizers: a parameter has its name from its module
         self._words = {"__call__"}  # all names that the code asks objects for
         self._objects: list[tuple[Any, str, set[str]]] = []  # of the user's classes: what of them has been followed
@@ -177,7 +179,8 @@ class State:
         new = False
         for value, name, done in list(self._objects):
             held = vars(value)
-            for word in self._words - done:
+            any_name = not _ANY_NAME.isdisjoint(self._words)
+            for word in (self._words | held.keys() if any_name else self._words) - done:
                 done.add(word)
                 if word in held:
                     self._visit(held[word], f"{self.guard.thing(held)}[{word!r}]", f"{name}_{word}".strip("_"))
@@ -241,9 +244,15 @@ class State:
             self.guard.add(f"len({thing}._modules) == {len(module._modules)}", f"the layers of {name}")
         for kind in ("_parameters", "_buffers", "_modules"):
             yield from ((v, f"{thing}.{kind}[{k!r}]", f"{lead}{k}") for k, v in getattr(module, kind).items())
-        for k, v in vars(module).items():
-            if k not in _KNOWN:
-                yield v, f"{thing}.{k}", f"{lead}{k}"
+        if not any(
+            kind not in Module.__mro__ and _is_the_librarys(kind) for kind in type(module).__mro__
+        ):  # its code is the user's
+            yield module.training, f"{thing}.training", f"{lead}training"
+            self._objects.append((module, name, set(_KNOWN)))
+        else:
+            for k, v in vars(module).items():
+                if k not in _KNOWN:
+                    yield v, f"{thing}.{k}", f"{lead}{k}"
         if not _is_the_librarys(type(module)):
             yield type(module).forward, f"{self.guard.thing(type(module))}.forward", name
 

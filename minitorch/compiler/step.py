@@ -39,6 +39,8 @@ VARIANTS = 8  # programs of one function: for other shapes, modes, numbers
 class Compiled(Compilation):
     """A function that becomes a program: `source` and `mathematics` show it, `graph` what was recorded, `explain()` what came of it."""
 
+    around: Callable | None = None  # the function of which it is a piece
+
     def __init__(self, function: Callable, fullgraph: bool = False, backend: str = "numpy") -> None:
         self.function, self.fullgraph, self.backend = function, fullgraph, backend
         self.variants: list[Variant] = []
@@ -75,7 +77,7 @@ class Compiled(Compilation):
         if len(self.variants) == VARIANTS:
             return self.function(*args, **kwargs)
         before = [v for v in self.variants if v.run is None and v.guard_holds(args, kwargs)]
-        result, recording = recorded(self.function, args, kwargs, self.fullgraph, self.backend == "c")
+        result, recording = recorded(self.function, args, kwargs, self.fullgraph, self.backend == "c", self.around)
         if recording.record.is_first and recording.record.failed is None:
             return result
         variant = Variant(recording, self.backend)
