@@ -18,6 +18,7 @@ from .halves import Halves, differentiate, nodes_above, unwrapped, with_plain_me
 from .record import Record
 from .results import Returned, is_plain
 from .state import NUMBERS, Guard, State, plain_of
+from .updates import options_of
 
 
 class Recording(NamedTuple):
@@ -69,6 +70,7 @@ def recorded(
     state.reach(function, state.guard.thing(function), "")
     inputs, known = told_apart(found, state), state.tensors
     record = Record(known, strict, for_loops, getattr(plain_of(function)[0], "__code__", None))
+    record.optimizers, record.options = state.optimizers, options_of(state.optimizers)
     if state.refusal:
         record.fail(state.refusal)
     if any(type(t._array) is not np.ndarray for t in [*known.values(), *(tensor for _, tensor, _ in inputs)]):
@@ -88,6 +90,7 @@ def recorded(
         running.record, record.began = record, True
         try:
             result = function(*args, **kwargs)
+            record.compare_options()
             alive = _end(record, calls, result, pattern, before, [t for t, *_ in leaves])
         finally:
             running.record = None

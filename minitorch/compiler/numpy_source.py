@@ -149,9 +149,10 @@ class Program:
         if v.kind == "state":
             self.arrays[v.place] = v.array
         elif v.kind == "option":
-            group, key = v.owner
+            group, key, index = v.owner
+            entry = "" if index is None else f"[{index}]"
             self.arrays[v.place] = np.zeros(())
-            self.lines.append(f"{self.name(v.place)}[()] = {self.thing(group, 'group')}[{key!r}]")
+            self.lines.append(f"{self.name(v.place)}[()] = {self.thing(group, 'group')}[{key!r}]{entry}")
         elif v.kind == "input" and v.memory not in self.last_use:
             return
         elif v.kind == "input" and v.memory not in self.graph.written() | self.handed and v.is_in_rows:

@@ -42,6 +42,8 @@ class Record:
         self.is_first = False  # whether a later call will do something else: an optimizer had no state yet
         self.updating = False  # whether an optimizer's rule is followed, whose numbers change
         self.tensors = tensors  # those known before the step, by id: their arrays are recorded ones meanwhile
+        self.optimizers: list = []  # those that the step reaches,
+        self.options: list = []  # and their options after the last effect
         self.bumped_by_effects: dict[int, int] = {}  # how often effects have written to tensors
         self.born = birth()  # nodes that the step makes are younger
         self.late = False  # whether it is backward that is recorded, of what the step returns
@@ -232,12 +234,14 @@ class Record:
         """A number computed of others."""
         return self._number(function(array_of(a), array_of(b)), function, (self._told(a), self._told(b)))
 
-    def option(self, group: dict, key: str) -> Number:
-        """A number that an optimizer's user changes."""
+    def option(self, group: dict, key: str, index: int | None = None, is_positive: bool = False) -> Number:
+        """A number that an optimizer's user changes, or a schedule: an entry of the group, or one of a tuple there."""
+        value = group[key] if index is None else group[key][index]
         for v in self.graph.values:
-            if v.kind == "option" and v.owner[0] is group and v.owner[1] == key:
-                return Number(group[key], v.place, self)
-        return self._number(group[key], None, (group, key))
+            if v.kind == "option" and v.owner[0] is group and v.owner[1:] == (key, index):
+                return Number(value, v.place, self, is_positive)
+        number = self._number(value, None, (group, key, index))
+        return Number(value, number.place, self, is_positive)
 
     def _number(self, value: float, function: Callable | None, args: tuple) -> Number:
         place = len(self.graph.values)
@@ -394,8 +398,11 @@ class Record:
 
         For loops an optimizer's step is recorded instead, as what it does to each parameter.
         """
-        if self.for_loops and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):
+        # (Options that its rule reads are read when the program begins; a schedule's step before it would change them.)
+        is_first = not any(i.effect for i in self.graph.instructions)
+        if self.for_loops and is_first and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):
             return None
+        self.compare_options()
         gradients = []
         for tensor in self.tensors.values():
             held = getattr(tensor._grad, "_array", None)
@@ -406,6 +413,7 @@ class Record:
             result = call()
         for t in self.tensors.values():
             self.bumped_by_effects[id(t)] = self.bumped_by_effects.get(id(t), 0) + t._version - versions[id(t)]
+        self.options = updates.options_of(self.optimizers)
         told = Effect(call, gradients)
         self.graph.instructions.append(Instruction(call, (), {}, (), name, effect=told))
         return result
@@ -427,6 +435,12 @@ class Record:
             return False
         finally:
             self.updating = self._tracing = False
+
+    def compare_options(self) -> None:
+        """See whether the step has set an optimizer's option by hand: a program would not."""
+        if self.options != updates.options_of(self.optimizers):
+            self.leaves_traces = True
+            self.fail("the step sets an option of an optimizer; a schedule of minitorch.optim.lr_scheduler may do that")
 
     @contextmanager
     def unwrapped(self) -> Iterator[None]:

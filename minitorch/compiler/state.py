@@ -29,6 +29,7 @@ from ..optim import Optimizer
 from ..optim.lr_scheduler import LRScheduler
 from ..random.generator import Generator
 from ..tensor import Tensor
+from .updates import is_moved
 
 MANY = 1000  # a list or dict that is longer is a table of somebody's, and not followed
 NUMBERS = (bool, int, float, str, bytes, type(None), dtypes.dtype, device, np.generic)
@@ -120,6 +121,7 @@ class State:
         self.guard = Guard()
         self.tensors: dict[int, Tensor] = {}
         self.names: dict[int, str] = {}
+        self.optimizers: list[Optimizer] = []
         self.refusal: str | None = None
         self._seen: dict[int, Any] = {id(around): around}
         self._last: list[tuple[Any, str, str]] = []  # optimizers: a parameter has its name from its module
@@ -169,6 +171,7 @@ class State:
         if place != thing:
             self.guard.add(f"{place} is {thing}", name)
         if isinstance(value, Optimizer):
+            self.optimizers.append(value)
             self._last.append((value, thing, name))
             return
         for inner, where, called in self._parts(value, thing, name):
@@ -266,6 +269,11 @@ class State:
             for option, value in group.items():
                 if option == "lr":
                     self.guard.add(f"type({at}['lr']) is {self.guard.thing(type(value))}", "the kind of lr")
+                elif option == "momentum" and is_moved(group, option):
+                    self.guard.add(f"type({at}['momentum']) is float and {at}['momentum'] > 0", "the kind of momentum")
+                elif option == "betas" and is_moved(group, option):
+                    self.guard.add(f"type({at}['betas'][0]) is float", "the kind of the betas")
+                    yield value[1:], f"{at}['betas'][1:]", "betas"
                 elif isinstance(value, (*NUMBERS, tuple)):
                     yield value, f"{at}[{option!r}]", option
         for param, memory in optimizer.state.items():
