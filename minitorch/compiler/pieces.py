@@ -15,7 +15,7 @@ from ..nn.modules.module import Module
 from .reading import COMPUTES, Unreadable, function_of, read, with_body
 from .record import Record
 from .state import has_hooks, plain_of
-from .step import VARIANTS, Compiled
+from .step import Compiled
 from .variables import bound_by, deleted_by, first_reads, read_by, read_later, runs_whole, surely_bound
 
 # What reads or writes local variables by other means, or is there to be seen: such statements stay Python.
@@ -31,8 +31,8 @@ _FILLING = {"append", "extend", "add", "update", "insert", "setdefault", "pop", 
 class Pieces:
     """A function as Python that calls programs: `source` shows it, `of_it` has the pieces."""
 
-    def __init__(self, function: Callable, backend: str) -> None:
-        self.function, self.backend = function, backend
+    def __init__(self, function: Callable, backend: str, limit: int) -> None:
+        self.function, self.backend, self.limit = function, backend, limit
         plain, self.me = plain_of(function)
         if plain is None:
             raise Unreadable
@@ -222,7 +222,7 @@ class Piece(Compiled):
         args = ast.arguments([], [ast.arg(n) for n in takes], None, [], [], None, [])
         body = [*run, *([ast.Return(_names(gives, ast.Load()))] if gives else [])]
         tree = ast.copy_location(ast.FunctionDef("piece", args, body, [], lineno=run[0].lineno, col_offset=0), run[0])
-        super().__init__(function_of(tree, whole.plain, {}, is_whole=False), backend=whole.backend)
+        super().__init__(function_of(tree, whole.plain, {}, is_whole=False), backend=whole.backend, limit=whole.limit)
         self.whole, self.statements, self.takes = whole, run, takes
         self.around = whole.plain
         self.called = ""  # its name in what calls it
@@ -240,9 +240,9 @@ class Piece(Compiled):
             readers = [s for s in self.statements if not changed.isdisjoint(read_by(s))]
             self.whole.leave_to_python(readers, f"a number changes from call to call: {', '.join(sorted(changed))}")
             return self.function(*args)
-        if len(self.variants) == VARIANTS and all(v.program is None for v in self.variants):
+        if len(self.variants) == self.limit and all(v.program is None for v in self.variants):
             about = self.variants[-1].guard.broken(args, kwargs)
-            self._is_left(f"{VARIANTS} calls were not alike: {about}")
+            self._is_left(f"{self.limit} calls were not alike: {about}")
         return super()._recorded(args, kwargs)
 
     def _goes_in_pieces(self, record: Record) -> bool:

@@ -20,6 +20,7 @@ from ..autograd.node import Node, birth
 from ..tensor import Tensor
 from ..tensor.writing import INFERENCE
 from .calls import Calls, Recording, recorded
+from .choices import FEW
 from .explanation import explained
 from .graph import Graph, same
 from .halves import CompiledNode, halved
@@ -29,11 +30,10 @@ from .passes import shortened
 from .record import Record
 from .results import tie
 from .state import Compilation, Guard
+from .switches import compiled, stance
 
 if TYPE_CHECKING:
     from .pieces import Pieces
-
-VARIANTS = 8  # programs of one function: for other shapes, modes, numbers
 
 
 class Compiled(Compilation):
@@ -41,8 +41,10 @@ class Compiled(Compilation):
 
     around: Callable | None = None  # the function of which it is a piece
 
-    def __init__(self, function: Callable, fullgraph: bool = False, backend: str = "numpy") -> None:
-        self.function, self.fullgraph, self.backend = function, fullgraph, backend
+    def __init__(self, function: Callable, fullgraph: bool = False, backend: str = "numpy", limit: int = FEW) -> None:
+        """limit: how many programs are kept, and other outcomes."""
+        self.function, self.fullgraph, self.backend, self.limit = function, fullgraph, backend, limit
+        compiled.add(self)
         self.variants: list[Variant] = []
         self.pieces: Pieces | None = None  # if it was tried to run it in pieces; true if there are any
         self._at_work = threading.Lock()
@@ -55,7 +57,7 @@ class Compiled(Compilation):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # A compiled function within another is a part of it. A program works in memory of its own: not twice at a time.
-        if running.record is not None or not self._at_work.acquire(blocking=False):
+        if running.record is not None or not stance.runs_programs or not self._at_work.acquire(blocking=False):
             return self.function(*args, **kwargs)
         try:
             for variant in self.variants:
@@ -68,15 +70,21 @@ class Compiled(Compilation):
                         return quiet_again(error, variant.run, args, kwargs)
             if self.pieces:
                 return self.pieces(args, kwargs)
+            if stance.name == "eager_on_recompile":
+                return self.function(*args, **kwargs)
+            if stance.name == "fail_on_recompile":
+                raise RuntimeError(
+                    f"{self.__name__} would be recorded anew, and the stance is 'fail_on_recompile': {self.explain()}"
+                )
             return self._recorded(args, kwargs)
         finally:
             self._at_work.release()
 
     def _recorded(self, args: tuple, kwargs: dict) -> Any:
         """A call that no program fits: run it, recorded, and see whether it did what a call like it did before."""
-        if len(self.variants) == VARIANTS:
-            return self.function(*args, **kwargs)
         before = [v for v in self.variants if v.run is None and v.guard_holds(args, kwargs)]
+        if len(self.variants) >= self.limit and not before:
+            return self.function(*args, **kwargs)
         result, recording = recorded(self.function, args, kwargs, self.fullgraph, self.backend == "c", self.around)
         if recording.record.is_first and recording.record.failed is None:
             return result
@@ -108,10 +116,14 @@ class Compiled(Compilation):
         if record.failed is None or self.fullgraph or self.pieces is not None:
             return False
         try:
-            self.pieces = Pieces(self.function, self.backend)
+            self.pieces = Pieces(self.function, self.backend, self.limit)
         except Unreadable:
             return False
         return self.pieces.leave(record)
+
+    def forget(self) -> None:
+        """Be as before the first call."""
+        self.variants, self.pieces = [], None
 
     # ---- what it shows ----
 
@@ -159,8 +171,8 @@ class Compiled(Compilation):
         lines = []
         for k, v in enumerate(self.variants, start=1):
             lines.append(f"{k}. {v.told()}")
-        if len(self.variants) == VARIANTS:
-            lines.append(f"there are {VARIANTS}, as many as are kept: what fits none of them runs as it is")
+        if len(self.variants) >= self.limit:
+            lines.append(f"there are {self.limit}, as many as are kept: what fits none of them runs as it is")
         return "\n".join(lines) or "not called yet"
 
     def __repr__(self) -> str:
