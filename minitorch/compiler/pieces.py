@@ -121,11 +121,18 @@ class Pieces:
 
     def _build(self) -> None:
         self.of_it = []
-        body = self._split(self.tree.body, self.captured, self.given)
+        body = self._split(self.tree.body, set(), self.given)
         pieces = {p.called: p for p in self.of_it}
         whole = with_body(self.tree, body)
-        self._run = function_of(whole, self.plain, pieces)
         self.source = ast.unparse(ast.fix_missing_locations(whole))
+        # (A variable that only a piece binds is a variable still: who reads it where it is not bound gets the same error.)
+        within = sorted(self.variables - self.given - bound_by(*body) - self.elsewhere)
+        never = ast.If(
+            ast.Constant(False),
+            [ast.Assign([_names(within, ast.Store())], ast.Constant(None))] if within else [ast.Pass()],
+            [],
+        )
+        self._run = function_of(with_body(self.tree, [*body, never]), self.plain, pieces)
 
     def _split(self, block: list[ast.stmt], after: set[str], before: set[str]) -> list[ast.stmt]:
         """A block, in which runs of statements are calls of pieces. after: what may be read then; before: what is bound."""
@@ -136,7 +143,7 @@ class Pieces:
         lives = read_later(block, after)
 
         def end(live: set[str]) -> None:
-            result.extend(self._piece(run, live | self.captured, bound_at_run))
+            result.extend(self._piece(run, live, bound_at_run))
             run.clear()
 
         for k, s in enumerate(block):
@@ -184,19 +191,18 @@ class Pieces:
         names, binds = read_by(s), bound_by(s)
         if names & self.functions:
             return False
-        if names & _BY_OTHER_MEANS - self.variables or binds & self.elsewhere:
+        if names & _BY_OTHER_MEANS - self.variables or binds & (self.elsewhere | self.captured):
             return False
         now = surely_bound([s], bound)
-        return (
-            names & self.variables <= bound | _bound_inside(s) and now is not None and binds & (after | self.captured) <= now
-        )
+        return names & self.variables <= bound | _bound_inside(s) and now is not None and binds & after <= now
 
     def _piece(self, run: list[ast.stmt], after: set[str], bound: set[str]) -> list[ast.stmt]:
         """A run of statements as the call of a piece; as it is if it computes nothing."""
         if not any(isinstance(n, COMPUTES) for s in run for n in ast.walk(s)):
             return list(run)
-        takes = sorted(first_reads(run) & self.variables & bound)
         gives = sorted(bound_by(*run) & after)
+        kept = set(gives) - (surely_bound(run, set()) or set())  # which the run may leave as they were
+        takes = sorted((first_reads(run) | kept) & self.variables & bound)
         key = (tuple(map(id, run)), tuple(takes), tuple(gives))
         if key not in self._known:
             self._known[key] = Piece(self, list(run), takes, gives)
