@@ -130,7 +130,7 @@ class _Writer:
             depth,
             known,
             loops,
-            self.rng.choice([f"{x}.sum() > 0", f"{x}.mean() < f and k", f"f > 0.3", f"bool({x}[1] > {x}[0])"]),
+            self.rng.choice([f"{x}.sum() > 0", f"{x}.mean() < f and k", "f > 0.3", f"bool({x}[1] > {x}[0])"]),
         )
 
     def branch_on_k(self, depth: int, known: list[str], loops: int) -> None:
@@ -157,7 +157,7 @@ class _Writer:
         self.made += 1
         n = f"n{self.made}"
         self.say(depth, f"{n} = 0")
-        self.say(depth, f"while {self.rng.choice([f'{x}.sum() > 0', f'f < 2'])} and {n} < 3:")
+        self.say(depth, f"while {self.rng.choice([f'{x}.sum() > 0', 'f < 2'])} and {n} < 3:")
         self.say(depth + 1, f"{n} += 1")
         self.block(depth + 1, known, self.rng.randint(1, 3), loops + 1)
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import tempfile
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+import test_compile_choices
 
 import minitorch
 import minitorch.nn.functional as F
 from minitorch import nn
+from minitorch.compiler import pieces, reading, variables
+from minitorch.compiler.record import Record
 from minitorch.compiler.step import Compiled
+from reference import random_python
+from shares import share_of
 from test_compile import as_bytes, close, data
+from test_planted_faults import Fault, fails
 
 CALLS = 8
 
@@ -132,6 +141,15 @@ def prints(t: Trainer, x: Any, y: Any) -> Any:
     return loss
 
 
+def prints_words_only(t: Trainer, x: Any, y: Any) -> Any:
+    t.optimizer.zero_grad()
+    loss = F.cross_entropy(t.model(x), y)
+    print("a step")
+    loss.backward()
+    t.optimizer.step()
+    return loss
+
+
 def binds_in_branches(t: Trainer, x: Any, y: Any) -> Any:
     scale = 1.0
     for k in range(3):
@@ -183,7 +201,7 @@ def deletes_and_tries(t: Trainer, x: Any, y: Any) -> Any:
 
 STEPS = [
     logs_the_loss, returns_a_number, gives_up_at_nan, refuses_what_is_not_finite, scales_the_loss, takes_a_mask, accumulates,
-    hides_the_look, has_effects, prints, binds_in_branches, closes_over, deletes_and_tries,
+    hides_the_look, has_effects, prints, prints_words_only, binds_in_branches, closes_over, deletes_and_tries,
 ]  # fmt: skip
 
 
@@ -310,3 +328,140 @@ def test_what_it_shows() -> None:
         assert "# piece_1 (logs_the_loss, lines" in text
     told = run.explain()
     assert told.startswith("it runs in 2 pieces") and "looks at a number" in told and told.count("a program:") == 2
+
+
+def test_what_is_in_a_piece_and_what_is_not() -> None:
+    """What looks is computed in a piece; numbers that change, functions made in the call, prints and short work are Python's."""
+    shown = {step: story(step, True)[1].pieces.source for step in (hides_the_look, accumulates, closes_over, prints)}
+    assert "looked_" in shown[hides_the_look] and "piece_2(t, x, y)" in shown[hides_the_look]
+    assert "total += loss.item()\n        k += 1" in shown[accumulates]
+    assert "found = doubled()" in shown[closes_over] and "out = out + 1" in shown[closes_over]
+    assert "print('and now the step')" in shown[prints]
+
+
+def test_a_source_that_is_not_what_runs_is_not_read(tmp_path: Path) -> None:
+    """The file has been edited since it was imported."""
+    file = tmp_path / "step.py"
+    text = "def step(x):\n    y = ((x * 2 + 1) ** 2).sum() / 3\n    return y.item() + {}\n"
+    file.write_text(text.format("0.5 + 0.25"))
+    namespace: dict[str, Any] = {}
+    exec(compile(text.format("0.5"), str(file), "exec"), namespace)
+    run = minitorch.compile(namespace["step"])
+    with pytest.warns(UserWarning, match="runs as it is"):
+        assert [run(minitorch.ones(2)) for _ in range(4)] == [6.5] * 4
+
+
+def test_the_way_that_errors_of_variables_take() -> None:
+    def step(x: Any, k: int) -> Any:
+        if k:
+            found = ((x * 2).sin() + 1).sum() / 2
+            found = found * 2
+        if x.sum() > 0:
+            x = x * found
+        return x
+
+    run = minitorch.compile(step)
+    for k in (1, 1, 1, 0, 1):
+        x = minitorch.ones(3)
+        if k:
+            assert as_bytes(run(x, k)) == as_bytes(step(x, k))
+        else:
+            with pytest.raises(UnboundLocalError, match="'found'"):
+                run(x, k)
+    assert programs(run)
+
+    def reads_too_soon(x: Any) -> Any:
+        if x.sum() > 0:
+            x = sum([v * 2 for v in (x, part)])  # noqa: F821
+        part = ((x * 2).cos() + 1) / 2
+        return part - 1
+
+    run = minitorch.compile(reads_too_soon)
+    for k in (-1, -1, -1, 1):
+        with contextlib.nullcontext() if k < 0 else pytest.raises(UnboundLocalError):
+            run(minitorch.full((3,), float(k)))
+    assert programs(run)
+
+
+def test_a_variable_that_a_piece_binds_in_one_case_only() -> None:
+    def step(x: Any, often: bool) -> Any:
+        value, y = x.sum().item(), x - 1
+        if often:
+            y = ((x + 1).sin() * x).cos() + 1
+        return ((y * 2).tanh() + x).exp(), value
+
+    run = minitorch.compile(step)
+    for k in range(8):
+        x = minitorch.full((3,), float(k))
+        assert seen(run(x, k % 2 > 0)) == seen(step(x, k % 2 > 0))
+    assert programs(run)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        0,
+        pytest.param(20, marks=pytest.mark.slow),
+        *(pytest.param(n, marks=pytest.mark.exhaustive) for n in range(100, 2000, 100)),
+    ],
+)
+def test_random_python(first: int) -> None:
+    """Some have no pieces, for all in them is short, or Python's."""
+    counts = []
+    for seed in range(first, first + {0: 8, 20: 60}.get(first, 100)):
+        count, difference = random_python.check(seed)
+        assert not difference, difference
+        counts.append(count)
+    assert sum(counts) > len(counts)
+
+
+# ---- each line that matters is noticed ----
+
+FAULTS = [
+    Fault(variables.read_later, " | read_by(s)", ""),
+    Fault(variables.read_by, "isinstance(n, ast.AugAssign)", "False"),
+    Fault(variables._bound_after, "set.intersection(*ends)", "set.union(*ends)"),
+    Fault(variables._bound_after, "return before - deleted_by(s)", "return before | bound_by(s)"),
+    Fault(variables.surely_bound, "return None\n        now", "pass\n        now"),
+    Fault(pieces.Pieces._within, "again = after | read_by(s)", "again = after"),
+    Fault(pieces.Pieces._split, "lives[k - 1] if k else set()", "set()"),
+    Fault(pieces.Pieces._piece, "first_reads(run) | kept", "first_reads(run)"),
+    Fault(pieces.Pieces._piece, "bound_by(*run) & after", "set()"),
+    Fault(pieces.Pieces._can_join, "self.elsewhere | self.captured", "self.elsewhere"),
+    Fault(pieces.Pieces._can_join, "_BY_OTHER_MEANS - self.variables", "set()"),
+    Fault(pieces.Pieces._can_join, "binds & after <= now", "True"),
+    Fault(pieces.Pieces._can_join, "names & self.functions", "False"),
+    Fault(pieces.Pieces._build, "[*body, never]", "body"),
+    Fault(pieces.Pieces.__call__, "has_hooks(self.me)", "False"),
+    Fault(pieces.Piece._recorded, "a != b", "False"),
+    Fault(pieces.Piece._goes_in_pieces, "return few and", "return False and"),
+    Fault(pieces._bound_inside, "bound_by(s.target) | ", ""),
+    Fault(reading.read, "_told(code)", "_told(function_of(tree, function, {}).__code__)"),
+    Fault(reading._looks_apart, "return [_assigned(name.id, held), s]", "return [s]"),
+    Fault(reading._told, "repr(numbers)", "0"),
+    Fault(Record.fail, "self.places |= self._here()", "pass"),
+    Fault(Record.derivatives, "self.walks |= self._here()", "pass"),
+    Fault(Record.compare_options, "self.options != updates.options_of(self.optimizers)", "False"),
+]  # fmt: skip
+
+
+def all_checks() -> list[Callable[[], Any]]:
+    return [
+        *(partial(test_it_does_what_the_step_does, step) for step in STEPS),
+        test_what_is_in_a_piece_and_what_is_not,
+        test_a_module_whose_forward_looks,
+        test_the_way_that_errors_of_variables_take,
+        test_a_variable_that_a_piece_binds_in_one_case_only,
+        lambda: test_a_source_that_is_not_what_runs_is_not_read(Path(tempfile.mkdtemp())),
+        test_compile_choices.test_an_option_that_the_step_sets_by_hand_is_noticed,
+        partial(test_random_python, 20),
+    ]
+
+
+@pytest.mark.parametrize("fault", [pytest.param(f, id=str(f), marks=share_of(k % 6, 1, 3)) for k, f in enumerate(FAULTS)])
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_check_notices(fault: Fault) -> None:
+    with fault.planted():
+        noticed = next((check for check in all_checks() if fails(check)), None)
+    assert noticed is not None, f"nothing needs the line that this changes: {fault}"
+    assert not fails(noticed)

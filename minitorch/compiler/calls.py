@@ -17,7 +17,7 @@ from .arguments import Found, Overlaps, history, told_apart, version
 from .halves import Halves, differentiate, nodes_above, unwrapped, with_plain_memory
 from .record import Record
 from .results import Returned, is_plain
-from .state import NUMBERS, Guard, State, plain_of
+from .state import NUMBERS, Guard, State, plain_of, prints
 from .updates import options_of
 
 
@@ -108,6 +108,9 @@ def recorded(
     if writes or calls.returned.ties:
         places = ", ".join(place for place, _, _ in inputs)
         state.guard.add(f"{state.guard.thing(overlaps)}({places}) == {overlapping}", "which arguments share memory")
+    if record.failed is None and prints(plain_of(function)[0]):
+        record.leaves_traces = True
+        record.fail("it prints, which a program would not do")
     if record.failed is None and (changed := state.guard.broken(args, kwargs)):
         record.leaves_traces = True
         record.fail(f"the step changes what it depends on: {changed}")

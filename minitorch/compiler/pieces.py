@@ -272,6 +272,8 @@ def _has_effects(s: ast.stmt) -> bool:
     if any(isinstance(t, (ast.Attribute, ast.Subscript)) for t in targets):
         return True
     called = s.value.func if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call) else None
+    if isinstance(called, ast.Name):
+        return called.id == "print"
     return isinstance(called, ast.Attribute) and called.attr in _FILLING
 
 

@@ -318,6 +318,11 @@ class State:
             self.guard.add(f"not ({thing}._leaf_hooks or {thing}._post_accumulate_hooks)", f"hooks of {name}")
 
 
+def prints(function: types.FunctionType | None) -> bool:
+    """Whether the code of a function calls Python's print."""
+    return function is not None and "print" in _globals_of(function.__code__) and "print" not in function.__globals__
+
+
 def has_hooks(module: Module) -> bool:
     """Whether anybody waits for a module's calls."""
     return any(getattr(module, name) for name in _HOOKS) or bool(hooks._some_of_all)
