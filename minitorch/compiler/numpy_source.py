@@ -52,7 +52,7 @@ class Program:
         for v in graph.values:
             self._begin(v)
         of = None
-        for k, i in enumerate(self._order()):
+        for k, i in enumerate(self.work):
             if i.of != of:
                 self.lines.append(f"# {i.of}")
                 of = i.of
@@ -129,7 +129,8 @@ class Program:
 
     # ---- memory ----
 
-    def _order(self) -> list[Any]:
+    @property
+    def work(self) -> list[Any]:
         """What the program does, in its order."""
         return self.graph.instructions
 
@@ -138,7 +139,7 @@ class Program:
 
     def _lay_out(self) -> None:
         """When each memory is read for the last time; what is handed out, and what was there before, stays."""
-        for k, i in enumerate(self._order()):
+        for k, i in enumerate(self.work):
             for place in [*i.reads(), *i.results]:
                 self.last_use[self.graph.memory(place)] = k
         self.lasting = self.graph.handed_out() | {v.memory for v in self.graph.values if v.kind != "computed"}

@@ -284,8 +284,8 @@ class Variant:
             return f"runs as it is: {self.refusal}"
         if self.program is None:
             return "recorded once; the next call like it will tell whether it is always the same"
-        buffers = sum(program.bytes for program in (self.program, self.backward) if program is not None)
-        return explained(self.graph, self.short, buffers, self.guard)  # type: ignore[arg-type]
+        programs = [program for program in (self.program, self.backward) if program is not None]
+        return explained(self.graph, self.short, programs, self.guard)
 
 
 def _one_at_a_time(run: Callable) -> Callable:
