@@ -155,7 +155,7 @@ def test_options_that_change_at_each_step_need_no_program_each() -> None:
 
     run = assert_alike(training(lambda params: Adam(params, 0.01), schedule=cycle), 16)
     assert "Adam_step()" in run.source
-    assert len(run.variants) < step.VARIANTS
+    assert len(run.variants) < run.limit
 
 
 def test_parameters_that_share_memory_go_one_after_another() -> None:

@@ -66,7 +66,7 @@ class Program:
         for v in graph.values:
             self._begin(v)
         of = None
-        for k, i in enumerate(self._order()):
+        for k, i in enumerate(self.steps):
             if i.of != of:
                 self.lines.append(f"# {i.of}")
                 of = i.of
@@ -147,9 +147,8 @@ class Program:
     # ---- memory ----
 
     def _steps(self) -> list[Any]:
+        """What the program does, in its order."""
         return blocked(self.graph)
-
-    def _order(self) -> list[Any]:
         """What the program does, in its order."""
         return self.steps
 
@@ -166,7 +165,7 @@ class Program:
 
     def _lay_out(self) -> None:
         """When each memory is read for the last time; what is handed out, and what was there before, stays."""
-        for k, i in enumerate(self._order()):
+        for k, i in enumerate(self.steps):
             for place in [*i.reads(), *i.results]:
                 self.last_use[self.graph.memory(place)] = k
         self.lasting = self.graph.handed_out() | {v.memory for v in self.graph.values if v.kind != "computed"}
@@ -195,8 +194,12 @@ class Program:
         return v.kind == "input" and small and v.memory not in self.graph.written() | self.handed
 
     def _begin_option(self, v: Value) -> None:
-        group, key = v.owner
-        self.lines.append(f"{v.name} = {self.thing(group, 'group')}[{key!r}]")
+        self.lines.append(f"{v.name} = {self._option(v)}")
+
+    def _option(self, v: Value) -> str:
+        """Where an option of an optimizer is found: an entry of its group, or one of a tuple there."""
+        group, key, index = v.owner
+        return f"{self.thing(group, 'group')}[{key!r}]" + ("" if index is None else f"[{index}]")
 
     def _buffer(self, i: Instruction, k: int) -> np.ndarray | None:
         """Memory for the result of an instruction: that of an operand it may overwrite, or what is free, or new; None if it is handed out."""

@@ -32,9 +32,9 @@ class CProgram(Program):
     """A program whose nests are C functions. `c_source` is their text."""
 
     def __init__(self, graph: Graph, calls: Any, also: list[int] | None = None, bare: bool = False, **helpers: Any) -> None:
-        self.work = nested(graph)
+        self.nests = nested(graph)
         self.addresses = np.zeros(
-            sum(len(step.reads()) + len(step.results) for step in self.work) + 1, np.uintp
+            sum(len(step.reads()) + len(step.results) for step in self.nests) + 1, np.uintp
         )  # the table
         self.known: dict[Any, int] = {}  # the place in the table, by value and key
         self.out_of_bounds = np.zeros((), np.int64)  # whether an index was
@@ -50,7 +50,8 @@ class CProgram(Program):
     # ---- what Program asks ----
 
     def _steps(self) -> list[Any]:
-        return self.work
+        """Nests, and instructions that stay NumPy calls."""
+        return self.nests
 
     def _instruction(self, i: Any, k: int) -> None:
         if isinstance(i, (Nest, Call)):
@@ -66,7 +67,7 @@ class CProgram(Program):
     def _finish(self) -> None:
         """Compile what was written."""
         self._flush()
-        calls = [step for step in self.work if isinstance(step, Call)]
+        calls = [step for step in self.steps if isinstance(step, Call)]
         self.c_source = "\n\n".join(["\n".join(['#include "functions.h"', *included(calls)]), *self.functions_of])
         if not self.calls_of:
             return
@@ -82,9 +83,8 @@ class CProgram(Program):
 
     def _begin_option(self, v: Value) -> None:
         """An option of an optimizer is a number in memory, where C finds it."""
-        group, key = v.owner
         self.arrays[v.place] = np.zeros(())
-        self.lines.append(f"{self.name(v.place)}[()] = {self.thing(group, 'group')}[{key!r}]")
+        self.lines.append(f"{self.name(v.place)}[()] = {self._option(v)}")
 
     def like(self, place: int) -> np.ndarray:
         """An array in the shape and strides of a value; of one that every run makes anew, it has no numbers."""
