@@ -148,7 +148,7 @@ class Pending:
         node = heappop(self.heap)[1]
         grads = self.grads.pop(node)
         # What becomes a .grad must be nobody else's.
-        if node in self.borrowed and self.accumulate and (node, 0) not in self.sums:
+        if not node.edges and node in self.borrowed and self.accumulate and (node, 0) not in self.sums:
             grads = [g if g is None else g.clone() if self.recorded else g.copy() for g in grads]
         return node, grads
 

@@ -112,14 +112,14 @@ class Plan:
         node.birth = birth()  # after its inputs, whose nodes may have been made just now
         pick = self.pick
         saved = node.saved = pick(args) if not self.saves_results else (*pick(args), *self._results(args, outs))
-        versions: Any = self.unwritten
+        node.versions = self.unwritten
         for k in self.tensors:
             counter = saved[k]._counter
             if counter is not None and counter.n:  # most of what is saved has never been written to; parameters have
+                versions: Any = node.versions
                 if versions is self.unwritten:
-                    versions = list(versions)
+                    node.versions = versions = list(versions)
                 versions[k] = counter.n
-        node.versions = versions
         specs = self.output_specs  # calls mostly come in the same shapes: then they share what the last one had
         array, (shape, dtype) = outs[0]._array, specs[0]
         if len(outs) > 1:

@@ -134,8 +134,10 @@ class Optimizer:
 
     def _memory(self, param: Tensor, group: Group) -> list[Any]:
         """The arrays of what is remembered of a parameter."""
+        if not (names := self._remembers(group)):
+            return []  # (to look for its state would make one)
         state = self.state[param]
-        return [state[name]._array for name in self._remembers(group)]
+        return [state[name]._array for name in names]
 
     # A rule is written on arrays (or Tensors), apart from the state: if it treats each number by itself, several parameters may go
     # together.
