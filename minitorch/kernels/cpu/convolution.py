@@ -191,7 +191,8 @@ class Columns:
         self.inside = None
         if any(how.padding):
             padded = np.zeros((samples, channels, *how.padded_size()), dtype)
-            self.inside, self.sources = padded[(..., *how.inside())], self._sources(padded)
+            inside: Any = (..., *how.inside())
+            self.inside, self.sources = padded[inside], self._sources(padded)
 
     def of(self, x: np.ndarray, groups: int) -> np.ndarray:
         """(samples, groups, channels / groups · elements of the kernel, places)"""

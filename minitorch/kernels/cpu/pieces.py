@@ -55,6 +55,7 @@ def derivatives(g: np.ndarray, x: np.ndarray, w: Any, piece: int) -> tuple[Any, 
         return (dw, db[0]) if g.ndim == 2 else (dw.sum(0), db.sum((0, 1)))
 
     (g, g_rest), (x, x_rest) = _cut(g, piece), _cut(x, piece)
+    dx_pieces: Any
     dx_pieces, dx_rest = (None, None) if dx is None else _cut(dx, piece)
     sums = _in_pieces(lambda k: some(g[k], x[k], None if dx is None else dx_pieces[k]), x, g.shape[-1])
     sums.append(some(g_rest, x_rest, dx_rest))
