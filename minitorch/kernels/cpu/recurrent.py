@@ -1,5 +1,4 @@
-"""An LSTM's walks over the steps in few NumPy calls each, all of them into memory made before: what can be computed for all steps at
-once is.
+"""An LSTM's walks over the steps in few NumPy calls each, into memory made before; what can be computed for all steps at once is.
 
 Forward: W_hhᵀ lies by rows, for BLAS takes twice as long for such small products if it does not. Backward: what the gradients of h and c
 are multiplied by does not depend on them, so these factors are made beforehand, for all rows. Then step by step the gradients of h and c
