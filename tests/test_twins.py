@@ -7,6 +7,7 @@ into blocks of a few numbers and given to several threads, so that small ones me
 from __future__ import annotations
 
 import os
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -518,3 +519,39 @@ def test_a_convolution_of_few_places_is_left_to_the_formula(samples: int, size: 
         (convolution.of_weight, (x, y)),
     ):
         assert (twin(np, *arguments, how, groups) is not None) is served
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(("samples", "channels", "size"), [(32, 8, 28), (2, 64, 28), (1, 16, 64)])
+def test_a_convolution_holds_few_columns(samples: int, channels: int, size: int, threads: int) -> None:
+    """At most twice those of a batch that is a single sample, and of others those of some samples: never the batch's."""
+    rng = np.random.default_rng(0)
+    x, y = (rng.standard_normal((samples, n, size, size), "float32") for n in (channels, 16))
+    w = rng.standard_normal((16, channels, 3, 3), "float32")
+    how = Sliding.over((size, size), (3, 3), (1, 1), (1, 1), (1, 1))
+    columns = 4 * 9 * size * size * max(channels, 16)  # of a sample, forward or backward
+    room = threads * (2 * columns + 16 * blocks.BLOCK)
+    for call in (
+        lambda: convolution.forward(np, x, w, None, how, 1),
+        lambda: convolution.of_all(np, y, x, w, (16,), how, 1),
+    ):
+        with mock.patch.object(blocks, "_threads", threads):
+            call()  # (threads are started once)
+            tracemalloc.start()
+            results = call()
+            peak = tracemalloc.get_traced_memory()[1] - sum(a.nbytes for a in tupled(results))
+            tracemalloc.stop()
+        assert peak <= min(room, 2 * samples * columns + (1 << 16))
+
+
+def test_a_derivative_of_a_convolution_knows_where_its_kernel_stood() -> None:
+    """Padding, dilation and groups: each flipped kernel is compared with the formula, and one that is not flipped differs."""
+    rng = np.random.default_rng(1)
+    how = Sliding.over((6, 5), (3, 2), (1, 1), (2, 0), (1, 2))
+    x, w = rng.standard_normal((3, 4, 6, 5)), rng.standard_normal((6, 2, 3, 2))
+    g = rng.standard_normal((3, 6, *how.places))
+    have = convolution.of_all(np, g, x, w, (), how, 2)
+    want = minitorch.ops.convolution.conv_transpose.forward(np, g, w, None, how, 2)
+    assert np.allclose(have[0], want, rtol=1e-12, atol=1e-12)
+    with mock.patch.object(np, "flip", lambda a, axes: a):
+        assert not np.allclose(convolution.of_all(np, g, x, w, (), how, 2)[0], want)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays.quiet import silent
-from ...arrays.recorded import NotTraceable, first_of, library, running
+from ...arrays.recorded import NotTraceable, Recorded, first_of, library, running
 
 LEAST = 1 << 17  # numbers in a block at least: half a MB of float32
 BLOCK = 1 << 18  # and at most, if several threads share the work
@@ -104,6 +104,12 @@ def served(*arrays: Any) -> bool:
         if a is not None and a.dtype != dtype:
             return False
     return dtype in _SERVED
+
+
+def as_one_call(*arrays: Any) -> None:
+    """What follows cannot be written down step by step: in a recorded step it is one call."""
+    if any(type(a) is Recorded for a in arrays):
+        raise NotTraceable
 
 
 _SERVED = frozenset(map(np.dtype, ("float32", "float64")))

@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays.recorded import NotTraceable, running
 from ...ops.convolution import conv, conv_transpose, conv_weight, weight_matrix
 from ...ops.fold import Sliding, added_up
-from .blocks import along_rows, in_blocks, served
+from .blocks import along_rows, as_one_call, in_blocks, served
 
 MOST = 1 << 24  # numbers in the columns of a whole batch, where these are made at once: 64 MB of float32
 TURNED = 48  # rows of columns from which on a product with y is quicker if y is turned round before
@@ -29,6 +28,7 @@ def forward(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: int) 
     """W · columns(x) + b"""
     if not served(x, weight, bias) or not x.size or _few_places(len(x), weight.shape, how, groups):
         return None
+    as_one_call(x, weight, bias)
     return _convolved(x, weight_matrix(weight, groups), bias, how)
 
 
@@ -37,6 +37,7 @@ def transposed(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: in
     """added_up(Wᵀ · x) + b, or the convolution that is the same"""
     if not served(x, weight, bias) or not x.size or _few_places(len(x), weight.shape, how, groups):
         return None
+    as_one_call(x, weight, bias)
     back, W = _back(how), weight_matrix(weight, groups)
     if back is not None and len(weight) <= 8 * groups * weight.shape[1] and np.isfinite(weight).all():
         return _convolved(x, _flipped(weight, groups), bias, back)
@@ -59,6 +60,7 @@ def of_weight(xp: Any, x: Any, y: Any, how: Sliding, groups: int) -> Any:
     shape = (y.shape[1], x.shape[1] // groups, *how.kernel)
     if not served(x, y) or not x.size or _few_places(len(x), shape, how, groups):
         return None
+    as_one_call(x, y)
 
     def chunk(rows: slice, columns: Columns) -> np.ndarray:
         return _products(columns.of(x[rows], groups), _in_groups(y[rows], groups))
@@ -72,6 +74,7 @@ def of_parameters(xp: Any, g: Any, x: Any, weight_shape: tuple, bias_shape: tupl
     """dW = Σ g · columns(x)ᵀ, db = Σ g"""
     if not served(g, x) or not x.size:
         return None
+    as_one_call(g, x)
     return conv_weight.compute(xp, x, g, how, groups), _per_channel(g) if bias_shape else g
 
 
@@ -79,11 +82,12 @@ def of_parameters(xp: Any, g: Any, x: Any, weight_shape: tuple, bias_shape: tupl
 def of_all(xp: Any, g: Any, x: Any, weight: Any, bias_shape: tuple, how: Sliding, groups: int) -> Any:
     """dx = flipped W · columns(g), dW = Σ columns(g) · xᵀ, flipped; db = Σ g"""
     back, (O, C) = _back(how), weight.shape[:2]
-    if back is None or 4 * groups * C < O or not served(g, x, weight) or not x.size or not np.isfinite(weight).all():
+    if back is None or 4 * groups * C < O or not served(g, x, weight) or not x.size:
+        return None
+    as_one_call(g, x, weight)
+    if _few_places(len(x), weight.shape, how, groups) or not np.isfinite(weight).all():
         return None
     W = _flipped(weight, groups)
-    if _few_places(len(x), weight.shape, how, groups):
-        return None
     dx = np.empty(x.shape, x.dtype)
 
     def chunk(rows: slice, columns: Columns) -> np.ndarray:
@@ -163,8 +167,6 @@ def _per_channel(g: np.ndarray) -> np.ndarray:
 
 def _in_chunks(work: Callable[..., Any], samples: int, numbers: int, memory: Callable[[int], Any]) -> list[Any]:
     """work(rows, memory) for slices of the samples, each of which has so many numbers in its columns."""
-    if running.record is not None:
-        raise NotTraceable
     # Columns are written once and read once or twice, so that a chunk of twice a block's size is no slower.
     return in_blocks(work, np.broadcast_to(np.int8(0), (samples, -(-numbers // 2))), memory)
 
@@ -189,7 +191,8 @@ class Columns:
         self.inside = None
         if any(how.padding):
             padded = np.zeros((samples, channels, *how.padded_size()), dtype)
-            self.inside, self.sources = padded[(..., *how.inside())], self._sources(padded)
+            inside: Any = (..., *how.inside())
+            self.inside, self.sources = padded[inside], self._sources(padded)
 
     def of(self, x: np.ndarray, groups: int) -> np.ndarray:
         """(samples, groups, channels / groups · elements of the kernel, places)"""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays.recorded import Recorded
 from ...ops.matmul import linear
 from ...ops.reduce import total
 from . import pieces
@@ -22,7 +23,7 @@ def forward(xp: Any, x: Any, weight: Any, bias: Any) -> Any:
     """x Wᵀ + b, where there are many rows"""
     if weight.ndim != 2 or x.size * len(weight) <= pieces.AT_ONCE:
         return None
-    if not x.ndim or x.shape[-1] != weight.shape[1] or not served(x, weight, bias):
+    if not x.ndim or x.shape[-1] != weight.shape[1] or not served(x, weight, bias) or _for_loops(x, weight):
         return None
     O, I = weight.shape
     piece = pieces.rows_of_a_piece(x.size // max(I, 1), I, O)
@@ -73,10 +74,15 @@ def of_all(xp: Any, g: Any, x: Any, weight: Any, bias_shape: tuple) -> Any:
 
 def _piece(g: Any, x: Any) -> int:
     """How many rows a piece has; 0 where there is nothing to gain."""
-    if x.size * g.shape[-1] <= pieces.AT_ONCE:
+    if x.size * g.shape[-1] <= pieces.AT_ONCE or _for_loops(g, x):
         return 0
     n, m = x.shape[-1], g.shape[-1]
     return pieces.rows_of_a_piece(x.size // max(n, 1), n, m)
+
+
+def _for_loops(*arrays: Any) -> bool:
+    """Whether this is recorded for a program of loops: they go on from what a product gives, and the formula shows it to them."""
+    return any(type(a) is Recorded and a.record.for_loops for a in arrays)
 
 
 def _rows(x: Any) -> Any:

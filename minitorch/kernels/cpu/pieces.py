@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays.recorded import running
-from .blocks import in_blocks
+from .blocks import as_one_call, in_blocks
 
 AT_ONCE = 10**6  # multiplications
 LEAST, MOST = 16, 64  # rows in a piece
@@ -21,7 +20,7 @@ MANY = 256  # rows, from which on it pays to lay a matrix out anew
 
 def rows_of_a_piece(rows: int, n: int, m: int) -> int:
     """How many rows a piece has, for rows of n numbers and a matrix n × m; 0 where one product for all is as well."""
-    if rows < MANY or rows * n * m <= AT_ONCE or running.record is not None:
+    if rows < MANY or rows * n * m <= AT_ONCE:
         return 0
     fit = min(MOST, AT_ONCE // max(n * m, 1))
     return 1 << (fit.bit_length() - 1) if fit >= LEAST else 0
@@ -29,6 +28,7 @@ def rows_of_a_piece(rows: int, n: int, m: int) -> int:
 
 def times(x: np.ndarray, w: np.ndarray, bias: Any, out: np.ndarray, piece: int) -> None:
     """out ← x W (+ b)"""
+    as_one_call(x, w, bias)
     w = np.ascontiguousarray(w)
 
     def some(x: np.ndarray, out: np.ndarray) -> None:
@@ -43,6 +43,7 @@ def times(x: np.ndarray, w: np.ndarray, bias: Any, out: np.ndarray, piece: int) 
 
 def derivatives(g: np.ndarray, x: np.ndarray, w: Any, piece: int) -> tuple[Any, np.ndarray, np.ndarray]:
     """dx = g W (None if w is), dW = gᵀ x, db = Σ g"""
+    as_one_call(g, x, w)
     dx = None if w is None else np.empty(x.shape, x.dtype)
     w = None if w is None else np.ascontiguousarray(w)
     ones = np.ones((1, piece), g.dtype)
@@ -54,6 +55,7 @@ def derivatives(g: np.ndarray, x: np.ndarray, w: Any, piece: int) -> tuple[Any, 
         return (dw, db[0]) if g.ndim == 2 else (dw.sum(0), db.sum((0, 1)))
 
     (g, g_rest), (x, x_rest) = _cut(g, piece), _cut(x, piece)
+    dx_pieces: Any
     dx_pieces, dx_rest = (None, None) if dx is None else _cut(dx, piece)
     sums = _in_pieces(lambda k: some(g[k], x[k], None if dx is None else dx_pieces[k]), x, g.shape[-1])
     sums.append(some(g_rest, x_rest, dx_rest))

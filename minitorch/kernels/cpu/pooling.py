@@ -34,7 +34,7 @@ def largest(xp: Any, x: Any, windows: Sequence[Windows]) -> Any:
     first, place = _numbers(plane, size, lines)
     keys: list[Any] = [tuple(zip(*places)) for places in itertools.product(*(w.places for w in windows))]
 
-    def block(rows: slice, at_places: np.ndarray) -> bool:
+    def block(rows: slice, at_places: list[np.ndarray]) -> bool:
         found = out[rows]
         for there, (which, elements) in zip(at_places, keys):
             here = there[: len(found)][(..., *which)]
@@ -54,10 +54,10 @@ def largest(xp: Any, x: Any, windows: Sequence[Windows]) -> Any:
         np.add(first, place.take(misses), out=indices[rows])
         return True
 
-    def memory(rows: int) -> np.ndarray:
-        return np.empty((len(keys), rows, *out.shape[1:]), x.dtype)
+    def of_places(rows: int) -> list[np.ndarray]:
+        return list(np.empty((len(keys), rows, *out.shape[1:]), x.dtype))
 
-    return (out, indices) if all(in_blocks(block, x, lambda rows: list(memory(rows)))) else None
+    return (out, indices) if all(in_blocks(block, x, of_places)) else None
 
 
 def _line(windows: Windows) -> tuple[int, list[int]] | None:

@@ -1,5 +1,4 @@
-"""An LSTM's walks over the steps in few NumPy calls each, all of them into memory made before: what can be computed for all steps at
-once is.
+"""An LSTM's walks over the steps in few NumPy calls each, into memory made before; what can be computed for all steps at once is.
 
 Forward: W_hhᵀ lies by rows, for BLAS takes twice as long for such small products if it does not. Backward: what the gradients of h and c
 are multiplied by does not depend on them, so these factors are made beforehand, for all rows. Then step by step the gradients of h and c
@@ -12,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays.recorded import NotTraceable, running
 from ...ops.through_time import _one_tanh, _shaped, _stays, lstm_layer, steps_of
-from .blocks import served
+from .blocks import as_one_call, served
 
 
 @lstm_layer.twin("cpu")
@@ -22,8 +20,7 @@ def lstm_forward(xp: Any, pre: Any, h: Any, c: Any, w_hh: Any, w_hr: Any, sizes:
     """i, f, u, o = s tanh(s (pre + h W_hhᵀ)) + 1 − s; c ← f c + i u; h ← o tanh c"""
     if w_hr is not None or not served(pre, h, c, w_hh):
         return None
-    if running.record is not None:  # a program calls this as it stands: its steps are many and small
-        raise NotTraceable
+    as_one_call(pre, h, c, w_hh)
     N, H = c.shape
     half, rest = _one_tanh(np, pre, (0.5, 0.5, 1, 0.5), H)
     w, gates = np.ascontiguousarray(w_hh.T) * half, pre.reshape(-1, 4 * H) * half
