@@ -258,7 +258,8 @@ FAULTS = [
     Fault(state.State._of_optimizer, "f\"not ({' or '.join(hooks)})\"", '"True"'),
     Fault(state.State._of_optimizer, "{self.guard.thing(get)}({at}) == {self.guard.thing(get(burned_in))}", "True"),
     Fault(step.Compiled._recorded, "< RESTLESS", "< 99"),
-    Fault(calls._reads_what_may_be_written, "return True", "pass"),
+    Fault(calls._reads_what_may_be_written, "not inputs.isdisjoint(graph.memory(place) for place in i.reads())", "False"),
+    Fault(calls._reads_what_may_be_written, 'if target == "input":', "if False:"),
 ]
 
 
