@@ -201,6 +201,7 @@ def all_checks() -> list[Callable[[], Any]]:
     ]
 
 
+@pytest.mark.parametrize("small_blocks", [3], indirect=True)
 @pytest.mark.parametrize("fault", [pytest.param(f, id=str(f), marks=share_of(k % 5, 0, 1)) for k, f in enumerate(FAULTS)])
 def test_a_check_notices(fault: Fault) -> None:
     with fault.planted():

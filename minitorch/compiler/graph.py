@@ -84,9 +84,13 @@ class Instruction:
     effect: Effect | None = None  # what it does beside computing
     part: tuple[int, int] | None = None  # of an optimizer's rule: which step it belongs to, and the parameter
 
+    @functools.cached_property
+    def _reads(self) -> list[int]:
+        return [ref.place for ref in refs((self.args, self.options))]
+
     def reads(self) -> list[int]:
         """The values among its arguments."""
-        return [ref.place for ref in refs((self.args, self.options))]
+        return self._reads
 
     @property
     def name(self) -> str:
@@ -184,15 +188,22 @@ def slice_text(s: slice) -> str:
     return bounds if s.step is None else f"{bounds}:{s.step}"
 
 
-def refs(value: Any) -> Iterator[Ref]:
+def refs(value: Any) -> list[Ref]:
     """The Refs in a value that may be a list, tuple, dict or slice."""
-    if isinstance(value, Ref):
-        yield value
+    found: list[Ref] = []
+    _find_refs(value, found)
+    return found
+
+
+def _find_refs(value: Any, found: list[Ref]) -> None:
+    if type(value) is Ref:
+        found.append(value)
     elif isinstance(value, (tuple, list)):
         for each in value:
-            yield from refs(each)
+            _find_refs(each, found)
     elif isinstance(value, dict):
-        yield from refs(list(value.values()))
+        for each in value.values():
+            _find_refs(each, found)
 
 
 def mapped(change: Callable[[Any], Any], value: Any) -> Any:
@@ -200,7 +211,7 @@ def mapped(change: Callable[[Any], Any], value: Any) -> Any:
     if isinstance(value, tuple) and hasattr(value, "_fields"):
         return type(value)(*(mapped(change, each) for each in value))
     if type(value) in (tuple, list):
-        return type(value)(mapped(change, each) for each in value)
+        return type(value)([mapped(change, each) for each in value])
     if type(value) is dict:
         return {k: mapped(change, v) for k, v in value.items()}
     return change(value)

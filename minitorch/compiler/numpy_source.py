@@ -23,6 +23,7 @@ from .graph import Graph, Instruction, Ref, Value, slice_text
 from .passes import constants
 
 COPIED = 1 << 18  # bytes: an input that has as many is read where it lies
+SMALL_PRODUCT = 1 << 17  # multiplications: in larger ones the call does not count
 LARGE = 1 << 16  # bytes: what is as large is deleted when nobody reads it any more
 _REDUCTIONS = {
     np.ndarray.sum: np.add, np.ndarray.max: np.maximum, np.ndarray.min: np.minimum, np.ndarray.prod: np.multiply,
@@ -332,12 +333,14 @@ class Program:
         return choice if is_there else f"copyto({out}, {b}); {choice}"
 
     def _is_plain_product(self, i: Instruction) -> bool:
-        """Whether it is a product of two matrices that `dot` hands to the same function of BLAS as `matmul`, in half the time."""
+        """Whether it is a small product of two matrices, which `dot` hands to the same function of BLAS as `matmul`, in half the time."""
         if i.function is not np.matmul or i.options or len(i.args) != 2 or not all(isinstance(a, Ref) for a in i.args):
             return False
         a, b = (self.graph.values[ref.place] for ref in i.args)
-        is_plain = a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype in SERVED and min(*a.shape, *b.shape) > 1
-        return is_plain and a.has_no_gaps and b.has_no_gaps and self.graph.values[i.results[0]].is_in_rows
+        if not (a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype in SERVED and min(*a.shape, *b.shape) > 1):
+            return False
+        is_small = a.shape[0] * a.shape[1] * b.shape[1] <= SMALL_PRODUCT
+        return is_small and a.has_no_gaps and b.has_no_gaps and self.graph.values[i.results[0]].is_in_rows
 
     def _fills(self, i: Instruction) -> bool:
         """Whether a choice can be written over its last operand: a or b, with b's shape and dtype, and a's dtype the same."""

@@ -83,8 +83,11 @@ def _instead(value: Any, instead: dict[int, int]) -> Any:
 
 def key_of(value: Any) -> Any:
     """Arguments as something that is equal if they are the same to the last bit."""
+    kind = type(value)
+    if kind is Ref or kind is int or kind is str or kind is bool or value is None:
+        return kind, value
     if isinstance(value, (tuple, list)):
-        return type(value), tuple(map(key_of, value))
+        return kind, tuple(map(key_of, value))
     if isinstance(value, dict):
         return tuple((k, key_of(v)) for k, v in value.items())
     if isinstance(value, (np.ndarray, np.generic)):

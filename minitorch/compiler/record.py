@@ -7,6 +7,7 @@ one instruction. An optimizer's step is one too. Read next: `state.py`, which fi
 
 from __future__ import annotations
 
+import functools
 import sys
 import types
 import weakref
@@ -154,8 +155,7 @@ class Record:
 
     def _fresh(self, name: str, computed: bool = True) -> str:
         """The name with a number, if it is taken."""
-        name = "".join(c if c.isalnum() else "_" for c in name).strip("_")
-        name = name if name[:1].isalpha() else f"v{name}"
+        name = _as_a_name(name)
         self._names[name] = n = self._names.get(name, 0) + 1
         return f"{name}_{n}" if computed or n > 1 else name
 
@@ -518,6 +518,12 @@ class Record:
                     tensor._array = recorded
                 else:
                     self.fail("the step gives a tensor other memory")
+
+
+@functools.cache
+def _as_a_name(name: str) -> str:
+    name = "".join(c if c.isalnum() else "_" for c in name).strip("_")
+    return name if name[:1].isalpha() else f"v{name}"
 
 
 def _must_be(flag: Any, answer: bool) -> None:

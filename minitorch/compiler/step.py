@@ -198,17 +198,24 @@ class Variant:
         self.program: Program | None = None
         self.backward: Program | None = None  # of a function that is differentiated outside
         self.run: Callable[[tuple, dict], Any] | None = None
-        self.holds = _with_gradients(self.guard, self.pattern)
+
+    @functools.cached_property
+    def holds(self) -> Callable[[tuple, dict], bool]:
+        """The guard of a call like it; with gradients before it where it had some, unless that makes no difference."""
+        return _with_gradients(self.guard, self.pattern)
 
     def is_as(self, other: Variant) -> bool:
         """Whether another record is of the same program."""
         return self.calls.are_as(other.calls) and not same(self.graph, other.graph)
 
+    @functools.cached_property
+    def short(self) -> Graph:
+        """The graph after the passes that all backends have in common: what mathematics shows."""
+        return shortened(self.graph)
+
     def become_a_program(self, for_any_gradients: bool) -> None:
         """Make the program. for_any_gradients: it is the same whether there are gradients before the step or none."""
-        self.short = self.to_run = shortened(self.graph)
-        if self.backend != "c":
-            self.to_run = shortened(in_new_values(side_by_side(self.graph)))
+        self.to_run = self.short if self.backend == "c" else shortened(in_new_values(side_by_side(self.graph)))
         arrays = ", ".join(self.calls.inputs)
         calls = self.calls
         if calls.alive_at or calls.returned.hang_together or calls.bumped_elsewhere:
