@@ -22,6 +22,7 @@ import numpy as np
 
 from . import dtypes
 from .batched import Batched
+from .capturing import Capture, now, refuse
 from .quantized import QArray
 from .recorded import Recorded, library, running
 from .threads import of_each_thread
@@ -163,6 +164,11 @@ def pinned(array: np.ndarray) -> np.ndarray:
     return copy
 
 
+def page_locked(size: int) -> np.ndarray:
+    """So many bytes of page-locked memory."""
+    return _cupyx().empty_pinned(size, np.uint8)
+
+
 def is_pinned(owner: Any) -> bool:
     """Whether an array that owns its memory, or has it from CuPy, is in page-locked memory."""
     return has_gpu() and isinstance(owner.base, _cupy().cuda.PinnedMemoryPointer)
@@ -213,6 +219,7 @@ def to_numpy(array: Any) -> np.ndarray:
     """The array on the host: itself on the CPU, a copy from a GPU, for which the host waits."""
     if isinstance(array, np.ndarray):
         return array
+    refuse("the host would wait for numbers of the GPU (item(), cpu(), tolist(), print)")
     raise_what_was_noted()
     return array.get()
 
@@ -230,6 +237,7 @@ def as_array(xp: ModuleType, value: Any, dtype: Any = None) -> Any:
     if on_host(xp) or not isinstance(value, (bool, int, float, np.ndarray, np.generic)):
         return xp.asarray(value, dtype)
     host = np.asarray(value, dtype)
+    refuse("numbers of the host would be copied to the GPU; do it before, and copy_() others into the same tensor")
     return xp.asarray(host.reshape(-1)).reshape(()) if host.ndim == 0 else xp.asarray(host)
 
 
@@ -244,6 +252,7 @@ _DLPACK_CUDA = 2
 # ---- what is checked on a GPU ----
 
 _noted: dict[tuple[type, str], Any] = {}  # an error and its words -> whether all is well: a bool on the GPU
+_replayed: dict[int, tuple[Any, type, str]] = {}  # the flags of graphs that have been replayed since
 
 
 def must_hold(flag: Any, error: type, words: str) -> None:
@@ -259,19 +268,36 @@ def must_hold(flag: Any, error: type, words: str) -> None:
     if isinstance(flag, Recorded):
         flag.record.check(flag, error, words)
         return
+    if now.capture is not None:
+        now.capture.watch(flag, error, words)
+        return
     before = _noted.get((error, words))
     _noted[error, words] = flag if before is None else before & flag
 
 
+def replay(capture: Capture) -> None:
+    """Launch what was captured, in the current stream; its flags are looked at when the host next waits."""
+    capture.replay()
+    for flag in capture.flags:
+        _replayed[id(flag[0])] = flag
+
+
 def raise_what_was_noted() -> None:
     """Look at all flags at once; called where the host waits: `item`, `numpy`, `cpu`, `cuda.synchronize`."""
-    if not _noted:
+    if not _noted and not _replayed:
         return
-    errors, flags = list(_noted), list(_noted.values())
+    asked = [*_replayed.values(), *((flag, error, words) for (error, words), flag in _noted.items())]
+    again = len(_replayed)
     _noted.clear()
-    for (error, words), held in zip(errors, xp_of(flags[0]).stack(flags).get()):
-        if not held:
-            raise error(f"{words} (in an earlier op: on a GPU this is noticed when the host next waits for it)")
+    _replayed.clear()
+    flags = [flag.reshape(()) for flag, _, _ in asked]
+    wrong = [k for k, held in enumerate(xp_of(flags[0]).stack(flags).get()) if not held]
+    for k in wrong:
+        if k < again:  # the next replay begins anew
+            asked[k][0].fill(True)
+    for k in wrong[:1]:
+        _, error, words = asked[k]
+        raise error(f"{words} (in an earlier op: on a GPU this is noticed when the host next waits for it)")
 
 
 # ---- where the libraries differ ----

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..arrays.capturing import refuse
 from ..arrays.device import as_device, device, has_gpu, raise_what_was_noted
 from ..tensor.legacy import ON_CUDA
 from .random import (
@@ -30,9 +31,10 @@ from .random import (
 
 __all__ = [
     "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor",
-    "LongTensor", "ShortTensor", "Event", "Stream", "current_device", "current_stream", "default_stream", "device_count", "empty_cache",
-    "get_device_capability", "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all", "init",
-    "initial_seed", "is_available", "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all",
+    "LongTensor", "ShortTensor", "CUDAGraph", "Event", "Stream", "current_device", "current_stream", "default_stream", "device_count", "empty_cache",
+    "get_device_capability", "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all", "graph",
+    "graph_pool_handle", "init", "initial_seed", "is_available", "is_bf16_supported", "is_current_stream_capturing",
+    "is_initialized", "make_graphed_callables", "manual_seed", "manual_seed_all",
     "max_memory_allocated", "mem_get_info", "memory_allocated", "memory_reserved", "seed", "seed_all", "set_device",
     "set_rng_state", "set_rng_state_all", "set_stream", "stream", "synchronize",
 ]  # fmt: skip
@@ -130,6 +132,7 @@ def _number(spec: Any) -> int:
 
 def synchronize(device: Any = None) -> None:
     """Wait until the GPU has done all it was given; a bad index in it is raised here."""
+    refuse("the host would wait for the GPU (synchronize())")
     _cupy().cuda.Device(_number(device)).synchronize()
     raise_what_was_noted()
 
@@ -270,3 +273,12 @@ def stream(stream: Stream | None) -> Iterator[None]:
     """In the block, ops are given to that stream; None changes nothing."""
     with stream or contextlib.nullcontext():
         yield
+
+
+from .graphs import (
+    CUDAGraph,
+    graph,
+    graph_pool_handle,
+    is_current_stream_capturing,
+    make_graphed_callables,
+)

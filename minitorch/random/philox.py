@@ -10,7 +10,11 @@ from __future__ import annotations
 
 import os
 import threading
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..arrays.capturing import now
 
 LOW = 0xFFFFFFFF
 WIDTH = 256  # numbers are taken in tiles of 4 · 256, a block's of 256 threads
@@ -27,12 +31,19 @@ def philox(counter: tuple[Any, Any, Any, Any], key: int) -> tuple[Any, Any, Any,
     return c0, c1, c2, c3
 
 
-def words(xp: Any, n: int, seed: int, counter: int) -> Any:
+class Held(NamedTuple):
+    """A seed or a counter that lies on the GPU: in a captured graph it is another one at each replay."""
+
+    array: Any  # of one uint64
+
+
+def words(xp: Any, n: int, seed: Any, counter: Any) -> Any:
     """n words, from that counter on: number i of a tile gets word i // 256 of the tile's counter i % 256.
 
     So a thread uses all four words of its counter, and neighbouring threads work on neighbouring numbers.
     """
     tiles = tiles_for(n)
+    seed, counter = (place.array if isinstance(place, Held) else place for place in (seed, counter))
     numbers = xp.arange(tiles * WIDTH, dtype="uint64") + counter
     zeros = xp.zeros_like(numbers)
     four = philox((numbers & LOW, numbers >> 32, zeros, zeros), seed)
@@ -56,8 +67,11 @@ class PhiloxGenerator:
         """Start the stream of this seed, of which 64 bits count."""
         self.place = int(seed) % 2**64, 0
 
-    def take(self, n: int) -> tuple[int, int]:
-        """(seed, counter) for the next n words."""
+    def take(self, n: int) -> tuple[Any, Any]:
+        """(seed, counter) for the next n words. In a capture they are taken at each replay."""
+        if now.capture is not None:
+            seed, counter = now.capture.numbers((np.uint64, np.uint64), lambda: self.take(n))
+            return Held(seed), Held(counter)
         with self.lock:
             seed, offset = self.place
             self.place = seed, offset + 4 * WIDTH * tiles_for(n)

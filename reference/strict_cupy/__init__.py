@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 from ..cuda_on_cpu import compiler
+from . import cublas, graphs
 from .arrays import counting, ndarray
 from .kernels import RawKernel
 from .namespace import cupy, cupyx, part_of_cupyx
@@ -36,6 +37,10 @@ def standing_in(generated: bool = False) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.object(device, "_cupy", lambda: cupy))
         stack.enter_context(mock.patch.object(device, "_cupyx", part_of_cupyx))
+        stack.enter_context(mock.patch.object(importlib.import_module("minitorch.arrays.cublas"), "loaded", cublas.Library))
+        stack.enter_context(
+            mock.patch.object(importlib.import_module("minitorch.arrays.capturing"), "holders", graphs.holders)
+        )
         # Each is a thread of the system here. Short rows are then taken in several chunks too.
         stack.enter_context(mock.patch.object(importlib.import_module("minitorch.kernels.cuda"), "MOST_THREADS", 64))
         stack.enter_context(mock.patch.object(importlib.import_module("minitorch.kernels.cuda"), "generated", generated))

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from . import cublas
+from .graphs import do, refuse
 
 synchronisations: list[str] = []  # what waited for the GPU, and where in minitorch
 uploads: list[str] = []  # where something was copied to it
@@ -46,7 +47,7 @@ class ndarray:
             raise AttributeError(f"'ndarray' object of CuPy has no attribute {name!r}")
         value = getattr(self._host, name)
         if callable(value):
-            return lambda *args, **kwargs: called(f"cupy.ndarray.{name}", value, args, kwargs)
+            return lambda *args, **kwargs: called(f"cupy.ndarray.{name}", getattr(np.ndarray, name), args, kwargs, self)
         return wrapped(value)
 
     # ---- the device ----
@@ -73,7 +74,7 @@ class ndarray:
 
     def fill(self, value: Any) -> None:
         """Write a number everywhere."""
-        filled(self._host, hosts(value))
+        do(filled, self._host, hosts(value), writes=self)
 
     # ---- what waits for the device ----
 
@@ -117,10 +118,10 @@ class ndarray:
     # ---- what is not defined, and other than NumPy's here ----
 
     def argmax(self, axis: Any = None) -> ndarray:
-        return ndarray(last_nan(self._host, axis, self._host.argmax(axis)))
+        return ndarray(np.asarray(do(lambda a: last_nan(a, axis, a.argmax(axis)), self._host)))
 
     def argmin(self, axis: Any = None) -> ndarray:
-        return ndarray(last_nan(self._host, axis, self._host.argmin(axis)))
+        return ndarray(np.asarray(do(lambda a: last_nan(a, axis, a.argmin(axis)), self._host)))
 
     # ---- what is refused ----
 
@@ -148,26 +149,34 @@ class ndarray:
         return (self[i] for i in range(len(self._host)))
 
     def __getitem__(self, key: Any) -> ndarray:
-        return ndarray(np.asarray(self._host[wrapped_around(key, self._host.shape)]))
+        return ndarray(np.asarray(do(_got, self, key)))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        key, value = wrapped_around(key, self._host.shape), hosts(value)
-        if not isinstance(value, np.ndarray):  # CuPy fills
-            value = filled(np.empty((), self._host.dtype), value)
-        if not has_index_arrays(key):
-            self._host[key] = value
-            return
-        places, values = unordered(self._host, key, value)
-        self._host.flat[places] = values
+        do(_set, self, key, value, writes=self)
 
     def __copy__(self) -> ndarray:
-        return ndarray(self._host.copy())
+        return ndarray(do(np.ndarray.copy, self._host))
 
     def __deepcopy__(self, memo: dict) -> ndarray:
-        return ndarray(self._host.copy())
+        return ndarray(do(np.ndarray.copy, self._host))
 
     def __reduce__(self) -> Any:
         return ndarray, (self.get(),)
+
+
+def _got(a: ndarray, key: Any) -> np.ndarray:
+    return np.asarray(a._host[wrapped_around(key, a._host.shape)])
+
+
+def _set(a: ndarray, key: Any, value: Any) -> None:
+    key, value = wrapped_around(key, a._host.shape), hosts(value)
+    if not isinstance(value, np.ndarray):  # CuPy fills
+        value = filled(np.empty((), a._host.dtype), value)
+    if not has_index_arrays(key):
+        a._host[key] = value
+        return
+    places, values = unordered(a._host, key, value)
+    a._host.flat[places] = values
 
 
 def _operators() -> None:
@@ -214,12 +223,14 @@ def counting() -> Iterator[list[str]]:
 
 
 def waited(what: str) -> None:
-    """Note that the host would wait here."""
+    """Note that the host would wait here; in a capture that is refused."""
+    refuse(f"waiting for the GPU ({what})")
     synchronisations.append(f"{what} {_where()}")
 
 
 def uploaded() -> None:
-    """Note a copy to the GPU."""
+    """Note a copy to the GPU; in a capture that is refused."""
+    refuse("a copy from the host")
     uploads.append(_where())
 
 

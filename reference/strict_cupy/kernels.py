@@ -16,6 +16,7 @@ import numpy as np
 from ..cuda_on_cpu import Table, compiled
 from . import cublas
 from .arrays import hosts
+from .graphs import do, launching
 
 launched: dict[
     tuple[str, str], tuple[int, int, tuple]
@@ -33,6 +34,9 @@ class RawKernel:
             raise NotImplementedError(
                 f"{self.name}: the stand-in's grids and blocks have one dimension, got {grid} and {block}"
             )
+        do(self._launch, grid, block, args, runs=False)
+
+    def _launch(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple) -> None:
         given = tuple(map(_given, args))
         launched[self.name, self.code] = (
             grid[0],
@@ -43,13 +47,20 @@ class RawKernel:
 
 
 def _given(value: Any) -> Any:
-    """The argument on the host; numbers of uint64 in an array are addresses, which become the arrays that lie there."""
+    """The argument on the host; a table of numbers of uint64 holds addresses, which become the arrays that lie there."""
     host = hosts(value)
-    if not isinstance(host, np.ndarray) or host.dtype != np.uint64:
+    if not isinstance(host, np.ndarray) or host.dtype != np.uint64 or host.ndim != 2:
         return host
-    if gone := [p for p in host.flat if p and int(p) not in cublas.arrays]:
-        raise ValueError(f"a kernel was given the address {gone[0]:#x}, where no array lies (any more)")
-    return Table([[cublas.arrays[int(p)] if p else None for p in row] for row in host])
+    return Table([[_lying_at(int(p)) if p else None for p in row] for row in host])
+
+
+def _lying_at(pointer: int) -> np.ndarray:
+    """The array at an address; in a graph, that which lay there when it was captured."""
+    if launching and pointer in launching[-1].exposed:
+        return launching[-1].exposed[pointer].array()
+    if pointer not in cublas.arrays:
+        raise ValueError(f"a kernel was given the address {pointer:#x}, where no array lies (any more)")
+    return cublas.arrays[pointer]
 
 
 @contextlib.contextmanager

@@ -57,6 +57,13 @@ template <class To, int N> __device__ void store(const ACC (&mine)[N], To* to, i
 // A row goes into the registers of its block as one chunk, or, where LONG, is read chunk by chunk, again at each step.
 #define EACH_CHUNK for (int64 at = 0; at < (LONG ? n : 1); at += blockDim.x * PER_THREAD)
 
+// A number of a launch. In a captured graph it may be another one at each replay: then (HELD) it is where it lies that is told.
+template <class N, int held> struct Number { typedef N type; };
+template <class N> struct Number<N, 1> { typedef const N* type; };
+#define NUMBER(N) Number<N, HELD>::type
+template <class N> __device__ N value(N number) { return number; }
+template <class N> __device__ N value(const N* number) { return *number; }
+
 // Turns: `count` numbers taken by the threads of a block, or `count` rows by the blocks, in turn.
 #define THREADS_TAKE(i, count) for (int64 i = threadIdx.x; i < (count); i += blockDim.x)
 #define BLOCKS_TAKE(row, count) for (int row = blockIdx.x; row < (count); row += gridDim.x)
@@ -131,6 +138,7 @@ class Kernel:
 PER_THREAD = 8  # as in HELPERS
 MOST_THREADS = 1024  # in a block; a stand-in for the GPU may have fewer
 IN_ROWS: dict[str, tuple[int, ...]] = {"LONG": (0, 1)}  # the constants of a kernel that takes rows
+HELD: dict[str, tuple[int, ...]] = {"HELD": (0, 1)}  # and of one that takes a NUMBER
 
 
 def computed(dtype: Any) -> str:
