@@ -85,7 +85,7 @@ def _by_cublas(xp: Any, a: Any, b: Any, plus: Any) -> Any:
     if not batch * N * M * K:
         return out
     names, kind = xp.cuda.cublas, getattr(xp.cuda.runtime, _CUDA_TYPES[a.dtype.name])
-    called = cublas.past_cupy(xp) if now.past_cupy or now.capture is not None else names
+    called = cublas.past_cupy(xp) if now.capture is not None or now.warming is not None else names
     one, zero = _COEFFICIENTS["d" if a.dtype.itemsize == 8 else "f"]
     added = (zero if plus is None else one).ctypes.data
     left, right = _Operand(xp, b, lead), _Operand(xp, a, lead)

@@ -8,9 +8,10 @@ each. Read next: `cuda/graphs.py`, what users call; `compiler/cuda/captured.py`,
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,10 @@ AHEAD = 4  # replays that the host may be ahead with before it must not overwrit
 
 
 class Now(threading.local):
-    """What this thread captures, and whether products go past CuPy to cuBLAS, which captured ones must and those before may."""
+    """What this thread captures; or that it runs what will be captured, to warm up."""
 
     capture: Capture | None = None
-    past_cupy = False
+    warming: Warming | None = None
 
 
 now = of_each_thread(Now())
@@ -36,10 +37,25 @@ class NotCapturable(RuntimeError):
     """What cannot be part of a graph, in words."""
 
 
+class Warming:
+    """A run of what will be captured: products take the way that they will take then, and what cannot be captured is noted."""
+
+    def __init__(self, strict: bool = False) -> None:
+        self.strict, self.refusal = strict, ""  # strict: whether that is an error at once
+
+    def refuse(self, words: str) -> None:
+        """Note it; the first reason stays."""
+        self.refusal = self.refusal or words
+        if self.strict:
+            raise RuntimeError(f"compile, fullgraph=True: {words}")
+
+
 def refuse(words: str) -> None:
     """RuntimeError if this thread captures: `words` say what would have to wait for the GPU, or to copy to it."""
     if now.capture is not None:
         raise NotCapturable(f"CUDA error: operation not permitted when stream is capturing: {words}")
+    if now.warming is not None:
+        now.warming.refuse(words)
 
 
 # ---- memory ----
@@ -48,9 +64,46 @@ _pools: list[Any] = []  # those in which something may lie still: arrays do not 
 
 
 def new_pool(xp: Any) -> Any:
-    """A pool of memory. It stays as long as anything is in it, whoever holds that."""
+    """A pool of memory."""
     _pools[:] = [pool for pool in _pools if pool.used_bytes()]
     return xp.cuda.MemoryPool()
+
+
+@contextlib.contextmanager
+def allocating_in(xp: Any, pool: Any) -> Iterator[None]:
+    """In the block memory comes from the pool, which stays as long as anything is in it, whoever holds that."""
+    if all(known is not pool for known in _pools):
+        _pools.append(pool)
+    with xp.cuda.using_allocator(pool.malloc):
+        yield
+
+
+@contextlib.contextmanager
+def aside(xp: Any, stream: Any) -> Iterator[None]:
+    """In the block work is given to that stream: it runs after what the current one has been given, and what that is given later after it."""
+    outside = xp.cuda.get_current_stream()
+    _after(xp, outside, stream)
+    with stream:
+        try:
+            yield
+        finally:
+            _after(xp, stream, outside)
+
+
+def _after(xp: Any, first: Any, then: Any) -> None:
+    event = xp.cuda.Event(disable_timing=True)
+    event.record(first)
+    then.wait_event(event)
+
+
+@contextlib.contextmanager
+def warming(noted: Warming) -> Iterator[None]:
+    """In the block what runs will be captured later."""
+    before, now.warming = now.warming, noted
+    try:
+        yield
+    finally:
+        now.warming = before
 
 
 def holders(array: Any) -> tuple[int, int, int]:
@@ -108,9 +161,7 @@ class Capture:
         if now.capture is not None:
             raise RuntimeError("a capture is under way in this thread already")
         self.stream, self.outside = stream, self.xp.cuda.get_allocator()
-        if all(pool is not self.pool for pool in _pools):
-            _pools.append(self.pool)
-        self._allocating = self.xp.cuda.using_allocator(self.pool.malloc)
+        self._allocating = allocating_in(self.xp, self.pool)
         self._allocating.__enter__()
         try:
             stream.begin_capture()  # (relaxed, CuPy's default: in other modes the pool could not grow)
@@ -163,6 +214,10 @@ class Capture:
             cells.append(self.blocks[-1].cell(dtype))
         self.changing.append((compute, [host for _, host in cells]))
         return [on_gpu for on_gpu, _ in cells]
+
+    def at_each_replay(self, call: Callable[[], Any]) -> None:
+        """Call it before each replay, in its turn among the numbers."""
+        self.changing.append((lambda: (call(), ())[1], []))
 
     def table(self, host: np.ndarray) -> Any:
         """An array on the GPU with these numbers, which are copied there when the capture has ended."""

@@ -68,7 +68,12 @@ class Compiled(Compilation):
         if len(self.variants) == VARIANTS:
             return self.function(*args, **kwargs)
         before = [v for v in self.variants if v.run is None and v.guard_holds(args, kwargs)]
-        result, recording = recorded(self.function, args, kwargs, self.fullgraph, self.backend == "c")
+        found = recorded(self.function, args, kwargs, self.fullgraph, self.backend == "c")
+        if found is None:
+            from .cuda.captured import captured
+
+            return captured(self, args, kwargs)
+        result, recording = found
         if recording.record.is_first and recording.record.failed is None:
             return result
         variant = Variant(recording, self.backend)

@@ -186,9 +186,12 @@ class Graph:
 
 
 def spoil(made: Recording) -> None:
-    """Nothing has run yet: what the pool's memory holds is not what was computed."""
-    for block in getattr(getattr(made.outside, "__self__", None), "blocks", ()):
-        block[...] = GARBAGE
+    """Nothing has run yet: where results will be there is something else."""
+    for *_, into in made.calls:
+        for place in into:
+            if place is not None and place.owner() is not None:
+                host = place.array()
+                host[...] = np.full(host.nbytes, GARBAGE, np.uint8).view(host.dtype).reshape(host.shape)
 
 
 def do(function: Callable, *args: Any, writes: Any = None, runs: bool = True, **kwargs: Any) -> Any:
