@@ -29,6 +29,9 @@ class RawKernel:
     def __init__(self, code: str, name: str, options: tuple = (), backend: str = "nvrtc"):
         self.code, self.name = code, name
 
+    def compile(self, log_stream: Any = None) -> None:
+        """Nothing: the first launch does it."""
+
     def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple) -> None:
         if len(grid) != 1 or len(block) != 1:
             raise NotImplementedError(

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
+
 # How a kernel's T, the numbers in memory, is spelled, and ACC, what it computes with: 16 bits are too few for a sum.
 TYPES = {
     "float16": ("#include <cuda_fp16.h>\nusing T = __half;", "float"),
@@ -122,6 +124,7 @@ class Kernel:
         compiled = self._compiled.get(key)
         if compiled is None:
             compiled = self._compiled[key] = xp.RawKernel(self.text(dtype.name, **constants), self.name)
+            compiled.compile()  # (CuPy would at the first launch, which may be one that is only captured)
         compiled((blocks,), (threads,), args)
 
     def text(self, dtype: str, **constants: int) -> str:
@@ -139,6 +142,12 @@ PER_THREAD = 8  # as in HELPERS
 MOST_THREADS = 1024  # in a block; a stand-in for the GPU may have fewer
 IN_ROWS: dict[str, tuple[int, ...]] = {"LONG": (0, 1)}  # the constants of a kernel that takes rows
 HELD: dict[str, tuple[int, ...]] = {"HELD": (0, 1)}  # and of one that takes a NUMBER
+
+
+def held(xp: Any, *numbers: Any) -> list[Any]:
+    """NumPy's numbers as arrays of one, for a launch that reads them from memory: in a run before a capture, which launches the same kernel."""
+    on_gpu = xp.asarray(np.array(numbers))
+    return [on_gpu[k : k + 1] for k in range(len(numbers))]
 
 
 def computed(dtype: Any) -> str:

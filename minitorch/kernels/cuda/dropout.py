@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays.capturing import now
 from ...ops.dropout import limit, philox_dropout
 from ...random import philox
-from . import HELD, TYPES, Kernel, computed
+from . import HELD, TYPES, Kernel, computed, held
 
 DROPOUT = Kernel(
     r"""
@@ -39,8 +40,12 @@ def forward(xp: Any, x: Any, p: float, scale: float, seed: Any, counter: Any) ->
         return None
     x = xp.ascontiguousarray(x)
     out = xp.empty(x.shape, x.dtype)
-    held = isinstance(seed, philox.Held)
-    place = (seed.array, counter.array) if held else (np.uint64(seed), np.uint64(counter))
+    in_memory = isinstance(seed, philox.Held) or now.warming is not None
+    if isinstance(seed, philox.Held):
+        place = [seed.array, counter.array]
+    else:
+        place = [np.uint64(seed), np.uint64(counter)]
+        place = held(xp, *place) if in_memory else place
     args = (x, out, x.size, *place, limit(p), np.dtype(computed(x.dtype)).type(scale))
-    DROPOUT(xp, x.dtype, philox.tiles_for(x.size), philox.WIDTH, args, HELD=int(held))
+    DROPOUT(xp, x.dtype, philox.tiles_for(x.size), philox.WIDTH, args, HELD=int(in_memory))
     return out

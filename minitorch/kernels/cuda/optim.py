@@ -20,7 +20,7 @@ from ...arrays.device import xp_of
 from ...optim.adam import Adam
 from ...optim.optimizer import Optimizer
 from ...optim.sgd import SGD
-from . import HELD, TYPES, Kernel, threads_for
+from . import HELD, TYPES, Kernel, held, threads_for
 
 TABLES = r"""
 // Where a parameter, its gradient and its state lie; what a block takes: numbers of a row's tensors from `start` on, n are left.
@@ -212,12 +212,13 @@ def launch(kernel: Kernel, rows: list, numbers: Numbers, flags: tuple[int, ...] 
     if capture is None:
         stream = xp.cuda.get_current_stream().ptr
         tables = _on_the_gpu(xp, stream, table.tobytes()), _parts_on_the_gpu(xp, stream, sizes, each)
-        told: Any = map(wide, numbers.of_now())
+        told: Any = list(map(wide, numbers.of_now()))
+        told = told if capturing.warming is None else held(xp, *told)
     else:
         tables = capture.table(table), capture.table(_shared_out(sizes, each))
         told = capture.numbers([wide] * numbers.count, numbers.of_each_replay([param for param, _ in rows]))
     args = (*tables, *told, *flags)
-    kernel(xp, x.dtype, len(tables[1]), threads, args, **constants, HELD=int(capture is not None))
+    kernel(xp, x.dtype, len(tables[1]), threads, args, **constants, HELD=int(capture is not None or capturing.warming is not None))
     for param, _ in rows:
         param._bump()
 
