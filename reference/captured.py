@@ -14,6 +14,7 @@ import numpy as np
 import minitorch
 from minitorch.arrays.device import as_device
 
+from . import far
 from .on_device import OnDevice, forget_what_was_noted
 from .strategies import Source
 from .table import Row, flat, tensors
@@ -53,8 +54,12 @@ def beside_eager(row: Row, source: Source) -> str:
     where = f"{row}\nreplayed {have}\neager    {want}"
     assert len(have) == len(want), where
     for a, b in zip(have, want):
-        same = a == b if not isinstance(b, np.ndarray) else a.dtype == b.dtype and np.array_equal(a, b, equal_nan=b.dtype.kind == "f")
-        assert same, where
+        if not isinstance(b, np.ndarray):
+            assert a == b, where
+        elif "stand-in" in as_device("cuda").xp.__version__:  # (a card adds up in no order)
+            assert a.dtype == b.dtype and np.array_equal(a, b, equal_nan=b.dtype.kind == "f"), where
+        else:
+            assert a.dtype == b.dtype and far.worst_error(a, b, b.dtype.type) <= 1, where
     return ""
 
 

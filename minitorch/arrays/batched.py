@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from . import recorded
+from .capturing import refuse
 
 
 @dataclass(eq=False)
@@ -124,6 +125,7 @@ def check_randomness() -> None:
     """RuntimeError where random numbers are drawn within a vmap that was not told which it wants."""
     if recorded.running.record is not None:
         recorded.running.record.drawn()
+    refuse("random numbers would be drawn on the CPU and copied to the GPU; dropout draws there")
     if running() and running()[-1].randomness == "error":
         raise RuntimeError(
             "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' randomness "

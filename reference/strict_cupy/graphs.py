@@ -149,7 +149,7 @@ class Recording:
 
     def allocated(self, host: np.ndarray) -> np.ndarray:
         """The array as one in memory that the current allocator gives."""
-        if allocators[-1] is not self.outside and len(allocators) > self.depth:
+        if allocators[-1] != self.outside and len(allocators) > self.depth:
             return host  # the capture's own, which keeps it
         if getattr(allocators[-1], "__self__", default_pool) is default_pool:
             raise RuntimeError(

@@ -96,9 +96,9 @@ class CapturedStep:
         if len(self.heard) == RUNS:
             return self._captured(args, kwargs)
         noted = Warming(self.owner.fullgraph)
-        with capturing.aside(self.xp, self.stream), capturing.allocating_in(self.xp, self.pool), capturing.warming(noted):
-            with listening() as heard:
-                result = self.function(*args, **kwargs)
+        elsewhere = capturing.aside(self.xp, self.stream), capturing.allocating_in(self.xp, self.pool)
+        with elsewhere[0], elsewhere[1], capturing.warming(noted), listening() as heard:
+            result = self.function(*args, **kwargs)
         self.heard.append(heard)
         self._refuse(noted.refusal or self._difference() or self._changed(args, kwargs))
         return result
@@ -136,7 +136,8 @@ class CapturedStep:
             raise RuntimeError(f"compile, fullgraph=True: {words}")
         self.refusal, self.run = words, lambda args, kwargs: self.function(*args, **kwargs)
         self.heard, self.pool = [], None
-        warn(f"compile: {self.name} runs as it is, not as a graph: {words}")
+        if all(other is self or other.refusal != words for other in self.owner.variants):
+            warn(f"compile: {self.name} runs as it is, not as a graph: {words}")
 
     # ---- the capture ----
 
@@ -380,10 +381,14 @@ class Probe(Tensor):
     def __init__(self, of: Tensor) -> None:
         self.of = of
 
-    @property
-    def _array(self) -> Any:  # type: ignore[override]
+    def _read(self) -> Any:
         self.was_read = True
         return self.of._array
+
+    def _written(self, array: Any) -> None:
+        self.was_read = True
+
+    _array = property(_read, _written)  # type: ignore[assignment]
 
 
 @contextlib.contextmanager

@@ -218,7 +218,15 @@ def launch(kernel: Kernel, rows: list, numbers: Numbers, flags: tuple[int, ...] 
         tables = capture.table(table), capture.table(_shared_out(sizes, each))
         told = capture.numbers([wide] * numbers.count, numbers.of_each_replay([param for param, _ in rows]))
     args = (*tables, *told, *flags)
-    kernel(xp, x.dtype, len(tables[1]), threads, args, **constants, HELD=int(capture is not None or capturing.warming is not None))
+    kernel(
+        xp,
+        x.dtype,
+        len(tables[1]),
+        threads,
+        args,
+        **constants,
+        HELD=int(capture is not None or capturing.warming is not None),
+    )
     for param, _ in rows:
         param._bump()
 
