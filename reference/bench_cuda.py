@@ -24,6 +24,7 @@ import minitorch
 from minitorch.arrays.device import as_device
 
 from .bench import mlp_step
+from .bench_graphs import Gpt, of_gpt, of_mlp
 
 WARM_UP = 3
 
@@ -40,6 +41,8 @@ class Sizes(NamedTuple):
     parameters: tuple[int, int, int] = (100, 1000, 1000)  # that many matrices of that shape
     rows: int = 16384
     columns: int = 4096
+    captured: tuple = (((64, 128, 128, 10), 64), ((784, 512, 512, 10), 128))  # layers and batch of steps that are one graph
+    gpts: tuple[Gpt, ...] = (Gpt(2, 256, 16, 128), Gpt(4, 768, 8, 512))
     repeat: int = 10  # runs from event to event: the host hands out work ahead of the card, as in training
 
 
@@ -247,6 +250,17 @@ def all_work(s: Sizes) -> list[Work]:
             ("float16", "float16", "highest"), ("bfloat16", "bfloat16", "highest"),
         )
     ]  # fmt: skip
+    captured = [
+        Work(
+            f"captured step {'-'.join(map(str, layers))}, batch {n}",
+            of_mlp(layers, n),
+            step_flops(layers, n),
+            "float32",
+            most=1.0,
+        )
+        for layers, n in s.captured
+    ]
+    captured += [Work(f"captured step {gpt}", of_gpt(gpt), gpt.flops(), "float32", most=1.0) for gpt in s.gpts]
     count = int(np.prod(s.parameters))
     size = f"{s.rows}×{s.columns}"
 
@@ -261,6 +275,7 @@ def all_work(s: Sizes) -> list[Work]:
 
     return [
         *steps,
+        *captured,
         Work(f"Adam, {count / 1e6:g} million parameters", adam(s), adam_bytes(count), "copy", most=1.0),
         *over_rows("softmax", 2, 3),  # x → y; g, y → dx
         *over_rows("cross_entropy", 2, 2),  # x → ln p; ln p → dx

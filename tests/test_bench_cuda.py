@@ -19,8 +19,10 @@ from minitorch.ops import matmul as products
 from reference import bench_cuda
 from reference.bench import mlp_step
 from reference.bench_cuda import Line, Sizes, Work, all_work, ceilings
+from reference.bench_graphs import Gpt
 
-SMALL = Sizes(copied=64, product=8, layers=(6, 8, 8, 3), batch=4, parameters=(2, 3, 4), rows=4, columns=8, repeat=1)
+SMALL = Sizes(copied=64, product=8, layers=(6, 8, 8, 3), batch=4, parameters=(2, 3, 4), rows=4, columns=8, repeat=1,
+              captured=(((6, 8, 3), 4),), gpts=(Gpt(1, 8, 2, 5),))  # fmt: skip
 TORCH_ON = "cuda" if torch.cuda.is_available() else "cpu"
 
 

@@ -35,7 +35,7 @@ def an_effect(method: Any) -> Any:
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **options: Any) -> Any:
-        recorder = running.record or (now.capture and now.capture.effects)
+        recorder = running.record if now.capture is None else now.capture.effects
         if recorder is None:
             return method(self, *args, **options)
         name = f"{type(self).__name__}.{method.__name__}"

@@ -35,6 +35,8 @@ def compile(
     "c": what stands between large matrix products becomes loops in C, compiled by the machine's C compiler and kept in the user's cache.
     Small steps and long rows gain most; results may differ in the last places, for it adds up in another order.
 
+    On a GPU the step is captured as one CUDA graph at its third call, whatever the backend, and replayed (docs/compile.md).
+
     `.source` is the program, `.mathematics` the same to be read, `.graph` what was recorded, `.explain()` what came of each kind of call.
     """
     from ..nn.modules.module import Module

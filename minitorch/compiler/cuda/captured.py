@@ -21,6 +21,7 @@ from ...arrays.capturing import Capture, NotCapturable, Warming
 from ...arrays.device import page_locked, replay, xp_of
 from ...arrays.layout import copied
 from ...arrays.warning import warn
+from ...autograd.node import birth
 from ...op.listening import record_with, recorder
 from ...ops.dropout import philox_dropout
 from ...optim import Optimizer
@@ -144,7 +145,8 @@ class CapturedStep:
     def _captured(self, args: tuple, kwargs: dict) -> Any:
         """Capture the step, and replay it for the first time; if it cannot be captured, run it."""
         self._look(args, kwargs)  # (optimizers have made their state since)
-        self.before, self.parts = Before(self), []
+        self.before, self.born = Before(self), birth()
+        self.parts: list[Any] = []
         self.counted = [0] * len(self.tensors)  # how often effects, which are called at each replay, have written to each
         with capturing.aside(self.xp, self.stream):
             self.fixed = [copied(self.xp, t._array) for _, t, _ in self.inputs]
@@ -323,7 +325,7 @@ class Handed:
 
     def _counted(self) -> list[tuple[int, ...]]:
         """How many hold each tensor in `.grad`, 0 if it is another by now; and its array, and its memory."""
-        counts = []
+        counts: list[tuple[int, ...]] = []
         for leaf, array in self.gradients:
             if array is not None:
                 mine = leaf._grad is not None and leaf._grad._array is array
@@ -343,9 +345,6 @@ class Before:
     @contextlib.contextmanager
     def put_in_place(self, fixed: list) -> Iterator[None]:
         """In the block arguments are in fixed memory, and old gradients tell whether they are read."""
-        from ...autograd.node import birth
-
-        self.step.born = birth()
         arguments = [(tensor, tensor._array) for _, tensor, _ in self.step.inputs]
         for (tensor, _), array in zip(arguments, fixed):
             tensor._array = array

@@ -136,7 +136,7 @@ class Numbers(NamedTuple):
     group: dict[str, Any]
     now: Any
     rule: Callable[[dict[str, Any], Any], tuple[float, ...]]
-    count: int
+    how_many: int
 
     def of_now(self) -> tuple[float, ...]:
         """Of this step."""
@@ -216,7 +216,7 @@ def launch(kernel: Kernel, rows: list, numbers: Numbers, flags: tuple[int, ...] 
         told = told if capturing.warming is None else held(xp, *told)
     else:
         tables = capture.table(table), capture.table(_shared_out(sizes, each))
-        told = capture.numbers([wide] * numbers.count, numbers.of_each_replay([param for param, _ in rows]))
+        told = capture.numbers([wide] * numbers.how_many, numbers.of_each_replay([param for param, _ in rows]))
     args = (*tables, *told, *flags)
     kernel(
         xp,
