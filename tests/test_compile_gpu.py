@@ -283,6 +283,13 @@ def hidden_count() -> tuple[Step, tuple]:
     return step, (numbers(0, 3),)
 
 
+ON_THE_CPU = minitorch.ones(2)
+
+
+def beside_the_cpu(x: Any) -> Any:
+    return x * 2, ON_THE_CPU * 1
+
+
 def differentiable(w: Any) -> Step:
     w.requires_grad_()
     return lambda x: x * w
@@ -312,6 +319,7 @@ REFUSED: dict[str, tuple[Callable[[], tuple[Step, tuple]], str]] = {
     "a count": (counting_step, "changes what it depends on"),
     "a count that nothing leads to": (hidden_count, "did not do the same"),
     "an argument of the CPU": (lambda: (lambda x, y: x * y, (numbers(0, 3), minitorch.tensor(2.0))), "is on the CPU"),
+    "work of the CPU": (lambda: (beside_the_cpu, (numbers(0, 3),)), "a tensor of the CPU"),
     "an argument given back": (lambda: (lambda x: x, (numbers(0, 3),)), "returns its argument"),
     "a write to an argument": (lambda: (lambda x: x.mul_(0.5) * 1, (numbers(0, 3),)), "writes to its argument"),
     "an old gradient": (accumulating, "adds to a gradient"),

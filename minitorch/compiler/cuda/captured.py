@@ -91,29 +91,27 @@ class CapturedStep:
 
     def next_run(self, args: tuple, kwargs: dict) -> Any:
         """The first calls run as they are; the next one is captured."""
-        self._refuse(self.state.refusal or self._on_the_host())
+        self._refuse(self.state.refusal or self._unfit_argument())
         if self.refusal is not None:
             return self.function(*args, **kwargs)
         if len(self.heard) == RUNS:
             return self._captured(args, kwargs)
         noted = Warming(self.owner.fullgraph)
         elsewhere = capturing.aside(self.xp, self.stream), capturing.allocating_in(self.xp, self.pool)
-        with elsewhere[0], elsewhere[1], capturing.warming(noted), listening() as heard:
+        with elsewhere[0], elsewhere[1], capturing.warming(noted), listening(noted) as heard:
             result = self.function(*args, **kwargs)
         self.heard.append(heard)
         self._refuse(noted.refusal or self._difference() or self._changed(args, kwargs))
         return result
 
-    def _on_the_host(self) -> str:
-        """What is on the CPU, in words: a graph would hold its numbers of now."""
-        optimizers = [thing for thing in self.guard.things.values() if isinstance(thing, Optimizer)]
-        counts = {id(t) for o in optimizers for memory in o.state.values() for t in memory.values()}
-        names = {**self.state.names, **{id(t): name for _, t, name in self.inputs}}
-        there = [names.get(id(t), "a tensor") for t in self.tensors if not t.is_cuda and id(t) not in counts]
-        if there:
-            return f"{there[0]} is on the CPU: move it to the GPU before the step"
-        wanted = [name for _, t, name in self.inputs if t._requires_grad]
-        return f"its argument {wanted[0]} requires grad" if wanted else ""
+    def _unfit_argument(self) -> str:
+        """What is wrong with an argument, in words."""
+        for _, tensor, name in self.inputs:
+            if not tensor.is_cuda:
+                return f"its argument {name} is on the CPU: move it to the GPU before the step"
+            if tensor._requires_grad:
+                return f"its argument {name} requires grad"
+        return ""
 
     def _difference(self) -> str:
         """What two runs called differently, in words."""
@@ -391,9 +389,9 @@ class Probe(Tensor):
 
 
 @contextlib.contextmanager
-def listening() -> Iterator[list]:
+def listening(noted: Warming) -> Iterator[list]:
     """In the block all calls of ops are noted, with the numbers that they are given."""
-    heard = Heard()
+    heard = Heard(noted)
     if recorder() is not None:  # somebody else does
         yield heard.calls
         return
@@ -407,7 +405,8 @@ def listening() -> Iterator[list]:
 class Heard:
     """Notes what is called, for two runs to be compared."""
 
-    def __init__(self) -> None:
+    def __init__(self, noted: Warming) -> None:
+        self.noted = noted
         self.calls: list[tuple[str, Any]] = []
         self.is_busy = False
 
@@ -417,6 +416,7 @@ class Heard:
 
     def call(self, function: Any, args: tuple, kwargs: dict) -> Any:
         """Note it, and make it."""
+        mapped(self._where, (args, kwargs))
         numbers = args[:-2] if function is philox_dropout else args  # (its place in the stream is another each time)
         self.calls.append((getattr(function, "__name__", str(function)), told_of((numbers, kwargs))))
         self.is_busy = True
@@ -424,6 +424,13 @@ class Heard:
             return function(*args, **kwargs)
         finally:
             self.is_busy = False
+
+    def _where(self, value: Any) -> None:
+        """A graph holds no work of the CPU."""
+        if isinstance(value, Tensor) and not value.is_cuda:
+            self.noted.refuse(
+                f"it works on a tensor of the CPU, of shape {tuple(value.shape)}: move it to the GPU before the step"
+            )
 
 
 def told_of(value: Any) -> Any:
