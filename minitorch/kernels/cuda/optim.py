@@ -27,8 +27,8 @@ TABLES = r"""
 struct Row { T *p, *g, *m, *v, *largest; };
 struct Part { int64 row, start, n; };
 
-// What a thread takes of each tensor: there are up to five of them, and 64 registers for all.
-typedef ACC Few[16 / sizeof(ACC)];
+// What a thread takes of each tensor: there are up to five of them, and 64 registers for all, numbers that are read from memory included.
+typedef ACC Few[HELD && sizeof(ACC) == 8 ? 1 : 16 / sizeof(ACC)];
 #define EACH_OF(few) for (int k = 0; k < sizeof(few) / sizeof(ACC); k++)
 """
 
@@ -204,16 +204,17 @@ def launch(kernel: Kernel, rows: list, numbers: Numbers, flags: tuple[int, ...] 
     xp, wide = xp_of(x), np.float64 if x.dtype.itemsize == 8 else np.float32
     sizes = tuple(arrays[0].size for _, arrays in rows)
     threads = threads_for(max(sizes), 256)
-    each = threads * (16 // np.dtype(wide).itemsize)
+    capture = capturing.capture
+    in_memory = capture is not None or capturing.warming is not None
+    each = threads * (1 if in_memory and wide is np.float64 else 16 // np.dtype(wide).itemsize)
     table = np.zeros((len(rows), 5), np.uint64)
     for k, (_, arrays) in enumerate(rows):
         table[k, : len(arrays)] = [a.data.ptr for a in arrays]
-    capture = capturing.capture
     if capture is None:
         stream = xp.cuda.get_current_stream().ptr
         tables = _on_the_gpu(xp, stream, table.tobytes()), _parts_on_the_gpu(xp, stream, sizes, each)
         told: Any = list(map(wide, numbers.of_now()))
-        told = told if capturing.warming is None else held(xp, *told)
+        told = held(xp, *told) if in_memory else told
     else:
         tables = capture.table(table), capture.table(_shared_out(sizes, each))
         told = capture.numbers([wide] * numbers.how_many, numbers.of_each_replay([param for param, _ in rows]))
