@@ -19,6 +19,7 @@ from minitorch.compiler.cuda import captured
 from minitorch.kernels.cuda import optim as kernels
 from minitorch.nn import functional as F
 from minitorch.random.philox import PhiloxGenerator
+from reference.programs import running
 from test_planted_faults import Fault, fails
 
 pytestmark = [pytest.mark.usefixtures("gpu"), pytest.mark.shortcuts]
@@ -278,6 +279,33 @@ def test_a_backward_that_comes_too_late_is_refused() -> None:
     fast(numbers(5, 3))
     with pytest.raises(RuntimeError, match="called again since"):
         kept.sum().backward()
+
+
+# ---- whole programs ----
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["classifier", "autoencoder", "weighted_softmax_regression", "dcgan"])
+def test_programs_learn_as_they_did_with_their_modules_captured(
+    stand_in: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every module that a program calls, as it is written, is compiled; those within others are part of them."""
+    program = next(p for p in running.PROGRAMS if p.name == name)
+    call, compiled = nn.Module.__call__, {}
+
+    def as_a_graph(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if capturing.now.warming is not None or capturing.now.capture is not None:
+            return call(self, *args, **kwargs)
+        if self not in compiled:
+            compiled[self] = minitorch.compile(lambda *args, **kwargs: call(self, *args, **kwargs))
+        return compiled[self](*args, **kwargs)
+
+    monkeypatch.setattr(device.shortcuts, "enabled", False)  # the stand-in takes a CPU thread for each thread of a kernel
+    with minitorch.device("cuda"):
+        want = running.run(program, minitorch, "float32", steps=6)
+        monkeypatch.setattr(nn.Module, "__call__", as_a_graph)
+        assert running.run(program, minitorch, "float32", steps=6) == want
+    assert compiled and all("captured as" in step.explain() for step in compiled.values())
 
 
 # ---- what cannot be captured ----

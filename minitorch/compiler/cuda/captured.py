@@ -99,8 +99,9 @@ class CapturedStep:
             return self._captured(args, kwargs)
         noted, self.born = Warming(self.owner.fullgraph), birth()
         elsewhere = capturing.aside(self.xp, self.stream), capturing.allocating_in(self.xp, self.pool)
-        with elsewhere[0], elsewhere[1], capturing.warming(noted), listening(noted) as heard:
-            result = self.function(*args, **kwargs)
+        with elsewhere[0], elsewhere[1], capturing.warming(noted):
+            with listening(noted) as heard:
+                result = self.function(*args, **kwargs)
             warm_up(self, result)
         self.heard.append(heard)
         self._refuse(noted.refusal or self._difference() or self._changed(args, kwargs))
