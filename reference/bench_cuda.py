@@ -3,7 +3,7 @@
 Times are medians, measured on the card by events; the libraries take turns, after a warm-up. What a row achieves is the least
 it must move (each number read or written once) or compute, over its time. It stands beside the card's ceilings, which are
 measured first: copying within its memory, and a large matrix product in each precision, in whichever library is faster.
-Read next: docs/gpu.md, where the figures go.
+Read next: `bench_cuda_rows.py`, every elementwise op, copies and sums; docs/gpu.md, where the figures go.
 """
 
 from __future__ import annotations
@@ -23,53 +23,12 @@ import torch
 import minitorch
 from minitorch.arrays.device import as_device
 
+from . import bench_cuda_rows
 from .bench import mlp_step
-from .bench_graphs import Gpt, of_gpt, of_mlp
+from .bench_graphs import of_gpt, of_mlp
+from .cuda_work import Run, Sizes, Work, both_ways, leaf, numbers, on
 
 WARM_UP = 3
-
-Run = Callable[[], Any]
-
-
-class Sizes(NamedTuple):
-    """How large the work is; the tests take smaller."""
-
-    copied: int = 2**28  # numbers
-    product: int = 8192  # rows and columns
-    layers: tuple[int, ...] = (784, 4096, 4096, 10)
-    batch: int = 4096
-    parameters: tuple[int, int, int] = (100, 1000, 1000)  # that many matrices of that shape
-    rows: int = 16384
-    columns: int = 4096
-    captured: tuple = (((64, 128, 128, 10), 64), ((784, 512, 512, 10), 128))  # layers and batch of steps that are one graph
-    gpts: tuple[Gpt, ...] = (Gpt(2, 256, 16, 128), Gpt(4, 768, 8, 512))
-    repeat: int = 10  # runs from event to event: the host hands out work ahead of the card, as in training
-
-
-class Work(NamedTuple):
-    """What is done in both libraries, the least it moves (bytes) or computes (flops), and the ceiling it is held against."""
-
-    name: str
-    make: Callable[[Any, Any], Run]  # of a library and its device
-    amount: float
-    ceiling: str  # "copy", or a precision of products
-    precision: str = "highest"
-    most: float | None = None  # times torch's time
-    share: float | None = None  # of the ceiling, at least
-
-    @property
-    def unit(self) -> str:
-        return "GB/s" if self.ceiling == "copy" else "TFLOP/s"
-
-    def rate(self, milliseconds: float) -> float:
-        """What is achieved, in `unit`."""
-        return self.amount / milliseconds / (1e6 if self.ceiling == "copy" else 1e9)
-
-    @property
-    def target(self) -> str:
-        if self.share is not None:
-            return f"≥ {self.share:.0%} of {self.ceiling}"
-        return "" if self.most is None else f"≤ {self.most:g} × torch"
 
 
 class Line(NamedTuple):
@@ -280,6 +239,7 @@ def all_work(s: Sizes) -> list[Work]:
         *over_rows("softmax", 2, 3),  # x → y; g, y → dx
         *over_rows("cross_entropy", 2, 2),  # x → ln p; ln p → dx
         *over_rows("layer_norm", 2, 3),  # x → y; g, x → dx
+        *bench_cuda_rows.all_work(s),
     ]
 
 
@@ -338,30 +298,6 @@ def layer_norm(library: Any, device: Any, s: Sizes) -> tuple[Run, Run]:
 
 
 PREPARED = {"softmax": softmax, "cross_entropy": cross_entropy, "layer_norm": layer_norm}
-
-
-def both_ways(forward: Run, upstream: Any, *leaves: Any) -> tuple[Run, Run]:
-    """The forward, which records its graph, and the backward through one graph that is kept."""
-    out = forward()
-
-    def backward() -> None:
-        for leaf in leaves:
-            leaf.grad = None
-        out.backward(upstream, retain_graph=True)
-
-    return forward, backward
-
-
-def leaf(library: Any, device: Any, s: Sizes) -> Any:
-    return on(library, device, numbers(s.rows, s.columns)).requires_grad_()
-
-
-def on(library: Any, device: Any, array: np.ndarray) -> Any:
-    return library.from_numpy(array).to(device)
-
-
-def numbers(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
 
 
 # ---- printing ----

@@ -16,24 +16,42 @@ import torch
 
 import minitorch
 from minitorch.ops import matmul as products
-from reference import bench_cuda
+from reference import bench_cuda, bench_cuda_rows
 from reference.bench import mlp_step
 from reference.bench_cuda import Line, Sizes, Work, all_work, ceilings
 from reference.bench_graphs import Gpt
 
-SMALL = Sizes(copied=64, product=8, layers=(6, 8, 8, 3), batch=4, parameters=(2, 3, 4), rows=4, columns=8, repeat=1,
-              captured=(((6, 8, 3), 4),), gpts=(Gpt(1, 8, 2, 5),))  # fmt: skip
+SMALL = Sizes(
+    copied=64,
+    product=8,
+    layers=(6, 8, 8, 3),
+    batch=4,
+    parameters=(2, 3, 4),
+    rows=4,
+    columns=8,
+    numbers=64,
+    repeat=1,
+    captured=(((6, 8, 3), 4),),
+    gpts=(Gpt(1, 8, 2, 5),),
+)
 TORCH_ON = "cuda" if torch.cuda.is_available() else "cpu"
 
 
-@pytest.mark.slow
-def test_every_row_runs_and_the_table_is_whole(gpu: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+OPS = bench_cuda_rows.timed_ops
+
+
+@pytest.mark.parametrize("ops", [pytest.param(6, marks=pytest.mark.slow), pytest.param(None, marks=pytest.mark.exhaustive)])
+def test_every_row_runs_and_the_table_is_whole(
+    gpu: Any, ops: int | None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a few of the elementwise ops, or with all."""
+    monkeypatch.setattr(bench_cuda_rows, "timed_ops", lambda: OPS()[:ops])
     page = tmp_path / "gpu.md"
     bench_cuda.bench(1, markdown=str(page), sizes=SMALL, torch_on=TORCH_ON)
     title, headings, *printed = capsys.readouterr().out.splitlines()
     assert minitorch.cuda.get_device_name() in title and torch.__version__ in title
     works = [*ceilings(SMALL), *all_work(SMALL)]
-    assert [line[:46].strip() for line in printed] == [work.name for work in works]
+    assert [line[:46].strip() for line in printed] == [work.name[:46] for work in works]
     assert headings.split() == " ".join(bench_cuda.HEADINGS).split()
     assert not [line for line in printed if "not run" in line and "bfloat16" not in line]  # that needs ml_dtypes
     said, _, first, rule, *rows = page.read_text().splitlines()
@@ -68,6 +86,18 @@ def test_the_amounts_are_those_derived_by_hand() -> None:
     assert {works[mlp + kind].amount for kind in ("TF32", "float16", "bfloat16")} == {want[mlp + "float32"]}
     assert works["softmax 16384×4096, forward"].rate(0.5) == 2**29 / 0.5e-3 / 1e9  # bytes a second, in GB/s
     assert works[mlp + "float32"].rate(8.0) == want[mlp + "float32"] / 8e-3 / 1e12  # operations a second, in TFLOP/s
+
+
+def test_every_op_that_torch_has_is_timed_in_each_direction_and_dtype() -> None:
+    names = [work.name for work in bench_cuda_rows.all_work(Sizes())]
+    assert len(OPS()) > 80 and {"mul", "exp", "gelu", "pow", "maximum"} <= {op.__name__ for op in OPS()}
+    for kind in ("float32, forward", "float32, backward", "float16, forward", "float16, backward"):
+        assert f"row mul, {kind}" in names and f"row gelu, {kind}" in names
+    assert "row gt, float32, forward" in names and "row gt, float32, backward" not in names
+    assert len(set(names)) == len(names)
+    amounts = {work.name: work.amount for work in bench_cuda_rows.all_work(Sizes())}
+    assert amounts["row mul, float32, forward"] == 3 * 4 * 2**26 and amounts["row mul, float16, backward"] == 5 * 2 * 2**26
+    assert amounts["copy: copy_ float16"] == 2 * 2 * 2**26 and amounts["sum: backward of x * scale float32"] == 3 * 4 * 2**26
 
 
 def test_a_step_computes_the_products_that_are_counted(gpu: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ from reference import generated
 from reference.cuda_on_cpu import compiler, sanitized
 from reference.kernels import in_a_child, mutants
 from reference.strict_cupy import standing_in
-from reference.strict_cupy.kernels import RawKernel, launched, noting
+from reference.strict_cupy.kernels import RawKernel, launched, launches, noting
 from reference.table import Row, table
 
 pytestmark = [
@@ -57,23 +57,6 @@ def test_rows_are_as_on_the_cpu(rows: list[Row]) -> None:
 def on_gpu() -> Any:
     with standing_in(generated=True):
         yield
-
-
-def launches(call: Callable[[], Any]) -> list[str]:
-    """The sources of the kernels that a call launches, in this order."""
-    met: list[str] = []
-    before = RawKernel.__call__
-
-    def note(self: RawKernel, *args: Any) -> None:
-        met.append(self.code)
-        before(self, *args)
-
-    RawKernel.__call__ = note  # type: ignore[method-assign]
-    try:
-        call()
-    finally:
-        RawKernel.__call__ = before  # type: ignore[method-assign]
-    return met
 
 
 @pytest.mark.usefixtures("on_gpu")
@@ -219,14 +202,14 @@ def faults(source: str) -> list[tuple[str, str]]:
 @pytest.mark.parametrize("name", BROKEN)
 def test_faults_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = (minitorch.randn(31, 31, device="cuda") for _ in range(2))  # which are several blocks
-    empty = launching._empty
+    empty = launching.empty
 
     def holding_nothing(*args: Any) -> Any:
         made = empty(*args)
         made.fill(np.nan)  # memory that was used before might hold the answer
         return made
 
-    monkeypatch.setattr(launching, "_empty", holding_nothing)
+    monkeypatch.setattr(launching, "empty", holding_nothing)
     with minitorch.op.plain():
         want = BROKEN[name](x, y).cpu()
     source = launches(lambda: BROKEN[name](x, y))[-1]

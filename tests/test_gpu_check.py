@@ -53,31 +53,50 @@ def test_compiles(kernel: Kernel, architecture: str) -> None:
         assert "0 bytes spill stores, 0 bytes spill loads" in said, f"{kernel}, {dtype}, {constants}: {said}"
 
 
-def made_of_formulas(dtype: str, transposed: bool) -> dict[tuple[str, str], int]:
+SECOND = {
+    "alike": (4, 8),
+    "transposed": (4, 8),
+    "a row": (8,),
+    "a column": (4, 1),
+}  # the second input of an op, beside (4, 8)
+
+
+def made_of_formulas(dtype: str, layout: str) -> dict[tuple[str, str], int]:
     """(source, name) of the kernels of every elementwise op that needs no options, forward and backward."""
     with standing_in(generated=True), noting() as met:
         for op in ops:
             declaration = op.declaration
             if op.twins.get("cuda") is None or set(declaration.names) - {*declaration.inputs, *declaration.defaults}:
                 continue
-            made = {n: cupy.ones((4, 8), dtype) for n in (*declaration.inputs, *declaration.outputs, "g")}
-            if transposed:
+            shapes = dict.fromkeys((*declaration.inputs, *declaration.outputs, "g"), (4, 8))
+            shapes |= dict.fromkeys(declaration.inputs[1:], SECOND[layout])
+            made = {n: cupy.ones(shape, dtype) for n, shape in shapes.items()}
+            if layout == "transposed":
                 made[declaration.inputs[0]] = cupy.ones((8, 4), dtype).T
-            values = {**declaration.defaults, **made, **{f"{n}_shape": (4, 8) for n in declaration.inputs}}
+            values = {**declaration.defaults, **made, **{f"{n}_shape": shapes[n] for n in declaration.inputs}}
             with contextlib.suppress(Exception):  # (some refuse floats)
                 op.twins["cuda"](cupy, *(values[n] for n in declaration.names))
             for derivative in op.twin_derivatives.get("cuda", ()):
-                derivative.function(cupy, *(values[n] for n in derivative.parameters))
+                run, given = derivative.function, [values[n] for n in derivative.parameters]
+                if hasattr(run, "in_shapes"):
+                    run.in_shapes(cupy, [shapes[n] for n in derivative.of], *given)
+                else:
+                    run(cupy, *given)
     return met
 
 
 @pytest.mark.parametrize(
-    "dtype, architecture, transposed",
-    [("float32", "sm_75", False), ("float64", "sm_80", True), ("float16", "sm_90", False), ("bfloat16", "sm_90", True)],
-)
-def test_kernels_made_of_formulas_compile(dtype: str, architecture: str, transposed: bool) -> None:
-    """Without spills, all together: each in a namespace of its own."""
-    found = made_of_formulas(dtype, transposed)
+    "dtype, architecture, layout",
+    [
+        ("float32", "sm_75", "alike"), ("float64", "sm_80", "transposed"), ("float16", "sm_90", "alike"),
+        ("bfloat16", "sm_90", "transposed"), ("float16", "sm_75", "a row"), ("float32", "sm_80", "a column"),
+        ("float64", "sm_90", "a row"), ("bfloat16", "sm_80", "a row"),
+    ],
+)  # fmt: skip
+def test_kernels_made_of_formulas_compile(dtype: str, architecture: str, layout: str) -> None:
+    """Without spills, all together: each in a namespace of its own. Those of what is broadcast sum gradients, too."""
+    found = made_of_formulas(dtype, layout)
+    assert any(name.startswith("mul") and name.endswith("_sums") for _, name in found) == (layout in ("a row", "a column"))
     assert len(found) > 100
     said = compiled(one_file(source for source, _ in found), architecture)
     assert said.count("Compiling entry function") == len(found)

@@ -137,7 +137,7 @@ def _cupy() -> ModuleType:
     if not cupy.cuda.is_available():
         raise RuntimeError("device 'cuda' was asked for, but CuPy finds no NVIDIA GPU or driver; use device='cpu'")
     importlib.import_module("minitorch.kernels.cuda.twins")  # the ops' faster forms, which nobody needs without a GPU
-    importlib.import_module("minitorch.compiler.cuda.launching").for_every_row()
+    importlib.import_module("minitorch.compiler.cuda.twins").for_every_row()
     return cupy
 
 

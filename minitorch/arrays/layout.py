@@ -11,6 +11,7 @@ import math
 from typing import Any
 
 from . import memory
+from .device import on_host
 from .memory import is_dense, order_of_a_copy
 
 Array = Any
@@ -122,11 +123,11 @@ def empty(xp: Any, shape: tuple[int, ...], numpy_dtype: Any, form: memory_format
 def laid_out_in(xp: Any, array: Array, form: memory_format) -> Array:
     """The array, or a copy of it that is in that format; in row-major order if it has not as many dimensions as the format."""
     if form is contiguous_format or array.ndim != len(INNERMOST_FIRST[form]):
-        return xp.ascontiguousarray(array) if array.ndim else array
+        return row_major(xp, array)
     if array.strides == strides_of(array.shape, form, array.itemsize):
         return array
     out = empty(xp, array.shape, array.dtype, form)
-    out[...] = array
+    write(out, array)
     return out
 
 
@@ -139,13 +140,36 @@ def formatted(xp: Any, array: Array, numpy_dtype: Any, form: memory_format | Non
         if out.strides == _scaled(array, out.itemsize) or not is_dense(array):
             return out
         out = empty_like(xp, array, numpy_dtype)
-    out[...] = array
+    write(out, array)
     return out
 
 
 def _scaled(array: Array, itemsize: int) -> tuple[int, ...]:
     """The array's strides, for elements of another size."""
     return array.strides if array.itemsize == itemsize else tuple(n // array.itemsize * itemsize for n in array.strides)
+
+
+# ---- copies ----
+
+# Of a GPU, once its kernels are loaded: write_there(out, array) is `out[...] = array` as the card does it best, and whether it was done.
+write_there: Any = None
+
+
+def write(out: Array, array: Array) -> None:
+    """out ← array, converted to its dtype; an array of fewer elements is repeated, as in `out[...] = array`."""
+    if write_there is None or hasattr(out, "ctypes") or not write_there(out, array):
+        out[...] = array
+
+
+def row_major(xp: Any, array: Array) -> Array:
+    """The array if it lies in row-major order, else a copy that does."""
+    if array.flags.c_contiguous:
+        return array
+    if on_host(xp):
+        return xp.ascontiguousarray(array)
+    out = xp.empty(array.shape, array.dtype)
+    write(out, array)
+    return out
 
 
 # ---- the order of any array ----
@@ -192,5 +216,5 @@ def empty_like(xp: Any, array: Array, numpy_dtype: Any) -> Array:
 def copied(xp: Any, array: Array, like: Array | None = None) -> Array:
     """A copy that lies in memory as the array, or as another of its shape, does."""
     out = empty_like(xp, array if like is None else like, array.dtype)
-    out[...] = array
+    write(out, array)
     return out

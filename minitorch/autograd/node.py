@@ -274,7 +274,7 @@ class OpNode(Node):
         saved = self.unpack(recorded) if self.versions else self.saved
         if recorded:
             return plan.on_tensors(grads, saved)
-        if plan.by_twin is not None and (found := plan.by_twin(grads, saved)) is not None:
+        if plan.by_twin is not None and (found := plan.by_twin(grads, saved, self.edges)) is not None:
             return found
         on_arrays = plan.on_arrays  # (what an object holds is called sooner from a name of its own)
         return on_arrays(grads, saved)

@@ -49,7 +49,7 @@ def op_explained(name: str) -> str:
 
 def kernels_of(name: str) -> str:
     """The CUDA kernels that are made of an op's formula and derivatives, for float32."""
-    from ..compiler.cuda.launching import printed
+    from ..compiler.cuda.twins import printed
 
     thing: Any = registry[name]
     made = [text for op in ([thing] if isinstance(thing, Op) else _ops_in(thing)) for text in printed(op)]

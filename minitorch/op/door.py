@@ -18,6 +18,7 @@ import numpy as np
 
 from ..arrays.device import mixed_devices, raise_what_was_noted, xp_of
 from ..arrays.dtypes import SCALAR_NAMES
+from ..arrays.layout import row_major
 from ..arrays.quiet import quiet, quiet_again
 from ..arrays.recorded import Recorded, with_memory
 from ..autograd.grad_mode import grad_mode, inference_blocks
@@ -196,7 +197,7 @@ class Op:
             array = with_memory(array)
         if self.keeps_layout or array.flags.c_contiguous:
             return array
-        return xp_of(array).ascontiguousarray(array)
+        return row_major(xp_of(array), array)
 
     def compute(self, xp: Any, *args: Any) -> Any:
         """Forward on arrays, for the forward of another op: by the twin where it serves. Nothing is checked or recorded."""

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..arrays import dtypes
-from ..arrays.device import mixed_devices, xp_of
-from ..arrays.layout import empty_like
+from ..arrays.device import has_kernels, mixed_devices, xp_of
+from ..arrays.layout import empty_like, write
 from ..arrays.memory import repeats, resized
 from ..arrays.quiet import silent
 from ..arrays.warning import warn
@@ -21,6 +21,7 @@ from ..autograd.grad_mode import grad_mode
 from . import signature
 from .autocast import as_it_is
 from .declaration import with_out
+from .into import offered
 from .listening import active, recorder
 
 
@@ -56,7 +57,13 @@ def write_out(function: Callable, out: Any, out_dtype: str, args: tuple, kwargs:
         raise RuntimeError(f"Expected out tensor to have dtype {kwargs['dtype']!r}, but got {targets[0].dtype!r} instead")
     if out_dtype == "computes":
         kwargs["dtype"] = targets[0].dtype
-    result = as_it_is(function, *args, **kwargs)
+    inputs = [x for x in (*_flat(args), *_flat(kwargs.values())) if isinstance(x, signature.Tensor)]
+    alone = targets[0] if len(targets) == 1 and declaration and not active else None
+    if alone is not None and has_kernels(alone) and not _cannot_hold(alone, inputs):
+        with offered(function, alone._array):
+            result = function(*args, **kwargs)
+    else:
+        result = as_it_is(function, *args, **kwargs)
     results = result if isinstance(result, tuple) else (result,)
     if len(results) != len(targets):
         raise TypeError(f"{name}(): argument 'out' must be {len(results)} tensors, got {len(targets)}")
@@ -70,26 +77,27 @@ def write_out(function: Callable, out: Any, out_dtype: str, args: tuple, kwargs:
                 f"result type {dtypes.SCALAR_NAMES[value.dtype.name]} can't be cast to the desired output type "
                 f"{dtypes.SCALAR_NAMES[target.dtype.name]}; give an out= of dtype {value.dtype!r}"
             )
-    inputs = [x for x in (*_flat(args), *_flat(kwargs.values())) if isinstance(x, signature.Tensor)]
     for target in targets:
-        _refuse_overlap(target, inputs)
+        if words := _cannot_hold(target, inputs):
+            raise RuntimeError(words)
     for target, value in zip(targets, results):
         _put(target, value)
     return type(result)(*targets) if hasattr(result, "_fields") else targets if isinstance(result, tuple) else out
 
 
-def _refuse_overlap(target: Any, inputs: list) -> None:
-    """Refuse memory that cannot hold a result: elements that coincide, or that are part of an input."""
+def _cannot_hold(target: Any, inputs: list) -> str:
+    """Why this memory cannot hold a result: elements that coincide, or that are part of an input; "" if it can."""
     if repeats(target._array):
-        raise RuntimeError(
+        return (
             "unsupported operation: more than one element of the written-to tensor refers to a single memory location. Please "
             "clone() the tensor before performing the operation."
         )
     if any(x is not target and target._overlaps(x, "partial") for x in inputs):
-        raise RuntimeError(
+        return (
             "unsupported operation: some elements of the input tensor and the written-to tensor refer to a single memory "
             "location. Please clone() the tensor before performing the operation."
         )
+    return ""
 
 
 @silent
@@ -105,7 +113,8 @@ def _put(target: Any, value: Any) -> None:
                 f"the required output shape {list(value.shape)}. Give out= a tensor of that shape, or an empty one."
             )
         target._array = resized(array, empty_like(xp_of(array), value._array, array.dtype))
-    target._array[...] = value._array
+    if value._array is not target._array:  # (where a kernel has written it there, it is)
+        write(target._array, value._array)
     target._bump()
 
 

@@ -91,14 +91,22 @@ def hanging(g: Any, values: Sequence) -> Any:
 
 def by_twin(
     twin: Derivative, name: str, wanted: list[str], expression: Callable[[str], str]
-) -> Callable[[list, Sequence], list | None]:
-    """The derivatives' faster form: the wanted gradients, or None where it does not serve."""
-    text = f"lambda xp, grads, saved: twin(xp, {', '.join(map(expression, twin.parameters))})"
-    call = eval(text, {"twin": twin.function})
-    following = eval(text, {"twin": followed(twin.function, f"backward of {name}")})
-    picks = [twin.of.index(n) for n in wanted]
+) -> Callable[[list, Sequence, Sequence], list | None]:
+    """The derivatives' faster form: the wanted gradients, or None where it does not serve.
 
-    def run(grads: list, saved: Sequence) -> list | None:
+    A twin that has one more form, `in_shapes`, is told in which shapes their receivers want them, and may sum what was broadcast.
+    """
+    values = ", ".join(map(expression, twin.parameters))
+    call = eval(f"lambda xp, grads, saved: twin(xp, {values})", {"twin": twin.function})
+    following = eval(
+        f"lambda xp, grads, saved: twin(xp, {values})", {"twin": followed(twin.function, f"backward of {name}")}
+    )
+    sums = getattr(twin.function, "in_shapes", None)
+    summing = sums and eval(f"lambda xp, shapes, grads, saved: twin(xp, shapes, {values})", {"twin": sums})
+    picks = [twin.of.index(n) for n in wanted]
+    places = [wanted.index(n) if n in wanted else None for n in twin.of]
+
+    def run(grads: list, saved: Sequence, edges: Sequence) -> list | None:
         if not shortcuts.enabled:
             return None
         g = grads[0]
@@ -106,10 +114,18 @@ def by_twin(
             g = next(each for each in grads if each is not None)
         if type(g) is Batched or (type(g) is Recorded and g.record.takes_formula(name)):
             return None
-        found = (following if type(g) is Recorded else call)(xp_of(g), grads, saved)
+        if summing is not None and type(g) is not Recorded:
+            found = summing(xp_of(g), [k if k is None else _wanted_shape(edges[k]) for k in places], grads, saved)
+        else:
+            found = (following if type(g) is Recorded else call)(xp_of(g), grads, saved)
         if found is None:
             return None
         several = found if isinstance(found, tuple) else (found,)
         return [several[k] for k in picks]
 
     return run
+
+
+def _wanted_shape(edge: tuple | None) -> tuple[int, ...] | None:
+    """The shape in which the receiver at the end of an edge wants its gradient."""
+    return None if edge is None else edge[0].output_specs[edge[1]][0]

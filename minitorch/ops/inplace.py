@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..tensor import Tensor
 
 
-@op(promote=None, grad_fn="torch::autograd::CopyBackwards", public=False, ends_history=True)
+@op(promote=None, keeps_layout=True, grad_fn="torch::autograd::CopyBackwards", public=False, ends_history=True)
 def copy(xp: Any, x: Array, src: Array) -> Array:
     """x ← src, broadcast to x's shape and converted to its dtype."""
     src = xp.asarray(src)

@@ -18,7 +18,8 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.batched import of_all_samples
-from ..arrays.device import mixed_devices
+from ..arrays.device import has_kernels, mixed_devices
+from ..arrays.layout import write
 from ..arrays.memory import Geometry, overlap, repeats, same_data
 from ..autograd import graph, leaves, node
 from ..autograd.grad_mode import grad_mode, no_grad
@@ -26,6 +27,7 @@ from ..autograd.hooks import hooks_of
 from ..op import Op
 from ..op.autocast import as_it_is
 from ..op.door import in_torchs_words
+from ..op.into import offered
 from ..op.listening import active
 from ..ops.about import result_type
 from ..ops.inplace import compared, copy, fill, zero
@@ -232,10 +234,16 @@ class Writing:
 
     def _write(self, apart: bool, op: Callable, args: tuple, kwargs: dict) -> Any:
         """The write itself, which nothing forbids."""
+        at_once = not apart and not active and has_kernels(self)
+        apart = apart or (at_once and _keeps_its_first_input(op, (self, *args)))
         followed = grad_mode.enabled and self._base is not None and self._base._requires_grad
         before = self._before_write(apart) if apart or followed else self
         try:
-            out = as_it_is(op, before, *args, **kwargs) if active else op(before, *args, **kwargs)
+            if at_once:
+                with offered(op, self._array):
+                    out = op(before, *args, **kwargs)
+            else:
+                out = as_it_is(op, before, *args, **kwargs) if active else op(before, *args, **kwargs)
         except NotImplementedError:
             # There is no formula for the dtype; but before that torch looks whether a result would fit.
             if isinstance(op, Op) and op.declaration.elementwise and len(op.inputs) > 1:
@@ -246,13 +254,15 @@ class Writing:
             raise mixed
         if grad_mode.enabled and not out._requires_grad:
             out = self._with_history(out, op, args)
-        if isinstance(out._grad_fn, node.OpNode):
+        if not apart and isinstance(out._grad_fn, node.OpNode):
             out._grad_fn.keep_copy(before)
-        if out._array.dtype == self._array.dtype:
-            self._array[...] = out._array
+        if out._array is self._array:
+            pass  # a kernel has written it there
+        elif out._array.dtype == self._array.dtype:
+            write(self._array, out._array)
         else:
             with np.errstate(all="ignore"):
-                self._array[...] = out._array  # rounded here
+                write(self._array, out._array)  # rounded here
         self._bump()
         if out._requires_grad:
             out._grad_fn.show_output(out._output_nr, self)
@@ -431,6 +441,14 @@ def _in_place_name(name: str) -> str:
     """What torch calls the node of a turn in place, beside that of the view: it counts on."""
     forms = 3 if name.startswith("Squeeze") else 1
     return f"{name[:-1]}{int(name[-1]) + forms}"
+
+
+def _keeps_its_first_input(op: Any, args: tuple) -> bool:
+    """Whether a call that is recorded now keeps its first input for backward."""
+    if not grad_mode.enabled:
+        return False
+    wanted = {name for name, x in zip(op.parameters, args) if getattr(x, "_requires_grad", False)}
+    return any(op.parameters[0] in d.names for d in op.derivatives if wanted.intersection(d.of))
 
 
 def _writes_the_same_everywhere(tensor: Any, op: Callable, args: tuple) -> bool:

@@ -52,8 +52,12 @@ def compiled(source: str, name: str) -> Callable[[int, int, tuple], None]:
     def launch(blocks: int, threads: int, args: tuple) -> None:
         assert 0 < threads <= 1024 and 0 < blocks < 2**31, f"{name}: {blocks} blocks of {threads} threads"
         numbers = [checked(name, value, kind) for value, kind in zip(args, types, strict=True)]
+        _refuse_overlap(name, args, types)
         arrays = [a for value in args for a in (value.arrays() if isinstance(value, Table) else [value])]
-        fenced = {a.ctypes.data: Fenced(a) for a in arrays if isinstance(a, np.ndarray)}  # one array may be given twice
+        # One array may be given twice, and a part of it that begins where it does.
+        given = sorted((a for a in arrays if isinstance(a, np.ndarray)), key=lambda a: a.nbytes)
+        fenced = {a.ctypes.data: a for a in given}
+        fenced = {address: Fenced(a) for address, a in fenced.items()}
         tables = {k: Fenced(table.addresses(fenced)) for k, table in enumerate(args) if isinstance(table, Table)}
         memory = {k: fenced[a.ctypes.data] for k, a in enumerate(args) if isinstance(a, np.ndarray)} | tables
         cells = [np.asarray(np.uint64(memory[k].address) if k in memory else n) for k, n in enumerate(numbers)]
@@ -63,6 +67,18 @@ def compiled(source: str, name: str) -> Callable[[int, int, tuple], None]:
             each.give_back(name)
 
     return launch
+
+
+def _refuse_overlap(name: str, args: tuple, types: list[str]) -> None:
+    """ValueError for an array that is written to where another lies, unless both are the same: threads run in any order."""
+    arrays = [(a, kind) for a, kind in zip(args, types) if isinstance(a, np.ndarray) and a.size]
+    for k, (written, kind) in enumerate(arrays):
+        if kind.startswith("PK"):
+            continue
+        for j, (other, _) in enumerate(arrays):
+            same = (written.ctypes.data, written.nbytes) == (other.ctypes.data, other.nbytes)
+            if j != k and not same and np.may_share_memory(written, other):
+                raise ValueError(f"kernel {name} writes to an array of shape {written.shape} that overlaps another argument")
 
 
 def _entries(name: str, number: str = "") -> str:

@@ -9,6 +9,7 @@ waited for the device. Read next: `namespace.py`.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -17,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from . import cublas
-from .graphs import do, refuse
+from .graphs import do, launching, refuse
 
 synchronisations: list[str] = []  # what waited for the GPU, and where in minitorch
 uploads: list[str] = []  # where something was copied to it
+copies: list[str] = []  # where memory was copied within it, by the card's own copying
 BINARY = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
     "mod": "remainder", "pow": "power", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
@@ -60,7 +62,7 @@ class ndarray:
     def data(self) -> Any:
         pointer = cublas.expose(self._host)
         low, high = cublas.exposed[pointer]
-        return SimpleNamespace(ptr=pointer, mem=SimpleNamespace(ptr=low, size=high - low), device_id=0)
+        return Pointer(pointer, SimpleNamespace(ptr=low, size=high - low))
 
     @property
     def flags(self) -> Any:
@@ -177,6 +179,33 @@ def _set(a: ndarray, key: Any, value: Any) -> None:
         return
     places, values = unordered(a._host, key, value)
     a._host.flat[places] = values
+
+
+class Pointer:
+    """`cupy.cuda.MemoryPointer`: where an array begins, and the memory that this is in."""
+
+    device_id = 0
+
+    def __init__(self, ptr: int, mem: Any):
+        self.ptr, self.mem = ptr, mem
+
+    def copy_from_device_async(self, src: Pointer, size: int, stream: Any = None) -> None:
+        """Copy so many bytes from another pointer; they must lie within both memories, and apart."""
+        for pointer in (self, src):
+            low, end = pointer.mem.ptr, pointer.mem.ptr + pointer.mem.size
+            if not low <= pointer.ptr <= pointer.ptr + size <= end:
+                raise ValueError(f"{size} bytes at {pointer.ptr:#x} are not within the memory from {low:#x} to {end:#x}")
+        if self.ptr < src.ptr + size and src.ptr < self.ptr + size:
+            raise ValueError("memcpyAsync of memory that overlaps is not defined")
+        copies.append(_where())
+        do(_moved, self.ptr, src.ptr, size, runs=False)
+
+
+def _moved(to: int, start: int, size: int) -> None:
+    if launching:
+        for pointer in (to, start):
+            launching[-1].exposed[pointer].array()  # which says whether it is there still
+    ctypes.memmove(to, start, size)
 
 
 def _operators() -> None:

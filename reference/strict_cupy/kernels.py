@@ -7,7 +7,7 @@ Read next: `reference/cuda_on_cpu`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
 
@@ -64,6 +64,20 @@ def _lying_at(pointer: int) -> np.ndarray:
     if pointer not in cublas.arrays:
         raise ValueError(f"a kernel was given the address {pointer:#x}, where no array lies (any more)")
     return cublas.arrays[pointer]
+
+
+def launches(call: Callable[[], Any]) -> list[str]:
+    """The sources of the kernels that a call launches, in this order."""
+    met: list[str] = []
+    run = RawKernel.__call__
+
+    def note(self: RawKernel, *args: Any) -> None:
+        met.append(self.code)
+        run(self, *args)
+
+    with mock.patch.object(RawKernel, "__call__", note):
+        call()
+    return met
 
 
 @contextlib.contextmanager

@@ -49,11 +49,27 @@ class Formula:
     results: tuple[str, ...]  # each a step, or an array: that is given back as it is
     called: tuple[str, ...]  # the results' names
     order: tuple[int, ...]  # the dimensions of results, from the outermost in memory to the innermost
+    summed: tuple[str, ...] = ()  # by name, the results that are wanted as sums over some dimensions
 
-    def used(self) -> set[str]:
-        """The names that a step reads, or that are results of steps."""
-        steps = {s.name for s in self.steps}
-        return {o for s in self.steps for o in s.operands if isinstance(o, str)} | (steps & {*self.results})
+    def written(self) -> dict[str, Step]:
+        """The results that a kernel writes number by number: those that are computed and not summed, each once."""
+        steps = {s.name: s for s in self.steps}
+        pairs = [(name, value) for name, value in zip(self.called, self.results) if name not in self.summed]
+        first = {value: name for name, value in reversed(pairs)}
+        return {first[value]: steps[value] for value in dict.fromkeys(v for _, v in pairs) if value in steps}
+
+    def sums(self) -> dict[str, str]:
+        """What is added up for each of the summed results: a step, or an array."""
+        return {name: value for name, value in zip(self.called, self.results) if name in self.summed}
+
+    def read(self) -> dict[str, np.dtype]:
+        """The arrays that a step reads, or that are added up, with the dtypes that they are computed with."""
+        used = {o for s in self.steps for o in s.operands if isinstance(o, str)} | {*self.sums().values()}
+        return {name: dtype for name, dtype in self.arrays if name in used}
+
+    def dtype_of(self, name: str) -> np.dtype:
+        """That of a step or an array."""
+        return next((s.dtype for s in self.steps if s.name == name), None) or dict(self.arrays)[name]
 
 
 def formula_of(
@@ -124,7 +140,8 @@ def _told(
         return None
     kinds = tuple((name, graph.values[place].dtype) for place, name in arrays.items())
     results = tuple(names[r.place] for r in several)
-    return Formula(kinds, tuple(numbers.values()), tuple(steps), results, called, *(orders or {()}))
+    order = next(iter(orders), ())
+    return Formula(kinds, tuple(numbers.values()), tuple(steps), results, called, order)
 
 
 def _order(array: np.ndarray) -> tuple[int, ...]:

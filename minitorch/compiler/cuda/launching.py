@@ -1,7 +1,8 @@
 """When a generated kernel runs: for each kind of call of an elementwise op, or of its derivatives, on a GPU, one is made and kept.
 
-`for_every_row()` gives each elementwise op that has no kernel written by hand a twin made of its own formula. What has no formula here (it
-looks at numbers, or calls what is in no table) runs as before. Read next: `formula.py`; `../../kernels/cuda/__init__.py`, kernels by hand.
+A result goes into new memory, laid out as the plain formula would, or, where the caller offers some (`op/into.py`), straight into that.
+A gradient of what was broadcast is added up by the kernel that computes it. What has no formula here (it looks at numbers, or calls what is in
+no table) runs as before. Read next: `formula.py`; `twins.py`, which ops have such kernels; `../../kernels/cuda/__init__.py`, kernels by hand.
 """
 
 from __future__ import annotations
@@ -9,24 +10,21 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from ...arrays.memory import flat
+from ...arrays.memory import is_dense
 from ...kernels import cuda
-from ...op.declaration import Declaration
-from ...op.declaring import ops
-from ...op.door import Op
-from ...op.half_precision import numbers_rounded
 from .formula import Formula, formula_of
-from .source import LOAD, MOST_DIMS, arrays, each_takes, kernel, results
+from .layouts import FLOAT32, as_one_row, empty, example, half_of, kind, may_write, merged, outermost_first, serves, steps_of
+from .source import LOAD, Stored, alike, any_way, begun, each_takes
+from .sums import Arrangement, accumulator, shared_out, summing
 
 KINDS = 64  # of calls of one function that get a kernel
 # Of one kind of call, how many get one for the numbers burned in. A number that is another at each step is left to the plain formula.
 NUMBERS = 8
-FLOAT32 = np.dtype("float32")
 
 
 class Made:
@@ -35,14 +33,23 @@ class Made:
     def __init__(self, formula: Formula, names: tuple[str, ...], stored: dict[str, np.dtype]) -> None:
         """stored: the dtype in memory of each array and result."""
         self.formula, self.stored = formula, stored
-        made = results(formula)
-        self.reads = tuple(names.index(n) for n in arrays(formula))
+        written, summed = list(formula.written()), list(formula.sums())
+        self.reads = tuple(names.index(n) for n in formula.read())
         self.numbers = tuple(names.index(n) for n in formula.numbers)
-        self.writes = tuple(stored[n] for n in made)
-        self.each = each_takes(stored[n] for n in (*arrays(formula), *made))
-        # Of each result, which of the written it is, or which argument.
-        places = {step.name: k for k, step in enumerate(made.values())}
-        self.gives = tuple((True, places[r]) if r in places else (False, names.index(r)) for r in formula.results)
+        self.writes = tuple(stored[n] for n in written)
+        self.sums = tuple(stored[n] for n in summed)
+        self.each = each_takes(stored[n] for n in (*formula.read(), *written))
+        self.copies = _is_a_copy(formula, stored)
+        # Of each result, which of those written or summed it is, or which argument.
+        places = {step.name: k for k, step in enumerate(formula.written().values())}
+        self.gives = tuple(
+            ("summed", summed.index(name))
+            if name in summed
+            else ("written", places[r])
+            if r in places
+            else ("given", names.index(r))
+            for name, r in zip(formula.called, formula.results)
+        )
         self.kernels: dict[tuple, Any] = {}  # by layout
 
 
@@ -57,222 +64,249 @@ class Generated:
     called: tuple[str, ...]  # its results
     derives: bool  # whether it is made of derivatives
     widens: bool  # whether it computes halves in float32
+    stores: np.dtype | None = None  # the dtype of its results in memory, if it is not the formula's
     # By the kind of call: Made, None, or either by the numbers burned in.
     made: dict[tuple, Any] = field(default_factory=dict)
 
-    def __call__(self, xp: Any, args: Sequence[Any]) -> tuple | None:
-        """The results, computed by one launch; None where no kernel serves."""
+    def __call__(
+        self, xp: Any, args: Sequence[Any], into: Any = None, shapes: Sequence[tuple | None] = (), over: float = 1.0
+    ) -> tuple | None:
+        """The results, computed by one launch; None where no kernel serves.
+
+        into: memory for the only result, taken if that can be. shapes: those in which the results are wanted, if not as they come: then
+        they are summed over what was broadcast, and divided by `over`.
+        """
         given = [x for x in args if hasattr(x, "strides")]
-        if not cuda.generated or not given or not _serves(xp, given):
+        if not cuda.generated or not given or not serves(xp, given):
             return None
         shape = given[0].shape if len(given) == 1 else np.broadcast_shapes(*(x.shape for x in given))
-        alike = all(x.shape == shape and x.flags.c_contiguous for x in given)
-        key = tuple([_kind(x, alike) for x in args])
+        in_rows = all(x.shape == shape and x.flags.c_contiguous for x in given)
+        summed, lost = _to_be_summed(shape, shapes) if shapes else ((), ())
+        key = (*[kind(x, in_rows) for x in args], summed, lost)
         try:
             hash(key)
         except TypeError:  # an option that has no hash
             return None
-        made = self._found(args, key)
-        return None if made is None else self._launch(xp, made, args, shape, alike)
+        made = self._found(args, key, tuple(self.called[k] for k in summed))
+        if made is None:
+            return self(xp, args) if summed else None  # who asked for sums will sum
+        if summed:
+            return self._launch_sums(xp, made, args, shape, lost, shapes, over)
+        return self._launch(xp, made, args, shape, in_rows, into)
 
-    def _found(self, args: Sequence[Any], key: tuple) -> Made | None:
+    def _found(self, args: Sequence[Any], key: tuple, summed: tuple[str, ...]) -> Made | None:
         """What is known of such a call. Where numbers are burned in (whole ones, and floats that the function asks about), by these."""
         if key not in self.made:
             if len(self.made) >= KINDS:
                 return None
-            made = None if int in key else self.make(args, hold_numbers=False)
+            made = None if int in key else self.make(args, False, summed)
             self.made[key] = {} if made is None and (int in key or float in key) else made
         known = self.made[key]
         if not isinstance(known, dict):
             return known
         numbers = tuple(x for x in args if type(x) in (int, float))
         if numbers not in known and len(known) < NUMBERS:
-            known[numbers] = self.make(args, hold_numbers=True)
+            known[numbers] = self.make(args, True, summed)
         return known.get(numbers)
 
-    def make(self, args: Sequence[Any], hold_numbers: bool) -> Made | None:
-        """The formula of a call; None if it has none. hold_numbers: floats are burned in."""
-        half = _half(args) if self.widens else None
-        examples = [(n, _example(x, half) if hasattr(x, "strides") else x) for n, x in zip(self.names, args)]
+    def make(self, args: Sequence[Any], hold_numbers: bool, summed: tuple[str, ...] = ()) -> Made | None:
+        """The formula of a call; None if it has none. hold_numbers: floats are burned in. summed: the results wanted as sums."""
+        half = half_of(args) if self.widens else None
+        examples = [(n, example(x, half) if hasattr(x, "strides") else x) for n, x in zip(self.names, args)]
         formula = formula_of(self.function, examples, self.called, self.derives, hold_numbers)
-        if formula is None or not results(formula):
+        if formula is None:
             return None
+        formula = replace(formula, summed=summed)
+        if not formula.written() and not (summed and formula.read()):  # (the sum of a number that is everywhere the same)
+            return None
+        added = {n: formula.dtype_of(value) for n, value in formula.sums().items()}
+        if any(dtype.kind not in "fV" for dtype in added.values()):
+            return None
+        computed = {n: step.dtype for n, step in formula.written().items()} | added
         stored = {n: x.dtype for n, x in zip(self.names, args) if hasattr(x, "strides")}
-        stored |= {n: half if half and step.dtype == FLOAT32 else step.dtype for n, step in results(formula).items()}
+        stored |= {n: self.stores or (half if half and dtype == FLOAT32 else dtype) for n, dtype in computed.items()}
         return Made(formula, self.names, stored)
 
-    def _launch(self, xp: Any, made: Made, args: Sequence[Any], shape: tuple[int, ...], alike: bool) -> tuple:
-        outs = [_empty(xp, shape, dtype, made.formula.order) for dtype in made.writes]
-        operands = [args[k] for k in made.reads] + outs
-        numbers = [args[k] for k in made.numbers]
-        n = math.prod(shape)
-        if alike and not any(x.data.ptr % LOAD for x in operands):
+    # ---- each number by itself ----
+
+    def _launch(self, xp: Any, made: Made, args: Sequence[Any], shape: tuple[int, ...], in_rows: bool, into: Any) -> tuple:
+        reads = [args[k] for k in made.reads]
+        if into is not None and made.writes == (into.dtype,) and into.shape == shape and may_write(into, reads):
+            outs, in_rows = [into], in_rows and into.flags.c_contiguous
+        else:
+            outs = [empty(xp, shape, dtype, made.formula.order) for dtype in made.writes]
+        operands, numbers, n = reads + outs, [args[k] for k in made.numbers], math.prod(shape)
+        if made.copies and reads[0].shape == shape and reads[0].strides == outs[0].strides and is_dense(outs[0]):
+            if outs[0].data.ptr != reads[0].data.ptr:
+                outs[0].data.copy_from_device_async(reads[0].data, outs[0].nbytes)
+        elif in_rows and not any(x.data.ptr % LOAD for x in operands):
             threads = min(256, cuda.MOST_THREADS)
-            compiled = self._compiled(xp, made, 0, False)
+            compiled = self._compiled(xp, made, 0)
             compiled((-(-n // (threads * made.each)),), (threads,), (*operands, n, *numbers))
         else:
-            sizes, steps = _merged(shape, operands)
-            blocks, threads = cuda.blocks_for(n)
-            compiled = self._compiled(xp, made, len(sizes), n >= 2**31)
-            compiled((blocks,), (threads,), (*map(flat, operands), n, *sizes[1:], *itertools.chain(*steps), *numbers))
-        return tuple([outs[k] if written else args[k] for written, k in made.gives])
+            self._launch_any_way(xp, made, shape, operands, numbers)
+        return self._given(made, args, outs, [])
 
-    def _compiled(self, xp: Any, made: Made, dims: int, wide: bool) -> Any:
-        key = (xp, dims, wide)
+    def _launch_any_way(self, xp: Any, made: Made, shape: tuple[int, ...], operands: list, numbers: list) -> None:
+        sizes, steps = merged(shape, [steps_of(x, shape) for x in operands], outermost_first(operands[-1], shape))
+        each, repeated = _packs(made, operands, sizes, steps)
+        sizes, steps = _in_packs(sizes, steps, each)
+        n = math.prod(sizes)
+        threads = cuda.threads_for(n * each, 256)
+        turns = max(1, cuda.PER_THREAD // each)
+        compiled = self._compiled(xp, made, len(sizes), n * each >= 2**31, each, repeated)
+        args = (*map(as_one_row, operands), n, *sizes[1:], *itertools.chain(*steps), *numbers)
+        compiled((-(-n // (threads * turns)),), (threads,), args)
+
+    def _compiled(
+        self, xp: Any, made: Made, dims: int, wide: bool = False, each: int = 1, repeated: tuple[str, ...] = ()
+    ) -> Any:
+        key = (xp, dims, wide, each, repeated)
         if key not in made.kernels:
             name = f"{self.name}_kernel" if dims == 0 else f"{self.name}_strided"  # (tanh alone is C's)
-            made.kernels[key] = xp.RawKernel(kernel(made.formula, name, self.told, made.stored, dims, wide), name)
+            text = self.text(made, name, dims, wide, each, repeated)
+            made.kernels[key] = xp.RawKernel(begun([text], made.stored), name)
         return made.kernels[key]
 
+    def text(
+        self, made: Made, name: str, dims: int = 0, wide: bool = False, each: int = 1, repeated: tuple[str, ...] = ()
+    ) -> str:
+        """The kernel itself, without what all kernels begin with."""
+        if dims == 0:
+            return alike(made.formula, name, self.told, made.stored)
+        return any_way(made.formula, name, self.told, made.stored, dims, wide, each, repeated)
 
-def _serves(xp: Any, given: list) -> bool:
-    """Whether kernels know these arrays: on the GPU, of a dtype that C has, not empty, no step backwards."""
-    return all(
-        type(x) is xp.ndarray
-        and x.size
-        and x.ndim <= MOST_DIMS
-        and x.dtype.kind in "fbiuV"
-        and min(x.strides, default=0) >= 0
-        for x in given
-    )
+    # ---- sums ----
 
+    def _launch_sums(
+        self,
+        xp: Any,
+        made: Made,
+        args: Sequence[Any],
+        shape: tuple[int, ...],
+        lost: tuple[int, ...],
+        shapes: Sequence[tuple | None],
+        over: float,
+    ) -> tuple:
+        formula = made.formula
+        reads = [args[k] for k in made.reads]
+        outs = [empty(xp, shape, dtype, formula.order) for dtype in made.writes]
+        operands = reads + outs
+        order = max(
+            reversed(operands), key=lambda x: x.size
+        )  # whose order of dimensions counts: a result's, if there is one
+        dims = outermost_first(order, shape)
+        counted = _steps_of_outputs(shape, lost, dims)
+        sizes, steps = merged(shape, [*(steps_of(x, shape) for x in operands), counted], dims)
+        each, repeated = _packs(made, operands, sizes, steps)
+        by_rows = steps[-1][-1] == 0
+        sizes, steps = _in_packs(sizes, steps, each)
+        kept, added = ([d for d, step in enumerate(steps[-1]) if (step == 0) == is_lost] for is_lost in (False, True))
+        outputs, length = (math.prod(sizes[d] for d in some) for some in (kept, added))
+        shares = shared_out(outputs, length, by_rows, cuda.MOST_THREADS)
+        parts = shares.parts > 1
+        totals = [
+            xp.empty((shares.parts, outputs * (1 if by_rows else each)), accumulator(dtype) if parts else dtype)
+            for dtype in made.sums
+        ]
+        how = Arrangement(len(kept), len(added), by_rows, each, repeated, math.prod(sizes) * each >= 2**31)
+        compiled = self._compiled_sums(xp, made, how, parts)
+        numbers = [args[k] for k in made.numbers]
+        last = 1.0 if parts else float(over)
+        compiled(
+            (shares.blocks,),
+            (shares.threads,),
+            (
+                *map(as_one_row, operands), *totals, outputs, length, shares.part, shares.lanes, last,
+                *(sizes[d] for d in kept[1:]), *(sizes[d] for d in added[1:]),
+                *(mine[d] for mine in steps[:-1] for d in (*kept, *added)), *numbers,
+            ),
+        )  # fmt: skip
+        if parts:
+            totals = [added_up(xp, total, total.shape[1:], dtype, over) for total, dtype in zip(totals, made.sums)]
+        # In memory the outputs lie in the order in which the kernel counts them.
+        small = [1 if d in lost else n for d, n in enumerate(shape)]
+        back = np.argsort(dims).tolist()
+        sums = [total.reshape([small[d] for d in dims]).transpose(back) for total in totals]
+        wanted = [shapes[k] for k, (what, _) in enumerate(made.gives) if what == "summed"]
+        return self._given(made, args, outs, [total.reshape(s) for total, s in zip(sums, wanted)])
 
-def _kind(x: Any, alike: bool) -> Any:
-    """What of an argument decides which kernel serves."""
-    if not hasattr(x, "strides"):
-        return type(x) if type(x) in (int, float) else (type(x), x)
-    shape = tuple([min(n, 2) for n in x.shape])
-    return x.dtype, shape, None if alike else _order(x)
+    def _compiled_sums(self, xp: Any, made: Made, how: Arrangement, parts: bool) -> Any:
+        key = (xp, how, parts)
+        if key not in made.kernels:
+            name = f"{self.name}_sums"
+            stored: Stored = made.stored
+            if parts:
+                stored = {**stored, **{n: accumulator(stored[n]) for n in made.formula.sums()}}
+            text = summing(made.formula, name, self.told, stored, how)
+            made.kernels[key] = xp.RawKernel(begun([text], made.stored), name)
+        return made.kernels[key]
 
-
-def _order(x: Any) -> tuple[int, ...]:
-    """The dimensions from the outermost in memory to the innermost, and after them those that repeat one element."""
-    moving = [d for d in range(x.ndim) if x.strides[d] or x.shape[d] == 1]
-    return (*sorted(moving, key=lambda d: -x.strides[d]), -1, *(d for d in range(x.ndim) if d not in moving))
-
-
-def _half(args: Sequence[Any]) -> np.dtype | None:
-    """The dtype of half precision among the arrays, if all floats are of it."""
-    floats = {x.dtype for x in args if hasattr(x, "strides") and x.dtype.kind in "fV"}
-    return floats.pop() if len(floats) == 1 and next(iter(floats)).itemsize == 2 else None
-
-
-def _example(x: Any, half: np.dtype | None) -> np.ndarray:
-    """A small array on the CPU of the same kind, laid out alike; half precision is computed with in float32."""
-    shape, order = [min(n, 2) for n in x.shape], _order(x)
-    moving = order[: order.index(-1)]
-    small = np.full([shape[d] for d in moving], 0.5).astype(FLOAT32 if half is not None and x.dtype == half else x.dtype)
-    steps = dict(zip(moving, small.strides))
-    return np.lib.stride_tricks.as_strided(small, shape, [steps.get(d, 0) for d in range(x.ndim)])
-
-
-def _empty(xp: Any, shape: tuple[int, ...], dtype: np.dtype, order: tuple[int, ...]) -> Any:
-    """New memory, its dimensions in that order."""
-    made = xp.empty([shape[d] for d in order], dtype)
-    return made if order == tuple(range(len(shape))) else made.transpose(np.argsort(order).tolist())
-
-
-def _merged(shape: tuple[int, ...], operands: Sequence[Any]) -> tuple[list[int], list[list[int]]]:
-    """The sizes of as few dimensions as the arrays' memory allows, and each array's steps over them, in elements."""
-    missing = [(0,) * (len(shape) - x.ndim) for x in operands]
-    strides = [
-        (*none, *(0 if n == 1 else s // x.itemsize for n, s in zip(x.shape, x.strides)))
-        for none, x in zip(missing, operands)
-    ]
-    dims = sorted((d for d, n in enumerate(shape) if n > 1), key=lambda d: -strides[-1][d])
-    sizes: list[int] = []
-    steps: list[list[int]] = [[] for _ in operands]
-    for d in dims:
-        if sizes and all(mine[-1] == given[d] * shape[d] for mine, given in zip(steps, strides)):
-            sizes[-1] *= shape[d]
-            for mine, given in zip(steps, strides):
-                mine[-1] = given[d]
-        else:
-            sizes.append(shape[d])
-            for mine, given in zip(steps, strides):
-                mine.append(given[d])
-    return sizes or [1], [mine or [0] for mine in steps]
-
-
-# ---- the twins ----
-
-
-made: dict[tuple[Op, tuple[str, ...]], Generated] = {}  # by op; of its forward by (), of derivatives by what they are of
-
-
-def for_every_row() -> None:
-    """Give each elementwise op without a kernel of its own, and its derivatives, twins made of their formulas."""
-    for op in ops:
-        declaration = op.declaration
-        if declaration.elementwise and not declaration.variadic and len(declaration.outputs) == 1:
-            if "cuda" not in op.twins and not declaration.view:
-                op.twin("cuda")(_forward(op))
-            if "cuda" not in op.twin_derivatives and op.derivatives and all(len(d.of) == 1 for d in op.derivatives):
-                for count in range(1, len(op.derivatives) + 1):
-                    for some in itertools.combinations(op.derivatives, count):
-                        op.twin_grad("cuda", *(d.of[0] for d in some))(_backward(op, some))
+    def _given(self, made: Made, args: Sequence[Any], outs: list, sums: list) -> tuple:
+        found = {"written": outs, "summed": sums, "given": args}
+        return tuple([found[what][k] for what, k in made.gives])
 
 
-def _forward(op: Op) -> Callable:
-    declaration = op.declaration
-    told = (declaration.doc or declaration.name).splitlines()[0]
-    called = ("out" if "out" not in declaration.names else "result",)
-    names, widens = declaration.names, _widens(declaration)
-    generated = Generated(declaration.name, told, declaration.forward, names, called, False, widens)
-
-    def twin(xp: Any, *args: Any) -> Any:
-        half = _half(args) if declaration.in_float32 else None
-        found = generated(xp, args if half is None else numbers_rounded(declaration, args, half))
-        return None if found is None else found[0]
-
-    return _known(op, (), generated, twin)
+def _is_a_copy(formula: Formula, stored: Stored) -> bool:
+    """Whether all that is done is to write one array as it is."""
+    if (len(formula.steps), len(formula.written()), len(formula.read())) != (1, 1, 1) or formula.summed:
+        return False
+    (step,), (name,), ((source, dtype),) = formula.steps, formula.written(), formula.read().items()
+    same = dtype == step.form.operands[0].dtype == step.form.dtype == step.dtype
+    return step.form.text == "{0}" and same and stored[name] == stored[source]
 
 
-def _backward(op: Op, derivatives: Sequence[Any]) -> Callable:
-    names = tuple(dict.fromkeys(n for d in derivatives for n in d.parameters))
-    places = [[names.index(n) for n in d.parameters] for d in derivatives]
-
-    def all_of_them(xp: Any, *values: Any) -> list:
-        return [d.function(*(values[k] for k in mine)) for d, mine in zip(derivatives, places)]
-
-    of = [d.of[0] for d in derivatives]
-    told = f"∂{op.__name__}/∂{', ∂'.join(of)}"
-    called = tuple(f"d{name}" for name in of)
-    name = "_".join([op.__name__, "backward", *of])
-    generated = Generated(name, told, all_of_them, names, called, True, _widens(op.declaration))
-    twin = eval(f"lambda xp, {', '.join(names)}: generated(xp, ({', '.join(names)},))", {"generated": generated})
-    return _known(op, tuple(of), generated, twin)
-
-
-def _known(op: Op, of: tuple[str, ...], generated: Generated, twin: Any) -> Callable:
-    """The twin, entered as one that nobody wrote."""
-    made[op, of] = twin.generated = generated
-    return twin
-
-
-def _widens(declaration: Declaration) -> bool:
-    """Whether halves are computed in float32, and results are halves then: not of a call that says which dtype it wants."""
-    return declaration.in_float32 and "dtype" not in declaration.names
-
-
-def printed(op: Op, dtype: str = "float32") -> list[str]:
-    """The kernels of an op's forward and of all its derivatives, for arrays of that dtype that lie alike; those there are."""
-    for_every_row()
-    texts = []
-    declaration, array = op.declaration, np.ones(2, dtype)
-    known: dict[str, Any] = {
-        **declaration.defaults,
-        **dict.fromkeys((*declaration.inputs, *declaration.outputs, "g"), array),
-    }
-    known |= {f"{n}_shape": array.shape for n in declaration.inputs}
-    every = max((of for each, of in made if each is op), key=len, default=())
-    for of in dict.fromkeys([(), every]):
-        generated = made.get((op, of))
-        if generated is None or not known.keys() >= {*generated.names}:
+def _to_be_summed(shape: tuple[int, ...], shapes: Sequence[tuple | None]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Which of the results are to be summed, and over which dimensions: those of the first; of another only if over the same."""
+    found: dict[int, tuple[int, ...]] = {}
+    for k, wanted in enumerate(shapes):
+        if wanted is None or len(wanted) > len(shape) or wanted == shape:
             continue
-        found = generated.make([known[n] for n in generated.names], hold_numbers=True)
-        if found is not None:
-            texts.append(
-                kernel(found.formula, f"{generated.name}_kernel", generated.told, found.stored, dims=0, alone=False)
-            )
-    return texts
+        full = (*(1 for _ in range(len(shape) - len(wanted))), *wanted)
+        if all(have in (1, n) for have, n in zip(full, shape)):
+            found[k] = tuple(d for d, (have, n) in enumerate(zip(full, shape)) if have != n)
+    lost = next(iter(found.values()), ())
+    return (tuple(k for k, dims in found.items() if dims == lost), lost) if lost else ((), ())
+
+
+def _steps_of_outputs(shape: tuple[int, ...], lost: tuple[int, ...], dims: Sequence[int]) -> tuple[int, ...]:
+    """Each dimension's step in an array of the outputs, whose dimensions are in that order; 0 for what is summed."""
+    steps, step = [0] * len(shape), 1
+    for d in reversed(dims):
+        if d not in lost:
+            steps[d] = step if shape[d] > 1 else 0
+            step *= shape[d]
+    return tuple(steps)
+
+
+def _packs(made: Made, operands: Sequence[Any], sizes: list[int], steps: list[list[int]]) -> tuple[int, tuple[str, ...]]:
+    """How many numbers of the innermost dimension a thread may take at once, and the arrays of which one stands for them all."""
+    each = made.each
+    inner = [mine[-1] for mine in steps]
+    if each == 1 or sizes[-1] % each or any(step not in (0, 1) for step in inner[: len(operands)]):
+        return 1, ()
+    for x, mine in zip(operands, steps):
+        if mine[-1] and (x.data.ptr % LOAD or any(step % each for step in mine[:-1])):
+            return 1, ()
+    names = [*made.formula.read(), *made.formula.written()]
+    return each, tuple(n for n, step in zip(names, inner) if step == 0)
+
+
+def _in_packs(sizes: list[int], steps: list[list[int]], each: int) -> tuple[list[int], list[list[int]]]:
+    """The innermost dimension counted in packs of `each`."""
+    if each == 1:
+        return sizes, steps
+    return [*sizes[:-1], sizes[-1] // each], [[*mine[:-1], mine[-1] * each] for mine in steps]
+
+
+TOTALS: dict[np.dtype, Generated] = {}  # by the dtype in which the sums are stored
+
+
+def added_up(xp: Any, x: Any, shape: tuple[int, ...], dtype: np.dtype, over: float) -> Any:
+    """x summed to that shape, which broadcasts to its own, and divided by `over`; None where no kernel serves."""
+    if dtype not in TOTALS:
+        TOTALS[dtype] = Generated(
+            "total", "Σ x", lambda xp, x: x, ("x",), ("out",), derives=False, widens=True, stores=dtype
+        )
+    found = TOTALS[dtype](xp, (x,), shapes=(shape,), over=over)
+    return None if found is None else found[0]

@@ -1,13 +1,14 @@
 """A formula printed as a CUDA kernel, in two forms: for arrays that lie alike in memory, and for arrays that lie in any way.
 
 Alike: a thread takes 16 bytes of each array at once, for loads of that width are what moves most. In any way: a thread takes some
-numbers one by one, and finds each array's element by the steps of its dimensions, of which broadcasting makes some 0.
-What a kernel calls its own is in capitals; all else is called as in the op. Read next: `launching.py`.
+numbers, and finds each array's element by the steps of its dimensions, of which broadcasting makes some 0; where the innermost dimension
+allows it, it takes 16 bytes at once here too. What a kernel calls its own is in capitals; all else is called as in the op.
+Read next: `sums.py`, where results are added up; `launching.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -33,60 +34,79 @@ __device__ inline double sigmoid_double(double x) { return 1.0 / (1.0 + exp(-x))
 // V numbers that lie behind each other, read or written at once.
 template <class T, int V> struct alignas(sizeof(T) * V) Pack { T each[V]; };
 """
+Stored = Mapping[str, np.dtype]  # the dtype in memory of each array and of each result
 
 
-def kernel(
-    formula: Formula, name: str, told: str, stored: Mapping[str, np.dtype], dims: int, wide: bool = False, alone: bool = True
-) -> str:
-    """The source of a kernel called `name`.
-
-    stored: the dtype in memory of each array and of each result. dims: 0 for arrays that lie alike, else how many
-    dimensions there are. wide: whether places need 64 bits. alone: with what all kernels begin with.
-    """
-    parts = [
-        _formula(formula, told),
-        _alike(formula, name, stored) if dims == 0 else _any_way(formula, name, stored, dims, wide),
+def alike(formula: Formula, name: str, told: str, stored: Stored) -> str:
+    """The kernel called `name` for arrays that lie alike, without what all kernels begin with."""
+    reads, writes = list(formula.read()), list(formula.written())
+    each = each_takes(stored[n] for n in (*reads, *writes))
+    lines = [
+        f"KERNEL {name}({', '.join([*pointers(reads, writes, stored), 'int64 N', *numbers(formula)])}) {{",
+        f"    int64 I = (int64(blockIdx.x) * blockDim.x + threadIdx.x) * {each};",
     ]
-    if not alone:
-        return "\n".join(parts)
+    if each > 1:
+        lines.append(f"    if (I + {each} <= N) {{")
+        lines += taken(formula, stored, dict.fromkeys((*reads, *writes), "I"), each, (), "        ")
+        lines += ["        return;", "    }"]
+    lines.append(f"    for (int64 END = I + {each}; I < END && I < N; I++) {{")
+    lines += taken(formula, stored, dict.fromkeys((*reads, *writes), "I"), 1, (), "        ")
+    return "\n".join([one_place(formula, told), *lines, "    }", "}"])
+
+
+def any_way(
+    formula: Formula, name: str, told: str, stored: Stored, dims: int, wide: bool, each: int, repeated: Collection[str]
+) -> str:
+    """The kernel for arrays that lie in any way, in so many dimensions. wide: whether places need 64 bits.
+
+    each: how many numbers of the innermost dimension a thread takes at once, and counts as one; of those `repeated` it is one number.
+    """
+    reads, writes = list(formula.read()), list(formula.written())
+    takes = [*pointers(reads, writes, stored), "int64 N", *(f"int64 N{d}" for d in range(1, dims))]
+    takes += [f"int64 {a}_{d}" for a in (*reads, *writes) for d in range(dims)] + numbers(formula)
+    turns = max(1, PER_THREAD // each)
+    lines = [
+        f"KERNEL {name}({', '.join(takes)}) {{",
+        f"    int64 FIRST = int64(blockIdx.x) * blockDim.x * {turns} + threadIdx.x;",
+        f"    for (int TURN = 0; TURN < {turns}; TURN++) {{",
+        "        int64 AT = FIRST + int64(TURN) * blockDim.x;",
+        "        if (AT >= N) return;",
+        *indices("I", "AT", [f"N{d}" for d in range(dims)], wide, "        "),
+    ]
+    where = {a: " + ".join(f"I{d} * {a}_{d}" for d in range(dims)) for a in (*reads, *writes)}
+    lines += taken(formula, stored, where, each, repeated, "        ")
+    return "\n".join([one_place(formula, told), *lines, "    }", "}"])
+
+
+def begun(texts: Iterable[str], stored: Stored) -> str:
+    """The whole source: what all kernels begin with, and these texts."""
     includes = "".join(sorted({HEADERS.get(TYPES[dtype], "") for dtype in stored.values()}))
-    return f"{includes}{WORDS}{BEFORE}\n" + "\n".join(parts)
-
-
-def results(formula: Formula) -> dict[str, Step]:
-    """What the kernel writes: the results that are computed, each once."""
-    steps = {s.name: s for s in formula.steps}
-    first = dict(reversed([*zip(formula.results, formula.called)]))
-    return {first[result]: steps[result] for result in dict.fromkeys(formula.results) if result in steps}
-
-
-def arrays(formula: Formula) -> dict[str, np.dtype]:
-    """What the kernel reads: the arrays that a step needs."""
-    used = formula.used()
-    return {name: dtype for name, dtype in formula.arrays if name in used}
+    return f"{includes}{WORDS}{BEFORE}\n" + "\n".join(texts)
 
 
 def each_takes(dtypes: Iterable[np.dtype]) -> int:
-    """How many numbers of arrays that lie alike a thread takes."""
+    """How many numbers a thread takes at once, where the memory allows it."""
     return max(1, LOAD // max(dtype.itemsize for dtype in dtypes))
 
 
-def _formula(formula: Formula, told: str) -> str:
-    """The function that computes one number of each result."""
+# ---- the parts ----
+
+
+def one_place(formula: Formula, told: str) -> str:
+    """The function that computes the numbers of one place: one of each result."""
     known = {**dict(formula.arrays), **{n: np.dtype("float64") for n in formula.numbers}}
-    taken = [f"{TYPES[d]} {n}" for n, d in arrays(formula).items()] + [f"double {n}" for n in formula.numbers]
-    made = results(formula)
-    given = [f"{TYPES[step.dtype]}& {name}" for name, step in made.items()]
+    given = [f"{TYPES[d]} {n}" for n, d in formula.read().items()] + numbers(formula)
+    results = {**{n: step.name for n, step in formula.written().items()}, **formula.sums()}
+    given += [f"{TYPES[formula.dtype_of(value)]}& {name}" for name, value in results.items()]
     lines = []
     for step in formula.steps:
         lines.append(f"    {TYPES[step.dtype]} {step.name} = {_text(step, known)};")
         known[step.name] = step.dtype
-    lines += [f"    {name} = {step.name};" for name, step in made.items()]
-    body = "\n".join(lines)
-    return f"// {told}\n__device__ inline void formula({', '.join(taken + given)}) {{\n{body}\n}}"
+    body = "\n".join(lines + [f"    {name} = {value};" for name, value in results.items()])
+    return f"// {told}\n__device__ inline void formula({', '.join(given)}) {{\n{body}\n}}"
 
 
-def _text(step: Step, known: Mapping[str, np.dtype]) -> str:
+def _text(step: Step, known: Stored) -> str:
     operands = []
     for operand, place in zip(step.form.operands, step.operands):
         if isinstance(place, str):
@@ -96,60 +116,65 @@ def _text(step: Step, known: Mapping[str, np.dtype]) -> str:
     return cast(step.form.text.format(*operands), step.form.dtype, step.dtype, TYPES)
 
 
-def _alike(formula: Formula, name: str, stored: Mapping[str, np.dtype]) -> str:
-    reads, writes, numbers = list(arrays(formula)), list(results(formula)), list(formula.numbers)
-    each = each_takes(stored[n] for n in (*reads, *writes))
-    takes = [f"const {TYPES[stored[n]]}* {n}" for n in reads] + [f"{TYPES[stored[n]]}* {n}" for n in writes]
-    takes += ["int64 N"] + [f"double {n}" for n in numbers]
-    lines = [
-        f"KERNEL {name}({', '.join(takes)}) {{",
-        f"    int64 I = (int64(blockIdx.x) * blockDim.x + threadIdx.x) * {each};",
-    ]
+def pointers(reads: Iterable[str], writes: Iterable[str], stored: Stored) -> list[str]:
+    """The parameters that are arrays."""
+    return [f"const {TYPES[stored[n]]}* {n}" for n in reads] + [f"{TYPES[stored[n]]}* {n}" for n in writes]
+
+
+def numbers(formula: Formula) -> list[str]:
+    """The parameters that are Python's floats."""
+    return [f"double {n}" for n in formula.numbers]
+
+
+def indices(letter: str, place: str, sizes: list[str], wide: bool, indent: str) -> list[str]:
+    """The index in each dimension of a place that counts through all of them, the last dimension fastest."""
+    kind = "int64" if wide else "int"
+    lines = [f"{indent}{kind} {letter}0 = {place};"]
+    for d in range(len(sizes) - 1, 0, -1):
+        lines.append(f"{indent}{kind} {letter}{d} = {letter}0 % {kind}({sizes[d]});")
+        lines.append(f"{indent}{letter}0 /= {kind}({sizes[d]});")
+    return lines
+
+
+def taken(
+    formula: Formula,
+    stored: Stored,
+    where: Mapping[str, str],
+    each: int,
+    repeated: Collection[str],
+    indent: str,
+    then: Iterable[str] = (),
+) -> list[str]:
+    """The formula for `each` numbers of every array, which lie at the indices in `where`; halves are widened before, rounded after.
+
+    repeated: the arrays of which one number stands for all. then: what is done beside with the numbers of each place, which are called
+    `…_now`.
+    """
+    written, summed = formula.written(), formula.sums()
+    places, lines, inner = dict[str, str](), [], indent
+    for n in formula.read():
+        if each == 1:
+            places[n] = f"{n}[{where[n]}]"
+        elif n in repeated:
+            places[n] = f"{n}_same"
+            lines.append(f"{indent}{TYPES[stored[n]]} {n}_same = {n}[{where[n]}];")
+        else:
+            places[n], pack = f"{n}s.each[K]", f"Pack<{TYPES[stored[n]]}, {each}>"
+            lines.append(f"{indent}{pack} {n}s = *reinterpret_cast<const {pack}*>({n} + {where[n]});")
     if each > 1:
-        lines.append(f"    if (I + {each} <= N) {{")
-        for n in reads:
-            pack = f"Pack<{TYPES[stored[n]]}, {each}>"
-            lines.append(f"        {pack} {n}s = *reinterpret_cast<const {pack}*>({n} + I);")
-        lines += [f"        Pack<{TYPES[stored[n]]}, {each}> {n}s;" for n in writes]
-        lines += ["#pragma unroll", f"        for (int K = 0; K < {each}; K++) {{"]
-        lines += _one(formula, stored, {n: f"{n}s.each[K]" for n in (*reads, *writes)}, "            ")
-        lines.append("        }")
-        lines += [f"        *reinterpret_cast<Pack<{TYPES[stored[n]]}, {each}>*>({n} + I) = {n}s;" for n in writes]
-        lines += ["        return;", "    }"]
-    lines.append(f"    for (int64 END = I + {each}; I < END && I < N; I++) {{")
-    lines += _one(formula, stored, {n: f"{n}[I]" for n in (*reads, *writes)}, "        ")
-    return "\n".join([*lines, "    }", "}"])
-
-
-def _any_way(formula: Formula, name: str, stored: Mapping[str, np.dtype], dims: int, wide: bool) -> str:
-    reads, writes, numbers = list(arrays(formula)), list(results(formula)), list(formula.numbers)
-    takes = [f"const {TYPES[stored[n]]}* {n}" for n in reads] + [f"{TYPES[stored[n]]}* {n}" for n in writes]
-    takes += ["int64 N"] + [f"int64 N{d}" for d in range(1, dims)]
-    takes += [f"int64 {a}_{d}" for a in (*reads, *writes) for d in range(dims)] + [f"double {n}" for n in numbers]
-    index = "int64" if wide else "int"
-    lines = [
-        f"KERNEL {name}({', '.join(takes)}) {{",
-        f"    int64 FIRST = int64(blockIdx.x) * blockDim.x * {PER_THREAD} + threadIdx.x;",
-        f"    for (int K = 0; K < {PER_THREAD}; K++) {{",
-        "        int64 AT = FIRST + int64(K) * blockDim.x;",
-        "        if (AT >= N) return;",
-        f"        {index} I0 = AT;",
-    ]
-    for d in range(dims - 1, 0, -1):
-        lines.append(f"        {index} I{d} = I0 % {index}(N{d});")
-        lines.append(f"        I0 /= {index}(N{d});")
-    where = {a: f"{a}[{' + '.join(f'I{d} * {a}_{d}' for d in range(dims))}]" for a in (*reads, *writes)}
-    lines += _one(formula, stored, where, "        ")
-    return "\n".join([*lines, "    }", "}"])
-
-
-def _one(formula: Formula, stored: Mapping[str, np.dtype], where: Mapping[str, str], indent: str) -> list[str]:
-    """The formula for the numbers in one place: halves are widened before, and rounded after."""
-    made = results(formula)
-    lines = [f"{indent}{TYPES[step.dtype]} {n}_now;" for n, step in made.items()]
-    given = [f"{TYPES[dtype]}({where[n]})" if stored[n] != dtype else where[n] for n, dtype in arrays(formula).items()]
-    lines.append(f"{indent}formula({', '.join([*given, *formula.numbers, *(f'{n}_now' for n in made)])});")
-    for n, step in made.items():
+        inner = indent + "    "
+        lines += [f"{indent}Pack<{TYPES[stored[n]]}, {each}> {n}s;" for n in written]
+        lines += ["#pragma unroll", f"{indent}for (int K = 0; K < {each}; K++) {{"]
+    lines += [f"{inner}{TYPES[step.dtype]} {n}_now;" for n, step in written.items()]
+    lines += [f"{inner}{TYPES[formula.dtype_of(value)]} {n}_now;" for n, value in summed.items()]
+    given = [f"{TYPES[dtype]}({places[n]})" if stored[n] != dtype else places[n] for n, dtype in formula.read().items()]
+    given += [*formula.numbers, *(f"{n}_now" for n in (*written, *summed))]
+    lines.append(f"{inner}formula({', '.join(given)});")
+    for n, step in written.items():
         value = f"{n}_now" if stored[n] == step.dtype else f"{TYPES[stored[n]]}({n}_now)"
-        lines.append(f"{indent}{where[n]} = {value};")
+        lines.append(f"{inner}{f'{n}s.each[K]' if each > 1 else f'{n}[{where[n]}]'} = {value};")
+    lines += [inner + line for line in then]
+    if each > 1:
+        lines.append(f"{indent}}}")
+        lines += [f"{indent}*reinterpret_cast<Pack<{TYPES[stored[n]]}, {each}>*>({n} + {where[n]}) = {n}s;" for n in written]
     return lines
