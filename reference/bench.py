@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import bench_jax
 from .clock import DISTURBED, Measure, Prepare, Turn, Work, Worker, by_turns, disturbance, quietest, times
 from .examples import example
 from .vision.speed import resnet18
@@ -54,6 +55,8 @@ def chain(library: Any, weights_too: bool = False) -> Work:
 
 def training_step(library: Any, sizes: tuple[int, ...], batch: int) -> Work:
     """One step of an MLP with Adam; by hand where the library is NumPy."""
+    if library.__name__ == "jax":
+        return bench_jax.training_step(library, parameters_of(sizes), *data(sizes, batch))
     return numpy_step(sizes, batch) if library is np else mlp_step(library, sizes, batch)
 
 
@@ -236,10 +239,14 @@ def matmul(library: Any) -> Work:
 
 
 def compiled(library: Any, prepare: Prepare, backend: str) -> Work:
-    """The same work as a program where the library is ours, and as it is in torch: eager."""
+    """The same work as a program where the library is ours, with jit in JAX, and as it is elsewhere: torch's eager mode, NumPy by hand."""
+    if library.__name__ == "jax" and prepare in IN_JAX:
+        return IN_JAX[prepare](library)
     run = prepare(library)
     return library.compile(run, backend=backend) if library.__name__ == "minitorch" else run
 
+
+IN_JAX: dict[Prepare, Prepare] = {chain: bench_jax.chain, softmax_gelu_norm: bench_jax.softmax_gelu_norm}
 
 # ---- random numbers ----
 
@@ -354,6 +361,7 @@ def peak_of_torch(step: Work, torch: Any) -> int:
 
 BOTH = ("minitorch", "torch")
 ALL = (*BOTH, "numpy")
+COLUMNS = (*ALL, *(("jax",) if bench_jax.is_installed() else ()))
 
 
 class Row(NamedTuple):
@@ -372,10 +380,15 @@ def step_row(sizes: tuple[int, ...], batch: int, target: float) -> Row:
     return Row(name, partial(training_step, sizes=sizes, batch=batch), target, ALL)
 
 
+NAMES = {"minitorch": "minitorch", "torch": "torch", "numpy": "NumPy", "jax": "JAX, jit"}
+
+
 def compiled_row(row: Row, backend: str, target: float | None) -> Row:
     """A row once more: a program of ours beside torch's eager mode."""
     name = "compiled" if backend == "numpy" else f"compiled, {backend.upper()}"
-    return Row(f"{name}: {row.name}", partial(compiled, prepare=row.prepare, backend=backend), target)
+    in_jax = row.prepare in IN_JAX or "numpy" in row.libraries
+    libraries = (*row.libraries, *(("jax",) if in_jax and "jax" in COLUMNS else ()))
+    return Row(f"{name}: {row.name}", partial(compiled, prepare=row.prepare, backend=backend), target, libraries)
 
 
 def loading_row(name: str, kind: str, workers: int, target: float | None) -> Row:
@@ -453,7 +466,7 @@ class Result(NamedTuple):
         return "missed" if self.row.target is not None and self.compared > self.row.target else ""
 
     def line(self) -> str:
-        cells = [f"{self.figures[library]:.3g} {self.row.unit}" if library in self.figures else "" for library in ALL]
+        cells = [f"{self.figures[library]:.3g} {self.row.unit}" if library in self.figures else "" for library in COLUMNS]
         ratio = f"{self.compared:.2f}" if self.ratios else ""
         target = "" if self.row.target is None else f"{self.row.target:g}"
         return aligned(
@@ -470,7 +483,7 @@ def bench(rounds: int, threads: int | None = None, only: str | None = None) -> i
             f"reference bench: no benchmark's name contains {only!r}; there are: {'; '.join(r.name for r in ROWS)}"
         )
     print(headline(rounds, threads))
-    print(aligned("", "minitorch", "torch", "NumPy", "ratio", "quartiles", "waited", "target"))
+    print(aligned("", *(NAMES[library] for library in COLUMNS), "ratio", "quartiles", "waited", "target"))
     well = True
     for row in chosen:
         result = run(row, rounds, threads)
@@ -512,4 +525,5 @@ def headline(rounds: int, threads: int) -> str:
 
 
 def aligned(name: str, *cells: str) -> str:
-    return f"{name:44}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, (12, 12, 12, 8, 13, 8, 8, 12)))
+    widths = (*(12 for _ in COLUMNS), 8, 13, 8, 8, 12)
+    return f"{name:44}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths))

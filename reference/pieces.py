@@ -6,11 +6,13 @@ Read next: `state_machine.py`, which calls them and compares what they leave.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import minitorch
+from minitorch.compiler.c import toolchain
 
 from .steps import GIVES_GRADIENTS, LIBRARIES, STEPS, TURNS, is_leaf, tame, undefined
 from .strategies import Source
@@ -40,7 +42,8 @@ class Piece:
         self.gives = source.choice(["all", "last", "detached", "nothing"])
         self.optimizers = [_optimizer(side, self.held) for side in (0, 1)]
         self.taken: list[str] = []  # the steps that torch's side took in the last call
-        self.functions = minitorch.compile(self._function(0)), self._function(1)
+        backend = "c" if source.integer(0, 3) == 0 and has_compiler() else "numpy"
+        self.functions = minitorch.compile(self._function(0), backend=backend), self._function(1)
 
     @property
     def names(self) -> set[str]:
@@ -103,6 +106,15 @@ class Piece:
 
     def __str__(self) -> str:
         return f"held {len(self.held)}, given {len(self.given)}: {self.plan} gives {self.gives}"
+
+
+@functools.cache
+def has_compiler() -> bool:
+    """Whether a C compiler is found, for pieces with loops in C."""
+    try:
+        return bool(toolchain.compiler())
+    except toolchain.NoCompiler:
+        return False
 
 
 def _optimizer(side: int, held: list[Pair]) -> Any:

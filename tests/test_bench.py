@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reference import bench, clock
+from reference import bench, bench_jax, clock
 from reference.__main__ import main
 from reference.bench import ROWS, Row, result_of
 from reference.clock import POOLS, Turn, Worker, by_turns, quietest
@@ -281,3 +282,17 @@ def test_an_unknown_row_is_refused_with_those_there_are() -> None:
 def test_spread_is_that_of_the_middle_half() -> None:
     assert bench.spread([1.0, 2.0, 3.0, 4.0, 5.0]) == "2.00–4.00"
     assert bench.spread([1.0]) == ""
+
+
+@pytest.mark.skipif(not bench_jax.is_installed(), reason="JAX is not installed")
+def test_jax_does_the_same_work() -> None:
+    """In a process of its own, for the libraries are not to meet."""
+    code = """
+import numpy as np, jax
+from reference import bench, bench_jax
+sizes, batch = (6, 8, 3), 4
+ours, theirs = bench.training_step(np, sizes, batch), bench.training_step(jax, sizes, batch)
+for _ in range(5):
+    assert abs(float(ours()) - float(theirs())) < 1e-5
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -156,10 +156,11 @@ class Number:
     Nothing may depend on which number it is, for a program is for all of them.
     """
 
-    __slots__ = ("array", "place", "record")
+    __slots__ = ("array", "is_positive", "place", "record")
 
-    def __init__(self, value: float, place: int, record: Any) -> None:
-        self.array, self.place, self.record = value, place, record
+    def __init__(self, value: float, place: int, record: Any, is_positive: bool = False) -> None:
+        """is_positive: the program is for positive numbers only, which a condition of its own looks at."""
+        self.array, self.place, self.record, self.is_positive = value, place, record, is_positive
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *args: Any, **options: Any) -> Any:
         found = first_of((args, options))
@@ -170,7 +171,10 @@ class Number:
     def _look(self, *args: Any) -> Any:
         raise NotTraceable
 
-    __float__ = __int__ = __index__ = __bool__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _look
+    def __bool__(self) -> bool:
+        return self.is_positive or self._look()
+
+    __float__ = __int__ = __index__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__ = __ne__ = _look
     __hash__ = object.__hash__
 
 

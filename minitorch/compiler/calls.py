@@ -18,7 +18,8 @@ from .arguments import Found, Overlaps, history, told_apart, version
 from .halves import Halves, differentiate, nodes_above, unwrapped, with_plain_memory
 from .record import Record
 from .results import Returned, is_plain
-from .state import NUMBERS, Guard, State
+from .state import NUMBERS, Guard, State, plain_of, prints
+from .updates import options_of
 
 
 class Recording(NamedTuple):
@@ -62,14 +63,18 @@ class Calls:
 
 
 def recorded(
-    function: Callable, args: tuple, kwargs: dict, strict: bool, for_loops: bool = False
+    function: Callable, args: tuple, kwargs: dict, strict: bool, for_loops: bool = False, around: Any = None
 ) -> tuple[Any, Recording] | None:
-    """Run the function, recorded; its result, and what was recorded. None, and not run, where its tensors are on a GPU."""
-    state, calls = State(for_loops), Calls()
+    """Run the function, recorded; its result, and what was recorded. None, and not run, where its tensors are on a GPU.
+
+    around: the function of which it is a piece.
+    """
+    state, calls = State(for_loops, around), Calls()
     found = list(inputs_of(args, kwargs, state))
     state.reach(function, state.guard.thing(function), "")
     inputs, known = told_apart(found, state), state.tensors
-    record = Record(known, strict, for_loops)
+    record = Record(known, strict, for_loops, getattr(plain_of(function)[0], "__code__", None))
+    record.optimizers, record.options = state.optimizers, options_of(state.optimizers)
     if state.refusal:
         record.fail(state.refusal)
     elsewhere = [t._array for t in [*known.values(), *(t for _, t, _ in inputs)] if type(t._array) is not np.ndarray]
@@ -89,9 +94,10 @@ def recorded(
     try:
         _lift(record, state, calls, inputs, pattern, lifted)
         before.gradients = {id(t): t._grad for t, _ in pattern}
-        running.record = record
+        running.record, record.began = record, True
         try:
             result = function(*args, **kwargs)
+            record.compare_options()
             alive = _end(record, calls, result, pattern, before, [t for t, *_ in leaves])
         finally:
             running.record = None
@@ -109,7 +115,11 @@ def recorded(
     if writes or calls.returned.ties:
         places = ", ".join(place for place, _, _ in inputs)
         state.guard.add(f"{state.guard.thing(overlaps)}({places}) == {overlapping}", "which arguments share memory")
+    if record.failed is None and prints(plain_of(function)[0]):
+        record.leaves_traces = True
+        record.fail("it prints, which a program would not do")
     if record.failed is None and (changed := state.guard.broken(args, kwargs)):
+        record.leaves_traces = True
         record.fail(f"the step changes what it depends on: {changed}")
     return result, Recording(record, state.guard, calls, tuple((id(t), there) for t, there in pattern))
 
@@ -218,12 +228,14 @@ def _end(
         record.fail("it changes the history of an argument")
     if alive:
         if handed or any(place is not None for _, place in calls.last):
+            record.places |= record.walks
             record.fail("it calls backward, and returns a tensor that can be differentiated again")
         if record.failed is None:
             tensors = [*before.tensors, *calls.returned.places()]
             calls.halves = differentiate(record, alive, leaves, tensors)
             record.graph.outputs += [place for place in calls.halves.gradients if place is not None]
     elif record.has_walked and any(place.startswith(("args", "kwargs")) for place in calls.wanted):
+        record.places |= record.walks
         record.fail("it calls backward, and an argument requires grad")
     _count_writes(record, calls, before)
     return alive
@@ -316,6 +328,7 @@ def _let_go(record: Record) -> None:
     alive = [r for ref in record.watched if (r := ref()) is not None]
     if not alive:
         return
+    record.leaves_traces = True
     record.fail("a tensor that the step computes is kept outside it (in a list, an attribute, a hook)")
     for recorded_array in alive:
         for holder in gc.get_referrers(recorded_array):

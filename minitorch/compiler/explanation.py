@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any
 
 from .graph import Graph, Instruction, Ref, Value, refs
+from .numpy_source import Program
 from .passes import PASSES, constants
 from .state import Guard
 
@@ -17,18 +18,21 @@ WIDTH = 96
 _ABOUT = re.compile(r"the (shape|dtype|strides|kind|memory|history) of|(hooks) of|(requires_grad)$|(training)$")
 
 
-def explained(recorded: Graph, left: Graph, buffers: int, guard: Guard) -> str:
-    """Some lines. recorded, left: the graph before the passes and after them; buffers: the bytes of those that stay."""
+def explained(recorded: Graph, left: Graph, programs: list[Program], guard: Guard) -> str:
+    """Some lines. recorded, left: the graph before the passes and after them; programs: forward and backward, or one."""
     views = sum(i.views for i in left.instructions)
     counts = f"{len(recorded.instructions)} instructions recorded, {len(left.instructions)} left, of which {views} are views"
     known = constants(left)
     once = sum(bool(i.results) and known.issuperset(i.results) for i in left.instructions)
-    read, written, held = traffic(left)
+    work = [step for program in programs for step in program.work]
+    read, written, held = traffic(left, work)
+    buffers = sum(program.bytes for program in programs)
     times = f": {(read + written) / held:.1f} times the {held} bytes of its inputs and states" if held else ""
     effects = "".join(f"; {i.of} is not counted" for i in left.instructions if i.effect)
     lines = [
         f"a program: {counts}",
         f"left out by the passes: {left_out(recorded)}; computed once, with the program: {once}",
+        passages(left, work),
         f"memory: {buffers} bytes of buffers, which stay from run to run",
         f"a run reads {read} bytes and writes {written}{times}{effects}",
         f"{len(guard.conditions)} conditions, looked at before each run: {burned_in(guard)}",
@@ -58,17 +62,44 @@ def burned_in(guard: Guard) -> str:
     return ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
 
 
-def traffic(graph: Graph) -> tuple[int, int, int]:
-    """The bytes that the instructions read and write in a run, and those of inputs and states; effects are not looked into."""
+def passages(graph: Graph, work: list[Any]) -> str:
+    """How often a run goes over memory: once for each NumPy call, and for each nest of loops in C, whatever it computes."""
+    known = constants(graph)
+    calls = [
+        i
+        for i in work
+        if isinstance(i, Instruction) and not i.views and not i.effect and not known.issuperset(i.results or (-1,))
+    ]
+    nests = [step for step in work if not isinstance(step, Instruction)]
+    loops = (
+        f" and {len(nests)} nests of loops in C, which do {sum(len(n.stages) for n in nests)} instructions" if nests else ""
+    )
+    effects = sum(isinstance(i, Instruction) and i.effect is not None for i in work)
+    return f"passages over memory: {len(calls)} NumPy calls{loops}" + (
+        f"; steps called as they stand: {effects}" if effects else ""
+    )
+
+
+def traffic(graph: Graph, work: list[Any]) -> tuple[int, int, int]:
+    """The bytes that the work reads and writes in a run, and those of inputs and states; effects are not looked into.
+
+    What a nest of loops makes and uses itself does not go through memory.
+    """
     known = constants(graph)
     read = written = 0
+    for nest in work:
+        if not isinstance(nest, Instruction):
+            read += sum(_bytes(graph.values[place]) for place in set(nest.reads()) - set(nest.made))
+            stored = {s.form.target for s in nest.stages if not s.is_new} | nest.stored
+            written += sum(_bytes(graph.values[place]) for place in stored)
+    alone = {id(step) for step in work if isinstance(step, Instruction)}
     held: dict[int, int] = {}
     for i in graph.instructions:
         for v in (graph.values[place] for place in i.reads()):
             root = graph.values[v.memory]
             if root.kind != "computed":
                 held[v.memory] = max(held.get(v.memory, 0), _bytes(root))
-        if not i.views and not i.effect and not (i.results and known.issuperset(i.results)):
+        if id(i) in alone and not i.views and not i.effect and not (i.results and known.issuperset(i.results)):
             read += _read(graph, i)
             written += _written(graph, i)
     return read, written, sum(held.values())

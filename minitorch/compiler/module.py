@@ -6,7 +6,6 @@ from typing import Any
 
 from ..nn.modules.module import Module
 from .graph import Graph
-from .step import Compiled
 
 
 class OptimizedModule(Module):
@@ -17,11 +16,12 @@ class OptimizedModule(Module):
 
     _orig_mod: Module
 
-    def __init__(self, module: Module, fullgraph: bool = False, backend: str = "numpy") -> None:
+    def __init__(self, module: Module, compiled: Any) -> None:
+        """compiled: the Compiled that calls it, or a function that leaves it to Python."""
         super().__init__()
         self._orig_mod = module
         self.training = module.training
-        object.__setattr__(self, "compiled", Compiled(module, fullgraph, backend))
+        object.__setattr__(self, "compiled", compiled)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes."""

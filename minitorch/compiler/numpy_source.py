@@ -52,7 +52,7 @@ class Program:
         for v in graph.values:
             self._begin(v)
         of = None
-        for k, i in enumerate(self._order()):
+        for k, i in enumerate(self.work):
             if i.of != of:
                 self.lines.append(f"# {i.of}")
                 of = i.of
@@ -129,7 +129,8 @@ class Program:
 
     # ---- memory ----
 
-    def _order(self) -> list[Any]:
+    @property
+    def work(self) -> list[Any]:
         """What the program does, in its order."""
         return self.graph.instructions
 
@@ -138,7 +139,7 @@ class Program:
 
     def _lay_out(self) -> None:
         """When each memory is read for the last time; what is handed out, and what was there before, stays."""
-        for k, i in enumerate(self._order()):
+        for k, i in enumerate(self.work):
             for place in [*i.reads(), *i.results]:
                 self.last_use[self.graph.memory(place)] = k
         self.lasting = self.graph.handed_out() | {v.memory for v in self.graph.values if v.kind != "computed"}
@@ -149,9 +150,10 @@ class Program:
         if v.kind == "state":
             self.arrays[v.place] = v.array
         elif v.kind == "option":
-            group, key = v.owner
+            group, key, index = v.owner
+            entry = "" if index is None else f"[{index}]"
             self.arrays[v.place] = np.zeros(())
-            self.lines.append(f"{self.name(v.place)}[()] = {self.thing(group, 'group')}[{key!r}]")
+            self.lines.append(f"{self.name(v.place)}[()] = {self.thing(group, 'group')}[{key!r}]{entry}")
         elif v.kind == "input" and v.memory not in self.last_use:
             return
         elif v.kind == "input" and v.memory not in self.graph.written() | self.handed and v.is_in_rows:

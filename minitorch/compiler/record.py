@@ -7,6 +7,8 @@ one instruction. An optimizer's step is one too. Read next: `state.py`, which fi
 
 from __future__ import annotations
 
+import sys
+import types
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,19 +32,27 @@ _IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu"} 
 class Record:
     """A graph in the making."""
 
-    def __init__(self, tensors: dict[int, Any], strict: bool = False, for_loops: bool = False) -> None:
-        """for_loops: write down what loops compute best, formulas and update rules, not NumPy's way round them."""
+    def __init__(
+        self, tensors: dict[int, Any], strict: bool = False, for_loops: bool = False, code: types.CodeType | None = None
+    ) -> None:
+        """for_loops: write down what loops compute best, formulas and update rules, not NumPy's way round them. code: the function's."""
         self.graph = Graph()
         self.failed: str | None = None  # why no program can be made
         self.strict, self.for_loops = strict, for_loops  # strict: whether that is an error
         self.is_first = False  # whether a later call will do something else: an optimizer had no state yet
         self.updating = False  # whether an optimizer's rule is followed, whose numbers change
         self.tensors = tensors  # those known before the step, by id: their arrays are recorded ones meanwhile
+        self.optimizers: list = []  # those that the step reaches,
+        self.options: list = []  # and their options after the last effect
         self.bumped_by_effects: dict[int, int] = {}  # how often effects have written to tensors
         self.born = birth()  # nodes that the step makes are younger
         self.late = False  # whether it is backward that is recorded, of what the step returns
         self.has_walked = False  # whether the step has called backward
         self.watched: list[weakref.ref] = []
+        self.code, self.began = code, False
+        self.places: set[int] = set()  # where in the function's code it was that something could not be recorded
+        self.walks: set[int] = set()  # and where it calls backward
+        self.leaves_traces = False  # whether it failed because the step changes something beside tensors
         self._of = ""
         self._tracing = False  # whether an op's forward is being followed, which can be taken as one instead
         self._names = dict.fromkeys(("wrap", "copyto", "with_a_past", "results"), 1)  # which the program has taken
@@ -50,10 +60,24 @@ class Record:
 
     def fail(self, words: str) -> None:
         """Say why there will be no program; the first reason stays."""
+        if running.record is self and not (self.failed and self._tracing):
+            self.places |= self._here()
         if self.failed is None:
             self.failed = words
             if self.strict:
                 raise RuntimeError(f"compile, fullgraph=True: {words}")
+
+    def _here(self) -> set[int]:
+        """Where in its code the function is at the moment, if it is anywhere."""
+        frame: Any = sys._getframe()
+        while frame is not None and frame.f_code is not self.code:
+            frame = frame.f_back
+        return set() if frame is None else {frame.f_lasti}
+
+    def in_source(self) -> set[tuple]:
+        """The places at which something could not be recorded: line, last line, column, last column."""
+        positions = list(self.code.co_positions()) if self.places and self.code is not None else []
+        return {positions[at // 2] for at in self.places}
 
     def end(self) -> None:
         """Let go of the arrays that were met."""
@@ -98,6 +122,9 @@ class Record:
     def _recorded(self, array: np.ndarray, place: int) -> Recorded:
         """The array of a value; nobody may hold it after the end."""
         self._arrays.append(array)
+        return self._watched(array, place)
+
+    def _watched(self, array: np.ndarray, place: int) -> Recorded:
         recorded = Recorded(array, place, self)
         self.watched.append(weakref.ref(recorded))
         return recorded
@@ -140,7 +167,11 @@ class Record:
 
     def _wrapped(self, result: Any, known: dict[int, Recorded]) -> Any:
         """The result, unknown to the graph, on recorded arrays all the same."""
-        return mapped(lambda a: known.get(id(a), Recorded(a, -1, self)) if _is_array(a) else a, result)
+
+        def wrapped(a: Any) -> Any:
+            return a if not _is_array(a) else known[id(a)] if id(a) in known else self._watched(a, -1)
+
+        return mapped(wrapped, result)
 
     def _results(
         self, function: Callable, args: tuple, options: dict, result: Any, known: dict[int, Recorded], opaque: bool = False
@@ -203,12 +234,14 @@ class Record:
         """A number computed of others."""
         return self._number(function(array_of(a), array_of(b)), function, (self._told(a), self._told(b)))
 
-    def option(self, group: dict, key: str) -> Number:
-        """A number that an optimizer's user changes."""
+    def option(self, group: dict, key: str, index: int | None = None, is_positive: bool = False) -> Number:
+        """A number that an optimizer's user changes, or a schedule: an entry of the group, or one of a tuple there."""
+        value = group[key] if index is None else group[key][index]
         for v in self.graph.values:
-            if v.kind == "option" and v.owner[0] is group and v.owner[1] == key:
-                return Number(group[key], v.place, self)
-        return self._number(group[key], None, (group, key))
+            if v.kind == "option" and v.owner[0] is group and v.owner[1:] == (key, index):
+                return Number(value, v.place, self, is_positive)
+        number = self._number(value, None, (group, key, index))
+        return Number(value, number.place, self, is_positive)
 
     def _number(self, value: float, function: Callable | None, args: tuple) -> Number:
         place = len(self.graph.values)
@@ -328,6 +361,8 @@ class Record:
     def derivatives(self, of: str, function: Callable, grads: list, saved: Any) -> Any:
         """A node's derivatives, followed as an op is; as one they are a function of the arrays among `grads` and `saved`."""
         self.has_walked = self.has_walked or not self.late
+        if not self.late:
+            self.walks |= self._here()
         places = [(k, n) for k, values in enumerate((grads, saved)) for n, v in enumerate(values) if _holds_recorded(v)]
         arrays = [getattr((grads, saved)[k][n], "_array", (grads, saved)[k][n]) for k, n in places]
 
@@ -363,8 +398,11 @@ class Record:
 
         For loops an optimizer's step is recorded instead, as what it does to each parameter.
         """
-        if self.for_loops and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):
+        # (Options that its rule reads are read when the program begins; a schedule's step before it would change them.)
+        is_first = not any(i.effect for i in self.graph.instructions)
+        if self.for_loops and is_first and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):
             return None
+        self.compare_options()
         gradients = []
         for tensor in self.tensors.values():
             held = getattr(tensor._grad, "_array", None)
@@ -375,6 +413,7 @@ class Record:
             result = call()
         for t in self.tensors.values():
             self.bumped_by_effects[id(t)] = self.bumped_by_effects.get(id(t), 0) + t._version - versions[id(t)]
+        self.options = updates.options_of(self.optimizers)
         told = Effect(call, gradients)
         self.graph.instructions.append(Instruction(call, (), {}, (), name, effect=told))
         return result
@@ -396,6 +435,12 @@ class Record:
             return False
         finally:
             self.updating = self._tracing = False
+
+    def compare_options(self) -> None:
+        """See whether the step has set an optimizer's option by hand: a program would not."""
+        if self.options != updates.options_of(self.optimizers):
+            self.leaves_traces = True
+            self.fail("the step sets an option of an optimizer; a schedule of minitorch.optim.lr_scheduler may do that")
 
     @contextmanager
     def unwrapped(self) -> Iterator[None]:

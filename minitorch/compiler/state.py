@@ -7,6 +7,7 @@ the states that a program reads and writes; everything else is burned in, so eac
 
 from __future__ import annotations
 
+import dis
 import functools
 import sys
 import types
@@ -28,10 +29,12 @@ from ..optim import Optimizer
 from ..optim.lr_scheduler import LRScheduler
 from ..random.generator import Generator
 from ..tensor import Tensor
+from .updates import is_moved
 
 MANY = 1000  # a list or dict that is longer is a table of somebody's, and not followed
 NUMBERS = (bool, int, float, str, bytes, type(None), dtypes.dtype, device, np.generic)
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_ANY_NAME = {"getattr", "vars", "__dict__"}  # by which code asks for names that do not stand in it
 _KNOWN = {*vars(Module()), *hooks.Hooks.__annotations__} - {"training"}  # what every module has
 
 
@@ -39,6 +42,17 @@ class Compilation:
     """What has a function that it stands for."""
 
     function: Callable
+
+
+def plain_of(function: Any) -> tuple[types.FunctionType | None, Any]:
+    """The plain function under a method or a Module, and its object; None if there is none."""
+    if isinstance(function, types.MethodType):
+        plain, me = function.__func__, function.__self__
+    elif isinstance(function, Module):
+        plain, me = getattr(type(function), "forward", None), function
+    else:
+        plain, me = function, None
+    return (plain, me) if isinstance(plain, types.FunctionType) else (None, None)
 
 
 class Guard:
@@ -100,14 +114,16 @@ _GUARD = """def holds(args, kwargs):
 class State:
     """The tensors that a function and its arguments reach, by name, and the guard on all else that it reaches."""
 
-    def __init__(self, with_optimizers: bool = False) -> None:
-        """with_optimizers: follow what an optimizer knows, for its rule will be part of the program."""
+    def __init__(self, with_optimizers: bool = False, around: Any = None) -> None:
+        """with_optimizers: follow what an optimizer knows, for its rule will be part of the program. around: a function of which this
+        is a piece, which is not followed."""
         self.with_optimizers = with_optimizers
         self.guard = Guard()
         self.tensors: dict[int, Tensor] = {}
         self.names: dict[int, str] = {}
+        self.optimizers: list[Optimizer] = []
         self.refusal: str | None = None
-        self._seen: dict[int, Any] = {}
+        self._seen: dict[int, Any] = {id(around): around}
         self._last: list[tuple[Any, str, str]] = []  # optimizers: a parameter has its name from its module
         self._words = {"__call__"}  # all names that the code asks objects for
         self._objects: list[tuple[Any, str, set[str]]] = []  # of the user's classes: what of them has been followed
@@ -155,6 +171,7 @@ class State:
         if place != thing:
             self.guard.add(f"{place} is {thing}", name)
         if isinstance(value, Optimizer):
+            self.optimizers.append(value)
             self._last.append((value, thing, name))
             return
         for inner, where, called in self._parts(value, thing, name):
@@ -165,7 +182,8 @@ class State:
         new = False
         for value, name, done in list(self._objects):
             held = vars(value)
-            for word in self._words - done:
+            any_name = not _ANY_NAME.isdisjoint(self._words)
+            for word in (self._words | held.keys() if any_name else self._words) - done:
                 done.add(word)
                 if word in held:
                     self._visit(held[word], f"{self.guard.thing(held)}[{word!r}]", f"{name}_{word}".strip("_"))
@@ -229,9 +247,15 @@ class State:
             self.guard.add(f"len({thing}._modules) == {len(module._modules)}", f"the layers of {name}")
         for kind in ("_parameters", "_buffers", "_modules"):
             yield from ((v, f"{thing}.{kind}[{k!r}]", f"{lead}{k}") for k, v in getattr(module, kind).items())
-        for k, v in vars(module).items():
-            if k not in _KNOWN:
-                yield v, f"{thing}.{k}", f"{lead}{k}"
+        if not any(
+            kind not in Module.__mro__ and _is_the_librarys(kind) for kind in type(module).__mro__
+        ):  # its code is the user's
+            yield module.training, f"{thing}.training", f"{lead}training"
+            self._objects.append((module, name, set(_KNOWN)))
+        else:
+            for k, v in vars(module).items():
+                if k not in _KNOWN:
+                    yield v, f"{thing}.{k}", f"{lead}{k}"
         if not _is_the_librarys(type(module)):
             yield type(module).forward, f"{self.guard.thing(type(module))}.forward", name
 
@@ -245,6 +269,11 @@ class State:
             for option, value in group.items():
                 if option == "lr":
                     self.guard.add(f"type({at}['lr']) is {self.guard.thing(type(value))}", "the kind of lr")
+                elif option == "momentum" and is_moved(group, option):
+                    self.guard.add(f"type({at}['momentum']) is float and {at}['momentum'] > 0", "the kind of momentum")
+                elif option == "betas" and is_moved(group, option):
+                    self.guard.add(f"type({at}['betas'][0]) is float", "the kind of the betas")
+                    yield value[1:], f"{at}['betas'][1:]", "betas"
                 elif isinstance(value, (*NUMBERS, tuple)):
                     yield value, f"{at}[{option!r}]", option
         for param, memory in optimizer.state.items():
@@ -269,8 +298,8 @@ class State:
         for k, default in enumerate(function.__defaults__ or ()):
             yield default, f"{thing}.__defaults__[{k}]", f"default_{k}"
         known = function.__globals__
-        for name in _names_of(function.__code__):
-            self._words.add(name)
+        self._words.update(_names_of(function.__code__))
+        for name in _globals_of(function.__code__):
             if name in known:
                 yield known[name], f"{self.guard.thing(known)}[{name!r}]", name
 
@@ -289,6 +318,16 @@ class State:
             self.guard.add(f"not ({thing}._leaf_hooks or {thing}._post_accumulate_hooks)", f"hooks of {name}")
 
 
+def prints(function: types.FunctionType | None) -> bool:
+    """Whether the code of a function calls Python's print."""
+    return function is not None and "print" in _globals_of(function.__code__) and "print" not in function.__globals__
+
+
+def has_hooks(module: Module) -> bool:
+    """Whether anybody waits for a module's calls."""
+    return any(getattr(module, name) for name in _HOOKS) or bool(hooks._some_of_all)
+
+
 def _is_the_librarys(value: Any) -> bool:
     """Whether a function, class or module is minitorch's, NumPy's or Python's own: nothing of the user's is reached through it."""
     if isinstance(value, (types.ModuleType, types.BuiltinFunctionType, Op, Generator, LRScheduler)):
@@ -301,8 +340,15 @@ def _is_the_librarys(value: Any) -> bool:
     }
 
 
+@functools.cache
+def _globals_of(code: types.CodeType) -> tuple[str, ...]:
+    """The global names that code looks up, and the functions in it."""
+    own = dict.fromkeys(i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"))
+    return (*own, *(name for inner in code.co_consts if isinstance(inner, types.CodeType) for name in _globals_of(inner)))
+
+
 def _names_of(code: types.CodeType) -> Iterator[str]:
-    """The names that code looks up, and the functions in it."""
+    """All names in code, and the functions in it: those of attributes, too."""
     yield from code.co_names
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):

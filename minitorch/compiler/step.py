@@ -11,7 +11,7 @@ import functools
 import threading
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..arrays.quiet import quiet, quiet_again
 from ..arrays.recorded import Deviates, running
@@ -20,24 +20,33 @@ from ..autograd.node import Node, birth
 from ..tensor import Tensor
 from ..tensor.writing import INFERENCE
 from .calls import Calls, Recording, recorded
+from .choices import FEW
 from .explanation import explained
 from .graph import Graph, same
 from .halves import CompiledNode, halved
 from .mathematics import Mathematics
 from .numpy_source import Program
 from .passes import shortened
+from .record import Record
 from .results import tie
 from .state import Compilation, Guard
+from .switches import compiled, stance
 
-VARIANTS = 8  # programs of one function: for other shapes, modes, numbers
+if TYPE_CHECKING:
+    from .pieces import Pieces
 
 
 class Compiled(Compilation):
     """A function that becomes a program: `source` and `mathematics` show it, `graph` what was recorded, `explain()` what came of it."""
 
-    def __init__(self, function: Callable, fullgraph: bool = False, backend: str = "numpy") -> None:
-        self.function, self.fullgraph, self.backend = function, fullgraph, backend
+    around: Callable | None = None  # the function of which it is a piece
+
+    def __init__(self, function: Callable, fullgraph: bool = False, backend: str = "numpy", limit: int = FEW) -> None:
+        """limit: how many programs are kept, and other outcomes."""
+        self.function, self.fullgraph, self.backend, self.limit = function, fullgraph, backend, limit
+        compiled.add(self)
         self.variants: list[Variant] = []
+        self.pieces: Pieces | None = None  # if it was tried to run it in pieces; true if there are any
         self._at_work = threading.Lock()
         functools.update_wrapper(self, function, updated=())
         self.__name__ = getattr(function, "__name__", type(function).__name__)
@@ -48,7 +57,7 @@ class Compiled(Compilation):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # A compiled function within another is a part of it. A program works in memory of its own: not twice at a time.
-        if running.record is not None or not self._at_work.acquire(blocking=False):
+        if running.record is not None or not stance.runs_programs or not self._at_work.acquire(blocking=False):
             return self.function(*args, **kwargs)
         try:
             for variant in self.variants:
@@ -59,16 +68,24 @@ class Compiled(Compilation):
                         continue
                     except RuntimeError as error:
                         return quiet_again(error, variant.run, args, kwargs)
+            if self.pieces:
+                return self.pieces(args, kwargs)
+            if stance.name == "eager_on_recompile":
+                return self.function(*args, **kwargs)
+            if stance.name == "fail_on_recompile":
+                raise RuntimeError(
+                    f"{self.__name__} would be recorded anew, and the stance is 'fail_on_recompile': {self.explain()}"
+                )
             return self._recorded(args, kwargs)
         finally:
             self._at_work.release()
 
     def _recorded(self, args: tuple, kwargs: dict) -> Any:
         """A call that no program fits: run it, recorded, and see whether it did what a call like it did before."""
-        if len(self.variants) == VARIANTS:
-            return self.function(*args, **kwargs)
         before = [v for v in self.variants if v.run is None and v.guard_holds(args, kwargs)]
-        found = recorded(self.function, args, kwargs, self.fullgraph, self.backend == "c")
+        if len(self.variants) >= self.limit and not before:
+            return self.function(*args, **kwargs)
+        found = recorded(self.function, args, kwargs, self.fullgraph, self.backend == "c", self.around)
         if found is None:
             from .cuda.captured import captured
 
@@ -84,7 +101,10 @@ class Compiled(Compilation):
             return result
         if variant.refusal is None and again:
             difference = same(again[0].graph, variant.graph) or "what they return, or leave, differs"
-            variant.refusal = f"two calls in a row did not do the same: {difference}"
+            variant.refusal = recording.record.failed = f"two calls in a row did not do the same: {difference}"
+            recording.record.leaves_traces = True
+        if self._goes_in_pieces(recording.record):
+            return result
         if variant.refusal is not None:
             variant.run = lambda args, kwargs: self.function(*args, **kwargs)
             warn(f"compile: {self.__name__} runs as it is, not as a program: {variant.refusal}")
@@ -92,6 +112,23 @@ class Compiled(Compilation):
             self.variants.remove(v)
         self.variants.append(variant)
         return result
+
+    def _goes_in_pieces(self, record: Record) -> bool:
+        """Whether what a record failed at can be left to Python, and the rest compiled: then that is what the next calls run."""
+        from .pieces import Pieces
+        from .reading import Unreadable
+
+        if record.failed is None or self.fullgraph or self.pieces is not None:
+            return False
+        try:
+            self.pieces = Pieces(self.function, self.backend, self.limit)
+        except Unreadable:
+            return False
+        return self.pieces.leave(record)
+
+    def forget(self) -> None:
+        """Be as before the first call."""
+        self.variants, self.pieces = [], None
 
     # ---- what it shows ----
 
@@ -105,12 +142,16 @@ class Compiled(Compilation):
 
     @property
     def source(self) -> str:
-        """The program that was made last, as it runs."""
+        """The program that was made last, as it runs; of a function in pieces, what calls them, and the program of each."""
+        if self.pieces:
+            return self.pieces.told(lambda piece: piece.source)
         return self._latest.program.source  # type: ignore[union-attr]
 
     @property
     def mathematics(self) -> str:
         """The same program as mathematics: without buffers, one line for each value."""
+        if self.pieces:
+            return self.pieces.told(lambda piece: piece.mathematics)
         return Mathematics(self._latest.short, self._latest.calls).text  # type: ignore[arg-type]
 
     @property
@@ -130,11 +171,13 @@ class Compiled(Compilation):
 
     def explain(self) -> str:
         """What came of each kind of call: how long its program is, memory, what was burned in; or why there is none."""
+        if self.pieces:
+            return self.pieces.explained()
         lines = []
         for k, v in enumerate(self.variants, start=1):
             lines.append(f"{k}. {v.told()}")
-        if len(self.variants) == VARIANTS:
-            lines.append(f"there are {VARIANTS}, as many as are kept: what fits none of them runs as it is")
+        if len(self.variants) >= self.limit:
+            lines.append(f"there are {self.limit}, as many as are kept: what fits none of them runs as it is")
         return "\n".join(lines) or "not called yet"
 
     def __repr__(self) -> str:
@@ -246,8 +289,8 @@ class Variant:
             return f"runs as it is: {self.refusal}"
         if self.program is None:
             return "recorded once; the next call like it will tell whether it is always the same"
-        buffers = sum(program.bytes for program in (self.program, self.backward) if program is not None)
-        return explained(self.graph, self.short, buffers, self.guard)  # type: ignore[arg-type]
+        programs = [program for program in (self.program, self.backward) if program is not None]
+        return explained(self.graph, self.short, programs, self.guard)
 
 
 def _one_at_a_time(run: Callable) -> Callable:

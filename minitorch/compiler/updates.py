@@ -32,6 +32,23 @@ def _is_plain(group: dict[str, Any]) -> bool:
     return type(group.get("lr")) is float and not any(group.get(name) for name in ("differentiable", "capturable", "fused"))
 
 
+def options_of(optimizers: list[Optimizer]) -> list[dict[str, Any]]:
+    """The numbers among the options of all groups."""
+    numbers = (bool, int, float, tuple)
+    return [{k: v for k, v in group.items() if isinstance(v, numbers)} for o in optimizers for group in o.param_groups]
+
+
+def is_moved(group: dict[str, Any], option: str) -> bool:
+    """Whether a schedule moves an option beside the learning rate: the momentum, or the first of the betas (OneCycleLR, CyclicLR)."""
+    if "max_momentum" not in group:
+        return False
+    return (
+        type(group[option][0]) is float
+        if option == "betas" and "betas" in group
+        else type(group.get(option)) is float and group[option] > 0
+    )
+
+
 def follow(record: Any, optimizer: Optimizer) -> bool:
     """Run the rule on recorded arrays; False, and nothing done, if a parameter has no state yet: the next step will be another one."""
     todo = [(p, group) for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
@@ -41,6 +58,10 @@ def follow(record: Any, optimizer: Optimizer) -> bool:
         for param, group in todo:
             now = optimizer._begin(param, group)
             told = {**group, "lr": record.option(group, "lr")}
+            if is_moved(group, "momentum"):
+                told["momentum"] = record.option(group, "momentum", is_positive=True)
+            if is_moved(group, "betas"):
+                told["betas"] = (record.option(group, "betas", 0), *group["betas"][1:])
             optimizer._rule(told, now, param._array, param.grad._array, *optimizer._memory(param, group))
             param._bump()
     optimizer._opt_called = True

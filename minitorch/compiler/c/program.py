@@ -30,7 +30,7 @@ class CProgram(Program):
     """A program whose nests are C functions. `c_source` is their text."""
 
     def __init__(self, graph: Graph, calls: Any, also: list[int] | None = None, bare: bool = False, **helpers: Any) -> None:
-        self.work = nested(graph)
+        self._work = nested(graph)
         self.addresses = np.zeros(
             sum(len(step.reads()) + len(step.results) for step in self.work) + 1, np.uintp
         )  # the table
@@ -47,8 +47,10 @@ class CProgram(Program):
 
     # ---- what Program asks ----
 
-    def _order(self) -> list[Any]:
-        return self.work
+    @property
+    def work(self) -> list[Any]:
+        """Nests, and instructions that stay NumPy calls."""
+        return self._work
 
     def _instruction(self, i: Any, k: int) -> None:
         if isinstance(i, Nest):

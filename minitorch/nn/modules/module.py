@@ -388,9 +388,9 @@ class Module(ModuleHooks, ModuleState):
 
     def compile(self, *args: Any, **kwargs: Any) -> None:
         """Call this module as a program from now on, as `minitorch.compile(module)` does, whose arguments these are."""
-        from minitorch.compiler.step import Compiled
+        from minitorch.compiler import compile
 
-        self.forward = Compiled(self.forward, *args, **kwargs)  # type: ignore[method-assign]
+        self.forward = compile(self.forward, *args, **kwargs)  # type: ignore[method-assign]
 
     def train(self: Self, mode: bool = True) -> Self:
         """Switch to training mode: dropout drops, batch norm uses the batch."""
