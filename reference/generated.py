@@ -75,7 +75,7 @@ def compare_calls(calls: Iterable[Call]) -> dict[tuple[str, str], int]:
 def _outcome(call: Call, wide: bool) -> Any:
     try:
         return [t.detach().cpu() for t in call.run(wide)]
-    except (RuntimeError, NotImplementedError, TypeError) as error:
+    except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
         return error
 
 

@@ -372,7 +372,7 @@ def test_values_lines_and_names_of_functions(tmp_path: Path, capsys: pytest.Capt
 def test_kernels_made_of_an_op(capsys: pytest.CaptureFixture) -> None:
     assert main(["explain", "gelu", "--cuda"]) == 0
     out = capsys.readouterr().out
-    assert "KERNEL gelu_kernel(const float* x, float* out, int64 N)" in out and "// ∂gelu/∂x" in out
+    assert "KERNEL_OF_256 gelu_kernel(const float* x, float* out, int64 N)" in out and "// ∂gelu/∂x" in out
     assert main(["explain", "cumsum", "--cuda"]) == 0
     assert "no formula of each number by itself" in capsys.readouterr().out
     assert main(["explain", "gelo", "--cuda"]) == 1

@@ -149,16 +149,31 @@ def _scaled(array: Array, itemsize: int) -> tuple[int, ...]:
     return array.strides if array.itemsize == itemsize else tuple(n // array.itemsize * itemsize for n in array.strides)
 
 
-# ---- copies ----
+# ---- copies, and sums of two ----
 
 # Of a GPU, once its kernels are loaded: write_there(out, array) is `out[...] = array` as the card does it best, and whether it was done.
 write_there: Any = None
+# Likewise add_there(a, b, into): a + b, in new memory or in that of `into`; None where it is not done.
+add_there: Any = None
 
 
 def write(out: Array, array: Array) -> None:
     """out ← array, converted to its dtype; an array of fewer elements is repeated, as in `out[...] = array`."""
     if write_there is None or hasattr(out, "ctypes") or not write_there(out, array):
         out[...] = array
+
+
+def sum_of(a: Array, b: Array) -> Array:
+    """a + b."""
+    total = None if add_there is None else add_there(a, b, None)
+    return a + b if total is None else total
+
+
+def add_to(out: Array, array: Array) -> Array:
+    """out += array, and what holds the sum then."""
+    if add_there is None or add_there(out, array, out) is not out:
+        out += array
+    return out
 
 
 def row_major(xp: Any, array: Array) -> Array:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays.dtypes import from_numpy_dtype
+from ..arrays.layout import add_to, sum_of
 from ..arrays.threads import in_a_thread, of_each_thread
 from . import anomaly_mode
 from .grad_mode import grad_mode, users_code
@@ -109,9 +110,9 @@ class Pending:
         elif self.recorded:
             waiting[nr] = waiting[nr] + g
         elif edge in self.sums and type(g) is type(waiting[nr]):  # (within a vmap one may be of many samples)
-            waiting[nr] += g
+            waiting[nr] = add_to(waiting[nr], g)
         else:
-            waiting[nr] = waiting[nr] + g
+            waiting[nr] = sum_of(waiting[nr], g)
             self.sums.add(edge)
         if not node.edges and node.is_hooked:
             self._count(node)

@@ -19,7 +19,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays.batched import of_all_samples
 from ..arrays.device import has_kernels, mixed_devices
-from ..arrays.layout import write
+from ..arrays.layout import add_to, write
 from ..arrays.memory import Geometry, overlap, repeats, same_data
 from ..autograd import graph, leaves, node
 from ..autograd.grad_mode import grad_mode, no_grad
@@ -203,7 +203,7 @@ class Writing:
     def _accumulate(self, g: Any) -> None:
         """self += g, an array or a Tensor, in this memory, unrecorded: how `.grad` grows when backward comes by again."""
         try:
-            self._array += getattr(g, "_array", g)
+            self._array = add_to(self._array, getattr(g, "_array", g))
         except ValueError:
             raise RuntimeError(
                 f"output with shape {list(self.shape)} cannot take in a gradient of shape {list(g.shape)}: the .grad that is "

@@ -19,7 +19,7 @@ from ...arrays.memory import is_dense
 from ...kernels import cuda
 from .formula import Formula, formula_of
 from .layouts import FLOAT32, as_one_row, empty, example, half_of, kind, may_write, merged, outermost_first, serves, steps_of
-from .source import LOAD, Stored, alike, any_way, begun, each_takes
+from .source import LOAD, THREADS, Stored, alike, any_way, begun, each_takes
 from .sums import Arrangement, accumulator, shared_out, summing
 
 KINDS = 64  # of calls of one function that get a kernel
@@ -140,7 +140,7 @@ class Generated:
             if outs[0].data.ptr != reads[0].data.ptr:
                 outs[0].data.copy_from_device_async(reads[0].data, outs[0].nbytes)
         elif in_rows and not any(x.data.ptr % LOAD for x in operands):
-            threads = min(256, cuda.MOST_THREADS)
+            threads = min(THREADS, cuda.MOST_THREADS)
             compiled = self._compiled(xp, made, 0)
             compiled((-(-n // (threads * made.each)),), (threads,), (*operands, n, *numbers))
         else:
@@ -152,7 +152,7 @@ class Generated:
         each, repeated = _packs(made, operands, sizes, steps)
         sizes, steps = _in_packs(sizes, steps, each)
         n = math.prod(sizes)
-        threads = cuda.threads_for(n * each, 256)
+        threads = cuda.threads_for(n * each, THREADS)
         turns = max(1, cuda.PER_THREAD // each)
         compiled = self._compiled(xp, made, len(sizes), n * each >= 2**31, each, repeated)
         args = (*map(as_one_row, operands), n, *sizes[1:], *itertools.chain(*steps), *numbers)

@@ -18,9 +18,12 @@ from .formula import TYPES, Formula, Step
 
 HEADERS = {"__half": "#include <cuda_fp16.h>\n", "__nv_bfloat16": "#include <cuda_bf16.h>\n"}
 LOAD = 16  # bytes
+THREADS = 256  # of a block, at most: as `KERNEL_OF_256` says
 MOST_DIMS = 8
 
 BEFORE = r"""
+// Blocks have 256 threads here, not up to 1024 as those of a `KERNEL`: that many can be launched whatever registers each takes.
+#define KERNEL_OF_256 extern "C" __global__ void
 #ifdef __CUDACC_RTC__
 #define INFINITY __int_as_float(0x7f800000)
 #define NAN __int_as_float(0x7fffffff)
@@ -42,7 +45,7 @@ def alike(formula: Formula, name: str, told: str, stored: Stored) -> str:
     reads, writes = list(formula.read()), list(formula.written())
     each = each_takes(stored[n] for n in (*reads, *writes))
     lines = [
-        f"KERNEL {name}({', '.join([*pointers(reads, writes, stored), 'int64 N', *numbers(formula)])}) {{",
+        f"KERNEL_OF_256 {name}({', '.join([*pointers(reads, writes, stored), 'int64 N', *numbers(formula)])}) {{",
         f"    int64 I = (int64(blockIdx.x) * blockDim.x + threadIdx.x) * {each};",
     ]
     if each > 1:
@@ -66,7 +69,7 @@ def any_way(
     takes += [f"int64 {a}_{d}" for a in (*reads, *writes) for d in range(dims)] + numbers(formula)
     turns = max(1, PER_THREAD // each)
     lines = [
-        f"KERNEL {name}({', '.join(takes)}) {{",
+        f"KERNEL_OF_256 {name}({', '.join(takes)}) {{",
         f"    int64 FIRST = int64(blockIdx.x) * blockDim.x * {turns} + threadIdx.x;",
         f"    for (int TURN = 0; TURN < {turns}; TURN++) {{",
         "        int64 AT = FIRST + int64(TURN) * blockDim.x;",

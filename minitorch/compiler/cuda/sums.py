@@ -19,16 +19,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .formula import TYPES, Formula
-from .source import Stored, indices, numbers, one_place, pointers, taken
+from .source import THREADS, Stored, indices, numbers, one_place, pointers, taken
 
-THREADS = 256  # of a block, at most, as `SUMS` says
 BLOCKS = 2048  # as many as keep a large GPU busy
 EACH_LANE = 16  # numbers, or packs, that a thread has at least before what is added is taken in parts
 
 ADDING = r"""
-// A thread holds a pack of each array and the sums of one: more than 64 registers, and so fewer threads in a block.
-#define SUMS extern "C" __global__ void __launch_bounds__(256)
-
 // The sum of what the threads of an output have: its lanes, a power of two, `step` threads apart. Lane 0 gets it.
 template <class A> __device__ A sum_of_lanes(A mine, int lane, int lanes, int step) {
     __shared__ A all[256];
@@ -90,7 +86,7 @@ def summing(formula: Formula, name: str, told: str, stored: Stored, how: Arrange
     where = {a: " + ".join(f"J{d} * {a}_n{d}" for d in range(how.lost)) for a in (*reads, *writes)}
     one = "" if places == 1 else "[K]"
     lines = [
-        f"SUMS {name}({', '.join([*takes, *numbers(formula)])}) {{",
+        f"KERNEL_OF_256 {name}({', '.join([*takes, *numbers(formula)])}) {{",
         "    int OUTS = blockDim.x / LANES;  // outputs of this block",
         *threads,
         "    int64 TOGETHER = (OUTPUTS + OUTS - 1) / OUTS;  // blocks that take one part of all outputs",
@@ -120,7 +116,7 @@ def summing(formula: Formula, name: str, told: str, stored: Stored, how: Arrange
         ]
         if places > 1:
             lines.append("    }")
-    return "\n".join([ADDING, one_place(formula, told), *lines, "}"])
+    return "\n".join([ADDING, one_place(formula, f"{told}; added up: {', '.join(sums)}"), *lines, "}"])
 
 
 # ---- how the work is shared out ----

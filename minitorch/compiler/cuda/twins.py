@@ -40,7 +40,7 @@ def for_every_row() -> None:
                 for count in range(1, len(op.derivatives) + 1):
                     for some in itertools.combinations(op.derivatives, count):
                         op.twin_grad("cuda", *(d.of[0] for d in some))(_backward(op, some))
-    layout.write_there = write_there
+    layout.write_there, layout.add_there = write_there, add_there
 
 
 def _forward(op: Op) -> Callable:
@@ -129,6 +129,14 @@ def write_there(out: Any, array: Any) -> bool:
     if found is not None and found[0] is not out:
         out[...] = found[0]
     return found is not None
+
+
+def add_there(a: Any, b: Any, into: Any) -> Any:
+    """a + b on a GPU, of two arrays of one dtype; None where no kernel serves."""
+    if type(a) is not type(b) or hasattr(a, "ctypes") or a.dtype != b.dtype:
+        return None
+    found = made[elementwise.add, ()](xp_of(a), (a, b, 1), into=into)
+    return None if found is None else found[0]
 
 
 @inplace.copy.twin("cuda")
