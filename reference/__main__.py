@@ -74,7 +74,7 @@ def _run(parser: Any, arguments: list[str] | None) -> int:
 
     mutate = commands.add_parser("mutate", help="break each derivative and update rule: do the rows notice?")
     part = mutate.add_mutually_exclusive_group()
-    part.add_argument("--family", metavar="NAME", help="only one module of minitorch/ops, or optim")
+    part.add_argument("--family", metavar="NAME", help="only one module of minitorch/ops, optim, or compiler (by itself)")
     part.add_argument("--op", metavar="NAME", help="only the derivatives of one op")
 
     train = commands.add_parser("train", help="train whole programs in both libraries from the same seeds")

@@ -27,7 +27,7 @@ import minitorch
 import minitorch.op
 from minitorch.autograd import engine
 
-from . import optimizers
+from . import compiled_steps, optimizers
 from .checks import compare, differentiate
 from .cuda_on_cpu import compiler
 from .on_device import OnDevice
@@ -179,8 +179,8 @@ def mutate(family: str | None = None, op: str | None = None) -> int:
     """Try every mutant, print the survivors and the share caught; 1 if one survived without an excuse."""
     from tqdm import tqdm
 
-    if family and family not in families():
-        raise SystemExit(f"reference mutate: no family {family!r}; there are {', '.join(families())}")
+    if family and family not in (*families(), "compiler"):
+        raise SystemExit(f"reference mutate: no family {family!r}; there are {', '.join(families())}, compiler")
     if op and not targets(op=op):
         raise SystemExit(
             f"reference mutate: no op {op!r} with a derivative; a function made of other ops has none of its own"
@@ -242,6 +242,9 @@ def targets(family: str | None = None, op: str | None = None) -> list[Target]:
         found[id(undone.__code__)] = Target(
             "reduced", undone, lambda: any(map(some_row_fails, using)), lambda: list(map(honest_cases, using))
         )
+    if family == "compiler":
+        for name, function in compiled_steps.functions():
+            found[id(function.__code__)] = Target(name, function, compiled_steps.some_step_differs, compiled_steps.steps)
     if family in (None, "optim"):
         for row in optimizers.ROWS:
             for name, function in update_rules(getattr(minitorch.optim, row.name)):

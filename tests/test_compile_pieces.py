@@ -172,6 +172,16 @@ def binds_in_branches(t: Trainer, x: Any, y: Any) -> Any:
     return out.detach(), name, scale
 
 
+def returns_in_branches(t: Trainer, x: Any, y: Any) -> Any:
+    out = t.model(x)
+    if out.sum() > 0:
+        return (out * 2).tanh() + out.mean() - 1
+    for part in out.split(3):
+        if part.max() < 1:
+            return part.detach(), (part.detach() * 2).exp().sum() + 1
+    return None
+
+
 def closes_over(t: Trainer, x: Any, y: Any) -> Any:
     def doubled() -> Any:
         return out * 2
@@ -201,7 +211,7 @@ def deletes_and_tries(t: Trainer, x: Any, y: Any) -> Any:
 
 STEPS = [
     logs_the_loss, returns_a_number, gives_up_at_nan, refuses_what_is_not_finite, scales_the_loss, takes_a_mask, accumulates,
-    hides_the_look, has_effects, prints, prints_words_only, binds_in_branches, closes_over, deletes_and_tries,
+    hides_the_look, has_effects, prints, prints_words_only, binds_in_branches, returns_in_branches, closes_over, deletes_and_tries,
 ]  # fmt: skip
 
 
@@ -288,6 +298,42 @@ def test_a_module_whose_forward_looks() -> None:
             grads.append([as_bytes(t) for t in (out, *(p.grad for p in model.parameters()))])
         assert grads[0] == grads[1] and model.seen[-1] == model.seen[-2]
     assert programs(run.compiled) == 2 and heard == [6] * 4
+
+
+class Decorated(Looks):
+    """A layer whose forward is compiled where it is defined."""
+
+    @minitorch.compile
+    def forward(self, x: Any) -> Any:
+        """Its words stay."""
+        hidden = self.inner(x).relu() + 1
+        self.seen.append(hidden.sum().item())
+        return self.outer(hidden).softmax(-1)
+
+
+def test_a_method_that_is_decorated_and_a_function_that_is_an_epoch() -> None:
+    minitorch.manual_seed(0)
+    model = Decorated()
+    for k in range(CALLS):
+        x = data(k)[0]
+        wanted = model.outer(model.inner(x).relu() + 1).softmax(-1)
+        assert as_bytes(model(x)) == as_bytes(wanted)
+    assert programs(Decorated.forward) == 2 and len(model.seen) == CALLS and Decorated.forward.__doc__ == "Its words stay."
+
+    def epoch(t: Trainer, batches: list) -> float:
+        total = 0.0
+        for x, y in batches:
+            t.optimizer.zero_grad()
+            loss = F.cross_entropy(t.model(x), y)
+            loss.backward()
+            t.optimizer.step()
+            total += loss.item() * len(x)
+        return total / len(batches)
+
+    trainers, run = (Trainer(), Trainer()), minitorch.compile(epoch)
+    for _ in range(3):
+        assert epoch(trainers[0], list(map(data, range(4)))) == run(trainers[1], list(map(data, range(4))))
+    assert "loss = piece_1(t, x, y)\n        total += loss.item() * len(x)" in run.pieces.source and programs(run) == 1
 
 
 def test_fullgraph_refuses() -> None:
@@ -458,7 +504,7 @@ def all_checks() -> list[Callable[[], Any]]:
     ]
 
 
-@pytest.mark.parametrize("fault", [pytest.param(f, id=str(f), marks=share_of(k % 6, 1, 3)) for k, f in enumerate(FAULTS)])
+@pytest.mark.parametrize("fault", [pytest.param(f, id=str(f), marks=share_of(k % 6, 0, 2)) for k, f in enumerate(FAULTS)])
 @pytest.mark.filterwarnings("ignore::UserWarning")
 def test_a_check_notices(fault: Fault) -> None:
     with fault.planted():

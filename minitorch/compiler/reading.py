@@ -37,19 +37,19 @@ def read(function: types.FunctionType) -> ast.FunctionDef:
     tree.decorator_list = []
     if _told(function_of(tree, function, {}).__code__) != _told(code):
         raise Unreadable  # the file has changed, or pytest has rewritten it
-    tree.body = [each for s in tree.body for each in _results_apart(s)]
     for node in ast.walk(tree):
         for name in ("body", "orelse"):
             block = getattr(node, name, None)
             if isinstance(block, list):
-                setattr(node, name, [each for s in block for each in _looks_apart(s)])
+                setattr(node, name, [each for s in block for part in _results_apart(s) for each in _looks_apart(part)])
     return tree
 
 
 def _told(code: types.CodeType) -> tuple:
     """What tells a function's code from another's."""
     numbers = [c for c in code.co_consts if not isinstance(c, types.CodeType)]
-    return code.co_names, code.co_varnames, code.co_cellvars, repr(numbers), {line for line, *_ in code.co_positions()}
+    lines = {line for line, *_ in code.co_positions()} - {code.co_firstlineno}  # (that is a decorator's, if there is one)
+    return code.co_names, code.co_varnames, code.co_cellvars, repr(numbers), lines
 
 
 def _is_private(node: ast.AST) -> bool:

@@ -137,6 +137,8 @@ class Compiled(Compilation):
         programs = [v for v in self.variants if v.program is not None]
         if programs:
             return programs[-1]
+        if self.pieces:
+            raise RuntimeError(f"{self.__name__} runs in pieces: ask one of .pieces.of_it")
         why = next((v.refusal for v in self.variants if v.refusal), "it has been called less than twice")
         raise RuntimeError(f"{self.__name__} has no program: {why}")
 
