@@ -15,7 +15,7 @@ import pytest
 import minitorch
 from minitorch import nn
 from minitorch.arrays import blas, capturing, device
-from minitorch.compiler.cuda import captured
+from minitorch.compiler.cuda import captured, outside
 from minitorch.kernels.cuda import optim as kernels
 from minitorch.nn import functional as F
 from minitorch.random.philox import PhiloxGenerator
@@ -425,11 +425,14 @@ FAULTS = [
     Fault(blas._by_cublas, "now.capture is not None", "False"),
     Fault(device.must_hold, "if now.capture is not None:", "if False:"),
     Fault(device.replay, "for flag in capture.flags:", "for flag in ():"),
-    Fault(captured.CapturedStep._replayed, "self.xp.copyto(fixed, new)", "pass"),
-    Fault(captured.CapturedStep._replayed, "tensor._bump()", "pass"),
+    Fault(captured.CapturedStep.launch, "self.xp.copyto(fixed, new)", "pass"),
+    Fault(captured.CapturedStep.launch, "tensor._bump()", "pass"),
     Fault(captured.CapturedStep._left, "- v - n for", "- v for"),
     Fault(captured.CapturedStep.effect, "self.parts += [handed.give, call]", "self.parts += [handed.give]"),
     Fault(captured.CapturedStep._guard_gradients, "if was is None:", "if False:"),
+    Fault(outside.Outside.replayed, "if self.latest() is not token:", "if False:"),
+    Fault(outside.Outside.replayed, "self.step.xp.copyto(fixed, given._array)", "pass"),
+    Fault(outside.Outside.call, "waiting is not None and not waiting.was_here", "False"),
     Fault(captured.Result.of, "arrays[self.number].copy()", "arrays[self.number]"),
     Fault(captured.Handed.are_kept, "not self.copies and any(", "False and any("),
     Fault(captured.Handed.give, "if self.copies else array", "if False else array"),
@@ -444,6 +447,9 @@ def everything() -> None:
     for take in TAKEN:
         test_gradients_and_results_are_the_users_own(take)
     test_a_bad_index_is_raised_late()
+    test_a_module_learns_as_it_did_with_forward_and_backward_as_graphs()
+    test_a_second_forward_before_backward_runs_as_it_is()
+    test_a_backward_that_comes_too_late_is_refused()
     test_the_gradient_of_the_step_before_counts()
 
 
