@@ -53,6 +53,10 @@ WAITING = {
 }  # fmt: skip
 
 
+# What they copy to the GPU, forward or backward, and why.
+COPYING: dict[str, str] = {}
+
+
 @pytest.mark.parametrize("row", ROWS)
 @third
 @given(data=st.data())
@@ -66,8 +70,9 @@ def test_row_beside_torch(row: Row, data: Any, gpu: Any) -> None:
 def test_row_beside_the_cpu(row: Row, data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shortcuts, "enabled", False)  # the plain ops; beside torch the kernels stand in for some
     dtype = data.draw(st.sampled_from([np.float64, np.float16, minitorch.bfloat16.numpy, np.int64, np.uint8]))
-    waits = on_device.beside_the_cpu(row, Drawn(data.draw), dtype)
+    waits, copies = on_device.beside_the_cpu(row, Drawn(data.draw), dtype)
     assert not waits or row.gpu == "waits" or row.name.removesuffix("_") in WAITING, f"{row} makes the host wait: {waits}"
+    assert not copies or row.name.removesuffix("_") in COPYING, f"{row} copies something to the GPU: {copies}"
 
 
 @pytest.mark.parametrize("row", LAYERS, ids=lambda row: row.name)

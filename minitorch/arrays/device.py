@@ -225,12 +225,43 @@ def moved(array: Any, target: device) -> Any:
 def as_array(xp: ModuleType, value: Any, dtype: Any = None) -> Any:
     """`xp.asarray`, of what may be a number or an array on the host.
 
-    What has no dimensions CuPy would fill, and it writes by memset whatever equals 0: −0 would lose its sign.
+    What has no dimensions CuPy fills, so that nothing is copied to the GPU. It writes by memset whatever equals 0, and −0 loses its
+    sign: −0 is made of 0.
     """
     if on_host(xp) or not isinstance(value, (bool, int, float, np.ndarray, np.generic)):
         return xp.asarray(value, dtype)
     host = np.asarray(value, dtype)
-    return xp.asarray(host.reshape(-1)).reshape(()) if host.ndim == 0 else xp.asarray(host)
+    made = xp.asarray(host)
+    return -made if host.ndim == 0 and host.dtype.kind in "fV" and host == 0 and np.signbit(host) else made
+
+
+def as_number(xp: ModuleType, value: Any, dtype: Any) -> Any:
+    """A number of `dtype` to compute with beside arrays; an array comes back as one.
+
+    On a GPU it is a NumPy scalar: CuPy gives that to its kernel as an argument, where an array would be made by a launch of its own.
+    """
+    if on_host(xp) or not isinstance(value, (bool, int, float, np.ndarray, np.generic)):
+        return xp.asarray(value, dtype)
+    return np.asarray(value, dtype)[()]
+
+
+def as_table(xp: ModuleType, host: Any, dtype: Any = None) -> Any:
+    """An array of numbers that depend on sizes and options alone, such as which pixel a place of a resized image takes.
+
+    It is copied to a GPU once, and kept there: it is known by what is in it. Nobody may write into it.
+    """
+    if on_host(xp) or not isinstance(host, (np.ndarray, list, tuple)):
+        return xp.asarray(host, dtype)
+    host = np.asarray(host, dtype, order="C")
+    if host.ndim == 0 or not host.size:
+        return xp.asarray(host)
+    cuda = xp.cuda  # each stream has tables of its own: they are copied in its turn, and another would not wait for that
+    return _kept_table(xp, (cuda.Device().id, cuda.get_current_stream().ptr), host.tobytes(), host.dtype, host.shape)
+
+
+@functools.lru_cache(256)
+def _kept_table(xp: ModuleType, where: tuple[int, int], numbers: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> Any:
+    return xp.asarray(np.frombuffer(numbers, dtype).reshape(shape))
 
 
 def adopted(foreign: Any) -> Any:

@@ -17,7 +17,7 @@ from ..arrays.layout import empty_like, laid_out_like
 from ..op import Array, Index, composite, op
 from ..random import philox
 from ..random.generator import default_generator
-from ..random.philox import default_generator as gpu_generator
+from ..random.gpu import default_generator as gpu_generator
 from ..random.uniform import bernoulli
 
 if TYPE_CHECKING:

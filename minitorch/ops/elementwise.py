@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.device import as_array, moved, on_host
+from ..arrays.device import as_number, moved, on_host
 from ..arrays.layout import formatted, memory_format
 from ..arrays.memory import order_of_a_copy
 from ..arrays.numbers import filling, fitting, read, wrapping
@@ -337,7 +337,7 @@ def choose(xp: Any, a: Operand, b: Operand, condition: Index) -> Array:
             "something first, e.g. condition > 0"
         )
     if not hasattr(a, "dtype") and not hasattr(b, "dtype"):  # two numbers: of the dtype that a tensor of them has
-        a = as_array(xp, a, dtypes.scalar_dtype(a).numpy)
+        a = as_number(xp, a, dtypes.scalar_dtype(a).numpy)
     return xp.where(condition, a, b)
 
 

@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..arrays import dtypes
-from ..arrays.device import as_array, special_functions
+from ..arrays.device import as_number, special_functions
 from ..arrays.numbers import computing
 from ..op import Array, Operand, composite, elementwise, row
 from .elementwise import abs_ as absolute
@@ -88,7 +88,7 @@ def logit_grad(g: Tensor, x: Tensor, eps: float | None) -> Tensor:
 @elementwise(promote="float")
 def xlogy(xp: Any, a: Operand, b: Operand) -> Array:
     """a · ln b, and 0 where a = 0 (unless b is nan)."""
-    b = as_array(xp, b, xp.result_type(a, b))  # a number's logarithm would be float64
+    b = as_number(xp, b, xp.result_type(a, b))  # a number's logarithm would be float64
     return xp.where((a == 0) & ~xp.isnan(b), xp.zeros((), b.dtype), a * xp.log(b))
 
 

@@ -3,13 +3,11 @@
 A Mersenne Twister hands out its words in a row, and a GPU's threads cannot queue for them. Here nothing is handed out: word w of
 counter c is f(c, key)[w], whoever asks, as often as asked. So each thread makes its own numbers, no mask need be stored for
 backward, and NumPy makes the same ones, to the last bit. Ten rounds of two multiplications mix enough to pass all known tests.
-Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011. Read next: `kernels/cuda/dropout.py`, `cuda/random.py`.
+Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011. Read next: `gpu.py`, the generator.
 """
 
 from __future__ import annotations
 
-import os
-import threading
 from typing import Any
 
 LOW = 0xFFFFFFFF
@@ -42,30 +40,6 @@ def words(xp: Any, n: int, seed: int, counter: int) -> Any:
 def tiles_for(n: int) -> int:
     """How many tiles n numbers take."""
     return -(-n // (4 * WIDTH))
-
-
-class PhiloxGenerator:
-    """The stream of a GPU: a seed, and how many words have been taken; it goes on by whole tiles of them."""
-
-    place: tuple[int, int]  # seed and offset
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-
-    def start(self, seed: int) -> None:
-        """Start the stream of this seed, of which 64 bits count."""
-        self.place = int(seed) % 2**64, 0
-
-    def take(self, n: int) -> tuple[int, int]:
-        """(seed, counter) for the next n words."""
-        with self.lock:
-            seed, offset = self.place
-            self.place = seed, offset + 4 * WIDTH * tiles_for(n)
-        return seed, offset // 4
-
-
-default_generator = PhiloxGenerator()
-default_generator.start(int.from_bytes(os.urandom(8), "little"))
 
 
 CUDA = r"""

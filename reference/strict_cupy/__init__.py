@@ -14,11 +14,11 @@ from typing import Any
 from unittest import mock
 
 from ..cuda_on_cpu import compiler
-from .arrays import counting, ndarray
+from .arrays import copies_to_the_gpu, counting, ndarray, not_counted
 from .kernels import RawKernel
 from .namespace import cupy, cupyx, part_of_cupyx
 
-__all__ = ["counting", "cupy", "cupyx", "ndarray", "standing_in"]
+__all__ = ["copies_to_the_gpu", "counting", "cupy", "cupyx", "ndarray", "not_counted", "standing_in"]
 
 cupy.RawKernel = RawKernel
 

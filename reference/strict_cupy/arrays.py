@@ -68,7 +68,8 @@ class ndarray:
 
     def set(self, arr: np.ndarray, stream: Any = None) -> None:
         """Copy from a host array."""
-        uploaded()
+        if self._host.size:
+            uploaded()
         self._host[...] = arr
 
     def fill(self, value: Any) -> None:
@@ -211,6 +212,22 @@ def counting() -> Iterator[list[str]]:
     before, found = len(synchronisations), []  # type: ignore[var-annotated]
     yield found
     found += synchronisations[before:]
+
+
+@contextlib.contextmanager
+def copies_to_the_gpu() -> Iterator[list[str]]:
+    """Where in the block something was copied to the GPU. Numbers that are a kernel's arguments, or fill an array, are not copied."""
+    before, found = len(uploads), []  # type: ignore[var-annotated]
+    yield found
+    found += uploads[before:]
+
+
+@contextlib.contextmanager
+def not_counted() -> Iterator[None]:
+    """What is copied in the block is data of the user's."""
+    before = len(uploads)
+    yield
+    del uploads[before:]
 
 
 def waited(what: str) -> None:

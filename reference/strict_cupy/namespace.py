@@ -23,6 +23,7 @@ from .arrays import filled, hosts, ndarray, unordered, uploaded, waited, wrapped
 
 NAMES = Path(__file__).with_name("names.txt")
 TAKES_HOST = {"array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"}
+JOINS = {"concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "row_stack", "block"}
 WAITS = {"nonzero", "flatnonzero", "argwhere", "unique", "compress", "extract", "bincount", "histogram", "asnumpy"}
 PYTHON = {"result_type", "can_cast", "promote_types", "may_share_memory", "shares_memory", "ndim", "size", "shape", "dtype"}
 ARRAYS = {"a", "x", "x1", "ary", "arr", "array", "m", "v", "condition", "tup", "arrays"}  # parameters that must be arrays
@@ -82,16 +83,34 @@ def called(name: str, function: Any, args: tuple, kwargs: dict) -> Any:
     _check_arguments(name, short, args, kwargs)
     if short in WAITS or (short == "where" and len(args) == 1):
         waited(short)
+    _note_copies(short, args, kwargs)
     if short in TAKES_HOST and not isinstance(args[0], ndarray):
-        if isinstance(args[0], np.ndarray):
-            uploaded()
-        made = np.array(*args, **{**kwargs, "copy": True})
+        made = np.array(*(hosts(a) if isinstance(a, (list, tuple)) else a for a in args), **{**kwargs, "copy": True})
         return wrapped(made if made.ndim else filled(made, made[()]))
     if short == "take":
         kwargs = {**kwargs, "mode": "wrap"}
     function = OTHERWISE.get(short, function)
     result = function(*map(hosts, args), **{k: hosts(v) for k, v in kwargs.items()})
     return result if short in PYTHON else wrapped(result)
+
+
+def _note_copies(short: str, args: tuple, kwargs: dict) -> None:
+    """Note what CuPy 14.2 copies to the GPU for this call.
+
+    A number is not: it fills an array, or is an argument of a kernel. A list of numbers is, and so is the table of addresses by which
+    more than eight small arrays of one dtype are joined in a single launch.
+    """
+    first = args[0] if args else None
+    if short in TAKES_HOST and not isinstance(first, ndarray) and not (isinstance(first, (list, tuple)) and _has_strict(first)):
+        if np.ndim(first) and np.size(first):
+            uploaded()
+    elif short in JOINS or short in TAKES_HOST:
+        parts = first if isinstance(first, (list, tuple)) else ()
+        sizes = [part.size * part.dtype.itemsize for part in parts if isinstance(part, ndarray)]
+        if len(parts) > 8 and len({part.dtype for part in parts}) == 1 and sum(sizes) < 2**21 * len(parts):
+            uploaded()
+    elif short == "take" and isinstance(args[1], (list, tuple)):
+        uploaded()
 
 
 def _check_arguments(name: str, short: str, args: tuple, kwargs: dict) -> None:
@@ -219,7 +238,8 @@ def _add(a: ndarray, slices: Any, value: Any) -> None:
     np.add.at(a._host, np.unravel_index(places, a.shape), values)
 
 
-PROPERTIES = {"name": b"Strict arrays", "major": 9, "minor": 0, "totalGlobalMem": 0, "multiProcessorCount": 1}
+PROPERTIES = {"name": b"Strict arrays", "major": 9, "minor": 0, "totalGlobalMem": 0, "multiProcessorCount": 1,
+              "maxThreadsPerMultiProcessor": 1024}  # fmt: skip
 
 
 class _Device:
@@ -315,6 +335,7 @@ cupy.cuda = SimpleNamespace(
     get_cublas_handle=lambda: cublas.HANDLE,
     runtime=SimpleNamespace(
         getDeviceCount=lambda: 1,
+        getDevice=lambda: 0,
         getDeviceProperties=lambda index: PROPERTIES,
         memGetInfo=lambda: (0, 0),
         **{name: value for name, value in vars(cublas).items() if name.startswith("CUDA_R_")},
