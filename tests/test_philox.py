@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import minitorch
 from minitorch.arrays.device import shortcuts
-from minitorch.cuda.random import default_generator
+from minitorch.random.gpu import default_generator
 from minitorch.nn import functional as F
 from minitorch.ops.dropout import limit
 from minitorch.random import philox

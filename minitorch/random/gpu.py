@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays.batched import check_randomness
 from ..arrays.device import device
 from ..arrays.dtypes import uint8
 from ..op import door
@@ -88,6 +89,7 @@ class GpuGenerator(Generator):
 
     def advance(self, by: int) -> tuple[int, int]:
         """(seed, counter) of what comes next, and go on by so many words."""
+        check_randomness()
         with self.lock:
             seed, offset = self.place
             self.place = seed, offset + by

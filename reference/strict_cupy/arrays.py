@@ -216,10 +216,13 @@ def counting() -> Iterator[list[str]]:
 
 @contextlib.contextmanager
 def copies_to_the_gpu() -> Iterator[list[str]]:
-    """Where in the block something was copied to the GPU. Numbers that are a kernel's arguments, or fill an array, are not copied."""
+    """Where in the block something was copied to the GPU, tables that are kept there left out (`arrays.device.as_table`).
+
+    Numbers that are a kernel's arguments, or fill an array, are not copied.
+    """
     before, found = len(uploads), []  # type: ignore[var-annotated]
     yield found
-    found += uploads[before:]
+    found += [place for place in uploads[before:] if not place.endswith(" in _kept_table")]
 
 
 @contextlib.contextmanager
@@ -241,11 +244,11 @@ def uploaded() -> None:
 
 
 def _where() -> str:
-    """The innermost line outside this package."""
+    """The innermost line outside this package, and the function that it is in."""
     frame: Any = sys._getframe(2)
     while frame and __name__.rpartition(".")[0] in str(frame.f_globals.get("__name__")):
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "?"
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}" if frame else "?"
 
 
 # ---- indices, and what may stand beside an array ----

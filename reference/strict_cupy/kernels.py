@@ -13,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 
-from ..cuda_on_cpu import Table, compiled
+from ..cuda_on_cpu import Struct, Table, compiled
 from . import cublas
 from .arrays import hosts
 
@@ -43,13 +43,23 @@ class RawKernel:
 
 
 def _given(value: Any) -> Any:
-    """The argument on the host; numbers of uint64 in an array are addresses, which become the arrays that lie there."""
+    """The argument on the host; numbers of uint64 in an array are addresses, which become the arrays that lie there.
+
+    An array of the host is no mistake here: CuPy gives its bytes to the kernel as they are, a struct.
+    """
+    if isinstance(value, np.ndarray):
+        return _arrays_at(value[None], by_value=True) if value.dtype == np.uint64 else Struct(value)
     host = hosts(value)
     if not isinstance(host, np.ndarray) or host.dtype != np.uint64:
         return host
+    return _arrays_at(host)
+
+
+def _arrays_at(host: np.ndarray, by_value: bool = False) -> Table:
+    """What lies at a table of addresses."""
     if gone := [p for p in host.flat if p and int(p) not in cublas.arrays]:
         raise ValueError(f"a kernel was given the address {gone[0]:#x}, where no array lies (any more)")
-    return Table([[cublas.arrays[int(p)] if p else None for p in row] for row in host])
+    return Table([[cublas.arrays[int(p)] if p else None for p in row] for row in host], by_value)
 
 
 @contextlib.contextmanager

@@ -109,7 +109,7 @@ def _note_copies(short: str, args: tuple, kwargs: dict) -> None:
         sizes = [part.size * part.dtype.itemsize for part in parts if isinstance(part, ndarray)]
         if len(parts) > 8 and len({part.dtype for part in parts}) == 1 and sum(sizes) < 2**21 * len(parts):
             uploaded()
-    elif short == "take" and isinstance(args[1], (list, tuple)):
+    elif short == "take" and any(isinstance(a, (list, tuple)) for a in args):
         uploaded()
 
 

@@ -25,7 +25,7 @@ __device__ void words_of(unsigned (&words)[4], unsigned long long seed, unsigned
 __device__ unsigned long long both(unsigned upper, unsigned lower) { return (unsigned long long)upper << 32 | lower; }
 """
 )
-NUMBERS = r"""
+FEW = r"""
 // What a call makes: four numbers in float, two in double.
 typedef ACC Few[16 / sizeof(ACC)];
 __device__ double of_53_bits(unsigned x, unsigned y) { return double(x ^ ((unsigned long long)y << 21)); }
@@ -54,54 +54,60 @@ __device__ double quick_log(double x) { return log(x); }
 __device__ float quick_tan(float x) { return __tanf(x); }
 __device__ double quick_tan(double x) { return tan(x); }
 """
-# What is made of a number x, with the parameters a and b: torch's formulas, as in `random/gpu.py`.
+# What is made of a number x, with the parameters a, b and c: torch's formulas, as in `random/gpu.py`. The place in the list is KIND.
 FORMULAS = {
-    "uniform": "T value = T(x * b + a); return ACC(value) == c ? T(a) : value;  // b is the width, c the upper end",
+    "uniform": "T value = T(x * b + a); return ACC(value) == c ? T(a) : value;",  # b is the width, c the upper end
     "normal": "return T(x * b + a);",
     "log_normal": "return T(exp(x * b + a));",
-    "exponential": "return T(ACC(-1) / a * (x >= 1 - c ? -c : quick_log(x)));  // c is half of ε",
-    "cauchy": "if (sizeof(ACC) == 4) x = x > 1 - c ? 1 - c : x < c ? c : x; return T(a + b * quick_tan(ACC(3.141592653589793) * (x - ACC(0.5))));",
+    "exponential": "return T(ACC(-1) / a * (x >= 1 - c ? -c : quick_log(x)));",  # c is half of ε
+    "cauchy": "if (sizeof(ACC) == 4) x = x > 1 - c ? 1 - c : x < c ? c : x; return T(a + b * quick_tan(PI * (x - ACC(0.5))));",
     "geometric": "return T(ceil(quick_log(x) / log1p(-a)));",
     "bernoulli": "return T(x < a ? 1.0f : 0.0f);",
 }
+KINDS = tuple(FORMULAS)
 
-
-def _kernel(kind: str, formula: str) -> Kernel:
-    many = "normals" if kind in gpu.OF_NORMALS else "uniforms"
-    return Kernel(
-        rf"""
-__device__ T made_of(ACC x, ACC a, ACC b, ACC c) {{ {formula.partition("  //")[0]} }}
-// n numbers, by {kind}; thread t has the numbers t, t + threads, t + 2 threads, …
-KERNEL {kind}_numbers(T* out, int64 n, unsigned long long seed, unsigned long long counter, int64 threads, ACC a, ACC b, ACC c) {{
+NUMBERS = Kernel(
+    r"""
+// n numbers of a kind; thread t has the numbers t, t + threads, t + 2 threads, …
+KERNEL philox_numbers(T* out, int64 n, unsigned long long seed, unsigned long long counter, int64 threads, int64 calls, ACC a, ACC b,
+                      ACC c) {
     int64 mine = int64(blockIdx.x) * blockDim.x + threadIdx.x;
     if (mine >= threads) return;
-    for (int64 at = mine; at < n; counter++) {{
+    constexpr int EACH = sizeof(Few) / sizeof(ACC);
+    for (int64 call = 0; call < calls; call++) {
         unsigned words[4];
         Few few;
-        words_of(words, seed, counter, mine);
-        {many}(few, words);
-        for (int k = 0; k < sizeof(few) / sizeof(ACC); k++, at += threads)
+        words_of(words, seed, counter + call, mine);
+        if (OF_NORMALS) normals(few, words); else uniforms(few, words);
+        for (int k = 0; k < EACH; k++) {
+            int64 at = mine + (call * EACH + k) * threads;
             if (at < n) out[at] = made_of(few[k], a, b, c);
-    }}
-}}
+        }
+    }
+}
 """,
-        before=COUNTERS + NUMBERS,
-    )
-
-
-KERNELS = {kind: _kernel(kind, formula) for kind, formula in FORMULAS.items()}
+    {"KIND": tuple(range(len(KINDS)))},
+    before=COUNTERS
+    + FEW
+    + "const ACC PI = 3.141592653589793;\n"
+    + "__device__ T made_of(ACC x, ACC a, ACC b, ACC c) {\n"
+    + "".join(f"    if (KIND == {k}) {{ {formula} }}  // {kind}\n" for k, (kind, formula) in enumerate(FORMULAS.items()))
+    + f"    return T(0.0f);\n}}\nconstexpr bool OF_NORMALS = {' || '.join(f'KIND == {KINDS.index(kind)}' for kind in gpu.OF_NORMALS)};\n",
+)
 INTEGERS = Kernel(
     r"""
 // n integers in low … low + span − 1, of 32 bits each, or of 64 where TWO_WORDS; span 0 stands for 2⁶⁴
-KERNEL integer_numbers(int64* out, int64 n, unsigned long long seed, unsigned long long counter, int64 threads, int64 low,
+KERNEL integer_numbers(int64* out, int64 n, unsigned long long seed, unsigned long long counter, int64 threads, int64 calls, int64 low,
                        unsigned long long span) {
     int64 mine = int64(blockIdx.x) * blockDim.x + threadIdx.x;
     if (mine >= threads) return;
-    for (int64 at = mine; at < n; counter++) {
+    constexpr int EACH = TWO_WORDS ? 2 : 4;
+    for (int64 call = 0; call < calls; call++) {
         unsigned words[4];
-        words_of(words, seed, counter, mine);
-        for (int k = 0; k < 4; k += 1 + TWO_WORDS, at += threads) {
-            unsigned long long drawn = TWO_WORDS ? both(words[k], words[k + TWO_WORDS]) : words[k];
+        words_of(words, seed, counter + call, mine);
+        for (int k = 0; k < EACH; k++) {
+            int64 at = mine + (call * EACH + k) * threads;
+            unsigned long long drawn = TWO_WORDS ? both(words[2 * k % 4], words[(2 * k + 1) % 4]) : words[k];
             if (at < n) out[at] = int64((span ? drawn % span : drawn) + (unsigned long long)low);
         }
     }
@@ -115,7 +121,7 @@ KERNEL integer_numbers(int64* out, int64 n, unsigned long long seed, unsigned lo
 
 @philox_floats.twin("cuda")
 def floats(xp: Any, x: Any, kind: str, a: float, b: float, *draw: int) -> Any:
-    """Launch the kernel of the kind; None where it does not serve."""
+    """Launch NUMBERS; None where it does not serve."""
     if x.dtype.name not in TYPES:
         return None
     out = xp.empty(x.size, x.dtype)
@@ -124,7 +130,7 @@ def floats(xp: Any, x: Any, kind: str, a: float, b: float, *draw: int) -> Any:
     if kind == "uniform":  # its ends are rounded first
         low, high = x.dtype.type(a), x.dtype.type(b)
         numbers = wide(low), wide(high - low), wide(high)
-    return _launched(KERNELS[kind], xp, x.dtype, out, gpu.Draw(*draw), numbers)
+    return _launched(NUMBERS, xp, x.dtype, out, gpu.Draw(*draw), numbers, KIND=KINDS.index(kind))
 
 
 @philox_integers.twin("cuda")
@@ -139,6 +145,6 @@ def _launched(kernel: Kernel, xp: Any, dtype: Any, out: Any, draw: gpu.Draw, num
     """The array, filled by a launch of no more threads than make numbers."""
     threads = min(gpu.BLOCK, max(32, 1 << (min(draw.threads, out.size) - 1).bit_length()))
     blocks = -(-min(draw.threads, out.size) // threads)
-    place = np.uint64(draw.seed), np.uint64(draw.counter), draw.threads
+    place = np.uint64(draw.seed), np.uint64(draw.counter), draw.threads, draw.calls
     kernel(xp, dtype, blocks, threads, (out, out.size, *place, *numbers), **constants)
     return out
