@@ -81,6 +81,7 @@ def test_row_beside_the_cpu(row: Row, data: Any, monkeypatch: pytest.MonkeyPatch
     assert not copies or row.name.removesuffix("_") in COPYING, f"{row} copies something to the GPU: {copies}"
 
 
+@pytest.mark.usefixtures("drawn_on_the_cpu")
 @pytest.mark.parametrize("row", LAYERS, ids=lambda row: row.name)
 @half
 @given(data=st.data())

@@ -64,7 +64,9 @@ def test_which_thread_makes_which_number() -> None:
     assert minitorch.cuda.get_rng_state().numpy().view("<u8").tolist() == [seed, offset + 4 * 2]
 
 
-@pytest.mark.parametrize(("n", "each", "taken"), [(1, 4, 4), (1024, 4, 4), (1025, 4, 4), (4096, 4, 4), (4097, 4, 8), (2049, 2, 8)])
+@pytest.mark.parametrize(
+    ("n", "each", "taken"), [(1, 4, 4), (1024, 4, 4), (1025, 4, 4), (4096, 4, 4), (4097, 4, 8), (2049, 2, 8)]
+)
 def test_how_far_the_stream_goes_on(n: int, each: int, taken: int, stand_in: Any) -> None:
     generator = minitorch.Generator("cuda")
     generator.draw(n, each)

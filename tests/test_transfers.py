@@ -141,7 +141,9 @@ def of_sequences() -> tuple[nn.Module, Any, Any]:
 
 def of_tokens() -> tuple[nn.Module, Any, Any]:
     layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.1, batch_first=True, activation="gelu", norm_first=True)
-    model = nn.Sequential(nn.Embedding(9, 8), nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), nn.Linear(8, 9), nn.Flatten(0, 1))
+    model = nn.Sequential(
+        nn.Embedding(9, 8), nn.TransformerEncoder(layer, 2, enable_nested_tensor=False), nn.Linear(8, 9), nn.Flatten(0, 1)
+    )
     return model, minitorch.randint(9, (2, 5)), minitorch.randint(9, (10,))
 
 

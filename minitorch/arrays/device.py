@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, gpu_memory
 from .batched import Batched
 from .quantized import QArray
 from .recorded import Recorded, library, running
@@ -135,6 +135,7 @@ def _cupy() -> ModuleType:
         ) from None
     if not cupy.cuda.is_available():
         raise RuntimeError("device 'cuda' was asked for, but CuPy finds no NVIDIA GPU or driver; use device='cpu'")
+    gpu_memory.watch(cupy)
     importlib.import_module("minitorch.kernels.cuda.twins")  # the ops' faster forms, which nobody needs without a GPU
     importlib.import_module("minitorch.compiler.cuda.launching").for_every_row()
     return cupy
@@ -152,20 +153,6 @@ def has_gpu() -> bool:
     except RuntimeError:
         return False
     return True
-
-
-def pinned(array: np.ndarray) -> np.ndarray:
-    """A copy in page-locked memory, from which the GPU copies by itself. RuntimeError without a GPU."""
-    if not has_gpu():
-        raise RuntimeError("Cannot access accelerator device when none is available: memory is page-locked for a GPU only")
-    copy = _cupyx().empty_like_pinned(array)
-    copy[...] = array
-    return copy
-
-
-def is_pinned(owner: Any) -> bool:
-    """Whether an array that owns its memory, or has it from CuPy, is in page-locked memory."""
-    return has_gpu() and isinstance(owner.base, _cupy().cuda.PinnedMemoryPointer)
 
 
 def xp_of(array: Any) -> ModuleType:
@@ -217,11 +204,6 @@ def to_numpy(array: Any) -> np.ndarray:
     return array.get()
 
 
-def moved(array: Any, target: device) -> Any:
-    """A copy of the array on another device."""
-    return to_numpy(array).copy() if target.type == "cpu" else as_array(target.xp, to_numpy(array))
-
-
 def as_array(xp: ModuleType, value: Any, dtype: Any = None) -> Any:
     """`xp.asarray`, of what may be a number or an array on the host.
 
@@ -268,6 +250,13 @@ def adopted(foreign: Any) -> Any:
     """An array on the memory of any object with `__dlpack__`, where that memory is."""
     device_type, _ = foreign.__dlpack_device__()
     return (_cupy() if device_type == _DLPACK_CUDA else np).from_dlpack(foreign)
+
+
+def on_a_gpu(foreign: Any) -> Any:
+    """An array on the memory of an object with `__cuda_array_interface__`, which is on a GPU; None if it is no such object."""
+    if isinstance(foreign, (np.ndarray, list, tuple, int, float)) or not hasattr(foreign, "__cuda_array_interface__"):
+        return None
+    return _cupy().asarray(foreign)
 
 
 _DLPACK_CUDA = 2

@@ -54,7 +54,11 @@ def integers(g: gpu.GpuGenerator, xp: Any, x: Array, low: int, span: int, two_wo
 
 def by_probability(g: gpu.GpuGenerator, xp: Any, p: Array) -> Array:
     """[u_i ≤ p_i] in float32, of row p: here a thread makes four numbers that lie together, and an offset of 12 is taken."""
-    must_hold(((p >= 0) & (p <= 1)).all(), RuntimeError, "Expected p_in >= 0 && p_in <= 1 to be true, but got a probability outside")
+    must_hold(
+        ((p >= 0) & (p <= 1)).all(),
+        RuntimeError,
+        "Expected p_in >= 0 && p_in <= 1 to be true, but got a probability outside",
+    )
     words = gpu.Draw(*g.advance(12), -(-p.size // 4), 1, 4).words(xp)
     return xp.stack(gpu.uniforms(words, np.float32), -1).reshape(-1)[: p.size] <= p
 

@@ -220,7 +220,9 @@ def _blocks_at_a_time() -> int:
 
 def _multiple_of_4(offset: int) -> int:
     if offset < 0 or offset % 4:
-        raise RuntimeError(f"offset must be a multiple of 4, found {offset}: it does not come from get_state() or get_offset()")
+        raise RuntimeError(
+            f"offset must be a multiple of 4, found {offset}: it does not come from get_state() or get_offset()"
+        )
     return offset
 
 

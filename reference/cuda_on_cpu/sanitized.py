@@ -56,7 +56,9 @@ def report(source: str, name: str, blocks: int, threads: int, args: tuple, sanit
     for value in args:
         if isinstance(value, Table):
             parts = [b"" if a is None else a.tobytes() for a in value.arrays()]
-            given += struct.pack("QQ", 3 if value.by_value else 2, len(parts)) + b"".join(struct.pack("Q", len(part)) + part for part in parts)
+            given += struct.pack("QQ", 3 if value.by_value else 2, len(parts)) + b"".join(
+                struct.pack("Q", len(part)) + part for part in parts
+            )
             continue
         data = np.asarray(getattr(value, "numbers", value)).tobytes()
         given += struct.pack("QQ", isinstance(value, np.ndarray), len(data)) + data

@@ -16,9 +16,10 @@ from unittest import mock
 from ..cuda_on_cpu import compiler
 from .arrays import copies_to_the_gpu, counting, ndarray, not_counted
 from .kernels import RawKernel
+from .memory import memory_of
 from .namespace import cupy, cupyx, part_of_cupyx
 
-__all__ = ["copies_to_the_gpu", "counting", "cupy", "cupyx", "ndarray", "not_counted", "standing_in"]
+__all__ = ["copies_to_the_gpu", "counting", "cupy", "cupyx", "memory_of", "ndarray", "not_counted", "standing_in"]
 
 cupy.RawKernel = RawKernel
 
@@ -39,6 +40,7 @@ def standing_in(generated: bool = False) -> Iterator[Any]:
         # Each is a thread of the system here. Short rows are then taken in several chunks too.
         stack.enter_context(mock.patch.object(importlib.import_module("minitorch.kernels.cuda"), "MOST_THREADS", 64))
         stack.enter_context(mock.patch.object(importlib.import_module("minitorch.kernels.cuda"), "generated", generated))
+        importlib.import_module("minitorch.arrays.gpu_memory").watch(cupy)
         if compiler() is None:
             stack.enter_context(mock.patch.object(device.shortcuts, "enabled", False))
         yield cupy

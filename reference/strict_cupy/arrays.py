@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from . import cublas
+from . import cublas, memory
 
 synchronisations: list[str] = []  # what waited for the GPU, and where in minitorch
+on_the_way: list[tuple[np.ndarray, np.ndarray]] = []  # copies to the host: where to, and the numbers
 uploads: list[str] = []  # where something was copied to it
 BINARY = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "true_divide", "floordiv": "floor_divide",
@@ -38,6 +39,8 @@ class ndarray:
         if host.dtype.kind not in "?biufc" and host.dtype.name != "bfloat16":
             raise ValueError(f"Unsupported dtype {host.dtype}")
         self._host = host
+        if memory.total:
+            memory.ask_for(host)
 
     def __getattr__(self, name: str) -> Any:
         from .namespace import allowed, called, wrapped
@@ -62,6 +65,15 @@ class ndarray:
         return SimpleNamespace(ptr=pointer, mem=SimpleNamespace(ptr=low, size=high - low), device_id=0)
 
     @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        if self._host.dtype.name == "bfloat16":
+            raise TypeError("bfloat16 has no typestr")
+        host = self._host
+        strides = None if host.flags.c_contiguous else host.strides
+        return {"shape": host.shape, "typestr": host.dtype.str, "descr": host.dtype.descr, "version": 3, "strides": strides,
+                "data": (cublas.expose(host), False), "stream": 1}  # fmt: skip
+
+    @property
     def flags(self) -> Any:
         found = self._host.flags
         return SimpleNamespace(c_contiguous=found.c_contiguous, f_contiguous=found.f_contiguous, owndata=found.owndata)
@@ -79,7 +91,10 @@ class ndarray:
     # ---- what waits for the device ----
 
     def get(self, stream: Any = None, order: str = "C", out: Any = None, blocking: bool = True) -> np.ndarray:
-        """A copy on the host."""
+        """A copy on the host; without `blocking` it is there once the host has waited for something."""
+        if not blocking and out is not None:
+            on_the_way.append((out, self._host.copy()))
+            return out
         waited("get")
         return self._host.copy(order)  # type: ignore[arg-type]
 
@@ -234,7 +249,10 @@ def not_counted() -> Iterator[None]:
 
 
 def waited(what: str) -> None:
-    """Note that the host would wait here."""
+    """Note that the host would wait here; what was on its way to the host is there now."""
+    for host, numbers in on_the_way:
+        host[...] = numbers
+    on_the_way.clear()
     synchronisations.append(f"{what} {_where()}")
 
 

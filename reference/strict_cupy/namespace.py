@@ -18,7 +18,7 @@ import numpy as np
 
 import minitorch
 
-from . import cublas
+from . import cublas, memory
 from .arrays import filled, hosts, ndarray, unordered, uploaded, waited, wrapped_around
 
 NAMES = Path(__file__).with_name("names.txt")
@@ -84,6 +84,10 @@ def called(name: str, function: Any, args: tuple, kwargs: dict) -> Any:
     if short in WAITS or (short == "where" and len(args) == 1):
         waited(short)
     _note_copies(short, args, kwargs)
+    if short in TAKES_HOST and not isinstance(args[0], ndarray) and hasattr(args[0], "__cuda_array_interface__"):
+        args = (_adopted(args[0].__cuda_array_interface__), *args[1:])
+    if kwargs.pop("blocking", False):
+        waited(short)
     if short in TAKES_HOST and not isinstance(args[0], ndarray):
         made = np.array(*(hosts(a) if isinstance(a, (list, tuple)) else a for a in args), **{**kwargs, "copy": True})
         return wrapped(made if made.ndim else filled(made, made[()]))
@@ -94,6 +98,12 @@ def called(name: str, function: Any, args: tuple, kwargs: dict) -> Any:
     return result if short in PYTHON else wrapped(result)
 
 
+def _adopted(told: dict[str, Any]) -> ndarray:
+    """An array on the memory of another, by its `__cuda_array_interface__`."""
+    there = cublas.arrays[told["data"][0]]
+    return ndarray(np.ndarray(told["shape"], told["typestr"], there, strides=told["strides"]))
+
+
 def _note_copies(short: str, args: tuple, kwargs: dict) -> None:
     """Note what CuPy 14.2 copies to the GPU for this call.
 
@@ -101,7 +111,11 @@ def _note_copies(short: str, args: tuple, kwargs: dict) -> None:
     more than eight small arrays of one dtype are joined in a single launch.
     """
     first = args[0] if args else None
-    if short in TAKES_HOST and not isinstance(first, ndarray) and not (isinstance(first, (list, tuple)) and _has_strict(first)):
+    if (
+        short in TAKES_HOST
+        and not isinstance(first, ndarray)
+        and not (isinstance(first, (list, tuple)) and _has_strict(first))
+    ):
         if np.ndim(first) and np.size(first):
             uploaded()
     elif short in JOINS or short in TAKES_HOST:
@@ -303,6 +317,11 @@ class _Pinned(bytearray):
     """`cupy.cuda.PinnedMemoryPointer`: memory of the host that stays where it is."""
 
 
+def _empty_pinned(shape: tuple, dtype: Any = float, order: str = "C") -> np.ndarray:
+    made = np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, _Pinned(made.nbytes))
+
+
 def _empty_like_pinned(a: np.ndarray) -> np.ndarray:
     return np.ndarray(a.shape, a.dtype, _Pinned(a.nbytes), strides=np.empty_like(a).strides)
 
@@ -320,9 +339,7 @@ cupy.ndarray = ndarray
 cupy.__version__ = "14.2 (a stand-in on NumPy)"
 cupy.linalg = Module("cupy.linalg", "numpy.linalg")
 cupy.lib = SimpleNamespace(stride_tricks=Module("cupy.lib.stride_tricks", "numpy.lib.stride_tricks"))
-cupy.get_default_memory_pool = lambda: SimpleNamespace(
-    used_bytes=lambda: 0, total_bytes=lambda: 0, free_all_blocks=lambda: None
-)
+cupy.get_default_memory_pool = lambda: memory.pool
 cupy.cuda = SimpleNamespace(
     is_available=lambda: True,
     Device=_Device,
@@ -333,15 +350,17 @@ cupy.cuda = SimpleNamespace(
     get_elapsed_time=lambda start, end: 1000 * (end.reached - start.reached),
     cublas=cublas,
     get_cublas_handle=lambda: cublas.HANDLE,
+    **memory.NAMES,
     runtime=SimpleNamespace(
         getDeviceCount=lambda: 1,
         getDevice=lambda: 0,
         getDeviceProperties=lambda index: PROPERTIES,
-        memGetInfo=lambda: (0, 0),
+        memGetInfo=memory.info,
         **{name: value for name, value in vars(cublas).items() if name.startswith("CUDA_R_")},
     ),
 )
 cupyx: Any = Module("cupyx", "numpy")
+cupyx.empty_pinned = _empty_pinned
 cupyx.empty_like_pinned = _empty_like_pinned  # the host's, and stays so
 cupyx.errstate = lambda **options: contextlib.nullcontext()  # NumPy's functions of matrices raise anyway
 cupyx.scipy = SimpleNamespace(

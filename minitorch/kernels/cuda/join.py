@@ -53,7 +53,11 @@ def joined(xp: Any, *xs: Any, dim: int = 0) -> Any:
 def stacked(xp: Any, *xs: Any, dim: int = 0) -> Any:
     """The same along a new dimension."""
     first = xs[0]
-    if len(xs) <= 8 or not -first.ndim - 1 <= dim <= first.ndim or any((x.dtype, x.shape) != (first.dtype, first.shape) for x in xs):
+    if (
+        len(xs) <= 8
+        or not -first.ndim - 1 <= dim <= first.ndim
+        or any((x.dtype, x.shape) != (first.dtype, first.shape) for x in xs)
+    ):
         return None
     d = canonical_dim(dim, first.ndim + 1)
     return _launched(xp, xs, d, (*first.shape[:d], len(xs), *first.shape[d:]))
