@@ -63,6 +63,7 @@ COPYING = {
 }
 
 
+@pytest.mark.usefixtures("drawn_on_the_cpu")
 @pytest.mark.parametrize("row", ROWS)
 @third
 @given(data=st.data())

@@ -143,6 +143,17 @@ def test_nothing_is_copied_nor_waited_for(stand_in: Any) -> None:
     assert waits == [] and copies == []
 
 
+def test_rrelu_draws_its_slopes_there(stand_in: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shortcuts, "enabled", False)
+    x = minitorch.cat([-minitorch.ones(5000, device="cuda"), minitorch.ones(10, device="cuda")]).requires_grad_()
+    with counting() as waits, copies_to_the_gpu() as copies:
+        y = minitorch.nn.functional.rrelu(x, 0.125, 0.25, training=True)
+        y.sum().backward()
+    assert waits == copies == [] and minitorch.equal(x.grad, y / x)
+    slopes = -y[:5000].detach().cpu()
+    assert slopes.min() >= 0.125 and slopes.max() <= 0.25 and abs(slopes.mean() - 0.1875) < 0.003 and (y[5000:] == 1).all()
+
+
 # ---- permutations ----
 
 

@@ -137,6 +137,12 @@ def test_a_step_that_finds_no_memory_can_be_made_again(small: Any) -> None:
     assert model.weight.grad is not None and minitorch.equal(model.weight.detach().cpu(), before)
 
 
+def test_the_cpu_is_no_gpu() -> None:
+    for ask in (cuda.memory_allocated, cuda.memory_stats, cuda.reset_peak_memory_stats, cuda.mem_get_info):
+        with pytest.raises(ValueError, match="Expected a cuda device, but got: cpu"):
+            ask("cpu")
+
+
 def test_sizes_in_words() -> None:
     assert [gpu_memory.in_words(n) for n in (512, 2048, 20 << 20, 5 << 28)] == [
         "512 bytes",
@@ -198,6 +204,8 @@ def test_what_another_stream_uses_stays_until_it_is_done(monkeypatch: pytest.Mon
     assert [kept for _, kept in transfers._in_use] == ["another"], "what is done has gone"
     with pytest.raises(NotImplementedError, match="record_stream"):
         minitorch.ones(3).record_stream(used)
+    with pytest.raises(TypeError, match=r"takes a minitorch\.cuda\.Stream"):
+        minitorch.ones(3, device="cuda").record_stream("another")
 
 
 # ---- other libraries ----

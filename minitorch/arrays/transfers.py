@@ -59,10 +59,10 @@ def _fetched(array: Any) -> np.ndarray:
 _in_use: list[tuple[Any, Any]] = []  # (an event, what may go once it has been reached)
 
 
-def keep_until_done(what: Any, stream: Any) -> None:
-    """Keep an object until the stream has done what it has been given so far."""
-    _in_use[:] = [(event, kept) for event, kept in _in_use if not event.done]
-    event = devices._cupy().cuda.Event(disable_timing=True)
+def keep_until_done(what: Any, stream: Any, event: Any = None) -> None:
+    """Keep an object until the stream has done what it has been given so far: until the event, which is put there."""
+    _in_use[:] = [(reached, kept) for reached, kept in _in_use if not reached.done]
+    event = event or devices._cupy().cuda.Event(disable_timing=True)
     event.record(stream)
     _in_use.append((event, what))
 
@@ -72,4 +72,5 @@ def used_by(tensor: Any, stream: Any) -> None:
 
     CuPy's pool gives memory that is free to the next array of the stream it was made in, which does not wait for other streams.
     """
-    weakref.finalize(tensor, keep_until_done, tensor._array, stream).atexit = False
+    event = devices._cupy().cuda.Event(disable_timing=True)
+    weakref.finalize(tensor, keep_until_done, tensor._array, stream, event).atexit = False

@@ -108,9 +108,10 @@ def _cupy() -> Any:
 
 def _number(spec: Any) -> int:
     """The number of the GPU that is meant, which must be the current one."""
-    found = as_device("cuda" if spec is None else spec).index
-    assert found is not None
-    return found
+    found = as_device("cuda" if spec is None else spec)
+    if found.index is None:
+        raise ValueError(f"Expected a cuda device, but got: {found}")
+    return found.index
 
 
 def _meter(spec: Any) -> Meter:

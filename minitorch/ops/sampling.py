@@ -18,7 +18,7 @@ from ..arrays.device import device_of, to_numpy, xp_of
 from ..arrays.layout import laid_out_like, memory_order
 from ..arrays.warning import warn
 from ..op import Array, Index, op
-from ..random import discrete, normal, rejection, uniform
+from ..random import discrete, gpu, normal, rejection, uniform
 from ..random.exact import fma, library_for, rounded
 from ..random.generator import Generator, chosen
 from ..random.gpu import GpuGenerator
@@ -121,7 +121,7 @@ def bernoulli_tensor(xp: Any, x: Array, p: Index, generator: AnyGenerator) -> Ar
         ) from None
     p = p.transpose(memory_order(x)).reshape(-1)
     if isinstance(g, GpuGenerator):
-        return laid_out_like(x, gpu_draws.by_probability(g, xp, p).astype(x.dtype))
+        return laid_out_like(x, gpu_draws.by_probability(g, xp, p.astype(gpu.width(x.dtype))).astype(x.dtype))
     bad = np.flatnonzero(~((p >= 0) & (p <= 1)))
     if bad.size:
         uniform.bernoulli(g, int(bad[0]), p[: bad[0]])  # torch finds out when it comes there

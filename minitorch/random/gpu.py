@@ -9,6 +9,7 @@ Read next: `philox.py`; `kernels/cuda/random.py`, the same in CUDA.
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import threading
@@ -213,8 +214,12 @@ def width(dtype: Any) -> Any:
 
 def _blocks_at_a_time() -> int:
     """How many blocks of 256 threads the GPU holds; torch launches no more."""
-    runtime = device("cuda").xp.cuda.runtime
-    found = runtime.getDeviceProperties(runtime.getDevice())
+    return _blocks_on(device("cuda").xp.cuda.Device().id)
+
+
+@functools.cache  # CUDA takes its time to tell
+def _blocks_on(gpu: int) -> int:
+    found = device("cuda").xp.cuda.runtime.getDeviceProperties(gpu)
     return found["multiProcessorCount"] * (found["maxThreadsPerMultiProcessor"] // BLOCK)
 
 

@@ -106,7 +106,7 @@ def memory_of(size: int) -> Iterator[None]:
 
 def info() -> tuple[int, int]:
     """`cudaMemGetInfo`: (free, total)"""
-    return total - pool.taken, total
+    return max(total - pool.taken, 0), total
 
 
 NAMES = {

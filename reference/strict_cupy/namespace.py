@@ -353,7 +353,6 @@ cupy.cuda = SimpleNamespace(
     **memory.NAMES,
     runtime=SimpleNamespace(
         getDeviceCount=lambda: 1,
-        getDevice=lambda: 0,
         getDeviceProperties=lambda index: PROPERTIES,
         memGetInfo=memory.info,
         **{name: value for name, value in vars(cublas).items() if name.startswith("CUDA_R_")},

@@ -161,6 +161,8 @@ class Kinds:
             raise NotImplementedError(
                 f"record_stream: a tensor on {self.device} is in no stream; it is for tensors on a GPU"
             )
+        if not hasattr(stream, "_made"):
+            raise TypeError(f"record_stream() takes a minitorch.cuda.Stream, not {type(stream).__name__}")
         used_by(self, stream._made)
 
     def storage(self) -> TypedStorage:
