@@ -105,6 +105,7 @@ from .arrays.dtypes import (
 from .arrays.dtypes import bool_ as bool
 from .arrays.dtypes import float_ as float
 from .arrays.dtypes import int_ as int
+from .arrays.gpu_memory import OutOfMemoryError
 from .arrays.layout import (
     channels_last,
     channels_last_3d,

@@ -101,8 +101,28 @@ def memory_reserved(device_index: Any = None, /) -> int:
 
 
 def max_memory_allocated(device_index: Any = None, /) -> int:
-    """Not known: see `cuda.max_memory_allocated`."""
+    """The most bytes that arrays have held."""
     return _ask(cuda.max_memory_allocated, device_index)
+
+
+def max_memory_reserved(device_index: Any = None, /) -> int:
+    """The most bytes that the pool has held."""
+    return _ask(cuda.max_memory_reserved, device_index)
+
+
+def memory_stats(device_index: Any = None, /) -> dict[str, int]:
+    """What is counted, by name: see `cuda.memory_stats`."""
+    return _ask(cuda.memory_stats, device_index)
+
+
+def reset_peak_memory_stats(device_index: Any = None, /) -> None:
+    """Count the peaks anew."""
+    _ask(cuda.reset_peak_memory_stats, device_index)
+
+
+def reset_accumulated_memory_stats(device_index: Any = None, /) -> None:
+    """Count what came and went anew."""
+    _ask(cuda.reset_accumulated_memory_stats, device_index)
 
 
 def get_memory_info(device_index: Any = None, /) -> tuple[int, int]:

@@ -60,8 +60,10 @@ def training_step(library: Any, sizes: tuple[int, ...], batch: int) -> Work:
     return numpy_step(sizes, batch) if library is np else mlp_step(library, sizes, batch)
 
 
-def mlp_step(library: Any, sizes: tuple[int, ...], batch: int, device: Any = "cpu", dtype: str = "float32") -> Work:
-    """Forward, cross-entropy, backward, Adam; parameters and inputs in `dtype`."""
+def mlp_step(
+    library: Any, sizes: tuple[int, ...], batch: int, device: Any = "cpu", dtype: str = "float32", options: Any = None
+) -> Work:
+    """Forward, cross-entropy, backward, Adam; parameters and inputs in `dtype`. options: more of Adam's."""
     nn = library.nn
     pairs = list(itertools.pairwise(sizes))
     layers = [layer for n, m in pairs[:-1] for layer in (nn.Linear(n, m), nn.ReLU())]
@@ -70,7 +72,9 @@ def mlp_step(library: Any, sizes: tuple[int, ...], batch: int, device: Any = "cp
         for p, value in zip(model.parameters(), parameters_of(sizes)):
             p.copy_(library.from_numpy(value))
     model.to(device, getattr(library, dtype))
-    optimizer = library.optim.Adam(model.parameters(), eps=1e-4 if dtype == "float16" else 1e-8)  # 1e-8 is 0 in float16
+    optimizer = library.optim.Adam(
+        model.parameters(), eps=1e-4 if dtype == "float16" else 1e-8, **options or {}
+    )  # 1e-8 is 0 in float16
     inputs, labels = data(sizes, batch)
     x, t = library.from_numpy(inputs).to(device, getattr(library, dtype)), library.from_numpy(labels).to(device)
 

@@ -25,6 +25,7 @@ from minitorch.arrays.device import as_device
 
 from . import bench_cuda_rows
 from .bench import mlp_step
+from .bench_graphs import of_gpt, of_mlp
 from .cuda_work import Run, Sizes, Work, both_ways, leaf, numbers, on
 
 WARM_UP = 3
@@ -208,6 +209,17 @@ def all_work(s: Sizes) -> list[Work]:
             ("float16", "float16", "highest"), ("bfloat16", "bfloat16", "highest"),
         )
     ]  # fmt: skip
+    captured = [
+        Work(
+            f"captured step {'-'.join(map(str, layers))}, batch {n}",
+            of_mlp(layers, n),
+            step_flops(layers, n),
+            "float32",
+            most=1.0,
+        )
+        for layers, n in s.captured
+    ]
+    captured += [Work(f"captured step {gpt}", of_gpt(gpt), gpt.flops(), "float32", most=1.0) for gpt in s.gpts]
     count = int(np.prod(s.parameters))
     size = f"{s.rows}×{s.columns}"
 
@@ -222,6 +234,7 @@ def all_work(s: Sizes) -> list[Work]:
 
     return [
         *steps,
+        *captured,
         Work(f"Adam, {count / 1e6:g} million parameters", adam(s), adam_bytes(count), "copy", most=1.0),
         *over_rows("softmax", 2, 3),  # x → y; g, y → dx
         *over_rows("cross_entropy", 2, 2),  # x → ln p; ln p → dx

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .bench_graphs import Gpt
+
 Run = Callable[[], Any]
 
 
@@ -23,6 +25,8 @@ class Sizes(NamedTuple):
     parameters: tuple[int, int, int] = (100, 1000, 1000)  # that many matrices of that shape
     rows: int = 16384
     columns: int = 4096
+    captured: tuple = (((64, 128, 128, 10), 64), ((784, 512, 512, 10), 128))  # layers and batch of steps that are one graph
+    gpts: tuple[Gpt, ...] = (Gpt(2, 256, 16, 128), Gpt(4, 768, 8, 512))
     numbers: int = 2**26  # of each array of an elementwise op, in a square
     repeat: int = 10  # runs from event to event: the host hands out work ahead of the card, as in training
 

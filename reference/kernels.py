@@ -23,6 +23,7 @@ import numpy as np
 import minitorch
 from minitorch.nn import functional as F
 from minitorch.ops.dropout import philox_dropout
+from minitorch.ops.gpu_draws import philox_floats, philox_integers
 
 from .strategies import Source, laid_out
 from .strict_cupy import cupy
@@ -181,6 +182,41 @@ case("embedding_backward", lambda x, weight: F.embedding(x, weight, padding_idx=
 
 # The words of a counter that has more than 32 bits, of a key that has 64.
 case("dropout", lambda x: philox_dropout(x, 0.3, 1 / 0.7, 2**63 + 12345, 2**32 - 100), x=numbers)
+
+
+# ---- random numbers: in float64 alone, for float32 is made of other words (tests/test_philox.py has it) ----
+
+# A counter of more than 32 bits, a key of 64; fewer threads than numbers, so that each makes several in several calls.
+FAR = (2**63 + 12345, 2**32 - 1)
+
+
+def of_uniforms_and_normals(x: Any) -> list[Any]:
+    """As many numbers as x has."""
+    draw = (*FAR, max(x.numel() // 5, 1), 8, 2)
+    return [philox_floats(x, kind, 0.25, 0.5, *draw) for kind in ("uniform", "normal")]
+
+
+def of_32_and_64_bits(x: Any) -> list[Any]:
+    threads = max(x.numel() // 9, 1)
+    return [philox_integers(x, -5, 1000, *FAR, threads, 16, 4), philox_integers(x, -(2**63), 2**64, *FAR, threads, 16, 2)]
+
+
+case("philox_numbers", of_uniforms_and_normals, ("float64",), x=numbers)
+case("integer_numbers", of_32_and_64_bits, ("float64",), x=numbers)
+
+
+# ---- joined ----
+
+
+def joined(x: Any) -> list[Any]:
+    """Pieces of a matrix of which none is like the other, and pieces that are alike, along each dimension; more than go in a launch."""
+    x = x.reshape(-1)[:400].reshape(2, -1) if x.numel() >= 400 else x.reshape(1, -1).expand(2, x.numel())
+    pieces = [x[:, k % 5 : k % 5 + k % 4] for k in range(70)]
+    alike = [x[:, k % 3 : k % 3 + 2] for k in range(11)] if x.shape[1] > 4 else [x] * 11
+    return [minitorch.cat(pieces, 1), minitorch.cat(alike, 0), minitorch.stack(alike, 1), minitorch.stack([x[0, 0]] * 9)]
+
+
+case("join", joined, x=numbers)
 
 
 # ---- optimizers ----

@@ -20,7 +20,7 @@ from minitorch.arrays.device import as_array, device, expanded, raise_what_was_n
 
 from . import checks, far
 from .strategies import Source
-from .strict_cupy import counting
+from .strict_cupy import copies_to_the_gpu, counting, not_counted
 from .table import Row, copied, flat, tensors
 
 
@@ -31,10 +31,12 @@ class OnDevice:
         return getattr(minitorch, name)
 
     def tensor(self, data: Any, **options: Any) -> Any:
-        return minitorch.tensor(data, **options, device="cuda")
+        with not_counted():
+            return minitorch.tensor(data, **options, device="cuda")
 
     def from_numpy(self, array: np.ndarray) -> Any:
-        return minitorch.Tensor._wrap(laid_out_alike(array))
+        with not_counted():
+            return minitorch.Tensor._wrap(laid_out_alike(array))
 
     class nn:
         """The layers, on the GPU."""
@@ -93,22 +95,23 @@ def settled(row: Row) -> Row:
 # ---- beside the CPU ----
 
 
-def beside_the_cpu(row: Row, source: Source, dtype: Any) -> list[str]:
-    """Forward and backward of one case agree with our own on the CPU; what made the host wait for the (stand-in's) GPU."""
+def beside_the_cpu(row: Row, source: Source, dtype: Any) -> tuple[list[str], list[str]]:
+    """Forward and backward of one case agree with our own on the CPU; what made the host wait for the (stand-in's) GPU, and where
+    something was copied to it."""
     case, seed = row.draw(source), source.integer(0, 2**31)
     case = {n: rounded(v, dtype) for n, v in case.items()}
-    want, _ = run(row, case, dtype, seed, "cpu")
-    have, waits = run(row, case, dtype, seed, "cuda")
+    want, _, _ = run(row, case, dtype, seed, "cpu")
+    have, waits, copies = run(row, case, dtype, seed, "cuda")
     where = far.Words("{} on the GPU\n{}\nthere  {!r}\non cpu {!r}".format, row, far.Words(far.describe, case), have, want)
     if is_half(np.dtype(dtype)) and row.gpu == "takes half" and isinstance(want, NotImplementedError):
-        exact, _ = run(row, case, np.float64, seed, "cpu")
+        exact, _, _ = run(row, case, np.float64, seed, "cpu")
         want = exact if isinstance(exact, Exception) else [copied(e, dtype) for e in exact]
     if isinstance(want, Exception) or isinstance(have, Exception):
         if isinstance(have, Exception) and not isinstance(want, Exception):
             raise AssertionError(where) from have
         assert isinstance(have, type(want)), where
-        return []
-    exact, _ = run(row, case, np.float64, seed, "cpu") if is_half(np.dtype(dtype)) else (want, [])
+        return [], []
+    exact = run(row, case, np.float64, seed, "cpu")[0] if is_half(np.dtype(dtype)) else want
     assert len(have) == len(want), where
     for k, (a, b) in enumerate(zip(have, want)):
         if not isinstance(b, np.ndarray):
@@ -119,7 +122,7 @@ def beside_the_cpu(row: Row, source: Source, dtype: Any) -> list[str]:
             assert rounds_as_well(a, b, exact[k]), where
         else:
             assert far.worst_error(a, b, b.dtype.type if b.dtype.kind == "f" else dtype) <= 1, where
-    return waits
+    return waits, copies
 
 
 def rounded(value: Any, dtype: Any) -> Any:
@@ -151,8 +154,9 @@ def rounds_as_well(have: np.ndarray, want: np.ndarray, exact: np.ndarray) -> boo
         return bool(np.abs(have[finite] - exact).max() <= 2 * np.abs(want[finite] - exact).max() + one_rounding)
 
 
-def run(row: Row, case: dict, dtype: Any, seed: int, where: str) -> tuple[Any, list[str]]:
-    """(outputs and gradients as NumPy arrays, what made the host wait before they were read), or (the error, nothing)."""
+def run(row: Row, case: dict, dtype: Any, seed: int, where: str) -> tuple[Any, list[str], list[str]]:
+    """(outputs and gradients as NumPy arrays, what made the host wait before they were read, what was copied to the GPU meanwhile), or
+    (the error, nothing, nothing)."""
     minitorch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     library = OnDevice() if where == "cuda" else minitorch
@@ -162,14 +166,15 @@ def run(row: Row, case: dict, dtype: Any, seed: int, where: str) -> tuple[Any, l
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with counting() as waits:
+            with counting() as waits, copies_to_the_gpu() as copies:
                 outputs = flat(row.call(row.ours, made))
                 roots = [t for t in outputs if getattr(t, "requires_grad", False)]
-                upstream = [_random_like(rng, t) for t in roots]
+                with not_counted():
+                    upstream = [_random_like(rng, t) for t in roots]
                 first = minitorch.autograd.grad(roots, leaves, upstream, allow_unused=True) if roots else ()
-            return [_on_host(t, where) for t in (*outputs, *first)], waits
+            return [_on_host(t, where) for t in (*outputs, *first)], waits, copies
     except Exception as error:
-        return error, []
+        return error, [], []
     finally:
         forget_what_was_noted()
 

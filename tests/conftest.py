@@ -128,6 +128,14 @@ def stand_in(request: pytest.FixtureRequest, gpu: Any) -> Any:
     return gpu
 
 
+@pytest.fixture
+def drawn_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a GPU would draw comes from the CPU's generator, so that it can be compared with torch's on the CPU."""
+    from minitorch.random import generator
+
+    monkeypatch.setitem(generator.defaults, "cuda", generator.default_generator)
+
+
 # ---- both doors ----
 
 

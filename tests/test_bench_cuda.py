@@ -19,9 +19,20 @@ from minitorch.ops import matmul as products
 from reference import bench_cuda, bench_cuda_rows
 from reference.bench import mlp_step
 from reference.bench_cuda import Line, Sizes, Work, all_work, ceilings
+from reference.bench_graphs import Gpt
 
 SMALL = Sizes(
-    copied=64, product=8, layers=(6, 8, 8, 3), batch=4, parameters=(2, 3, 4), rows=4, columns=8, numbers=64, repeat=1
+    copied=64,
+    product=8,
+    layers=(6, 8, 8, 3),
+    batch=4,
+    parameters=(2, 3, 4),
+    rows=4,
+    columns=8,
+    numbers=64,
+    repeat=1,
+    captured=(((6, 8, 3), 4),),
+    gpts=(Gpt(1, 8, 2, 5),),
 )
 TORCH_ON = "cuda" if torch.cuda.is_available() else "cpu"
 

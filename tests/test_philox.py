@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import minitorch
 from minitorch.arrays.device import shortcuts
-from minitorch.cuda.random import default_generator
 from minitorch.nn import functional as F
 from minitorch.ops.dropout import limit
 from minitorch.random import philox
+from minitorch.random.gpu import default_generator
 from minitorch.utils.checkpoint import checkpoint
 from reference.cuda_on_cpu import compiled, compiler
 from reference.strict_cupy import counting

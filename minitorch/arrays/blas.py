@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from . import cublas
+from .capturing import now
 from .device import on_host
 from .warning import warn
 
@@ -83,18 +85,19 @@ def _by_cublas(xp: Any, a: Any, b: Any, plus: Any) -> Any:
         out[...] = 0 if plus is None else plus  # cuBLAS adds to what it finds
     if not batch * N * M * K:
         return out
-    cublas, kind = xp.cuda.cublas, getattr(xp.cuda.runtime, _CUDA_TYPES[a.dtype.name])
+    names, kind = xp.cuda.cublas, getattr(xp.cuda.runtime, _CUDA_TYPES[a.dtype.name])
+    called = cublas.past_cupy(xp) if now.capture is not None or now.warming is not None else names
     one, zero = _COEFFICIENTS["d" if a.dtype.itemsize == 8 else "f"]
     added = (zero if plus is None else one).ctypes.data
     left, right = _Operand(xp, b, lead), _Operand(xp, a, lead)
     sizes = (xp.cuda.get_cublas_handle(), left.flag, right.flag, M, N, K, one.ctypes.data)
-    how = (_compute_type(cublas, a.dtype), cublas.CUBLAS_GEMM_DEFAULT)
+    how = (_compute_type(names, a.dtype), names.CUBLAS_GEMM_DEFAULT)
     # fmt: off
     if batch == 1:
-        cublas.gemmEx(*sizes, left.pointer, kind, left.pitch, right.pointer, kind, right.pitch,
+        called.gemmEx(*sizes, left.pointer, kind, left.pitch, right.pointer, kind, right.pitch,
                       added, out.data.ptr, kind, M, *how)
     else:
-        cublas.gemmStridedBatchedEx(*sizes, left.pointer, kind, left.pitch, left.stride,
+        called.gemmStridedBatchedEx(*sizes, left.pointer, kind, left.pitch, left.stride,
                                     right.pointer, kind, right.pitch, right.stride,
                                     added, out.data.ptr, kind, M, N * M, batch, *how)
     # fmt: on
@@ -132,9 +135,9 @@ def _pitch(x: Any, outer: int, inner: int) -> int:
     return pitch if pitch >= size else 0
 
 
-def _compute_type(cublas: Any, dtype: Any) -> int:
+def _compute_type(names: Any, dtype: Any) -> int:
     """In what the sums are: float64 for itself, float32 for all others."""
     if dtype.itemsize == 8:
-        return cublas.CUBLAS_COMPUTE_64F
+        return names.CUBLAS_COMPUTE_64F
     tf32 = dtype.itemsize == 4 and _precision != "highest"
-    return cublas.CUBLAS_COMPUTE_32F_FAST_TF32 if tf32 else cublas.CUBLAS_COMPUTE_32F
+    return names.CUBLAS_COMPUTE_32F_FAST_TF32 if tf32 else names.CUBLAS_COMPUTE_32F

@@ -20,8 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from . import dtypes
+from . import dtypes, gpu_memory
 from .batched import Batched
+from .capturing import Capture, now, refuse
 from .quantized import QArray
 from .recorded import Recorded, library, running
 from .threads import of_each_thread
@@ -135,6 +136,7 @@ def _cupy() -> ModuleType:
         ) from None
     if not cupy.cuda.is_available():
         raise RuntimeError("device 'cuda' was asked for, but CuPy finds no NVIDIA GPU or driver; use device='cpu'")
+    gpu_memory.watch(cupy)
     importlib.import_module("minitorch.kernels.cuda.twins")  # the ops' faster forms, which nobody needs without a GPU
     importlib.import_module("minitorch.compiler.cuda.twins").for_every_row()
     return cupy
@@ -154,18 +156,9 @@ def has_gpu() -> bool:
     return True
 
 
-def pinned(array: np.ndarray) -> np.ndarray:
-    """A copy in page-locked memory, from which the GPU copies by itself. RuntimeError without a GPU."""
-    if not has_gpu():
-        raise RuntimeError("Cannot access accelerator device when none is available: memory is page-locked for a GPU only")
-    copy = _cupyx().empty_like_pinned(array)
-    copy[...] = array
-    return copy
-
-
-def is_pinned(owner: Any) -> bool:
-    """Whether an array that owns its memory, or has it from CuPy, is in page-locked memory."""
-    return has_gpu() and isinstance(owner.base, _cupy().cuda.PinnedMemoryPointer)
+def page_locked(size: int) -> np.ndarray:
+    """So many bytes of page-locked memory."""
+    return _cupyx().empty_pinned(size, np.uint8)
 
 
 def xp_of(array: Any) -> ModuleType:
@@ -213,24 +206,55 @@ def to_numpy(array: Any) -> np.ndarray:
     """The array on the host: itself on the CPU, a copy from a GPU, for which the host waits."""
     if isinstance(array, np.ndarray):
         return array
+    refuse("the host would wait for numbers of the GPU (item(), cpu(), tolist(), print)")
     raise_what_was_noted()
     return array.get()
-
-
-def moved(array: Any, target: device) -> Any:
-    """A copy of the array on another device."""
-    return to_numpy(array).copy() if target.type == "cpu" else as_array(target.xp, to_numpy(array))
 
 
 def as_array(xp: ModuleType, value: Any, dtype: Any = None) -> Any:
     """`xp.asarray`, of what may be a number or an array on the host.
 
-    What has no dimensions CuPy would fill, and it writes by memset whatever equals 0: −0 would lose its sign.
+    What has no dimensions CuPy fills, so that nothing is copied to the GPU. It writes by memset whatever equals 0, and −0 loses its
+    sign: −0 is made of 0.
     """
     if on_host(xp) or not isinstance(value, (bool, int, float, np.ndarray, np.generic)):
         return xp.asarray(value, dtype)
     host = np.asarray(value, dtype)
-    return xp.asarray(host.reshape(-1)).reshape(()) if host.ndim == 0 else xp.asarray(host)
+    if host.ndim:
+        refuse("numbers of the host would be copied to the GPU; do it before, and copy_() others into the same tensor")
+    made = xp.asarray(host)
+    return -made if host.ndim == 0 and host.dtype.kind in "fV" and host == 0 and np.signbit(host) else made
+
+
+def as_number(xp: ModuleType, value: Any, dtype: Any) -> Any:
+    """A number of `dtype` to compute with beside arrays; an array comes back as one.
+
+    On a GPU it is a NumPy scalar: CuPy gives that to its kernel as an argument, where an array would be made by a launch of its own.
+    """
+    if on_host(xp) or not isinstance(value, (bool, int, float, np.ndarray, np.generic)):
+        return xp.asarray(value, dtype)
+    return np.asarray(value, dtype)[()]
+
+
+def as_table(xp: ModuleType, host: Any, dtype: Any = None) -> Any:
+    """An array of numbers that depend on sizes and options alone, such as which pixel a place of a resized image takes.
+
+    It is copied to a GPU once, and kept there: it is known by what is in it. Nobody may write into it.
+    """
+    if on_host(xp) or not isinstance(host, (np.ndarray, list, tuple)):
+        return xp.asarray(host, dtype)
+    host = np.asarray(host, dtype, order="C")
+    if host.ndim == 0 or not host.size:
+        return xp.asarray(host)
+    if now.capture is not None:
+        return now.capture.table(host)
+    cuda = xp.cuda  # each stream has tables of its own: they are copied in its turn, and another would not wait for that
+    return _kept_table(xp, (cuda.Device().id, cuda.get_current_stream().ptr), host.tobytes(), host.dtype, host.shape)
+
+
+@functools.lru_cache(256)
+def _kept_table(xp: ModuleType, where: tuple[int, int], numbers: bytes, dtype: np.dtype, shape: tuple[int, ...]) -> Any:
+    return xp.asarray(np.frombuffer(numbers, dtype).reshape(shape))
 
 
 def adopted(foreign: Any) -> Any:
@@ -239,11 +263,19 @@ def adopted(foreign: Any) -> Any:
     return (_cupy() if device_type == _DLPACK_CUDA else np).from_dlpack(foreign)
 
 
+def on_a_gpu(foreign: Any) -> Any:
+    """An array on the memory of an object with `__cuda_array_interface__`, which is on a GPU; None if it is no such object."""
+    if isinstance(foreign, (np.ndarray, list, tuple, int, float)) or not hasattr(foreign, "__cuda_array_interface__"):
+        return None
+    return _cupy().asarray(foreign)
+
+
 _DLPACK_CUDA = 2
 
 # ---- what is checked on a GPU ----
 
 _noted: dict[tuple[type, str], Any] = {}  # an error and its words -> whether all is well: a bool on the GPU
+_replayed: dict[int, tuple[Any, type, str]] = {}  # the flags of graphs that have been replayed since
 
 
 def must_hold(flag: Any, error: type, words: str) -> None:
@@ -259,19 +291,36 @@ def must_hold(flag: Any, error: type, words: str) -> None:
     if isinstance(flag, Recorded):
         flag.record.check(flag, error, words)
         return
+    if now.capture is not None:
+        now.capture.watch(flag, error, words)
+        return
     before = _noted.get((error, words))
     _noted[error, words] = flag if before is None else before & flag
 
 
+def replay(capture: Capture) -> None:
+    """Launch what was captured, in the current stream; its flags are looked at when the host next waits."""
+    capture.replay()
+    for flag in capture.flags:
+        _replayed[id(flag[0])] = flag
+
+
 def raise_what_was_noted() -> None:
     """Look at all flags at once; called where the host waits: `item`, `numpy`, `cpu`, `cuda.synchronize`."""
-    if not _noted:
+    if not _noted and not _replayed:
         return
-    errors, flags = list(_noted), list(_noted.values())
+    asked = [*_replayed.values(), *((flag, error, words) for (error, words), flag in _noted.items())]
+    again = len(_replayed)
     _noted.clear()
-    for (error, words), held in zip(errors, xp_of(flags[0]).stack(flags).get()):
-        if not held:
-            raise error(f"{words} (in an earlier op: on a GPU this is noticed when the host next waits for it)")
+    _replayed.clear()
+    flags = [flag.reshape(()) for flag, _, _ in asked]
+    wrong = [k for k, held in enumerate(xp_of(flags[0]).stack(flags).get()) if not held]
+    for k in wrong:
+        if k < again:  # the next replay begins anew
+            asked[k][0].fill(True)
+    for k in wrong[:1]:
+        _, error, words = asked[k]
+        raise error(f"{words} (in an earlier op: on a GPU this is noticed when the host next waits for it)")
 
 
 # ---- where the libraries differ ----

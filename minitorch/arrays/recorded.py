@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .capturing import now
 from .threads import of_each_thread
 
 
@@ -34,10 +35,11 @@ def an_effect(method: Any) -> Any:
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **options: Any) -> Any:
-        if running.record is None:
+        recorder = running.record if now.capture is None else now.capture.effects
+        if recorder is None:
             return method(self, *args, **options)
         name = f"{type(self).__name__}.{method.__name__}"
-        return running.record.effect(name, functools.partial(method, self, *args, **options))
+        return recorder.effect(name, functools.partial(method, self, *args, **options))
 
     return call
 

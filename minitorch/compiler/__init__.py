@@ -44,6 +44,8 @@ def compile(
     `recompile_limit` says how many; calls that fit none of them then run as they are. mode, options: torch's names are checked, and
     change nothing. `name`: by which `explain()` and warnings call it.
 
+    On a GPU the step is captured as one CUDA graph at its third call, whatever the backend, and replayed (docs/compile.md).
+
     `.source` is the program, `.mathematics` the same to be read, `.graph` what was recorded, `.explain()` what came of each kind of call.
     """
     from ..nn.modules.module import Module

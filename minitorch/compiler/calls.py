@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..arrays.batched import Batched
 from ..arrays.recorded import Recorded, running
 from ..tensor import Tensor
 from .arguments import Found, Overlaps, history, told_apart, version
@@ -70,21 +71,24 @@ def recorded(
     for_loops: bool = False,
     follows_rules: bool = True,
     around: Any = None,
-) -> tuple[Any, Recording]:
-    """Run the function, recorded; its result, and what was recorded.
+) -> tuple[Any, Recording] | None:
+    """Run the function, recorded; its result, and what was recorded. None, and not run, where its tensors are on a GPU.
 
     for_loops, follows_rules: as of `Record`. around: the function of which it is a piece.
     """
     state, calls = State(follows_rules, around), Calls()
-    found = list(_inputs(args, kwargs, state))
+    found = list(inputs_of(args, kwargs, state))
     state.reach(function, state.guard.thing(function), "")
     inputs, known = told_apart(found, state), state.tensors
     record = Record(known, strict, for_loops, follows_rules, getattr(plain_of(function)[0], "__code__", None))
     record.optimizers, record.options = state.optimizers, options_of(state.optimizers)
     if state.refusal:
         record.fail(state.refusal)
-    if any(type(t._array) is not np.ndarray for t in [*known.values(), *(tensor for _, tensor, _ in inputs)]):
-        record.fail("its tensors are on a GPU, or those of a vmap around it")
+    elsewhere = [t._array for t in [*known.values(), *(t for _, t, _ in inputs)] if type(t._array) is not np.ndarray]
+    if any(hasattr(array, "device") for array in elsewhere) and not any(isinstance(array, Batched) for array in elsewhere):
+        return None
+    if elsewhere:
+        record.fail("its tensors are those of a vmap around it")
         return function(*args, **kwargs), Recording(record, state.guard, calls, ())
     before = Before(inputs, state)
     overlaps = Overlaps(list(known.values()))
@@ -178,7 +182,7 @@ class Before:
         self.gradients: dict[int, Any] = {}  # of states
 
 
-def _inputs(args: tuple, kwargs: dict, state: State) -> Any:
+def inputs_of(args: tuple, kwargs: dict, state: State) -> Any:
     """(expression, tensor, name) of each tensor among the arguments; the rest becomes conditions."""
     state.guard.add(f"len(args) == {len(args)} and len(kwargs) == {len(kwargs)}", "the number of arguments")
     for k, value in enumerate(args):
@@ -295,7 +299,7 @@ def _template(record: Record, calls: Calls, value: Any) -> str:
             return f"{{{number}}}"
         if isinstance(edge, str):
             record.fail(f"it returns a tensor of which one cannot say how it was made: {edge}")
-        elif _is_freed(edge[0], record.born):
+        elif is_freed(edge[0], record.born):
             return f"with_a_past({{{number}}})"
         elif is_new:
             calls.alive_at.append(number)
@@ -318,7 +322,7 @@ def _thing(calls: Calls, value: Any) -> str:
     return name
 
 
-def _is_freed(node: Any, born: int) -> bool:
+def is_freed(node: Any, born: int) -> bool:
     """Whether the step's backward has been here and let go of what was saved, so that it cannot come again."""
     return any(each.edges and each.saved is None for each in nodes_above(node, since=born) if each.birth > born)
 

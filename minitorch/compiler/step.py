@@ -91,7 +91,12 @@ class Compiled(Compilation):
             return self.function(*args, **kwargs)
         follows_rules = sum(v.guard.broken(args, kwargs).startswith("the optimizer's ") for v in self.variants) < RESTLESS
         loops = self.backend == "c"
-        result, recording = recorded(self.function, args, kwargs, self.fullgraph, loops, follows_rules, self.around)
+        found = recorded(self.function, args, kwargs, self.fullgraph, loops, follows_rules, self.around)
+        if found is None:
+            from .cuda.captured import captured
+
+            return captured(self, args, kwargs)
+        result, recording = found
         if recording.record.is_first and recording.record.failed is None:
             return result
         variant = Variant(recording, self.backend)

@@ -10,9 +10,24 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from ..arrays.capturing import refuse
 from ..arrays.device import as_device, device, has_gpu, raise_what_was_noted
+from ..arrays.gpu_memory import OutOfMemoryError
 from ..rooms import when_used as _when_used
 from ..tensor.legacy import ON_CUDA
+from .memory import (
+    empty_cache,
+    max_memory_allocated,
+    max_memory_reserved,
+    mem_get_info,
+    memory_allocated,
+    memory_reserved,
+    memory_stats,
+    memory_stats_as_nested_dict,
+    memory_summary,
+    reset_accumulated_memory_stats,
+    reset_peak_memory_stats,
+)
 from .random import (
     get_rng_state,
     get_rng_state_all,
@@ -34,10 +49,11 @@ with _when_used(__name__):
 
 __all__ = [
     "BFloat16Tensor", "BoolTensor", "ByteTensor", "CharTensor", "DoubleTensor", "FloatTensor", "HalfTensor", "IntTensor",
-    "LongTensor", "ShortTensor", "Event", "Stream", "current_device", "current_stream", "default_stream", "device_count", "empty_cache",
-    "get_device_capability", "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all", "init",
-    "initial_seed", "is_available", "is_bf16_supported", "is_initialized", "manual_seed", "manual_seed_all",
-    "max_memory_allocated", "mem_get_info", "memory_allocated", "memory_reserved", "seed", "seed_all", "set_device",
+    "LongTensor", "OutOfMemoryError", "ShortTensor", "CUDAGraph", "Event", "Stream", "current_device", "current_stream", "default_stream", "device_count", "empty_cache",
+    "get_device_capability", "get_device_name", "get_device_properties", "get_rng_state", "get_rng_state_all", "graph", "graph_pool_handle", "init",
+    "initial_seed", "is_available", "is_bf16_supported", "is_current_stream_capturing", "is_initialized", "make_graphed_callables", "manual_seed", "manual_seed_all",
+    "max_memory_allocated", "max_memory_reserved", "mem_get_info", "memory_allocated", "memory_reserved", "memory_stats",
+    "memory_stats_as_nested_dict", "memory_summary", "reset_accumulated_memory_stats", "reset_peak_memory_stats", "seed", "seed_all", "set_device",
     "set_rng_state", "set_rng_state_all", "set_stream", "stream", "synchronize",
 ]  # fmt: skip
 
@@ -126,51 +142,14 @@ def _number(spec: Any) -> int:
     return current_device() if index is None else index
 
 
-# ---- random numbers ----
-
-
-# ---- waiting, and memory ----
+# ---- waiting ----
 
 
 def synchronize(device: Any = None) -> None:
     """Wait until the GPU has done all it was given; a bad index in it is raised here."""
+    refuse("the host would wait for the GPU (synchronize())")
     _cupy().cuda.Device(_number(device)).synchronize()
     raise_what_was_noted()
-
-
-def memory_allocated(device: Any = None) -> int:
-    """Bytes that arrays hold on the GPU."""
-    return _pool(device).used_bytes()
-
-
-def memory_reserved(device: Any = None) -> int:
-    """Bytes that CuPy's memory pool has taken from the GPU, free ones included."""
-    return _pool(device).total_bytes()
-
-
-def mem_get_info(device: Any = None) -> tuple[int, int]:
-    """(free, total) bytes of the GPU, as the driver counts them: the pool's free memory is not free to others."""
-    _pool(device)
-    return _cupy().cuda.runtime.memGetInfo()
-
-
-def max_memory_allocated(device: Any = None) -> int:
-    """Not known: CuPy's pool does not record its peak."""
-    _pool(device)
-    raise NotImplementedError("max_memory_allocated: CuPy's memory pool does not record its peak; see memory_reserved()")
-
-
-def empty_cache() -> None:
-    """Give the pool's free memory back to the GPU; nothing happens where there is none."""
-    if is_available():
-        _cupy().get_default_memory_pool().free_all_blocks()
-
-
-def _pool(spec: Any) -> Any:
-    """The memory pool of the current GPU."""
-    if spec is not None:
-        as_device(spec if isinstance(spec, int) else device(spec))
-    return _cupy().get_default_memory_pool()
 
 
 # ---- streams and events ----
@@ -274,3 +253,12 @@ def stream(stream: Stream | None) -> Iterator[None]:
     """In the block, ops are given to that stream; None changes nothing."""
     with stream or contextlib.nullcontext():
         yield
+
+
+from .graphs import (
+    CUDAGraph,
+    graph,
+    graph_pool_handle,
+    is_current_stream_capturing,
+    make_graphed_callables,
+)

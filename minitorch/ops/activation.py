@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.device import as_array, device_of, to_numpy
+from ..arrays.device import as_number, device_of, to_numpy
 from ..arrays.numbers import computing, fitting
 from ..op import Array, Index, composite, elementwise, op, row
 from ..op.half_precision import in_float32
 from ..random.generator import Generator, chosen
+from ..random.gpu import GpuGenerator
 from ..random.uniform import uniform_in_double
 from .dims import canonical_dim
 from .elementwise import exp, tanh, where
+from .gpu_draws import floats
 from .reduce import sum_
 from .special import erf, sigmoid, special
 
@@ -94,9 +96,14 @@ def prelu(input: Tensor, weight: Tensor) -> Tensor:
     flat=True, in_float32=True)  # fmt: skip
 def rrelu_kernel(xp: Any, x: Array, lower: float, upper: float, generator: Generator | None) -> tuple[Array, Array]:
     """a · x, and a: drawn from U(lower, upper) for each x ≤ 0 in row-major order, 1 elsewhere"""
+    g = chosen(generator, device_of(x))
+    if isinstance(g, GpuGenerator):
+        drawn = floats(g, xp, x, "uniform", lower, upper).reshape(x.shape)
+        slopes = xp.where(x <= 0, drawn, as_number(xp, 1, x.dtype))
+        return x * slopes, slopes
     below = to_numpy(x) <= 0
     slopes = np.ones(x.shape, x.dtype)
-    slopes[below] = uniform_in_double(chosen(generator, device_of(x)), int(below.sum()), lower, upper)
+    slopes[below] = uniform_in_double(g, int(below.sum()), lower, upper)
     slopes = xp.asarray(slopes)
     return xp.ascontiguousarray(x * slopes).reshape(x.shape), slopes
 
@@ -212,7 +219,7 @@ def softshrink_grad(g: Tensor, x: Tensor, lambd: float) -> Tensor:
 @elementwise(flat=True, only="numbers", takes_out=False, numbers_by={"threshold": computing, "value": fitting})
 def threshold(xp: Any, x: Array, threshold: float, value: float) -> Array:
     """x where x > threshold, `value` otherwise"""
-    return xp.where(x <= threshold, as_array(xp, value, x.dtype), x)
+    return xp.where(x <= threshold, as_number(xp, value, x.dtype), x)
 
 
 @threshold.grad

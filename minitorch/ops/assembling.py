@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from ..arrays import dtypes
 from ..op import Array, composite, op
 from ..op.signature import Dims, tensor_list
 from .diagonals import diag
@@ -16,7 +15,7 @@ from .index import narrow
 from .masked import masked_select
 from .rearrange import cat, flip, meshgrid, stack, tensor_split
 from .scan import cumprod
-from .shape import expand, flatten, ones, reshape, unsqueeze
+from .shape import expand, flatten, ones, reshape, table, unsqueeze
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -99,7 +98,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         )
     if r == 0:
         return input.new_empty((0,))
-    numbers = input.new_tensor(range(input.numel()), dtype=dtypes.int64)
+    numbers = table(input, tuple(range(input.numel())), "int64")
     places = meshgrid(*[numbers] * r, indexing="ij")
     chosen = places[0] >= 0
     for earlier, later in itertools.pairwise(places):

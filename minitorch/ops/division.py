@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays.device import must_hold, on_host
+from ..arrays.device import as_number, must_hold, on_host
 from ..op import Array, Operand, composite, elementwise, row
 from .elementwise import constant, true_div
 
@@ -38,7 +38,7 @@ def _trunc_divide(xp: Any, a: Array, b: Array) -> Array:
     _no_zero_divisor(xp, a, b)
     if xp.result_type(a, b).kind == "f":
         return xp.trunc(xp.true_divide(a, b))
-    a, b = (x if hasattr(x, "dtype") else xp.asarray(x, xp.result_type(a, b)) for x in (a, b))
+    a, b = (x if hasattr(x, "dtype") else as_number(xp, x, xp.result_type(a, b)) for x in (a, b))
     down = a // b
     return down + ((down * b != a) & ((a < 0) != (b < 0)))
 

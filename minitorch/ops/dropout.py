@@ -17,7 +17,7 @@ from ..arrays.layout import empty_like, laid_out_like
 from ..op import Array, Index, composite, op
 from ..random import philox
 from ..random.generator import default_generator
-from ..random.philox import default_generator as gpu_generator
+from ..random.gpu import default_generator as gpu_generator
 from ..random.uniform import bernoulli
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def _check_floats(x: Array) -> None:
 
 
 @op(promote=None, public=False, grad_fn="NativeDropoutBackward0", elementwise=True)
-def philox_dropout(xp: Any, x: Array, p: float, scale: float, seed: int, counter: int) -> Array:
+def philox_dropout(xp: Any, x: Array, p: float, scale: float, seed: Any, counter: Any) -> Array:
     """scale · x with probability 1 − p, else 0 · x: where the element's word of the Philox stream is below (1 − p) · 2³²"""
     _check_floats(x)
     wide = np.float64 if x.dtype == np.float64 else np.float32
@@ -66,7 +66,7 @@ def philox_dropout(xp: Any, x: Array, p: float, scale: float, seed: int, counter
 
 
 @philox_dropout.grad
-def philox_dropout_grad(g: Tensor, p: float, scale: float, seed: int, counter: int) -> Tensor:
+def philox_dropout_grad(g: Tensor, p: float, scale: float, seed: Any, counter: Any) -> Tensor:
     """∂L/∂x: the same mask, made again, on g"""
     return philox_dropout(g, p, scale, seed, counter)
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.device import as_array, moved, on_host
+from ..arrays.device import as_number, on_host
 from ..arrays.layout import formatted, memory_format
 from ..arrays.memory import order_of_a_copy
 from ..arrays.numbers import filling, fitting, read, wrapping
+from ..arrays.transfers import moved
 from ..arrays.warning import warn_once
 from ..op import Array, Index, Operand, composite, elementwise, row
 from ..op.signature import Number
@@ -337,7 +338,7 @@ def choose(xp: Any, a: Operand, b: Operand, condition: Index) -> Array:
             "something first, e.g. condition > 0"
         )
     if not hasattr(a, "dtype") and not hasattr(b, "dtype"):  # two numbers: of the dtype that a tensor of them has
-        a = as_array(xp, a, dtypes.scalar_dtype(a).numpy)
+        a = as_number(xp, a, dtypes.scalar_dtype(a).numpy)
     return xp.where(condition, a, b)
 
 
@@ -434,9 +435,9 @@ def to_grad(g: Tensor) -> Tensor:
 
 
 @elementwise(promote=None, public=False, grad_fn="ToCopyBackward0")
-def to_device(xp: Any, x: Array, target: Device, source: Device) -> Array:
-    """x copied to the device `target`."""
-    return moved(x, target)
+def to_device(xp: Any, x: Array, target: Device, source: Device, non_blocking: bool = False) -> Array:
+    """x copied to the device `target`; non_blocking: without waiting for it, see `arrays/transfers.py`."""
+    return moved(x, target, non_blocking)
 
 
 @to_device.grad

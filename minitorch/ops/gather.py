@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays.device import as_array, combine_at
+from ..arrays.device import as_array, as_number, combine_at
 from ..arrays.device import scatter_add as add_at
 from ..arrays.layout import copied
 from ..arrays.numbers import fitting
@@ -228,7 +228,7 @@ def index_add(xp: Any, x: Array, dim: int, index: Index, source: Array, alpha: N
     axis, index = slices("index_add", x, dim, index)
     check_source("index_add", x, axis, index, source)
     out = x.copy()
-    added = source if alpha == 1 else source * as_array(xp, alpha, x.dtype)
+    added = source if alpha == 1 else source * as_number(xp, alpha, x.dtype)
     add_slices(xp, at_least_1d(out), axis, index, at_least_1d(added))
     return out
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..arrays import blas
+from ..arrays.device import as_table
 from ..op import Array, composite, op
 from ..op.signature import Sizes
 from .index import add_slices
@@ -83,7 +84,7 @@ def affine_grid_generator(xp: Any, theta: Array, size: Sizes, align_corners: boo
         raise RuntimeError(
             f"affine_grid_generator(): expected a theta for each of {n} images, as size says, but got {len(theta)}"
         )
-    places = xp.asarray(_places(spatial, align_corners), theta.dtype)
+    places = as_table(xp, _places(spatial, align_corners), theta.dtype)
     return blas.matmul(xp, places, theta.swapaxes(1, 2)).reshape(n, *spatial, len(spatial))
 
 
@@ -97,7 +98,7 @@ def affine_grid_generator_grad(g: Tensor, size: Any, align_corners: bool) -> Ten
 def sum_over_places(xp: Any, x: Array, size: Sizes, align_corners: bool) -> Array:
     """Σ over places of x · (x_j, y_i, 1)"""
     n, _, *spatial = size
-    places = xp.asarray(_places(spatial, align_corners), x.dtype)
+    places = as_table(xp, _places(spatial, align_corners), x.dtype)
     return blas.matmul(xp, x.reshape(n, len(places), len(spatial)).swapaxes(1, 2), places)
 
 

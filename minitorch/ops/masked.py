@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arrays import dtypes
 from ..arrays.determinism import alert
-from ..arrays.device import as_array, moving, must_hold
+from ..arrays.device import as_number, moving, must_hold
 from ..arrays.device import scatter_add as add_at
 from ..arrays.numbers import fitting
 from ..op import Array, Index, Operand, composite, op
@@ -39,7 +39,7 @@ def masked_fill(xp: Any, x: Array, mask: Index, value: Operand) -> Array:
         )
     if getattr(value, "dtype", x.dtype) != x.dtype:
         fitting(value.item(), x.dtype)  # a tensor's number must be one of the dtype too
-    return moving(xp, lambda value, x: xp.where(mask, value, x), as_array(xp, value, x.dtype), x)
+    return moving(xp, lambda value, x: xp.where(mask, value, x), as_number(xp, value, x.dtype), x)
 
 
 @masked_fill.grad("x")

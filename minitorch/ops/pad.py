@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.device import as_table
 from ..arrays.layout import contiguous_format, copied, empty, laid_out_in, suggested
 from ..arrays.numbers import fitting
 from ..op import Array, op
@@ -60,7 +61,7 @@ def pad_from_inside(xp: Any, x: Array, pad: Sizes, mode: str) -> Array:
         raise NotImplementedError(f"pad: mode \"{mode}\" not implemented for 'Bool'; convert the input first, e.g. x.int()")
     out = x
     for axis, sources in _sources(x.shape, pad, mode):
-        out = out.take(xp.asarray(sources), axis)
+        out = out.take(as_table(xp, sources), axis)
     return laid_out_in(xp, x.copy() if out is x else out, contiguous_format if mode == "circular" else suggested(x))
 
 
@@ -75,7 +76,7 @@ def fold_back(xp: Any, x: Array, shape: tuple, pad: Sizes, mode: str) -> Array:
     """Each element added to the one it was taken from, in a tensor of that shape."""
     for axis, sources in _sources(shape, pad, mode):
         out = xp.zeros((*x.shape[:axis], shape[axis], *x.shape[axis + 1 :]), x.dtype)
-        add_slices(xp, out, axis, xp.asarray(sources), x)
+        add_slices(xp, out, axis, as_table(xp, sources), x)
         x = out
     return x
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..arrays.device import as_number, as_table
 from ..arrays.layout import channels_last, contiguous_format, laid_out_in, memory_format, suggested
 from ..op import Array, Index, composite, op
 from ..op.signature import Dims
@@ -94,7 +95,7 @@ def _key(index: np.ndarray) -> Any:
 
 def _at(xp: Any, axis: int, key: Any) -> tuple:
     """The key of those elements along one dimension."""
-    return (*(slice(None),) * axis, key if isinstance(key, slice) else xp.asarray(key))
+    return (*(slice(None),) * axis, key if isinstance(key, slice) else as_table(xp, key))
 
 
 def _seen(xp: Any, x: Array, axis: int, elements: Any) -> Array:
@@ -251,18 +252,18 @@ def _spread_along(xp: Any, x: Array, axis: int, windows: Windows, n: int) -> Arr
         if isinstance(elements, slice):
             out[_at(xp, axis, elements)] += share
         else:
-            add_slices(xp, out, axis, xp.asarray(elements), share)
+            add_slices(xp, out, axis, as_table(xp, elements), share)
     return out
 
 
 def _divisors(xp: Any, windows: Sequence[Windows], divisor: int | None) -> Array:
     """What the sum of each window is divided by."""
     if divisor is not None:
-        return xp.asarray(divisor)
+        return as_number(xp, divisor, "int64")
     sizes: Any = np.ones((), "int64")
     for w in windows:
         sizes = sizes[..., None] * w.sizes
-    return xp.asarray(sizes)
+    return as_table(xp, sizes)
 
 
 # ---- what users call: the arguments checked, and the windows that they mean ----

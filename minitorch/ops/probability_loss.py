@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..arrays.device import as_number
 from ..arrays.warning import warn
 from ..op import Array, Index, composite, elementwise
 from ..op.signature import Reduction
@@ -70,7 +71,7 @@ def bernoulli_loss_grad_p(g: Tensor, p: Tensor, y: Tensor) -> Tensor:
 @elementwise(public=False)
 def bernoulli_slope(xp: Any, p: Array, y: Array) -> Array:
     """(p − y) / (p (1 − p)), the denominator at least 1e-12 (torch's is a float32, in float64 too)"""
-    return (p - y) / xp.maximum((1 - p) * p, xp.asarray(np.float32(_TINY), p.dtype))
+    return (p - y) / xp.maximum((1 - p) * p, as_number(xp, np.float32(_TINY), p.dtype))
 
 
 @bernoulli_slope.grad("p")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.device import on_host
+from ..arrays.device import as_number, on_host
 from ..arrays.recorded import written_as
 from ..arrays.warning import warn
 from ..autograd.grad_mode import grad_mode
@@ -136,7 +136,7 @@ def mean(xp: Any, x: Array, dim: Dims | None = None, keepdim: bool = False, dtyp
     _float_only("mean", x)
     if x.dtype.itemsize == 2:  # a half-precision sum may overflow where the mean does not
         return (total(xp, x.astype("float32"), canonical_dims(dim, x.ndim), keepdim) / count(x.shape, dim)).astype(x.dtype)
-    return total(xp, x, canonical_dims(dim, x.ndim), keepdim) / xp.asarray(count(x.shape, dim), dtype=x.dtype)
+    return total(xp, x, canonical_dims(dim, x.ndim), keepdim) / as_number(xp, count(x.shape, dim), x.dtype)
 
 
 @mean.grad
@@ -210,9 +210,9 @@ def _wide_moments(xp: Any, name: str, x: Array, dim: Any, correction: Any, keepd
             "divided by output numel)."
         )
     wide = x.astype("float64" if on_host(xp) else "float32") if x.dtype.itemsize < 8 else x
-    mean = total(xp, wide, dims, True) / xp.asarray(n, dtype=wide.dtype)
+    mean = total(xp, wide, dims, True) / as_number(xp, n, wide.dtype)
     centred = wide - mean
-    var = total(xp, centred * centred, dims, keepdim) / xp.asarray(max(n - correction, 0), dtype=wide.dtype)
+    var = total(xp, centred * centred, dims, keepdim) / as_number(xp, max(n - correction, 0), wide.dtype)
     return var, mean if keepdim or not x.ndim else mean.squeeze(dims)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from ..arrays.device import as_table
 from ..op import Array, op
 from ..op.signature import Sizes
 from .index import add_slices
@@ -105,10 +106,10 @@ def resize_transposed_grad(g: Tensor, how: Resizing) -> Tensor:
 def times(xp: Any, matrix: Matrix, x: Array, axis: int) -> Array:
     """out[i] = Σ_j matrix[i, j] · x[j], along `axis`. The first entry of a matrix is in all of its rows."""
     (_, columns, weights), *further = matrix
-    out = _weighted(xp, x.take(xp.asarray(columns), axis), weights, axis)
+    out = _weighted(xp, x.take(as_table(xp, columns), axis), weights, axis)
     for rows, columns, weights in further:
-        rows = rows if rows is ALL else xp.asarray(rows)
-        out[(*(ALL,) * axis, rows)] += _weighted(xp, x.take(xp.asarray(columns), axis), weights, axis)
+        rows = rows if rows is ALL else as_table(xp, rows)
+        out[(*(ALL,) * axis, rows)] += _weighted(xp, x.take(as_table(xp, columns), axis), weights, axis)
     return out
 
 
@@ -116,14 +117,14 @@ def times_transposed(xp: Any, matrix: Matrix, x: Array, axis: int, n: int) -> Ar
     """out[j] = Σ_i matrix[i, j] · x[i], along `axis`, which is n long in the output."""
     out = xp.zeros((*x.shape[:axis], n, *x.shape[axis + 1 :]), x.dtype)
     for rows, columns, weights in matrix:
-        part = x if rows is ALL else x.take(xp.asarray(rows), axis)
-        add_slices(xp, out, axis, xp.asarray(columns), _weighted(xp, part, weights, axis))
+        part = x if rows is ALL else x.take(as_table(xp, rows), axis)
+        add_slices(xp, out, axis, as_table(xp, columns), _weighted(xp, part, weights, axis))
     return out
 
 
 def _weighted(xp: Any, x: Array, weights: np.ndarray | None, axis: int) -> Array:
     """x times the weights, which lie along `axis`."""
-    return x if weights is None else x * xp.asarray(weights, x.dtype).reshape([-1] + [1] * (x.ndim - axis - 1))
+    return x if weights is None else x * as_table(xp, weights, x.dtype).reshape([-1] + [1] * (x.ndim - axis - 1))
 
 
 # ---- the matrices of m rows and n columns; the rows are `step` columns apart ----
@@ -271,7 +272,7 @@ def _resized_bytes(xp: Any, x: Array, how: Resizing) -> Array:
         n, m = x.shape[axis], how.size[axis - 2]
         if n != m:
             weights, p = _in_whole_numbers(matrix, n, m)
-            total = (out.swapaxes(axis, -1).astype("float64") @ xp.asarray(weights.T)).swapaxes(
+            total = (out.swapaxes(axis, -1).astype("float64") @ as_table(xp, weights.T)).swapaxes(
                 axis, -1
             )  # all below 2⁵³: exact
             out = xp.floor(total / 2**p + 0.5).clip(0, 255)

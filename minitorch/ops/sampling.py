@@ -8,18 +8,21 @@ the first word is drawn, except where torch's does not. Read next: `minitorch/ra
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..arrays import dtypes
-from ..arrays.device import device_of, to_numpy
+from ..arrays.device import device_of, to_numpy, xp_of
 from ..arrays.layout import laid_out_like, memory_order
 from ..arrays.warning import warn
 from ..op import Array, Index, op
-from ..random import discrete, normal, rejection, uniform
+from ..random import discrete, gpu, normal, rejection, uniform
 from ..random.exact import fma, library_for, rounded
 from ..random.generator import Generator, chosen
+from ..random.gpu import GpuGenerator
+from . import gpu_draws
 from .inplace import nothing
 
 if TYPE_CHECKING:
@@ -41,7 +44,7 @@ def uniform_(xp: Any, x: Array, a: float, b: float, generator: AnyGenerator) -> 
         raise RuntimeError(f"uniform_ expects to return a [from, to) range, but found from={a} > to={b}")
     if b - a > largest:
         raise RuntimeError(f"uniform_ expects to-from to be at most {largest} in {x.dtype}, but found from={a}, to={b}")
-    return _laid_out(xp, x, uniform.uniform(_chosen(generator, x), x.size, x.dtype, a, b))
+    return _drawn(xp, x, generator, "uniform", a, b, lambda g: uniform.uniform(g, x.size, x.dtype, a, b))
 
 
 @op(promote=None, name="normal", public=False, elementwise=True)
@@ -50,11 +53,13 @@ def normal_(xp: Any, x: Array, mean: float, std: float, generator: AnyGenerator)
     if not std >= 0:
         raise RuntimeError(f"normal expects std >= 0.0, but found std {std}")
     _supported("normal_kernel_cpu", x)
-    g = _chosen(generator, x)
-    if x.size >= 16 and x.flags.c_contiguous:
-        return _laid_out(xp, x, normal.block_normals(g, x.size, x.dtype, mean, std))
-    z = normal.scalar_normals(g, x.size, library_for(x.dtype))
-    return _laid_out(xp, x, rounded(fma(z, std, mean), x.dtype))
+
+    def on_the_cpu(g: Generator) -> np.ndarray:
+        if x.size >= 16 and x.flags.c_contiguous:
+            return normal.block_normals(g, x.size, x.dtype, mean, std)
+        return rounded(fma(normal.scalar_normals(g, x.size, library_for(x.dtype)), std, mean), x.dtype)
+
+    return _drawn(xp, x, generator, "normal", mean, std, on_the_cpu)
 
 
 @op(promote=None, name="exponential", public=False, elementwise=True)
@@ -63,7 +68,7 @@ def exponential_(xp: Any, x: Array, lambd: float, generator: AnyGenerator) -> Ar
     if x.size:
         _continuous("Exponential", x)
     _positive("exponential_", "lambda", lambd)
-    return _laid_out(xp, x, uniform.exponential(_chosen(generator, x), x.size, x.dtype, lambd))
+    return _drawn(xp, x, generator, "exponential", lambd, 0.0, lambda g: uniform.exponential(g, x.size, x.dtype, lambd))
 
 
 @op(promote=None, name="cauchy", public=False, elementwise=True)
@@ -71,7 +76,7 @@ def cauchy_(xp: Any, x: Array, median: float, sigma: float, generator: AnyGenera
     """x_i ← median + σ tan(π (u_i − ½))"""
     _continuous("Cauchy", x)
     _positive("cauchy_", "sigma", sigma)
-    return _laid_out(xp, x, uniform.cauchy(_chosen(generator, x), x.size, x.dtype, median, sigma))
+    return _drawn(xp, x, generator, "cauchy", median, sigma, lambda g: uniform.cauchy(g, x.size, x.dtype, median, sigma))
 
 
 @op(promote=None, name="log_normal", public=False, grad_fn="LogNormalBackward0", elementwise=True)
@@ -79,7 +84,7 @@ def log_normal_(xp: Any, x: Array, mean: float, std: float, generator: AnyGenera
     """x_i ← exp(mean + std z_i), z standard normal"""
     _positive("log_normal_", "std", std)
     _supported("log_normal_cpu", x)
-    return _laid_out(xp, x, uniform.log_normal(_chosen(generator, x), x.size, x.dtype, mean, std))
+    return _drawn(xp, x, generator, "log_normal", mean, std, lambda g: uniform.log_normal(g, x.size, x.dtype, mean, std))
 
 
 @op(promote=None, name="geometric", public=False, elementwise=True)
@@ -88,7 +93,7 @@ def geometric_(xp: Any, x: Array, p: float, generator: AnyGenerator) -> Array:
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p}")
     _supported("geometric_cpu", x, "fiu")
-    return _laid_out(xp, x, uniform.geometric(_chosen(generator, x), x.size, x.dtype, p))
+    return _drawn(xp, x, generator, "geometric", p, 0.0, lambda g: uniform.geometric(g, x.size, x.dtype, p))
 
 
 # ---- 0 or 1 ----
@@ -99,21 +104,24 @@ def bernoulli_number(xp: Any, x: Array, p: float, generator: AnyGenerator) -> Ar
     """x_i ← 1 with probability p, else 0"""
     if not 0 <= p <= 1:
         raise RuntimeError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
-    return _laid_out(xp, x, uniform.bernoulli(_chosen(generator, x), x.size, p).astype(x.dtype))
+    return _drawn(xp, x, generator, "bernoulli", p, 0.0, lambda g: uniform.bernoulli(g, x.size, p).astype(x.dtype))
 
 
 @op(promote=None, name="bernoulli_tensor", public=False, grad_fn="BernoulliBackward1", elementwise=True)
 def bernoulli_tensor(xp: Any, x: Array, p: Index, generator: AnyGenerator) -> Array:
     """x_i ← 1 with probability p_i, else 0; drawn in the memory order of x, not of p"""
     _supported("bernoulli_tensor_cpu_p_", p)
+    g = _chosen(generator, x)
+    on_gpu = isinstance(g, GpuGenerator)
     try:
-        p = np.broadcast_to(to_numpy(p), x.shape)
+        p = xp.broadcast_to(p, x.shape) if on_gpu else np.broadcast_to(to_numpy(p), x.shape)
     except ValueError:
         raise RuntimeError(
             f"The expanded size of the tensor {x.shape} must match the existing size {p.shape} of p"
         ) from None
     p = p.transpose(memory_order(x)).reshape(-1)
-    g = _chosen(generator, x)
+    if isinstance(g, GpuGenerator):
+        return laid_out_like(x, gpu_draws.by_probability(g, xp, p.astype(gpu.width(x.dtype))).astype(x.dtype))
     bad = np.flatnonzero(~((p >= 0) & (p <= 1)))
     if bad.size:
         uniform.bernoulli(g, int(bad[0]), p[: bad[0]])  # torch finds out when it comes there
@@ -141,7 +149,7 @@ def bernoulli_out(input: Any, p: float | None, generator: AnyGenerator) -> Tenso
 def poisson(xp: Any, x: Array, generator: AnyGenerator) -> Array:
     """k with probability x_iᵏ e^(−x_i) / k!, row-major"""
     _supported("poisson_cpu", x)
-    drawn = rejection.poisson(_chosen(generator, x), to_numpy(x).reshape(-1).astype(np.float64))
+    drawn = rejection.poisson(_chosen(generator, x).on_the_host(), to_numpy(x).reshape(-1).astype(np.float64))
     return xp.asarray(drawn.reshape(x.shape).astype(x.dtype))
 
 
@@ -157,7 +165,7 @@ def binomial(xp: Any, count: Array, prob: Array, generator: AnyGenerator) -> Arr
     if count.dtype.itemsize == 2:
         raise NotImplementedError(f"\"binomial_cpu\" not implemented for '{count.dtype}'; convert both with .float()")
     pairs = np.broadcast_arrays(*(to_numpy(given).astype(np.float64) for given in (count, prob)))
-    drawn = rejection.binomial(_chosen(generator, count), *(given.reshape(-1) for given in pairs))
+    drawn = rejection.binomial(_chosen(generator, count).on_the_host(), *(given.reshape(-1) for given in pairs))
     return xp.asarray(drawn.reshape(pairs[0].shape).astype(count.dtype))
 
 
@@ -199,7 +207,11 @@ def random_(xp: Any, x: Array, low: int | None, high: int | None, generator: Any
     else:
         low, span = _range(x.dtype, digits, low, high)
         two_words = span >= 2**28
-    return _laid_out(xp, x, rounded(discrete.integers(_chosen(generator, x), x.size, low, span, two_words), x.dtype))
+    g = _chosen(generator, x)
+    if isinstance(g, GpuGenerator):
+        whole = gpu_draws.integers(g, xp, x, low, span, two_words)
+        return laid_out_like(x, (whole.astype("float32") if x.dtype.itemsize == 2 and digits else whole).astype(x.dtype))
+    return _laid_out(xp, x, rounded(discrete.integers(g, x.size, low, span, two_words), x.dtype))
 
 
 def limits(*given: int | None, **named: int | None) -> tuple[int | None, int | None]:
@@ -265,7 +277,10 @@ def multinomial(xp: Any, weights: Index, num_samples: int, replacement: bool, ge
 
     Without replacement, each index waits a time of exponential distribution with its weight as rate; the earliest win.
     """
-    g, w = _chosen(generator, weights), to_numpy(weights)
+    g = _chosen(generator, weights)
+    if isinstance(g, GpuGenerator) and (replacement and num_samples > 1):
+        g = g.on_the_host()
+    w = weights if isinstance(g, GpuGenerator) else to_numpy(weights)
     if w.ndim not in (1, 2):
         raise RuntimeError(f"prob_dist must be 1 or 2 dim, got {w.ndim}")
     if w.dtype.kind not in "fV":
@@ -279,10 +294,13 @@ def multinomial(xp: Any, weights: Index, num_samples: int, replacement: bool, ge
     if replacement and num_samples > 1:
         rows = [_with_replacement(g, row, num_samples) for row in np.atleast_2d(w)]
         return xp.asarray(np.array(rows, np.int64).reshape(*w.shape[:-1], num_samples))
-    if w.size and not (np.isfinite(w).all() and w.min() >= 0):
+    if w.size and not (xp_of(w).isfinite(w).all() and w.min() >= 0):
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if not w.shape[-1] or (w.sum(-1) == 0).any():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
+    if isinstance(g, GpuGenerator):
+        waiting = laid_out_like(w, gpu_draws.floats(g, xp, w, "exponential", 1.0, 0.0))
+        return xp.ascontiguousarray(xp.argsort(-(w / waiting), axis=-1, kind="stable")[..., :num_samples])
     waiting = laid_out_like(w, uniform.exponential(g, w.size, w.dtype, 1.0))
     order = np.argsort(-(w / waiting), axis=-1, kind="stable")
     return xp.asarray(np.ascontiguousarray(order[..., :num_samples]))
@@ -321,6 +339,14 @@ for argument in ("mean", "std"):
 
 def _chosen(generator: AnyGenerator, x: Array) -> Generator:
     return chosen(generator, device_of(x))
+
+
+def _drawn(xp: Any, x: Array, generator: AnyGenerator, kind: str, a: float, b: float, on_the_cpu: Callable) -> Array:
+    """Numbers in the memory order of x, of a GPU's generator there, of the CPU's by `on_the_cpu(generator)`."""
+    g = _chosen(generator, x)
+    if isinstance(g, GpuGenerator):
+        return laid_out_like(x, gpu_draws.floats(g, xp, x, kind, a, b))
+    return _laid_out(xp, x, on_the_cpu(g))
 
 
 def _laid_out(xp: Any, x: Array, numbers: np.ndarray) -> Array:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ..arrays.device import expanded
+from ..arrays.device import as_table, expanded
 from ..arrays.layout import contiguous_format, memory_format, preserve_format
 from ..arrays.warning import warn, warn_once
 from ..op import Array, Index, composite, op, register
@@ -248,6 +248,12 @@ def zeros(xp: Any, like: Index, shape: Sizes) -> Array:
 def ones(xp: Any, like: Index, shape: Sizes) -> Array:
     """Ones of that shape, in the dtype of `like` and beside it."""
     return xp.ones(tuple(shape), like.dtype)
+
+
+@op(promote=None, public=False)
+def table(xp: Any, like: Index, numbers: tuple, dtype: str) -> Array:
+    """These numbers beside `like`: they depend on sizes and options alone, so that a GPU keeps them. Not to be written into."""
+    return as_table(xp, numbers, dtype)
 
 
 @op(promote=None, public=False)

@@ -9,12 +9,12 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from ..arrays import dtypes
-from ..arrays.device import as_array, special_functions
+from ..arrays.device import as_number, special_functions
 from ..arrays.numbers import computing
 from ..op import Array, Operand, composite, elementwise, row
 from .elementwise import abs_ as absolute
 from .elementwise import cos, exp, exp2, log, reciprocal, sin, square, where
-from .shape import unsqueeze
+from .shape import table, unsqueeze
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -88,7 +88,7 @@ def logit_grad(g: Tensor, x: Tensor, eps: float | None) -> Tensor:
 @elementwise(promote="float")
 def xlogy(xp: Any, a: Operand, b: Operand) -> Array:
     """a · ln b, and 0 where a = 0 (unless b is nan)."""
-    b = as_array(xp, b, xp.result_type(a, b))  # a number's logarithm would be float64
+    b = as_number(xp, b, xp.result_type(a, b))  # a number's logarithm would be float64
     return xp.where((a == 0) & ~xp.isnan(b), xp.zeros((), b.dtype), a * xp.log(b))
 
 
@@ -179,9 +179,8 @@ def mvlgamma(input: Tensor, p: int) -> Tensor:
         raise RuntimeError(f"p has to be greater than or equal to 1, got {p}")
     if input.dtype is dtypes.bool_:
         raise RuntimeError("The input tensor may not be a boolean tensor; convert it with .float()")
-    shifts = input.new_tensor(
-        [(1 - p + j) / 2 for j in range(p)], dtype=None if input.is_floating_point() else dtypes.get_default_dtype()
-    )
+    dtype = input.dtype if input.is_floating_point() else dtypes.get_default_dtype()
+    shifts = table(input, tuple((1 - p + j) / 2 for j in range(p)), dtype.name)
     return lgamma(unsqueeze(input, -1) + shifts).sum(-1) + p * (p - 1) / 4 * math.log(math.pi)
 
 

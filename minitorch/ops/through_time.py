@@ -16,6 +16,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from ..arrays import blas
+from ..arrays.device import as_table
 from ..op import Array, op
 from .activation import relu_grad
 from .elementwise import tanh
@@ -299,7 +300,7 @@ def rnn_layer_grad(
 
 def _one_tanh(xp: Any, like: Array, factors: Sequence[float], size: int) -> tuple[Array, Array]:
     """(s, 1 − s) such that s tanh(s x) + 1 − s is σ(x) where s = ½ and tanh(x) where s = 1: so one tanh makes all gates."""
-    s = xp.repeat(xp.asarray(factors, like.dtype), size)
+    s = xp.repeat(as_table(xp, factors, like.dtype), size)
     return s, 1 - s
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 import minitorch
 from minitorch.arrays import dtypes
+from minitorch.arrays.capturing import NotCapturable, now
 from minitorch.arrays.device import shortcuts, xp_of
 from minitorch.arrays.recorded import Number, an_effect
 from minitorch.arrays.warning import warn
@@ -114,6 +115,8 @@ class Optimizer:
                 params = [param for param in group["params"] if param._grad is not None or param.grad is not None]
                 if group.get("capturable"):
                     _check_capturable(params)
+                if now.capture is not None:
+                    self._check_captured(group)
                 for param in self._left_by_twins(params, group):
                     self._update(param, group)
         return loss
@@ -150,6 +153,12 @@ class Optimizer:
         step = state["step"]._array
         step.fill(step.item() + 1)
         return step.item()
+
+    def _will_begin(self, param: Tensor, group: Group) -> Any:
+        """What `_begin` will return at the next step, as far as it decides which parameters go together: nothing is begun yet."""
+        if self._start_is_needed(param, group):
+            raise NotCapturable(f"the first step of {type(self).__name__} makes its state; make a step before the capture")
+        return self.state[param]["step"]._array.item() + 1
 
     def _start_is_needed(self, param: Tensor, group: Group) -> bool:
         """Whether this will be the first step of `param`: there is something to remember, and nothing is yet."""
@@ -188,11 +197,33 @@ class Optimizer:
         """Update what a twin serves, unless a form was chosen that takes one parameter after another; return the others."""
         if not self._twins or not params:
             return params
-        if fused := group.get("fused"):
+        if group.get("fused"):
             _check_fused(params)
-        chosen = fused or (fused is None and group.get("foreach") is None and not group.get("differentiable"))
         twin = self._twins.get("cpu" if isinstance(params[0]._array, np.ndarray) else "cuda")
-        return twin(self, params, group) if twin and chosen and shortcuts.enabled else params
+        return twin(self, params, group) if twin and _takes_one_launch(group) else params
+
+    def _is_captured_whole(self) -> bool:
+        """Whether a capture can hold the step: its kernels read what changes from step to step from memory, and serve all parameters."""
+        twin = self._twins.get("cuda")
+        mine = type(self).step is Optimizer.step and not (self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks)
+        params = [(p, group) for group in self.param_groups for p in group["params"] if p.grad is not None]
+        return bool(twin and mine) and all(
+            _takes_one_launch(group) and twin.serves(p) and not self._start_is_needed(p, group)  # type: ignore[union-attr]
+            for p, group in params
+        )
+
+    def _check_captured(self, group: Group) -> None:
+        """RuntimeError for a step that a captured graph would not make as it should."""
+        if group.get("capturable") is False and now.capture.effects is None:  # type: ignore[union-attr]
+            raise RuntimeError(
+                f"Attempting CUDA graph capture of step() for an instance of {type(self).__name__} but param_groups' capturable is "
+                "False."
+            )
+        if not self._is_captured_whole():
+            raise NotCapturable(
+                f"a graph cannot hold this step of {type(self).__name__}: only SGD, Adam and AdamW in their fused form, after a first "
+                "step, read what changes from step to step from memory; make the step after the replay"
+            )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients of all parameters, or fill them with zeros."""
@@ -391,6 +422,13 @@ def check_betas(betas: Sequence[Any]) -> None:
     for i in (0, 1):
         if not 0.0 <= betas[i] < 1.0:
             raise ValueError(f"Invalid beta parameter at index {i}: {betas[i]}")
+
+
+def _takes_one_launch(group: Group) -> bool:
+    """Whether all parameters go together: not where a form was chosen that takes one after another."""
+    fused = group.get("fused")
+    chosen = fused or (fused is None and group.get("foreach") is None and not group.get("differentiable"))
+    return bool(chosen) and shortcuts.enabled
 
 
 def check_choice(foreach: bool | None, fused: bool | None, differentiable: bool) -> None:

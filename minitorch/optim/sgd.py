@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from minitorch.arrays.capturing import NotCapturable
 from minitorch.optim.optimizer import Group, Optimizer, check_choice, check_one_element, descent, number, zeros_like
 from minitorch.tensor import Tensor
 
@@ -68,3 +69,8 @@ class SGD(Optimizer):
             return False
         state["momentum_buffer"] = zeros_like(param)
         return True
+
+    def _will_begin(self, param: Tensor, group: Group) -> bool:
+        if group["momentum"] and self.state.get(param, {}).get("momentum_buffer") is None:
+            raise NotCapturable("the first step of SGD fills its momentum; make a step before the capture")
+        return False

@@ -5,7 +5,7 @@ So a script that draws in the same order draws the same numbers in both librarie
 
 `generator.py` makes words, and uniform numbers from words; `uniform.py`, `normal.py` and `discrete.py` make everything else
 from those, as flat arrays in the order of the draws; `arrays/layout.py` says where in a tensor they go; `exact.py` has the rounding
-tricks; `philox.py` is the GPU's stream. Tensors of random numbers are made in `tensor/random.py`; what each function computes is in
+tricks; `gpu.py` is the GPU's generator. Tensors of random numbers are made in `tensor/random.py`; what each function computes is in
 `ops/sampling.py`. Read next: `generator.py`.
 """
 
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from ..rooms import answer_for_what_is_missing as _answer_for_what_is_missing
 from .generator import Generator, default_generator
-from .philox import default_generator as gpu_generator
+from .gpu import default_generator as gpu_generator
 
 if TYPE_CHECKING:
     from ..tensor import Tensor
@@ -31,14 +31,14 @@ def manual_seed(seed: int) -> Generator:
     tensor([0.4963, 0.7682, 0.0885])
     """
     default_generator.manual_seed(int(seed))
-    gpu_generator.start(int(seed))
+    gpu_generator.manual_seed(int(seed))
     return default_generator
 
 
 def seed() -> int:
     """Seed the default generator from the system, and the GPU's alike, and return the seed."""
     seed = default_generator.seed()
-    gpu_generator.start(seed)
+    gpu_generator.manual_seed(seed)
     return seed
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..arrays import recorded
 from ..arrays.batched import check_randomness
+from ..arrays.capturing import refuse
 from ..arrays.device import as_device
 from ..arrays.dtypes import uint8
 from ..op import door
@@ -34,6 +35,8 @@ _STATE = np.dtype(
 class Generator:
     """A stream of random words. Draws with the same seed are the same, in the same order, on every machine.
 
+    `Generator("cuda")` is a GPU's (`gpu.py`): of other words, and its state is 16 bytes.
+
     >>> g = Generator().manual_seed(0)
     >>> minitorch.rand(2, generator=g)
     tensor([0.4963, 0.7682])
@@ -43,6 +46,13 @@ class Generator:
     _state: Any  # a RandomState, made when the first word is asked for: `numpy.random` takes long to import
     _fresh: bool  # whether no word was drawn since seeding: torch writes that state in a way of its own
     cached_normal: float | None  # the second of a pair of normals, kept for the next call; see `normal.py`
+
+    def __new__(cls, device: Any = "cpu") -> Generator:
+        if cls is Generator and as_device(device).type == "cuda":
+            from .gpu import GpuGenerator
+
+            return object.__new__(GpuGenerator)
+        return object.__new__(cls)
 
     def __init__(self, device: Any = "cpu") -> None:
         self.device = as_device(device)
@@ -58,9 +68,11 @@ class Generator:
             raise ValueError(f"Overflow when unpacking long long: the seed {seed} is outside [-2^63, 2^64)")
         recorded.unrecordable("it seeds a generator, which a program would not do")
         with self.lock:
-            self._seed = seed % 2**64
-            self._state, self._fresh, self.cached_normal = None, True, None
+            self._start(seed % 2**64)
         return self
+
+    def _start(self, seed: int) -> None:
+        self._seed, self._state, self._fresh, self.cached_normal = seed, None, True, None
 
     def initial_seed(self) -> int:
         """The seed the stream was started with."""
@@ -108,6 +120,10 @@ class Generator:
         """Another generator that stands where this one does."""
         return Generator(self.device).set_state(self.get_state())
 
+    def on_the_host(self) -> Generator:
+        """The generator to draw from on the CPU: itself. (One of a GPU makes one.)"""
+        return self
+
     def __reduce__(self) -> Any:
         return _restored, (str(self.device), self.get_state().numpy())
 
@@ -120,6 +136,7 @@ class Generator:
 
     def words(self, n: int) -> np.ndarray:
         """The next n words, uint32."""
+        refuse("random numbers would be drawn on the CPU, and copied to the GPU")
         check_randomness()
         self._fresh = self._fresh and n == 0
         return self._twister().randint(0, 2**32, n, dtype=np.uint32)
@@ -160,10 +177,13 @@ default_generator = Generator()
 default_generator.seed()
 
 
+defaults: dict[str, Generator] = {"cpu": default_generator}  # of each kind of device; `gpu.py` adds its own
+
+
 def chosen(generator: Generator | None, device: Any) -> Generator:
     """The generator to draw from for a tensor on `device`: the given one if it fits, else the default one."""
     if generator is None:
-        return default_generator
+        return defaults[device.type]
     if not isinstance(generator, Generator):
         raise TypeError(f"generator must be a minitorch.Generator, not {type(generator).__name__}")
     if generator.device.type != device.type:

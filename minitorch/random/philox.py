@@ -3,14 +3,12 @@
 A Mersenne Twister hands out its words in a row, and a GPU's threads cannot queue for them. Here nothing is handed out: word w of
 counter c is f(c, key)[w], whoever asks, as often as asked. So each thread makes its own numbers, no mask need be stored for
 backward, and NumPy makes the same ones, to the last bit. Ten rounds of two multiplications mix enough to pass all known tests.
-Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011. Read next: `kernels/cuda/dropout.py`, `cuda/random.py`.
+Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, 2011. Read next: `gpu.py`, the generator.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from typing import Any
+from typing import Any, NamedTuple
 
 LOW = 0xFFFFFFFF
 WIDTH = 256  # numbers are taken in tiles of 4 · 256, a block's of 256 threads
@@ -27,12 +25,19 @@ def philox(counter: tuple[Any, Any, Any, Any], key: int) -> tuple[Any, Any, Any,
     return c0, c1, c2, c3
 
 
-def words(xp: Any, n: int, seed: int, counter: int) -> Any:
+class Held(NamedTuple):
+    """A seed or a counter that lies on the GPU: in a captured graph it is another one at each replay."""
+
+    array: Any  # of one uint64
+
+
+def words(xp: Any, n: int, seed: Any, counter: Any) -> Any:
     """n words, from that counter on: number i of a tile gets word i // 256 of the tile's counter i % 256.
 
     So a thread uses all four words of its counter, and neighbouring threads work on neighbouring numbers.
     """
     tiles = tiles_for(n)
+    seed, counter = (place.array if isinstance(place, Held) else place for place in (seed, counter))
     numbers = xp.arange(tiles * WIDTH, dtype="uint64") + counter
     zeros = xp.zeros_like(numbers)
     four = philox((numbers & LOW, numbers >> 32, zeros, zeros), seed)
@@ -42,30 +47,6 @@ def words(xp: Any, n: int, seed: int, counter: int) -> Any:
 def tiles_for(n: int) -> int:
     """How many tiles n numbers take."""
     return -(-n // (4 * WIDTH))
-
-
-class PhiloxGenerator:
-    """The stream of a GPU: a seed, and how many words have been taken; it goes on by whole tiles of them."""
-
-    place: tuple[int, int]  # seed and offset
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-
-    def start(self, seed: int) -> None:
-        """Start the stream of this seed, of which 64 bits count."""
-        self.place = int(seed) % 2**64, 0
-
-    def take(self, n: int) -> tuple[int, int]:
-        """(seed, counter) for the next n words."""
-        with self.lock:
-            seed, offset = self.place
-            self.place = seed, offset + 4 * WIDTH * tiles_for(n)
-        return seed, offset // 4
-
-
-default_generator = PhiloxGenerator()
-default_generator.start(int.from_bytes(os.urandom(8), "little"))
 
 
 CUDA = r"""

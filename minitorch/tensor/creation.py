@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import dtypes
 from ..arrays import layout as _layout
 from ..arrays.determinism import filled
-from ..arrays.device import adopted, as_array, as_device
+from ..arrays.device import adopted, as_array, as_device, on_a_gpu
 from ..arrays.dtypes import dtype as DType
 from ..arrays.layout import contiguous_format, memory_format, preserve_format
 from ..arrays.numbers import WIDEST, fitting, read
@@ -45,6 +45,9 @@ def tensor(data: Any, *, dtype: DType | None = None, device: Device | None = Non
         array = (found if dtype is None or dtype is data.dtype else found.to(dtype))._array
         array = target.xp.array(array, copy=True)
     else:
+        there = on_a_gpu(data)
+        if there is not None:  # a copy of it, where it is unless the device is told
+            return as_tensor(there.copy(), dtype=dtype, device=device).requires_grad_(requires_grad)
         target = as_device(device)
         array = as_array(target.xp, read_data(data, dtype))
     made = Tensor._wrap(array)
@@ -58,6 +61,8 @@ def as_tensor(data: Any, *, dtype: DType | None = None, device: Device | None = 
         return data.to(device=device, dtype=dtype)
     if isinstance(data, np.ndarray) and data.flags.writeable:
         return from_numpy(data).to(device=device, dtype=dtype)
+    if (array := on_a_gpu(data)) is not None:
+        return Tensor._wrap(array).to(device=device, dtype=dtype)
     return tensor(data, dtype=dtype, device=device)
 
 

@@ -15,9 +15,10 @@ from ..arrays.device import as_device
 from ..arrays.dtypes import dtype as DType
 from ..arrays.layout import memory_format, preserve_format
 from ..op.signature import Device, checked
-from ..ops import sampling
+from ..ops import gpu_draws, sampling
 from ..random import Generator, discrete
 from ..random.generator import chosen
+from ..random.gpu import GpuGenerator
 from . import creation
 from .making import makes
 from .tensor import Tensor
@@ -178,8 +179,11 @@ def randperm(
     if n > largest:
         raise RuntimeError(f"n cannot be greater than {largest} for {kind}, which does not hold all integers below {n}")
     where = as_device(device)
-    order = discrete.permutation(chosen(generator, where), n)
-    made = Tensor._wrap(where.xp.asarray(np.array(order, np.int64).astype(kind.numpy)))
+    g = chosen(generator, where)
+    if isinstance(g, GpuGenerator):
+        made = Tensor._wrap(gpu_draws.permutation(g, where.xp, n).astype(kind.numpy))
+    else:
+        made = Tensor._wrap(where.xp.asarray(np.array(discrete.permutation(g, n), np.int64).astype(kind.numpy)))
     return made.requires_grad_() if requires_grad else made
 
 

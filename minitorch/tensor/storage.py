@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..arrays import dtypes
-from ..arrays.device import device, device_of, is_pinned, to_numpy
+from ..arrays.device import device, device_of, to_numpy
 from ..arrays.memory import owner, storage, strided
+from ..arrays.transfers import is_pinned
 from ..arrays.warning import warn_once
 
 

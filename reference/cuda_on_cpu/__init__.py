@@ -55,12 +55,14 @@ def compiled(source: str, name: str) -> Callable[[int, int, tuple], None]:
         _refuse_overlap(name, args, types)
         arrays = [a for value in args for a in (value.arrays() if isinstance(value, Table) else [value])]
         # One array may be given twice, and a part of it that begins where it does.
-        given = sorted((a for a in arrays if isinstance(a, np.ndarray)), key=lambda a: a.nbytes)
-        fenced = {a.ctypes.data: a for a in given}
+        ordered = sorted((a for a in arrays if isinstance(a, np.ndarray)), key=lambda a: a.nbytes)
+        fenced = {a.ctypes.data: a for a in ordered}
         fenced = {address: Fenced(a) for address, a in fenced.items()}
-        tables = {k: Fenced(table.addresses(fenced)) for k, table in enumerate(args) if isinstance(table, Table)}
+        addresses = {k: table.addresses(fenced) for k, table in enumerate(args) if isinstance(table, Table)}
+        tables = {k: Fenced(found) for k, found in addresses.items() if not args[k].by_value}
         memory = {k: fenced[a.ctypes.data] for k, a in enumerate(args) if isinstance(a, np.ndarray)} | tables
-        cells = [np.asarray(np.uint64(memory[k].address) if k in memory else n) for k, n in enumerate(numbers)]
+        given = [n.numbers if isinstance(n, Struct) else addresses.get(k, n) for k, n in enumerate(numbers)]
+        cells = [np.asarray(np.uint64(memory[k].address) if k in memory else n) for k, n in enumerate(given)]
         with _one_at_a_time:
             run(blocks, threads, (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells)))
         for each in (*fenced.values(), *tables.values()):
@@ -118,20 +120,30 @@ def one_file(sources: Iterable[str]) -> str:
 
 
 class Table:
-    """Rows of arrays, which a kernel is given as a table of their addresses; None is address 0."""
+    """Rows of arrays, which a kernel is given as a table of their addresses; None is address 0.
 
-    def __init__(self, rows: list[list[np.ndarray | None]]):
-        self.rows = rows
+    The table is in the GPU's memory, or, `by_value`, an argument itself: a struct.
+    """
+
+    def __init__(self, rows: list[list[np.ndarray | None]], by_value: bool = False):
+        self.rows, self.by_value = rows, by_value
 
     def arrays(self) -> list[np.ndarray | None]:
         return [a for row in self.rows for a in row]
 
     def copy(self) -> Table:
-        return Table([[None if a is None else a.copy() for a in row] for row in self.rows])
+        return Table([[None if a is None else a.copy() for a in row] for row in self.rows], self.by_value)
 
     def addresses(self, fenced: dict[int, Fenced]) -> np.ndarray:
         """The table as the kernel reads it."""
         return np.array([[0 if a is None else fenced[a.ctypes.data].address for a in row] for row in self.rows], np.uint64)
+
+
+class Struct:
+    """Numbers in a row that are an argument themselves."""
+
+    def __init__(self, numbers: np.ndarray):
+        self.numbers = numbers
 
 
 class Fenced:
@@ -159,11 +171,17 @@ def checked(name: str, value: Any, kind: str) -> Any:
     """The argument, if it is what the parameter says; a number as the kernel reads it."""
     kind_inside = kind.removeprefix("P").removeprefix("K")
     if isinstance(value, Table):
-        if kind[0] != "P" or kind_inside in DTYPES:
+        if (kind[0] == "P") == value.by_value or kind_inside in DTYPES:
             raise TypeError(f"kernel {name}: a parameter of type {kind} was given a table of addresses")
+        if value.by_value:
+            return value
         for a in value.arrays():
             if a is not None:
                 checked(name, a, "P" + {dtype: letter for letter, dtype in DTYPES.items()}[a.dtype.name])
+        return value
+    if isinstance(value, Struct):
+        if kind[0] == "P" or kind in DTYPES:
+            raise TypeError(f"kernel {name}: a parameter of type {kind} was given {value.numbers.size} numbers")
         return value
     dtype = DTYPES.get(kind_inside, "int64")  # a struct of numbers: int64 each
     if isinstance(value, np.ndarray) != (kind[0] == "P"):

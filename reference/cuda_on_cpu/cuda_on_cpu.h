@@ -27,6 +27,11 @@ static void __syncthreads() { pthread_barrier_wait(&everybody[turn ^= 1]); }
 
 template <class T> static T atomicAdd(T* place, T value) { return std::atomic_ref<T>(*place).fetch_add(value); }
 template <class T> static T rsqrt(T x) { return 1 / sqrt(x); }
+// What a GPU computes quickly and less exactly.
+#define __logf logf
+#define __tanf tanf
+#define __sincosf sincosf
+static void sincospi(double x, double* sine, double* cosine) { *sine = sin(M_PI * x), *cosine = cos(M_PI * x); }
 
 // Run a kernel, whose arguments are given by address as cuLaunchKernel wants them.
 struct Launch {

@@ -17,7 +17,7 @@ import numpy as np
 from . import Table, built
 
 # A program that reads a launch from its input: blocks, threads, and the arguments. Each comes as what it is (0 a number, 1 an
-# array, 2 a table of addresses), its size and its bytes; a table's size is its number of arrays, of which each comes as an array.
+# array, 2 a table of addresses, 3 such a table that is an argument itself), its size and its bytes; a table's size is its number of arrays, of which each comes as an array.
 MAIN = """
 #include <stdio.h>
 void* bytes(unsigned long long size) {
@@ -43,7 +43,7 @@ int main() {
             }
             arrays[i] = table;
         }
-        args.push_back(kind[0] ? &arrays[i] : arrays[i]);
+        args.push_back(kind[0] % 3 ? &arrays[i] : arrays[i]);
     }
     launch(NAME, head[0], head[1], args.data());
 }
@@ -56,9 +56,11 @@ def report(source: str, name: str, blocks: int, threads: int, args: tuple, sanit
     for value in args:
         if isinstance(value, Table):
             parts = [b"" if a is None else a.tobytes() for a in value.arrays()]
-            given += struct.pack("QQ", 2, len(parts)) + b"".join(struct.pack("Q", len(part)) + part for part in parts)
+            given += struct.pack("QQ", 3 if value.by_value else 2, len(parts)) + b"".join(
+                struct.pack("Q", len(part)) + part for part in parts
+            )
             continue
-        data = np.asarray(value).tobytes()
+        data = np.asarray(getattr(value, "numbers", value)).tobytes()
         given += struct.pack("QQ", isinstance(value, np.ndarray), len(data)) + data
     program = built(source + MAIN.replace("NAME", name), f"-fsanitize={sanitizer}", "-g")
     # Without a fixed layout of memory, which not every machine allows to switch off, ThreadSanitizer may refuse to start.

@@ -14,11 +14,13 @@ from typing import Any
 from unittest import mock
 
 from ..cuda_on_cpu import compiler
-from .arrays import counting, ndarray
+from . import cublas, graphs
+from .arrays import copies_to_the_gpu, counting, ndarray, not_counted
 from .kernels import RawKernel
+from .memory import memory_of
 from .namespace import cupy, cupyx, part_of_cupyx
 
-__all__ = ["counting", "cupy", "cupyx", "ndarray", "standing_in"]
+__all__ = ["copies_to_the_gpu", "counting", "cupy", "cupyx", "memory_of", "ndarray", "not_counted", "standing_in"]
 
 cupy.RawKernel = RawKernel
 
@@ -36,9 +38,14 @@ def standing_in(generated: bool = False) -> Iterator[Any]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(mock.patch.object(device, "_cupy", lambda: cupy))
         stack.enter_context(mock.patch.object(device, "_cupyx", part_of_cupyx))
+        stack.enter_context(mock.patch.object(importlib.import_module("minitorch.arrays.cublas"), "loaded", cublas.Library))
+        stack.enter_context(
+            mock.patch.object(importlib.import_module("minitorch.arrays.capturing"), "holders", graphs.holders)
+        )
         # Each is a thread of the system here. Short rows are then taken in several chunks too.
         stack.enter_context(mock.patch.object(importlib.import_module("minitorch.kernels.cuda"), "MOST_THREADS", 64))
         stack.enter_context(mock.patch.object(importlib.import_module("minitorch.kernels.cuda"), "generated", generated))
+        importlib.import_module("minitorch.arrays.gpu_memory").watch(cupy)
         if compiler() is None:
             stack.enter_context(mock.patch.object(device.shortcuts, "enabled", False))
         yield cupy

@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from . import cublas
+from . import cublas, memory
+from .graphs import do, launching, refuse
 
 synchronisations: list[str] = []  # what waited for the GPU, and where in minitorch
+on_the_way: list[tuple[np.ndarray, np.ndarray]] = []  # copies to the host: where to, and the numbers
 uploads: list[str] = []  # where something was copied to it
 copies: list[str] = []  # where memory was copied within it, by the card's own copying
 BINARY = {
@@ -40,6 +42,8 @@ class ndarray:
         if host.dtype.kind not in "?biufc" and host.dtype.name != "bfloat16":
             raise ValueError(f"Unsupported dtype {host.dtype}")
         self._host = host
+        if memory.total:
+            memory.ask_for(host)
 
     def __getattr__(self, name: str) -> Any:
         from .namespace import allowed, called, wrapped
@@ -48,7 +52,7 @@ class ndarray:
             raise AttributeError(f"'ndarray' object of CuPy has no attribute {name!r}")
         value = getattr(self._host, name)
         if callable(value):
-            return lambda *args, **kwargs: called(f"cupy.ndarray.{name}", value, args, kwargs)
+            return lambda *args, **kwargs: called(f"cupy.ndarray.{name}", getattr(np.ndarray, name), args, kwargs, self)
         return wrapped(value)
 
     # ---- the device ----
@@ -64,23 +68,36 @@ class ndarray:
         return Pointer(pointer, SimpleNamespace(ptr=low, size=high - low))
 
     @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        if self._host.dtype.name == "bfloat16":
+            raise TypeError("bfloat16 has no typestr")
+        host = self._host
+        strides = None if host.flags.c_contiguous else host.strides
+        return {"shape": host.shape, "typestr": host.dtype.str, "descr": host.dtype.descr, "version": 3, "strides": strides,
+                "data": (cublas.expose(host), False), "stream": 1}  # fmt: skip
+
+    @property
     def flags(self) -> Any:
         found = self._host.flags
         return SimpleNamespace(c_contiguous=found.c_contiguous, f_contiguous=found.f_contiguous, owndata=found.owndata)
 
     def set(self, arr: np.ndarray, stream: Any = None) -> None:
         """Copy from a host array."""
-        uploaded()
+        if self._host.size:
+            uploaded()
         self._host[...] = arr
 
     def fill(self, value: Any) -> None:
         """Write a number everywhere."""
-        filled(self._host, hosts(value))
+        do(filled, self._host, hosts(value), writes=self)
 
     # ---- what waits for the device ----
 
     def get(self, stream: Any = None, order: str = "C", out: Any = None, blocking: bool = True) -> np.ndarray:
-        """A copy on the host."""
+        """A copy on the host; without `blocking` it is there once the host has waited for something."""
+        if not blocking and out is not None:
+            on_the_way.append((out, self._host.copy()))
+            return out
         waited("get")
         return self._host.copy(order)  # type: ignore[arg-type]
 
@@ -119,10 +136,10 @@ class ndarray:
     # ---- what is not defined, and other than NumPy's here ----
 
     def argmax(self, axis: Any = None) -> ndarray:
-        return ndarray(last_nan(self._host, axis, self._host.argmax(axis)))
+        return ndarray(np.asarray(do(lambda a: last_nan(a, axis, a.argmax(axis)), self._host)))
 
     def argmin(self, axis: Any = None) -> ndarray:
-        return ndarray(last_nan(self._host, axis, self._host.argmin(axis)))
+        return ndarray(np.asarray(do(lambda a: last_nan(a, axis, a.argmin(axis)), self._host)))
 
     # ---- what is refused ----
 
@@ -150,26 +167,34 @@ class ndarray:
         return (self[i] for i in range(len(self._host)))
 
     def __getitem__(self, key: Any) -> ndarray:
-        return ndarray(np.asarray(self._host[wrapped_around(key, self._host.shape)]))
+        return ndarray(np.asarray(do(_got, self, key)))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        key, value = wrapped_around(key, self._host.shape), hosts(value)
-        if not isinstance(value, np.ndarray):  # CuPy fills
-            value = filled(np.empty((), self._host.dtype), value)
-        if not has_index_arrays(key):
-            self._host[key] = value
-            return
-        places, values = unordered(self._host, key, value)
-        self._host.flat[places] = values
+        do(_set, self, key, value, writes=self)
 
     def __copy__(self) -> ndarray:
-        return ndarray(self._host.copy())
+        return ndarray(do(np.ndarray.copy, self._host))
 
     def __deepcopy__(self, memo: dict) -> ndarray:
-        return ndarray(self._host.copy())
+        return ndarray(do(np.ndarray.copy, self._host))
 
     def __reduce__(self) -> Any:
         return ndarray, (self.get(),)
+
+
+def _got(a: ndarray, key: Any) -> np.ndarray:
+    return np.asarray(a._host[wrapped_around(key, a._host.shape)])
+
+
+def _set(a: ndarray, key: Any, value: Any) -> None:
+    key, value = wrapped_around(key, a._host.shape), hosts(value)
+    if not isinstance(value, np.ndarray):  # CuPy fills
+        value = filled(np.empty((), a._host.dtype), value)
+    if not has_index_arrays(key):
+        a._host[key] = value
+        return
+    places, values = unordered(a._host, key, value)
+    a._host.flat[places] = values
 
 
 class Pointer:
@@ -189,7 +214,14 @@ class Pointer:
         if self.ptr < src.ptr + size and src.ptr < self.ptr + size:
             raise ValueError("memcpyAsync of memory that overlaps is not defined")
         copies.append(_where())
-        ctypes.memmove(self.ptr, src.ptr, size)
+        do(_moved, self.ptr, src.ptr, size, runs=False)
+
+
+def _moved(to: int, start: int, size: int) -> None:
+    if launching:
+        for pointer in (to, start):
+            launching[-1].exposed[pointer].array()  # which says whether it is there still
+    ctypes.memmove(to, start, size)
 
 
 def _operators() -> None:
@@ -235,22 +267,46 @@ def counting() -> Iterator[list[str]]:
     found += synchronisations[before:]
 
 
+@contextlib.contextmanager
+def copies_to_the_gpu() -> Iterator[list[str]]:
+    """Where in the block something was copied to the GPU, tables that are kept there left out (`arrays.device.as_table`).
+
+    Numbers that are a kernel's arguments, or fill an array, are not copied.
+    """
+    before, found = len(uploads), []  # type: ignore[var-annotated]
+    yield found
+    found += [place for place in uploads[before:] if not place.endswith(" in _kept_table")]
+
+
+@contextlib.contextmanager
+def not_counted() -> Iterator[None]:
+    """What is copied in the block is data of the user's."""
+    before = len(uploads)
+    yield
+    del uploads[before:]
+
+
 def waited(what: str) -> None:
-    """Note that the host would wait here."""
+    """Note that the host would wait here; in a capture that is refused."""
+    refuse(f"waiting for the GPU ({what})")
+    for host, numbers in on_the_way:
+        host[...] = numbers
+    on_the_way.clear()
     synchronisations.append(f"{what} {_where()}")
 
 
 def uploaded() -> None:
-    """Note a copy to the GPU."""
+    """Note a copy to the GPU; in a capture that is refused."""
+    refuse("a copy from the host")
     uploads.append(_where())
 
 
 def _where() -> str:
-    """The innermost line outside this package."""
+    """The innermost line outside this package, and the function that it is in."""
     frame: Any = sys._getframe(2)
     while frame and __name__.rpartition(".")[0] in str(frame.f_globals.get("__name__")):
         frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame else "?"
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_name}" if frame else "?"
 
 
 # ---- indices, and what may stand beside an array ----

@@ -13,9 +13,10 @@ from unittest import mock
 
 import numpy as np
 
-from ..cuda_on_cpu import Table, compiled
+from ..cuda_on_cpu import Struct, Table, compiled
 from . import cublas
 from .arrays import hosts
+from .graphs import do, launching
 
 launched: dict[
     tuple[str, str], tuple[int, int, tuple]
@@ -28,12 +29,20 @@ class RawKernel:
     def __init__(self, code: str, name: str, options: tuple = (), backend: str = "nvrtc"):
         self.code, self.name = code, name
 
+    def compile(self, log_stream: Any = None) -> None:
+        """Nothing: the first launch does it."""
+
     def __call__(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple) -> None:
         if len(grid) != 1 or len(block) != 1:
             raise NotImplementedError(
                 f"{self.name}: the stand-in's grids and blocks have one dimension, got {grid} and {block}"
             )
-        given = tuple(map(_given, args))
+        # (An array of the host is a struct, which goes with the launch.)
+        given = tuple(Struct(a.copy()) if isinstance(a, np.ndarray) else a for a in args)
+        do(self._launch, grid, block, given, runs=False)
+
+    def _launch(self, grid: tuple[int, ...], block: tuple[int, ...], args: tuple) -> None:
+        given = tuple(_given(a.numbers if isinstance(a, Struct) else a) for a in args)
         launched[self.name, self.code] = (
             grid[0],
             block[0],
@@ -43,13 +52,30 @@ class RawKernel:
 
 
 def _given(value: Any) -> Any:
-    """The argument on the host; numbers of uint64 in an array are addresses, which become the arrays that lie there."""
+    """The argument on the host; a table of numbers of uint64 holds addresses, which become the arrays that lie there.
+
+    An array of the host is no mistake here: CuPy gives its bytes to the kernel as they are, a struct.
+    """
+    if isinstance(value, np.ndarray):
+        return _arrays_at(value[None], by_value=True) if value.dtype == np.uint64 else Struct(value)
     host = hosts(value)
-    if not isinstance(host, np.ndarray) or host.dtype != np.uint64:
+    if not isinstance(host, np.ndarray) or host.dtype != np.uint64 or host.ndim != 2:
         return host
-    if gone := [p for p in host.flat if p and int(p) not in cublas.arrays]:
-        raise ValueError(f"a kernel was given the address {gone[0]:#x}, where no array lies (any more)")
-    return Table([[cublas.arrays[int(p)] if p else None for p in row] for row in host])
+    return _arrays_at(host)
+
+
+def _arrays_at(host: np.ndarray, by_value: bool = False) -> Table:
+    """What lies at a table of addresses."""
+    return Table([[_lying_at(int(p)) if p else None for p in row] for row in host], by_value)
+
+
+def _lying_at(pointer: int) -> np.ndarray:
+    """The array at an address; in a graph, that which lay there when it was captured."""
+    if launching and pointer in launching[-1].exposed:
+        return launching[-1].exposed[pointer].array()
+    if pointer not in cublas.arrays:
+        raise ValueError(f"a kernel was given the address {pointer:#x}, where no array lies (any more)")
+    return cublas.arrays[pointer]
 
 
 def launches(call: Callable[[], Any]) -> list[str]:

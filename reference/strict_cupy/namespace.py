@@ -17,12 +17,17 @@ from typing import Any
 import numpy as np
 
 import minitorch
+from minitorch.compiler.numpy_calls import written_by
 
-from . import cublas
+from . import cublas, graphs, memory
 from .arrays import filled, hosts, ndarray, unordered, uploaded, waited, wrapped_around
 
 NAMES = Path(__file__).with_name("names.txt")
 TAKES_HOST = {"array", "asarray", "asanyarray", "ascontiguousarray", "asfortranarray"}
+EMPTY = {"empty", "empty_like"}
+BY_CUBLAS = {"matmul", "dot", "vdot", "inner", "outer", "tensordot", "kron", "einsum"}  # of floats
+WAIT_WITHIN = {"sort", "argsort", "lexsort", "partition", "argpartition", "median", "percentile", "quantile"}  # thrust's do
+JOINS = {"concatenate", "stack", "vstack", "hstack", "dstack", "column_stack", "row_stack", "block"}
 WAITS = {"nonzero", "flatnonzero", "argwhere", "unique", "compress", "extract", "bincount", "histogram", "asnumpy"}
 PYTHON = {"result_type", "can_cast", "promote_types", "may_share_memory", "shares_memory", "ndim", "size", "shape", "dtype"}
 ARRAYS = {"a", "x", "x1", "ary", "arr", "array", "m", "v", "condition", "tup", "arrays"}  # parameters that must be arrays
@@ -76,22 +81,74 @@ class Module:
         return thing
 
 
-def called(name: str, function: Any, args: tuple, kwargs: dict) -> Any:
-    """A function or method on host arrays, if CuPy's takes these arguments; its arrays come back strict."""
+def called(name: str, function: Any, args: tuple, kwargs: dict, of: ndarray | None = None) -> Any:
+    """A function on host arrays, or a method `of` an array, if CuPy's takes these arguments; its arrays come back strict."""
     short = name.rpartition(".")[2]
     _check_arguments(name, short, args, kwargs)
     if short in WAITS or (short == "where" and len(args) == 1):
         waited(short)
+    whole = args if of is None else (of, *args)
+    _check_capture(name, short, whole)
+    _note_copies(short, args, kwargs)
+    if short in TAKES_HOST and not isinstance(args[0], ndarray) and hasattr(args[0], "__cuda_array_interface__"):
+        args = (_adopted(args[0].__cuda_array_interface__), *args[1:])
+        whole = args
+    if kwargs.pop("blocking", False):
+        waited(short)
     if short in TAKES_HOST and not isinstance(args[0], ndarray):
-        if isinstance(args[0], np.ndarray):
-            uploaded()
-        made = np.array(*args, **{**kwargs, "copy": True})
-        return wrapped(made if made.ndim else filled(made, made[()]))
+        given = [hosts(a) if isinstance(a, (list, tuple)) else a for a in args]
+        return wrapped(graphs.do(_made_of_data, *given, **kwargs))
     if short == "take":
         kwargs = {**kwargs, "mode": "wrap"}
     function = OTHERWISE.get(short, function)
-    result = function(*map(hosts, args), **{k: hosts(v) for k, v in kwargs.items()})
-    return result if short in PYTHON else wrapped(result)
+    hosted, options = tuple(map(hosts, whole)), {k: hosts(v) for k, v in kwargs.items()}
+    if short in EMPTY and graphs.recording[-1] is not None:
+        return wrapped(graphs.recording[-1].allocated(function(*hosted, **options)))
+    if short in PYTHON:
+        return function(*hosted, **options)
+    return wrapped(graphs.do(function, *hosted, writes=written_by(function, hosted, options), **options))
+
+
+def _made_of_data(*args: Any, **kwargs: Any) -> np.ndarray:
+    made = np.array(*args, **{**kwargs, "copy": True})
+    return made if made.ndim else filled(made, made[()])
+
+
+def _check_capture(name: str, short: str, args: tuple) -> None:
+    """Refuse, in a capture, what goes to libraries that CuPy does not let into one, or that wait within."""
+    if short in WAIT_WITHIN or name.startswith(("cupy.linalg.", "cupyx.scipy.linalg.")):
+        graphs.refuse(f"{name}, which waits for the GPU")
+    if short in BY_CUBLAS and any(isinstance(a, ndarray) and a._host.dtype.kind not in "iub" for a in args):
+        graphs.refuse(f"{name}, which calls cuBLAS API by CuPy,")
+
+
+def _adopted(told: dict[str, Any]) -> ndarray:
+    """An array on the memory of another, by its `__cuda_array_interface__`."""
+    there = cublas.arrays[told["data"][0]]
+    return ndarray(np.ndarray(told["shape"], told["typestr"], there, strides=told["strides"]))
+
+
+def _note_copies(short: str, args: tuple, kwargs: dict) -> None:
+    """Note what CuPy 14.2 copies to the GPU for this call.
+
+    A number is not: it fills an array, or is an argument of a kernel. A list of numbers is, and so is the table of addresses by which
+    more than eight small arrays of one dtype are joined in a single launch.
+    """
+    first = args[0] if args else None
+    if (
+        short in TAKES_HOST
+        and not isinstance(first, ndarray)
+        and not (isinstance(first, (list, tuple)) and _has_strict(first))
+    ):
+        if np.ndim(first) and np.size(first):
+            uploaded()
+    elif short in JOINS or short in TAKES_HOST:
+        parts = first if isinstance(first, (list, tuple)) else ()
+        sizes = [part.size * part.dtype.itemsize for part in parts if isinstance(part, ndarray)]
+        if len(parts) > 8 and len({part.dtype for part in parts}) == 1 and sum(sizes) < 2**21 * len(parts):
+            uploaded()
+    elif short == "take" and any(isinstance(a, (list, tuple)) for a in args):
+        uploaded()
 
 
 def _check_arguments(name: str, short: str, args: tuple, kwargs: dict) -> None:
@@ -159,17 +216,27 @@ class Ufunc:
         if any(not isinstance(a, (ndarray, np.generic, bool, int, float, complex)) for a in args):
             kinds = ", ".join(type(a).__name__ for a in args)
             raise TypeError(f"Unsupported type among ({kinds}) for {self.name}: arrays on the GPU and numbers only")
-        given = [flushed(hosts(a)) for a in args[: len(self.loops[0][0])]]
+        given = [hosts(a) for a in args[: len(self.loops[0][0])]]
+        if self.name.endswith(".matmul"):
+            _check_capture(self.name, "matmul", args)
         out = args[len(given)] if len(args) > len(given) else kwargs.get("out")
-        dtype = self._dtype(given) if kwargs.get("dtype") is None else None
-        with np.errstate(all="ignore"):  # a GPU does not warn
-            result = self.compute(*given, **{k: v for k, v in kwargs.items() if k != "out"})
-        result = flushed(np.asarray(result if dtype is None else np.asarray(result).astype(dtype)))
-        if out is None:
-            return ndarray(result)
         out = out[0] if isinstance(out, tuple) else out
-        np.copyto(out._host, result, casting=kwargs.get("casting", "same_kind"))
+        options = {k: v for k, v in kwargs.items() if k != "out"}
+        if out is None:
+            return ndarray(graphs.do(self._computed, given, options))
+        graphs.do(self._write, out._host, given, options, writes=out)
         return out
+
+    def _computed(self, given: list, options: dict) -> np.ndarray:
+        """The result, denormal numbers made 0 before and after."""
+        given = [flushed(a) for a in given]
+        dtype = self._dtype(given) if options.get("dtype") is None else None
+        with np.errstate(all="ignore"):  # a GPU does not warn
+            result = self.compute(*given, **options)
+        return flushed(np.asarray(result if dtype is None else np.asarray(result).astype(dtype)))
+
+    def _write(self, out: np.ndarray, given: list, options: dict) -> None:
+        np.copyto(out, self._computed(given, options), casting=options.get("casting", "same_kind"))
 
     def _dtype(self, given: list) -> np.dtype | None:
         """The dtype of the result; Python numbers are weak."""
@@ -194,8 +261,11 @@ class Ufunc:
         if method == "at":
             if short == "add":
                 return _add
-            return lambda a, indices, b: self.compute.at(a._host, wrapped_around(indices, a.shape), hosts(b))
-        return lambda *args, **kwargs: wrapped(getattr(self.compute, method)(*map(hosts, args), **kwargs))
+            return lambda a, indices, b: graphs.do(self._at, a, indices, b, writes=a)
+        return lambda *args, **kwargs: wrapped(graphs.do(getattr(self.compute, method), *map(hosts, args), **kwargs))
+
+    def _at(self, a: ndarray, indices: Any, b: Any) -> None:
+        self.compute.at(a._host, wrapped_around(indices, a.shape), hosts(b))
 
 
 def flushed(a: Any) -> Any:
@@ -215,11 +285,16 @@ def _add(a: ndarray, slices: Any, value: Any) -> None:
     """cupy.add.at: atomic additions, in any order, for some dtypes only; indices wrap around."""
     if a.dtype.name not in ADDED_ATOMICALLY:
         raise TypeError(f"scatter_add only supports {', '.join(sorted(ADDED_ATOMICALLY))}, got {a.dtype}")
+    graphs.do(_add_at, a, slices, value, writes=a)
+
+
+def _add_at(a: ndarray, slices: Any, value: Any) -> None:
     places, values = unordered(a._host, wrapped_around(slices, a.shape), hosts(value))
     np.add.at(a._host, np.unravel_index(places, a.shape), values)
 
 
-PROPERTIES = {"name": b"Strict arrays", "major": 9, "minor": 0, "totalGlobalMem": 0, "multiProcessorCount": 1}
+PROPERTIES = {"name": b"Strict arrays", "major": 9, "minor": 0, "totalGlobalMem": 0, "multiProcessorCount": 1,
+              "maxThreadsPerMultiProcessor": 1024}  # fmt: skip
 
 
 class _Device:
@@ -263,6 +338,16 @@ class _Stream:
     def wait_event(self, event: Any) -> None:
         pass
 
+    def begin_capture(self, mode: Any = None) -> None:
+        graphs.begin(self, self.used[-1])
+
+    def end_capture(self) -> Any:
+        return graphs.end(self)
+
+    def is_capturing(self) -> bool:
+        made = graphs.recording[-1]
+        return made is not None and made.stream is self
+
 
 class _Event:
     """`cupy.cuda.Event`, with the host's clock."""
@@ -283,6 +368,11 @@ class _Pinned(bytearray):
     """`cupy.cuda.PinnedMemoryPointer`: memory of the host that stays where it is."""
 
 
+def _empty_pinned(shape: tuple, dtype: Any = float, order: str = "C") -> np.ndarray:
+    made = np.empty(shape, dtype)
+    return np.ndarray(shape, dtype, _Pinned(made.nbytes))
+
+
 def _empty_like_pinned(a: np.ndarray) -> np.ndarray:
     return np.ndarray(a.shape, a.dtype, _Pinned(a.nbytes), strides=np.empty_like(a).strides)
 
@@ -300,27 +390,29 @@ cupy.ndarray = ndarray
 cupy.__version__ = "14.2 (a stand-in on NumPy)"
 cupy.linalg = Module("cupy.linalg", "numpy.linalg")
 cupy.lib = SimpleNamespace(stride_tricks=Module("cupy.lib.stride_tricks", "numpy.lib.stride_tricks"))
-cupy.get_default_memory_pool = lambda: SimpleNamespace(
-    used_bytes=lambda: 0, total_bytes=lambda: 0, free_all_blocks=lambda: None
-)
+cupy.get_default_memory_pool = lambda: memory.pool
 cupy.cuda = SimpleNamespace(
     is_available=lambda: True,
     Device=_Device,
     Stream=_Stream,
     Event=_Event,
     PinnedMemoryPointer=_Pinned,
+    using_allocator=graphs.using_allocator,
+    get_allocator=lambda: graphs.allocators[-1],
     get_current_stream=lambda: _Stream.used[-1],
     get_elapsed_time=lambda start, end: 1000 * (end.reached - start.reached),
     cublas=cublas,
     get_cublas_handle=lambda: cublas.HANDLE,
+    **{**memory.NAMES, "MemoryPool": graphs.MemoryPool},
     runtime=SimpleNamespace(
         getDeviceCount=lambda: 1,
         getDeviceProperties=lambda index: PROPERTIES,
-        memGetInfo=lambda: (0, 0),
+        memGetInfo=memory.info,
         **{name: value for name, value in vars(cublas).items() if name.startswith("CUDA_R_")},
     ),
 )
 cupyx: Any = Module("cupyx", "numpy")
+cupyx.empty_pinned = _empty_pinned
 cupyx.empty_like_pinned = _empty_like_pinned  # the host's, and stays so
 cupyx.errstate = lambda **options: contextlib.nullcontext()  # NumPy's functions of matrices raise anyway
 cupyx.scipy = SimpleNamespace(

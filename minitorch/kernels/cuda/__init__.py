@@ -11,6 +11,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import numpy as np
+
+from ...arrays.capturing import now
+
 # How a kernel's T, the numbers in memory, is spelled, and ACC, what it computes with: 16 bits are too few for a sum.
 TYPES = {
     "float16": ("#include <cuda_fp16.h>\nusing T = __half;", "float"),
@@ -56,6 +60,13 @@ template <class To, int N> __device__ void store(const ACC (&mine)[N], To* to, i
 
 // A row goes into the registers of its block as one chunk, or, where LONG, is read chunk by chunk, again at each step.
 #define EACH_CHUNK for (int64 at = 0; at < (LONG ? n : 1); at += blockDim.x * PER_THREAD)
+
+// A number of a launch. In a captured graph it may be another one at each replay: then (HELD) it is where it lies that is told.
+template <class N, int held> struct Number { typedef N type; };
+template <class N> struct Number<N, 1> { typedef const N* type; };
+#define NUMBER(N) Number<N, HELD>::type
+template <class N> __device__ N value(N number) { return number; }
+template <class N> __device__ N value(const N* number) { return *number; }
 
 // Turns: `count` numbers taken by the threads of a block, or `count` rows by the blocks, in turn.
 #define THREADS_TAKE(i, count) for (int64 i = threadIdx.x; i < (count); i += blockDim.x)
@@ -115,6 +126,7 @@ class Kernel:
         compiled = self._compiled.get(key)
         if compiled is None:
             compiled = self._compiled[key] = xp.RawKernel(self.text(dtype.name, **constants), self.name)
+            compiled.compile()  # (CuPy would at the first launch, which may be one that is only captured)
         compiled((blocks,), (threads,), args)
 
     def text(self, dtype: str, **constants: int) -> str:
@@ -131,6 +143,21 @@ class Kernel:
 PER_THREAD = 8  # as in HELPERS
 MOST_THREADS = 1024  # in a block; a stand-in for the GPU may have fewer
 IN_ROWS: dict[str, tuple[int, ...]] = {"LONG": (0, 1)}  # the constants of a kernel that takes rows
+HELD: dict[str, tuple[int, ...]] = {"HELD": (0, 1)}  # and of one that takes a NUMBER
+
+
+def held(xp: Any, *numbers: Any) -> list[Any]:
+    """NumPy's numbers as arrays of one, for a launch that reads them from memory: in a run before a capture, which launches the same kernel."""
+    on_gpu = xp.asarray(np.array(numbers))
+    return [on_gpu[k : k + 1] for k in range(len(numbers))]
+
+
+def placed(xp: Any, seed: Any, counter: Any) -> tuple[list[Any], int]:
+    """A place in a stream of random numbers as a kernel takes it, and its constant HELD."""
+    if hasattr(seed, "array"):
+        return [seed.array, counter.array], 1
+    place = [np.uint64(seed), np.uint64(counter)]
+    return (place, 0) if now.warming is None else (held(xp, *place), 1)
 
 
 def computed(dtype: Any) -> str:

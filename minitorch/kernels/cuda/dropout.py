@@ -12,33 +12,34 @@ import numpy as np
 
 from ...ops.dropout import limit, philox_dropout
 from ...random import philox
-from . import TYPES, Kernel, computed
+from . import HELD, TYPES, Kernel, computed, placed
 
 DROPOUT = Kernel(
     r"""
 // out = scale x where the number's random word is below `limit`, else 0 x
-KERNEL dropout(const T* x, T* out, int64 n, unsigned long long seed, unsigned long long counter, int64 limit, ACC scale) {
+KERNEL dropout(const T* x, T* out, int64 n, NUMBER(Place) seed, NUMBER(Place) counter, int64 limit, ACC scale) {
     int64 start = int64(blockIdx.x) * 4 * blockDim.x;
     ACC mine[4];
     unsigned words[4];
     load(mine, x + start, n - start, 0);
-    random_words(words, seed, counter);
+    random_words(words, value(seed), value(counter));
     for (int k = 0; k < 4; k++) mine[k] *= words[k] < limit ? scale : ACC(0);
     store(mine, out + start, n - start);
 }
 """,
-    before=philox.CUDA,
+    HELD,
+    before=philox.CUDA + "typedef unsigned long long Place;\n",
 )
 
 
 @philox_dropout.twin("cuda")
-def forward(xp: Any, x: Any, p: float, scale: float, seed: int, counter: int) -> Any:
+def forward(xp: Any, x: Any, p: float, scale: float, seed: Any, counter: Any) -> Any:
     """Launch DROPOUT; None where it does not serve."""
     if x.dtype.name not in TYPES or not x.size:
         return None
     x = xp.ascontiguousarray(x)
     out = xp.empty(x.shape, x.dtype)
-    stream = np.uint64(seed), np.uint64(counter)
-    blocks = philox.tiles_for(x.size)
-    DROPOUT(xp, x.dtype, blocks, philox.WIDTH, (x, out, x.size, *stream, limit(p), np.dtype(computed(x.dtype)).type(scale)))
+    place, is_held = placed(xp, seed, counter)
+    args = (x, out, x.size, *place, limit(p), np.dtype(computed(x.dtype)).type(scale))
+    DROPOUT(xp, x.dtype, philox.tiles_for(x.size), philox.WIDTH, args, HELD=is_held)
     return out

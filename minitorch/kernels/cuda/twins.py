@@ -5,6 +5,6 @@ Read next: `softmax.py`, the one to learn from.
 
 from __future__ import annotations
 
-from . import cross_entropy, dropout, embedding, norm, optim, softmax
+from . import cross_entropy, dropout, embedding, join, norm, optim, random, softmax
 
-__all__ = ["cross_entropy", "dropout", "embedding", "norm", "optim", "softmax"]
+__all__ = ["cross_entropy", "dropout", "embedding", "join", "norm", "optim", "random", "softmax"]

@@ -332,15 +332,15 @@ class Module(ModuleHooks, ModuleState):
 
         memory_format: of what has four or five dimensions.
         """
-        device, dtype, _, form = parse_to(*args, **kwargs)
+        device, dtype, _, form, non_blocking = parse_to(*args, **kwargs)
         if dtype is not None and not dtype.is_floating_point:
             raise TypeError(f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={dtype}")
 
         def moved(t: Tensor) -> Tensor:
             kept = dtype if t.is_floating_point() else None
             if form is preserve_format or t.ndim not in (4, 5):  # (what has no shape yet has no number of dimensions)
-                return t.to(device, kept)
-            return t.to(device, kept, memory_format=form)
+                return t.to(device, kept, non_blocking)
+            return t.to(device, kept, non_blocking, memory_format=form)
 
         return self._apply(moved)
 

@@ -339,4 +339,4 @@ class Arithmetic:
     def cuda(
         self, device: Any = None, non_blocking: Any = False, *, memory_format: memory_format = preserve_format
     ) -> Tensor:
-        return self.to("cuda" if device is None else device, memory_format=memory_format)
+        return self.to("cuda" if device is None else device, non_blocking=bool(non_blocking), memory_format=memory_format)

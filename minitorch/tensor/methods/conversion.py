@@ -40,12 +40,12 @@ class Conversion:
 
     def to(self, *args: Any, **kwargs: Any) -> Any:
         """`to(dtype)`, `to(device)`, `to(device, dtype)`, `to(other)`: this tensor itself if nothing changes."""
-        target, dtype, copy, form = parse_to(*args, **kwargs)
+        target, dtype, copy, form, non_blocking = parse_to(*args, **kwargs)
         out: Any = self
         if target is not None and as_device(target) != self.device:
             from ...ops.elementwise import to_device
 
-            out = to_device(out, as_device(target), self.device)
+            out = to_device(out, as_device(target), self.device, non_blocking)
         another_form = form is not preserve_format and form is not suggested(self._array)
         if (dtype is not None and dtype is not out.dtype) or another_form or (copy and out is self):
             from ...ops.elementwise import to
@@ -181,6 +181,21 @@ class Conversion:
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         return self._array.__dlpack__(**kwargs)
 
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """Where the numbers lie on the GPU, for other libraries. AttributeError on the CPU, so that nobody takes it for a GPU's."""
+        if not self.is_cuda:
+            raise AttributeError(
+                "Can't get __cuda_array_interface__ on non-CUDA tensor type: "
+                f"{type(self).__name__} on {self.device}. If CUDA data is required use tensor.cuda() to copy tensor to device memory."
+            )
+        if self._requires_grad:
+            raise RuntimeError(
+                "Can't get __cuda_array_interface__ on Variable that requires grad. If gradients aren't required, use var.detach() to get "
+                "Variable that doesn't require grad."
+            )
+        return self._array.__cuda_array_interface__
+
     def __dlpack_device__(self) -> Any:
         return self._array.__dlpack_device__()
 
@@ -258,7 +273,7 @@ FORMS = {
 
 
 def parse_to(*args: Any, memory_format: Any = preserve_format, **kwargs: Any) -> tuple:
-    """(device, dtype, copy, memory format) from any of the forms of `Tensor.to`."""
+    """(device, dtype, copy, memory format, non_blocking) from any of the forms of `Tensor.to`."""
     first = args[0] if args else kwargs.get("other")
     form = FORMS["other" if hasattr(first, "_array") else "dtype" if args and _is_dtype(first) else "device"]
     given = dict(zip(form, args))
@@ -282,7 +297,7 @@ def _to(
     copy: bool = False,
     memory_format: memory_format | None = None,
 ) -> tuple:
-    return device, dtype, copy, preserve_format if memory_format is None else memory_format
+    return device, dtype, copy, preserve_format if memory_format is None else memory_format, non_blocking
 
 
 def _is_dtype(x: Any) -> bool:

@@ -209,7 +209,7 @@ class InPlace:
         if isinstance(src, Number):
             src = self.new_tensor(src, dtype=dtypes.int64 if isinstance(src, Integral) else dtypes.float64)
         if hasattr(src, "_array") and type(src._array) is not type(self._array):
-            src = src.to(self.device)
+            src = src.to(self.device, non_blocking=non_blocking)
         return self._update(inplace.copy, src)
 
     def fill_(self, value: Any) -> Tensor:

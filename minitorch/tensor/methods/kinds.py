@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ...arrays.device import is_pinned, pinned
 from ...arrays.layout import layout, strided
 from ...arrays.memory import owner, same_data
+from ...arrays.transfers import is_pinned, pinned, used_by
 from ...arrays.warning import warn
 from ...op.signature import checked
 from ...ops import real
@@ -154,6 +154,16 @@ class Kinds:
         if self.device.type != "cpu":
             raise RuntimeError(f"cannot pin memory: only tensors on the CPU can be pinned, got one on {self.device}")
         return self if self.is_pinned() else made_again(type(self), pinned(self._array), {})
+
+    def record_stream(self: Any, stream: Any) -> None:
+        """Say that another stream uses this memory: when the tensor goes, its memory waits for what that stream was given by then."""
+        if not self.is_cuda:
+            raise NotImplementedError(
+                f"record_stream: a tensor on {self.device} is in no stream; it is for tensors on a GPU"
+            )
+        if not hasattr(stream, "_made"):
+            raise TypeError(f"record_stream() takes a minitorch.cuda.Stream, not {type(stream).__name__}")
+        used_by(self, stream._made)
 
     def storage(self) -> TypedStorage:
         """The memory that this tensor is a view of, in numbers of its dtype: the old way; see `untyped_storage`."""
