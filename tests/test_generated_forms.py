@@ -283,12 +283,12 @@ def test_gradients_that_meet_are_added_by_a_kernel() -> None:
 
 # ---- watched, and broken on purpose ----
 
-# With more than one part, and more than one block for each, so that no place is computed in vain.
+# In more than one part, of which the last is shorter, so that no place is computed in vain.
 BROKEN: dict[str, Callable[[], Any]] = {
-    "by columns, in packs": lambda: [_rand(1100, 16).half().sum(0)],
-    "by columns, number by number": lambda: _gradients((1100, 7), (7,)),
-    "by rows, in packs": lambda: _gradients((2, 9000), (2, 1)),
-    "into a part": lambda: [_rand(6, 11)[1:5, 2:10].mul_(_rand(4, 1))],
+    "by columns, in packs": lambda: [_rand(1101, 16).half().sum(0)],
+    "by columns, number by number": lambda: _gradients((1101, 7), (7,)),
+    "by rows, in packs": lambda: _gradients((2, 9004), (2, 1)),
+    "into a part": lambda: [_rand(6, 11)[1:5, 2:10].mul_(_rand(8, 4).t())],
 }
 
 
@@ -335,7 +335,8 @@ def test_faults_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launching, "empty", holding_nothing)
     want = [t.cpu() for t in BROKEN[name]()]
     launched.clear()
-    source = next(text for text in launches(BROKEN[name]) if "sum" in text or "strided" in text)
+    texts = launches(BROKEN[name])
+    source = next((text for text in texts if "sum_of_lanes" in text), texts[-1])
     run = RawKernel.__call__
 
     def noticed(broken: str) -> bool:
@@ -344,7 +345,7 @@ def test_faults_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(RawKernel, "__call__", launch)
         try:
-            return not all(minitorch.allclose(t.cpu(), w, rtol=1e-3) for t, w in zip(BROKEN[name](), want))
+            return not all((t.cpu() == w).all() for t, w in zip(BROKEN[name](), want))  # the same sum each time
         except (IndexError, RuntimeError):  # it writes outside of an array, or is no C++
             return True
 
@@ -355,6 +356,8 @@ def test_faults_are_noticed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     survivors = [(what, broken) for what, broken in planted if not in_a_child(lambda broken=broken: noticed(broken))]
     launch = next(launch for (_, code), launch in launched.items() if code == source)
     kernel = next(kernel for kernel, code in launched if code == source)
+    if name.startswith("by rows"):  # there a block has one output if it takes a part: OUT_HERE is 0
+        survivors = [(what, broken) for what, broken in survivors if "OUTS - OUT_HERE" not in what]
     left = [what for what, broken in survivors if not sanitized.report(broken, kernel, *launch, "address")]
     assert left == [], "\n".join(left)
 

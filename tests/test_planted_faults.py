@@ -124,9 +124,9 @@ def nothing_learned() -> None:
 FAULTS = [
     # gradients that meet
     Fault(Pending.add, "waiting[nr] + g\n    elif edge", "g\n    elif edge"),
-    Fault(Pending.add, "waiting[nr] + g\n        self.sums", "g\n        self.sums"),
+    Fault(Pending.add, "sum_of(waiting[nr], g)\n        self.sums", "g\n        self.sums"),
     Fault(Pending.add, "waiting[nr] = waiting[nr] + g\n    elif edge", "waiting[nr]._array += g._array\n    elif edge"),
-    Fault(Pending.add, "waiting[nr] += g", "pass"),
+    Fault(Pending.add, "waiting[nr] = add_to(waiting[nr], g)", "pass"),
     Fault(Pending.add, "elif edge in self.sums and ", "elif "),
     Fault(Pending.add, "heappush(self.heap, (-node.birth, node))", "heappush(self.heap, (node.birth, node))"),
     Fault(Pending.add, "array.shape != shape or ", ""),
@@ -417,7 +417,7 @@ FAULTS = [
     Fault(Op._all_wrapped, "args[0]._adopt_view(out, several=True)", "pass"),
     Fault(Op._all_wrapped, "tuple(outs) if self.result is None else self.result(*outs)", "tuple(outs)"),
     Fault(Op._laid_out, "self.keeps_layout or ", ""),
-    Fault(Op._laid_out, "return xp_of(array).ascontiguousarray(array)", "return array"),
+    Fault(Op._laid_out, "return row_major(xp_of(array), array)", "return array"),
     Fault(Op._laid_out, "if type(array) is not np.ndarray and isinstance(array, (np.generic, int, float, Recorded)):", "if False:"),
     Fault(Tensor._wrap.__func__, "self._mark_inference()", "pass"),
     # views and writes

@@ -206,7 +206,7 @@ class Generated:
         shares = shared_out(outputs, length, by_rows, cuda.MOST_THREADS)
         parts = shares.parts > 1
         totals = [
-            xp.empty((shares.parts, outputs * (1 if by_rows else each)), accumulator(dtype) if parts else dtype)
+            empty(xp, (shares.parts, outputs * (1 if by_rows else each)), accumulator(dtype) if parts else dtype, (0, 1))
             for dtype in made.sums
         ]
         how = Arrangement(len(kept), len(added), by_rows, each, repeated, math.prod(sizes) * each >= 2**31)
