@@ -493,7 +493,6 @@ FAULTS = [
     Fault(variables._bound_after, "set.intersection(*ends)", "set.union(*ends)"),
     Fault(variables._bound_after, "return before - deleted_by(s)", "return before | bound_by(s)"),
     Fault(variables.surely_bound, "if now is None:\n            return None", "pass"),
-    Fault(pieces.Pieces._within, "again = after | read_by(s)", "again = after"),
     Fault(pieces.Pieces._split, "lives[k - 1] if k else set()", "set()"),
     Fault(pieces.Pieces._piece, "first_reads(run) | kept", "first_reads(run)"),
     Fault(pieces.Pieces._piece, "bound_by(*run) & after", "set()"),
