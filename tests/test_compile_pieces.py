@@ -300,6 +300,30 @@ def test_a_module_whose_forward_looks() -> None:
     assert programs(run.compiled) == 2 and heard == [6] * 4
 
 
+def test_variables_that_are_deleted_and_code_that_nobody_reaches() -> None:
+    def step(x: Any, often: bool) -> Any:
+        value, y = x.sum().item(), x * 2
+        del y
+        if often:
+            y = x + 1
+        if often:
+            x = ((y * 2).sin() + 1) * x - y.cos()
+        if x.mean() > 0:
+            if value > 0:
+                return ((x * 2).tanh() + x).exp(), value
+            else:
+                return x, value
+            x = x * 0
+        x = (x - 1).sin().cos() * 2
+        return x, value
+
+    run = minitorch.compile(step)
+    for k in range(8):
+        x = minitorch.full((3,), float(k - 3))
+        assert seen(run(x, k % 2 > 0)) == seen(step(x, k % 2 > 0))
+    assert programs(run)
+
+
 class Decorated(Looks):
     """A layer whose forward is compiled where it is defined."""
 
@@ -468,8 +492,7 @@ FAULTS = [
     Fault(variables.read_by, "isinstance(n, ast.AugAssign)", "False"),
     Fault(variables._bound_after, "set.intersection(*ends)", "set.union(*ends)"),
     Fault(variables._bound_after, "return before - deleted_by(s)", "return before | bound_by(s)"),
-    Fault(variables.surely_bound, "return None\n        now", "pass\n        now"),
-    Fault(pieces.Pieces._within, "again = after | read_by(s)", "again = after"),
+    Fault(variables.surely_bound, "if now is None:\n            return None", "pass"),
     Fault(pieces.Pieces._split, "lives[k - 1] if k else set()", "set()"),
     Fault(pieces.Pieces._piece, "first_reads(run) | kept", "first_reads(run)"),
     Fault(pieces.Pieces._piece, "bound_by(*run) & after", "set()"),
@@ -498,6 +521,7 @@ def all_checks() -> list[Callable[[], Any]]:
         test_a_module_whose_forward_looks,
         test_the_way_that_errors_of_variables_take,
         test_a_variable_that_a_piece_binds_in_one_case_only,
+        test_variables_that_are_deleted_and_code_that_nobody_reaches,
         lambda: test_a_source_that_is_not_what_runs_is_not_read(Path(tempfile.mkdtemp())),
         test_compile_choices.test_an_option_that_the_step_sets_by_hand_is_noticed,
         partial(test_random_python, 20),

@@ -147,10 +147,15 @@ def _bare(tree: ast.FunctionDef) -> ast.FunctionDef:
     bare.name = _SHELL  # a function may speak of itself
     bare.returns, bare.decorator_list = None, []
     args = tree.args
-    plain = lambda a: None if a is None else ast.copy_location(ast.arg(a.arg), a)
-    none = [ast.copy_location(ast.Constant(None), tree) for _ in args.defaults]
+
+    def plain(a: Any) -> Any:
+        return None if a is None else ast.copy_location(ast.arg(a.arg), a)
+
+    def none(default: Any) -> Any:
+        return None if default is None else ast.copy_location(ast.Constant(None), tree)
+
     bare.args = ast.arguments(
         list(map(plain, args.posonlyargs)), list(map(plain, args.args)), plain(args.vararg), list(map(plain, args.kwonlyargs)),
-        [d and ast.copy_location(ast.Constant(None), tree) for d in args.kw_defaults], plain(args.kwarg), none,
+        list(map(none, args.kw_defaults)), plain(args.kwarg), list(map(none, args.defaults)),
     )  # fmt: skip
     return bare

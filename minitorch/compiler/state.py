@@ -47,6 +47,7 @@ class Compilation:
 
 def plain_of(function: Any) -> tuple[types.FunctionType | None, Any]:
     """The plain function under a method or a Module, and its object; None if there is none."""
+    plain: Any
     if isinstance(function, types.MethodType):
         plain, me = function.__func__, function.__self__
     elif isinstance(function, Module):
