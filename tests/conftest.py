@@ -34,6 +34,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 # Before NumPy and torch are imported: pytest -n runs a process per core, and the idle threads of each would spin for the rest.
 for _library in ("OMP", "OPENBLAS", "MKL"):
     os.environ.setdefault(f"{_library}_NUM_THREADS", "1")
+# Processes that tests start import minitorch compiled, also where Python is told to write nothing: each would compile it anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(__file__).parent.parent / ".pytest_cache" / "pycache"))
 
 from minitorch.arrays.device import shortcuts  # noqa: E402 — after the threads are set
 
