@@ -509,7 +509,6 @@ FAULTS = [
     Fault(reading._looks_apart, "return [_assigned(name.id, held), s]", "return [s]"),
     Fault(reading._told, "repr(numbers)", "0"),
     Fault(Record.fail, "self.places |= self._here()", "pass"),
-    Fault(Record.derivatives, "self.walks |= self._here()", "pass"),
     Fault(Record.compare_options, "self.options != updates.options_of(self.optimizers)", "False"),
 ]  # fmt: skip
 
