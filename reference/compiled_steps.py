@@ -29,8 +29,11 @@ OPS = (
 Step = tuple[Callable[[], Any], list]  # what is called, and the tensors that it may change
 
 
+LENGTHS: dict[Any, int] = {}  # of each step, how long its programs are as things stand
+
+
 def differs(build: Callable[[], Step]) -> bool:
-    """Whether a step as a program does something else than the step, or nothing of it is a program."""
+    """Whether a step as a program does something else than the step, or nothing of it is a program, or a longer one than it was."""
     (plain, seen), (compiled, also_seen) = build(), build()
     run = minitorch.compile(compiled)
     for k in range(CALLS):
@@ -39,7 +42,8 @@ def differs(build: Callable[[], Step]) -> bool:
         minitorch.manual_seed(k)
         if told(run(), also_seen) != wanted:
             return True
-    return all(v.program is None for v in run.variants)
+    length = sum(len(v.program.source) for v in run.variants if v.program is not None)
+    return not length or length > LENGTHS.setdefault(build, length)
 
 
 def told(out: Any, seen: list) -> list:
@@ -67,7 +71,7 @@ def steps() -> tuple[Callable[[], Step], ...]:
     ]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return (*own, *(step for step in rows if _is_sound(step)))
+        return tuple(step for step in (*own, *rows) if _is_sound(step))
 
 
 def _is_sound(step: Callable[[], Step]) -> bool:
