@@ -396,7 +396,7 @@ FAULTS = [
     Fault(program.CProgram._refuse_index, "self.out_of_bounds[()] = 0", "pass"),
     Fault(Record._followed_update, "array_of(tensor._array)[...] = array", "pass"),
     Fault(Record._number, "self._append(function, args, {}, (place,))", "pass"),
-    Fault(State._of_optimizer, 'yield value, f"{at}[{option!r}]", option', "pass"),
+    Fault(State._of_optimizer, "{self.guard.thing(get)}({at}) == {self.guard.thing(get(burned_in))}", "True"),
 ]
 
 

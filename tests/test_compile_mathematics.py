@@ -42,8 +42,8 @@ def namespace(variant: Variant, inputs: list[np.ndarray], text: Mathematics) -> 
         elif v.kind == "gradient" and v.owner._grad is not None:
             arrays[v.place] = v.owner._grad._array
         elif v.kind == "option":
-            group, key = v.owner
-            names[v.name] = group[key]
+            group, key, index = v.owner
+            names[v.name] = group[key] if index is None else group[key][index]
         elif v.kind == "upstream":
             names[v.name] = ones = v.empty()  # laid out as it comes: products of another layout may round otherwise
             ones[...] = 1

@@ -150,12 +150,20 @@ def test_a_learning_rate_that_is_scheduled_within_the_step() -> None:
 
 
 def test_options_that_change_at_each_step_need_no_program_each() -> None:
+    def change(k: int, model: Any, optimizer: Optimizer) -> None:
+        optimizer.param_groups[0]["weight_decay"] = 0.01 * k
+
+    run = assert_alike(training(lambda params: Adam(params, 0.01), change), 16)
+    assert "Adam_step()" in run.source
+    assert len(run.variants) < run.limit
+
+
+def test_options_that_a_schedule_moves_are_inputs() -> None:
     def cycle(optimizer: Optimizer) -> Any:
         return lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=40)
 
     run = assert_alike(training(lambda params: Adam(params, 0.01), schedule=cycle), 16)
-    assert "Adam_step()" in run.source
-    assert len(run.variants) < run.limit
+    assert len(run.variants) == 2  # the schedule steps within every other step
 
 
 def test_parameters_that_share_memory_go_one_after_another() -> None:
