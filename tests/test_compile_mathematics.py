@@ -14,7 +14,7 @@ import minitorch
 import minitorch.nn.functional as F
 from minitorch import Tensor, nn
 from minitorch.compiler.calls import Calls
-from minitorch.compiler.explanation import traffic
+from minitorch.compiler.explanation import held_before, traffic
 from minitorch.compiler.graph import Graph, Instruction, Ref, Value
 from minitorch.compiler.mathematics import Mathematics
 from minitorch.compiler.step import Compiled, Variant
@@ -247,6 +247,7 @@ def test_what_explain_says() -> None:
     assert re.fullmatch(
         r"1\. a program: \d+ instructions recorded, \d+ left, of which \d+ are views "
         r"left out by the passes: 2 without_repetition, 1 without_the_dead; computed once, with the program: \d+ "
+        r"passages over memory: \d+ NumPy calls "
         r"memory: \d+ bytes of buffers, which stay from run to run "
         r"a run reads \d+ bytes and writes \d+: [\d.]+ times the 5060 bytes of its inputs and states "
         r"103 conditions, looked at before each run: memory 24, numbers and modes 22, identity 15, .*, shape 2, .*",
@@ -262,7 +263,7 @@ def test_bytes_that_a_run_reads_and_writes() -> None:
         total.copy_((x * w)[0, :2].sum().reshape(1))
 
     run = compiled(step, minitorch.randn(2, 3), minitorch.randn(3))
-    read, written, held = traffic(run._latest.short)  # type: ignore[arg-type]
+    (read, written), held = traffic([run._latest.program]), held_before(run._latest.short)
     assert held == 4 * (6 + 3 + 1)
     assert read == 4 * (6 + 3 + 2 + 1 + 1 + 1)
     assert written == 4 * (6 + 1 + 1 + 1 + 1)

@@ -40,6 +40,18 @@ class Blocked:
     whole: set[int] = field(default_factory=set)  # values that are read as they are, in each block
     same: list[int] = field(default_factory=list)  # for each value the first of the same numbers in the same order
 
+    told = "groups of calls on blocks of rows"  # in `explain()`
+
+    @property
+    def does(self) -> int:
+        """How many instructions it stands for."""
+        return len(self.instructions)
+
+    def through_memory(self, graph: Graph) -> tuple[set[int], set[int]]:
+        """The values that it reads from memory, and those that it writes there: what stays within a block is not among them."""
+        written = {graph.memory(place) for place in self.results} - self.inside
+        return {graph.memory(place) for place in self.reads()} - self.inside - written, written
+
     def reads(self) -> list[int]:
         """The values that it reads, as of an instruction."""
         return [place for i in self.instructions for place in i.reads()]

@@ -24,15 +24,14 @@ def explained(recorded: Graph, left: Graph, programs: list[Program], guard: Guar
     counts = f"{len(recorded.instructions)} instructions recorded, {len(left.instructions)} left, of which {views} are views"
     known = constants(left)
     once = sum(bool(i.results) and known.issuperset(i.results) for i in left.instructions)
-    work = [step for program in programs for step in program.steps]
-    read, written, held = traffic(left, work)
+    (read, written), held = traffic(programs), held_before(left)
     buffers = sum(program.bytes for program in programs)
     times = f": {(read + written) / held:.1f} times the {held} bytes of its inputs and states" if held else ""
     effects = "".join(f"; {i.of} is not counted" for i in left.instructions if i.effect)
     lines = [
         f"a program: {counts}",
         f"left out by the passes: {left_out(recorded)}; computed once, with the program: {once}",
-        passages(left, work),
+        passages(programs),
         f"memory: {buffers} bytes of buffers, which stay from run to run",
         f"a run reads {read} bytes and writes {written}{times}{effects}",
         f"{len(guard.conditions)} conditions, looked at before each run: {burned_in(guard)}",
@@ -62,47 +61,49 @@ def burned_in(guard: Guard) -> str:
     return ", ".join(f"{kind} {count}" for kind, count in kinds.most_common())
 
 
-def passages(graph: Graph, work: list[Any]) -> str:
-    """How often a run goes over memory: once for each NumPy call, and for each nest of loops in C, whatever it computes."""
-    known = constants(graph)
-    calls = [
-        i
-        for i in work
-        if isinstance(i, Instruction) and not i.views and not i.effect and not known.issuperset(i.results or (-1,))
-    ]
-    nests = [step for step in work if not isinstance(step, Instruction)]
-    loops = (
-        f" and {len(nests)} nests of loops in C, which do {sum(len(n.stages) for n in nests)} instructions" if nests else ""
-    )
-    effects = sum(isinstance(i, Instruction) and i.effect is not None for i in work)
-    return f"passages over memory: {len(calls)} NumPy calls{loops}" + (
+def passages(programs: list[Program]) -> str:
+    """How often a run goes over memory: once for each NumPy call, and for what is done together in one passage."""
+    calls = sum(len(_calls(program)) for program in programs)
+    together: dict[str, list[int]] = {}
+    for step in (step for program in programs for step in program.steps if not isinstance(step, Instruction)):
+        together.setdefault(step.told, []).append(step.does)
+    loops = "".join(f" and {len(each)} {told}, which do {sum(each)} instructions" for told, each in together.items())
+    effects = sum(isinstance(i, Instruction) and i.effect is not None for program in programs for i in program.steps)
+    return f"passages over memory: {calls} NumPy calls{loops}" + (
         f"; steps called as they stand: {effects}" if effects else ""
     )
 
 
-def traffic(graph: Graph, work: list[Any]) -> tuple[int, int, int]:
-    """The bytes that the work reads and writes in a run, and those of inputs and states; effects are not looked into.
-
-    What a nest of loops makes and uses itself does not go through memory.
-    """
-    known = constants(graph)
+def traffic(programs: list[Program]) -> tuple[int, int]:
+    """The bytes that the programs read and write in a run; effects are not looked into."""
     read = written = 0
-    for nest in work:
-        if not isinstance(nest, Instruction):
-            read += sum(_bytes(graph.values[place]) for place in set(nest.reads()) - set(nest.made))
-            stored = {s.form.target for s in nest.stages if not s.is_new} | nest.stored
-            written += sum(_bytes(graph.values[place]) for place in stored)
-    alone = {id(step) for step in work if isinstance(step, Instruction)}
-    held: dict[int, int] = {}
-    for i in graph.instructions:
-        for v in (graph.values[place] for place in i.reads()):
-            root = graph.values[v.memory]
-            if root.kind != "computed":
-                held[v.memory] = max(held.get(v.memory, 0), _bytes(root))
-        if id(i) in alone and not i.views and not i.effect and not (i.results and known.issuperset(i.results)):
+    for program in programs:
+        graph = program.graph
+        for i in _calls(program):
             read += _read(graph, i)
             written += _written(graph, i)
-    return read, written, sum(held.values())
+        for step in program.steps:
+            if not isinstance(step, Instruction):
+                reads, writes = step.through_memory(graph)
+                read += sum(_bytes(graph.values[place]) for place in reads)
+                written += sum(_bytes(graph.values[place]) for place in writes)
+    return read, written
+
+
+def _calls(program: Program) -> list[Instruction]:
+    """The NumPy calls that compute something in each run: no views, nor what is always the same."""
+    known, steps = constants(program.graph), [step for step in program.steps if isinstance(step, Instruction)]
+    return [i for i in steps if not i.views and not i.effect and not (i.results and known.issuperset(i.results))]
+
+
+def held_before(graph: Graph) -> int:
+    """The bytes of inputs and states that are read."""
+    held: dict[int, int] = {}
+    for v in (graph.values[place] for i in graph.instructions for place in i.reads()):
+        root = graph.values[v.memory]
+        if root.kind != "computed":
+            held[v.memory] = max(held.get(v.memory, 0), _bytes(root))
+    return sum(held.values())
 
 
 def _read(graph: Graph, i: Instruction) -> int:

@@ -41,6 +41,16 @@ class Call:
     count: int = 1  # how many samples there are, of which threads may take some each
     work: int = 0  # as much as that of so many numbers in a nest
     picks = False
+    told = "calls of loops written by hand"  # in `explain()`
+
+    @property
+    def does(self) -> int:
+        """How many instructions it stands for."""
+        return 1
+
+    def through_memory(self, graph: Graph) -> tuple[set[int], set[int]]:
+        """The values that it reads from memory, and those that it writes there."""
+        return set(self.read), set(self.results)
 
     def reads(self) -> list[int]:
         """The values that it reads, as of an instruction."""

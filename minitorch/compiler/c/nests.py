@@ -50,6 +50,16 @@ class Nest:
     read: dict[int, set[int]] = field(default_factory=dict)  # by memory: which values of it are read
     written: dict[int, set[int]] = field(default_factory=dict)  # by memory: which are written; −1 is a part of one
     stored: set[int] = field(default_factory=set)  # the values that memory is needed for
+    told = "nests of loops in C"  # in `explain()`
+
+    @property
+    def does(self) -> int:
+        """How many instructions it stands for."""
+        return len(self.stages)
+
+    def through_memory(self, graph: Graph) -> tuple[set[int], set[int]]:
+        """The values that it reads from memory, and those that it writes there: what it makes and uses itself is not among them."""
+        return set(self.reads()) - set(self.made), {s.form.target for s in self.stages if not s.is_new} | self.stored
 
     def reads(self) -> list[int]:
         """The values that it reads, as of an instruction."""
