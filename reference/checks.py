@@ -269,6 +269,7 @@ def _zeros_if_none(g: Any, like: Any) -> Any:
 # ---- half precision ----
 
 # The dtype → its relative error in torch.testing.assert_close, and its rounding of the largest number: sums cancel.
+KINKED = ("rnn_relu",)  # a rounding on one side of 0 changes a gradient altogether
 HALF = {"float16": (1e-3, 2.0**-11), "bfloat16": (1.6e-2, 2.0**-8)}
 
 
@@ -291,7 +292,7 @@ def half_precision(row: Row, source: Source) -> None:
     if not row.inputs():
         return
     theirs = differentiate(row, row.theirs, case, torch, dtype, seed, False, dtype)
-    if theirs is None:
+    if theirs is None or row.name in KINKED:
         return
     ours = differentiate(row, row.ours, case, minitorch, dtype, seed, False, dtype)
     assert ours is not None, f"{row} in {name}: torch gives a gradient here\n{describe(case)}"

@@ -18,7 +18,7 @@ import torch
 
 import minitorch
 
-from .checks import error_in_half, rounded
+from .checks import KINKED, error_in_half, rounded
 from .far import Words, describe, scale_of
 from .strategies import Source
 from .table import Row, flat, tensors
@@ -27,7 +27,6 @@ HALVES = ("bfloat16", "float16")
 OF_OPS = ("bernoulli_slope",)  # rows of what a derivative calls
 # torch casts the form with numbers to float32, and not the one with tensors. Ours, one function for both, is not cast.
 ONE_OF_TWO_FORMS = ("fake_quantize_per_tensor_affine",)
-KINKED = ("rnn_relu",)  # a rounding on one side of 0 changes a gradient altogether
 MOST = 4.0  # times what one op in half precision may differ by
 # torch's LSTM of padded sequences in float16: whether oneDNN has one depends on the processor; ours computes.
 ONE_OF_THE_PROCESSORS = "could not create a primitive descriptor"

@@ -15,9 +15,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from test_ops import Drawn
 
 import minitorch
+from reference.drawn import Drawn
 from reference.strategies import floats
 from reference.strict_cupy import cublas, cupy, standing_in
 

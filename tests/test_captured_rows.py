@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_ops import Drawn
 
 from reference import captured
+from reference.drawn import Drawn
 from reference.table import Row, table
 
 pytestmark = pytest.mark.usefixtures("gpu")

@@ -70,7 +70,7 @@ FAULTS = [
     Fault(halves.differentiate, "(value, value._counter)", "(value._counter,)"),
     Fault(halves.differentiate, "(value, value._counter)", "(value,)"),
     Fault(halves.differentiate, "if node.birth < record.born", "if False"),
-    Fault(calls._is_freed, "if each.birth > born", ""),
+    Fault(calls.is_freed, "if each.birth > born", ""),
     # arguments and results
     Fault(arguments.told_apart, "first is place", "True"),
     Fault(arguments.told_apart, 'f"{place} is {first}"', '"True"'),

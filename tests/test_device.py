@@ -58,6 +58,7 @@ COPYING = {
     "fake_quantize_per_tensor_affine (tensors)": "the row makes a scale of a number",
     "binomial": "is drawn on the CPU",
     "poisson": "is drawn on the CPU",
+    "gumbel_softmax": "is drawn on the CPU in this test",
 }
 
 
@@ -67,6 +68,7 @@ def test_row_beside_torch(row: Row, gpu: Any) -> None:
     each_drawn(lambda source: on_device.beside_torch(row, source, gpu), str(row), share=0.3)
 
 
+@pytest.mark.usefixtures("drawn_on_the_cpu")
 @pytest.mark.parametrize("row", ROWS)
 def test_row_beside_the_cpu(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shortcuts, "enabled", False)  # the plain ops; beside torch the kernels stand in for some

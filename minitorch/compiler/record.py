@@ -27,7 +27,8 @@ from . import updates
 from .graph import Effect, Graph, Instruction, Ref, Value, mapped, refs
 from .numpy_calls import counts, written_by
 
-_IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu", "attention"}  # whose twins go through blocks
+# Whose twins go through blocks, or compute derivatives together for which there are loops each.
+_IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu", "attention", "conv"}
 _WHOLE = {
     "conv", "conv_transpose", "conv_weight", "max_pool", "backward of max_pool", "lstm_layer", "backward of lstm_layer", "gru_layer",
     "rnn_layer",
@@ -470,8 +471,10 @@ class Record:
             if isinstance(held, Recorded) and self.graph.values[held.place].owner is not tensor:  # it is not there already
                 gradients.append((tensor, held.place))
         versions = {id(t): t._version for t in self.tensors.values()}
+        states = [len(optimizer.state) for optimizer in self.optimizers]
         with apart(), self.unwrapped():
             result = call()
+        self.is_first |= states != [len(optimizer.state) for optimizer in self.optimizers]
         for t in self.tensors.values():
             self.bumped_by_effects[id(t)] = self.bumped_by_effects.get(id(t), 0) + t._version - versions[id(t)]
         self.options = updates.options_of(self.optimizers)

@@ -187,7 +187,7 @@ class Conversion:
         if not self.is_cuda:
             raise AttributeError(
                 "Can't get __cuda_array_interface__ on non-CUDA tensor type: "
-                f"{type(self).__name__} on {self.device}. If CUDA data is required use tensor.cuda() to copy tensor to device memory."
+                f"{self.type()} If CUDA data is required use tensor.cuda() to copy tensor to device memory."
             )
         if self._requires_grad:
             raise RuntimeError(
