@@ -227,7 +227,7 @@ def test_an_example_is_shown_as_a_program(name: str, capsys: pytest.CaptureFixtu
     assert "\nlinear_2 = x @ model_0_weight.T + model_0_bias  " in mathematics
     assert re.match(r"\n1\. a program: \d+ instructions recorded", came)
     assert re.fullmatch(r"\na call: \d+ µs as it is, \d+ µs as a program \(medians\); ratio \d+\.\d\d\n", time)
-    assert all(len(line) <= 110 for line in out.splitlines())
+    assert all(len(line) <= 160 for line in out.splitlines())
 
 
 def test_a_function_of_ones_own_is_shown_as_a_program(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
