@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -148,3 +150,22 @@ def test_the_server_only_does_what_stores_do() -> None:
         with pytest.raises(dist.DistStoreError, match="KeyError"):
             client._ask(question, "key")
     store.close()
+
+
+@pytest.mark.parametrize("age", [0, 3600])
+def test_a_folder_that_is_removed_while_it_is_looked_at(age: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two processes that begin at once clear away at once what others have left; neither stumbles over the other."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = tempfile.mkdtemp(prefix=authenticated._FOLDER)
+    os.utime(left, (time.time() - age,) * 2)
+    read = os.scandir
+
+    def by_somebody_else(folder: str) -> Any:
+        entries = read(folder)
+        listed = contextlib.nullcontext([*entries])
+        os.rmdir(left)
+        return listed
+
+    monkeypatch.setattr(os, "scandir", by_somebody_else)
+    authenticated.stop_listening(*authenticated.listen_on_this_machine())
+    assert not [*tmp_path.iterdir()]

@@ -46,12 +46,19 @@ def stop_listening(listener: socket.socket, path: str) -> None:
 def _clear_away() -> None:
     """Remove folders of processes that were killed while they listened: nobody answers there, and they are no longer new."""
     with os.scandir(tempfile.gettempdir()) as entries:
-        old = [each for each in entries if each.name.startswith(_FOLDER) and time.time() - each.stat().st_mtime > 60]
+        old = [each for each in entries if each.name.startswith(_FOLDER) and _is_old(each)]
     for folder in old:
         path = os.path.join(folder.path, "socket")
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
             if probe.connect_ex(path):
                 stop_listening(probe, path)
+
+
+def _is_old(folder: os.DirEntry[str]) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime > 60
+    except FileNotFoundError:  # another process has removed it since the folder was read
+        return False
 
 
 def accept(listener: socket.socket, key: bytes, deadline: float) -> Connection | None:
