@@ -136,6 +136,7 @@ def test_optimizers(name: str) -> None:
     assert has_program(run), run.explain()
 
 
+@pytest.mark.shortcuts  # it is the twin that keeps what Adam remembers side by side
 def test_a_rule_runs_once_over_all_small_parameters() -> None:
     run = assert_alike(training(lambda params: Adam(params, 0.01)), 6)
     lines = run.source.split("# Adam.step\n")[-1].splitlines()
