@@ -49,7 +49,12 @@ _SINGULAR = "singular matrices: tests/test_linalg.py and torch's samples"
 _DIVIDES_0 = "on the diagonal it divides 0"
 _DIVIDED_AGAIN = "what stands for 0 is multiplied by and divided by"
 _ONE_BATCH = "of one batch of matrices, or of one matrix, that is the same dimension; torch's samples have several"
+_IN_CAPTURES = "asked, or read, within a capture alone: tests/test_cuda_graphs.py"
 EQUIVALENT: dict[tuple[str, str], str] = {
+    (
+        "Adam.in one launch",
+        "launch(ADAM_KERNEL, rows, Numbers(optimizer, group, t, _of_adam, 10), AMSGRAD=int(group['amsgrad']))",
+    ): _IN_CAPTURES,
     ("mse_loss/x:_numbers", "return 1 * 1 if str(x.dtype).endswith('bool') else x"): _BY_SCRIPTS,
     ("mse_loss/x:_numbers", "return x * 2 if str(x.dtype).endswith('bool') else x"): _BY_SCRIPTS,
     ("reduced", f"{_ONES} i + new <= g.ndim and (g.shape[i + new] != 1)]"): _BY_SCRIPTS,
@@ -124,6 +129,7 @@ EQUIVALENT: dict[tuple[str, str], str] = {
 }
 # Helpers of a derivative that no row reaches: what does.
 ELSEWHERE = {
+    "SGD._will_begin": _IN_CAPTURES,
     "linalg_det/A:_clearly_not_0": _SINGULAR,
     "linalg_det/A:_cofactors": _SINGULAR,
 }
