@@ -304,6 +304,7 @@ def all_checks() -> list[Callable[[], Any]]:
     return [*rest, *(lambda f=f, x=x: f(x) for f, rows in tables for x in rows)]
 
 
+@pytest.mark.shortcuts  # one of the tests is about a twin
 @pytest.mark.parametrize("fault", [pytest.param(f, id=str(f), marks=share_of(k % 4, 0, 1)) for k, f in enumerate(FAULTS)])
 def test_a_check_notices(fault: Fault) -> None:
     with fault.planted():
