@@ -76,6 +76,12 @@ def writes(x: Tensor) -> Tensor:
     return y + z.flip(0)
 
 
+def writes_by_columns(x: Tensor) -> Tensor:
+    """In memory of the step that lies column by column: sums add in that order."""
+    y = x.t().clone().mul_(x.t()).add_(0.1)
+    return y.sum() * x.exp()
+
+
 FUNCTIONS: dict[str, Callable[[Tensor], Any]] = {
     "rowwise": lambda x: F.softmax(F.gelu(F.layer_norm(x, (6,))), -1),
     "tanh form": lambda x: F.log_softmax(F.gelu(x * 3, approximate="tanh"), 1),
@@ -83,6 +89,7 @@ FUNCTIONS: dict[str, Callable[[Tensor], Any]] = {
     "broadcast": lambda x: (x * columns + rows).exp().tanh() / (x * x + 1).sum(1, keepdim=True),
     "choices": lambda x: F.relu(minitorch.where(x > rows, x, -x) * columns).clamp(max=1.5),
     "writes": writes,
+    "writes by columns": writes_by_columns,
     "views": lambda x: (x.reshape(4, 18) * 2).tanh().reshape(12, 6) * x.t().exp().t(),
     "flat": lambda x: (x.flatten().sigmoid() * x.flatten()).reshape(6, 12).softmax(1) + x.reshape(6, 12),
     "steps": lambda x: ((x * 2 + 1) @ x.t() * 0.1).tanh() * 2 + (x.exp() * 0.5 - 1).sum(),
@@ -182,6 +189,7 @@ FAULTS = [
     Fault(numpy_blocks._Block._let_go, "if self.last[m] == k", ""),
     Fault(numpy_blocks._Runner.__call__, "contextvars.copy_context().run, take, room", "take, room"),
     Fault(new_values._Renewal._serves, "self.graph.handed_out()", "set()"),
+    Fault(new_values._Renewal._serves, " and values[m].is_in_rows", ""),
     Fault(new_values._Renewal._serves, "self.same[v.place] != v.memory or ", ""),
     Fault(blocks._recorded, "raise NotTraceable", "pass"),
 ]

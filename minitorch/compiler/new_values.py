@@ -46,13 +46,20 @@ class _Renewal:
         self.done: list[Instruction] = []
 
     def _serves(self) -> set[int]:
-        """The memories of which every value is the whole, and every write is an operation on numbers."""
+        """The memories of which every value is the whole, and every write is an operation on numbers.
+
+        They lie in rows, as a new value does: the last bit of a sum depends on the order in which numbers lie.
+        """
         values, written = (
             self.graph.values,
             {self.graph.memory(i.writes) for i in self.graph.instructions if i.writes is not None},
         )
         made = {r for i in self.graph.instructions if len(i.results) == 1 and i.picks is None for r in i.results}
-        written = {m for m in written - self.graph.handed_out() if values[m].kind == "computed" and m in made}
+        written = {
+            m
+            for m in written - self.graph.handed_out()
+            if values[m].kind == "computed" and values[m].is_in_rows and m in made
+        }
         for v in values:
             if v.memory in written and (self.same[v.place] != v.memory or v.dtype != values[v.memory].dtype or v.is_number):
                 written.discard(v.memory)
