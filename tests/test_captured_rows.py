@@ -30,6 +30,12 @@ def test_some_rows(row: Row) -> None:
     agrees(row)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("row", ROWS[::4])
+def test_many_rows(row: Row) -> None:
+    agrees(row)
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("row", ROWS)
 def test_rows(row: Row) -> None:

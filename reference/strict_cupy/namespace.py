@@ -98,8 +98,6 @@ def called(name: str, function: Any, args: tuple, kwargs: dict, of: ndarray | No
     if short in TAKES_HOST and not isinstance(args[0], ndarray):
         given = [hosts(a) if isinstance(a, (list, tuple)) else a for a in args]
         return wrapped(graphs.do(_made_of_data, *given, **kwargs))
-    if short == "take":
-        kwargs = {**kwargs, "mode": "wrap"}
     function = OTHERWISE.get(short, function)
     hosted, options = tuple(map(hosts, whole)), {k: hosts(v) for k, v in kwargs.items()}
     if short in EMPTY and graphs.recording[-1] is not None:
@@ -172,6 +170,12 @@ def _take_along_axis(a: np.ndarray, indices: np.ndarray, axis: int) -> np.ndarra
     return np.take_along_axis(a, indices % a.shape[axis] if a.shape[axis] else indices, axis)
 
 
+def _take(a: np.ndarray, indices: Any, axis: int | None = None, out: Any = None) -> Any:
+    """An index counts modulo the size. (NumPy's "wrap" adds the size until it fits: in a capture, where indices are not there yet, for hours.)"""
+    size = a.size if axis is None else a.shape[axis]
+    return a.take(indices % size if size else indices, axis, out, "wrap")
+
+
 def _where(condition: np.ndarray, *choices: Any) -> Any:
     """The first loop that both fit into: of bfloat16 it makes float32."""
     if not choices:
@@ -182,6 +186,7 @@ def _where(condition: np.ndarray, *choices: Any) -> Any:
 
 
 OTHERWISE = {
+    "take": _take,
     "take_along_axis": _take_along_axis,
     "where": _where,
     "tril": lambda m, k=0: _where(np.tri(*m.shape[-2:], k, dtype=bool), m, m.dtype.type(0)),
