@@ -314,8 +314,11 @@ sys.modules["cupy"] = None
 import minitorch
 assert not minitorch.cuda.is_available() and minitorch.cuda.device_count() == 0
 minitorch.cuda.empty_cache()
+for name in ("memory_allocated", "max_memory_allocated", "memory_reserved", "max_memory_reserved"):  # as torch's: nothing is held
+    assert getattr(minitorch.cuda, name)() == 0
+assert minitorch.cuda.memory_stats() == minitorch.cuda.memory_stats_as_nested_dict() == {}
 for call in (lambda: minitorch.zeros(2, device="cuda"), minitorch.cuda.synchronize, minitorch.cuda.Stream,
-             minitorch.cuda.current_device, minitorch.cuda.memory_allocated, minitorch.nn.Linear(2, 2).cuda):
+             minitorch.cuda.current_device, minitorch.cuda.mem_get_info, minitorch.nn.Linear(2, 2).cuda):
     try:
         call()
     except RuntimeError as error:

@@ -1,34 +1,35 @@
 """How much memory tensors hold on a GPU, the most they held, and what the pool keeps: torch's functions, counted by `arrays/gpu_memory.py`.
 
 A size is that of the pool's blocks, multiples of 512 bytes, as torch's are. What others take of the GPU (cuBLAS, the driver) is not in it.
+Where there is no GPU nothing is held: 0, and no statistics.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ..arrays.device import as_device, device
+from ..arrays.device import as_device, device, has_gpu
 from ..arrays.gpu_memory import Count, Meter, in_words, meter
 
 
 def memory_allocated(device: Any = None) -> int:
     """Bytes that arrays hold on the GPU."""
-    return _meter(device).bytes.current
+    return _meter(device).bytes.current if has_gpu() else 0
 
 
 def max_memory_allocated(device: Any = None) -> int:
     """The most bytes that arrays have held since the start, or since `reset_peak_memory_stats`."""
-    return _meter(device).bytes.peak
+    return _meter(device).bytes.peak if has_gpu() else 0
 
 
 def memory_reserved(device: Any = None) -> int:
     """Bytes that CuPy's memory pool has taken from the GPU, free ones included."""
-    return _look(device).reserved.current
+    return _look(device).reserved.current if has_gpu() else 0
 
 
 def max_memory_reserved(device: Any = None) -> int:
     """The most bytes that the pool has held. Asked when memory was given out, so that it may be low by what was free then."""
-    return _look(device).reserved.peak
+    return _look(device).reserved.peak if has_gpu() else 0
 
 
 def reset_peak_memory_stats(device: Any = None) -> None:
@@ -48,6 +49,8 @@ def reset_accumulated_memory_stats(device: Any = None) -> None:
 def memory_stats(device: Any = None) -> dict[str, int]:
     """What is counted, by torch's names: of "allocated_bytes.all", "allocation.all" and "reserved_bytes.all" the current, peak, allocated
     and freed; "num_ooms". The names of torch's own pool (small and large blocks, segments) are not there, for there is none."""
+    if not has_gpu():
+        return {}
     found = _look(device)
     stats = {
         f"{name}.all.{what}": getattr(count, what)
