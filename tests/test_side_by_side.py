@@ -21,8 +21,6 @@ from hypothesis import strategies as st
 
 import minitorch
 from minitorch.arrays.device import shortcuts
-from minitorch.kernels.cpu import blocks
-from minitorch.kernels.cpu import optim as tray_and_blocks
 from minitorch.kernels.cpu.optim import _seatings
 from minitorch.optim import SGD, Adam, AdamW
 from reference.optimizers import ROWS
@@ -445,33 +443,3 @@ def test_state_is_let_go_with_its_optimizer() -> None:
     del optimizer
     gc.collect()
     assert memory() is None
-
-
-@pytest.mark.parametrize(
-    "name", ["ASGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rprop"]
-)
-def test_the_largest_go_in_blocks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By two threads, where all their arrays lie alike and apart; the numbers are those of the rule on the whole."""
-    monkeypatch.setattr(blocks, "LEAST", 512)
-    monkeypatch.setattr(tray_and_blocks, "LEAST", 512)
-    monkeypatch.setattr(blocks, "_threads", 2)
-
-    def trained() -> list[np.ndarray]:
-        run = Program(name, {}, ["float32"] * len(SHAPES), 0)
-        run.params += [run.leaf((100, 60), "float32"), run.leaf((60, 100), "float32").detach().t().requires_grad_()]
-        run.optimizer = getattr(minitorch.optim, name)(run.params)
-        for _ in range(4):
-            for p in run.params:
-                p.grad = fresh(run, p)
-            run.params[-2].grad = run.params[-2].detach() if name == "Rprop" else run.params[-2].grad  # then it is one piece
-            run.optimizer.step()
-        return [p.detach().numpy().copy() for p in run.params]
-
-    with mock.patch.object(tray_and_blocks, "in_blocks", wraps=blocks.in_blocks) as spy:
-        found = trained()
-    assert spy.call_count == (
-        4 if name == "Rprop" else 8
-    )  # the one of 5,000 numbers; the one of 100 × 60, but not the transposed
-    monkeypatch.setattr(shortcuts, "enabled", False)
-    for a, b in zip(found, trained()):
-        np.testing.assert_array_equal(a, b)

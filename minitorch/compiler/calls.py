@@ -121,13 +121,18 @@ def recorded(
     if overlapping or calls.returned.ties or _reads_what_may_be_written(record.graph):
         places = ", ".join(place for place, _, _ in inputs)
         state.guard.add(f"{state.guard.thing(overlaps)}({places}) == {overlapping}", "which arguments share memory")
-    if record.failed is None and prints(plain_of(function)[0]):
+    if record.failed is None and (traces := _traces(function, record, state.guard, args, kwargs)):
         record.leaves_traces = True
-        record.fail("it prints, which a program would not do")
-    if record.failed is None and not record.is_first and (changed := state.guard.broken(args, kwargs)):
-        record.leaves_traces = True
-        record.fail(f"the step changes what it depends on: {changed}")
+        record.fail(traces)
     return result, Recording(record, state.guard, calls, tuple((id(t), there) for t, there in pattern))
+
+
+def _traces(function: Callable, record: Record, guard: Guard, args: tuple, kwargs: dict) -> str:
+    """What the step has done beside its tensors, which a program would not do, in words."""
+    if prints(plain_of(function)[0]):
+        return "it prints, which a program would not do"
+    changed = "" if record.is_first else guard.broken(args, kwargs)
+    return f"the step changes what it depends on: {changed}" if changed else ""
 
 
 def _reads_what_may_be_written(graph: Graph) -> bool:

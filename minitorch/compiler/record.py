@@ -58,11 +58,8 @@ class Record:
         """
         self.graph = Graph()
         self.failed: str | None = None  # why no program can be made
-        self.strict, self.for_loops, self.follows_rules = (
-            strict,
-            for_loops,
-            follows_rules,
-        )  # strict: whether that is an error
+        self.strict = strict  # whether that is an error
+        self.for_loops, self.follows_rules = for_loops, follows_rules
         self.is_first = False  # whether a later call will do something else: an optimizer had no state yet
         self.updating = False  # whether an optimizer's rule is followed, whose numbers change
         self.part: tuple[int, int] | None = None  # which step it belongs to, and the parameter

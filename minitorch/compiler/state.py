@@ -243,17 +243,15 @@ class State:
             self._objects.append((value, name, set()))
 
     def _of_module(self, module: Module, thing: str, name: str) -> Iterator[tuple[Any, str, str]]:
-        held = self.guard.thing(
-            vars(module)
-        )  # (which is asked three times as fast as the module, for that has `__getattr__`)
+        held = self.guard.thing(vars(module))  # a module has `__getattr__`: to ask it takes three times as long
         self.guard.add(f"not ({' or '.join(f'{held}[{h!r}]' for h in _HOOKS)})", f"hooks of {name or 'the module'}")
         lead = f"{name}_" if name else ""
         if module._modules:
             self.guard.add(f"len({held}['_modules']) == {len(module._modules)}", f"the layers of {name}")
         for kind in ("_parameters", "_buffers", "_modules"):
             yield from ((v, f"{held}[{kind!r}][{k!r}]", f"{lead}{k}") for k, v in getattr(module, kind).items())
-        if not any(
-            kind not in Module.__mro__ and _is_the_librarys(kind) for kind in type(module).__mro__
+        if all(
+            kind in Module.__mro__ or not _is_the_librarys(kind) for kind in type(module).__mro__
         ):  # its code is the user's
             yield module.training, f"{held}['training']", f"{lead}training"
             self._objects.append((module, name, set(_KNOWN)))

@@ -2,7 +2,7 @@
 
 On a small array a call costs more than its numbers, and Adam makes 13 calls for each parameter. A rule treats each number by
 itself, so one run over many parameters gives the same numbers, bit by bit: no formula is written again here. Large parameters go
-alone, the largest in blocks by several threads: to copy them costs more than it saves.
+alone: to copy them costs more than it saves. (Blocks of theirs by several threads gain nothing: BLAS's threads have the other cores.)
 Read next: `minitorch/optim/adam.py`, the rule.
 """
 
@@ -19,7 +19,6 @@ import numpy as np
 
 from ...arrays.memory import address
 from ...optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, NAdam, Optimizer, RAdam, RMSprop, Rprop
-from .blocks import LEAST, get_num_threads, in_blocks
 
 FEW = 3  # so many parameters are as fast one by one
 SMALL = 16384  # bytes: a parameter that has as many goes alone
@@ -46,7 +45,8 @@ def side_by_side(optimizer: Optimizer, params: list[Any], group: dict[str, Any])
     for places, tray in trays:
         tray.step(partial(optimizer._rule, group, nows[places[0]]), [gs[k] for k in places])
     for k in alone:
-        _alone(partial(optimizer._rule, group, nows[k]), rows[k], gs[k])
+        *memory, x = rows[k]
+        optimizer._rule(group, nows[k], x, gs[k], *memory)
     for param in params:
         param._bump()
     if len(optimizer.state) == known + len(params):  # nobody has seen yet where what is remembered lies
@@ -133,23 +133,6 @@ class Tray:
         rule(self.θ, self.g, *self.memory)
         for a, part in self.copies:
             a[...] = part
-
-
-def _alone(rule: Callable[..., None], row: Row, g: np.ndarray) -> None:
-    """Run the rule over one parameter: in blocks by several threads, if it is so large that this pays and all lies in one order."""
-    *memory, x = row
-    if x.size < 2 * LEAST or get_num_threads() == 1 or not _lie_alike([x, g, *memory]):
-        rule(x, g, *memory)
-        return
-    flat = [a.reshape(-1) for a in (x, g, *memory)]
-    in_blocks(lambda part: rule(*(a[part] for a in flat)), flat[0])
-
-
-def _lie_alike(arrays: list[np.ndarray]) -> bool:
-    """Whether the arrays are of one shape and dtype, row by row, each in memory of its own."""
-    x = arrays[0]
-    alike = all(a.shape == x.shape and a.dtype == x.dtype and a.flags.c_contiguous for a in arrays)
-    return alike and x.dtype in SERVED and _lie_apart(arrays)
 
 
 def _together(rows: list[Row], nows: Sequence[Any]) -> list[list[int]]:
