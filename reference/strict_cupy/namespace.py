@@ -173,7 +173,7 @@ def _take_along_axis(a: np.ndarray, indices: np.ndarray, axis: int) -> np.ndarra
 def _take(a: np.ndarray, indices: Any, axis: int | None = None, out: Any = None) -> Any:
     """An index counts modulo the size. (NumPy's "wrap" adds the size until it fits: in a capture, where indices are not there yet, for hours.)"""
     size = a.size if axis is None else a.shape[axis]
-    return a.take(indices % size if size else indices, axis, out, "wrap")
+    return a.take(np.remainder(indices, size) if size else indices, axis, out, "wrap")
 
 
 def _where(condition: np.ndarray, *choices: Any) -> Any:
