@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..arrays.device import moving
 from ..op import Array, composite, op
+from ..op.declaring import named
 from .dims import canonical_dim
 from .shape import expand
 
@@ -72,7 +73,14 @@ def diag(input: Tensor, diagonal: int = 0) -> Tensor:
     """A vector's diagonal matrix, or a copy of a matrix's diagonal."""
     if input.ndim not in (1, 2):
         raise RuntimeError(f"diag(): Supports 1D or 2D tensors. Got {input.ndim}D")
-    return diag_embed(input, diagonal) if input.ndim == 1 else input.diagonal(diagonal).clone()
+    return diag_embed(input, diagonal) if input.ndim == 1 else _taken_out(input, diagonal)
+
+
+def _copied(input: Tensor, offset: int) -> Tensor:
+    return input.diagonal(offset).clone()
+
+
+_taken_out = named(_copied, "DiagonalBackward0_copy")
 
 
 @op(promote=None, takes_out=False)

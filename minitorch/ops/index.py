@@ -79,11 +79,14 @@ def setitem(x: Any, key: Any, value: Any) -> None:
         view.copy_(value if value.shape == view.shape else value.expand(view.shape))
         return
     view._check_writable(value)
-    if value.numel() == 1 and _is_one_mask(key):  # that is read before anything is filled
+    is_filled = value.numel() == 1 and _is_one_mask(key)
+    if is_filled:  # a number, which is read before anything is filled, and must fit
         value = value.clone()
+        if value.is_floating_point() and not x.is_floating_point() and on_host(xp_of(x._array)):
+            assigned(value.item(), x._array.dtype)
     view._apart_from(value)
     _check_dimensions(view, arrays)
-    if given and value.dtype is not x.dtype and (value.numel() != 1 or not _is_one_mask(key)):
+    if given and value.dtype is not x.dtype and not is_filled:
         raise RuntimeError(
             f"Index put requires the source and destination dtypes match, got {x.dtype!r} for the destination and "
             f"{value.dtype!r} for the source; convert it with .to(dtype)"
@@ -93,8 +96,12 @@ def setitem(x: Any, key: Any, value: Any) -> None:
 
 
 def _is_one_mask(key: Any) -> bool:
-    """Whether the only array of a key is a mask: then a single number is filled in, whatever its dtype."""
-    arrays = [k for k in _as_tuple(key) if hasattr(k, "dtype") or isinstance(k, list)]
+    """Whether the only array of a key is a mask: then a single number is filled in, whatever its dtype. (An integer without dimensions is no array.)"""
+    arrays = [
+        k
+        for k in _as_tuple(key)
+        if isinstance(k, list) or (hasattr(k, "dtype") and (k.ndim or str(k.dtype).endswith(("bool", "uint8"))))
+    ]
     if len(arrays) == 1 and isinstance(arrays[0], list):
         return all(isinstance(k, bool) for k in arrays[0])
     return len(arrays) == 1 and str(arrays[0].dtype).endswith("bool")
@@ -401,7 +408,7 @@ def add_slices(xp: Any, out: Array, axis: int, index: Array, slices: Array) -> N
     order = index.argsort(kind="stable")
     index = index[order]
     starts = np.flatnonzero(np.concatenate([[True], index[1:] != index[:-1]]))
-    out[(*before, index[starts])] += np.add.reduceat(slices.take(order, axis), starts, axis)
+    out[(*before, index[starts])] += np.add.reduceat(slices.take(order, axis), starts, axis, out.dtype)
 
 
 @put_at.grad("x")

@@ -158,7 +158,7 @@ def grad(pen: Pen) -> str:
 def penalty(pen: Pen) -> str:
     """The gradient of a gradient."""
     t = pen.tensor(lambda t: t.requires_grad)
-    f = pen.one(["({t} ** 3).sum()", "{t}.sin().sum()", "({t} * {t}.exp()).sum()", "{t}.softmax(-1).square().sum()", "F.relu({t}).sum()", "{t}.prod()", "{t}.norm()", "F.layer_norm({t}, {t}.shape[-1:]).sum()",
+    f = pen.one(["({t} ** 3).sum()", "{t}.sin().sum()", "({t} * {t}.exp()).sum()", "{t}.softmax(-1).square().sum()", "F.relu({t}).sum()", "{t}.prod()", "{t}.norm()", "F.layer_norm({t}, {t}.shape[-1:]).exp().sum()",
                  "{t}.std()", "F.gelu({t}).sum()", "F.mse_loss({t}, {t}.detach() + 1)", "{t}.cumsum(-1).square().mean()", "{t}.abs().sum()", "{t}.logsumexp(-1).sum()", "{t}.max()", "{t}.amax(-1).sum()"])  # fmt: skip
     return f"{pen.new()} = torch.autograd.grad({f.format(t=t)}, {t}, create_graph=True)[0]"
 
