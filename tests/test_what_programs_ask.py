@@ -332,6 +332,19 @@ def questions_about_kinds(lib):
 
 
 @scenario
+def resize_what_shows_memory_several_times_or_in_steps(lib):
+    """What there is of the memory behind the first element comes first, however often, or seldom, it was shown."""
+    shown = [
+        lib.arange(3).expand(3, 3),
+        lib.arange(1).expand(2, 2),
+        lib.arange(12)[::2],
+        lib.arange(6).view(2, 3).t(),
+        lib.arange(12)[2:4],
+    ]
+    return [(x.resize_(8 if n > 11 else 4).ravel()[:n].clone(), x.stride()) for x, n in zip(shown, [3, 1, 4, 4, 4])]
+
+
+@scenario
 def resize_as_it_was_once_said(lib):
     x = lib.arange(6.0).reshape(2, 3)
     return [x.resize(3, 2), x.resize_as(lib.ones(6)), answer(lambda: x.resize(7)), answer(lambda: x.reinforce(1))]

@@ -119,12 +119,13 @@ def copy_of_storage(array: Any) -> Any:
 def resized(array: Any, new: Any) -> Any:
     """An array shaped and laid out as `new`, in the memory that `array` begins in if there is enough behind its first element.
 
-    Otherwise it is `new` itself, which then begins with the elements that there were.
+    Otherwise it is `new` itself, which then begins with what lies there in memory.
     """
     whole = owner(array)
-    if address(array) + new.nbytes <= address(whole) + whole.nbytes:
+    there = (address(whole) + whole.nbytes - address(array)) // array.itemsize  # elements
+    if new.size <= there:
         return strided(array, new.shape, new.strides)
-    new.ravel("K")[: array.size] = array.ravel("K")
+    new.ravel("K")[:there] = strided(array, (there,), (array.itemsize,))
     return new
 
 
