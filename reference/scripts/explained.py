@@ -381,7 +381,7 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
     ("out= is an operand too: torch gives it its new shape before it reads",
      lambda c: c.says("out=") and c.shared and c.what in ("values", "shape", "raised", "raised another type", "stride()")),
     ("memory that grows takes all its views with it in torch",
-     lambda c: c.what == "values" and c.says(r"out=|resize_") and c.shows_another and not c.says(f"out={re.escape(c.difference.where)}$")),
+     lambda c: c.what in ("values", "array") and c.says(r"out=|resize_") and (c.what == "array" or c.shows_another) and not c.says(f"out={re.escape(c.difference.where)}$")),
     ("what has grown goes on sharing its memory in torch",
      lambda c: c.what == "values" and c.shows_another and c.said(rf"out={re.escape(c.difference.where)}\)|\b{re.escape(c.difference.where)}\.resize_")),
     ("a refused backward has come to other nodes",
@@ -401,7 +401,7 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
     ("what a transform gives is a view in torch", lambda c: c.what == "is_leaf" and c.difference.theirs == "lost" and c.said(r"func\.")),
     # ---- hooks
     ("what is kept of an unrecorded view of what requires grad",
-     lambda c: c.difference.where == "seen" and c.what == "items" and c.says("saved_tensors_hooks") and c.said("no_grad|inference|set_grad_enabled")),
+     lambda c: c.difference.where == "seen" and c.what == "items" and c.says("saved_tensors_hooks") and c.said("no_grad|inference|set_grad_enabled|requires_grad")),
     ("what a gradient gives is a view in torch, whose hooks see what comes to it and not to what it shows",
      lambda c: c.difference.where.startswith("seen") and c.what == "values" and c.said("autograd.grad") and c.said(r"register_hook")
      and any(t._is_view() and t.requires_grad for t in tensors_of(c.names[1]))),
