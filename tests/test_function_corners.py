@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 from unittest import mock
@@ -129,6 +130,17 @@ for name, made in INPUTS.items():
                 return looks, t, x.grad
 
             input_returned.__name__ = f"{kind} {name}, {recorded}"
+
+
+@scenario
+def a_view_whose_history_is_lost_is_refused_before_forward_runs(lib):
+    """Nothing has been written then."""
+    whole = leaf(lib, 1.0, 2.0) * 1
+    part = whole.split(1)[0]
+    whole.exp_()
+    with contextlib.suppress(RuntimeError):
+        written(lib).apply(part)
+    return whole.detach()
 
 
 @scenario

@@ -19,7 +19,7 @@ from ..op.listening import active, recorder
 from . import hooks
 from .grad_mode import grad_mode, users_code
 from .hooks import as_carried, as_tensor, as_tensors, type_name
-from .leaves import gradient_edge
+from .leaves import STALE, gradient_edge
 from .node import Node, announce, birth, watchers
 
 
@@ -272,6 +272,10 @@ class Function(metaclass=FunctionMeta):
         ctx = FunctionCtx()
         ctx.needs_input_grad = tuple(_is_tensor(x) and x._requires_grad for x in args)
         record = grad_mode.enabled and any(ctx.needs_input_grad)
+        if record:
+            for x, wanted in zip(args, ctx.needs_input_grad):
+                if wanted and x._grad_fn is STALE:
+                    x._make_history()  # which may be lost: refused before forward has written to anything
         before, grad_mode.enabled = grad_mode.enabled, False
         try:
             if separate:

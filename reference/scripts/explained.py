@@ -59,7 +59,10 @@ FLAGS = ("requires_grad", "is_leaf")
 NUMBERS = ("values", "value", "number", "array")
 # Two mistakes in one call: what we say, and what torch does, which looks at the other one first.
 TWO_MISTAKES = [
-    ("not implemented for", "dtype|can't be cast|single memory location"),  # of two operands that are both of a wrong dtype
+    (
+        "not implemented for",
+        "dtype|can't be cast|single memory location|must match the size",
+    ),  # of two operands that are both of a wrong dtype
     ("not implemented for", "out of range|has no dimensions|Expected target size|resize|index \\d|normalized_shape"),
     ("leaf Variable|created in|Inference|inference", "unsupported operand|must be Tensor|invalid combination|can't assign"),
     ("Inplace update to inference tensor", "out of bounds|out of range|not implemented for|many indices|does not match"),
@@ -387,7 +390,7 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
     ("a refused backward has come to other nodes",
      lambda c: c.both_raised and c.says("backward|grad") and (c.what == "grad" or c.difference.where.endswith(".grad"))),
     ("a gradient that is given becomes .grad itself in torch, with the memory that it shares",
-     lambda c: c.what in ("version", "values") and c.computed and (c.says("backward") or c.difference.where.endswith(".grad"))
+     lambda c: c.what in ("version", "values") and c.errors.count(None) != 1 and (c.says("backward") or c.difference.where.endswith(".grad"))
      and ((c.shows_another and c.said(GIVEN.pattern)) or any(re.search(rf"backward\(.*\b{re.escape(c.difference.where)}\b", t) for t in c.earlier))),
     ("how many writes a step is", lambda c: c.what == "version" and c.says(r"\.step\(")),
     ("how many writes a product into out= is", lambda c: c.what == "version" and c.says(r"matmul\(.*out=")),
