@@ -15,7 +15,8 @@ import minitorch
 import minitorch.nn.functional as F
 from minitorch import nn
 from minitorch.arrays.device import shortcuts
-from minitorch.compiler.c import blas, handwritten, program, toolchain
+from minitorch.compiler.c import handwritten, program
+from minitorch.kernels.c import blas, toolchain
 from minitorch.ops.through_time import gru_layer, lstm_layer, rnn_layer
 from shares import share_of
 from test_compile import assert_alike

@@ -1,4 +1,4 @@
-"""Ops whose loops are written by hand, in the headers beside this file: convolution, max pooling, LSTM; and the products of BLAS.
+"""Ops whose loops are written by hand, in the headers of `kernels/c`: convolution, max pooling, LSTM; and the products of BLAS.
 
 The recorder takes such an op as one instruction (`Instruction.whole`), and here it becomes a call of the header's function, with the numbers of
 this step: `CallSource` prints it where a nest of loops would stand. What is laid out otherwise than the function takes it stays a NumPy call.
@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from ...kernels.c.blas import blas
+from ...kernels.c.library import included_for
 from ..forms import TYPES
 from ..graph import Graph, Instruction, Ref, Value
-from .blas import blas
 
 MULTIPLICATIONS = 32  # of a product take as long as a number in a nest
 WIDE = 64  # places that a product has at least, of as many samples as that takes
@@ -105,7 +106,7 @@ def included(calls: Sequence[Call]) -> list[str]:
     """The lines that include what these calls need."""
     lines = ['#include "blas.h"'] if any(call.header != "pooling.h" for call in calls) else []
     for header, dtype in sorted({(call.header, TYPES[call.dtype]) for call in calls if call.header != "blas.h"}):
-        lines += [f"#define T {dtype}", f"#define NAMED(f) f##_{dtype}", f'#include "{header}"', "#undef T", "#undef NAMED"]
+        lines += included_for(header, dtype)
     return lines
 
 
@@ -226,7 +227,7 @@ def _sliding(
     sizes, of_w = [groups, C, O], _address(Ref(w.place))
     x_told, y_told = [_address(image), *of_x], [_address(made), *of_y]
     shared = function != "convolution_weight"
-    told: list[Any] = ["how", *(["lo", "hi"] if shared else [N]), chunk, *sizes]
+    told: list[Any] = ["&how", *(["lo", "hi"] if shared else [N]), chunk, *sizes]
     if function == "convolution":
         told += [*x_told, of_w, _address(bias), *y_told]
     elif shared:

@@ -1,4 +1,4 @@
-/* What every compiled step includes: exp, tanh and erf in float32, written so that a loop over them becomes vector instructions.
+/* What every library and every compiled step includes: exp, tanh and erf in float32, written so that a loop over them becomes vector instructions.
 
    Each is a polynomial on a small interval, fitted to the function (Lawson's weighted least squares), and an identity that brings the
    argument there. The largest error is 1.5 units of the last place. Of float64, and of what is rare, libm's functions serve. */
@@ -8,6 +8,10 @@
 #include <string.h>
 
 typedef unsigned char bool8;
+
+#ifndef KERNEL /* what a library offers; a compiled step has it for itself */
+#define KERNEL static inline
+#endif
 
 /* eˣ = 2ⁿ eʳ, with n the whole number nearest to x / ln 2 and r the rest, |r| ≤ ln 2 / 2. ln 2 is taken in two parts, the first of
    which times n is exact. 2ⁿ is two factors: one alone may be too large, or too small, for a float that is not. */

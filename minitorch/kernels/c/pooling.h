@@ -60,7 +60,7 @@ static inline void NAMED(pool_lines)(Windows w, long outer, long inner, const T 
 }
 
 /* The largest of each window and its number in the plane: the first of equal ones, the last of nans. */
-static inline void NAMED(max_pooling)(const Windows w[3], long lo, long hi, const T *x, T *out, int64_t *indices, T *room) {
+KERNEL void NAMED(max_pooling)(const Windows w[3], long lo, long hi, const T *x, T *out, int64_t *indices, T *room) {
     const long plane = w[0].size * w[1].size * w[2].size, rows = w[0].size * w[1].size * w[2].windows, inner = w[1].windows * w[2].windows;
     const long lines = w[0].size * inner, n = w[0].windows * inner;
     T *const of_rows = room, *const of_lines = of_rows + rows;
@@ -74,7 +74,7 @@ static inline void NAMED(max_pooling)(const Windows w[3], long lo, long hi, cons
 }
 
 /* dx = g at the largest of each window; one that is the largest of several gets their sum. */
-static inline void NAMED(max_pooling_backward)(long plane, long windows, long lo, long hi, const T *g, const int64_t *indices, T *dx) {
+KERNEL void NAMED(max_pooling_backward)(long plane, long windows, long lo, long hi, const T *g, const int64_t *indices, T *dx) {
     memset(dx + lo * plane, 0, (hi - lo) * plane * sizeof(T));
     for (long k = lo; k < hi; k++)
         for (long o = k * windows; o < (k + 1) * windows; o++) dx[k * plane + indices[o]] += g[o];

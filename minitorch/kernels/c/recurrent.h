@@ -3,7 +3,7 @@
    Rows are those of step 0, of step 1, …; `sizes` says how many each step has, of sequences that are sorted by their length. One that has
    ended, or not begun, keeps its state. i, f, u and o are the gates, H numbers each. */
 
-static inline void NAMED(lstm)(long steps, const long *sizes, int reverse, long N, long H, const T *pre, const T *h, const T *c, const T *w, T *out,
+KERNEL void NAMED(lstm)(long steps, const long *sizes, int reverse, long N, long H, const T *pre, const T *h, const T *c, const T *w, T *out,
                                T *h_n, T *c_n, T *states, T *cells, T *gates) {
     long rows = 0, begin = 0;
     for (long t = 0; t < steps; t++) rows += sizes[t];
@@ -37,7 +37,7 @@ static inline void NAMED(lstm)(long steps, const long *sizes, int reverse, long 
 }
 
 /* g, whose rows are `pitch` numbers apart, g_h and g_c may be NULL: nobody asks for that. `before`: room for the state before each step. */
-static inline void NAMED(lstm_backward)(long steps, const long *sizes, int reverse, long N, long H, const T *g, long pitch, const T *g_h, const T *g_c, const T *h,
+KERNEL void NAMED(lstm_backward)(long steps, const long *sizes, int reverse, long N, long H, const T *g, long pitch, const T *g_h, const T *g_c, const T *h,
                                         const T *c, const T *w, const T *states, const T *cells, const T *gates, T *d, T *dh, T *dc, T *dw, T *before) {
     long rows = 0, begin = 0;
     for (long t = 0; t < steps; t++) rows += sizes[t];
@@ -75,7 +75,7 @@ static inline void NAMED(lstm_backward)(long steps, const long *sizes, int rever
 }
 
 /* The same of a GRU; its gates are r, z and u. m = h Wᵀ + b: `room` is for those of a step. */
-static inline void NAMED(gru)(long steps, const long *sizes, int reverse, long N, long H, const T *pre, const T *h, const T *w, const T *b, T *out, T *h_n,
+KERNEL void NAMED(gru)(long steps, const long *sizes, int reverse, long N, long H, const T *pre, const T *h, const T *w, const T *b, T *out, T *h_n,
                               T *states, T *gates, T *inner, T *room) {
     long rows = 0, begin = 0;
     for (long t = 0; t < steps; t++) rows += sizes[t];
@@ -107,7 +107,7 @@ static inline void NAMED(gru)(long steps, const long *sizes, int reverse, long N
 }
 
 /* db may be NULL. `room`: for the gradients of m of all steps, and the state before each. */
-static inline void NAMED(gru_backward)(long steps, const long *sizes, int reverse, long N, long H, const T *g, long pitch, const T *g_h, const T *h,
+KERNEL void NAMED(gru_backward)(long steps, const long *sizes, int reverse, long N, long H, const T *g, long pitch, const T *g_h, const T *h,
                                        const T *w, const T *states, const T *gates, const T *inner, T *d, T *dh, T *dw, T *db, T *room) {
     long rows = 0, begin = 0;
     for (long t = 0; t < steps; t++) rows += sizes[t];
@@ -147,7 +147,7 @@ static inline void NAMED(gru_backward)(long steps, const long *sizes, int revers
 }
 
 /* The same of an RNN: tanh or relu of pre + h Wᵀ. */
-static inline void NAMED(rnn)(long steps, const long *sizes, int reverse, int relu, long N, long H, const T *pre, const T *h, const T *w, T *out, T *h_n,
+KERNEL void NAMED(rnn)(long steps, const long *sizes, int reverse, int relu, long N, long H, const T *pre, const T *h, const T *w, T *out, T *h_n,
                               T *states) {
     long rows = 0, begin = 0;
     for (long t = 0; t < steps; t++) rows += sizes[t];
@@ -170,7 +170,7 @@ static inline void NAMED(rnn)(long steps, const long *sizes, int reverse, int re
     memcpy(out, states, rows * H * sizeof(T));
 }
 
-static inline void NAMED(rnn_backward)(long steps, const long *sizes, int reverse, int relu, long N, long H, const T *g, long pitch, const T *g_h, const T *h,
+KERNEL void NAMED(rnn_backward)(long steps, const long *sizes, int reverse, int relu, long N, long H, const T *g, long pitch, const T *g_h, const T *h,
                                        const T *w, const T *states, T *d, T *dh, T *dw, T *before) {
     long rows = 0, begin = 0;
     for (long t = 0; t < steps; t++) rows += sizes[t];
