@@ -1,5 +1,7 @@
 """`norm` in blocks: of rows where what is normalised lies side by side (layer, group, instance norm), of samples for batch norm.
 
+Where rows have parameters as long as they are, or none (layer and instance norm), loops in C compute them if there is a compiler.
+
 Backward makes x̂ again from x, the mean and the variance: two steps in the cache instead of one more array in memory.
 Read next: `linear.py`.
 """
@@ -14,7 +16,7 @@ import numpy as np
 from ...ops.normalize import norm
 from ...ops.reduce import total
 from . import blocks
-from .blocks import along_rows, contiguous, in_blocks, served
+from .blocks import along_rows, by_loop, contiguous, in_blocks, served
 
 
 @norm.twin("cpu")
@@ -100,6 +102,13 @@ def _in_rows(x: np.ndarray, dims: tuple, *parameters: Any) -> np.ndarray:
 def _rows_forward(x: np.ndarray, weight: Any, bias: Any, n: int, eps: float) -> tuple:
     out = np.empty_like(x)
     mean, var = (np.empty_like(x, shape=(len(x), x[0].size // n)) for _ in range(2))
+    if _are_of_rows(n, weight, bias):
+        rows, w, b = x.reshape(-1, n), weight, bias
+        if weight is not None or bias is not None:
+            w = np.ones(n, x.dtype) if weight is None else weight
+            b = np.zeros(n, x.dtype) if bias is None else bias
+        if by_loop("norm", rows, n, rows, w, b, float(eps), mean, var, out):
+            return out, mean, var
 
     def block(rows: slice) -> None:
         z = out[rows]
@@ -122,6 +131,8 @@ def _rows_backward(
     g: np.ndarray, x: np.ndarray, weight: Any, bias_shape: tuple, n: int, mean: np.ndarray, scale: np.ndarray
 ) -> tuple:
     dx = np.empty_like(x)
+    if _are_of_rows(n, weight, bias_shape) and (sums := _by_loop(g, x, weight, bias_shape, n, mean, scale, dx)) is not None:
+        return dx, *sums
     mean, scale = mean.reshape(len(x), -1), scale.reshape(len(x), -1)
 
     def block(rows: slice, h: Any = None) -> tuple:
@@ -146,6 +157,33 @@ def _rows_backward(
 
     parts = in_blocks(block, dx) if weight is None else in_blocks(block, dx, dx.dtype)
     return dx, sum(dw for dw, _ in parts), sum(db for _, db in parts)
+
+
+def _are_of_rows(n: int, *parameters: Any) -> bool:
+    """Whether each parameter, if it is there, has a number for each of the n in a row: then loops in C serve."""
+    return all(shape == () or math.prod(shape) == n for shape in _shapes(parameters))
+
+
+def _by_loop(
+    g: np.ndarray, x: np.ndarray, weight: Any, bias_shape: tuple, n: int, mean: np.ndarray, scale: np.ndarray, dx: np.ndarray
+) -> tuple | None:
+    """dx into its place by a loop in C; dw and db. None if there is no such loop.
+
+    Sums over rows are those of SOME rows each, then of these, in double: so they are the same by any number of threads.
+    """
+    count, parts = x.size // n, -(-x.size // n // SOME)
+    w, sums = weight, [None, None]
+    if weight is not None or bias_shape:
+        w = np.ones(n, x.dtype) if weight is None else weight
+        sums = [np.empty((parts, n), x.dtype) for _ in "wb"]
+    of_parts = np.broadcast_to(np.int8(0), (parts, SOME * n))
+    if not by_loop("norm_backward", of_parts, SOME, count, n, g, x, w, mean, scale, *sums, dx):
+        return None
+    dw, db = (_NOTHING if part is None else part.sum(0, dtype="float64").astype(x.dtype) for part in sums)
+    return dw, db
+
+
+SOME = 128
 
 
 _NOTHING = np.zeros(())  # the sum that nobody asked for

@@ -1,4 +1,4 @@
-"""softmax and log_softmax in blocks of rows: each block goes through all steps while it is in the cache.
+"""softmax and log_softmax: loops in C where rows lie side by side, or NumPy's calls in blocks of rows, each of which stays in the cache.
 
 Forward's steps work in the memory of its result, backward's too. Read next: `gelu.py`.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from ...ops.activation import log_softmax_kernel, softmax_kernel
 from . import blocks
-from .blocks import along_rows, in_blocks, served
+from .blocks import along_rows, by_loop, in_blocks, served
 
 
 @softmax_kernel.twin("cpu")
@@ -20,6 +20,8 @@ def softmax(xp: Any, x: Any, dim: int) -> Any:
     if (found := _in_rows(x, dim)) is None:
         return None
     (x_rows,), axis, out = found
+    if _by_loop("softmax", axis, x_rows, out):
+        return out.reshape(x.shape)
 
     def block(rows: slice) -> None:
         p = out[rows]
@@ -37,6 +39,8 @@ def softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
     if (found := _in_rows(out, dim, g)) is None:
         return None
     (p, g_rows), axis, dx = found
+    if _by_loop("softmax_backward", axis, g_rows, p, dx):
+        return dx.reshape(out.shape)
 
     def block(rows: slice) -> None:
         d = dx[rows]
@@ -53,6 +57,8 @@ def log_softmax(xp: Any, x: Any, dim: int) -> Any:
     if (found := _in_rows(x, dim)) is None:
         return None
     (x_rows,), axis, out = found
+    if _by_loop("log_softmax", axis, x_rows, out):
+        return out.reshape(x.shape)
 
     def block(rows: slice, e: np.ndarray) -> None:
         log_p = out[rows]
@@ -70,6 +76,8 @@ def log_softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
     if (found := _in_rows(out, dim, g)) is None:
         return None
     (log_p, g_rows), axis, dx = found
+    if _by_loop("log_softmax_backward", axis, g_rows, log_p, dx):
+        return dx.reshape(out.shape)
 
     def block(rows: slice) -> None:
         d = dx[rows]
@@ -91,6 +99,11 @@ def _in_rows(x: Any, dim: int, *others: Any) -> Any:
     elif axis == 0:
         shape, axis = (1, *shape), 1
     return [a.reshape(shape) for a in (x, *others)], axis, np.empty_like(x, shape=shape)
+
+
+def _by_loop(name: str, axis: int, *rows: np.ndarray) -> bool:
+    """Compute the last of these arrays by a loop in C; False where that does not serve."""
+    return axis == rows[-1].ndim - 1 and by_loop(name, rows[-1], rows[-1].shape[axis], *rows)
 
 
 def _sum(x: np.ndarray, axis: int) -> np.ndarray:
