@@ -159,7 +159,7 @@ FUNCTION void NAMED(norm_row_backward)(long n, const T *g, const T *x, const T *
 
 /* The same of rows, with scale = 1 / √(var + ε), `some` of them at a time, of which each sum has a row of dw and db: so no sum depends on who computes what. All of
    rows from · some to to · some - 1 are computed, as far as there are `rows`. */
-KERNEL void NAMED(norm_backward)(long from, long to, long some, long rows, long n, const T *g, const T *x, const T *w, const T *mean, const T *scale, T *dw, T *db, T *dx) {
+KERNEL void NAMED(norm_backward)(long from, long to, long some, long rows, long n, const T *g, const T *x, const T *w, const T *mean, const T *scale, T *dx, T *dw, T *db) {
     for (long k = from; w && k < to; k++) {
         memset(dw + k * n, 0, n * sizeof(T));
         memset(db + k * n, 0, n * sizeof(T));

@@ -107,18 +107,18 @@ def served(*arrays: Any) -> bool:
     return dtype in _SERVED
 
 
-def by_loop(name: str, like: Any, *told: Any) -> bool:
-    """Compute the rows of `like` by a loop of `../c/rows.h`, which is told the rest; False, and nothing done, where NumPy is to compute.
+def by_loop(name: str, like: Any, *told: Any, into: tuple) -> bool:
+    """Compute the rows of `like` by a loop of `../c/rows.h`; False, and nothing done, where NumPy is to compute.
 
-    told: arrays, those that are read in any layout, the last one new; numbers and None as they are. In a recorded step all of it is one
+    told: arrays in any layout, numbers, None; into: new arrays in rows, which it is told after these. In a recorded step all of it is one
     call: a program, which is compared with eager bit by bit, calls the very same loop.
     """
-    compute = kernel("rows", name, told[-1].dtype)
+    compute = kernel("rows", name, into[0].dtype)
     if compute is None:
         return False
     as_one_call(*told)
-    arrays = [_in_order(a) if isinstance(a, np.ndarray) else a for a in told]
-    where = [address(a) if isinstance(a, np.ndarray) else a for a in arrays]
+    held = [_in_order(a) if isinstance(a, np.ndarray) else a for a in told]
+    where = [address(a) if isinstance(a, np.ndarray) else a for a in (*held, *into)]
     in_blocks(lambda rows: compute(rows.start, rows.stop, *where), like)
     return True
 

@@ -24,7 +24,7 @@ def forward(xp: Any, x: Any, approximate: str) -> Any:
         return None
     out = np.empty_like(x)
     out_row = in_a_row(out)
-    if by_loop(_LOOPS[approximate], x_row, x_row, out_row):
+    if by_loop(_LOOPS[approximate], x_row, x_row, into=(out_row,)):
         return out
 
     def block(rows: slice, scratch: np.ndarray) -> None:
@@ -43,7 +43,7 @@ def backward(xp: Any, g: Any, x: Any, approximate: str) -> Any:
         return None
     dx = np.empty_like(x)
     g_row, dx_row = in_a_row(laid_out_as(x, g)), in_a_row(dx)
-    if by_loop(f"{_LOOPS[approximate]}_backward", x_row, g_row, x_row, dx_row):
+    if by_loop(f"{_LOOPS[approximate]}_backward", x_row, g_row, x_row, into=(dx_row,)):
         return dx
 
     def block(rows: slice, scratch: np.ndarray, slope: np.ndarray) -> None:

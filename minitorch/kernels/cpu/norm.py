@@ -102,12 +102,12 @@ def _in_rows(x: np.ndarray, dims: tuple, *parameters: Any) -> np.ndarray:
 def _rows_forward(x: np.ndarray, weight: Any, bias: Any, n: int, eps: float) -> tuple:
     out = np.empty_like(x)
     mean, var = (np.empty_like(x, shape=(len(x), x[0].size // n)) for _ in range(2))
-    if _are_of_rows(n, weight, bias):
+    if _are_of_rows(n, x, weight, bias):
         rows, w, b = x.reshape(-1, n), weight, bias
         if weight is not None or bias is not None:
             w = np.ones(n, x.dtype) if weight is None else weight
             b = np.zeros(n, x.dtype) if bias is None else bias
-        if by_loop("norm", rows, n, rows, w, b, float(eps), mean, var, out):
+        if by_loop("norm", rows, n, rows, w, b, float(eps), into=(mean, var, out)):
             return out, mean, var
 
     def block(rows: slice) -> None:
@@ -131,7 +131,7 @@ def _rows_backward(
     g: np.ndarray, x: np.ndarray, weight: Any, bias_shape: tuple, n: int, mean: np.ndarray, scale: np.ndarray
 ) -> tuple:
     dx = np.empty_like(x)
-    if _are_of_rows(n, weight, bias_shape) and (sums := _by_loop(g, x, weight, bias_shape, n, mean, scale, dx)) is not None:
+    if _are_of_rows(n, x, weight, bias_shape) and (sums := _by_loop(g, x, weight, bias_shape, n, mean, scale, dx)) is not None:
         return dx, *sums
     mean, scale = mean.reshape(len(x), -1), scale.reshape(len(x), -1)
 
@@ -159,9 +159,9 @@ def _rows_backward(
     return dx, sum(dw for dw, _ in parts), sum(db for _, db in parts)
 
 
-def _are_of_rows(n: int, *parameters: Any) -> bool:
-    """Whether each parameter, if it is there, has a number for each of the n in a row: then loops in C serve."""
-    return all(shape == () or math.prod(shape) == n for shape in _shapes(parameters))
+def _are_of_rows(n: int, x: np.ndarray, *parameters: Any) -> bool:
+    """Whether each parameter, if it is there, has a number for each of the n that are normalised: then loops in C serve."""
+    return all(shape == () or math.prod(shape) == n == x[0].size for shape in _shapes(parameters))
 
 
 def _by_loop(
@@ -177,7 +177,7 @@ def _by_loop(
         w = np.ones(n, x.dtype) if weight is None else weight
         sums = [np.empty((parts, n), x.dtype) for _ in "wb"]
     of_parts = np.broadcast_to(np.int8(0), (parts, SOME * n))
-    if not by_loop("norm_backward", of_parts, SOME, count, n, g, x, w, mean, scale, *sums, dx):
+    if not by_loop("norm_backward", of_parts, SOME, count, n, g, x, w, mean, scale, into=(dx, *sums)):
         return None
     dw, db = (_NOTHING if part is None else part.sum(0, dtype="float64").astype(x.dtype) for part in sums)
     return dw, db

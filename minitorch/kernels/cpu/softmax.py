@@ -98,12 +98,12 @@ def _in_rows(x: Any, dim: int, *others: Any) -> Any:
         shape, axis = (x.size // x.shape[-1], x.shape[-1]), 1
     elif axis == 0:
         shape, axis = (1, *shape), 1
-    return [a.reshape(shape) for a in (x, *others)], axis, np.empty_like(x, shape=shape)
+    return [a.reshape(shape) for a in (x, *others)], axis, np.empty_like(x, shape=shape, order="C")
 
 
 def _by_loop(name: str, axis: int, *rows: np.ndarray) -> bool:
     """Compute the last of these arrays by a loop in C; False where that does not serve."""
-    return axis == rows[-1].ndim - 1 and by_loop(name, rows[-1], rows[-1].shape[axis], *rows)
+    return axis == rows[-1].ndim - 1 and by_loop(name, rows[-1], rows[-1].shape[axis], *rows[:-1], into=rows[-1:])
 
 
 def _sum(x: np.ndarray, axis: int) -> np.ndarray:
