@@ -459,7 +459,8 @@ class Record:
         changed the learning rate, which the program reads at its beginning.)
         """
         is_first = not any(i.effect for i in self.graph.instructions)
-        if self.follows_rules and is_first and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):
+        follows = self.follows_rules and is_first and updates.can_be_followed(call)
+        if follows and (self.for_loops or not updates.has_a_loop(call)) and self._followed_update(name, call.args[0]):
             return None
         self.compare_options()
         gradients = []

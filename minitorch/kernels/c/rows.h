@@ -101,7 +101,7 @@ KERNEL void NAMED(log_softmax_backward)(long from, long to, long n, const T *g, 
 
 /* out = (x − mean) / √(var + ε) · w + b; w and b are rows, or both NULL. What the sum of x loses by rounding is found in that of the
    differences from the mean, which should be 0: so many numbers that are equal have no variance. */
-KERNEL void NAMED(norm)(long from, long to, long n, const T *x, const T *w, const T *b, double eps, T *mean, T *var, T *out) {
+KERNEL void NAMED(norm)(long from, long to, long n, const T *x, const T *w, const T *b, double eps, T *out, T *mean, T *var) {
     for (x += from * n, out += from * n; from < to; from++, x += n, out += n) {
         const T average = (T)(NAMED(sum)(x, n) / n);
         double all = 0, squares = 0;

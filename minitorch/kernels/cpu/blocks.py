@@ -113,7 +113,7 @@ def by_loop(name: str, like: Any, *told: Any, into: tuple) -> bool:
     told: arrays in any layout, numbers, None; into: new arrays in rows, which it is told after these. In a recorded step all of it is one
     call: a program, which is compared with eager bit by bit, calls the very same loop.
     """
-    compute = kernel("rows", name, into[0].dtype)
+    compute = kernel("rows", name, into[0].dtype) if into[0].size >= SMALL else None
     if compute is None:
         return False
     as_one_call(*told)

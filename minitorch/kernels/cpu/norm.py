@@ -53,15 +53,17 @@ def backward(
         return None
     scale = 1 / np.sqrt(var + eps)
     if _are_last(dims, x):
-        rows = _in_rows(x, dims, weight, bias_shape)
-        dx, dw, db = _rows_backward(g.reshape(rows.shape), rows, weight, bias_shape, _count(x, dims), mean, scale)
+        rows, dx = _in_rows(x, dims, weight, bias_shape), np.empty_like(x, order="C")
+        like, n = rows.shape, _count(x, dims)
+        dw, db = _rows_backward(g.reshape(like), rows, weight, bias_shape, n, mean, scale, dx.reshape(like))
     elif _are_channels(dims, x, weight, bias_shape):
         samples = _in_channels(x)
         dx, dw, db = _channels_backward(g.reshape(samples.shape), samples, _flat(weight), _flat(mean), _flat(scale))
+        dx = dx.reshape(x.shape)
     else:
         return None
     return (
-        dx.reshape(x.shape),
+        dx,
         None if weight is None else dw.reshape(weight.shape),
         db.reshape(bias_shape) if bias_shape else g,
     )
@@ -107,7 +109,7 @@ def _rows_forward(x: np.ndarray, weight: Any, bias: Any, n: int, eps: float) -> 
         if weight is not None or bias is not None:
             w = np.ones(n, x.dtype) if weight is None else weight
             b = np.zeros(n, x.dtype) if bias is None else bias
-        if by_loop("norm", rows, n, rows, w, b, float(eps), into=(mean, var, out)):
+        if by_loop("norm", rows, n, rows, w, b, float(eps), into=(out, mean, var)):
             return out, mean, var
 
     def block(rows: slice) -> None:
@@ -128,11 +130,13 @@ def _rows_forward(x: np.ndarray, weight: Any, bias: Any, n: int, eps: float) -> 
 
 
 def _rows_backward(
-    g: np.ndarray, x: np.ndarray, weight: Any, bias_shape: tuple, n: int, mean: np.ndarray, scale: np.ndarray
+    g: np.ndarray, x: np.ndarray, weight: Any, bias_shape: tuple, n: int, mean: np.ndarray, scale: np.ndarray, dx: np.ndarray
 ) -> tuple:
-    dx = np.empty_like(x)
-    if _are_of_rows(n, x, weight, bias_shape) and (sums := _by_loop(g, x, weight, bias_shape, n, mean, scale, dx)) is not None:
-        return dx, *sums
+    """dw and db; dx into its place."""
+    if _are_of_rows(n, x, weight, bias_shape):
+        sums = _by_loop(g, x, weight, bias_shape, n, mean, scale, dx)
+        if sums is not None:
+            return sums
     mean, scale = mean.reshape(len(x), -1), scale.reshape(len(x), -1)
 
     def block(rows: slice, h: Any = None) -> tuple:
@@ -156,7 +160,7 @@ def _rows_backward(
         return dw, db
 
     parts = in_blocks(block, dx) if weight is None else in_blocks(block, dx, dx.dtype)
-    return dx, sum(dw for dw, _ in parts), sum(db for _, db in parts)
+    return sum(dw for dw, _ in parts), sum(db for _, db in parts)
 
 
 def _are_of_rows(n: int, x: np.ndarray, *parameters: Any) -> bool:
@@ -167,7 +171,7 @@ def _are_of_rows(n: int, x: np.ndarray, *parameters: Any) -> bool:
 def _by_loop(
     g: np.ndarray, x: np.ndarray, weight: Any, bias_shape: tuple, n: int, mean: np.ndarray, scale: np.ndarray, dx: np.ndarray
 ) -> tuple | None:
-    """dx into its place by a loop in C; dw and db. None if there is no such loop.
+    """The same by a loop in C; None if there is no such loop.
 
     Sums over rows are those of SOME rows each, then of these, in double: so they are the same by any number of threads.
     """
@@ -184,8 +188,6 @@ def _by_loop(
 
 
 SOME = 128
-
-
 _NOTHING = np.zeros(())  # the sum that nobody asked for
 
 

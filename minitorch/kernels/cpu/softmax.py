@@ -19,9 +19,9 @@ def softmax(xp: Any, x: Any, dim: int) -> Any:
     """p = exp(x − max x) / Σ exp(x − max x)"""
     if (found := _in_rows(x, dim)) is None:
         return None
-    (x_rows,), axis, out = found
+    (x_rows,), axis, whole, out = found
     if _by_loop("softmax", axis, x_rows, out):
-        return out.reshape(x.shape)
+        return whole
 
     def block(rows: slice) -> None:
         p = out[rows]
@@ -30,7 +30,7 @@ def softmax(xp: Any, x: Any, dim: int) -> Any:
         p /= _sum(p, axis)
 
     in_blocks(block, out)
-    return out.reshape(x.shape)
+    return whole
 
 
 @softmax_kernel.twin_grad("cpu")
@@ -38,9 +38,9 @@ def softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
     """dx = p · (g − Σ g p)"""
     if (found := _in_rows(out, dim, g)) is None:
         return None
-    (p, g_rows), axis, dx = found
+    (p, g_rows), axis, whole, dx = found
     if _by_loop("softmax_backward", axis, g_rows, p, dx):
-        return dx.reshape(out.shape)
+        return whole
 
     def block(rows: slice) -> None:
         d = dx[rows]
@@ -48,7 +48,7 @@ def softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
         d *= p[rows]
 
     in_blocks(block, dx)
-    return dx.reshape(out.shape)
+    return whole
 
 
 @log_softmax_kernel.twin("cpu")
@@ -56,9 +56,9 @@ def log_softmax(xp: Any, x: Any, dim: int) -> Any:
     """ln p = x − max x − ln Σ exp(x − max x)"""
     if (found := _in_rows(x, dim)) is None:
         return None
-    (x_rows,), axis, out = found
+    (x_rows,), axis, whole, out = found
     if _by_loop("log_softmax", axis, x_rows, out):
-        return out.reshape(x.shape)
+        return whole
 
     def block(rows: slice, e: np.ndarray) -> None:
         log_p = out[rows]
@@ -67,7 +67,7 @@ def log_softmax(xp: Any, x: Any, dim: int) -> Any:
         log_p -= np.log(_sum(e, axis))
 
     in_blocks(block, out, out.dtype)
-    return out.reshape(x.shape)
+    return whole
 
 
 @log_softmax_kernel.twin_grad("cpu")
@@ -75,9 +75,9 @@ def log_softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
     """dx = g − exp(ln p) Σ g"""
     if (found := _in_rows(out, dim, g)) is None:
         return None
-    (log_p, g_rows), axis, dx = found
+    (log_p, g_rows), axis, whole, dx = found
     if _by_loop("log_softmax_backward", axis, g_rows, log_p, dx):
-        return dx.reshape(out.shape)
+        return whole
 
     def block(rows: slice) -> None:
         d = dx[rows]
@@ -86,11 +86,11 @@ def log_softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
         np.subtract(g_rows[rows], d, out=d)
 
     in_blocks(block, dx)
-    return dx.reshape(out.shape)
+    return whole
 
 
 def _in_rows(x: Any, dim: int, *others: Any) -> Any:
-    """(the arrays, the axis that must stay whole, memory for the result), so that dimension 0 can be cut; None if it cannot."""
+    """(the arrays, the axis that stays whole, memory for the result, the same so that dimension 0 can be cut); None if it cannot be."""
     if x.size < blocks.SMALL or not served(x, *others) or type(dim) is not int or not -x.ndim <= dim < x.ndim:
         return None
     shape, axis = x.shape, dim % x.ndim
@@ -98,7 +98,8 @@ def _in_rows(x: Any, dim: int, *others: Any) -> Any:
         shape, axis = (x.size // x.shape[-1], x.shape[-1]), 1
     elif axis == 0:
         shape, axis = (1, *shape), 1
-    return [a.reshape(shape) for a in (x, *others)], axis, np.empty_like(x, shape=shape, order="C")
+    whole = np.empty_like(x, order="C")
+    return [a.reshape(shape) for a in (x, *others)], axis, whole, whole.reshape(shape)
 
 
 def _by_loop(name: str, axis: int, *rows: np.ndarray) -> bool:

@@ -7,6 +7,7 @@ the rule. All in one thread: BLAS's threads have the other cores. Read next: `op
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,12 @@ def updated(optimizer: Optimizer, group: Group, now: Any, θ: np.ndarray, g: np.
         optimizer._rule(group, now, θ, g, *memory)
 
 
+def has_loop(optimizer: Optimizer, dtype: np.dtype) -> bool:
+    """Whether there is a loop for the optimizer's rule and numbers of this dtype."""
+    update = _LOOPS.get(type(optimizer)._rule)
+    return update is not None and kernel("updates", update.__name__.strip("_"), dtype) is not None
+
+
 def _adam(group: Group, t: float, θ: np.ndarray, g: np.ndarray, m: np.ndarray, v: np.ndarray, largest: Any = None) -> bool:
     (β1, β2), ε, lr, λ = group["betas"], group["eps"], group["lr"], group["weight_decay"]
     loop = kernel("updates", "adam", θ.dtype)
@@ -32,8 +39,21 @@ def _adam(group: Group, t: float, θ: np.ndarray, g: np.ndarray, m: np.ndarray, 
     decoupled = group["decoupled_weight_decay"]
     shrink, decay = (number(group, 1 - lr * λ), 0.0) if λ and decoupled else (1.0, λ)
     b1, b2, root, rate = (number(group, x) for x in (β1, β2, (1 - β2**t) ** 0.5, lr / (1 - β1**t)))
-    sign = -1.0 if group["maximize"] else 1.0
-    loop(θ.size, where[0], sign, shrink, decay, b1, 1 - b1, b2, number(group, 1 - β2), root, ε, rate, *where[1:])
+    loop(
+        θ.size,
+        where[0],
+        bool(group["maximize"]),
+        shrink,
+        decay,
+        b1,
+        1 - b1,
+        b2,
+        number(group, 1 - β2),
+        root,
+        ε,
+        rate,
+        *where[1:],
+    )
     return True
 
 
@@ -43,8 +63,8 @@ def _sgd(group: Group, first: bool, θ: np.ndarray, g: np.ndarray, b: Any = None
     μ, τ, λ, loop = group["momentum"], group["dampening"], group["weight_decay"], kernel("updates", "sgd", θ.dtype)
     if loop is None or not _are_numbers(μ, τ, λ) or (where := _apart(g, θ, b)) is None:
         return False
-    sign, lr = -1.0 if group["maximize"] else 1.0, number(group, group["lr"])
-    loop(θ.size, where[0], bool(group["nesterov"]), first, sign, λ, μ, 1 - τ, lr, *where[1:])
+    nesterov, ascends, lr = bool(group["nesterov"]), bool(group["maximize"]), number(group, group["lr"])
+    loop(θ.size, where[0], nesterov, first, ascends, λ, μ, 1 - τ, lr, *where[1:])
     return True
 
 
@@ -64,4 +84,4 @@ def _apart(*arrays: np.ndarray | None) -> list[int | None] | None:
         return None
     where = [address(a) for a in arrays]
     starts = sorted(start for start in where if start is not None)
-    return where if all(end - start >= nbytes for start, end in zip(starts, starts[1:])) else None
+    return where if all(end - start >= nbytes for start, end in pairwise(starts)) else None
