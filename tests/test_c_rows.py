@@ -23,7 +23,7 @@ import minitorch.nn.functional as F
 from minitorch.arrays.device import shortcuts
 from minitorch.backends import c
 from minitorch.kernels.c import library, toolchain
-from minitorch.kernels.cpu import blocks, norm, softmax, updates
+from minitorch.kernels.cpu import attention, blocks, norm, softmax, updates
 from minitorch.op import Op
 from test_compile import assert_alike, has_program
 
@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.shortcuts,
     pytest.mark.filterwarnings("ignore::RuntimeWarning"),
 ]
-OF_ROWS = [op for op in TWINS if op.__name__ in ("softmax", "log_softmax", "gelu", "norm", "cross_entropy")]
+OF_ROWS = [op for op in TWINS if op.__name__ in ("softmax", "log_softmax", "gelu", "norm", "cross_entropy", "attention")]
 served = pytest.mark.usefixtures(small_arrays_are_served.__name__)
 OFFERED = {
     header: library._OFFERED.findall((toolchain.HEADERS / f"{header}.h").read_text()) for header in ("rows", "updates")
@@ -49,6 +49,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return library.kernel(header, name, dtype)
 
     monkeypatch.setattr(blocks, "kernel", kernel)
+    monkeypatch.setattr(attention, "kernel", kernel)
     monkeypatch.setattr(updates, "kernel", kernel)
     return names
 
@@ -119,6 +120,14 @@ def test_gelu_far_out() -> None:
             assert np.allclose(have.numpy(), plain.numpy(), rtol=1e-5, atol=1e-6, equal_nan=True)
 
 
+@served
+def test_an_infinite_score_spoils_its_row() -> None:
+    query, key = np.ones((1, 3, 1), "float32"), np.array([[[1], [np.inf], [1]]], "float32")
+    have = attention.forward(np, query, key, np.ones_like(key), None, None, 1.0, True, False)
+    want = attention.attention.forward(np, query, key, np.ones_like(key), None, None, 1.0, True, False)
+    assert np.isnan(want[1]).sum(-1).tolist() == [[0, 3, 3]] and all(map(same, have, want))
+
+
 def test_exp_in_float64_is_within_a_last_place() -> None:
     x = np.concatenate([np.linspace(-750, 0, 100_001), [-np.inf, -1e-20]])
     rows = np.stack([np.zeros_like(x), x], 1)
@@ -133,6 +142,8 @@ def test_exp_in_float64_is_within_a_last_place() -> None:
 FAULTS = {
     "softmax": [("x[i] - largest", "x[i] - largest + (T)0.01 * (i == n - 1)"), ("p[i] *= share", "p[i] *= share * (1 + (T)1e-4)"),
                 ("found = x[i] > found ? x[i] : found", "found = x[0]"), ("p[i] * (g[i] - mean)", "p[i] * g[i] - mean")],
+    "attention": [("scale * (p[i]", "(p[i]"), ("seen = L ? SMALLER(from % L + 1, n) : n", "seen = n"), ("all == 0 ? 0 :", ""),
+                  ("if (nans) *has_nan = 1", "")],
     "log_softmax": [("x[i] - top - rest", "x[i] - rest"), ("NAMED(exp)(log_p[i]) * all", "NAMED(exp)(log_p[i])")],
     "norm": [("(out[i] - lost) * scale * w[i] + b[i]", "(out[i] - lost) * scale * w[i]"), ("variance + (T)eps", "variance"),
              ("h - level - centred * slope", "h - centred * slope"), ("db[i] += g[i]", "db[i] = g[i]"),

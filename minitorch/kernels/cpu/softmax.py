@@ -39,7 +39,7 @@ def softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
     if (found := _in_rows(out, dim, g)) is None:
         return None
     (p, g_rows), axis, whole, dx = found
-    if _by_loop("softmax_backward", axis, g_rows, p, dx):
+    if _by_loop("softmax_backward", axis, 1.0, g_rows, p, dx):
         return whole
 
     def block(rows: slice) -> None:
@@ -102,9 +102,10 @@ def _in_rows(x: Any, dim: int, *others: Any) -> Any:
     return [a.reshape(shape) for a in (x, *others)], axis, whole, whole.reshape(shape)
 
 
-def _by_loop(name: str, axis: int, *rows: np.ndarray) -> bool:
+def _by_loop(name: str, axis: int, *told: Any) -> bool:
     """Compute the last of these arrays by a loop in C; False where that does not serve."""
-    return axis == rows[-1].ndim - 1 and by_loop(name, rows[-1], rows[-1].shape[axis], *rows[:-1], into=rows[-1:])
+    *told, made = told
+    return axis == made.ndim - 1 and by_loop(name, made, made.shape[axis], *told, into=(made,))
 
 
 def _sum(x: np.ndarray, axis: int) -> np.ndarray:
