@@ -121,11 +121,11 @@ def test_gelu_far_out() -> None:
 
 
 @served
-def test_an_infinite_score_spoils_its_row() -> None:
+def test_an_infinite_score_is_left_to_the_formula() -> None:
+    """Hidden, it is ∞ − ∞."""
     query, key = np.ones((1, 3, 1), "float32"), np.array([[[1], [np.inf], [1]]], "float32")
-    have = attention.forward(np, query, key, np.ones_like(key), None, None, 1.0, True, False)
-    want = attention.attention.forward(np, query, key, np.ones_like(key), None, None, 1.0, True, False)
-    assert np.isnan(want[1]).sum(-1).tolist() == [[0, 3, 3]] and all(map(same, have, want))
+    for causal in (True, False):
+        assert attention.forward(np, query, key, np.ones_like(key), None, None, 1.0, causal, False) is None
 
 
 def test_exp_in_float64_is_within_a_last_place() -> None:
@@ -143,7 +143,7 @@ FAULTS = {
     "softmax": [("x[i] - largest", "x[i] - largest + (T)0.01 * (i == n - 1)"), ("p[i] *= share", "p[i] *= share * (1 + (T)1e-4)"),
                 ("found = x[i] > found ? x[i] : found", "found = x[0]"), ("p[i] * (g[i] - mean)", "p[i] * g[i] - mean")],
     "attention": [("scale * (p[i]", "(p[i]"), ("seen = L ? SMALLER(from % L + 1, n) : n", "seen = n"), ("all == 0 ? 0 :", ""),
-                  ("if (nans) *has_nan = 1", "")],
+                  ("if (others) *fails = 1", "")],
     "log_softmax": [("x[i] - top - rest", "x[i] - rest"), ("NAMED(exp)(log_p[i]) * all", "NAMED(exp)(log_p[i])")],
     "norm": [("(out[i] - lost) * scale * w[i] + b[i]", "(out[i] - lost) * scale * w[i]"), ("variance + (T)eps", "variance"),
              ("h - level - centred * slope", "h - centred * slope"), ("db[i] += g[i]", "db[i] = g[i]"),

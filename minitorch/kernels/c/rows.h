@@ -71,20 +71,20 @@ KERNEL void NAMED(softmax)(long from, long to, long n, const T *x, T *p) {
 }
 
 /* Scores become attention's weights: the softmax of each row, in its place. Where there are L queries, and not 0, the one of row r stands at
-   r mod L and sees no key after that. A query that sees nothing has weights of 0. If some score is nan, that is noted. */
-KERNEL void NAMED(softmax_of_scores)(long from, long to, long n, long L, T *scores, int64_t *has_nan) {
+   r mod L and sees no key after that. A query that sees nothing has weights of 0. If some score is nan or ∞, what comes of it is not the softmax, and that is noted. */
+KERNEL void NAMED(softmax_of_scores)(long from, long to, long n, long L, T *scores, int64_t *fails) {
     for (T *p = scores + from * n; from < to; from++, p += n) {
         const long seen = L ? SMALLER(from % L + 1, n) : n;
-        int nans = 0;
-        #pragma omp simd reduction(| : nans)
-        for (long i = 0; i < n; i++) nans |= p[i] != p[i];
-        if (nans) *has_nan = 1;
+        int others = 0;
+        #pragma omp simd reduction(| : others)
+        for (long i = 0; i < n; i++) others |= !(p[i] < INFINITY);
+        if (others) *fails = 1;
         const T top = NAMED(largest)(p, seen);
         const double all = NAMED(exps)(p, top == -INFINITY ? 0 : top, p, seen);
         const T share = all == 0 ? 0 : (T)(1 / all);
         #pragma omp simd
         for (long i = 0; i < seen; i++) p[i] *= share;
-        for (long i = seen; i < n; i++) p[i] = all == all ? 0 : (T)NAN; /* (0 / nan) */
+        memset(p + seen, 0, (n - seen) * sizeof(T));
     }
 }
 

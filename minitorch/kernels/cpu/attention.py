@@ -93,20 +93,20 @@ def backward(
 def _by_rows(
     softmax: Any, query: Any, key: Any, value: Any, bias: Any, noise: Any, scale: float, causal: bool, out: np.ndarray
 ) -> np.ndarray | None:
-    """P; (P ∘ N) V into its place. None if some score is nan."""
+    """P; (P ∘ N) V into its place. None if some score is nan or ∞."""
     L, S = query.shape[-2], key.shape[-2]
-    weights, has_nan = np.empty((*query.shape[:-1], S), query.dtype), np.zeros(1, np.int64)
+    weights, fails = np.empty((*query.shape[:-1], S), query.dtype), np.zeros(1, np.int64)
 
     def block(rows: slice) -> None:
         p = weights[rows]
         np.matmul(query[rows] * query.dtype.type(scale), key[rows].swapaxes(-1, -2), out=p)
         if bias is not None:
             p += _part(bias, p, rows)
-        softmax(0, p.size // S, S, L if causal else 0, address(p), address(has_nan))
+        softmax(0, p.size // S, S, L if causal else 0, address(p), address(fails))
         np.matmul(p if noise is None else p * _of_rows(noise, p, rows), value[rows], out=out[rows])
 
     in_blocks(block, weights)
-    return None if has_nan[0] else weights
+    return None if fails[0] else weights
 
 
 def _back_by_rows(
