@@ -176,7 +176,7 @@ def _by_loop(
     Sums over rows are those of SOME rows each, then of these, in double: so they are the same by any number of threads.
     """
     count, parts = x.size // n, -(-x.size // n // SOME)
-    w, sums = weight, [None, None]
+    w, sums = weight, [None, None]  # type: tuple[Any, list[Any]]
     if weight is not None or bias_shape:
         w = np.ones(n, x.dtype) if weight is None else weight
         sums = [np.empty((parts, n), x.dtype) for _ in "wb"]

@@ -104,8 +104,8 @@ def _in_rows(x: Any, dim: int, *others: Any) -> Any:
 
 def _by_loop(name: str, axis: int, *told: Any) -> bool:
     """Compute the last of these arrays by a loop in C; False where that does not serve."""
-    *told, made = told
-    return axis == made.ndim - 1 and by_loop(name, made, made.shape[axis], *told, into=(made,))
+    *given, made = told
+    return axis == made.ndim - 1 and by_loop(name, made, made.shape[axis], *given, into=(made,))
 
 
 def _sum(x: np.ndarray, axis: int) -> np.ndarray:
