@@ -62,7 +62,12 @@ def _threads_of_numpy() -> tuple[Any, Any] | None:
         for ending in ("64_", "64", ""):
             found = [getattr(library, f"{beginning}openblas_{verb}_num_threads{ending}", None) for verb in ("get", "set")]
             if None not in found:
-                found[0].argtypes, found[0].restype, found[1].argtypes, found[1].restype = [], ctypes.c_int, [ctypes.c_int], None
+                found[0].argtypes, found[0].restype, found[1].argtypes, found[1].restype = (
+                    [],
+                    ctypes.c_int,
+                    [ctypes.c_int],
+                    None,
+                )
                 return tuple(found)
     return None
 

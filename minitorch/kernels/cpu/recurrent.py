@@ -81,7 +81,17 @@ def lstm_backward(
 
 
 def _lstm_backward(
-    g: Any, g_h_n: Any, g_c_n: Any, h: Any, c: Any, w_hh: Any, states: Any, cells: Any, gates: Any, sizes: tuple, reverse: bool
+    g: Any,
+    g_h_n: Any,
+    g_c_n: Any,
+    h: Any,
+    c: Any,
+    w_hh: Any,
+    states: Any,
+    cells: Any,
+    gates: Any,
+    sizes: tuple,
+    reverse: bool,
 ) -> Any:
     H, steps = c.shape[1], steps_of(sizes, reverse)
     before, c_before = (_before(first, after, steps) for first, after in ((h, states), (c, cells)))
@@ -145,13 +155,13 @@ def gru_backward(
     g_inner: Any,
     h: Any,
     w_hh: Any,
-    b_hh_shape: tuple,
+    sizes: tuple,
+    reverse: bool,
     states: Any,
     gates: Any,
     inner: Any,
+    b_hh_shape: tuple,
     pre_shape: tuple,
-    sizes: tuple,
-    reverse: bool,
 ) -> Any:
     """dz = dh (h₋ − u), du = dh (1 − z), dr = dpre_u m; dh₋ = dm W_hh + dh z"""
     if any(a is not None for a in (g_states, g_gates, g_inner)) or not served(w_hh, g, g_h_n, h, gates):
@@ -180,11 +190,11 @@ def rnn_backward(
     g_states: Any,
     h: Any,
     w_hh: Any,
-    states: Any,
-    pre_shape: tuple,
     relu: bool,
     sizes: tuple,
     reverse: bool,
+    states: Any,
+    pre_shape: tuple,
 ) -> Any:
     """dpre = dh (1 − h²), for relu where h > 0; dh₋ = dpre W_hh"""
     if g_states is not None or not served(w_hh, g, g_h_n, h, states) or not in_c.is_there("rnn_backward", states):
