@@ -111,12 +111,12 @@ def _kernel(name: str, x: Any) -> Callable[..., None] | None:
 
 
 def _planes(x: np.ndarray) -> np.ndarray:
-    """x, if its planes lie row by row and apart; else a copy."""
-    row = np.empty((0, *x.shape[2:]), x.dtype).strides[1:]
-    size, plane = x.itemsize, math.prod(x.shape[2:])
+    """x, if its planes lie row by row and those of a sample apart; else a copy."""
+    row, (_, channel) = np.empty((0, *x.shape[2:]), x.dtype).strides[1:], x.strides[:2]
     lies = all(n == 1 or s == t for n, s, t in zip(x.shape[2:], x.strides[2:], row))
-    apart = all(n == 1 or (s % size == 0 and s >= plane * size) for n, s in zip(x.shape[:2], x.strides[:2]))
-    return x if lies and apart else np.ascontiguousarray(x)
+    apart = x.shape[1] == 1 or channel >= math.prod(x.shape[2:]) * x.itemsize
+    whole = all(s % x.itemsize == 0 for s in x.strides[:2])  # (a field of a record need not be)
+    return x if lies and apart and whole else np.ascontiguousarray(x)
 
 
 def _ways(x: np.ndarray) -> list[int]:

@@ -30,14 +30,17 @@ def line(w: Windows, n: int) -> Line | None:
     """The windows over n elements as that; None if they are laid otherwise."""
     if w.laid == "Fractional":
         return None
-    count = len(w.first)
-    places = [(np.arange(count)[which], np.arange(n)[elements]) for which, elements in w.places]
+    all_windows, all_elements = np.arange(len(w.first)), np.arange(n)
+    places = [(all_windows[which], all_elements[elements]) for which, elements in w.places]
     places = [(windows, elements) for windows, elements in places if windows.size]
-    steps = {int(step) for windows, elements in places for step in np.diff(elements) // np.diff(windows)}
-    if len(steps) > 1:
-        return None
-    stride = steps.pop() if steps else 1
-    return Line(n, count, stride, tuple(int(elements[0] - windows[0] * stride) for windows, elements in places))
+    stride = max((int(e[1] - e[0]) // int(o[1] - o[0]) for o, e in places if o.size > 1), default=1)
+    begin = tuple(int(elements[0] - windows[0] * stride) for windows, elements in places)
+    for first, (windows, elements) in zip(begin, places):
+        seen = first + stride * all_windows
+        inside = (seen >= 0) & (seen < n)
+        if stride < 1 or not (np.array_equal(all_windows[inside], windows) and np.array_equal(seen[inside], elements)):
+            return None
+    return Line(n, len(w.first), stride, begin)
 
 
 def three_lines(windows: Sequence[Windows], size: Sequence[int]) -> list[Line] | None:
