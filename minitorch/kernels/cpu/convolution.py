@@ -4,7 +4,8 @@ The formula writes the columns of the whole batch, with all places of all sample
 product lies as the result is to lie, (N, O, places), no more columns are in memory than the chunks' that threads work on, and backward
 makes them again instead of keeping them. Where a kernel moves by single pixels, the derivative by x is a convolution too: of g, with
 the kernel flipped; then the columns of g serve both derivatives. Where a sample has few places, as in the last layers of networks for
-images, the formula is quicker and is left to it. Read next: `pooling.py`.
+images, the formula is quicker and is left to it. Where there is a C compiler all this is done there instead, and the derivative by x is
+added up from columns (`../c/convolution.py`). Read next: `pooling.py`.
 """
 
 from __future__ import annotations
@@ -65,11 +66,10 @@ def transposed(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: in
 def of_weight(xp: Any, x: Any, y: Any, how: Sliding, groups: int) -> Any:
     """Σ over samples of y · columns(x)ᵀ"""
     shape = (y.shape[1], x.shape[1] // groups, *how.kernel)
-    if not served(x, y) or not x.size:
+    if not served(x, y) or not x.size or _few_places(len(x), shape, how, groups):
         return None
     as_one_call(x, y)
-    found = in_c.convolution_weight(x, y, how, groups)
-    if found is not None or _few_places(len(x), shape, how, groups):
+    if (found := in_c.convolution_weight(x, y, how, groups)) is not None:
         return found
 
     def chunk(rows: slice, columns: Columns) -> np.ndarray:
@@ -118,7 +118,7 @@ def _of_all_in_c(g: Any, x: Any, weight: Any, bias_shape: tuple, how: Sliding, g
     if not served(g, x, weight):
         return None
     as_one_call(g, x, weight)
-    dx, dw = in_c.convolution_transposed(g, weight, None, how, groups), in_c.convolution_weight(x, g, how, groups)
+    dx, dw = in_c.convolution_transposed(g, weight, None, how, groups), conv_weight.compute(np, x, g, how, groups)
     return dx, dw, _per_channel(g) if bias_shape else g
 
 

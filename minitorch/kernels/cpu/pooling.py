@@ -1,7 +1,8 @@
 """Max pooling as the maximum of slices, one for each place in a window, and where it stands by comparing them with it.
 
 The largest stands at the first place whose slice equals it: how many places have missed it so far tells which. A derivative
-whose windows have no element in common puts each number where it belongs; others add up. Read next: `norm.py`.
+whose windows have no element in common puts each number where it belongs; others add up. Arrays that lie row by row go to C
+(`../c/pooling.py`) where there is a compiler. Read next: `norm.py`.
 """
 
 from __future__ import annotations
