@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from unittest import mock
 
 import numpy as np
 import pytest
+import test_twins
 from test_twins import CALLS, TWINS, Draw, compare, cut, tupled
 
 import minitorch
@@ -96,6 +98,12 @@ def test_a_derivative_is_differentiated_by_the_formula(kind: str) -> None:
     with minitorch.backends.c.flags(enabled=False):
         want = found()
     assert all(np.allclose(a, b, rtol=1e-9, atol=1e-12) for a, b in zip(found(), want, strict=True))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_convolution_holds_few_columns(threads: int) -> None:
+    for samples, channels, size in [(32, 8, 28), (2, 64, 28), (1, 16, 64)]:
+        test_twins.test_a_convolution_holds_few_columns(samples, channels, size, threads)
 
 
 def test_channels_that_are_one_memory() -> None:
@@ -180,6 +188,13 @@ def test_blas_has_its_threads_back() -> None:
     before = told[0]()
     with blas.by_one_thread(), blas.by_one_thread():
         assert told[0]() == 1
+        if hasattr(os, "fork"):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", DeprecationWarning)  # Python 3.12 warns of forks where there are threads
+                child = os.fork()
+            if not child:
+                os._exit(int(told[0]() != before))
+            assert os.waitpid(child, 0)[1] == 0, "a forked process is not in the block"
     assert told[0]() == before
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import os
 import threading
 from typing import Any
 
@@ -54,21 +55,29 @@ class by_one_thread:
                     told[1](by_one_thread.before)
 
 
+def _in_child() -> None:
+    """A forked process is in none of its parent's blocks."""
+    by_one_thread.lock = threading.Lock()
+    if by_one_thread.inside and (told := _threads_of_numpy()):
+        told[1](by_one_thread.before)
+    by_one_thread.inside = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
+
+
 @functools.cache
 def _threads_of_numpy() -> tuple[Any, Any] | None:
     """What tells and what sets the number of threads of the library that NumPy is linked with; None if that is not OpenBLAS."""
     library = _numpy_is_linked_with()
     for beginning in _BEGINNINGS:
         for ending in ("64_", "64", ""):
-            found = [getattr(library, f"{beginning}openblas_{verb}_num_threads{ending}", None) for verb in ("get", "set")]
-            if None not in found:
-                found[0].argtypes, found[0].restype, found[1].argtypes, found[1].restype = (
-                    [],
-                    ctypes.c_int,
-                    [ctypes.c_int],
-                    None,
-                )
-                return tuple(found)
+            names = (f"{beginning}openblas_{verb}_num_threads{ending}" for verb in ("get", "set"))
+            get, put = (getattr(library, name, None) for name in names)
+            if get is not None and put is not None:
+                get.argtypes, get.restype, put.argtypes, put.restype = [], ctypes.c_int, [ctypes.c_int], None
+                return get, put
     return None
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from .blas import by_one_thread
 from .library import address, kernel
 
-Results = tuple[np.ndarray, ...] | None
+Results = Any  # a tuple of arrays, or None
 
 
 def lstm(pre: np.ndarray, h: np.ndarray, c: np.ndarray, w: np.ndarray, sizes: tuple, reverse: bool) -> Results:
@@ -65,7 +65,7 @@ def gru_backward(
     db = np.empty(3 * H, h.dtype) if has_bias else None
     room = np.empty(4 * states.size, h.dtype)
     _call(walk, [*_steps(sizes, reverse), N, H, g, H], [g_h, h, w, states, gates, inner, *made, db, room])
-    return *made, db  # type: ignore[return-value]
+    return *made, db
 
 
 def rnn(pre: np.ndarray, h: np.ndarray, w: np.ndarray, relu: bool, sizes: tuple, reverse: bool) -> Results:
