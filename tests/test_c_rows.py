@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from test_compile_blocks import FUNCTIONS, of
 from test_twins import TWINS, Draw, compare, cut
+from test_twins import test_a_loss_and_the_norm_of_its_gradient_in_one_backward as differentiated_again
 
 import minitorch
 import minitorch.nn.functional as F
@@ -72,6 +73,12 @@ def test_every_loop_is_called(called: list[str]) -> None:
     for op, seed in itertools.product(OF_ROWS, range(30)):
         compare(op, Draw(seed, "float32"))
     assert {name for name, _ in OFFERED["rows"]} == set(called)
+
+
+@pytest.mark.parametrize("name", ["layer_norm", "softmax", "gelu"])
+def test_a_derivative_is_differentiated_again(name: str, called: list[str]) -> None:
+    differentiated_again(name)
+    assert called
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
