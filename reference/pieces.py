@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import minitorch
-from minitorch.compiler.c import toolchain
+from minitorch.kernels.c import toolchain
 
 from .steps import GIVES_GRADIENTS, LIBRARIES, STEPS, TURNS, is_leaf, tame, undefined
 from .strategies import Source

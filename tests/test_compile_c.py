@@ -19,12 +19,13 @@ import minitorch
 import minitorch.nn.functional as F
 from minitorch.arrays.device import shortcuts
 from minitorch.compiler import forms
-from minitorch.compiler.c import nests, program, source, toolchain
+from minitorch.compiler.c import nests, program, source
 from minitorch.compiler.c.program import CProgram
 from minitorch.compiler.calls import Calls
 from minitorch.compiler.graph import Graph, Instruction, Ref, Value
 from minitorch.compiler.record import Record
 from minitorch.compiler.state import State
+from minitorch.kernels.c import toolchain
 from reference import layers, optimizers
 from reference.table import Row, table
 from shares import mostly_slow, share_of

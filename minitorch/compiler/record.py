@@ -31,9 +31,9 @@ from .numpy_calls import counts, written_by
 _IN_LOOPS = {"gelu", "softmax", "log_softmax", "norm", "cross_entropy", "relu", "attention", "conv"}
 _WHOLE = {
     "conv", "conv_transpose", "conv_weight", "max_pool", "backward of max_pool", "lstm_layer", "backward of lstm_layer", "gru_layer",
-    "rnn_layer",
+    "backward of gru_layer", "rnn_layer", "backward of rnn_layer",
 }  # fmt: skip
-# Derivatives that are not twins', of which loops are written by hand too: what these want of what was saved.
+# The same derivatives by their formulas, where a twin does not serve: what the loops want of what was saved.
 _WHOLE_DERIVATIVES = {
     "gru_layer": ("h", "w_hh", "sizes", "reverse", "states", "gates", "inner"),
     "rnn_layer": ("h", "w_hh", "relu", "sizes", "reverse", "states"),
@@ -459,7 +459,8 @@ class Record:
         changed the learning rate, which the program reads at its beginning.)
         """
         is_first = not any(i.effect for i in self.graph.instructions)
-        if self.follows_rules and is_first and updates.can_be_followed(call) and self._followed_update(name, call.args[0]):
+        follows = self.follows_rules and is_first and updates.can_be_followed(call)
+        if follows and (self.for_loops or not updates.has_a_loop(call)) and self._followed_update(name, call.args[0]):
             return None
         self.compare_options()
         gradients = []

@@ -291,8 +291,8 @@ class Variant:
     def _program(self, graph: Graph, calls: Calls, **options: Any) -> Program:
         """The graph as a program of the backend; of NumPy if the backend has no compiler."""
         if self.backend == "c":
+            from ..kernels.c.toolchain import NoCompiler
             from .c.program import CProgram
-            from .c.toolchain import NoCompiler
 
             try:
                 return CProgram(graph, calls, **options)

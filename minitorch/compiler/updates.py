@@ -12,8 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays.recorded import array_of
 from ..autograd.grad_mode import no_grad
+from ..kernels.cpu.updates import has_loop
 from ..optim import Optimizer
+
+LARGE = 1 << 18  # bytes of a parameter
 
 
 def can_be_followed(call: Callable) -> bool:
@@ -21,6 +25,13 @@ def can_be_followed(call: Callable) -> bool:
     if not isinstance(call, partial) or len(call.args) != 1 or call.keywords or not isinstance(call.args[0], Optimizer):
         return False
     return is_plain(call.args[0])
+
+
+def has_a_loop(call: partial) -> bool:
+    """Whether a step is best called as it stands by a NumPy program: it goes over large parameters once each, by loops in C."""
+    optimizer = call.args[0]
+    arrays = [array_of(p._array) for group in optimizer.param_groups for p in group["params"]]
+    return any(a.nbytes >= LARGE and has_loop(optimizer, a.dtype) for a in arrays)
 
 
 def is_plain(optimizer: Optimizer) -> bool:

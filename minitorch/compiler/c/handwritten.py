@@ -1,4 +1,4 @@
-"""Ops whose loops are written by hand, in the headers beside this file: convolution, max pooling, LSTM; and the products of BLAS.
+"""Ops whose loops are written by hand, in the headers of `kernels/c`: convolution, max pooling, LSTM; and the products of BLAS.
 
 The recorder takes such an op as one instruction (`Instruction.whole`), and here it becomes a call of the header's function, with the numbers of
 this step: `CallSource` prints it where a nest of loops would stand. What is laid out otherwise than the function takes it stays a NumPy call.
@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from ...kernels.c import pooling
+from ...kernels.c.blas import blas
+from ...kernels.c.convolution import as_threes, sizes_of, work_of
+from ...kernels.c.library import included_for
 from ..forms import TYPES
 from ..graph import Graph, Instruction, Ref, Value
-from .blas import blas
 
-MULTIPLICATIONS = 32  # of a product take as long as a number in a nest
-WIDE = 64  # places that a product has at least, of as many samples as that takes
 _FLOATS = (np.dtype("float32"), np.dtype("float64"))
 
 
@@ -105,7 +106,7 @@ def included(calls: Sequence[Call]) -> list[str]:
     """The lines that include what these calls need."""
     lines = ['#include "blas.h"'] if any(call.header != "pooling.h" for call in calls) else []
     for header, dtype in sorted({(call.header, TYPES[call.dtype]) for call in calls if call.header != "blas.h"}):
-        lines += [f"#define T {dtype}", f"#define NAMED(f) f##_{dtype}", f'#include "{header}"', "#undef T", "#undef NAMED"]
+        lines += included_for(header, dtype)
     return lines
 
 
@@ -220,29 +221,25 @@ def _sliding(
     of_x, of_y = (_first_two(v) for v in (x, y))
     if of_x is None or of_y is None:
         return None
-    N, C, O, P, K = x.shape[0], x.shape[1] // groups, y.shape[1] // groups, math.prod(how.places), math.prod(how.kernel)
-    chunk = max(1, min(N, -(-WIDE // P)))
-    before = [f"static const Sliding how = {{{', '.join(_three(n, fill) for n, fill in zip(how, (1, 1, 1, 0, 1, 1)))}}};"]
+    shared = function != "convolution_weight"
+    N, (chunk, C, O, room) = x.shape[0], sizes_of(x.shape, y.shape, how, groups, not shared)
+    before = [f"static const Sliding how = {{{', '.join(map(_braced, as_threes(how)))}}};"]
     sizes, of_w = [groups, C, O], _address(Ref(w.place))
     x_told, y_told = [_address(image), *of_x], [_address(made), *of_y]
-    shared = function != "convolution_weight"
-    told: list[Any] = ["how", *(["lo", "hi"] if shared else [N]), chunk, *sizes]
+    told: list[Any] = ["&how", *(["lo", "hi"] if shared else [N]), chunk, *sizes]
     if function == "convolution":
         told += [*x_told, of_w, _address(bias), *y_told]
     elif shared:
         told += [*y_told, of_w, _address(bias), *x_told]
     else:
         told += [*x_told, *y_told, of_w]
-    room = (C * K + (O if chunk > 1 or not shared else 0)) * chunk * P + (0 if shared else C * K * O)
-    numbers = [math.prod(v.shape) for v in (x, y)]
-    work, shape = max(*numbers, numbers[1] * C * K // MULTIPLICATIONS), graph.values[i.results[0]].shape
+    work, shape = work_of(x.shape, y.shape, how, groups), graph.values[i.results[0]].shape
     count = N if shared else 1
     return _called(i, shape, "convolution.h", function, w.dtype, told, before, room=room, count=count, work=work)
 
 
-def _three(sizes: Sequence[int], fill: int) -> str:
-    """As three dimensions, the first of which do nothing."""
-    return "{" + ", ".join(map(str, [fill] * (3 - len(sizes)) + [*sizes])) + "}"
+def _braced(numbers: Sequence[int]) -> str:
+    return "{" + ", ".join(map(str, numbers)) + "}"
 
 
 def _first_two(v: Value) -> list[int] | None:
@@ -258,32 +255,16 @@ def _first_two(v: Value) -> list[int] | None:
 def _max_pool(i: Instruction, graph: Graph) -> Call | None:
     x, windows = graph.values[i.args[0].place], i.args[1]
     size = x.shape[x.ndim - len(windows) :]
-    found = [_line(w, n) for w, n in zip(windows, size)]
-    lines = [(1, 1, 1, [0])] * (3 - len(found)) + [line for line in found if line is not None]
-    if len(lines) != 3 or not _in_rows(graph, [x.place, *i.results]) or len(i.results) != 2 or math.prod(size) >= 1 << 31:
+    lines = pooling.three_lines(windows, size)
+    if lines is None or not _in_rows(graph, [x.place, *i.results]) or len(i.results) != 2:
         return None
-    before = [f"static const long begin_{k}[] = {{{', '.join(map(str, begin))}}};" for k, (*_, begin) in enumerate(lines)]
+    before = [f"static const long begin_{k}[] = {_braced(begin)};" for k, (*_, begin) in enumerate(lines)]
     told = [f"{{{n}, {o}, {stride}, {len(begin)}, begin_{k}}}" for k, (n, o, stride, begin) in enumerate(lines)]
     before.append(f"static const Windows windows[3] = {{{', '.join(told)}}};")
     names = ["windows", "lo", "hi", *(f"{{v{p}}}" for p in (x.place, *i.results))]
-    (d, od, *_), (h, oh, *_), (_, ow, *_) = lines
-    room, numbers = 2 * (d * h * ow + d * oh * ow + od * oh * ow), math.prod(x.shape)
+    room, numbers = pooling.room_of(lines), math.prod(x.shape)
     shape, count = graph.values[i.results[0]].shape, numbers // math.prod(size)
     return _called(i, shape, "pooling.h", "max_pooling", x.dtype, names, before, room=room, count=count, work=numbers)
-
-
-def _line(w: Any, n: int) -> tuple[int, int, int, list[int]] | None:
-    """(elements, windows, stride, the element of each place in window 0), if window o has there that element + o · stride, where it is inside."""
-    if w.laid == "Fractional":
-        return None
-    count = len(w.first)
-    places = [(np.arange(count)[which], np.arange(n)[elements]) for which, elements in w.places]
-    places = [(windows, elements) for windows, elements in places if windows.size]
-    steps = {int(step) for windows, elements in places for step in np.diff(elements) // np.diff(windows)}
-    if len(steps) > 1:
-        return None
-    stride = steps.pop() if steps else 1
-    return n, count, stride, [int(elements[0] - windows[0] * stride) for windows, elements in places]
 
 
 def _max_pool_backward(i: Instruction, graph: Graph) -> Call | None:
@@ -307,7 +288,11 @@ def _lstm(i: Instruction, graph: Graph) -> Call | None:
     N, H = graph.values[c.place].shape
     told = [len(sizes), "sizes", int(reverse), N, H, *map(_address, (pre, h, c, w, *map(Ref, i.results)))]
     shape, dtype = graph.values[i.results[0]].shape, graph.values[w.place].dtype
-    return _called(i, shape, "recurrent.h", "lstm", dtype, told, [_sizes(sizes)]) if len(i.results) == 6 else None
+    return (
+        _called(i, shape, "recurrent.h", "lstm", dtype, told, [_sizes(sizes)], room=4 * H * H)
+        if len(i.results) == 6
+        else None
+    )
 
 
 def _lstm_backward(i: Instruction, graph: Graph) -> Call | None:
@@ -327,11 +312,11 @@ def _gru(i: Instruction, graph: Graph) -> Call | None:
     N, H = graph.values[h.place].shape
     told = [len(sizes), "sizes", int(reverse), N, H, *map(_address, (pre, h, w, b, *map(Ref, i.results)))]
     shape, dtype = graph.values[i.results[0]].shape, graph.values[w.place].dtype
-    return _called(i, shape, "recurrent.h", "gru", dtype, told, [_sizes(sizes)], room=3 * N * H)
+    return _called(i, shape, "recurrent.h", "gru", dtype, told, [_sizes(sizes)], room=3 * (N + H) * H)
 
 
 def _gru_backward(i: Instruction, graph: Graph) -> Call | None:
-    g, g_h, *others_of_g, h, w, sizes, reverse, states, gates, inner = i.args
+    g, g_h, *others_of_g, h, w, sizes, reverse, states, gates, inner = i.args[:12]
     walk = _walk(i, graph, g, others_of_g, h, sizes, reverse)
     if walk is None or len(i.results) not in (3, 4):
         return None
@@ -348,11 +333,11 @@ def _rnn(i: Instruction, graph: Graph) -> Call | None:
     N, H = graph.values[h.place].shape
     told = [len(sizes), "sizes", int(reverse), int(relu), N, H, *map(_address, (pre, h, w, *map(Ref, i.results)))]
     shape, dtype = graph.values[i.results[0]].shape, graph.values[w.place].dtype
-    return _called(i, shape, "recurrent.h", "rnn", dtype, told, [_sizes(sizes)])
+    return _called(i, shape, "recurrent.h", "rnn", dtype, told, [_sizes(sizes)], room=H * H)
 
 
 def _rnn_backward(i: Instruction, graph: Graph) -> Call | None:
-    g, g_h, *others_of_g, h, w, relu, sizes, reverse, states = i.args
+    g, g_h, *others_of_g, h, w, relu, sizes, reverse, states = i.args[:9]
     walk = _walk(i, graph, g, others_of_g, h, sizes, reverse)
     if walk is None or len(i.results) != 3:
         return None
@@ -394,6 +379,7 @@ def _sizes(sizes: Sequence[int]) -> str:
 _WHOLE: dict[str, Callable[[Instruction, Graph], Call | None]] = {
     "conv": _conv, "conv_transpose": _conv_transpose, "conv_weight": _conv_weight, "max_pool": _max_pool,
     "backward of max_pool": _max_pool_backward, "lstm_layer": _lstm, "backward of lstm_layer": _lstm_backward,
-    "derivatives of max_pool": _max_pool_backward, "gru_layer": _gru, "derivatives of gru_layer": _gru_backward, "rnn_layer": _rnn,
+    "derivatives of max_pool": _max_pool_backward, "gru_layer": _gru, "derivatives of gru_layer": _gru_backward,
+    "backward of gru_layer": _gru_backward, "backward of rnn_layer": _rnn_backward, "rnn_layer": _rnn,
     "derivatives of rnn_layer": _rnn_backward,
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 Memory is laid out as for NumPy alone (`numpy_source.py`); C finds it through a table of addresses. Nests of many numbers are shared by
 threads, each of which takes a range of the outermost loop. Results differ from eager's in the last places: C adds up in another
-order, and in float64. Read next: `toolchain.py`.
+order, and in float64. Read next: `kernels/c/toolchain.py`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from ...kernels.c import toolchain
+from ...kernels.c.blas import blas
 from ...kernels.cpu.blocks import get_num_threads, run_at_once
 from ..graph import Graph, Value
 from ..numpy_source import Program
-from . import toolchain
-from .blas import blas
 from .handwritten import Call, CallSource, included
 from .nests import Nest, nested
 from .source import NestSource

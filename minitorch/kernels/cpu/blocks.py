@@ -19,6 +19,7 @@ import numpy as np
 
 from ...arrays.quiet import silent
 from ...arrays.recorded import NotTraceable, Recorded, first_of, library, running
+from ..c.library import address, kernel
 
 LEAST = 1 << 17  # numbers in a block at least: half a MB of float32
 BLOCK = 1 << 18  # and at most, if several threads share the work
@@ -104,6 +105,28 @@ def served(*arrays: Any) -> bool:
         if a is not None and a.dtype != dtype:
             return False
     return dtype in _SERVED
+
+
+def by_loop(name: str, like: Any, *told: Any, into: tuple) -> bool:
+    """Compute the rows of `like` by a loop of `../c/rows.h`; False, and nothing done, where NumPy is to compute.
+
+    told: arrays in any layout, numbers, None; into: new arrays in rows, which it is told after these. In a recorded step all of it is one
+    call: a program, which is compared with eager bit by bit, calls the very same loop.
+    """
+    compute = kernel("rows", name, into[0].dtype) if into[0].size >= SMALL else None
+    if compute is None:
+        return False
+    as_one_call(*told)
+    held = [_in_order(a) if isinstance(a, np.ndarray) else a for a in told]
+    where = [address(a) if isinstance(a, np.ndarray) else a for a in (*held, *into)]
+    in_blocks(lambda rows: compute(rows.start, rows.stop, *where), like)
+    return True
+
+
+def _in_order(x: np.ndarray) -> np.ndarray:
+    """x as loops in C take it: row by row without gaps, each number at an address that its size divides."""
+    flags = x.flags
+    return x if flags.c_contiguous and flags.aligned else x.copy("C")
 
 
 def as_one_call(*arrays: Any) -> None:

@@ -4,7 +4,8 @@ The formula writes the columns of the whole batch, with all places of all sample
 product lies as the result is to lie, (N, O, places), no more columns are in memory than the chunks' that threads work on, and backward
 makes them again instead of keeping them. Where a kernel moves by single pixels, the derivative by x is a convolution too: of g, with
 the kernel flipped; then the columns of g serve both derivatives. Where a sample has few places, as in the last layers of networks for
-images, the formula is quicker and is left to it. Read next: `pooling.py`.
+images, the formula is quicker and is left to it. Where there is a C compiler all this is done there instead, and the derivative by x is
+added up from columns (`../c/convolution.py`). Read next: `pooling.py`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 
 from ...ops.convolution import conv, conv_transpose, conv_weight, weight_matrix
 from ...ops.fold import Sliding, added_up
+from ..c import convolution as in_c
 from .blocks import along_rows, as_one_call, in_blocks, served
 
 MOST = 1 << 24  # numbers in the columns of a whole batch, where these are made at once: 64 MB of float32
@@ -26,18 +28,24 @@ TURNED = 48  # rows of columns from which on a product with y is quicker if y is
 @conv.twin("cpu")
 def forward(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: int) -> Any:
     """W · columns(x) + b"""
-    if not served(x, weight, bias) or not x.size or _few_places(len(x), weight.shape, how, groups):
+    if not served(x, weight, bias) or not x.size:
         return None
     as_one_call(x, weight, bias)
+    found = in_c.convolution(x, weight, bias, how, groups)
+    if found is not None or _few_places(len(x), weight.shape, how, groups):
+        return found
     return _convolved(x, weight_matrix(weight, groups), bias, how)
 
 
 @conv_transpose.twin("cpu")
 def transposed(xp: Any, x: Any, weight: Any, bias: Any, how: Sliding, groups: int) -> Any:
     """added_up(Wᵀ · x) + b, or the convolution that is the same"""
-    if not served(x, weight, bias) or not x.size or _few_places(len(x), weight.shape, how, groups):
+    if not served(x, weight, bias) or not x.size:
         return None
     as_one_call(x, weight, bias)
+    found = in_c.convolution_transposed(x, weight, bias, how, groups)
+    if found is not None or _few_places(len(x), weight.shape, how, groups):
+        return found
     back, W = _back(how), weight_matrix(weight, groups)
     if back is not None and len(weight) <= 8 * groups * weight.shape[1] and np.isfinite(weight).all():
         return _convolved(x, _flipped(weight, groups), bias, back)
@@ -61,6 +69,8 @@ def of_weight(xp: Any, x: Any, y: Any, how: Sliding, groups: int) -> Any:
     if not served(x, y) or not x.size or _few_places(len(x), shape, how, groups):
         return None
     as_one_call(x, y)
+    if (found := in_c.convolution_weight(x, y, how, groups)) is not None:
+        return found
 
     def chunk(rows: slice, columns: Columns) -> np.ndarray:
         return _products(columns.of(x[rows], groups), _in_groups(y[rows], groups))
@@ -81,6 +91,8 @@ def of_parameters(xp: Any, g: Any, x: Any, weight_shape: tuple, bias_shape: tupl
 @conv.twin_grad("cpu", "x", "weight", "bias")
 def of_all(xp: Any, g: Any, x: Any, weight: Any, bias_shape: tuple, how: Sliding, groups: int) -> Any:
     """dx = flipped W · columns(g), dW = Σ columns(g) · xᵀ, flipped; db = Σ g"""
+    if in_c.is_there(x):
+        return _of_all_in_c(g, x, weight, bias_shape, how, groups)
     back, (O, C) = _back(how), weight.shape[:2]
     if back is None or 4 * groups * C < O or not served(g, x, weight) or not x.size:
         return None
@@ -100,6 +112,14 @@ def of_all(xp: Any, g: Any, x: Any, weight: Any, bias_shape: tuple, how: Sliding
         return None
     dw = np.flip(sums.reshape(O, *how.kernel, C), tuple(range(1, 1 + len(how.kernel))))
     return dx, np.ascontiguousarray(np.moveaxis(dw, -1, 1)), _per_channel(g) if bias_shape else g
+
+
+def _of_all_in_c(g: Any, x: Any, weight: Any, bias_shape: tuple, how: Sliding, groups: int) -> Any:
+    if not served(g, x, weight):
+        return None
+    as_one_call(g, x, weight)
+    dx, dw = in_c.convolution_transposed(g, weight, None, how, groups), conv_weight.compute(np, x, g, how, groups)
+    return dx, dw, _per_channel(g) if bias_shape else g
 
 
 def _few_places(samples: int, weight: tuple[int, ...], how: Sliding, groups: int) -> bool:

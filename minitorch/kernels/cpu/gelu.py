@@ -1,7 +1,7 @@
-"""gelu and its derivative in blocks; in float32 with a polynomial for erf, because SciPy's erf takes several times as long.
+"""gelu and its derivative: a loop in C, or NumPy's calls in blocks.
 
-Backward computes Φ(x) once more: to keep it would save a quarter of the time of both, for as much memory again as x takes.
-Read next: `relu.py`.
+NumPy's calls make erf of a polynomial in float32, because SciPy's erf takes several times as long. Backward computes Φ(x) once more: to
+keep it would save a quarter of the time of both, for as much memory again as x takes. Read next: `relu.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from ...ops.activation import gelu
 from ...ops.special import special
 from . import blocks
-from .blocks import in_a_row, in_blocks, laid_out_as, served
+from .blocks import by_loop, in_a_row, in_blocks, laid_out_as, served
 
 
 @gelu.twin("cpu")
@@ -24,6 +24,8 @@ def forward(xp: Any, x: Any, approximate: str) -> Any:
         return None
     out = np.empty_like(x)
     out_row = in_a_row(out)
+    if by_loop(_LOOPS[approximate], x_row, x_row, into=(out_row,)):
+        return out
 
     def block(rows: slice, scratch: np.ndarray) -> None:
         part, result = x_row[rows], out_row[rows]
@@ -41,6 +43,8 @@ def backward(xp: Any, g: Any, x: Any, approximate: str) -> Any:
         return None
     dx = np.empty_like(x)
     g_row, dx_row = in_a_row(laid_out_as(x, g)), in_a_row(dx)
+    if by_loop(f"{_LOOPS[approximate]}_backward", x_row, g_row, x_row, into=(dx_row,)):
+        return dx
 
     def block(rows: slice, scratch: np.ndarray, slope: np.ndarray) -> None:
         part, result = x_row[rows], dx_row[rows]
@@ -53,8 +57,11 @@ def backward(xp: Any, g: Any, x: Any, approximate: str) -> Any:
     return dx
 
 
+_LOOPS = {"none": "gelu", "tanh": "gelu_by_tanh"}  # of `../c/rows.h`
+
+
 def _serves(x: Any, approximate: str) -> bool:
-    return x.size >= blocks.SMALL and served(x) and approximate in ("none", "tanh")
+    return x.size >= blocks.SMALL and served(x) and approximate in _LOOPS
 
 
 def _phi(x: np.ndarray, approximate: str, out: np.ndarray, scratch: np.ndarray) -> None:

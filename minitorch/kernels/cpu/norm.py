@@ -1,5 +1,7 @@
 """`norm` in blocks: of rows where what is normalised lies side by side (layer, group, instance norm), of samples for batch norm.
 
+Where rows have parameters as long as they are, or none (layer and instance norm), loops in C compute them if there is a compiler.
+
 Backward makes x̂ again from x, the mean and the variance: two steps in the cache instead of one more array in memory.
 Read next: `linear.py`.
 """
@@ -14,7 +16,7 @@ import numpy as np
 from ...ops.normalize import norm
 from ...ops.reduce import total
 from . import blocks
-from .blocks import along_rows, contiguous, in_blocks, served
+from .blocks import along_rows, by_loop, contiguous, in_blocks, served
 
 
 @norm.twin("cpu")
@@ -51,15 +53,17 @@ def backward(
         return None
     scale = 1 / np.sqrt(var + eps)
     if _are_last(dims, x):
-        rows = _in_rows(x, dims, weight, bias_shape)
-        dx, dw, db = _rows_backward(g.reshape(rows.shape), rows, weight, bias_shape, _count(x, dims), mean, scale)
+        rows, dx = _in_rows(x, dims, weight, bias_shape), np.empty_like(x, order="C")
+        like, n = rows.shape, _count(x, dims)
+        dw, db = _rows_backward(g.reshape(like), rows, weight, bias_shape, n, mean, scale, dx.reshape(like))
     elif _are_channels(dims, x, weight, bias_shape):
         samples = _in_channels(x)
         dx, dw, db = _channels_backward(g.reshape(samples.shape), samples, _flat(weight), _flat(mean), _flat(scale))
+        dx = dx.reshape(x.shape)
     else:
         return None
     return (
-        dx.reshape(x.shape),
+        dx,
         None if weight is None else dw.reshape(weight.shape),
         db.reshape(bias_shape) if bias_shape else g,
     )
@@ -100,6 +104,13 @@ def _in_rows(x: np.ndarray, dims: tuple, *parameters: Any) -> np.ndarray:
 def _rows_forward(x: np.ndarray, weight: Any, bias: Any, n: int, eps: float) -> tuple:
     out = np.empty_like(x)
     mean, var = (np.empty_like(x, shape=(len(x), x[0].size // n)) for _ in range(2))
+    if _are_of_rows(n, x, weight, bias):
+        rows, w, b = x.reshape(-1, n), weight, bias
+        if weight is not None or bias is not None:
+            w = np.ones(n, x.dtype) if weight is None else weight
+            b = np.zeros(n, x.dtype) if bias is None else bias
+        if by_loop("norm", rows, n, rows, w, b, float(eps), into=(out, mean, var)):
+            return out, mean, var
 
     def block(rows: slice) -> None:
         z = out[rows]
@@ -119,9 +130,13 @@ def _rows_forward(x: np.ndarray, weight: Any, bias: Any, n: int, eps: float) -> 
 
 
 def _rows_backward(
-    g: np.ndarray, x: np.ndarray, weight: Any, bias_shape: tuple, n: int, mean: np.ndarray, scale: np.ndarray
+    g: np.ndarray, x: np.ndarray, weight: Any, bias_shape: tuple, n: int, mean: np.ndarray, scale: np.ndarray, dx: np.ndarray
 ) -> tuple:
-    dx = np.empty_like(x)
+    """dw and db; dx into its place."""
+    if _are_of_rows(n, x, weight, bias_shape):
+        sums = _by_loop(g, x, weight, bias_shape, n, mean, scale, dx)
+        if sums is not None:
+            return sums
     mean, scale = mean.reshape(len(x), -1), scale.reshape(len(x), -1)
 
     def block(rows: slice, h: Any = None) -> tuple:
@@ -145,9 +160,34 @@ def _rows_backward(
         return dw, db
 
     parts = in_blocks(block, dx) if weight is None else in_blocks(block, dx, dx.dtype)
-    return dx, sum(dw for dw, _ in parts), sum(db for _, db in parts)
+    return sum(dw for dw, _ in parts), sum(db for _, db in parts)
 
 
+def _are_of_rows(n: int, x: np.ndarray, *parameters: Any) -> bool:
+    """Whether each parameter, if it is there, has a number for each of the n that are normalised: then loops in C serve."""
+    return all(shape == () or math.prod(shape) == n == x[0].size for shape in _shapes(parameters))
+
+
+def _by_loop(
+    g: np.ndarray, x: np.ndarray, weight: Any, bias_shape: tuple, n: int, mean: np.ndarray, scale: np.ndarray, dx: np.ndarray
+) -> tuple | None:
+    """The same by a loop in C; None if there is no such loop.
+
+    Sums over rows are those of SOME rows each, then of these, in double: so they are the same by any number of threads.
+    """
+    count, parts = x.size // n, -(-x.size // n // SOME)
+    w, sums = weight, [None, None]  # type: tuple[Any, list[Any]]
+    if weight is not None or bias_shape:
+        w = np.ones(n, x.dtype) if weight is None else weight
+        sums = [np.empty((parts, n), x.dtype) for _ in "wb"]
+    of_parts = np.broadcast_to(np.int8(0), (parts, SOME * n))
+    if not by_loop("norm_backward", of_parts, SOME, count, n, g, x, w, mean, scale, into=(dx, *sums)):
+        return None
+    dw, db = (_NOTHING if part is None else part.sum(0, dtype="float64").astype(x.dtype) for part in sums)
+    return dw, db
+
+
+SOME = 128
 _NOTHING = np.zeros(())  # the sum that nobody asked for
 
 

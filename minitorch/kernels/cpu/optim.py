@@ -2,7 +2,7 @@
 
 On a small array a call costs more than its numbers, and Adam makes 13 calls for each parameter. A rule treats each number by
 itself, so one run over many parameters gives the same numbers, bit by bit: no formula is written again here. Large parameters go
-alone: to copy them costs more than it saves. (Blocks of theirs by several threads gain nothing: BLAS's threads have the other cores.)
+alone: to copy them costs more than it saves. Where there is a C compiler a run of Adam or SGD is one loop (`updates.py`).
 Read next: `minitorch/optim/adam.py`, the rule.
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 
 from ...arrays.memory import address
 from ...optim import ASGD, SGD, Adadelta, Adagrad, Adam, Adamax, NAdam, Optimizer, RAdam, RMSprop, Rprop
+from .updates import updated
 
 FEW = 3  # so many parameters are as fast one by one
 SMALL = 16384  # bytes: a parameter that has as many goes alone
@@ -29,29 +30,42 @@ Row = tuple[np.ndarray, ...]  # the arrays of a parameter: what is remembered of
 
 @SGD.twin("cpu")
 def sgd(optimizer: Optimizer, params: list[Any], group: dict[str, Any]) -> list[Any]:
-    """Without momentum a parameter takes two calls, and there is nothing to gain."""
-    return side_by_side(optimizer, params, group) if group["momentum"] else params
+    """Without momentum a parameter takes two calls, and nothing is gained side by side."""
+    return (side_by_side if group["momentum"] else one_by_one)(optimizer, params, group)
 
 
 def side_by_side(optimizer: Optimizer, params: list[Any], group: dict[str, Any]) -> list[Any]:
     """Update the parameters if all are on the CPU: together the small ones that are in the same step and of one dtype."""
-    if len(params) <= FEW or any(type(param._array) is not np.ndarray for param in params):
+    if any(type(param._array) is not np.ndarray for param in params):
         return params
+    if len(params) <= FEW:
+        return one_by_one(optimizer, params, group)
     known = len(optimizer.state)
     nows = [optimizer._begin(param, group) for param in params]
     rows = [(*optimizer._memory(param, group), param._array) for param in params]
     gs = [param._grad._array for param in params]
     trays, alone = _seating_of(optimizer, params, rows, nows).in_step_with(gs)
     for places, tray in trays:
-        tray.step(partial(optimizer._rule, group, nows[places[0]]), [gs[k] for k in places])
+        tray.step(partial(updated, optimizer, group, nows[places[0]]), [gs[k] for k in places])
     for k in alone:
         *memory, x = rows[k]
-        optimizer._rule(group, nows[k], x, gs[k], *memory)
+        updated(optimizer, group, nows[k], x, gs[k], *memory)
     for param in params:
         param._bump()
     if len(optimizer.state) == known + len(params):  # nobody has seen yet where what is remembered lies
         for places in _together(rows, nows):
             _lay_side_by_side([optimizer.state[params[k]] for k in places], [rows[k] for k in places])
+    return []
+
+
+def one_by_one(optimizer: Optimizer, params: list[Any], group: dict[str, Any]) -> list[Any]:
+    """Update the parameters if all are on the CPU, one after the other."""
+    if any(type(param._array) is not np.ndarray for param in params):
+        return params
+    for param in params:
+        now, memory = optimizer._begin(param, group), optimizer._memory(param, group)
+        updated(optimizer, group, now, param._array, param._grad._array, *memory)
+        param._bump()
     return []
 
 

@@ -1,7 +1,8 @@
 """Max pooling as the maximum of slices, one for each place in a window, and where it stands by comparing them with it.
 
 The largest stands at the first place whose slice equals it: how many places have missed it so far tells which. A derivative
-whose windows have no element in common puts each number where it belongs; others add up. Read next: `norm.py`.
+whose windows have no element in common puts each number where it belongs; others add up. Arrays that lie row by row go to C
+(`../c/pooling.py`) where there is a compiler. Read next: `norm.py`.
 """
 
 from __future__ import annotations
@@ -14,15 +15,21 @@ from typing import Any
 import numpy as np
 
 from ...ops.pooling import Windows, max_pool
+from ..c import pooling as in_c
 from . import blocks
-from .blocks import in_blocks, served
+from .blocks import as_one_call, in_blocks, served
 
 MOST_PLACES = 255  # in a window: their number is kept in a byte
 
 
 @max_pool.twin("cpu")
 def largest(xp: Any, x: Any, windows: Sequence[Windows]) -> Any:
-    """(out, indices), by whole planes; None for windows that are no slices, and where there are nans"""
+    """(out, indices): in C; or by whole planes, but None for windows that are no slices, and where there are nans"""
+    if served(x):
+        if in_c.is_there(x):
+            as_one_call(x)
+        if type(x) is np.ndarray and (found := in_c.max_pooling(x, windows)) is not None:
+            return found
     lines = [_line(w) for w in windows]
     counts = [len(w.places) for w in windows]
     if x.size < blocks.SMALL or not served(x) or None in lines or math.prod(counts) > MOST_PLACES:
@@ -81,9 +88,14 @@ def _numbers(plane: tuple, size: tuple, lines: list) -> tuple[np.ndarray, np.nda
 @max_pool.twin_grad("cpu")
 def largest_grad(xp: Any, g: Any, x: Any, indices: Any, windows: Sequence[Windows]) -> Any:
     """dx = zeros with g added at the indices of each plane"""
-    if x.size < blocks.SMALL or not served(g):
+    if not served(g):
         return None
     n = len(windows)
+    if in_c.is_there(g):
+        as_one_call(g)
+        return in_c.max_pooling_backward(g, indices, x.shape, n)
+    if x.size < blocks.SMALL:
+        return None
     planes, numbers = math.prod(x.shape[:-n]), math.prod(x.shape[-n:])
     dx = np.zeros((planes, numbers), g.dtype)
     indices, g, apart = indices.reshape(planes, -1), g.reshape(planes, -1), all(map(_apart, windows))

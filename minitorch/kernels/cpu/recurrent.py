@@ -1,5 +1,6 @@
-"""An LSTM's walks over the steps in few NumPy calls each, into memory made before; what can be computed for all steps at once is.
+"""An LSTM's, a GRU's and an RNN's walks over their steps: in C (`../c/recurrent.py`) where that is to be had.
 
+An LSTM's are here in NumPy too: few calls for each step, into memory made before; what can be computed for all steps at once is.
 Forward: W_hhᵀ lies by rows, for BLAS takes twice as long for such small products if it does not. Backward: what the gradients of h and c
 are multiplied by does not depend on them, so these factors are made beforehand, for all rows. Then step by step the gradients of h and c
 are updated where they lie, and the factors become the gates' gradients. Read next: `ops/through_time.py`, for the formula.
@@ -11,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ...ops.through_time import _one_tanh, _shaped, _stays, lstm_layer, steps_of
+from ...ops.through_time import _one_tanh, _shaped, _stays, gru_layer, lstm_layer, rnn_layer, steps_of
+from ..c import recurrent as in_c
 from .blocks import as_one_call, served
 
 
@@ -21,6 +23,10 @@ def lstm_forward(xp: Any, pre: Any, h: Any, c: Any, w_hh: Any, w_hr: Any, sizes:
     if w_hr is not None or not served(pre, h, c, w_hh):
         return None
     as_one_call(pre, h, c, w_hh)
+    return in_c.lstm(pre, h, c, w_hh, sizes, reverse) or _lstm(pre, h, c, w_hh, sizes, reverse)
+
+
+def _lstm(pre: Any, h: Any, c: Any, w_hh: Any, sizes: tuple, reverse: bool) -> Any:
     N, H = c.shape
     half, rest = _one_tanh(np, pre, (0.5, 0.5, 1, 0.5), H)
     w, gates = np.ascontiguousarray(w_hh.T) * half, pre.reshape(-1, 4 * H) * half
@@ -68,6 +74,25 @@ def lstm_backward(
     of_all = (g_states, g_cells, g_gates, w_hr)  # these are left to the formula
     if any(a is not None for a in of_all) or not served(w_hh, g, g_h_n, g_c_n, h, c, gates):
         return None
+    as_one_call(w_hh, g, g_h_n, g_c_n, gates)
+    given = g, g_h_n, g_c_n, h, c, w_hh, states, cells, gates, sizes, reverse
+    d, *others = in_c.lstm_backward(*given) or _lstm_backward(*given)
+    return d.reshape(pre_shape), *others, None
+
+
+def _lstm_backward(
+    g: Any,
+    g_h_n: Any,
+    g_c_n: Any,
+    h: Any,
+    c: Any,
+    w_hh: Any,
+    states: Any,
+    cells: Any,
+    gates: Any,
+    sizes: tuple,
+    reverse: bool,
+) -> Any:
     H, steps = c.shape[1], steps_of(sizes, reverse)
     before, c_before = (_before(first, after, steps) for first, after in ((h, states), (c, cells)))
     i, f, u, o = (gates[:, k * H : (k + 1) * H] for k in range(4))
@@ -91,7 +116,7 @@ def lstm_backward(
         np.multiply(of_o, dh_t, of_o)
         np.matmul(factors[rows], w, dh_t)
         np.multiply(dc_t, f[rows], dc_t)
-    return factors.reshape(pre_shape), dh, dc, factors.T @ before, None
+    return factors, dh, dc, factors.T @ before
 
 
 def _before(first: Any, after: Any, steps: list) -> Any:
@@ -106,3 +131,74 @@ def _before(first: Any, after: Any, steps: list) -> Any:
         found[rows] = state[:n]
         state[:n] = after[rows]
     return found
+
+
+# ---- GRU and RNN: in C, or by their formulas ----
+
+
+@gru_layer.twin("cpu")
+def gru_forward(xp: Any, pre: Any, h: Any, w_hh: Any, b_hh: Any, sizes: tuple, reverse: bool) -> Any:
+    """r, z = σ(pre + m), u = tanh(pre + r m) with m = h W_hhᵀ + b_hh; h ← (1 − z) u + z h"""
+    if not served(pre, h, w_hh, b_hh) or not in_c.is_there("gru", pre):
+        return None
+    as_one_call(pre, h, w_hh, b_hh)
+    return in_c.gru(pre, h, w_hh, b_hh, sizes, reverse)
+
+
+@gru_layer.twin_grad("cpu", "pre", "h", "w_hh", "b_hh")
+def gru_backward(
+    xp: Any,
+    g: Any,
+    g_h_n: Any,
+    g_states: Any,
+    g_gates: Any,
+    g_inner: Any,
+    h: Any,
+    w_hh: Any,
+    sizes: tuple,
+    reverse: bool,
+    states: Any,
+    gates: Any,
+    inner: Any,
+    b_hh_shape: tuple,
+    pre_shape: tuple,
+) -> Any:
+    """dz = dh (h₋ − u), du = dh (1 − z), dr = dpre_u m; dh₋ = dm W_hh + dh z"""
+    if any(a is not None for a in (g_states, g_gates, g_inner)) or not served(w_hh, g, g_h_n, h, gates):
+        return None
+    if not in_c.is_there("gru_backward", gates):
+        return None
+    as_one_call(g, g_h_n, h, w_hh, gates)
+    d, *others = in_c.gru_backward(g, g_h_n, h, w_hh, bool(b_hh_shape), states, gates, inner, sizes, reverse)
+    return d.reshape(pre_shape), *others
+
+
+@rnn_layer.twin("cpu")
+def rnn_forward(xp: Any, pre: Any, h: Any, w_hh: Any, relu: bool, sizes: tuple, reverse: bool) -> Any:
+    """h ← tanh(pre + h W_hhᵀ), or relu of it"""
+    if not served(pre, h, w_hh) or not in_c.is_there("rnn", pre):
+        return None
+    as_one_call(pre, h, w_hh)
+    return in_c.rnn(pre, h, w_hh, relu, sizes, reverse)
+
+
+@rnn_layer.twin_grad("cpu", "pre", "h", "w_hh")
+def rnn_backward(
+    xp: Any,
+    g: Any,
+    g_h_n: Any,
+    g_states: Any,
+    h: Any,
+    w_hh: Any,
+    relu: bool,
+    sizes: tuple,
+    reverse: bool,
+    states: Any,
+    pre_shape: tuple,
+) -> Any:
+    """dpre = dh (1 − h²), for relu where h > 0; dh₋ = dpre W_hh"""
+    if g_states is not None or not served(w_hh, g, g_h_n, h, states) or not in_c.is_there("rnn_backward", states):
+        return None
+    as_one_call(g, g_h_n, h, w_hh, states)
+    d, *others = in_c.rnn_backward(g, g_h_n, h, w_hh, relu, states, sizes, reverse)
+    return d.reshape(pre_shape), *others

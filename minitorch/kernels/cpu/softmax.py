@@ -1,4 +1,4 @@
-"""softmax and log_softmax in blocks of rows: each block goes through all steps while it is in the cache.
+"""softmax and log_softmax: loops in C where rows lie side by side, or NumPy's calls in blocks of rows, each of which stays in the cache.
 
 Forward's steps work in the memory of its result, backward's too. Read next: `gelu.py`.
 """
@@ -11,7 +11,7 @@ import numpy as np
 
 from ...ops.activation import log_softmax_kernel, softmax_kernel
 from . import blocks
-from .blocks import along_rows, in_blocks, served
+from .blocks import along_rows, by_loop, in_blocks, served
 
 
 @softmax_kernel.twin("cpu")
@@ -19,7 +19,9 @@ def softmax(xp: Any, x: Any, dim: int) -> Any:
     """p = exp(x − max x) / Σ exp(x − max x)"""
     if (found := _in_rows(x, dim)) is None:
         return None
-    (x_rows,), axis, out = found
+    (x_rows,), axis, whole, out = found
+    if _by_loop("softmax", axis, x_rows, out):
+        return whole
 
     def block(rows: slice) -> None:
         p = out[rows]
@@ -28,7 +30,7 @@ def softmax(xp: Any, x: Any, dim: int) -> Any:
         p /= _sum(p, axis)
 
     in_blocks(block, out)
-    return out.reshape(x.shape)
+    return whole
 
 
 @softmax_kernel.twin_grad("cpu")
@@ -36,7 +38,9 @@ def softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
     """dx = p · (g − Σ g p)"""
     if (found := _in_rows(out, dim, g)) is None:
         return None
-    (p, g_rows), axis, dx = found
+    (p, g_rows), axis, whole, dx = found
+    if _by_loop("softmax_backward", axis, 1.0, g_rows, p, dx):
+        return whole
 
     def block(rows: slice) -> None:
         d = dx[rows]
@@ -44,7 +48,7 @@ def softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
         d *= p[rows]
 
     in_blocks(block, dx)
-    return dx.reshape(out.shape)
+    return whole
 
 
 @log_softmax_kernel.twin("cpu")
@@ -52,7 +56,9 @@ def log_softmax(xp: Any, x: Any, dim: int) -> Any:
     """ln p = x − max x − ln Σ exp(x − max x)"""
     if (found := _in_rows(x, dim)) is None:
         return None
-    (x_rows,), axis, out = found
+    (x_rows,), axis, whole, out = found
+    if _by_loop("log_softmax", axis, x_rows, out):
+        return whole
 
     def block(rows: slice, e: np.ndarray) -> None:
         log_p = out[rows]
@@ -61,7 +67,7 @@ def log_softmax(xp: Any, x: Any, dim: int) -> Any:
         log_p -= np.log(_sum(e, axis))
 
     in_blocks(block, out, out.dtype)
-    return out.reshape(x.shape)
+    return whole
 
 
 @log_softmax_kernel.twin_grad("cpu")
@@ -69,7 +75,9 @@ def log_softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
     """dx = g − exp(ln p) Σ g"""
     if (found := _in_rows(out, dim, g)) is None:
         return None
-    (log_p, g_rows), axis, dx = found
+    (log_p, g_rows), axis, whole, dx = found
+    if _by_loop("log_softmax_backward", axis, g_rows, log_p, dx):
+        return whole
 
     def block(rows: slice) -> None:
         d = dx[rows]
@@ -78,11 +86,11 @@ def log_softmax_grad(xp: Any, g: Any, out: Any, dim: int) -> Any:
         np.subtract(g_rows[rows], d, out=d)
 
     in_blocks(block, dx)
-    return dx.reshape(out.shape)
+    return whole
 
 
 def _in_rows(x: Any, dim: int, *others: Any) -> Any:
-    """(the arrays, the axis that must stay whole, memory for the result), so that dimension 0 can be cut; None if it cannot."""
+    """(the arrays, the axis that stays whole, memory for the result, the same so that dimension 0 can be cut); None if it cannot be."""
     if x.size < blocks.SMALL or not served(x, *others) or type(dim) is not int or not -x.ndim <= dim < x.ndim:
         return None
     shape, axis = x.shape, dim % x.ndim
@@ -90,7 +98,14 @@ def _in_rows(x: Any, dim: int, *others: Any) -> Any:
         shape, axis = (x.size // x.shape[-1], x.shape[-1]), 1
     elif axis == 0:
         shape, axis = (1, *shape), 1
-    return [a.reshape(shape) for a in (x, *others)], axis, np.empty_like(x, shape=shape)
+    whole = np.empty_like(x, order="C")
+    return [a.reshape(shape) for a in (x, *others)], axis, whole, whole.reshape(shape)
+
+
+def _by_loop(name: str, axis: int, *told: Any) -> bool:
+    """Compute the last of these arrays by a loop in C; False where that does not serve."""
+    *given, made = told
+    return axis == made.ndim - 1 and by_loop(name, made, made.shape[axis], *given, into=(made,))
 
 
 def _sum(x: np.ndarray, axis: int) -> np.ndarray:

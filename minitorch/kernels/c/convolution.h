@@ -119,8 +119,9 @@ static inline const T *NAMED(rows_of)(long samples, long channels, long places, 
 }
 
 /* y = W · columns(x) + b, of samples lo to hi; C and O are the channels of a group, `room` is for a chunk's columns and results. */
-static inline void NAMED(convolution)(Sliding how, long lo, long hi, long chunk, long groups, long C, long O, const T *x, long x_sample, long x_channel,
+KERNEL void NAMED(convolution)(const Sliding *sliding, long lo, long hi, long chunk, long groups, long C, long O, const T *x, long x_sample, long x_channel,
                                       const T *w, const T *b, T *y, long y_sample, long y_channel, T *room) {
+    const Sliding how = *sliding;
     const long P = numbers(how.places), K = C * numbers(how.kernel);
     T *const cols = room, *const made = room + K * chunk * P;
     for (long n = lo; n < hi; n += chunk)
@@ -140,8 +141,9 @@ static inline void NAMED(convolution)(Sliding how, long lo, long hi, long chunk,
 }
 
 /* x = the columns Wᵀ · y, added up, + b: of samples lo to hi. */
-static inline void NAMED(convolution_transposed)(Sliding how, long lo, long hi, long chunk, long groups, long C, long O, const T *y, long y_sample,
+KERNEL void NAMED(convolution_transposed)(const Sliding *sliding, long lo, long hi, long chunk, long groups, long C, long O, const T *y, long y_sample,
                                                  long y_channel, const T *w, const T *b, T *x, long x_sample, long x_channel, T *room) {
+    const Sliding how = *sliding;
     const long P = numbers(how.places), K = C * numbers(how.kernel);
     T *const cols = room, *const rows = room + K * chunk * P;
     for (long n = lo; n < hi; n += chunk)
@@ -161,8 +163,9 @@ static inline void NAMED(convolution_transposed)(Sliding how, long lo, long hi, 
 
 /* dW = Σ y · columns(x)ᵀ over all samples: computed as its transpose, columns(x) · yᵀ, for BLAS is slow at products of two matrices that both
    lie along what is added up, and y is the smaller one to turn. */
-static inline void NAMED(convolution_weight)(Sliding how, long N, long chunk, long groups, long C, long O, const T *x, long x_sample, long x_channel,
+KERNEL void NAMED(convolution_weight)(const Sliding *sliding, long N, long chunk, long groups, long C, long O, const T *x, long x_sample, long x_channel,
                                              const T *y, long y_sample, long y_channel, T *w, T *room) {
+    const Sliding how = *sliding;
     const long P = numbers(how.places), K = C * numbers(how.kernel);
     T *const cols = room, *const turned = cols + K * chunk * P, *const sum = turned + O * chunk * P;
     for (long g = 0; g < groups; g++) {

@@ -65,8 +65,8 @@ def _processor() -> str:
 
 
 @functools.cache
-def _folder() -> Path:
-    """Where libraries are kept: a folder of this user's alone, for what lies there is run."""
+def kept_in() -> Path | None:
+    """Where libraries are kept: a folder of this user's alone, for what lies there is run. None if it cannot be written to."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "minitorch"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,7 +74,13 @@ def _folder() -> Path:
             return folder
     except (OSError, RuntimeError):
         pass
-    return Path(tempfile.mkdtemp(prefix="minitorch-"))
+    return None
+
+
+@functools.cache
+def _folder() -> Path:
+    """That folder, or one for this process."""
+    return kept_in() or Path(tempfile.mkdtemp(prefix="minitorch-"))
 
 
 def _make(source: str, optimize: str, made: Path) -> None:

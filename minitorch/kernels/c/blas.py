@@ -8,6 +8,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib
+import os
+import threading
 from typing import Any
 
 import numpy as np
@@ -26,12 +28,69 @@ def blas() -> tuple[int, int] | None:
     return None
 
 
-def _of_numpy(name: str) -> int | None:
-    """The function in the library that NumPy is linked with."""
+class by_one_thread:
+    """In this block BLAS has one thread: for several products at once, or many small ones, which its threads only disturb.
+
+    They go on spinning for a while after each product, and take the processors from ours. The number is the whole process's: another
+    thread's products meanwhile have one thread too, and the last block that ends puts it back.
+    """
+
+    lock, inside, before = threading.Lock(), 0, 1
+
+    def __enter__(self) -> None:
+        told = _threads_of_numpy()
+        if told:
+            with self.lock:
+                if not by_one_thread.inside:
+                    by_one_thread.before = told[0]()
+                    told[1](1)
+                by_one_thread.inside += 1
+
+    def __exit__(self, *exc: Any) -> None:
+        told = _threads_of_numpy()
+        if told:
+            with self.lock:
+                by_one_thread.inside -= 1
+                if not by_one_thread.inside:
+                    told[1](by_one_thread.before)
+
+
+def _in_child() -> None:
+    """A forked process is in none of its parent's blocks."""
+    by_one_thread.lock = threading.Lock()
+    if by_one_thread.inside and (told := _threads_of_numpy()):
+        told[1](by_one_thread.before)
+    by_one_thread.inside = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
+
+
+@functools.cache
+def _threads_of_numpy() -> tuple[Any, Any] | None:
+    """What tells and what sets the number of threads of the library that NumPy is linked with; None if that is not OpenBLAS."""
+    library = _numpy_is_linked_with()
+    for beginning in _BEGINNINGS:
+        for ending in ("64_", "64", ""):
+            names = (f"{beginning}openblas_{verb}_num_threads{ending}" for verb in ("get", "set"))
+            get, put = (getattr(library, name, None) for name in names)
+            if get is not None and put is not None:
+                get.argtypes, get.restype, put.argtypes, put.restype = [], ctypes.c_int, [ctypes.c_int], None
+                return get, put
+    return None
+
+
+def _numpy_is_linked_with() -> ctypes.CDLL | None:
     try:
-        library = ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
+        return ctypes.CDLL(importlib.import_module("numpy._core._multiarray_umath").__file__)
     except (ImportError, OSError):
         return None
+
+
+def _of_numpy(name: str) -> int | None:
+    """The function in the library that NumPy is linked with."""
+    library = _numpy_is_linked_with()
     for beginning in _BEGINNINGS:
         for ending in _ENDINGS:
             function = getattr(library, f"{beginning}{name}{ending}", None)
