@@ -25,7 +25,7 @@ from reference.layers.run import Run
 from reference.layers.run import flat as leaves_of
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
-from shares import mostly_slow
+from shares import mostly_slow, some_of_each
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -144,7 +144,7 @@ def check_row(row: Row, backend: str) -> None:
         assert run is None or has_program(run) or row.name in AS_THEY_ARE, run.explain()
 
 
-@pytest.mark.parametrize("row", mostly_slow(table(), 24))
+@pytest.mark.parametrize("row", some_of_each(table(), 24))
 def test_ops(row: Row) -> None:
     check_row(row, "numpy")
 
@@ -187,7 +187,7 @@ def of_layer(row: Any, data: Any) -> Callable[[], tuple]:
     return build
 
 
-@pytest.mark.parametrize("row", mostly_slow(layers.ROWS, 10))
+@pytest.mark.parametrize("row", mostly_slow(layers.ROWS, 10, slow=2))
 @settings(max_examples=3)
 @given(data=st.data())
 def test_layers(row: Any, data: Any) -> None:

@@ -29,6 +29,8 @@ from reference.far import Words, worst_error
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
 
+pytestmark = pytest.mark.formulas
+
 OURS = [op for op in ops if op.__module__.startswith("minitorch.ops.") and op.derivatives]
 OF_BATCHES = "batches"  # these take what a vmap has on either side: tests/test_vmap.py
 EMPTY_ONLY = {
