@@ -135,9 +135,10 @@ def writes_through_views() -> Step:
         twin, other = whole * 3, whole * 3
         twin += 1
         narrow = (whole.double() * 3).float() * 0.1
-        return [before, after, made, made[1:3] * 3, part + 1, *twice, twin.sum(), other.sum(), narrow]
+        sums = [*twice, (whole * 2).sum(), twin.sum(), other.sum()]
+        return [before, after, made, made[1:3] * 3, part + 1, *sums, narrow]
 
-    return step, [whole]
+    return step, [whole, part, column]
 
 
 def repeats_itself() -> Step:

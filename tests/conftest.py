@@ -7,7 +7,7 @@ A test that takes the fixture `gpu` needs a GPU. In an ordinary run that is a st
 runs those tests, and only those, on CuPy and a real one; `--device strict` the same tests on the stand-in.
 
 With MINITORCH_PLAIN=1 every op runs by its plain formula. Tests marked `shortcuts` are about the other ways and keep them; those marked
-`outside` are about files, pictures and processes, which have none: CI's plain run leaves both out.
+`outside` are about files, pictures and processes, which have none: CI's plain run leaves both out, and slow tests that are not `formulas`.
 
 Tests marked `slow`, and those of the table's rows that are, run with `--full`, or when their file or they themselves are named (by a
 path, `-k` or `-m`).

@@ -1,6 +1,6 @@
 """Several processes that run one function, and what became of each. Nothing here can hang: after `seconds` all are killed.
 
-They are forks of this process, so that nobody imports anything anew.
+They are forks of this process, so that nobody imports anything anew; or of one that has done nothing yet ("forkserver").
 """
 
 from __future__ import annotations
@@ -37,12 +37,13 @@ def run(
     seconds: float = 30.0,
     meanwhile: Callable[[list[int]], None] | None = None,
     never_ends: int | None = None,
+    start: str = "fork",
 ) -> list[Outcome]:
     """What became of `function(rank, world_size, *args)` in each process. `meanwhile(pids)` is called while they run.
 
     never_ends: a rank that nobody waits for; it is killed when all others have ended.
     """
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context(start)
     pipes, processes = [], []
     for rank in range(world_size):
         receiver, sender = context.Pipe(duplex=False)

@@ -18,6 +18,27 @@ def by_turns(params: Iterable[Any], every: int) -> list:
     return [pytest.param(p, marks=[pytest.mark.slow] if k % every else []) for k, p in enumerate(params)]
 
 
+def some_of_each(rows: list, every: int, each: int = 5) -> list:
+    """Rows of the reference table as parameters: one of `every` in each run of the tests; in a slow one a row of each op, and one of `each`
+    of the others; in an exhaustive one all that are left."""
+    seen: set[str] = set()
+
+    def marks(k: int, op: str) -> list:
+        is_first = op not in seen
+        seen.add(op)
+        return [] if k % every == 0 else [pytest.mark.slow if is_first or k % each == 0 else pytest.mark.exhaustive]
+
+    return [pytest.param(row, id=f"{row.name}-{k}", marks=marks(k, row.covers)) for k, row in enumerate(rows)]
+
+
+def more_seeds(some: range, all_: range) -> list:
+    """The seeds of a test that draws many cases of one kind: some in a slow run, all the others in an exhaustive one."""
+    return [
+        pytest.param(some, id="some", marks=pytest.mark.slow),
+        pytest.param(range(some.stop, all_.stop), id="all", marks=pytest.mark.exhaustive),
+    ]
+
+
 def mostly_slow(rows: list, every: int, slow: int = 1) -> list:
     """The rows as parameters: one of `every` in each run of the tests, one of `slow` in a slow one, the others in an exhaustive one."""
 

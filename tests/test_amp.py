@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from planting import Fault, assert_noticed
+from test_planted_faults import compare
 
 import minitorch
 from both import Scenarios, agree, outcome
@@ -27,7 +29,7 @@ from minitorch.utils import checkpoint as checkpoints
 from reference.strategies import Source
 from reference.table import table
 from reference.under_autocast import HALVES, under_autocast
-from test_planted_faults import Fault, compare, fails
+from shares import more_seeds
 
 pytest.importorskip("ml_dtypes")
 scenarios = Scenarios()
@@ -46,11 +48,11 @@ def test_every_row_has_torchs_dtypes_in_a_region(half: str, mixed: bool) -> None
     assert found.count("same") > 0.7 * len(found)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("seeds", more_seeds(range(2), range(16)))
 @pytest.mark.parametrize("half", HALVES)
 @pytest.mark.parametrize("row", [pytest.param(row, id=f"{k}-{row}") for k, row in enumerate(ROWS)])
-def test_row_in_a_region(row: Any, half: str) -> None:
-    for seed in range(8):
+def test_row_in_a_region(row: Any, half: str, seeds: range) -> None:
+    for seed in seeds:
         under_autocast(row, Source(seed), half, mixed=bool(seed % 2))
 
 
@@ -982,9 +984,9 @@ FAULTS = [
 
 
 @functools.cache
-def expected() -> list[tuple[Callable, Any]]:
+def all_checks() -> list[Callable[[], Any]]:
     misuses = [functools.partial(_misused, calls=calls.split()) for calls in MISUSES]
-    return [(scenario, outcome(scenario, torch)[0]) for scenario in (*scenarios, *misuses)]
+    return [functools.partial(compare, scenario, outcome(scenario, torch)[0]) for scenario in (*scenarios, *misuses)]
 
 
 def _misused(lib: Any, calls: list[str]) -> Any:
@@ -996,15 +998,13 @@ def _misused(lib: Any, calls: list[str]) -> Any:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_fault_is_noticed(fault: Fault) -> None:
-    checks = [functools.partial(compare, *pair) for pair in expected()]
     before = copy.deepcopy((autocast.state.enabled, autocast.state.dtype)), autocast.state.cache_enabled
-    try:
-        with fault.planted():
-            noticed = next((check for check in checks if fails(check)), None)
-    finally:
+
+    def as_before() -> None:
         autocast.state.cache_enabled, autocast.state.nesting = before[1], 0
         autocast.state.enabled.update(before[0][0])
         autocast.state.dtype.update(before[0][1])
         autocast.state.cache.clear()
         autocast.active.clear()
-    assert noticed is not None, f"nothing needs the line that this changes: {fault}"
+
+    assert_noticed(fault, all_checks(), as_before)

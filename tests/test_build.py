@@ -28,6 +28,8 @@ from hypothesis import strategies as st
 import minitorch
 from minitorch import nn
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "docs" / "build"
 LAST = 13
@@ -293,9 +295,11 @@ def test_random_programs_do_the_same_on_both(chapter: Any) -> None:
     agreement(chapter(LAST), 12 * settings.default.max_examples, 14)  # type: ignore[union-attr]
 
 
-@pytest.mark.slow
-def test_many_random_programs_do_the_same_on_both(chapter: Any) -> None:
-    agreement(chapter(LAST), 2000, 25)
+@pytest.mark.parametrize(
+    "examples", [pytest.param(600, marks=pytest.mark.slow), pytest.param(5000, marks=pytest.mark.exhaustive)]
+)
+def test_many_random_programs_do_the_same_on_both(chapter: Any, examples: int) -> None:
+    agreement(chapter(LAST), examples, 25)
 
 
 class Fault(NamedTuple):

@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from drawing import each_drawn
 
 from reference import captured
-from reference.drawn import Drawn
+from reference.strategies import Source
 from reference.table import Row, table
 
 pytestmark = pytest.mark.usefixtures("gpu")
 
 ROWS = [pytest.param(row, id=f"{k}-{row}") for k, row in enumerate(table()) if row.name != "to_device"]
-few = settings(max_examples=2)
+WITH_A_NUMBER = {"setitem", "index_copy", "index_fill"}  # they write one that comes from the host
 
 
-@few
-@given(data=st.data())
-def agrees(row: Row, data: Any) -> None:
-    refused = captured.beside_eager(row, Drawn(data.draw))
-    assert refused == "" or "captur" in refused or "refuses" in refused, refused
+def agrees(row: Row, share: float = 0.2) -> None:
+    def holds(source: Source) -> None:
+        refused = captured.beside_eager(row, source)
+        assert refused == "" or "captur" in refused or "refuses" in refused, refused
+
+    each_drawn(holds, f"captured {row}", share)
 
 
-@pytest.mark.parametrize("row", ROWS[::40])
+@pytest.mark.parametrize("row", [p for k, p in enumerate(ROWS) if k % 40 == 0 or p.values[0].name in WITH_A_NUMBER])
 def test_some_rows(row: Row) -> None:
     agrees(row)
 
@@ -39,4 +37,4 @@ def test_many_rows(row: Row) -> None:
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("row", ROWS)
 def test_rows(row: Row) -> None:
-    agrees(row)
+    agrees(row, share=0.5)

@@ -14,7 +14,7 @@ import minitorch
 from minitorch.examples import digits
 from prompt import run
 
-pytestmark = pytest.mark.usefixtures("in_empty_folder")
+pytestmark = [pytest.mark.outside, pytest.mark.usefixtures("in_empty_folder")]
 
 
 def one_line_of_error(capsys: pytest.CaptureFixture[str]) -> str:

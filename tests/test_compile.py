@@ -20,12 +20,12 @@ import minitorch.nn.functional as F
 from minitorch import nn
 from minitorch.compiler.step import Compiled
 from minitorch.kernels.cpu import blocks
-from reference import layers, optimizers
+from reference import compiled_steps, layers, optimizers
 from reference.layers.run import Run
 from reference.layers.run import flat as leaves_of
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
-from shares import mostly_slow
+from shares import mostly_slow, some_of_each
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -144,7 +144,7 @@ def check_row(row: Row, backend: str) -> None:
         assert run is None or has_program(run) or row.name in AS_THEY_ARE, run.explain()
 
 
-@pytest.mark.parametrize("row", mostly_slow(table(), 24))
+@pytest.mark.parametrize("row", some_of_each(table(), 24))
 def test_ops(row: Row) -> None:
     check_row(row, "numpy")
 
@@ -187,7 +187,7 @@ def of_layer(row: Any, data: Any) -> Callable[[], tuple]:
     return build
 
 
-@pytest.mark.parametrize("row", mostly_slow(layers.ROWS, 10))
+@pytest.mark.parametrize("row", mostly_slow(layers.ROWS, 10, slow=2))
 @settings(max_examples=3)
 @given(data=st.data())
 def test_layers(row: Any, data: Any) -> None:
@@ -396,25 +396,8 @@ def test_what_is_handed_out_stays() -> None:
 
 
 def writes_through_views() -> tuple:
-    """Tensors that lie in one another's memory, written to by turns, and read between."""
-    whole = minitorch.arange(6.0)
-    part, column = whole[1:4], whole.view(2, 3)[:, 1]
-
-    def step() -> list:
-        before, first = whole * 2, (whole * 4).sum()
-        part.mul_(0.5)
-        column.add_(before[:2])
-        after = whole * 2
-        made = before.clone()
-        made[2:5] += after[:3]
-        sums = [first, (whole * 4).sum(), (whole * 2).sum(), (whole * 2).sum()]
-        whole.add_(1)
-        twin, other = whole * 3, whole * 3
-        twin += 1
-        narrow = (whole.double() * 3).float() * 0.1
-        return [before, after, made, made[1:3] * 3, part + 1, *sums, (whole * 2).sum(), twin.sum(), other.sum(), narrow]
-
-    return step, lambda: [whole, part, column, whole._version], lambda k: None
+    step, state = compiled_steps.writes_through_views()
+    return step, lambda: [*state, state[0]._version], lambda k: None
 
 
 def reads_before_and_after_a_step() -> tuple:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from planting import Fault, assert_noticed
 from scipy import special
 from test_compile_programs import PROGRAMS, check_random_program
 
@@ -30,7 +31,6 @@ from reference import layers, optimizers
 from reference.table import Row, table
 from shares import mostly_slow, share_of
 from test_compile import alike_unless_refused, assert_alike, check_row, has_program, of_layer, of_optimizer
-from test_planted_faults import Fault, fails
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -439,7 +439,4 @@ def all_checks() -> list[Callable[[], Any]]:
 @pytest.mark.skipif(not shortcuts.enabled, reason="formulas are all there is")
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_check_notices(fault: Fault) -> None:
-    with fault.planted():
-        noticed = next((check for check in all_checks() if fails(check)), None)
-    assert noticed is not None, f"nothing needs the line that this changes: {fault}"
-    assert not fails(noticed)
+    assert_noticed(fault, all_checks())

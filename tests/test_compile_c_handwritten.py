@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from planting import Fault, fails
 
 import minitorch
 import minitorch.nn.functional as F
@@ -21,7 +22,6 @@ from minitorch.kernels.c import pooling as pooling_in_c
 from minitorch.ops.through_time import gru_layer, lstm_layer, rnn_layer
 from shares import share_of
 from test_compile import assert_alike
-from test_planted_faults import Fault, fails
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from planting import Fault, fails
 
 import minitorch
 from minitorch import nn
@@ -20,7 +21,6 @@ from minitorch.kernels.cuda import optim as kernels
 from minitorch.nn import functional as F
 from minitorch.random.gpu import GpuGenerator
 from reference.programs import running
-from test_planted_faults import Fault, fails
 
 pytestmark = [pytest.mark.usefixtures("gpu"), pytest.mark.shortcuts]
 Step = Callable[..., Any]

@@ -20,7 +20,7 @@ from minitorch.compiler.mathematics import Mathematics
 from minitorch.compiler.step import Compiled, Variant
 from reference.layers.run import flat as leaves_of
 from reference.table import Row, table
-from shares import mostly_slow
+from shares import some_of_each
 from test_compile import has_program, of_row
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -102,7 +102,7 @@ def compiled(step: Callable, *args: Tensor) -> Compiled:
     return run
 
 
-@pytest.mark.parametrize("row", mostly_slow(table(), 32))
+@pytest.mark.parametrize("row", some_of_each(table(), 32))
 def test_ops(row: Row) -> None:
     for seed, outside in ((0, False), (1, False), (0, True), (1, True)):
         step, _, between, *after = of_row(row, seed, outside)()

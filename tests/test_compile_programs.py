@@ -13,6 +13,7 @@ import minitorch.nn.functional as F
 from minitorch import Tensor, func, nn
 from minitorch.optim.swa_utils import AveragedModel
 from minitorch.utils.checkpoint import checkpoint
+from shares import share_of
 from test_compile import assert_alike, differentiate, has_program, told
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -313,7 +314,7 @@ def random_program(seed: int, learns: str = "") -> Callable[[], Program]:
     return program
 
 
-SEEDS = [pytest.param(k, marks=[pytest.mark.slow] if k >= 10 else []) for k in range(300)]
+SEEDS = [pytest.param(k, marks=share_of(k, 10, 100)) for k in range(300)]
 
 
 def check_random_program(seed: int, learns: str, backend: str) -> None:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import pytest
+from planting import Fault, assert_noticed
 
 import minitorch
 import minitorch.nn.functional as F
@@ -18,7 +19,6 @@ from minitorch.compiler.record import Record
 from minitorch.optim import SGD, Adam, AdamW, NAdam, Optimizer, RAdam, lr_scheduler
 from shares import share_of
 from test_compile import assert_alike, data, has_program
-from test_planted_faults import Fault, fails
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 Change = Callable[[int, Any, Optimizer], Any]
@@ -307,7 +307,4 @@ def all_checks() -> list[Callable[[], Any]]:
 @pytest.mark.shortcuts  # one of the tests is about a twin
 @pytest.mark.parametrize("fault", [pytest.param(f, id=str(f), marks=share_of(k % 4, 0, 1)) for k, f in enumerate(FAULTS)])
 def test_a_check_notices(fault: Fault) -> None:
-    with fault.planted():
-        noticed = next((check for check in all_checks() if fails(check)), None)
-    assert noticed is not None, f"nothing needs the line that this changes: {fault}"
-    assert not fails(noticed)
+    assert_noticed(fault, all_checks())

@@ -52,6 +52,16 @@ def test_nothing_runs_while_it_is_captured() -> None:
     assert x.tolist() == [3, 3, 3]
 
 
+def test_a_number_of_the_host_is_in_the_graph_and_not_the_place_where_it_was() -> None:
+    x = minitorch.zeros(3, device="cuda")
+    number = [np.array(2.5, "f")]
+    graph, y = captured(lambda: x + minitorch.tensor(number[0], device="cuda"))
+    number.pop()[...] = 7
+    gc.collect()
+    graph.replay()
+    assert y.tolist() == [2.5, 2.5, 2.5]
+
+
 def test_whether_the_current_stream_captures() -> None:
     seen = [cuda.is_current_stream_capturing()]
     with cuda.graph(cuda.CUDAGraph()):

@@ -29,7 +29,10 @@ from reference.far import Words, worst_error
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
 
+pytestmark = pytest.mark.formulas
+
 OURS = [op for op in ops if op.__module__.startswith("minitorch.ops.") and op.derivatives]
+SEEDS = 4  # of each row: the last draws special values
 OF_BATCHES = "batches"  # these take what a vmap has on either side: tests/test_vmap.py
 EMPTY_ONLY = {
     "unreflected"
@@ -135,8 +138,11 @@ def is_array(x: Any) -> bool:
 
 
 @pytest.mark.parametrize("row", [pytest.param(row, id=f"{k}-{row}") for k, row in enumerate(table()) if row.inputs()])
-def test_computes_the_same_on_arrays(row: Row) -> None:
-    for seed in range(8):
+@pytest.mark.parametrize(
+    "seeds", [range(SEEDS), pytest.param(range(SEEDS, 8 * SEEDS), marks=pytest.mark.exhaustive)], ids=["few", "all"]
+)
+def test_computes_the_same_on_arrays(row: Row, seeds: range) -> None:
+    for seed in seeds:
         source = Source(seed)
         source.special = row.special and seed % 4 == 3
         dtype = (np.float64, np.float32)[seed % 2]
@@ -150,7 +156,7 @@ def test_every_derivative_is_run_on_arrays() -> None:
         derivative.function
         for row in table()
         if row.inputs()
-        for seed in range(8)
+        for seed in range(SEEDS)
         for node in nodes_of(row, row.draw(Source(seed)), np.float64)
         for derivative in run_by(node)
     }

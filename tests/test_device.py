@@ -86,7 +86,7 @@ def test_row_beside_the_cpu(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("drawn_on_the_cpu")
 @pytest.mark.parametrize("row", LAYERS, ids=lambda row: row.name)
-@settings(max_examples=settings.default.max_examples // 2)  # each runs on two sides
+@settings(max_examples=settings.default.max_examples // 4)  # each runs on two sides, op by op as the rows do
 @given(data=st.data())
 def test_layer(row: layers.Row, data: Any, gpu: Any) -> None:
     dtype, limit = data.draw(st.sampled_from([("float64", 1e-9), ("float32", 2e-5)]))

@@ -14,9 +14,13 @@ import torch
 from drawing import each_drawn
 
 import minitorch
+from reference import checks
 from reference.checks import half_precision
+from reference.strategies import Source
 from reference.strict_cupy import standing_in
 from reference.table import Row, table
+
+pytestmark = pytest.mark.formulas
 
 HALVES = ["float16", "bfloat16"]
 ROWS = [pytest.param(row, id=f"{k}-{row}") for k, row in enumerate(table())]
@@ -25,6 +29,36 @@ ROWS = [pytest.param(row, id=f"{k}-{row}") for k, row in enumerate(table())]
 @pytest.mark.parametrize("row", ROWS)
 def test_row(row: Row) -> None:
     each_drawn(lambda source: half_precision(row, source), str(row), share=0.5)
+
+
+FACTORS = {"a tenth too much": 1.1, "a tenth too little": 0.9, "missing": 0.0}
+
+
+@pytest.mark.parametrize("wrong", FACTORS)
+@pytest.mark.parametrize("name", ["mul", "linear", "softmax", "cumsum", "conv2d"])
+def test_a_gradient_that_is_wrong_is_noticed(name: str, wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In both dtypes, whatever is drawn. (A smaller fault of a formula is seen in float32, where the same formula runs.)"""
+
+    def broken(row: Row, function: Any, case: dict, library: Any, *rest: Any) -> Any:
+        found = right(row, function, case, library, *rest)
+        if library is torch or found is None:
+            return found
+        nonlocal shows
+        sizes = [float(g.abs().max()) for g in found[0] if g is not None and g.numel()]
+        shows = any(0.1 < size < float("inf") for size in sizes)  # (less may be nothing but rounding)
+        return [None if g is None else (g.double() * FACTORS[wrong]).to(g.dtype) for g in found[0]], found[1]
+
+    row, right, count = next(row for row in table() if row.name == name), checks.differentiate, 0
+    monkeypatch.setattr(checks, "differentiate", broken)
+    for seed in range(8):
+        shows = False
+        try:
+            half_precision(row, Source(seed))
+        except AssertionError:
+            count += 1
+        else:
+            assert not shows, f"the gradient of seed {seed}"
+    assert count > 1
 
 
 # ---- the same words from both libraries ----

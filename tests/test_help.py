@@ -18,6 +18,8 @@ from minitorch.tensor.methods import TensorMethods
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
 
+pytestmark = pytest.mark.outside
+
 NAMES = sorted(registry)
 
 

@@ -17,6 +17,8 @@ import pytest
 
 from reference import interview
 
+pytestmark = pytest.mark.outside
+
 ROOT = Path(__file__).parent.parent
 BOOK = ROOT / "docs" / "interview"
 ENGLISH, CHINESE = BOOK, BOOK / "zh"

@@ -25,6 +25,7 @@ from reference.onnx_models import NETS, STRANGERS
 from reference.strategies import Source
 from reference.table import Row, table
 from reference.traced import compare, is_public, of_tensors, quietly, traced_layer, traced_op
+from shares import more_seeds
 
 OPS = [row for row in table() if is_public(row)]
 
@@ -34,10 +35,10 @@ def test_every_op(row: Row) -> None:
     traced_op(row, Source(0))
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("seeds", more_seeds(range(1, 8), range(40)))
 @pytest.mark.parametrize("row", OPS, ids=str)
-def test_every_op_often(row: Row) -> None:
-    for seed in range(20):
+def test_every_op_often(row: Row, seeds: range) -> None:
+    for seed in seeds:
         traced_op(row, Source(seed))
 
 
@@ -50,7 +51,7 @@ def test_every_layer(row: layers.Row, data: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", layers.ROWS, ids=lambda row: row.name)
-@settings(max_examples=30)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_every_layer_often(row: layers.Row, data: Any) -> None:
     traced_layer(row, data.draw)

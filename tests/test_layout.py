@@ -18,6 +18,8 @@ from reference.strategies import CHANNELS_LAST, COLUMN_MAJOR, Source
 from reference.table import Row, flat, table, tensors
 from shares import by_turns
 
+pytestmark = pytest.mark.formulas
+
 # Where the layout is another than torch's, and why.
 OURS = {
     "pow": "with inputs of different layouts each library's loop chooses one",

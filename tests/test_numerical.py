@@ -13,6 +13,8 @@ from reference.strategies import Source
 from reference.table import Row, table
 from shares import by_turns
 
+pytestmark = pytest.mark.formulas
+
 # Of each op, and at least one of each row (three of each with --full). A row without smooth cases leaves it to the op's others.
 CASES = 3
 ROWS = sorted((row for row in table() if row.inputs()), key=lambda row: row.covers)

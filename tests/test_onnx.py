@@ -34,6 +34,7 @@ from reference.layers import ROWS, Row
 from reference.onnx_models import MODELS, NETS
 from reference.table import table as table_of_ops
 from reference.traced import is_public
+from shares import more_seeds
 
 
 def model(name: str) -> Model:
@@ -62,7 +63,7 @@ def test_a_layer_gives_its_numbers_or_is_refused(row: Row, data: Any) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-@settings(max_examples=40)
+@settings(max_examples=16)
 @given(data=st.data())
 def test_a_layer_with_many_options(row: Row, data: Any) -> None:
     exported_layer(row, data.draw)
@@ -75,12 +76,12 @@ def test_an_op_gives_its_numbers_or_is_refused(row: Any) -> None:
     exported_op(row, 0)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("seeds", more_seeds(range(1, 5), range(20)))
 @pytest.mark.parametrize(
     "row", [row for row in table_of_ops() if is_public(row) and row.name not in ANY_OF_EQUAL_ONES], ids=str
 )
-def test_an_op_with_many_arguments(row: Any) -> None:
-    for seed in range(1, 10):
+def test_an_op_with_many_arguments(row: Any, seeds: range) -> None:
+    for seed in seeds:
         exported_op(row, seed)
 
 

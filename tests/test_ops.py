@@ -18,6 +18,8 @@ from reference.overwriting import refuses_or_is_right
 from reference.strategies import Source
 from reference.table import Row, table
 
+pytestmark = pytest.mark.formulas
+
 CASES = [pytest.param(row, check, id=f"{k}-{row}-{check.__name__}") for k, row in enumerate(table()) for check in CHECKS]
 
 

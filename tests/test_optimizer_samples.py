@@ -9,6 +9,8 @@ import pytest
 import minitorch
 from reference.optimizer_samples import optim_db, run
 
+pytestmark = pytest.mark.formulas
+
 ENTRIES = [entry for entry in optim_db() if hasattr(minitorch.optim, entry.name)]
 
 

@@ -14,6 +14,8 @@ from reference.far import worst_error
 from reference.strategies import Source
 from reference.table import Row, flat, table, tensors
 
+pytestmark = pytest.mark.formulas
+
 UNDOCUMENTED = {
     "avg_pool2d",
     "avg_pool3d",

@@ -5,14 +5,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import inspect
-import re
-import textwrap
-import types
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import test_autograd
@@ -31,20 +26,21 @@ import test_views
 import test_walk_corners
 import test_ways_through_the_door
 import torch
+from planting import Fault, assert_noticed, fails, nothing_learned
+from reached import Line, lines_of, lines_run
 
 import minitorch
 from both import alike, outcome
 from minitorch import Tensor
 from minitorch.arrays import numbers, threads
-from minitorch.arrays.device import shortcuts
-from minitorch.autograd import engine, graph, hooks, leaves, multi_hooks, mutation, node
+from minitorch.autograd import engine, hooks, leaves, multi_hooks, mutation, node
 from minitorch.autograd.engine import Goal, Pending
 from minitorch.autograd.function import FunctionNode
-from minitorch.autograd.grad_mode import grad_mode, users_code
+from minitorch.autograd.grad_mode import users_code
 from minitorch.autograd.hooks import Hooks
 from minitorch.autograd.leaves import AccumulateGrad
 from minitorch.autograd.mutation import allow_mutation_on_saved_tensors
-from minitorch.op import Op, Row, half_precision, lanes, ops, plan, promotion, recipe, steps
+from minitorch.op import Op, Row, half_precision, lanes, plan, promotion, recipe, steps
 from minitorch.op.plan import Plan
 from minitorch.op.recipe import Recipe
 from minitorch.tensor import writing
@@ -71,54 +67,6 @@ DIRECT: list[Callable[[], Any]] = [
         for combined in test_engine_corners.COMBINED.values()
     ),
 ]
-
-
-class Fault(NamedTuple):
-    """`was`, which stands once in the function's source, becomes something else."""
-
-    function: Any
-    was: str
-    becomes: str
-
-    def __str__(self) -> str:
-        return f"{self.function.__qualname__}: {self.was.strip()} -> {self.becomes.strip() or 'nothing'}"
-
-    @contextlib.contextmanager
-    def planted(self) -> Iterator[None]:
-        """In this block the function has the fault. Recipes are made anew, before and after: they are what the door has learned."""
-        original = self.function.__code__
-        modes = grad_mode.enabled, grad_mode.on_arrays, engine.running.walk, shortcuts.enabled
-        try:
-            self.function.__code__ = self._code()
-            nothing_learned()
-            yield
-        finally:
-            self.function.__code__ = original
-            nothing_learned()
-            grad_mode.enabled, grad_mode.on_arrays, engine.running.walk, shortcuts.enabled = modes
-
-    def _code(self) -> types.CodeType:
-        """The function's code with the fault. The shell around it gives it the names that the original has from outside."""
-        source = textwrap.dedent(inspect.getsource(self.function))
-        assert source.count(self.was) == 1, f"not one, but {source.count(self.was)} places read {self.was!r}"
-        source = re.sub("^@.*\n", "", source.replace(self.was, self.becomes))
-        free, name = self.function.__code__.co_freevars, self.function.__name__
-        made: dict[str, Any] = {}
-        if free:
-            source = f"def shell({', '.join(free)}):\n{textwrap.indent(source, '    ')}\n    return {name}"
-        exec(source, self.function.__globals__, made)
-        return (made["shell"](*free) if free else made[name]).__code__
-
-
-def nothing_learned() -> None:
-    """As if no op had been called, and no tensor detached in place."""
-    for op in ops:
-        op.recipes.clear()
-        op.in_float32 = half_precision.forward_in_float32(op.declaration)
-        if isinstance(op, Row):
-            op.lane.clear()
-    node.in_place_detachments.clear()
-    graph.before_writes.clear()
 
 
 FAULTS = [
@@ -467,11 +415,28 @@ def test_the_lines_that_faults_change_are_there() -> None:
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 @pytest.mark.filterwarnings("ignore")
 def test_something_notices(fault: Fault) -> None:
-    checks = all_checks()
-    with fault.planted():
-        noticed = next((check for check in checks if fails(check)), None)
-    assert noticed is not None, f"nothing needs the line that this changes: {fault}"
-    assert not fails(noticed), f"{noticed} fails though nothing is broken any more: that would hide every other fault"
+    assert_noticed(fault, in_turn(fault))
+
+
+def in_turn(fault: Fault) -> list[Callable[[], Any]]:
+    """All checks. First those that run the line; among them, after some scenarios, the direct ones, which notice what no scenario does."""
+    line = lines_of(fault.function, fault.was)
+    runs = [c for c, lines in what_runs_what() if not line.isdisjoint(lines)]
+    direct = [c for c in runs if c in DIRECT]
+    return [*runs[:30], *direct, *runs[30:], *(c for c, lines in what_runs_what() if line.isdisjoint(lines))]
+
+
+@functools.cache
+def what_runs_what() -> list[tuple[Callable[[], Any], set[Line]]]:
+    """The checks, each with the lines that it runs."""
+
+    def forgetful(k: int, check: Callable[[], Any]) -> None:
+        if k % 20 == 0:  # (what is learned is run once: that some checks are seen to run it is enough)
+            nothing_learned()
+        fails(check)
+
+    checks = [functools.partial(forgetful, k, check) for k, check in enumerate(all_checks())]
+    return list(zip(all_checks(), lines_run(checks, {fault.function for fault in FAULTS})))
 
 
 @pytest.mark.slow
@@ -488,11 +453,3 @@ def all_checks() -> tuple[Callable[[], Any], ...]:
 
 def compare(scenario: Callable[[Any], Any], expected: Any) -> None:
     assert alike(outcome(scenario, minitorch)[0], expected)
-
-
-def fails(check: Callable[[], Any]) -> bool:
-    try:
-        check()
-    except (Exception, pytest.fail.Exception):  # the latter is what pytest.raises raises
-        return True
-    return False

@@ -14,6 +14,8 @@ from reference import programs
 from reference.programs import running
 from shares import by_turns
 
+pytestmark = pytest.mark.formulas
+
 SOME = 14  # losses of a stranger's program, where not all are asked for
 each_dtype = pytest.mark.parametrize("dtype", by_turns(reversed(running.DTYPES), len(running.DTYPES)))
 

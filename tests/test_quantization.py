@@ -20,6 +20,7 @@ from planting import plant
 import minitorch
 from minitorch.op import Op, registry
 from reference import quantized as kernels
+from shares import more_seeds
 
 tq: Any = importlib.import_module("torch.ao.quantization")
 mq: Any = importlib.import_module("minitorch.ao.quantization")
@@ -53,10 +54,10 @@ def test_integers_are_nearly_torchs(name: str) -> None:
     assert sum(apart for _, apart, _ in found) <= 3
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("seeds", more_seeds(range(40, 400), range(1000)))
 @pytest.mark.parametrize("name", kernels.KERNELS)
-def test_many_integers_are_torchs(name: str) -> None:
-    found = [kernels.compare(name, seed) for seed in range(40, 1000)]
+def test_many_integers_are_torchs(name: str, seeds: range) -> None:
+    found = [kernels.compare(name, seed) for seed in seeds]
     assert sum(apart for _, apart, _ in found) <= (0 if name in kernels.EXACT else sum(f[0] for f in found) // 5000)
 
 

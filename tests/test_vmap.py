@@ -16,6 +16,8 @@ from minitorch.op.declaring import ops
 from reference.strategies import Source
 from reference.table import Row, _tensor, flat, table
 
+pytestmark = pytest.mark.formulas
+
 
 def rows(lib: Any) -> Any:
     """Two samples of three numbers."""

@@ -25,6 +25,8 @@ import minitorch
 from minitorch import serialization
 from reference.layers import ROWS, Row
 
+pytestmark = pytest.mark.formulas
+
 
 def saved(obj: Any, lib: Any = minitorch, **options: Any) -> io.BytesIO:
     file = io.BytesIO()

@@ -96,7 +96,7 @@ def called(name: str, function: Any, args: tuple, kwargs: dict, of: ndarray | No
     if kwargs.pop("blocking", False):
         waited(short)
     if short in TAKES_HOST and not isinstance(args[0], ndarray):
-        given = [hosts(a) if isinstance(a, (list, tuple)) else a for a in args]
+        given = [hosts(a) if isinstance(a, (list, tuple)) else _by_value(a) for a in args]
         return wrapped(graphs.do(_made_of_data, *given, **kwargs))
     function = OTHERWISE.get(short, function)
     hosted, options = tuple(map(hosts, whole)), {k: hosts(v) for k, v in kwargs.items()}
@@ -105,6 +105,11 @@ def called(name: str, function: Any, args: tuple, kwargs: dict, of: ndarray | No
     if short in PYTHON:
         return function(*hosted, **options)
     return wrapped(graphs.do(function, *hosted, writes=written_by(function, hosted, options), **options))
+
+
+def _by_value(data: Any) -> Any:
+    """What fills an array is an argument of a kernel: a graph keeps the number, not the place on the host that it came from."""
+    return data.copy()[()] if isinstance(data, np.ndarray) and data.ndim == 0 else data
 
 
 def _made_of_data(*args: Any, **kwargs: Any) -> np.ndarray:
