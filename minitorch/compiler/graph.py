@@ -239,7 +239,8 @@ def same(a: Graph, b: Graph) -> str:
     """ "" if both are the same instructions on the same values; else the first difference, in words."""
     for one, two in zip(a.instructions, b.instructions):
         given = [[place for _, place in i.effect.gradients] if i.effect else () for i in (one, two)]
-        if one.name != two.name or one.results != two.results or one.writes != two.writes or given[0] != given[1]:
+        is_other = (one.function is not two.function or one.opaque or one.effect) and one.name != two.name
+        if is_other or one.results != two.results or one.writes != two.writes or given[0] != given[1]:
             return f"one has {a.line(one)}, the other {b.line(two)}"
         if not _alike((one.args, one.options), (two.args, two.options)) or not _same_effect(one.effect, two.effect):
             return f"one has {a.line(one)}, the other {b.line(two)}: numbers in it differ"

@@ -7,6 +7,7 @@ nobody reads. Read next: `numpy_source.py`, which prints what is left and lays i
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -83,21 +84,25 @@ def _instead(value: Any, instead: dict[int, int]) -> Any:
     return Ref(instead[value.place]) if isinstance(value, Ref) and value.place in instead else value
 
 
-def key_of(value: Any) -> Any:
-    """Arguments as something that is equal if they are the same to the last bit."""
+def _place(ref: Ref) -> Any:
+    return ref.place
+
+
+def key_of(value: Any, known_as: Callable[[Ref], Any] = _place) -> Any:
+    """Arguments as something that is equal if they are the same to the last bit. known_as: what a value is told by."""
     kind = type(value)
     if kind is Ref:
-        return kind, value.place
+        return kind, known_as(value)
     if kind is int or kind is str or kind is bool or value is None:
         return kind, value
     if isinstance(value, (tuple, list)):
-        return kind, tuple(map(key_of, value))
+        return kind, tuple([key_of(each, known_as) for each in value])
     if isinstance(value, dict):
-        return tuple((k, key_of(v)) for k, v in value.items())
+        return tuple([(k, key_of(v, known_as)) for k, v in value.items()])
     if isinstance(value, (np.ndarray, np.generic)):
         return value.dtype, value.shape, value.tobytes()
     if isinstance(value, slice):
-        return "slice", key_of((value.start, value.stop, value.step))
+        return "slice", key_of((value.start, value.stop, value.step), known_as)
     if isinstance(value, (bool, int, float, str, type(None), np.dtype, type, Ref)) or value is Ellipsis:
         return type(value), repr(value)
     return id(value)

@@ -96,8 +96,8 @@ class Part:
             self.key = None
             self.instructions.append(i)
             return
-        told = mapped(lambda a: self._known_as(a) if isinstance(a, Ref) else a, (i.args, i.options))
-        self.key.append((i.function, key_of(told), i.writes is not None, [self._kind(r) for r in i.results] == ["?"]))
+        told = key_of((i.args, i.options), self._known_as)
+        self.key.append((i.function, told, i.writes is not None, [self._kind(r) for r in i.results] == ["?"]))
         for r in i.results:
             self.made[r] = len(self.instructions)
         self.instructions.append(i)
