@@ -202,6 +202,30 @@ def takes_large_arrays() -> Step:
     return step, [x]
 
 
+_COUNTED = "a count of writes: it is only asked whether it has changed"
+_SIZE = "where a size is a threshold: what is chosen differs in speed alone"
+_NAMES = "names of things: any will do that is free"
+EQUIVALENT: dict[tuple[str, str], str] = {  # (where, the changed line): why no step can tell
+    ("without_repetition", "writes[graph.memory(i.writes)] -= 1"): _COUNTED,
+    ("without_repetition", "writes[graph.memory(i.writes)] += 2"): _COUNTED,
+    ("Program.__init__", "self.bytes = 1"): "what `explain()` says: the page docs/compile.md",
+    ("Program._room", "self.bytes -= made.nbytes"): "what `explain()` says: the page docs/compile.md",
+    ("Program.__init__", "if i.of == of:"): "comments in the source: tests/test_docs.py",
+    ("Program.thing", "name, n = (like, 2)"): _NAMES,
+    ("Program.thing", "n += 2"): _NAMES,
+    ("Program._is_plain_product", "is_small = a.shape[0] * a.shape[1] * b.shape[1] < SMALL_PRODUCT"): _SIZE,
+    ("Program._is_plain_product", "is_small = a.shape[0] * a.shape[1] * 1 <= SMALL_PRODUCT"): _SIZE,
+    ("Program._is_plain_product", "is_small = 1 * b.shape[1] <= SMALL_PRODUCT"): _SIZE,
+    ("Program._is_plain_product", "is_small = a.shape[0] * 1 * b.shape[1] <= SMALL_PRODUCT"): _SIZE,
+    ("Program._is_plain_product", "is_small = 1 * a.shape[1] * b.shape[1] <= SMALL_PRODUCT"): _SIZE,
+    ("Program._is_plain_product", "is_small = a.shape[1] * a.shape[1] * b.shape[1] <= SMALL_PRODUCT"): _SIZE,
+    (
+        "Program._is_copied",
+        "small = v.is_in_rows and math.prod(v.shape) * v.dtype.itemsize <= COPIED",
+    ): _SIZE,
+}
+
+
 def functions() -> Iterator[tuple[str, types.FunctionType]]:
     """What is broken: the passes, and what writes the NumPy program. (Some methods have nothing but a docstring.)"""
     for module in (passes, numpy_calls, numpy_source):

@@ -174,7 +174,8 @@ class Mutant(NamedTuple):
     @property
     def excuse(self) -> str | None:
         """Why this edit changes nothing, if it is known not to."""
-        return EQUIVALENT.get((self.target.name, self.source)) or ELSEWHERE.get(self.target.name)
+        told = self.target.name, self.source
+        return EQUIVALENT.get(told) or compiled_steps.EQUIVALENT.get(told) or ELSEWHERE.get(self.target.name)
 
     def is_caught(self) -> bool:
         """Run the target's rows with the mutant in place."""

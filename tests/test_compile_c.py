@@ -391,7 +391,7 @@ FAULTS = [
     Fault(source.NestSource._picked, "< 0 ? {n} : 0;", "< 0 ? 0 : 0;"),
     Fault(source.NestSource._picked, "bad |=", "bad &="),
     Fault(source.NestSource._is_read_later, "s.level > stage.level", "False"),
-    Fault(nests.Nest.reads, "reads_of(stage.form)", "()"),
+    Fault(nests.Nest.reads, "stage.reads", "()"),
     Fault(program.CProgram._instruction, "self._flush()", "pass"),
     Fault(program._Found.__call__, "self._differs(array)", "False"),
     Fault(program.CProgram._refuse_index, "self.out_of_bounds[()] = 0", "pass"),

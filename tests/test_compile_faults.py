@@ -32,7 +32,7 @@ FAULTS = [
     # passes
     Fault(passes.without_repetition, "writes[graph.memory(p)]", "0"),
     Fault(passes.without_repetition, "writes.update(states)", "pass"),
-    Fault(passes.without_repetition, "graph.memory(i.results[0]) not in written | handed_out", "True"),
+    Fault(passes.without_repetition, "graph.memory(i.results[0]) not in changing", "True"),
     Fault(passes.without_the_dead, "graph.memory(i.writes) in lasting", "False"),
     Fault(passes.courses_first, "id(i) not in first)", "0)"),
     Fault(passes.constants, "graph.memory(i.results[0]) not in changing", "True"),
@@ -66,7 +66,7 @@ FAULTS = [
     Fault(halves.CompiledNode.__init__, "not halves.are_apart", "False"),
     Fault(halves.CompiledNode.release, "self.freed |= self.walked", "pass"),
     Fault(halves.CompiledNode.release, "not any(held.isdisjoint(self.freed) for held in self.halves.held)", "True"),
-    Fault(halves._in_backward, 'replace(v, kind="computed") if v.kind == "input" else v', "v"),
+    Fault(halves._in_backward, 'v.changed(kind="computed") if v.kind == "input" else v', "v"),
     Fault(halves.differentiate, "(value, value._counter)", "(value._counter,)"),
     Fault(halves.differentiate, "(value, value._counter)", "(value,)"),
     Fault(halves.differentiate, "if node.birth < record.born", "if False"),

@@ -332,4 +332,5 @@ def with_memory(value: Any) -> Any:
 
 def array_of(value: Any) -> Any:
     """The array that a recorded one holds; anything else as it is."""
-    return value.array if isinstance(value, (Recorded, Number)) else value
+    kind = type(value)
+    return value.array if kind is Recorded or kind is Number else value

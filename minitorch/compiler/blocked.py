@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -87,7 +87,7 @@ def _without_an_example(i: Instruction, graph: Graph) -> Instruction:
     """`empty_like(x)` as `empty(shape, dtype)`: it does not read x."""
     if i.function is np.empty_like and graph.values[i.results[0]].is_in_rows:
         v = graph.values[i.results[0]]
-        return replace(i, function=np.empty, args=(v.shape, v.dtype), options={})
+        return i.changed(function=np.empty, args=(v.shape, v.dtype), options={})
     return i
 
 

@@ -139,6 +139,8 @@ def _reads_what_may_be_written(graph: Graph) -> bool:
     """Whether it would make a difference if an argument lay in the memory of another or of a state: after a write it is read."""
     kinds = {v.memory: v.kind for v in graph.values if v.place == v.memory}
     inputs = {m for m, kind in kinds.items() if kind == "input"}
+    if not inputs:
+        return False
     writes = False
     for i in graph.instructions:
         if writes and not inputs.isdisjoint(graph.memory(place) for place in i.reads()):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -122,7 +122,7 @@ def form_of(i: Instruction, graph: Graph, types: Container[np.dtype] = TYPES) ->
         return None
     written = i.results[0] if i.results else i.writes
     if hasattr(i.function, "means"):
-        i = replace(i, function=i.function.means)
+        i = i.changed(function=i.function.means)
     if written is None or graph.values[written].dtype not in types:
         return None
     if any(graph.values[p].dtype not in types or not _is_regular(graph.values[p]) for p in [*i.reads(), written]):

@@ -114,8 +114,8 @@ def halved(graph: Graph, count: int) -> tuple[Graph, Graph, list[int]]:
 def _in_backward(v: Value, saved: set[int]) -> Value:
     """A value as the program of backward knows it: it gets what is saved, and has no other inputs."""
     if v.place in saved:
-        return replace(v, kind="saved", array=None, owner=v.kind)
-    return replace(v, kind="computed") if v.kind == "input" else v
+        return v.changed(kind="saved", array=None, owner=v.kind)
+    return v.changed(kind="computed") if v.kind == "input" else v
 
 
 class CompiledNode(Node):

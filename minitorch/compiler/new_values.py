@@ -101,8 +101,10 @@ class _Renewal:
             function = np.ndarray.copy if i.function is operator.setitem else i.function
             self.now[memory] = self._make(i, function, args, self.graph.values[i.writes])
             return
-        args, options = mapped(lambda a: self._read(a, i), (i.args, i.options))
-        self.done.append(replace(i, args=args, options=options))
+        if not self.served.isdisjoint(map(self.graph.memory, i.reads())):
+            args, options = mapped(lambda a: self._read(a, i), (i.args, i.options))
+            i = i.changed(args=args, options=options)
+        self.done.append(i)
 
     def _read(self, value: Any, i: Instruction) -> Any:
         """What an instruction reads, as it is now."""

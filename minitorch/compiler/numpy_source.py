@@ -11,6 +11,7 @@ import math
 import operator
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,10 @@ class Program:
 
     def __init__(self, graph: Graph, calls: Any, also: list[int] | None = None, bare: bool = False, **helpers: Any) -> None:
         """also: values that are returned beside the result, as arrays. bare: the results are arrays, too."""
-        self.graph = graph
+        self.graph = replace(graph, values=[*graph.values])  # (a value may get another name)
         self.env: dict[str, Any] = {"wrap": Tensor._wrap, **helpers, **calls.things}
+        self.known_as = {id(value): name for name, value in reversed(self.env.items())}
+        self.tensors = {id(of): v.name for v in graph.values for of in (v.owner, v.array) if of is not None}
         self.functions: dict[Callable, str] = {}
         self.taken = {v.name for v in graph.values}
         self.lines: list[str] = []
@@ -95,19 +98,19 @@ class Program:
 
     def thing(self, value: Any, like: str) -> str:
         """The name under which the program knows a thing that is no value."""
-        for name, known in self.env.items():
-            if known is value:
-                return name
+        if id(value) in self.known_as:
+            return self.known_as[id(value)]
         name, n = like, 1
-        while name in self.env or name in self.taken:
+        while name in self.taken or self.env.get(name, value) is not value:
             n += 1
             name = f"{like}_{n}"
-        self.env[name] = value
+        self.env[name] = value  # which keeps it alive, and its id its own
+        self.known_as[id(value)] = name
         return name
 
     def tensor(self, tensor: Any) -> str:
         """The name of a tensor that was known before the step."""
-        name = next((v.name for v in self.graph.values if v.owner is tensor or v.array is tensor._array), "tensor")
+        name = self.tensors.get(id(tensor)) or self.tensors.get(id(tensor._array), "tensor")
         return self.thing(tensor, f"{name.removeprefix('grad_of_')}_tensor")
 
     def name(self, place: int) -> str:
@@ -223,7 +226,7 @@ class Program:
     def _call_alike(self, v: Value, operand: Value) -> None:
         """Let x_2, which is x written over (`new_values.py`), be called x where it is in x's place."""
         if re.fullmatch(re.escape(operand.name) + r"_\d+", v.name):
-            v.name = operand.name
+            self.graph.values[v.place] = v.changed(name=operand.name)
 
     def _room(self, v: Value) -> np.ndarray:
         """Memory that is free, or new."""

@@ -7,6 +7,7 @@ nobody reads. Read next: `numpy_source.py`, which prints what is left and lays i
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -46,14 +47,15 @@ def without_repetition(graph: Graph) -> Graph:
     """
     known: dict[Any, int] = {}
     instead: dict[int, int] = {}
-    written, handed_out = graph.written(), graph.handed_out()
+    changing = graph.written() | graph.handed_out()
     states = {v.memory for v in graph.values if v.kind in ("state", "gradient")}
     writes: Counter[int] = Counter()  # so far, to each memory
     kept = []
     for i in graph.instructions:
-        args, options = mapped(lambda a: _instead(a, instead), (i.args, i.options))
-        i = replace(i, args=args, options=options, writes=instead.get(i.writes, i.writes))  # type: ignore[arg-type]
-        is_new = len(i.results) == 1 and graph.memory(i.results[0]) not in written | handed_out
+        if not instead.keys().isdisjoint(i.reads()) or i.writes in instead:
+            args, options = mapped(lambda a: _instead(a, instead), (i.args, i.options))
+            i = i.changed(args=args, options=options, writes=instead.get(i.writes, i.writes))  # type: ignore[arg-type]
+        is_new = len(i.results) == 1 and graph.memory(i.results[0]) not in changing
         if len(i.results) == 1 and not i.opaque and not i.effect and (i.views or is_new):
             versions = tuple(writes[graph.memory(p)] for p in i.reads()) if not i.views else ()
             key = (i.function, key_of((i.args, i.options)), versions)
@@ -65,7 +67,8 @@ def without_repetition(graph: Graph) -> Graph:
             writes[graph.memory(i.writes)] += 1
         if i.effect:
             writes.update(states)
-            i.effect = replace(i.effect, gradients=[(t, instead.get(p, p)) for t, p in i.effect.gradients])
+            gradients = [(t, instead.get(p, p)) for t, p in i.effect.gradients]
+            i = i.changed(effect=replace(i.effect, gradients=gradients))
         kept.append(i)
     outputs = [instead.get(place, place) for place in graph.outputs]
     return replace(graph, instructions=kept, outputs=outputs, values=_joined(graph, instead))
@@ -73,27 +76,33 @@ def without_repetition(graph: Graph) -> Graph:
 
 def _joined(graph: Graph, instead: dict[int, int]) -> list:
     """The values, where views of what is left out are in the memory of what stands in for it."""
-    memory = {graph.memory(a): graph.memory(b) for a, b in instead.items() if graph.memory(a) == a}
-    return [replace(v, memory=memory.get(v.memory, v.memory)) for v in graph.values]
+    memory = {a: graph.memory(b) for a, b in instead.items() if graph.memory(a) == a}
+    return [v.changed(memory=memory[v.memory]) if v.memory in memory else v for v in graph.values]
 
 
 def _instead(value: Any, instead: dict[int, int]) -> Any:
     return Ref(instead[value.place]) if isinstance(value, Ref) and value.place in instead else value
 
 
-def key_of(value: Any) -> Any:
-    """Arguments as something that is equal if they are the same to the last bit."""
+def _place(ref: Ref) -> Any:
+    return ref.place
+
+
+def key_of(value: Any, known_as: Callable[[Ref], Any] = _place) -> Any:
+    """Arguments as something that is equal if they are the same to the last bit. known_as: what a value is told by."""
     kind = type(value)
-    if kind is Ref or kind is int or kind is str or kind is bool or value is None:
+    if kind is Ref:
+        return kind, known_as(value)
+    if kind is int or kind is str or kind is bool or value is None:
         return kind, value
     if isinstance(value, (tuple, list)):
-        return kind, tuple(map(key_of, value))
+        return kind, tuple([key_of(each, known_as) for each in value])
     if isinstance(value, dict):
-        return tuple((k, key_of(v)) for k, v in value.items())
+        return tuple([(k, key_of(v, known_as)) for k, v in value.items()])
     if isinstance(value, (np.ndarray, np.generic)):
         return value.dtype, value.shape, value.tobytes()
     if isinstance(value, slice):
-        return "slice", key_of((value.start, value.stop, value.step))
+        return "slice", key_of((value.start, value.stop, value.step), known_as)
     if isinstance(value, (bool, int, float, str, type(None), np.dtype, type, Ref)) or value is Ellipsis:
         return type(value), repr(value)
     return id(value)

@@ -167,8 +167,8 @@ class Record:
             self.looked_at()
         # (A tensor that the step makes of data is made of the same data in each: numbers that change are found.)
         of_data = function in (np.asarray, np.array) and not any(isinstance(a, Recorded) for a in args)
-        told = args if of_data else mapped(self._told, args), mapped(self._told, options)
-        result = function(*_plain(args), **_plain(options))
+        told = args if of_data else mapped(self._told, args), mapped(self._told, options) if options else {}
+        result = function(*_plain(args), **_plain(options)) if options else function(*_plain(args))
         written = written_by(function, args, options)
         if written is not None:
             if not isinstance(written, Recorded):
@@ -205,6 +205,10 @@ class Record:
         self, function: Callable, args: tuple, options: dict, result: Any, known: dict[int, Recorded], **more: Any
     ) -> Any:
         """An instruction that makes new values or views, and those values; an argument that is given back is itself."""
+        if type(result) is np.ndarray and result.base is None and id(result) not in known:  # (most are: new memory)
+            one = self._made(result, None, self._of.removeprefix("backward of ") or "v")
+            self._append(function, args, options, (one.place,), views=False, **more)
+            return one
         arrays = [a for a in _flat(result) if _is_array(a) and id(a) not in known]
         inputs = [ref.place for ref in refs((args, options))]
         memories = [self._shared(a, inputs) for a in arrays]
@@ -237,11 +241,11 @@ class Record:
 
     def _told(self, value: Any) -> Any:
         """An argument as it is written down."""
-        if isinstance(value, Number):
-            return Ref(value.place)
-        if isinstance(value, Recorded):
+        if type(value) is Recorded:
             if value.record is not self or value.place < 0:
                 self.foreign(value.array)
+            return Ref(value.place)
+        if type(value) is Number:
             return Ref(value.place)
         if isinstance(value, np.ndarray) and value.ndim:
             self.foreign(value)
@@ -573,9 +577,11 @@ def _is_array(value: Any) -> bool:
 
 def _flat(value: Any) -> list:
     """What is in a value that may be lists and tuples."""
-    return [leaf for each in value for leaf in _flat(each)] if isinstance(value, (tuple, list)) else [value]
+    if not isinstance(value, (tuple, list)):
+        return [value]
+    return [leaf for each in value for leaf in (_flat(each) if isinstance(each, (tuple, list)) else (each,))]
 
 
 def _by_array(args: tuple) -> dict[int, Recorded]:
     """The recorded arrays among the arguments, by the id of what they hold."""
-    return {id(v.array): v for v in _flat(args) if isinstance(v, Recorded)}
+    return {id(v.array): v for v in _flat(args) if type(v) is Recorded}

@@ -38,6 +38,8 @@ _BY_NUMBER = {
     operator.setitem,
 }
 
+_SERVING = _OF_NUMBERS | _BY_NUMBER
+
 
 def side_by_side(graph: Graph) -> Graph:
     """Put together what a rule does to parameters that are small, of one dtype, in the same step, and in memories of their own."""
@@ -87,17 +89,15 @@ class Part:
 
     def add(self, i: Instruction) -> None:
         """One more instruction."""
-        serves = (
-            isinstance(i.function, np.ufunc) and i.function.signature is None
-        ) or i.function in _OF_NUMBERS | _BY_NUMBER
+        serves = (isinstance(i.function, np.ufunc) and i.function.signature is None) or i.function in _SERVING
         fills = i.function is np.ndarray.fill and self._is_a_number(i.args[0].place)
         whole = i.function is not operator.setitem or i.args[1] is Ellipsis
         if self.key is None or not ((serves and whole) or fills) or i.picks is not None or i.opaque or i.decides:
             self.key = None
             self.instructions.append(i)
             return
-        told = mapped(lambda a: self._known_as(a) if isinstance(a, Ref) else a, (i.args, i.options))
-        self.key.append((i.function, key_of(told), i.writes is not None, [self._kind(r) for r in i.results] == ["?"]))
+        told = key_of((i.args, i.options), self._known_as)
+        self.key.append((i.function, told, i.writes is not None, [self._kind(r) for r in i.results] == ["?"]))
         for r in i.results:
             self.made[r] = len(self.instructions)
         self.instructions.append(i)
@@ -190,7 +190,7 @@ class _Merger:
                     target = part.columns[n]
                     self.done.append(self._new(np.copyto, (Ref(target), self._part_of(whole, k)), writes=target))
         checks = [
-            replace(self._new(in_one_step, tuple(Ref(part.numbers[n]) for part in self.parts)), decides=True)
+            self._new(in_one_step, tuple(Ref(part.numbers[n]) for part in self.parts), decides=True)
             for n in range(len(self.first.numbers))
             if self.graph.values[self.first.numbers[n]].kind == "state"
         ]
@@ -234,7 +234,7 @@ class _Merger:
         if whole is not None:
             self.all[v.place] = place = self._value(name, v.dtype, kind="state", array=whole)
             inside = {self.graph.memory(part.columns[n]) for part in self.parts}
-            self.values[:] = [replace(w, memory=place) if w.memory in inside else w for w in self.values]
+            self.values[:] = [w.changed(memory=place) if w.memory in inside else w for w in self.values]
             return
         self.all[v.place] = place = self._value(name, v.dtype)
         column = tuple(Ref(part.columns[n]) for part in self.parts)
@@ -254,7 +254,7 @@ class _Merger:
                 name = f"{w.name}_of_{v.name}" if shape == v.shape else f"{w.name}_{start}_{self.ends[k]}"
                 made = self._value(name, w.dtype)
                 strides = v.strides if shape == v.shape else (w.dtype.itemsize,)
-                self.values[made] = replace(self.values[made], shape=shape, strides=strides, memory=w.memory)
+                self.values[made] = self.values[made].changed(shape=shape, strides=strides, memory=w.memory)
                 self.done.append(self._new(function, (Ref(place), how), (made,), views=True))
                 place = made
             self.views[whole, k] = Ref(place)
@@ -277,7 +277,7 @@ class _Merger:
             )
             writes = None if i.writes is None else self.all[i.writes]
             self.done.append(
-                replace(i, args=args, options=options, results=tuple(self.all[r] for r in i.results), writes=writes)
+                i.changed(args=args, options=options, results=tuple(self.all[r] for r in i.results), writes=writes)
             )
 
     def _each_number(self, nr: int) -> Iterator[Instruction]:
@@ -286,7 +286,7 @@ class _Merger:
             args, options = mapped(
                 partial(_instead, {i.writes: target}), (i.args, i.options)
             )  # (all else is a number of the first)
-            yield replace(i, args=args, options=options, writes=target)
+            yield i.changed(args=args, options=options, writes=target)
 
     def _each_column(self, nr: int) -> Iterator[Instruction]:
         i = self.first.instructions[nr]
@@ -301,4 +301,4 @@ class _Merger:
                 )
 
             args, options = mapped(own, (i.args, i.options))
-            yield replace(i, args=args, options=options, writes=target)
+            yield i.changed(args=args, options=options, writes=target)

@@ -85,7 +85,7 @@ class Guard:
         if len(self.conditions) != self._compiled[0]:
             text = " and\n            ".join(self.conditions) or "True"
             namespace = dict(self.things)
-            exec(_GUARD.format(text), namespace)
+            exec(_code_of(_GUARD.format(text)), namespace)
             self._compiled = len(self.conditions), namespace["holds"]
         return self._compiled[1]
 
@@ -101,6 +101,12 @@ class Guard:
                 pass
             return self.told[condition]
         return ""
+
+
+@functools.lru_cache(maxsize=64)
+def _code_of(text: str) -> types.CodeType:
+    """A guard's code: the second record of a step has the conditions of the first, and to compile them takes a step's time."""
+    return compile(text, "<guard>", "exec")
 
 
 _GUARD = """def holds(args, kwargs):
@@ -156,8 +162,9 @@ class State:
 
     def _autocast(self) -> None:
         """A region around the call is refused: it keeps casts of weights, from before the call and for after it."""
-        inside = self.guard.thing(autocast.inside)
-        self.guard.add(f"{inside}() is {autocast.inside()}", "whether it is called within autocast")
+        nesting, active, inside = (self.guard.thing(t) for t in (autocast.state, autocast.active, autocast.inside))
+        around = f"({nesting}.nesting or {active}) and {inside}()"  # (mostly it is enough to see that nobody listens)
+        self.guard.add(around if autocast.inside() else f"not ({around})", "whether it is called within autocast")
         if autocast.inside():
             self.refusal = "it is called within a region of autocast; enter the region inside the compiled function"
 

@@ -37,6 +37,7 @@ class Stage:
     level: int  # which of the loops over a row it is in
     of: str
     is_new: bool  # whether it makes a value; else it writes to one that was there
+    reads: list[int]  # the values that its form reads
 
 
 @dataclass(eq=False)
@@ -63,7 +64,7 @@ class Nest:
 
     def reads(self) -> list[int]:
         """The values that it reads, as of an instruction."""
-        return [place for stage in self.stages for place in reads_of(stage.form)]
+        return [place for stage in self.stages for place in stage.reads]
 
     @property
     def results(self) -> tuple[int, ...]:
@@ -179,11 +180,11 @@ class _Builder:
             return False
         if not i.results and nest.picks:  # an index that is out of bounds is noticed at the end
             return False
-        touched = [s for s in nest.stages if s.form.target == target or target in reads_of(s.form)]
+        touched = [s for s in nest.stages if s.form.target == target or target in s.reads]
         if any(s.role != role for s in touched):  # what is done once cannot wait for what is done in a loop
             return False
         known = [_level(nest.made[p]) for p in reads if p in nest.made]
-        stage = Stage(form, role, max([*known, *(s.level for s in touched)], default=0), i.of, bool(i.results))
+        stage = Stage(form, role, max([*known, *(s.level for s in touched)], default=0), i.of, bool(i.results), reads)
         nest.stages.append(stage)
         for p in reads:
             nest.read.setdefault(values[p].memory, set()).add(-1 if p in _picked_from(form) else p)
@@ -342,4 +343,4 @@ def _find_stored(graph: Graph, builder: _Builder) -> None:
 
 
 def _is_read_in_a_later_loop(nest: Nest, place: int) -> bool:
-    return any(place in reads_of(s.form) and s.level > nest.made[place].level for s in nest.stages)
+    return any(s.level > nest.made[place].level and place in s.reads for s in nest.stages)

@@ -24,7 +24,6 @@ from ..forms import (
     in_brackets,
     literal,
     picked_shape,
-    reads_of,
 )
 from ..graph import Graph, Ref
 from .nests import Nest, Stage
@@ -136,7 +135,7 @@ class NestSource:
             picked = _picked_in(stage.form)
             for p in picked:
                 self._picked_arrays(p)
-            for place in reads_of(stage.form):
+            for place in stage.reads:
                 if any(place == p.place or Ref(place) in p.keys for p in picked):
                     continue
                 if (place not in self.emitted or place in nest.stored) and self._literal(place) is None:
@@ -283,7 +282,7 @@ class NestSource:
         return first if np.all((array == first) | ((array != array) & (first != first))) else None
 
     def _is_read_later(self, stage: Stage) -> bool:
-        return any(stage.form.target in reads_of(s.form) and s.level > stage.level for s in self.nest.stages)
+        return any(s.level > stage.level and stage.form.target in s.reads for s in self.nest.stages)
 
     def _kept(self, stage: Stage) -> str:
         """An element of the row of a value that has no memory in the step: it waits on the stack for the next loop."""
