@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from ...arrays import capturing
-from ...arrays.capturing import Capture, NotCapturable, Warming
+from ...arrays.capturing import Capture, NotCapturable, Warming, settle
 from ...arrays.device import page_locked, replay, xp_of
 from ...arrays.layout import copied
 from ...arrays.warning import warn
@@ -27,6 +27,7 @@ from ..arguments import told_apart
 from ..calls import inputs_of, is_freed
 from ..graph import mapped
 from ..state import NUMBERS, State
+from .fusing import Held, holding_back
 from .gradients import Before, Handed
 from .hearing import listening
 from .outside import Outside, warm_up
@@ -56,6 +57,7 @@ class CapturedStep:
         self.heard: list[list] = []
         self.born = 0  # when the run began: its nodes are younger
         self.outside: Outside | None = None
+        self.held: Held | None = None  # what was made of its generated kernels
         self.keeps = False  # whether somebody keeps gradients
         self._look(args, kwargs)
         self.xp = next(xp_of(t._array) for t in self.tensors if t.is_cuda)
@@ -98,8 +100,10 @@ class CapturedStep:
         if len(self.heard) == RUNS:
             return self._captured(args, kwargs)
         noted, self.born = Warming(self.owner.fullgraph), birth()
-        elsewhere = capturing.aside(self.xp, self.stream), capturing.allocating_in(self.xp, self.pool)
-        with elsewhere[0], elsewhere[1], capturing.warming(noted):
+        # (In the second run as in the capture, so that the kernels which come of it are compiled then.)
+        holding = holding_back(self.xp) if self.heard else contextlib.nullcontext()
+        elsewhere = capturing.aside(self.xp, self.stream), holding, capturing.allocating_in(self.xp, self.pool)
+        with elsewhere[0], capturing.warming(noted), elsewhere[1], elsewhere[2]:
             with listening(noted) as heard:
                 result = self.function(*args, **kwargs)
             warm_up(self, result)
@@ -161,7 +165,7 @@ class CapturedStep:
                 f"lambda args, kwargs: [{', '.join(f'{place}._array' for place, _, _ in self.inputs)}]", self.guard.things
             )
             try:
-                with self.before.put_in_place(self.fixed):
+                with self.before.put_in_place(self.fixed), holding_back(self.xp) as self.held:
                     self.structure = self._result(self._noted(args, kwargs))
                     self._left()
                     self.outside = Outside(self) if self.alive else None  # (backward reads the arguments, too)
@@ -214,6 +218,7 @@ class CapturedStep:
         self.parts += [handed.give, call]
         before = [t._version for t in self.tensors]
         result = call()
+        settle()
         self.counted = [n + t._version - v for n, t, v in zip(self.counted, self.tensors, before)]
         self._begin()
         return result
