@@ -69,6 +69,21 @@ def settle(reads: Sequence[Any] | None = None, writes: Sequence[Any] = ()) -> No
         now.held.settle(reads, writes)
 
 
+@contextlib.contextmanager
+def at_once() -> Iterator[None]:
+    """In the block nothing is held back, and before it all is launched: what it reads and writes is not said."""
+    held = now.held
+    if held is None:
+        yield
+        return
+    held.settle(None, ())
+    now.held = None
+    try:
+        yield
+    finally:
+        now.held = held
+
+
 def in_turn(call: Callable[[], Any], reads: Sequence[Any], writes: Sequence[Any]) -> None:
     """Make a call that launches, and reads and writes these arrays: now, or in its turn among the launches held back."""
     if now.held is None:

@@ -8,11 +8,12 @@ Read next: `memory.py`; `ops/sampling.py`, where tensors are filled.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from . import memory
 from .capturing import empty as new_memory
-from .capturing import settle
+from .capturing import in_turn, settle
 from .device import on_host
 from .memory import is_dense, order_of_a_copy
 
@@ -177,6 +178,13 @@ def add_to(out: Array, array: Array) -> Array:
     if add_there is None or add_there(out, array, out) is not out:
         settle()
         out += array
+    return out
+
+
+def filled(xp: Any, shape: tuple[int, ...], numpy_dtype: Any, value: int) -> Array:
+    """A new array of that number everywhere."""
+    out = new_memory(xp, shape, numpy_dtype)
+    in_turn(partial(out.fill, value), [], [out])
     return out
 
 

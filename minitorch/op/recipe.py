@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays.batched import Level, deepest, is_at
-from ..arrays.capturing import settle
+from ..arrays.capturing import at_once, now
 from ..arrays.device import on_host, shortcuts, xp_of
 from ..arrays.layout import contiguous_format, laid_out_in, suggested
 from ..arrays.quantized import QArray
@@ -235,8 +235,10 @@ def forward_of(op: Op, xp: Any, half: bool) -> Callable:
 
 def _settled(forward: Callable) -> Callable:
     def after_all(xp: Any, *args: Any, **options: Any) -> Any:
-        settle()
-        return forward(xp, *args, **options)
+        if now.held is None:
+            return forward(xp, *args, **options)
+        with at_once():
+            return forward(xp, *args, **options)
 
     return after_all
 

@@ -277,7 +277,7 @@ def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array
 
 
 for _product in (mm, bmm, mv, batched, linear):
-    _product.announces = True  # all that they do is in `blas.py`, but for results of another dtype, which are new
+    _product.announces = True  # all that they do is in `arrays/blas.py`, but for results of another dtype, which are new
 
 
 @linear.grad("bias")  # first: so it is the first to get its gradient

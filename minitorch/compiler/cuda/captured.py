@@ -77,9 +77,24 @@ class CapturedStep:
         graphs = sum(isinstance(part, Capture) for part in self.parts)
         return (
             f"on a GPU: captured as {graphs} graph{'s' * (graphs > 1)}, in {self.pool.total_bytes()} bytes of their own; "
-            f"{len(self.results)} results{' and the gradients' * self.keeps} are copied\n   {len(self.guard.conditions)} conditions, "
-            "looked at before each run"
+            f"{len(self.results)} results{' and the gradients' * self.keeps} are copied\n   {self._joined()}; "
+            f"{len(self.guard.conditions)} conditions, looked at before each run"
         )
+
+    def _joined(self) -> str:
+        """How many kernels came of how many launches, in words."""
+        if self.held is None or not self.held.before:
+            return "no launches were joined"
+        return (
+            f"{self.held.before} launches of generated kernels were joined to {len(self.held.made)}, which `.source` prints"
+        )
+
+    @property
+    def source(self) -> str:
+        """The generated kernels of the graph, each once, in the order in which they are launched first."""
+        made = [] if self.held is None else [each for _, each in self.held.made]
+        counts = {each: made.count(each) for each in made}
+        return "\n\n".join(f"// launched {n} time{'s' * (n > 1)}\n" + "\n\n".join(m.printed) for m, n in counts.items())
 
     def _look(self, args: tuple, kwargs: dict) -> None:
         """Find what the step depends on, as it is now."""

@@ -61,6 +61,7 @@ class Made:
             for name, r in zip(formula.called, formula.results)
         )
         self.kernels: dict[tuple, Any] = {}  # by layout
+        self.printed: list[str] = []  # those that were compiled
 
     # ---- each number by itself ----
 
@@ -92,9 +93,14 @@ class Made:
         key = (xp, dims, wide, each, repeated)
         if key not in self.kernels:
             name = f"{self.name}_kernel" if dims == 0 else f"{self.name}_strided"  # (tanh alone is C's)
-            text = self.text(name, dims, wide, each, repeated)
-            self.kernels[key] = xp.RawKernel(begun([text], self.stored), name)
+            self._compile(xp, key, name, self.text(name, dims, wide, each, repeated))
         return self.kernels[key]
+
+    def _compile(self, xp: Any, key: tuple, name: str, text: str) -> None:
+        self.kernels[key] = compiled = xp.RawKernel(begun([text], self.stored), name)
+        self.printed.append(text)
+        if now.capture is not None:
+            compiled.compile()  # (CuPy would at the first launch, which may be one that is only captured)
 
     def text(self, name: str, dims: int = 0, wide: bool = False, each: int = 1, repeated: tuple[str, ...] = ()) -> str:
         """The kernel itself, without what all kernels begin with."""
@@ -140,8 +146,7 @@ class Made:
             stored: Stored = self.stored
             if parts:
                 stored = {**stored, **{n: accumulator(stored[n]) for n in self.formula.sums()}}
-            text = summing(self.formula, name, self.told, stored, how)
-            self.kernels[key] = xp.RawKernel(begun([text], self.stored), name)
+            self._compile(xp, key, name, summing(self.formula, name, self.told, stored, how))
         return self.kernels[key]
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ...arrays.capturing import empty
 from ...arrays.device import must_hold
 from ...ops.class_loss import nll_of_logits, out_of_bounds
+from ...ops.division import true_div
 from . import TYPES, Kernel, computed, threads_for
 from .softmax import LOG_SOFTMAX
 from .softmax import forward as rows_forward
@@ -103,7 +104,7 @@ def backward(
         return None
     share = xp.ascontiguousarray(g.astype(computed(log_p.dtype), copy=False))
     if reduction == "mean":
-        share = share / total_weight
+        share = true_div.compute(xp, share, total_weight)
     dx = empty(xp, log_p.shape, log_p.dtype)
     args = (log_p, xp.ascontiguousarray(target), share, dx, n, ignore_index, int(reduction == "none"))
     CROSS_ENTROPY_BACKWARD(xp, log_p.dtype, rows, threads_for(n), args)
