@@ -33,7 +33,8 @@ import minitorch
 from minitorch import nn
 from minitorch.arrays import blas, capturing
 from minitorch.arrays.capturing import settle
-from minitorch.compiler.cuda import fusing, joining
+from minitorch.compiler.cuda import formula, fusing, joining, twins
+from minitorch.compiler.cuda.hearing import listening
 from minitorch.kernels import cuda as kernels
 from minitorch.nn import functional as F
 from reference import captured
@@ -193,6 +194,24 @@ def test_a_step_takes_fewer_launches() -> None:
     assert "11 launches of generated kernels were joined to 8, which `.source` prints" in fast.explain()
     assert "launched 2 times\n" in fast.source  # the two hidden layers' backward
     assert "relu_backward_x_total_sums(" in fast.source
+
+
+@pytest.mark.parametrize("fault", [False, True])
+def test_what_makes_a_formula_is_not_heard(fault: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two runs of a step call the same ops, though in the first one formulas are followed, which calls ops too."""
+    x, _ = arguments(minitorch.float32)
+    x.requires_grad_()
+    for generated in twins.made.values():
+        monkeypatch.setattr(generated, "made", {})
+    if fault:
+        monkeypatch.setattr(formula, "unheard", contextlib.nullcontext)
+    heard = []
+    with mock.patch.object(RawKernel, "_launch", lambda *args: None):
+        for _ in range(2):
+            with listening(capturing.Warming()) as calls:
+                x.relu().sum().backward()
+            heard.append([name for name, _ in calls])
+    assert (heard[0] != heard[1]) == fault
 
 
 # ---- programs that nobody thought of ----
