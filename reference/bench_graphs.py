@@ -5,6 +5,7 @@ Small steps wait for launches, of which a graph needs one. Read next: `bench_cud
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -78,6 +79,8 @@ def captured(library: Any, step: Run, device: Any) -> Run:
         fast = library.compile(step, fullgraph=True)
         for _ in range(3):
             fast()
+        if device == "cuda":
+            print(fast.explain(), file=sys.stderr)  # how many launches of generated kernels were joined to how many
         return fast
     if device != "cuda":
         return step

@@ -15,8 +15,10 @@ import pkgutil
 import re
 from pathlib import Path
 
+import joined_programs
 import pytest
 
+import minitorch
 from minitorch.kernels import cuda as kernels
 from minitorch.kernels.cuda import Kernel
 from minitorch.op import ops
@@ -103,6 +105,49 @@ def test_kernels_made_of_formulas_compile(dtype: str, architecture: str, layout:
     assert {*re.findall(r"\d+ bytes spill stores, \d+ bytes spill loads", said)} == {
         "0 bytes spill stores, 0 bytes spill loads"
     }
+
+
+@pytest.mark.parametrize(
+    "dtype, architecture", [("float32", "sm_75"), ("float16", "sm_80"), ("bfloat16", "sm_90"), ("float64", "sm_90")]
+)
+def test_joined_kernels_compile(dtype: str, architecture: str) -> None:
+    """Those of the programs in joined_programs.py, without spills; no product is added to in one instruction with it."""
+    found = joined(dtype)
+    said = compiled(one_file(code for code, _ in found), architecture)
+    assert said.count("Compiling entry function") == len(found) > 10
+    assert {*re.findall(r"\d+ bytes spill stores, \d+ bytes spill loads", said)} == {
+        "0 bytes spill stores, 0 bytes spill loads"
+    }
+
+
+@pytest.mark.parametrize("fault", [False, True])
+def test_a_product_is_rounded_before_another_op_adds_to_it(fault: bool) -> None:
+    code = next(code for code, name in joined("float32") if name.startswith("mul_and_3_more"))
+    code = (
+        code.replace("product(float a, float b) { return __fmul_rn(a, b)", "product(float a, float b) { return a * b")
+        if fault
+        else code
+    )
+    # (Without .rn ptxas is free to join it to one instruction with an addition.)
+    assert bool(re.search(r"\bmul\.f32", assembled(code))) == fault
+
+
+def joined(dtype: str) -> dict[tuple[str, str], int]:
+    """(source, name) of the kernels that come of programs of ops."""
+    with standing_in(generated=True), noting() as met:
+        for program in joined_programs.PROGRAMS.values():
+            with joined_programs.holding_back():
+                _kept = program(*joined_programs.arguments(getattr(minitorch, dtype)))
+    return met
+
+
+def assembled(source: str) -> str:
+    """The instructions of a virtual machine that NVRTC makes of it."""
+    from cupy.cuda.compiler import _NVRTCProgram
+
+    made = _NVRTCProgram(source, "kernel.cu")
+    text = made.compile(("-arch=compute_80", "-std=c++17"))
+    return (text[0] if isinstance(text, tuple) else text).decode()
 
 
 def test_what_is_wrong_does_not_compile() -> None:

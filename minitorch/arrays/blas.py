@@ -10,13 +10,15 @@ Read next: `ops/matmul.py`, which calls it.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from . import cublas
-from .capturing import now
+from .capturing import empty, in_turn, now, settle
 from .device import on_host
+from .layout import write
 from .warning import warn
 
 # ---- how exact products of float32 are ----
@@ -80,9 +82,9 @@ def _by_cublas(xp: Any, a: Any, b: Any, plus: Any) -> Any:
     (N, K), M = a.shape[-2:], b.shape[-1]
     lead = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     batch = math.prod(lead)
-    out = xp.empty((*lead, N, M), a.dtype)
+    out = empty(xp, (*lead, N, M), a.dtype)
     if plus is not None or not batch * N * M * K:
-        out[...] = 0 if plus is None else plus  # cuBLAS adds to what it finds
+        _begin_with(out, plus)  # cuBLAS adds to what it finds
     if not batch * N * M * K:
         return out
     names, kind = xp.cuda.cublas, getattr(xp.cuda.runtime, _CUDA_TYPES[a.dtype.name])
@@ -94,14 +96,23 @@ def _by_cublas(xp: Any, a: Any, b: Any, plus: Any) -> Any:
     how = (_compute_type(names, a.dtype), names.CUBLAS_GEMM_DEFAULT)
     # fmt: off
     if batch == 1:
-        called.gemmEx(*sizes, left.pointer, kind, left.pitch, right.pointer, kind, right.pitch,
-                      added, out.data.ptr, kind, M, *how)
+        call = partial(called.gemmEx, *sizes, left.pointer, kind, left.pitch, right.pointer, kind, right.pitch,
+                       added, out.data.ptr, kind, M, *how)
     else:
-        called.gemmStridedBatchedEx(*sizes, left.pointer, kind, left.pitch, left.stride,
-                                    right.pointer, kind, right.pitch, right.stride,
-                                    added, out.data.ptr, kind, M, N * M, batch, *how)
+        call = partial(called.gemmStridedBatchedEx, *sizes, left.pointer, kind, left.pitch, left.stride,
+                       right.pointer, kind, right.pitch, right.stride,
+                       added, out.data.ptr, kind, M, N * M, batch, *how)
     # fmt: on
+    in_turn(call, [left.array, right.array], [out])
     return out
+
+
+def _begin_with(out: Any, plus: Any) -> None:
+    if plus is None:
+        settle()
+        out[...] = 0
+    else:
+        write(out, plus)
 
 
 _CUDA_TYPES = {"float16": "CUDA_R_16F", "bfloat16": "CUDA_R_16BF", "float32": "CUDA_R_32F", "float64": "CUDA_R_64F"}

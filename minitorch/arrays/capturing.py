@@ -28,6 +28,7 @@ class Now(threading.local):
 
     capture: Capture | None = None
     warming: Warming | None = None
+    held: Any = None  # the launches that are held back, to be joined with what follows (`compiler/cuda/fusing.py`)
 
 
 now = of_each_thread(Now())
@@ -52,10 +53,51 @@ class Warming:
 
 def refuse(words: str) -> None:
     """RuntimeError if this thread captures: `words` say what would have to wait for the GPU, or to copy to it."""
+    settle()
     if now.capture is not None:
         raise NotCapturable(f"CUDA error: operation not permitted when stream is capturing: {words}")
     if now.warming is not None:
         now.warming.refuse(words)
+
+
+# ---- launches held back ----
+
+
+def settle(reads: Sequence[Any] | None = None, writes: Sequence[Any] = ()) -> None:
+    """What follows reads and writes these arrays, or, if nothing is said, any: the launches held back that it depends on are made now."""
+    if now.held is not None:
+        now.held.settle(reads, writes)
+
+
+@contextlib.contextmanager
+def at_once() -> Iterator[None]:
+    """In the block nothing is held back, and before it all is launched: what it reads and writes is not said."""
+    held = now.held
+    if held is None:
+        yield
+        return
+    held.settle(None, ())
+    now.held = None
+    try:
+        yield
+    finally:
+        now.held = held
+
+
+def in_turn(call: Callable[[], Any], reads: Sequence[Any], writes: Sequence[Any]) -> None:
+    """Make a call that launches, and reads and writes these arrays: now, or in its turn among the launches held back."""
+    if now.held is None:
+        call()
+    else:
+        now.held.hold_call(call, reads, writes)
+
+
+def empty(xp: Any, shape: Any, dtype: Any) -> Any:
+    """`xp.empty` for the result of a launch that says itself what it reads and writes: no launch held back is made for it."""
+    if now.held is None:
+        return xp.empty(shape, dtype)
+    with now.held.told():
+        return xp.empty(shape, dtype)
 
 
 # ---- memory ----
@@ -74,7 +116,8 @@ def allocating_in(xp: Any, pool: Any) -> Iterator[None]:
     """In the block memory comes from the pool, which stays as long as anything is in it, whoever holds that."""
     if all(known is not pool for known in _pools):
         _pools.append(pool)
-    with xp.cuda.using_allocator(pool.malloc):
+    malloc = pool.malloc if now.held is None else now.held.watched(pool.malloc)
+    with xp.cuda.using_allocator(malloc):
         yield
 
 
@@ -172,7 +215,13 @@ class Capture:
 
     def end(self) -> None:
         """No more: what has been captured becomes a graph that can be replayed. CuPy raises what CUDA says of a capture that failed."""
-        now.capture = None
+        try:
+            settle()
+        finally:
+            now.capture = None
+            self._end()
+
+    def _end(self) -> None:
         try:
             self.graph = self.stream.end_capture()
         finally:
@@ -200,7 +249,7 @@ class Capture:
         (In the pool it could get what an array before it has left, and a replay would write that array again.)
         """
         with self.xp.cuda.using_allocator(self.outside):
-            made = self.xp.empty(shape, dtype)
+            made = empty(self.xp, shape, dtype)
         self.lasting_ones.append(made)
         return made
 
@@ -228,5 +277,6 @@ class Capture:
     def watch(self, flag: Any, error: type, words: str) -> None:
         """A flag that is False after a replay in which something was wrong, until somebody looks (`device.must_hold`)."""
         held = self.table(np.ones((1,), bool))
+        settle([flag], [held])
         self.xp.logical_and(held, flag, out=held)
         self.flags.append((held, error, words))

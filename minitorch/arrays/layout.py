@@ -8,9 +8,12 @@ Read next: `memory.py`; `ops/sampling.py`, where tensors are filled.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from . import memory
+from .capturing import empty as new_memory
+from .capturing import in_turn, settle
 from .device import on_host
 from .memory import is_dense, order_of_a_copy
 
@@ -160,6 +163,7 @@ add_there: Any = None
 def write(out: Array, array: Array) -> None:
     """out ← array, converted to its dtype; an array of fewer elements is repeated, as in `out[...] = array`."""
     if write_there is None or hasattr(out, "ctypes") or not write_there(out, array):
+        settle()
         out[...] = array
 
 
@@ -172,7 +176,15 @@ def sum_of(a: Array, b: Array) -> Array:
 def add_to(out: Array, array: Array) -> Array:
     """out += array, and what holds the sum then."""
     if add_there is None or add_there(out, array, out) is not out:
+        settle()
         out += array
+    return out
+
+
+def filled(xp: Any, shape: tuple[int, ...], numpy_dtype: Any, value: int) -> Array:
+    """A new array of that number everywhere."""
+    out = new_memory(xp, shape, numpy_dtype)
+    in_turn(partial(out.fill, value), [], [out])
     return out
 
 
@@ -182,7 +194,7 @@ def row_major(xp: Any, array: Array) -> Array:
         return array
     if on_host(xp):
         return xp.ascontiguousarray(array)
-    out = xp.empty(array.shape, array.dtype)
+    out = new_memory(xp, array.shape, array.dtype)
     write(out, array)
     return out
 
@@ -225,7 +237,7 @@ def laid_out_like(array: Array, numbers: Array) -> Array:
 
 def empty_like(xp: Any, array: Array, numpy_dtype: Any) -> Array:
     """New memory in the array's shape and memory order."""
-    return laid_out_like(array, xp.empty(array.size, numpy_dtype))
+    return laid_out_like(array, new_memory(xp, array.size, numpy_dtype))
 
 
 def copied(xp: Any, array: Array, like: Array | None = None) -> Array:

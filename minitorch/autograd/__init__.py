@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.device import xp_of
+from ..arrays.device import on_host, xp_of
+from ..arrays.layout import filled
 from ..arrays.warning import warn
 from ..rooms import when_used as _when_used
 from . import engine, graph
@@ -212,7 +213,8 @@ _UNREACHABLE = object()  # the "node" of a view that requires grad only because 
 
 
 def _ones(shape: tuple, numpy_dtype: Any, root: Any) -> Any:
-    return as_tensor((xp_of(root._array) if hasattr(root, "_array") else np).ones(shape, numpy_dtype))
+    xp = xp_of(root._array) if hasattr(root, "_array") else np
+    return as_tensor(xp.ones(shape, numpy_dtype) if on_host(xp) else filled(xp, shape, numpy_dtype, 1))
 
 
 def _zeros(x: Any, requires_grad: bool) -> Any:

@@ -150,9 +150,13 @@ class Compiled(Compilation):
 
     @property
     def source(self) -> str:
-        """The program that was made last, as it runs; of a function in pieces, what calls them, and the program of each."""
+        """The program that was made last, as it runs; of a function in pieces, what calls them, and the program of each; on a GPU, the
+        kernels that were generated for its graph."""
         if self.pieces:
             return self.pieces.told(lambda piece: piece.source)
+        graphs = [v for v in self.variants if v.program is None and v.run is not None and v.refusal is None]
+        if graphs:
+            return getattr(graphs[-1], "source", "")  # (of a `CapturedStep`)
         return self._latest.program.source  # type: ignore[union-attr]
 
     @property

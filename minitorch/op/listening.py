@@ -6,8 +6,9 @@ is empty while nobody listens anywhere, and to look at that is all that a call p
 
 from __future__ import annotations
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import get_ident
 from typing import Any
 
@@ -30,6 +31,17 @@ def recorder() -> Any:
     """The trace that writes down what this thread calls next; None if there is none, or it has written down the call that is running."""
     found = recorders.get(get_ident())
     return None if found is None or found.is_busy else found
+
+
+@contextlib.contextmanager
+def unheard() -> Iterator[None]:
+    """In the block no trace hears this thread's calls: they are made to look at an op, and are none of the program's."""
+    found = recorders.pop(get_ident(), None)
+    try:
+        yield
+    finally:
+        if found is not None:
+            recorders[get_ident()] = found
 
 
 def listener(function: Callable, words: dict[str, str], args: tuple, kwargs: dict) -> Callable | None:

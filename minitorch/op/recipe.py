@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..arrays.batched import Level, deepest, is_at
+from ..arrays.capturing import at_once, now
 from ..arrays.device import on_host, shortcuts, xp_of
 from ..arrays.layout import contiguous_format, laid_out_in, suggested
 from ..arrays.quantized import QArray
@@ -222,12 +223,24 @@ def _is_half(arrays: list) -> bool:
 def forward_of(op: Op, xp: Any, half: bool) -> Callable:
     """The op's forward, in float32 for half precision, or its twin for this device where that serves."""
     forward = op.in_float32 if half else op.declaration.forward
+    if where(xp) == "cuda" and not op.announces and not op.declaration.view:
+        forward = _settled(forward)
     twin = op.twins.get(where(xp))
     if twin is not None:
         forward = _twin_first(twin, forward)
     if op.declaration.format_of:
         forward = _in_a_format(forward, op)
     return _with_options_by_name(forward, op.parameters[1:]) if op.declaration.variadic else forward
+
+
+def _settled(forward: Callable) -> Callable:
+    def after_all(xp: Any, *args: Any, **options: Any) -> Any:
+        if now.held is None:
+            return forward(xp, *args, **options)
+        with at_once():
+            return forward(xp, *args, **options)
+
+    return after_all
 
 
 def _twin_first(twin: Callable, forward: Callable) -> Callable:

@@ -276,6 +276,10 @@ def linear(xp: Any, x: Array, weight: Array, bias: Array | None = None) -> Array
     return y if y.dtype == x.dtype else y.astype(x.dtype)
 
 
+for _product in (mm, bmm, mv, batched, linear):
+    _product.announces = True  # all that they do is in `arrays/blas.py`, but for results of another dtype, which are new
+
+
 @linear.grad("bias")  # first: so it is the first to get its gradient
 def linear_grad_bias(g: Tensor) -> Tensor:
     """∂L/∂b = g (summed over the rows by the engine: b was broadcast)"""
@@ -300,7 +304,8 @@ def linear_grad_weight(g: Tensor, x: Tensor, weight_shape: tuple) -> Tensor:
         return mm(t(g), x)
     n = math.prod(x.shape[:-1])
     rows = reshape(g, (n, weight_shape[0] if len(weight_shape) == 2 else 1))
-    return reshape(mm(t(rows), reshape(x, (n, weight_shape[-1]))), weight_shape)
+    product = mm(t(rows), reshape(x, (n, weight_shape[-1])))
+    return product if len(weight_shape) == 2 else reshape(product, weight_shape)
 
 
 def _check_linear(x: Array, weight: Array, bias: Array | None) -> None:

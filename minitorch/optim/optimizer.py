@@ -17,7 +17,7 @@ import numpy as np
 
 import minitorch
 from minitorch.arrays import dtypes
-from minitorch.arrays.capturing import NotCapturable, now
+from minitorch.arrays.capturing import NotCapturable, now, settle
 from minitorch.arrays.device import shortcuts, xp_of
 from minitorch.arrays.recorded import Number, an_effect
 from minitorch.arrays.warning import warn
@@ -109,6 +109,7 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
+        settle()
         with set_grad_enabled(bool(self.defaults.get("differentiable"))), np.errstate(all="ignore"):
             for group in self.param_groups:
                 # (`grad` itself is asked only where there is none: it warns of what will never have one.)

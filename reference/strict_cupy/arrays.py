@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import cublas, memory
-from .graphs import do, launching, refuse
+from .graphs import Block, do, launching, refuse
 
 synchronisations: list[str] = []  # what waited for the GPU, and where in minitorch
 on_the_way: list[tuple[np.ndarray, np.ndarray]] = []  # copies to the host: where to, and the numbers
@@ -60,6 +60,11 @@ class ndarray:
     @property
     def device(self) -> Any:
         return SimpleNamespace(id=0, synchronize=lambda: waited("synchronize"))
+
+    @property
+    def base(self) -> Any:
+        base = self._host.base
+        return ndarray(base) if isinstance(base, np.ndarray) and not isinstance(base, Block) else None
 
     @property
     def data(self) -> Any:

@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from minitorch.arrays.capturing import now
+
 ROUND = 512  # bytes, as CuPy's pool rounds
 IDLE = 3  # references to a block in no use: the pool's list, the loop's name, getrefcount's argument
 GARBAGE = 0xFF  # as floats nan
@@ -32,6 +34,10 @@ class CUDARuntimeError(RuntimeError):
 # ---- memory ----
 
 
+class Block(np.ndarray):
+    """Memory of a pool: it is nobody's base, as CuPy's is not."""
+
+
 class MemoryPool:
     """A stand-in for `cupy.cuda.MemoryPool`: blocks of bytes, each used again when no array is in it any more."""
 
@@ -44,7 +50,8 @@ class MemoryPool:
         for block in self.blocks:
             if block.size >= size and sys.getrefcount(block) == IDLE:
                 return block
-        self.blocks.append(np.full(size, GARBAGE, np.uint8))
+        self.blocks.append(Block(size, np.uint8))  # (which owns its memory: a base that does not is passed over)
+        self.blocks[-1][...] = GARBAGE
         return self.blocks[-1]
 
     def used_bytes(self) -> int:
@@ -137,6 +144,7 @@ class Recording:
         result = mapped(lambda r: self._placed(r, given), result)
         into = [Place(r) if _is_fresh(r, given) else None for r in flat(result)]
         if writes is not None or not runs or any(place is not None for place in into):
+            refuse_what_is_not_there(given)
             self.calls.append((function, *places, into))
         return result
 
@@ -196,9 +204,29 @@ def spoil(made: Recording) -> None:
 
 def do(function: Callable, *args: Any, writes: Any = None, runs: bool = True, **kwargs: Any) -> Any:
     """function(*args, **kwargs), noted if the current stream captures. writes: the array that it writes to."""
-    if recording[-1] is None:
+    if recording[-1] is not None:
+        return recording[-1].note(function, args, kwargs, writes, runs)
+    if now.held is None or not now.held.groups:
         return function(*args, **kwargs)
-    return recording[-1].note(function, args, kwargs, writes, runs)
+    # Launches are held back: what makes new memory asks the allocator for it before it computes, as CuPy does.
+    given = [a for a in flat([args, kwargs]) if isinstance(a, np.ndarray)]
+    changes = writes is not None or not runs
+    result = None if changes else function(*args, **kwargs)
+    fresh = [r for r in flat(result) if _is_fresh(r, given)]
+    if fresh:
+        allocators[-1](sum(r.nbytes for r in fresh))
+    if fresh or changes:
+        refuse_what_is_not_there(given)
+        result = function(*args, **kwargs)
+    return result
+
+
+def refuse_what_is_not_there(given: list[np.ndarray]) -> None:
+    """RuntimeError for arrays that a launch held back has still to write: whoever touches them must say so before (`capturing.settle`)."""
+    for group in now.held.groups if now.held is not None else ():
+        for low, end, (_, _, shape, _) in group.writes:
+            if any(low < a_end and a_low < end for a_low, a_end in map(np.lib.array_utils.byte_bounds, given)):
+                raise RuntimeError(f"an array of shape {shape} is touched before it is written: its launch is held back")
 
 
 def refuse(what: str) -> None:

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from ...arrays import capturing
-from ...arrays.capturing import Capture, NotCapturable, Warming
+from ...arrays.capturing import Capture, NotCapturable, Warming, settle
 from ...arrays.device import page_locked, replay, xp_of
 from ...arrays.layout import copied
 from ...arrays.warning import warn
@@ -27,6 +27,7 @@ from ..arguments import told_apart
 from ..calls import inputs_of, is_freed
 from ..graph import mapped
 from ..state import NUMBERS, State
+from .fusing import Held, holding_back
 from .gradients import Before, Handed
 from .hearing import listening
 from .outside import Outside, warm_up
@@ -56,6 +57,7 @@ class CapturedStep:
         self.heard: list[list] = []
         self.born = 0  # when the run began: its nodes are younger
         self.outside: Outside | None = None
+        self.held: Held | None = None  # what was made of its generated kernels
         self.keeps = False  # whether somebody keeps gradients
         self._look(args, kwargs)
         self.xp = next(xp_of(t._array) for t in self.tensors if t.is_cuda)
@@ -75,9 +77,24 @@ class CapturedStep:
         graphs = sum(isinstance(part, Capture) for part in self.parts)
         return (
             f"on a GPU: captured as {graphs} graph{'s' * (graphs > 1)}, in {self.pool.total_bytes()} bytes of their own; "
-            f"{len(self.results)} results{' and the gradients' * self.keeps} are copied\n   {len(self.guard.conditions)} conditions, "
-            "looked at before each run"
+            f"{len(self.results)} results{' and the gradients' * self.keeps} are copied\n   {self._joined()}; "
+            f"{len(self.guard.conditions)} conditions, looked at before each run"
         )
+
+    def _joined(self) -> str:
+        """How many kernels came of how many launches, in words."""
+        if self.held is None or not self.held.before:
+            return "no launches were joined"
+        return (
+            f"{self.held.before} launches of generated kernels were joined to {len(self.held.made)}, which `.source` prints"
+        )
+
+    @property
+    def source(self) -> str:
+        """The generated kernels of the graph, each once, in the order in which they are launched first."""
+        made = [] if self.held is None else [each for _, each in self.held.made]
+        counts = {each: made.count(each) for each in made}
+        return "\n\n".join(f"// launched {n} time{'s' * (n > 1)}\n" + "\n\n".join(m.printed) for m, n in counts.items())
 
     def _look(self, args: tuple, kwargs: dict) -> None:
         """Find what the step depends on, as it is now."""
@@ -98,8 +115,10 @@ class CapturedStep:
         if len(self.heard) == RUNS:
             return self._captured(args, kwargs)
         noted, self.born = Warming(self.owner.fullgraph), birth()
-        elsewhere = capturing.aside(self.xp, self.stream), capturing.allocating_in(self.xp, self.pool)
-        with elsewhere[0], elsewhere[1], capturing.warming(noted):
+        # (In the second run as in the capture, so that the kernels which come of it are compiled then.)
+        holding = holding_back(self.xp) if self.heard else contextlib.nullcontext()
+        elsewhere = capturing.aside(self.xp, self.stream), holding, capturing.allocating_in(self.xp, self.pool)
+        with elsewhere[0], capturing.warming(noted), elsewhere[1], elsewhere[2]:
             with listening(noted) as heard:
                 result = self.function(*args, **kwargs)
             warm_up(self, result)
@@ -161,7 +180,7 @@ class CapturedStep:
                 f"lambda args, kwargs: [{', '.join(f'{place}._array' for place, _, _ in self.inputs)}]", self.guard.things
             )
             try:
-                with self.before.put_in_place(self.fixed):
+                with self.before.put_in_place(self.fixed), holding_back(self.xp) as self.held:
                     self.structure = self._result(self._noted(args, kwargs))
                     self._left()
                     self.outside = Outside(self) if self.alive else None  # (backward reads the arguments, too)
@@ -214,6 +233,7 @@ class CapturedStep:
         self.parts += [handed.give, call]
         before = [t._version for t in self.tensors]
         result = call()
+        settle()
         self.counted = [n + t._version - v for n, t, v in zip(self.counted, self.tensors, before)]
         self._begin()
         return result

@@ -17,6 +17,7 @@ import numpy as np
 from ...arrays.device import shortcuts
 from ...arrays.dtypes import bfloat16
 from ...arrays.recorded import Recorded, array_of, library, running
+from ...op.listening import unheard
 from ..forms import Map, form_of
 from ..graph import Graph, Ref
 from ..record import Record, in_backward
@@ -37,6 +38,7 @@ class Step:
     dtype: np.dtype
     form: Map
     operands: tuple[Any, ...]
+    of: str = ""  # the op that it belongs to, where there are several
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def _followed(
     before = shortcuts.enabled, running.record
     shortcuts.enabled, running.record = False, record
     try:
-        with np.errstate(all="ignore"), in_backward() if derives else contextlib.nullcontext():
+        with np.errstate(all="ignore"), unheard(), in_backward() if derives else contextlib.nullcontext():
             return record.traced(function, "a formula", library, tuple(args), {}), arrays, numbers
     finally:
         shortcuts.enabled, running.record = before

@@ -11,10 +11,11 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...arrays.capturing import now
 from ...arrays.memory import is_dense
 from ...kernels import cuda
 from .formula import Formula, formula_of
@@ -27,12 +28,21 @@ KINDS = 64  # of calls of one function that get a kernel
 NUMBERS = 8
 
 
+class Sums(NamedTuple):
+    """What of a launch is added up."""
+
+    lost: tuple[int, ...]  # the dimensions
+    dims: tuple[int, ...]  # all of them, outermost first, as the sums lie in memory
+    over: float  # by what they are divided
+    totals: list[Any]  # where they go, without gaps
+
+
 class Made:
     """A formula for one kind of call: which arguments its kernels take, what they give, and those printed so far."""
 
-    def __init__(self, formula: Formula, names: tuple[str, ...], stored: dict[str, np.dtype]) -> None:
-        """stored: the dtype in memory of each array and result."""
-        self.formula, self.stored = formula, stored
+    def __init__(self, name: str, told: str, formula: Formula, names: tuple[str, ...], stored: dict[str, np.dtype]) -> None:
+        """name: that of the kernels begins so. told: the formula in words. stored: the dtype in memory of each array and result."""
+        self.name, self.told, self.formula, self.stored = name, told, formula, stored
         written, summed = list(formula.written()), list(formula.sums())
         self.reads = tuple(names.index(n) for n in formula.read())
         self.numbers = tuple(names.index(n) for n in formula.numbers)
@@ -51,6 +61,93 @@ class Made:
             for name, r in zip(formula.called, formula.results)
         )
         self.kernels: dict[tuple, Any] = {}  # by layout
+        self.printed: list[str] = []  # those that were compiled
+
+    # ---- each number by itself ----
+
+    def launch(self, xp: Any, shape: tuple[int, ...], reads: list, outs: list, numbers: list) -> None:
+        """Compute `outs`, of that shape, of what is read and of numbers."""
+        operands, n = reads + outs, math.prod(shape)
+        if self.copies and reads[0].shape == shape and reads[0].strides == outs[0].strides and is_dense(outs[0]):
+            if outs[0].data.ptr != reads[0].data.ptr:
+                outs[0].data.copy_from_device_async(reads[0].data, outs[0].nbytes)
+        elif all(x.shape == shape and x.flags.c_contiguous and not x.data.ptr % LOAD for x in operands):
+            threads = min(THREADS, cuda.MOST_THREADS)
+            compiled = self._compiled(xp, 0)
+            compiled((-(-n // (threads * self.each)),), (threads,), (*operands, n, *numbers))
+        else:
+            self._launch_any_way(xp, shape, operands, numbers)
+
+    def _launch_any_way(self, xp: Any, shape: tuple[int, ...], operands: list, numbers: list) -> None:
+        sizes, steps = merged(shape, [steps_of(x, shape) for x in operands], outermost_first(operands[-1], shape))
+        each, repeated = _packs(self, operands, sizes, steps)
+        sizes, steps = _in_packs(sizes, steps, each)
+        n = math.prod(sizes)
+        threads = cuda.threads_for(n * each, THREADS)
+        turns = max(1, cuda.PER_THREAD // each)
+        compiled = self._compiled(xp, len(sizes), n * each >= 2**31, each, repeated)
+        args = (*map(as_one_row, operands), n, *sizes[1:], *itertools.chain(*steps), *numbers)
+        compiled((-(-n // (threads * turns)),), (threads,), args)
+
+    def _compiled(self, xp: Any, dims: int, wide: bool = False, each: int = 1, repeated: tuple[str, ...] = ()) -> Any:
+        key = (xp, dims, wide, each, repeated)
+        if key not in self.kernels:
+            name = f"{self.name}_kernel" if dims == 0 else f"{self.name}_strided"  # (tanh alone is C's)
+            self._compile(xp, key, name, self.text(name, dims, wide, each, repeated))
+        return self.kernels[key]
+
+    def _compile(self, xp: Any, key: tuple, name: str, text: str) -> None:
+        self.kernels[key] = compiled = xp.RawKernel(begun([text], self.stored), name)
+        self.printed.append(text)
+        if now.capture is not None:
+            compiled.compile()  # (CuPy would at the first launch, which may be one that is only captured)
+
+    def text(self, name: str, dims: int = 0, wide: bool = False, each: int = 1, repeated: tuple[str, ...] = ()) -> str:
+        """The kernel itself, without what all kernels begin with."""
+        if dims == 0:
+            return alike(self.formula, name, self.told, self.stored)
+        return any_way(self.formula, name, self.told, self.stored, dims, wide, each, repeated)
+
+    # ---- sums ----
+
+    def launch_sums(self, xp: Any, shape: tuple[int, ...], reads: list, outs: list, numbers: list, sums: Sums) -> None:
+        """The same, and sums beside them, in one launch or two."""
+        operands = reads + outs
+        counted = _steps_of_outputs(shape, sums.lost, sums.dims)
+        sizes, steps = merged(shape, [*(steps_of(x, shape) for x in operands), counted], sums.dims)
+        each, repeated = _packs(self, operands, sizes, steps)
+        by_rows = steps[-1][-1] == 0
+        sizes, steps = _in_packs(sizes, steps, each)
+        kept, added = ([d for d, step in enumerate(steps[-1]) if (step == 0) == is_lost] for is_lost in (False, True))
+        outputs, length = (math.prod(sizes[d] for d in some) for some in (kept, added))
+        shares = shared_out(outputs, length, by_rows, cuda.MOST_THREADS)
+        parts = shares.parts > 1
+        count = outputs * (1 if by_rows else each)
+        totals = (
+            [empty(xp, (shares.parts, count), accumulator(t.dtype), (0, 1)) for t in sums.totals] if parts else sums.totals
+        )
+        how = Arrangement(len(kept), len(added), by_rows, each, repeated, math.prod(sizes) * each >= 2**31)
+        self._compiled_sums(xp, how, parts)(
+            (shares.blocks,),
+            (shares.threads,),
+            (
+                *map(as_one_row, operands), *totals, outputs, length, shares.part, shares.lanes, 1.0 if parts else sums.over,
+                *(sizes[d] for d in kept[1:]), *(sizes[d] for d in added[1:]),
+                *(mine[d] for mine in steps[:-1] for d in (*kept, *added)), *numbers,
+            ),
+        )  # fmt: skip
+        for part, total in zip(totals, sums.totals) if parts else ():
+            added_up(xp, part, (count,), total.dtype, sums.over, total.reshape(count))
+
+    def _compiled_sums(self, xp: Any, how: Arrangement, parts: bool) -> Any:
+        key = (xp, how, parts)
+        if key not in self.kernels:
+            name = f"{self.name}_sums"
+            stored: Stored = self.stored
+            if parts:
+                stored = {**stored, **{n: accumulator(stored[n]) for n in self.formula.sums()}}
+            self._compile(xp, key, name, summing(self.formula, name, self.told, stored, how))
+        return self.kernels[key]
 
 
 @dataclass
@@ -73,8 +170,8 @@ class Generated:
     ) -> tuple | None:
         """The results, computed by one launch; None where no kernel serves.
 
-        into: memory for the only result, taken if that can be. shapes: those in which the results are wanted, if not as they come: then
-        they are summed over what was broadcast, and divided by `over`.
+        into: memory for the only result, taken if that can be; for a sum in rows without gaps, and always taken. shapes: those in which
+        the results are wanted, if not as they come: then they are summed over what was broadcast, and divided by `over`.
         """
         given = [x for x in args if hasattr(x, "strides")]
         if not cuda.generated or not given or not serves(xp, given):
@@ -91,8 +188,8 @@ class Generated:
         if made is None:
             return self(xp, args) if summed else None  # who asked for sums will sum
         if summed:
-            return self._launch_sums(xp, made, args, shape, lost, shapes, over)
-        return self._launch(xp, made, args, shape, in_rows, into)
+            return self._launch_sums(xp, made, args, shape, lost, shapes, over, into)
+        return self._launch(xp, made, args, shape, into)
 
     def _found(self, args: Sequence[Any], key: tuple, summed: tuple[str, ...]) -> Made | None:
         """What is known of such a call. Where numbers are burned in (whole ones, and floats that the function asks about), by these."""
@@ -125,56 +222,19 @@ class Generated:
         computed = {n: step.dtype for n, step in formula.written().items()} | added
         stored = {n: x.dtype for n, x in zip(self.names, args) if hasattr(x, "strides")}
         stored |= {n: self.stores or (half if half and dtype == FLOAT32 else dtype) for n, dtype in computed.items()}
-        return Made(formula, self.names, stored)
+        return Made(self.name, self.told, formula, self.names, stored)
 
     # ---- each number by itself ----
 
-    def _launch(self, xp: Any, made: Made, args: Sequence[Any], shape: tuple[int, ...], in_rows: bool, into: Any) -> tuple:
-        reads = [args[k] for k in made.reads]
-        if into is not None and made.writes == (into.dtype,) and into.shape == shape and may_write(into, reads):
-            outs, in_rows = [into], in_rows and into.flags.c_contiguous
+    def _launch(self, xp: Any, made: Made, args: Sequence[Any], shape: tuple[int, ...], into: Any) -> tuple:
+        reads, numbers = [args[k] for k in made.reads], [args[k] for k in made.numbers]
+        fresh = into is None or made.writes != (into.dtype,) or into.shape != shape or not may_write(into, reads)
+        outs = [empty(xp, shape, dtype, made.formula.order) for dtype in made.writes] if fresh else [into]
+        if now.held is None:
+            made.launch(xp, shape, reads, outs, numbers)
         else:
-            outs = [empty(xp, shape, dtype, made.formula.order) for dtype in made.writes]
-        operands, numbers, n = reads + outs, [args[k] for k in made.numbers], math.prod(shape)
-        if made.copies and reads[0].shape == shape and reads[0].strides == outs[0].strides and is_dense(outs[0]):
-            if outs[0].data.ptr != reads[0].data.ptr:
-                outs[0].data.copy_from_device_async(reads[0].data, outs[0].nbytes)
-        elif in_rows and not any(x.data.ptr % LOAD for x in operands):
-            threads = min(THREADS, cuda.MOST_THREADS)
-            compiled = self._compiled(xp, made, 0)
-            compiled((-(-n // (threads * made.each)),), (threads,), (*operands, n, *numbers))
-        else:
-            self._launch_any_way(xp, made, shape, operands, numbers)
+            now.held.hold(xp, made, shape, reads, outs, numbers, fresh)
         return self._given(made, args, outs, [])
-
-    def _launch_any_way(self, xp: Any, made: Made, shape: tuple[int, ...], operands: list, numbers: list) -> None:
-        sizes, steps = merged(shape, [steps_of(x, shape) for x in operands], outermost_first(operands[-1], shape))
-        each, repeated = _packs(made, operands, sizes, steps)
-        sizes, steps = _in_packs(sizes, steps, each)
-        n = math.prod(sizes)
-        threads = cuda.threads_for(n * each, THREADS)
-        turns = max(1, cuda.PER_THREAD // each)
-        compiled = self._compiled(xp, made, len(sizes), n * each >= 2**31, each, repeated)
-        args = (*map(as_one_row, operands), n, *sizes[1:], *itertools.chain(*steps), *numbers)
-        compiled((-(-n // (threads * turns)),), (threads,), args)
-
-    def _compiled(
-        self, xp: Any, made: Made, dims: int, wide: bool = False, each: int = 1, repeated: tuple[str, ...] = ()
-    ) -> Any:
-        key = (xp, dims, wide, each, repeated)
-        if key not in made.kernels:
-            name = f"{self.name}_kernel" if dims == 0 else f"{self.name}_strided"  # (tanh alone is C's)
-            text = self.text(made, name, dims, wide, each, repeated)
-            made.kernels[key] = xp.RawKernel(begun([text], made.stored), name)
-        return made.kernels[key]
-
-    def text(
-        self, made: Made, name: str, dims: int = 0, wide: bool = False, each: int = 1, repeated: tuple[str, ...] = ()
-    ) -> str:
-        """The kernel itself, without what all kernels begin with."""
-        if dims == 0:
-            return alike(made.formula, name, self.told, made.stored)
-        return any_way(made.formula, name, self.told, made.stored, dims, wide, each, repeated)
 
     # ---- sums ----
 
@@ -187,60 +247,26 @@ class Generated:
         lost: tuple[int, ...],
         shapes: Sequence[tuple | None],
         over: float,
+        into: Any,
     ) -> tuple:
-        formula = made.formula
-        reads = [args[k] for k in made.reads]
-        outs = [empty(xp, shape, dtype, formula.order) for dtype in made.writes]
-        operands = reads + outs
-        order = max(
-            reversed(operands), key=lambda x: x.size
-        )  # whose order of dimensions counts: a result's, if there is one
-        dims = outermost_first(order, shape)
-        counted = _steps_of_outputs(shape, lost, dims)
-        sizes, steps = merged(shape, [*(steps_of(x, shape) for x in operands), counted], dims)
-        each, repeated = _packs(made, operands, sizes, steps)
-        by_rows = steps[-1][-1] == 0
-        sizes, steps = _in_packs(sizes, steps, each)
-        kept, added = ([d for d, step in enumerate(steps[-1]) if (step == 0) == is_lost] for is_lost in (False, True))
-        outputs, length = (math.prod(sizes[d] for d in some) for some in (kept, added))
-        shares = shared_out(outputs, length, by_rows, cuda.MOST_THREADS)
-        parts = shares.parts > 1
-        totals = [
-            empty(xp, (shares.parts, outputs * (1 if by_rows else each)), accumulator(dtype) if parts else dtype, (0, 1))
-            for dtype in made.sums
-        ]
-        how = Arrangement(len(kept), len(added), by_rows, each, repeated, math.prod(sizes) * each >= 2**31)
-        compiled = self._compiled_sums(xp, made, how, parts)
-        numbers = [args[k] for k in made.numbers]
-        last = 1.0 if parts else float(over)
-        compiled(
-            (shares.blocks,),
-            (shares.threads,),
-            (
-                *map(as_one_row, operands), *totals, outputs, length, shares.part, shares.lanes, last,
-                *(sizes[d] for d in kept[1:]), *(sizes[d] for d in added[1:]),
-                *(mine[d] for mine in steps[:-1] for d in (*kept, *added)), *numbers,
-            ),
-        )  # fmt: skip
-        if parts:
-            totals = [added_up(xp, total, total.shape[1:], dtype, over) for total, dtype in zip(totals, made.sums)]
-        # In memory the outputs lie in the order in which the kernel counts them.
-        small = [1 if d in lost else n for d, n in enumerate(shape)]
+        reads, numbers = [args[k] for k in made.reads], [args[k] for k in made.numbers]
+        outs = [empty(xp, shape, dtype, made.formula.order) for dtype in made.writes]
+        # The order of dimensions that counts is a result's, if there is one. In memory the sums lie in it, too.
+        dims = outermost_first(max(reversed(reads + outs), key=lambda x: x.size), shape)
         back = np.argsort(dims).tolist()
-        sums = [total.reshape([small[d] for d in dims]).transpose(back) for total in totals]
-        wanted = [shapes[k] for k, (what, _) in enumerate(made.gives) if what == "summed"]
-        return self._given(made, args, outs, [total.reshape(s) for total, s in zip(sums, wanted)])
-
-    def _compiled_sums(self, xp: Any, made: Made, how: Arrangement, parts: bool) -> Any:
-        key = (xp, how, parts)
-        if key not in made.kernels:
-            name = f"{self.name}_sums"
-            stored: Stored = made.stored
-            if parts:
-                stored = {**stored, **{n: accumulator(stored[n]) for n in made.formula.sums()}}
-            text = summing(made.formula, name, self.told, stored, how)
-            made.kernels[key] = xp.RawKernel(begun([text], made.stored), name)
-        return made.kernels[key]
+        in_order, small = back == list(range(len(back))), [1 if d in lost else shape[d] for d in dims]
+        wanted = [s for s, (what, _) in zip(shapes, made.gives) if what == "summed" and s is not None]
+        totals = [into] if into is not None else [
+            empty(xp, s if in_order else small, dtype, range(len(s if in_order else small)))
+            for s, dtype in zip(wanted, made.sums)
+        ]  # fmt: skip
+        sums = Sums(lost, tuple(dims), float(over), totals)
+        if now.held is None:
+            made.launch_sums(xp, shape, reads, outs, numbers, sums)
+        else:
+            now.held.hold(xp, made, shape, reads, outs, numbers, True, sums)
+        found = totals if in_order else [total.transpose(back).reshape(s) for total, s in zip(totals, wanted)]
+        return self._given(made, args, outs, found)
 
     def _given(self, made: Made, args: Sequence[Any], outs: list, sums: list) -> tuple:
         found = {"written": outs, "summed": sums, "given": args}
@@ -302,11 +328,11 @@ def _in_packs(sizes: list[int], steps: list[list[int]], each: int) -> tuple[list
 TOTALS: dict[np.dtype, Generated] = {}  # by the dtype in which the sums are stored
 
 
-def added_up(xp: Any, x: Any, shape: tuple[int, ...], dtype: np.dtype, over: float) -> Any:
+def added_up(xp: Any, x: Any, shape: tuple[int, ...], dtype: np.dtype, over: float, into: Any = None) -> Any:
     """x summed to that shape, which broadcasts to its own, and divided by `over`; None where no kernel serves."""
     if dtype not in TOTALS:
         TOTALS[dtype] = Generated(
             "total", "Σ x", lambda xp, x: x, ("x",), ("out",), derives=False, widens=True, stores=dtype
         )
-    found = TOTALS[dtype](xp, (x,), shapes=(shape,), over=over)
+    found = TOTALS[dtype](xp, (x,), into, (shape,), over)
     return None if found is None else found[0]

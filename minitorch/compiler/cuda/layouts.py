@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays import capturing
 from ...arrays.memory import address, flat, same_data
 from .source import MOST_DIMS
 
@@ -57,10 +58,10 @@ def example(x: Any, half: np.dtype | None) -> np.ndarray:
     return np.lib.stride_tricks.as_strided(small, shape, [steps.get(d, 0) for d in range(x.ndim)])
 
 
-def empty(xp: Any, shape: tuple[int, ...], dtype: np.dtype, dims: tuple[int, ...]) -> Any:
+def empty(xp: Any, shape: Sequence[int], dtype: np.dtype, dims: Sequence[int]) -> Any:
     """New memory, its dimensions in that order."""
-    made = xp.empty([shape[d] for d in dims], dtype)
-    return made if dims == tuple(range(len(shape))) else made.transpose(np.argsort(dims).tolist())
+    made = capturing.empty(xp, [shape[d] for d in dims], dtype)
+    return made if tuple(dims) == tuple(range(len(shape))) else made.transpose(np.argsort(dims).tolist())
 
 
 def steps_of(x: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -116,11 +117,11 @@ def _holds_each_once(x: Any) -> bool:
 
 
 def _apart(a: Any, b: Any) -> bool:
-    (low, end), (first, last) = _bounds(a), _bounds(b)
+    (low, end), (first, last) = bounds(a), bounds(b)
     return end <= first or last <= low
 
 
-def _bounds(x: Any) -> tuple[int, int]:
+def bounds(x: Any) -> tuple[int, int]:
     """The address of the first byte of an array without steps backwards, and the one after the last."""
     low = address(x)
     return low, low + x.itemsize + sum((n - 1) * s for n, s in zip(x.shape, x.strides))

@@ -34,6 +34,10 @@ __device__ inline float erf_float(float x) { return erff(x); }
 __device__ inline float sigmoid_float(float x) { return 1.0f / (1.0f + expf(-x)); }
 __device__ inline double sigmoid_double(double x) { return 1.0 / (1.0 + exp(-x)); }
 
+// a · b, rounded: nothing that is added to it becomes one instruction with it.
+__device__ inline float product(float a, float b) { return __fmul_rn(a, b); }
+__device__ inline double product(double a, double b) { return __dmul_rn(a, b); }
+
 // V numbers that lie behind each other, read or written at once.
 template <class T, int V> struct alignas(sizeof(T) * V) Pack { T each[V]; };
 """
@@ -101,8 +105,11 @@ def one_place(formula: Formula, told: str) -> str:
     given = [f"{TYPES[d]} {n}" for n, d in formula.read().items()] + numbers(formula)
     results = {**{n: step.name for n, step in formula.written().items()}, **formula.sums()}
     given += [f"{TYPES[formula.dtype_of(value)]}& {name}" for name, value in results.items()]
-    lines = []
+    lines, of = [], ""
     for step in formula.steps:
+        if step.of != of:
+            lines.append(f"    // {step.of}")
+            of = step.of
         lines.append(f"    {TYPES[step.dtype]} {step.name} = {_text(step, known)};")
         known[step.name] = step.dtype
     body = "\n".join(lines + [f"    {name} = {value};" for name, value in results.items()])

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ...arrays import dtypes, layout
+from ...arrays import capturing, dtypes, layout
+from ...arrays.capturing import settle
 from ...arrays.device import expanded, xp_of
 from ...op.declaration import Declaration
 from ...op.declaring import ops
@@ -109,10 +110,14 @@ def _sum(xp: Any, x: Any, dim: Any, keepdim: bool, dtype: Any, over: float) -> A
     lost = canonical_dims(dim, x.ndim)
     if not any(x.shape[d] > 1 for d in lost):
         return None
-    out = added_up(xp, x, tuple(1 if d in lost else n for d, n in enumerate(x.shape)), x.dtype, over)
-    if out is None or keepdim:
-        return out
-    return out.reshape([n for d, n in enumerate(x.shape) if d not in lost])
+    kept, left = (
+        tuple(1 if d in lost else n for d, n in enumerate(x.shape)),
+        tuple(n for d, n in enumerate(x.shape) if d not in lost),
+    )
+    if not keepdim and sorted(lost) == list(range(len(lost))):  # (then it broadcasts as it is, and need be no view)
+        return added_up(xp, x, left, x.dtype, over)
+    out = added_up(xp, x, kept, x.dtype, over)
+    return out if out is None or keepdim else out.reshape(left)
 
 
 # ---- copies ----
@@ -127,6 +132,7 @@ def write_there(out: Any, array: Any) -> bool:
         array = expanded(xp, array, out.shape)
     found = made[elementwise.to, ()](xp, (array, dtypes.from_numpy_dtype(out.dtype), None), into=out)
     if found is not None and found[0] is not out:
+        settle()
         out[...] = found[0]
     return found is not None
 
@@ -156,6 +162,7 @@ def zero_on_gpu(xp: Any, x: Any) -> Any:
     into = taken(inplace.zero)
     if into is None or not into.flags.c_contiguous:
         return None
+    settle([], [into])
     into.fill(0)
     return into
 
@@ -166,6 +173,7 @@ def fill_on_gpu(xp: Any, x: Any, value: Any) -> Any:
     into = taken(inplace.fill)
     if into is None or type(value) not in (bool, int, float) or str(value) == "-0.0":
         return None
+    settle([], [into])
     into.fill(value)
     return into
 
@@ -173,7 +181,7 @@ def fill_on_gpu(xp: Any, x: Any, value: Any) -> Any:
 @shape.row_major.twin("cuda")
 def row_major_on_gpu(xp: Any, x: Any) -> Any:
     """Read once, written once."""
-    out = xp.empty(x.shape, x.dtype)
+    out = capturing.empty(xp, x.shape, x.dtype)
     return out if write_there(out, x) else None
 
 

@@ -8,12 +8,14 @@ Read next: `softmax.py`, the one to learn from; docs/gpu.md, how kernels are pro
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ...arrays.capturing import now
+from ...arrays.capturing import now, settle
 
 # How a kernel's T, the numbers in memory, is spelled, and ACC, what it computes with: 16 bits are too few for a sum.
 TYPES = {
@@ -113,7 +115,8 @@ class Kernel:
         before: str = "",
     ):
         self.source, self.constants, self.dtypes, self.before = source, constants or {}, dtypes, before
-        self.name = re.findall(r"^KERNEL (\w+)\(", source, re.MULTILINE)[0]
+        self.name, takes = re.findall(r"^KERNEL (\w+)\((.*?)\) \{", source, re.MULTILINE | re.DOTALL)[0]
+        self.writes = tuple("const" not in each for each in takes.split(","))  # by parameter; of a number it says nothing
         self._compiled: dict[Any, Any] = {}
         kernels.append(self)
 
@@ -127,7 +130,23 @@ class Kernel:
         if compiled is None:
             compiled = self._compiled[key] = xp.RawKernel(self.text(dtype.name, **constants), self.name)
             compiled.compile()  # (CuPy would at the first launch, which may be one that is only captured)
-        compiled((blocks,), (threads,), args)
+        if now.held is None:
+            compiled((blocks,), (threads,), args)
+        else:
+            self._hold(now.held, functools.partial(compiled, (blocks,), (threads,), args), args)
+
+    def _hold(self, held: Any, call: Callable, args: tuple) -> None:
+        """Launch it in its turn among those held back (`arrays/capturing.py`); after all, if a table says which arrays it takes."""
+        arrays = [
+            (x, writes)
+            for x, writes in zip(args, self.writes, strict=True)
+            if hasattr(x, "strides") and not isinstance(x, np.generic)
+        ]
+        if any(isinstance(x, np.ndarray) or (x.dtype == np.uint64 and x.ndim == 2) for x, _ in arrays):
+            settle()
+            call()
+        else:
+            held.hold_call(call, [x for x, _ in arrays], [x for x, writes in arrays if writes])
 
     def text(self, dtype: str, **constants: int) -> str:
         """The whole source for one dtype and these constants, as the compiler gets it."""

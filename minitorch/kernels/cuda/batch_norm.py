@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...arrays.capturing import empty
 from . import PER_THREAD, TYPES, Kernel, blocks_for, computed, threads_for
 
 # Which numbers are this thread's: of one channel, WIDE threads of the block side by side, those below them PER_THREAD times.
@@ -163,7 +164,7 @@ def moments(xp: Any, x: Any) -> tuple[Any, Any]:
     """Launch BATCH_NORM_SLICES and BATCH_NORM_JOIN: the mean and the biased variance of each channel, shape (C)."""
     (means, squares), length = _in_slices(BATCH_NORM_SLICES, xp, xp.ascontiguousarray(x))
     C = x.shape[1]
-    mean, var = xp.empty(C, means.dtype), xp.empty(C, means.dtype)
+    mean, var = empty(xp, C, means.dtype), empty(xp, C, means.dtype)
     threads = threads_for(C * PER_THREAD, 256)
     args = (means, squares, mean, var, x.size // C, C, length)
     BATCH_NORM_JOIN(xp, x.dtype, -(-C // threads), threads, args)
@@ -172,7 +173,7 @@ def moments(xp: Any, x: Any) -> tuple[Any, Any]:
 
 def forward(xp: Any, x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> Any:
     """Launch BATCH_NORM: (x − mean) / √(var + ε) · w + b by channels."""
-    out = xp.empty(x.shape, x.dtype)
+    out = empty(xp, x.shape, x.dtype)
     shift = xp.zeros_like(mean) if bias is None else bias.astype(mean.dtype)
     _elementwise(BATCH_NORM, xp, (xp.ascontiguousarray(x), mean, _scale(xp, var, weight, eps), shift, out))
     return out
@@ -189,7 +190,7 @@ def backward(xp: Any, g: Any, x: Any, mean: Any, var: Any, weight: Any, eps: flo
     (sums, products), _ = _in_slices(BATCH_NORM_BACKWARD_SLICES, xp, g, x, mean)
     g_sum, product = sums.sum(0), products.sum(0)
     level, slope = (g_sum / n, product / (n * (var + eps))) if of_batch else (xp.zeros_like(mean), xp.zeros_like(mean))
-    dx = xp.empty(x.shape, x.dtype)
+    dx = empty(xp, x.shape, x.dtype)
     _elementwise(BATCH_NORM_BACKWARD, xp, (g, x, mean, _scale(xp, var, weight, eps), level, slope, dx))
     return dx, (product / xp.sqrt(var + eps)).astype(x.dtype), g_sum.astype(x.dtype)
 
@@ -210,7 +211,7 @@ def _in_slices(kernel: Kernel, xp: Any, *arrays: Any) -> tuple[list, int]:
     threads = threads_for(N * L * wide)
     length = threads // wide * PER_THREAD
     slices = -(-N * L // length)
-    found = [xp.empty((slices, C), computed(arrays[0].dtype)) for _ in range(2)]
+    found = [empty(xp, (slices, C), computed(arrays[0].dtype)) for _ in range(2)]
     kernel(xp, arrays[0].dtype, slices * -(-C // wide), threads, (*arrays, *found, N * L, C, L), WIDE=wide)
     return found, length
 

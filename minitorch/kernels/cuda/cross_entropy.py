@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...arrays.capturing import empty
 from ...arrays.device import must_hold
 from ...ops.class_loss import nll_of_logits, out_of_bounds
+from ...ops.division import true_div
 from . import TYPES, Kernel, computed, threads_for
 from .softmax import LOG_SOFTMAX
 from .softmax import forward as rows_forward
@@ -70,10 +72,10 @@ def forward(xp: Any, x: Any, target: Any, weight: Any, reduction: str, ignore_in
         return None
     rows, n = x.shape
     losses, out, number, well = (
-        xp.empty(rows, x.dtype),
-        xp.empty((), x.dtype),
-        xp.empty((), computed(x.dtype)),
-        xp.empty((), "bool"),
+        empty(xp, rows, x.dtype),
+        empty(xp, (), x.dtype),
+        empty(xp, (), computed(x.dtype)),
+        empty(xp, (), "bool"),
     )
     args = (log_p, xp.ascontiguousarray(target), losses, out, number, well, rows, n, ignore_index)
     CROSS_ENTROPY(xp, x.dtype, 1, threads_for(rows), args, MEAN=int(reduction == "mean"))
@@ -100,10 +102,10 @@ def backward(
     rows, n = log_p.shape
     if log_p.dtype.name not in TYPES or not log_p.size:
         return None
-    share = xp.ascontiguousarray(g.astype(computed(log_p.dtype)))
+    share = xp.ascontiguousarray(g.astype(computed(log_p.dtype), copy=False))
     if reduction == "mean":
-        share = share / total_weight
-    dx = xp.empty(log_p.shape, log_p.dtype)
+        share = true_div.compute(xp, share, total_weight)
+    dx = empty(xp, log_p.shape, log_p.dtype)
     args = (log_p, xp.ascontiguousarray(target), share, dx, n, ignore_index, int(reduction == "none"))
     CROSS_ENTROPY_BACKWARD(xp, log_p.dtype, rows, threads_for(n), args)
     return dx

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays.capturing import empty
 from ...ops.dropout import limit, philox_dropout
 from ...random import philox
 from . import HELD, TYPES, Kernel, computed, placed
@@ -38,7 +39,7 @@ def forward(xp: Any, x: Any, p: float, scale: float, seed: Any, counter: Any) ->
     if x.dtype.name not in TYPES or not x.size:
         return None
     x = xp.ascontiguousarray(x)
-    out = xp.empty(x.shape, x.dtype)
+    out = empty(xp, x.shape, x.dtype)
     place, is_held = placed(xp, seed, counter)
     args = (x, out, x.size, *place, limit(p), np.dtype(computed(x.dtype)).type(scale))
     DROPOUT(xp, x.dtype, philox.tiles_for(x.size), philox.WIDTH, args, HELD=is_held)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...arrays.layout import filled
 from ...ops.gather import embedding
 from . import TYPES, Kernel, computed, threads_for
 
@@ -32,7 +33,7 @@ def backward(
     if g.dtype.name not in TYPES or not g.size or scale_grad_by_freq or sparse:
         return None
     count, n = weight_shape
-    dw = xp.zeros(weight_shape, computed(g.dtype))
+    dw = filled(xp, weight_shape, computed(g.dtype), 0)
     index = xp.ascontiguousarray(indices.astype("int64", copy=False))
     EMBEDDING_BACKWARD(xp, g.dtype, index.size, threads_for(n), (xp.ascontiguousarray(g), index, dw, n, count, padding_idx))
     return dw.astype(g.dtype, copy=False)

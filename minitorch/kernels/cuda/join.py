@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays.capturing import empty
 from ...ops.rearrange import cat, stack
 from ...ops.shape import canonical_dim
 from . import Kernel
@@ -68,7 +69,7 @@ def _launched(xp: Any, xs: tuple[Any, ...], d: int, shape: tuple[int, ...]) -> A
     dtype = xs[0].dtype
     if dtype.itemsize not in AS_FLOATS or 0 in shape:
         return None
-    out = xp.empty(shape, dtype)
+    out = empty(xp, shape, dtype)
     bits = AS_FLOATS[dtype.itemsize]
     parts = [xp.ascontiguousarray(x).view(bits) for x in xs if x.size]
     rows = math.prod(shape[:d])

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...arrays.capturing import empty
+from ...ops.reduce import sum_
 from . import TYPES, Kernel, block_for, computed
 
 LAYER_NORM = Kernel(
@@ -85,7 +87,7 @@ def forward(xp: Any, x: Any, weight: Any, bias: Any, eps: float) -> Any:
     if x.dtype.name not in TYPES or not x.size or block_for(n)[1]["LONG"]:
         return None
     acc = computed(x.dtype)
-    out, mean, var = xp.empty(x.shape, x.dtype), xp.empty((rows, 1), acc), xp.empty((rows, 1), acc)
+    out, mean, var = empty(xp, x.shape, x.dtype), empty(xp, (rows, 1), acc), empty(xp, (rows, 1), acc)
     weight = xp.ones(n, x.dtype) if weight is None else xp.ascontiguousarray(weight)
     bias = xp.zeros(n, x.dtype) if bias is None else xp.ascontiguousarray(bias)
     args = (xp.ascontiguousarray(x), weight, bias, out, mean, var, n, float(eps))
@@ -101,7 +103,8 @@ def backward(xp: Any, g: Any, x: Any, weight: Any, mean: Any, var: Any, eps: flo
     threads = block_for(n)[0]
     blocks = min(-(-rows // 2), 2**17 // threads)  # at most as many threads as a large GPU runs at a time
     weight = xp.ones(n, x.dtype) if weight is None else xp.ascontiguousarray(weight)
-    dx, dw, db = xp.empty(x.shape, x.dtype), *(xp.empty((blocks, n), "float32") for _ in "wb")
+    dx, dw, db = empty(xp, x.shape, x.dtype), *(empty(xp, (blocks, n), "float32") for _ in "wb")
     args = (xp.ascontiguousarray(g), xp.ascontiguousarray(x), weight, mean, var, dx, dw, db, rows, n, float(eps))
     LAYER_NORM_BACKWARD(xp, x.dtype, blocks, threads, args)
-    return dx, dw.sum(0).astype(x.dtype), db.sum(0).astype(x.dtype)
+    dw, db = (sum_.compute(xp, each, (0,), False, None) for each in (dw, db))
+    return dx, dw.astype(x.dtype, copy=False), db.astype(x.dtype, copy=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arrays.capturing import empty
 from ...ops.gpu_draws import philox_floats, philox_integers
 from ...random import gpu, philox
 from . import HELD, TYPES, Kernel, computed, placed
@@ -127,7 +128,7 @@ def floats(xp: Any, x: Any, kind: str, a: float, b: float, *draw: Any) -> Any:
     """Launch NUMBERS; None where it does not serve."""
     if x.dtype.name not in TYPES:
         return None
-    out = xp.empty(x.size, x.dtype)
+    out = empty(xp, x.size, x.dtype)
     wide = np.dtype(computed(x.dtype)).type
     numbers = wide(a), wide(b), wide(np.finfo(wide).eps / (2 if kind == "exponential" else 1))
     if kind == "uniform":  # its ends are rounded first
@@ -139,7 +140,7 @@ def floats(xp: Any, x: Any, kind: str, a: float, b: float, *draw: Any) -> Any:
 @philox_integers.twin("cuda")
 def integers(xp: Any, x: Any, low: int, span: int, *draw: Any) -> Any:
     """Launch INTEGERS."""
-    out, drawn = xp.empty(x.size, "int64"), gpu.Draw(*draw)
+    out, drawn = empty(xp, x.size, "int64"), gpu.Draw(*draw)
     numbers = np.int64((low + 2**63) % 2**64 - 2**63), np.uint64(span % 2**64)
     return _launched(INTEGERS, xp, np.dtype("float32"), out, drawn, numbers, TWO_WORDS=int(drawn.each == 2))
 

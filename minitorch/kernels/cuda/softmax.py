@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...arrays.capturing import empty
 from ...ops.activation import log_softmax_kernel, softmax_kernel
 from . import IN_ROWS, Kernel, block_for, rows_of
 
@@ -129,7 +130,7 @@ def forward(kernel: Kernel, xp: Any, x: Any, dim: int) -> Any:
         return None
     count, n = rows
     threads, constants = block_for(n)
-    out = xp.empty(x.shape, x.dtype)
+    out = empty(xp, x.shape, x.dtype)
     kernel(xp, x.dtype, count, threads, (xp.ascontiguousarray(x), out, n), **constants)
     return out
 
@@ -140,7 +141,7 @@ def backward(kernel: Kernel, xp: Any, g: Any, out: Any, dim: int) -> Any:
         return None
     count, n = rows
     threads, constants = block_for(n)
-    dx = xp.empty(out.shape, out.dtype)
+    dx = empty(xp, out.shape, out.dtype)
     kernel(xp, out.dtype, count, threads, (xp.ascontiguousarray(g), xp.ascontiguousarray(out), dx, n), **constants)
     return dx
 
