@@ -23,7 +23,7 @@ from scipy.special import ndtr
 
 import minitorch
 import minitorch.nn.functional as F
-from minitorch.kernels.cpu import blocks, convolution, gelu, pieces, softmax
+from minitorch.kernels.cpu import blocks, convolution, gelu, pieces, relu, softmax
 from minitorch.op import Op, ops
 from minitorch.ops import pooling
 from minitorch.ops.activation import softmax_kernel
@@ -289,6 +289,8 @@ def small_arrays_are_served(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "SMALL", 1)
     for name, few in (("AT_ONCE", 30), ("LEAST", 1), ("MANY", 1)):
         monkeypatch.setattr(pieces, name, few)
+    for name in ("SOME", "MANY"):
+        monkeypatch.setattr(relu, name, 1)
 
 
 @pytest.fixture(autouse=True)

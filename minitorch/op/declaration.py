@@ -10,10 +10,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from types import UnionType
-from typing import TYPE_CHECKING, Any, get_args
+from types import NoneType, UnionType
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 if TYPE_CHECKING:  # to a type checker an array of any library
     Array = Any
@@ -40,8 +40,7 @@ REQUIRED = inspect.Parameter.empty  # the default of a parameter that has none
 NUMPYS = {"input": ("x", "a", "x1"), "other": ("x2",), "dim": ("axis",), "keepdim": ("keepdims",)}
 
 
-@dataclass(frozen=True)
-class Parameter:
+class Parameter(NamedTuple):
     """A parameter of a forward: an input if its annotation says `Array`, `Operand` or `Index`, else an option."""
 
     name: str
@@ -155,7 +154,7 @@ class Declaration:
         """The parameters, whose annotations are checked: but a list of inputs, which `tensor_list` looks into."""
         if not self.variadic:
             return self.parameters
-        return replace(self.parameters[0], annotation=None), *self.parameters[1:]
+        return self.parameters[0]._replace(annotation=None), *self.parameters[1:]
 
     def place(self, name: str) -> int:
         """The position of a parameter among the arguments."""
@@ -233,6 +232,7 @@ def _role(annotation: Any, forward: Callable) -> type | None:
 
 
 _written: dict[tuple[str, str], tuple] = {}  # the same few annotations stand in hundreds of functions
+_PYTHONS = {"None": NoneType, "bool": bool, "int": int, "float": float, "str": str}
 
 
 def parts_of(annotation: Any, function: Callable, **late: Any) -> tuple:
@@ -245,11 +245,13 @@ def parts_of(annotation: Any, function: Callable, **late: Any) -> tuple:
     key = (annotation, function.__module__)
     if key not in _written:
         known = function.__globals__
+        meant = [known.get(name, _PYTHONS.get(name)) for name in annotation.split(" | ")]
         try:
-            meant = known[annotation] if annotation in known else eval(annotation, known, late)
-            _written[key] = parts_of(meant, function)
+            if None in meant:  # it is not just names, or one is not here (`eval` takes ten times as long)
+                meant = [eval(annotation, known, late)]
         except NameError:
             return ()
+        _written[key] = tuple(part for each in meant for part in parts_of(each, function))
     return _written[key]
 
 

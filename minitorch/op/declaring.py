@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from ..autograd.node import as_one_op, birth, watchers
@@ -74,9 +73,8 @@ def op(
 
 def _split(named: str = "", **words: str) -> dict[str, Any]:
     """The words of a declaration that are several names, as a `Declaration` has them."""
-    return {word: tuple(text.split()) for word, text in words.items()} | {
-        "named": tuple(tuple(pair.split("=")) for pair in named.split())
-    }
+    found: dict[str, Any] = {word: tuple(text.split()) for word, text in words.items() if text}
+    return found | {"named": tuple(tuple(pair.split("=")) for pair in named.split())} if named else found
 
 
 # The commonest kind of op: what a `row` is, but with a forward and a derivative of some lines.
@@ -102,9 +100,9 @@ def row(
     """
     operands = None if numbers is None else numbers.split()
     parameters = tuple(
-        replace(p, role=None, annotation=Number if p.annotation is REQUIRED else p.annotation)
+        p._replace(role=None, annotation=Number if p.annotation is REQUIRED else p.annotation)
         if p.default is not REQUIRED
-        else replace(p, role=(role := Operand if operands is None or p.name in operands else Array), annotation=role)
+        else p._replace(role=(role := Operand if operands is None or p.name in operands else Array), annotation=role)
         for p in parameters_of(forward)[0]
     )
     facets: dict[str, Any] = {"elementwise": True, "in_float32": True, "autocast": name, **words}

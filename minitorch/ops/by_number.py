@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+from ..op.declaration import SignatureLater
 from ..op.signature import checked
 from .ctc import ctc_loss
 from .margin_loss import cosine_embedding_loss, hinge_embedding_loss, margin_ranking_loss, triplet_margin_loss
@@ -24,13 +25,7 @@ REDUCTIONS = {1: "mean", 2: "sum"}
 
 def by_number(loss: Callable, names: str, required: str = "", by_keyword: str = "", prepare: Callable = dict) -> Callable:
     """The loss with these parameters, in this order. required: those that have no default here. prepare: what is done to them first."""
-    of_loss = inspect.signature(loss).parameters
-    parameters = [of_loss[name].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names.split()]
-    parameters += [of_loss[name].replace(kind=inspect.Parameter.KEYWORD_ONLY) for name in by_keyword.split()]
-    new: dict[str, Any] = {"reduction": {"default": 0, "annotation": "int"}}
-    for name in required.split():
-        new[name] = new.get(name, {}) | {"default": inspect.Parameter.empty}
-    signature = inspect.Signature([p.replace(**new.get(p.name, {})) for p in parameters], return_annotation="Tensor")
+    signature = SignatureLater(lambda: _signature(loss, names.split(), required.split(), by_keyword.split()))
 
     @functools.wraps(loss, assigned=("__module__", "__name__", "__qualname__"), updated=())
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -43,6 +38,17 @@ def by_number(loss: Callable, names: str, required: str = "", by_keyword: str = 
     made = checked(call)
     made.__module__, made.__qualname__ = "minitorch", loss.__name__  # where it is found, so that it can be pickled by name
     return made
+
+
+def _signature(loss: Callable, names: list[str], required: list[str], by_keyword: list[str]) -> inspect.Signature:
+    """These parameters of the loss, with a reduction that is a number."""
+    of_loss = inspect.signature(loss).parameters
+    parameters = [of_loss[name].replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in names]
+    parameters += [of_loss[name].replace(kind=inspect.Parameter.KEYWORD_ONLY) for name in by_keyword]
+    new: dict[str, Any] = {"reduction": {"default": 0, "annotation": "int"}}
+    for name in required:
+        new[name] = new.get(name, {}) | {"default": inspect.Parameter.empty}
+    return inspect.Signature([p.replace(**new.get(p.name, {})) for p in parameters], return_annotation="Tensor")
 
 
 def _logits_for_targets(given: dict[str, Any]) -> dict[str, Any]:

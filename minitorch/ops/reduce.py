@@ -87,7 +87,7 @@ def total(xp: Any, x: Array, dims: tuple[int, ...], keepdim: bool) -> Array:
         return x.copy()
     if x.dtype.itemsize == 2:
         return x.sum(dims, keepdims=keepdim, dtype="float32").astype(x.dtype)
-    if x.size > LONG and x.dtype == "float32" and len(dims) < x.ndim:
+    if x.size > LONG and x.dtype == "float32" and len(dims) < x.ndim and math.prod([x.shape[d] for d in dims]) > LONG:
         nearest = min(range(x.ndim), key=lambda i: abs(x.strides[i]) if x.shape[i] > 1 else math.inf)
         if nearest not in dims:
             return _sum_of_rows(x, dims, keepdims=keepdim)

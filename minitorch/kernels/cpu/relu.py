@@ -18,12 +18,14 @@ from .blocks import in_a_row, in_blocks, laid_out_as, served
 
 _BITS = {np.dtype("float32"): np.int32, np.dtype("float64"): np.int64}
 LINE = 1 << 11  # zeros in the row
+MANY = 1 << 15  # numbers, from which on `maximum` takes longer than to lay out lines
+SOME = 1 << 11  # numbers, from which on `where` takes longer than two more calls
 
 
 @relu.twin("cpu")
 def forward(xp: Any, x: Any) -> Any:
     """max(0, x)"""
-    if type(x) is not np.ndarray or x.size < blocks.SMALL or not served(x) or (x_row := in_a_row(x)) is None:
+    if type(x) is not np.ndarray or x.size < MANY or not served(x) or (x_row := in_a_row(x)) is None:
         return None
     out, zeros, whole = np.empty_like(x), np.zeros(LINE, x.dtype), x.size - x.size % LINE
     out_row = in_a_row(out)
@@ -37,16 +39,23 @@ def forward(xp: Any, x: Any) -> Any:
 @relu.twin_grad("cpu")
 def relu_grad(xp: Any, g: Any, out: Any) -> Any:
     """dx = g where out > 0 (or nan), 0 elsewhere"""
-    if out.size < blocks.SMALL:
+    if out.size < SOME:
         return formula.forward(xp, g, out)
-    if not served(out, g) or (out_row := in_a_row(out)) is None:
+    if not served(out, g):
         return None
-    dx, bits = np.empty_like(out), _BITS[out.dtype]
+    bits = _BITS[out.dtype]
+    if out.size <= blocks.LEAST:  # one block
+        ones = np.subtract((out <= 0).view(np.int8), 1, dtype=bits)  # 0, or −1, which is all ones
+        np.bitwise_and(g.view(bits), ones, out=ones)
+        return ones.view(out.dtype)
+    if (out_row := in_a_row(out)) is None:
+        return None
+    dx = np.empty_like(out)
     g_bits, dx_bits = (in_a_row(a).view(bits) for a in (laid_out_as(out, g), dx))
 
     def block(rows: slice, stops: np.ndarray, ones: np.ndarray) -> None:
         np.less_equal(out_row[rows], 0, out=stops)
-        np.subtract(stops.view(np.int8), 1, out=ones)  # 0, or −1, which is all ones
+        np.subtract(stops.view(np.int8), 1, out=ones)
         np.bitwise_and(g_bits[rows], ones, out=dx_bits[rows])
 
     in_blocks(block, out_row, np.bool_, bits)
