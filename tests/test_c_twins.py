@@ -18,6 +18,7 @@ from unittest import mock
 import numpy as np
 import pytest
 import test_twins
+from planting import Fault
 from test_twins import CALLS, TWINS, Draw, compare, cut, tupled
 
 import minitorch
@@ -25,7 +26,6 @@ from minitorch.arrays.device import shortcuts
 from minitorch.kernels.c import blas, convolution, library, pooling, toolchain
 from minitorch.op import Op
 from minitorch.ops.fold import Sliding
-from test_planted_faults import Fault
 
 pytestmark = [
     pytest.mark.skipif(not shortcuts.enabled, reason="formulas are all there is"),

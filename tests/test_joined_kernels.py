@@ -28,6 +28,7 @@ from joined_programs import (
     summed,
     turned,
 )
+from planting import Fault, fails
 
 import minitorch
 from minitorch import nn
@@ -44,7 +45,6 @@ from reference.on_device import OnDevice, forget_what_was_noted
 from reference.strict_cupy import cupy, standing_in
 from reference.strict_cupy.kernels import RawKernel
 from reference.table import Row, table, tensors
-from test_planted_faults import Fault, fails
 
 pytestmark = [
     pytest.mark.shortcuts,
