@@ -125,6 +125,7 @@ def resized(array: Any, new: Any) -> Any:
     there = (address(whole) + whole.nbytes - address(array)) // array.itemsize  # elements
     if new.size <= there:
         return strided(array, new.shape, new.strides)
+    there = max(there, 0)  # (what is empty lies anywhere)
     new.ravel("K")[:there] = strided(array, (there,), (array.itemsize,))
     return new
 

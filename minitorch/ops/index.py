@@ -82,7 +82,7 @@ def setitem(x: Any, key: Any, value: Any) -> None:
     is_filled = value.numel() == 1 and _is_one_mask(key)
     if is_filled:  # a number, which is read before anything is filled, and must fit
         value = value.clone()
-        if value.is_floating_point() and not x.is_floating_point() and on_host(xp_of(x._array)):
+        if value.dtype is not x.dtype and not x.is_floating_point() and on_host(xp_of(x._array)):
             assigned(value.item(), x._array.dtype)
     view._apart_from(value)
     _check_dimensions(view, arrays)

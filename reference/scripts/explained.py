@@ -42,6 +42,11 @@ ONE_SIDED = {
     "through the graph a second time": "derivatives that are zero save something in torch",
     "derivative for aten::remainder is not implemented": "number % tensor has its derivative here",
     "the derivative for set_ is not implemented": "set_ of a view with a history is refused here",
+    "A view was created in inference mode": "whether a gradient is a view is each library's own affair",
+    "view was created inside a custom Function": "whether a gradient is a view is each library's own affair",
+    "attempting to assign a gradient of size": "what has another shape since its gradient came",
+    "returned an invalid gradient": "what has another shape since its gradient came",
+    "the leaf had that shape when it was used": "what has another shape since its gradient came",
     "A view was created in no_grad mode": "whether a gradient is a view is each library's own affair",
     "a function that returns multiple views": "what a transform gives is a view in torch",
     "Can't detach views in-place": "einsum of nothing to sum is a view here",
@@ -61,7 +66,7 @@ NUMBERS = ("values", "value", "number", "array")
 TWO_MISTAKES = [
     (
         "not implemented for",
-        "dtype|can't be cast|single memory location|must match the size",
+        "dtype|can't be cast|single memory location|must match the size|expanded size|being modified inplace",
     ),  # of two operands that are both of a wrong dtype
     ("not implemented for", "out of range|has no dimensions|Expected target size|resize|index \\d|normalized_shape"),
     ("leaf Variable|created in|Inference|inference", "unsupported operand|must be Tensor|invalid combination|can't assign"),
@@ -83,7 +88,7 @@ TWO_MISTAKES = [
     ("division by zero", "second time|inplace operation|graph interior"),  # which node of a backward comes first
 ]
 # Where a gradient of the user's own begins its way: whatever hands it on unchanged makes it the memory of some `.grad` in torch.
-GIVEN = re.compile(r"backward\((?!\)|retain|create|inputs)|register_|autograd\.grad\(|checkpoint|\.apply\(")
+GIVEN = re.compile(r"backward\((?!\)|retain|create|inputs)|register_|autograd\.(functional|grad\()|checkpoint|\.apply\(")
 
 
 class Before(NamedTuple):
@@ -186,6 +191,10 @@ class Case:
             return False
         own = re.match(r"\w*", self.difference.where)[0]
         others = tensors_of({name: value for name, value in self.names[1].items() if name != own})
+        if isinstance(self.names[1][own], (list, tuple)):
+            rest = tensors_of({own: self.names[1][own]})
+            rest.pop(next((n for n, each in enumerate(rest) if each is theirs), 0))
+            others += rest  # (the same tensor may be there twice)
         if self.difference.where == f"{own}.grad":  # which may show the memory of its own tensor
             others.append(self.names[1][own])
         return any(memory(each) == memory(theirs) for each in others)
@@ -207,7 +216,14 @@ def tensors_of(names: dict[str, Any]) -> list[torch.Tensor]:
     """The tensors of a script, in lists and the gradients of leaves too."""
     found = []
     for value in names.values():
-        for t in value if isinstance(value, (tuple, list)) else [value]:
+        several = (
+            value.parameters()
+            if isinstance(value, torch.nn.Module)
+            else value
+            if isinstance(value, (tuple, list))
+            else [value]
+        )
+        for t in several:
             if isinstance(t, torch.Tensor):
                 found += [t] if (g := gradient(t)) is None else [t, g]
     return found
@@ -293,7 +309,8 @@ def sends_zeros(case: Case) -> bool:
             seen.add(node)
             waiting += [following for following, _ in node.next_functions]
             leaves += [node.variable] if hasattr(node, "variable") else []
-    kept = [(hooks, dict(hooks)) for leaf in leaves if (hooks := getattr(leaf, "_backward_hooks", None))]
+    hooked = [*leaves, *(each for each in case.names[side].values() if hasattr(each, "grad_fn"))]
+    kept = [(hooks, dict(hooks)) for each in hooked if (hooks := getattr(each, "_backward_hooks", None))]
     try:
         for hooks, _ in kept:
             hooks.clear()  # what they make of a zero is not its derivative
@@ -331,14 +348,25 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
      lambda c: c.what in NUMBERS and c.says("median") and any(each.expanded for each in c.before)),
     ("where a product holds 0, torch's derivative multiplies some nan by nothing",
      lambda c: c.what == "values" and c.said("prod") and c.says("backward|grad") and "nan" in str(c.difference.ours)),
+    ("whether elimination comes to an exact zero in a singular matrix is each LAPACK's own affair",
+     lambda c: c.what == "raised" and any("is singular" in str(error) for error in c.errors)),
     ("what LAPACK makes of infinity and nan is each LAPACK's own affair",
-     lambda c: c.what in NUMBERS and c.says("inverse|solve|det|cholesky|qr|svd|eig|lstsq|pinv") and not c.finite),
+     lambda c: c.what in (*NUMBERS, "raised") and c.says("inverse|solve|det|cholesky|qr|svd|eig|lstsq|pinv") and not c.finite),
+    ("what comes to nothing but for roundings has no direction: logaddexp2 of equal numbers, a sum of what is standardized, and what relu makes of it",
+     lambda c: c.what in ("values", "shape") and ((c.said("logaddexp") and c.says("norm|nonzero|sign|sgn|abs")) or (c.said("Norm|_norm") and (c.said("relu|ReLU") or c.says("norm"))))
+     and c.says("backward|grad|nonzero")),
+    ("what cancels here is made of roundings in half precision in torch",
+     lambda c: c.what == "values" and precision.tolerance > 1e-3 and c.says("backward|grad") and not np.asarray(c.difference.ours, float).any()),
+    ("torch's polygamma has fewer digits left of zero",
+     lambda c: c.what == "values" and c.said("polygamma") and np.allclose(np.asarray(c.difference.ours, float), np.asarray(c.difference.theirs, float), rtol=1e-6)),
+    ("an inference tensor that requires grad is not recorded by torch",
+     lambda c: c.said(r"inference_mode\(\): \w+\.requires_grad_\(") and (c.what in FLAGS or "does not require grad" in str(c.errors[1]))),
     ("where a product is infinite, torch's derivative of cumprod divides it by what made it so",
      lambda c: c.what == "values" and c.said("cumprod") and c.says("backward|grad") and "nan" in str(c.difference.theirs)),
     ("torch's second derivative of layer_norm holds 1/σ³, which is infinite in float16 where all numbers of a row are one",
      lambda c: c.what == "values" and c.said("layer_norm") and c.said("float16") and c.says("backward|grad") and "nan" in str(c.difference.theirs)),
     ("what a derivative reads has been written to by NumPy, or is other .data: which operands it keeps is each library's own affair",
-     lambda c: c.says("backward|grad") and c.said(r"numpy\(\)\[|\.data = ") and c.what in ("values", "raised", "raised another type")),
+     lambda c: c.says("backward|grad") and c.said(r"numpy\(\)\[|\.data\b") and c.what in ("values", "raised", "raised another type")),
     ("polygamma of infinity is nan in torch, but for the first",
      lambda c: c.what == "values" and c.said("polygamma") and re.search("nan", str(c.difference.theirs)) is not None),
     ("an exponent is rounded to half precision where torch takes a derivative: to a whole number, of which there is a power",
@@ -367,7 +395,8 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
      lambda c: c.empty and c.errors[0] is not None and c.what.startswith("raised")
      and re.search("not implemented for|out of bounds|out of range|dtype|without overflow", str(c.errors[0])) is not None),
     ("a single number is filled in torch without a question whether it fits",
-     lambda c: c.errors[1] is None and c.says("fill_") and "without overflow" in str(c.errors[0]) and c.before[0].shape in ((), (1,), (1, 1))),
+     lambda c: c.errors[1] is None and "without overflow" in str(c.errors[0])
+     and (c.says(r"full\(\(\)|full_like") or (c.says("fill_") and c.before[0].shape in ((), (1,), (1, 1))))),
     ("torch had changed something before it raised",
      lambda c: c.both_raised and (c.what == "version" or (c.what == "grad" and c.difference.theirs == "None") or (c.what in ("values", "shape", "stride()", *FLAGS) and c.unchanged))),
     ("torch's own derivative of addcdiv comes to the dtype of what is divided by",
@@ -388,9 +417,9 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
     ("what has grown goes on sharing its memory in torch",
      lambda c: c.what == "values" and c.shows_another and c.said(rf"out={re.escape(c.difference.where)}\)|\b{re.escape(c.difference.where)}\.resize_")),
     ("a refused backward has come to other nodes",
-     lambda c: c.both_raised and c.says("backward|grad") and (c.what == "grad" or c.difference.where.endswith(".grad"))),
+     lambda c: c.both_raised and c.says("backward|grad") and (c.what == "grad" or c.difference.where.startswith("seen") or c.difference.where.endswith(".grad"))),
     ("a gradient that is given becomes .grad itself in torch, with the memory that it shares",
-     lambda c: c.what in ("version", "values") and c.errors.count(None) != 1 and (c.says("backward") or c.difference.where.endswith(".grad"))
+     lambda c: c.what in ("version", "values") and c.errors.count(None) != 1
      and ((c.shows_another and c.said(GIVEN.pattern)) or any(re.search(rf"backward\(.*\b{re.escape(c.difference.where)}\b", t) for t in c.earlier))),
     ("how many writes a step is", lambda c: c.what == "version" and c.says(r"\.step\(")),
     ("how many writes a product into out= is", lambda c: c.what == "version" and c.says(r"matmul\(.*out=")),
@@ -399,7 +428,7 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
     # ---- flags
     ("torch lets integers and bools require grad where something that does is written into them or compared in place",
      lambda c: c.what in FLAGS and c.computed and c.says(r"(gt|lt|ge|le|eq|ne|fill)_\(|gt\(|\] = ") and not getattr(c.where[1], "is_floating_point", lambda: True)()),
-    ("a derivative that is 0 is recorded by one and not by the other", lambda c: c.what in FLAGS and sends_zeros(c)),
+    ("a derivative that is 0 is recorded by one and not by the other", lambda c: c.what in FLAGS and (sends_zeros(c) or (c.says(r"func\.") and c.said("register_hook")))),  # what a hook makes of a zero is none
     ("a gradient that is the given one, or shows its memory, requires grad as that does", lambda c: c.what in FLAGS and (c.shows_another or any(c.where[0] is each.ours for each in c.before))),
     ("what a transform gives is a view in torch", lambda c: c.what == "is_leaf" and c.difference.theirs == "lost" and c.said(r"func\.")),
     # ---- hooks
@@ -410,7 +439,7 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
      and any(t._is_view() and t.requires_grad for t in tensors_of(c.names[1]))),
     # ---- memory
     ("a number to the power of a tensor lies in row-major order in torch",
-     lambda c: c.what == "stride()" and c.says(r"= (True|[-\d.e()a-z']+) \*\* ")),
+     lambda c: c.what == "stride()" and c.says(r"= (True|[-\d.e()a-z'*]+) \*\* ")),
     ("operands of several layouts, or a composition: which layout comes of them is each library's own affair",
      lambda c: c.what == "stride()" and (c.mixed_layouts or c.says(OWN_LAYOUT.pattern) or c.difference.where.startswith("seen"))),
 ]  # fmt: skip
