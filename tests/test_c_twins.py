@@ -256,3 +256,38 @@ def test_a_fault_in_c_is_noticed(
 def test_a_fault_is_noticed(fault: Fault) -> None:
     with fault.planted():
         assert noticed(("convolution", "pooling"))
+
+
+LAYOUTS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "one number for all places": lambda x: np.broadcast_to(x[..., :1], x.shape),
+    "one sample for all": lambda x: np.broadcast_to(x[:1], x.shape),
+    "one channel for all": lambda x: np.broadcast_to(x[:, :1], x.shape),
+    "every second place": lambda x: np.repeat(x, 2, -1)[..., ::2],
+    "places first": lambda x: np.moveaxis(np.ascontiguousarray(np.moveaxis(x, -1, 0)), 0, -1),
+    "in rows": np.ascontiguousarray,
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("shape", [(3, 2, 7), (1, 1, 7), (2, 2, 5, 6)])
+def test_a_convolution_of_planes_that_lie_otherwise(layout: str, shape: tuple[int, ...]) -> None:
+    """Strided arrays are read as they lie, or copied; either way the result is that of their copy."""
+    rng = np.random.default_rng(len(layout))
+    x, dims = LAYOUTS[layout](rng.normal(size=shape)), len(shape) - 2
+    w, how = rng.normal(size=(3, shape[1], *[3] * dims)), as_sliding(shape[2:])
+    y = LAYOUTS[layout](rng.normal(size=(shape[0], 3, *how.places)))
+    for made, copied in [
+        (convolution.convolution(x, w, None, how, 1), convolution.convolution(x.copy(), w, None, how, 1)),
+        (
+            convolution.convolution_transposed(y, w, None, how, 1),
+            convolution.convolution_transposed(y.copy(), w, None, how, 1),
+        ),
+        (convolution.convolution_weight(x, y, how, 1), convolution.convolution_weight(x.copy(), y.copy(), how, 1)),
+    ]:
+        assert np.array_equal(made, copied)
+
+
+def as_sliding(size: tuple[int, ...]) -> Sliding:
+    """Of kernels of three places a dimension, without padding."""
+    n = len(size)
+    return Sliding(size, (3,) * n, (1,) * n, (0,) * n, (1,) * n, tuple(k - 2 for k in size))

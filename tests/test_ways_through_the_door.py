@@ -6,7 +6,6 @@ breaks the lines that these tests need.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -145,7 +144,7 @@ def test_a_twin_gets_none_for_an_output_without_a_gradient() -> None:
 def doubling() -> Row:
     """x + x, an op with lanes."""
     parameters, _ = parameters_of(lambda xp, x: x)
-    return Row(Declaration("doubling", lambda xp, x: x + x, tuple(replace(p, role=Operand) for p in parameters)))
+    return Row(Declaration("doubling", lambda xp, x: x + x, tuple(p._replace(role=Operand) for p in parameters)))
 
 
 def test_the_plain_door_is_passed_by_every_call() -> None:

@@ -112,9 +112,10 @@ def _kernel(name: str, x: Any) -> Callable[..., None] | None:
 
 def _planes(x: np.ndarray) -> np.ndarray:
     """x, if its planes lie row by row and those of a sample apart; else a copy."""
-    row, (_, channel) = np.empty((0, *x.shape[2:]), x.dtype).strides[1:], x.strides[:2]
-    lies = all(n == 1 or s == t for n, s, t in zip(x.shape[2:], x.strides[2:], row))
-    apart = x.shape[1] == 1 or channel >= math.prod(x.shape[2:]) * x.itemsize
+    plane, (_, channel) = x.shape[2:], x.strides[:2]
+    rows = (x.itemsize * math.prod(plane[k + 1 :]) for k in range(len(plane)))
+    lies = all(n == 1 or s == row for n, s, row in zip(plane, x.strides[2:], rows))
+    apart = x.shape[1] == 1 or channel >= math.prod(plane) * x.itemsize
     whole = all(s % x.itemsize == 0 for s in x.strides[:2])  # (a field of a record need not be)
     return x if lies and apart and whole else np.ascontiguousarray(x)
 

@@ -74,7 +74,7 @@ def _made(header: str) -> dict[tuple[str, str, Any], Any]:
     from . import toolchain  # which needs much of Python's library that nobody else does
     from .blas import blas
 
-    text = (toolchain.HEADERS / f"{header}.h").read_text()
+    text = (toolchain.HEADERS / f"{header}.h").read_text("utf-8")
     multiplies = "NAMED(product)" in text
     source = ["#define KERNEL", '#include "functions.h"', *['#include "blas.h"'] * multiplies]
     for kind in _TYPES.values():

@@ -51,14 +51,14 @@ def _place(source: str, optimize: str) -> Path:
 
 def _headers() -> list[str]:
     """All that a source may include."""
-    return [header.read_text() for header in sorted(HEADERS.glob("*.h"))]
+    return [header.read_text("utf-8") for header in sorted(HEADERS.glob("*.h"))]
 
 
 @functools.cache
 def _processor() -> str:
     """What the machine's processor can do: a library is for processors like it."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
     except OSError:
         return f"{platform.machine()} {platform.processor()}"
     return "\n".join(sorted({line for line in lines if line.startswith(("model name", "flags", "Features"))}))
@@ -88,7 +88,7 @@ def _make(source: str, optimize: str, made: Path) -> None:
     command, said = compiler(), ""
     with tempfile.TemporaryDirectory(dir=made.parent) as work:
         text, result = Path(work) / "step.c", Path(work) / "step.so"
-        text.write_text(source)
+        text.write_text(source, "utf-8")
         for processor in _FOR_THIS_PROCESSOR:
             told = [
                 command,
@@ -102,7 +102,7 @@ def _make(source: str, optimize: str, made: Path) -> None:
                 "-lm",
             ]
             try:
-                done = subprocess.run(told, capture_output=True, text=True, timeout=SECONDS)
+                done = subprocess.run(told, capture_output=True, text=True, errors="replace", timeout=SECONDS)
             except subprocess.TimeoutExpired:
                 raise NoCompiler(f"{command} took longer than {SECONDS} seconds") from None
             if done.returncode == 0:
