@@ -9,7 +9,6 @@ an edit that means the same, which `EQUIVALENT` lists with the reason. Run all: 
 from __future__ import annotations
 
 import ast
-import contextlib
 import copy
 import functools
 import importlib
@@ -601,8 +600,8 @@ def optimizer_fails(row: Any, on_gpu: bool) -> bool:
     def run(data: Any) -> None:
         assert optimizers.worst_error(row, data.draw, libraries=libraries) <= 1e-11
 
-    try:
-        with standing_in() if on_gpu else contextlib.nullcontext():
+    try:  # (a loop in C would compute in a rule's place)
+        with standing_in() if on_gpu else minitorch.backends.c.flags(enabled=False):
             run()
     except Exception:
         return True

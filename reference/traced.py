@@ -92,7 +92,7 @@ def traced_layer(row: layers.Row, draw: Any) -> bool:
     having = [x for x in given if x.requires_grad] + list(ours.layer.parameters())
     compare(about, of_tensors(want), of_tensors(have), wanting, having)
     for (name, a), b in zip(eager.layer.named_buffers(), ours.layer.buffers()):
-        assert np.array_equal(a.numpy(), b.numpy()), f"{about}: the buffer {name} is {b}, eager's {a}"
+        assert np.array_equal(a.numpy(), b.numpy(), equal_nan=True), f"{about}: the buffer {name} is {b}, eager's {a}"
     return True
 
 
