@@ -24,8 +24,8 @@ GENERATED = ("derivatives.md", "parity.md")  # without blocks
 @pytest.mark.parametrize("document", WITH_BLOCKS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_blocks_print_what_they_say(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(document.parent))  # a page may import the files beside it
-    if document.name == "compile.md" and not shortcuts.enabled:
-        pytest.skip("it prints a program of the ops' faster forms")
+    if document.name in ("compile.md", "gpu.md") and not shortcuts.enabled:
+        pytest.skip("it prints a program, or kernels, of the ops' faster forms")
     if document.name == "compile_c.md" and not any(map(shutil.which, ("cc", "gcc", "clang"))):
         pytest.skip("there is no C compiler")
     text = document.read_text(encoding="utf-8")
