@@ -5,6 +5,7 @@ A library of C loops is in the user's cache by then, as it is for every process 
 
 from __future__ import annotations
 
+import gc
 import statistics
 import time
 from typing import Any
@@ -20,6 +21,7 @@ def in_steps(run: Any, library: Any) -> list[float]:
     step = statistics.median(seconds(run.function) for _ in range(STEPS))
     for _ in range(PROGRAMS):
         run.forget()
+        gc.collect()  # what is forgotten holds nodes of leaves, whose age is the order in which a walk takes them
         made.append(seconds(run) + seconds(run))
         if not run.source:
             raise RuntimeError("two calls made no program")

@@ -26,7 +26,7 @@ from minitorch.backends import c
 from minitorch.kernels.c import library, toolchain
 from minitorch.kernels.cpu import attention, blocks, norm, softmax, updates
 from minitorch.op import Op
-from test_compile import assert_alike, has_program
+from test_compile import assert_alike, has_program, one_weight
 
 pytestmark = [
     pytest.mark.skipif(not c.is_available(), reason="there is no C compiler"),
@@ -325,16 +325,4 @@ def test_a_program_in_c_has_loops_of_its_own(called: list[str]) -> None:
 
 @pytest.mark.parametrize("size", [20, 300])
 def test_a_program_in_numpy_steps_by_loops_where_parameters_are_large(size: int) -> None:
-    def build() -> tuple:
-        minitorch.manual_seed(0)
-        w, x = minitorch.randn(size, 300).requires_grad_(), minitorch.randn(4, 300)
-        optimizer = minitorch.optim.AdamW([w], 0.1)
-
-        def step() -> None:
-            optimizer.zero_grad()
-            (x @ w.t()).square().sum().backward()
-            optimizer.step()
-
-        return step, lambda: [w, *optimizer.state[w].values()], lambda k: None
-
-    assert ("AdamW_step()" in assert_alike(build, 6).source) is (size == 300)
+    assert ("AdamW_step()" in assert_alike(lambda: one_weight(size, 300), 6).source) is (size == 300)

@@ -200,6 +200,9 @@ def test_blas_has_its_threads_back() -> None:
 
 # ---- planted faults ----
 
+UNEVEN_WINDOWS = Fault(
+    pooling.line, "not (np.array_equal(all_windows[inside], windows) and np.array_equal(seen[inside], elements))", "False"
+)
 FAULTS_IN_C = [
     ("recurrent.h", "k > 0 ? sizes[before] : 0", "sizes[t]"),
     ("recurrent.h", "to[c * rows + r] =", "to[r * columns + c] ="),
@@ -214,11 +217,7 @@ FAULTS = [
     Fault(convolution._ways, "s // x.itemsize for", "math.prod(x.shape[2:]) for"),
     Fault(convolution.convolution_weight, "sums.sum(0)", "sums[0]"),
     Fault(convolution.shared, "count * k // threads", "count * k // (threads + 1)"),
-    Fault(
-        pooling.line,
-        "not (np.array_equal(all_windows[inside], windows) and np.array_equal(seen[inside], elements))",
-        "False",
-    ),
+    UNEVEN_WINDOWS,
     Fault(pooling.max_pooling, "not x.flags.c_contiguous", "False"),
 ]
 

@@ -65,6 +65,20 @@ def assert_alike(build: Callable[[], tuple], calls: int = CALLS, backend: str = 
     return run
 
 
+def one_weight(rows: int, columns: int) -> tuple:
+    """A step of AdamW on one parameter of that shape, as `assert_alike` takes it."""
+    minitorch.manual_seed(0)
+    w, x = minitorch.randn(rows, columns).requires_grad_(), minitorch.randn(4, columns)
+    optimizer = minitorch.optim.AdamW([w], 0.1)
+
+    def step() -> None:
+        optimizer.zero_grad()
+        (x @ w.t()).square().sum().backward()
+        optimizer.step()
+
+    return step, lambda: [w, *optimizer.state[w].values()], lambda k: None
+
+
 def close(a: Any, b: Any) -> bool:
     """Whether two of `as_bytes` are alike but for the last places: C adds up in another order than NumPy."""
     if a is None or isinstance(a, str) or a[:2] != b[:2]:

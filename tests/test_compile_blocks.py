@@ -20,7 +20,7 @@ from minitorch.backends import c
 from minitorch.compiler import blocked, new_values, numpy_blocks
 from minitorch.kernels.cpu import blocks
 from shares import share_of
-from test_compile import assert_alike, differentiate, has_program
+from test_compile import assert_alike, differentiate, has_program, one_weight
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),
@@ -116,19 +116,8 @@ def test_functions_differentiated_outside(name: str) -> None:
 
 
 def test_a_large_parameter_is_updated_in_blocks() -> None:
-    def build() -> tuple:
-        minitorch.manual_seed(0)
-        w, x = minitorch.randn(10, 12).requires_grad_(), minitorch.randn(4, 12)
-        optimizer = minitorch.optim.AdamW([w], 0.1)
-
-        def step() -> None:
-            optimizer.zero_grad()
-            (x @ w.t()).square().sum().backward()
-            optimizer.step()
-
-        return step, lambda: [w, *optimizer.state[w].values()], lambda k: None
-
-    assert "\n        exp_avg_of_w_ = exp_avg_of_w[lo:hi]\n" in assert_alike(build, 6).source
+    program = assert_alike(lambda: one_weight(10, 12), 6)
+    assert "\n        exp_avg_of_w_ = exp_avg_of_w[lo:hi]\n" in program.source
 
 
 def test_one_group_goes_forward_and_back() -> None:

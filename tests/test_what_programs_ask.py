@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import warnings
+from functools import partial
 
 import pytest
 import torch
@@ -329,6 +330,45 @@ def questions_about_kinds(lib):
     itself = [x.resolve_conj() is x, x.resolve_neg() is x]
     functions = [lib.is_signed(x), lib.get_device(x), lib.is_same_size(x, x), lib.is_distributed(x)]
     return [alike, sizes, flags, itself, functions, answer(x.pin_memory), answer(lambda: x.is_same_size(3))]
+
+
+@scenario
+def one_number_under_a_mask(lib):
+    """An integer tensor beside the mask chooses a part; the number is read before, and must fit the dtype."""
+
+    def written(dtype, value, *key):
+        x = lib.zeros(2, 3).to(dtype)
+        x[key] = value
+        return x
+
+    mask, first, x = lib.tensor([True, False, True]), lib.tensor(0), lib.ones(1, 1)
+    x[first, lib.tensor([True])] = x
+    values = [lib.tensor(float("inf")), lib.tensor(300), lib.tensor(2.5), lib.tensor([7])]
+    kinds = [lib.int32, lib.uint8, lib.float32]
+    return x, [answer(partial(written, kind, value, first, mask)) for kind in kinds for value in values]
+
+
+@scenario
+def index_add_of_bools(lib):
+    """The sum of bools is whether any is true, however long the slices are."""
+    short, long = lib.tensor([[True, False], [False, False]]), (lib.arange(72).reshape(2, 3, 2, 6) % 5) > 2
+    at = lib.tensor([0, 0])
+    return short.index_add(0, at, short), long.index_add(2, at, long), long.index_add(0, at, long.flip(0))
+
+
+@scenario
+def norms_of_cosine_similarity_in_their_own_dtypes(lib):
+    """The least norm, 1e-8, is 0 in float16: 0 / 0 is nan there, also beside an operand that is wider."""
+    nothing = {dtype: lib.zeros(2, dtype=dtype) for dtype in (lib.float16, lib.bfloat16, lib.float32, lib.int64)}
+    one, among = lib.ones(2, dtype=lib.float64), lib.nn.functional.cosine_similarity
+    pairs = [(x, y) for x in nothing.values() for y in (*nothing.values(), one) if x.is_floating_point()]
+    return [among(x, y, dim=0).nan_to_num(-1) for x, y in pairs]  # (which no cosine of these is)
+
+
+@scenario
+def a_diagonal_that_is_taken_out(lib):
+    """Its node goes by the name of the copy of a view."""
+    return [f(lib.ones(2, 2, requires_grad=True)).grad_fn.name() for f in (lib.diag, lib.diagonal_copy)]
 
 
 @scenario

@@ -59,9 +59,7 @@ class Op:
         self.twins: dict[str, Callable] = {}
         self.twin_derivatives: dict[str, list[Derivative]] = {}
         self.recipes: dict[tuple, Recipe] = {}  # by the kinds of the arguments
-        self.announces = (
-            False  # whether its forward tells itself what it reads and writes on a GPU (`arrays/capturing.settle`)
-        )
+        self.announces = False  # whether forward says itself what it reads and writes on a GPU (`arrays/capturing.py`)
         # From the declaration, for the door to have at hand.
         self.parameters, self.inputs = declaration.names, declaration.inputs
         self.forward = declaration.forward

@@ -234,6 +234,8 @@ def forward_of(op: Op, xp: Any, half: bool) -> Callable:
 
 
 def _settled(forward: Callable) -> Callable:
+    """The forward of an op that does not say what it reads and writes: while it computes, no launch is held back."""
+
     def after_all(xp: Any, *args: Any, **options: Any) -> Any:
         if now.held is None:
             return forward(xp, *args, **options)

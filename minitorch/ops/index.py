@@ -96,7 +96,10 @@ def setitem(x: Any, key: Any, value: Any) -> None:
 
 
 def _is_one_mask(key: Any) -> bool:
-    """Whether the only array of a key is a mask: then a single number is filled in, whatever its dtype. (An integer without dimensions is no array.)"""
+    """Whether the only array of a key is a mask: then a single number is filled in, whatever its dtype.
+
+    A tensor that is one integer is no array here: it chooses a part, as a number does.
+    """
     arrays = [
         k
         for k in _as_tuple(key)

@@ -19,9 +19,8 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     if not eps >= 0:
         raise RuntimeError(f"eps must be non-negative, got: {eps}")
     dtype = promote_types(x1.dtype, x2.dtype)
-    x1, x2 = broadcast_tensors(
-        *(x if x.is_floating_point() else x.to(dtype) for x in (x1, x2))
-    )  # each norm in its own dtype
+    x1, x2 = (x if x.is_floating_point() else x.to(dtype) for x in (x1, x2))  # the norm of each is one in its own dtype
+    x1, x2 = broadcast_tensors(x1, x2)
 
     def at_least_eps(x: Tensor) -> Tensor:  # as in torch, the gradient of the norm passes even where it is clamped
         norm = x.norm(2, dim, keepdim=True)

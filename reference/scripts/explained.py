@@ -183,6 +183,13 @@ class Case:
         memories = [memory(each.theirs) for each in self.before for _ in range(expressions.count(each.expression))]
         return len(memories) > len(set(memories))
 
+    @property
+    def came_of_a_backward(self) -> bool:
+        """Whether what differs is a gradient, or was given to, or got from, what computes some."""
+        own = rf"\b{re.match(r'[a-z]*', self.difference.where)[0]}\b"
+        given = any(re.search(GIVEN.pattern, text) and re.search(own, text) for text in (*self.earlier, self.text))
+        return given or (self.said(GIVEN.pattern) and (self.difference.where.endswith(".grad") or self.says("backward")))
+
     @cached_property
     def shows_another(self) -> bool:
         """Whether what differs shows, in torch, memory of another tensor of the script."""
@@ -325,6 +332,12 @@ def sends_zeros(case: Case) -> bool:
     return all(g is None or not bool(((g != 0) & ~g.isnan()).any()) for g in found)  # (nan is what nan · 0 has left)
 
 
+def turned_or_gone(case: Case) -> bool:
+    """Whether the numbers differ in their signs alone, or in that one of two is 0."""
+    ours, theirs = (np.asarray(x, float) for x in (case.difference.ours, case.difference.theirs))
+    return bool(np.all(np.isclose(np.abs(ours), np.abs(theirs), rtol=1e-3) | (ours == 0) | (theirs == 0)))
+
+
 def signed_zeros(case: Case) -> bool:
     """Whether operands differ in nothing but the sign of a zero."""
     pairs = [(np.frombuffer(e.our_bytes, np.uint8), np.frombuffer(e.torchs_bytes, np.uint8)) for e in case.before]
@@ -354,9 +367,10 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
      lambda c: c.what in (*NUMBERS, "raised") and c.says("inverse|solve|det|cholesky|qr|svd|eig|lstsq|pinv") and not c.finite),
     ("what comes to nothing but for roundings has no direction: logaddexp2 of equal numbers, a sum of what is standardized, and what relu makes of it",
      lambda c: c.what in ("values", "shape") and ((c.said("logaddexp") and c.says("norm|nonzero|sign|sgn|abs")) or (c.said("Norm|_norm") and (c.said("relu|ReLU") or c.says("norm"))))
-     and c.says("backward|grad|nonzero")),
+     and c.says("backward|grad|nonzero") and (c.what == "shape" or turned_or_gone(c))),
     ("what cancels here is made of roundings in half precision in torch",
-     lambda c: c.what == "values" and precision.tolerance > 1e-3 and c.says("backward|grad") and not np.asarray(c.difference.ours, float).any()),
+     lambda c: c.what == "values" and precision.tolerance > 1e-3 and c.said(r" / |div|reciprocal|_norm|Norm") and c.says("backward|grad")
+     and not np.asarray(c.difference.ours, float).any()),
     ("torch's polygamma has fewer digits left of zero",
      lambda c: c.what == "values" and c.said("polygamma") and np.allclose(np.asarray(c.difference.ours, float), np.asarray(c.difference.theirs, float), rtol=1e-6)),
     ("an inference tensor that requires grad is not recorded by torch",
@@ -366,7 +380,7 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
     ("torch's second derivative of layer_norm holds 1/σ³, which is infinite in float16 where all numbers of a row are one",
      lambda c: c.what == "values" and c.said("layer_norm") and c.said("float16") and c.says("backward|grad") and "nan" in str(c.difference.theirs)),
     ("what a derivative reads has been written to by NumPy, or is other .data: which operands it keeps is each library's own affair",
-     lambda c: c.says("backward|grad") and c.said(r"numpy\(\)\[|\.data\b") and c.what in ("values", "raised", "raised another type")),
+     lambda c: c.says("backward|grad") and ((c.what == "values" and c.said(r"numpy\(\)\[|\.data\.\w+_\(|= \w+\.data$")) or (c.what.startswith("raised") and c.said(r"\.data = ")))),
     ("polygamma of infinity is nan in torch, but for the first",
      lambda c: c.what == "values" and c.said("polygamma") and re.search("nan", str(c.difference.theirs)) is not None),
     ("an exponent is rounded to half precision where torch takes a derivative: to a whole number, of which there is a power",
@@ -420,7 +434,7 @@ EXPLAINED: list[tuple[str, Callable[[Case], bool]]] = [
      lambda c: c.both_raised and c.says("backward|grad") and (c.what == "grad" or c.difference.where.startswith("seen") or c.difference.where.endswith(".grad"))),
     ("a gradient that is given becomes .grad itself in torch, with the memory that it shares",
      lambda c: c.what in ("version", "values") and c.errors.count(None) != 1
-     and ((c.shows_another and c.said(GIVEN.pattern)) or any(re.search(rf"backward\(.*\b{re.escape(c.difference.where)}\b", t) for t in c.earlier))),
+     and ((c.shows_another and c.came_of_a_backward) or any(re.search(rf"backward\(.*\b{re.escape(c.difference.where)}\b", t) for t in c.earlier))),
     ("how many writes a step is", lambda c: c.what == "version" and c.says(r"\.step\(")),
     ("how many writes a product into out= is", lambda c: c.what == "version" and c.says(r"matmul\(.*out=")),
     ("whether what comes of an inference tensor counts its writes",

@@ -81,9 +81,10 @@ def max_pooling(x: np.ndarray, windows: Sequence[Windows]) -> tuple[np.ndarray, 
 
 def max_pooling_backward(g: np.ndarray, indices: np.ndarray, x_shape: tuple[int, ...], n: int) -> np.ndarray | None:
     """g at the largest of each window; 0 elsewhere"""
-    function, dx = kernel("pooling", "max_pooling_backward", g.dtype), np.empty(x_shape, g.dtype)
+    function = kernel("pooling", "max_pooling_backward", g.dtype)
     if function is None or not g.size:
         return None
+    dx = np.empty(x_shape, g.dtype)
     g, indices = np.ascontiguousarray(g), np.ascontiguousarray(indices)
     plane, count = math.prod(x_shape[-n:]), math.prod(x_shape[:-n])
     given = address(g), address(indices), address(dx)

@@ -70,8 +70,9 @@ KERNEL void NAMED(softmax)(long from, long to, long n, const T *x, T *p) {
     }
 }
 
-/* Scores become attention's weights: the softmax of each row, in its place. Where there are L queries, and not 0, the one of row r stands at
-   r mod L and sees no key after that. A query that sees nothing has weights of 0. If some score is nan or ∞, what comes of it is not the softmax, and that is noted. */
+/* Scores become attention's weights: the softmax of each row, in its place. L is 0, or so many queries there are, of which the one of row r
+   stands at r mod L and sees no key after that. A query that sees nothing has weights of 0. `fails` becomes 1 if some score is nan or ∞:
+   then the weights are not to be used. */
 KERNEL void NAMED(softmax_of_scores)(long from, long to, long n, long L, T *scores, int64_t *fails) {
     for (T *p = scores + from * n; from < to; from++, p += n) {
         const long seen = L ? SMALLER(from % L + 1, n) : n;
@@ -175,9 +176,10 @@ FUNCTION void NAMED(norm_row_backward)(long n, const T *g, const T *x, const T *
     }
 }
 
-/* The same of rows, with scale = 1 / √(var + ε), `some` of them at a time, of which each sum has a row of dw and db: so no sum depends on who computes what. All of
-   rows from · some to to · some - 1 are computed, as far as there are `rows`. */
-KERNEL void NAMED(norm_backward)(long from, long to, long some, long rows, long n, const T *g, const T *x, const T *w, const T *mean, const T *scale, T *dx, T *dw, T *db) {
+/* The same of rows, with scale = 1 / √(var + ε). Rows are in parts of `some` each, and dw and db have a row for each part: so no sum depends on
+   who computes what. The parts `from` to `to` are computed, as far as there are `rows`. */
+KERNEL void NAMED(norm_backward)(long from, long to, long some, long rows, long n, const T *g, const T *x, const T *w, const T *mean,
+                                 const T *scale, T *dx, T *dw, T *db) {
     for (long k = from; w && k < to; k++) {
         memset(dw + k * n, 0, n * sizeof(T));
         memset(db + k * n, 0, n * sizeof(T));

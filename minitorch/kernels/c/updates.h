@@ -3,8 +3,8 @@
    The operations are those of the rules' lines in `optim/`, in their order, and each of them rounds as IEEE says: so the numbers are the
    same, bit by bit, but for the sign of a nan. (Nothing is contracted to a multiplication and addition in one, and nothing regrouped.) */
 
-/* m = β₁ m + (1 − β₁) g, v = β₂ v + (1 − β₂) g², θ = θ − rate m / (√v / root + ε); of `largest`, which may be NULL, see amsgrad. Before that θ
-   shrinks, or decay θ is added to g. */
+/* m = β₁ m + (1 − β₁) g, v = β₂ v + (1 − β₂) g², θ = θ − rate m / (√v / root + ε). `largest` is the largest v so far (amsgrad), which then stands for
+   v, or NULL. Before all that θ shrinks, or decay θ is added to g. */
 FUNCTION void NAMED(adam_by)(long n, int decays, const T *g, int ascends, T shrink, T decay, T b1, T rest1, T b2, T rest2, T root, T eps, T rate, T *x,
                              T *m, T *v, T *largest) {
     #pragma omp simd

@@ -1,7 +1,8 @@
 """Attention in blocks of samples, by several threads; NumPy has the scores the other way round, a column for each query.
 
-Where there is a C compiler a loop makes weights of a block's scores, and another goes back. NumPy takes the largest, or the sum, of many columns at once several times faster than of rows as short as a query's keys. Each block
-goes through all steps in the memory of its weights. Read next: `gelu.py`.
+NumPy takes the largest, or the sum, of many columns at once several times faster than of rows as short as a query's keys. Where there
+is a C compiler a loop makes weights of the scores' rows, and another goes back. Each block goes through all steps in the memory of its
+weights. Read next: `gelu.py`.
 """
 
 from __future__ import annotations

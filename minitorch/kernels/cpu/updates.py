@@ -39,21 +39,8 @@ def _adam(group: Group, t: float, θ: np.ndarray, g: np.ndarray, m: np.ndarray, 
     decoupled = group["decoupled_weight_decay"]
     shrink, decay = (number(group, 1 - lr * λ), 0.0) if λ and decoupled else (1.0, λ)
     b1, b2, root, rate = (number(group, x) for x in (β1, β2, (1 - β2**t) ** 0.5, lr / (1 - β1**t)))
-    loop(
-        θ.size,
-        where[0],
-        bool(group["maximize"]),
-        shrink,
-        decay,
-        b1,
-        1 - b1,
-        b2,
-        number(group, 1 - β2),
-        root,
-        ε,
-        rate,
-        *where[1:],
-    )
+    of_m, of_v = (b1, 1 - b1), (b2, number(group, 1 - β2))
+    loop(θ.size, where[0], bool(group["maximize"]), shrink, decay, *of_m, *of_v, root, ε, rate, *where[1:])
     return True
 
 
