@@ -55,10 +55,10 @@ def test_c_gives_what_the_formula_gives(op: Op, dtype: str) -> None:
 @pytest.mark.parametrize("op", IN_C, ids=lambda op: op.__name__)
 def test_c_serves_most_calls(op: Op) -> None:
     twins = len(op.twin_derivatives.get("cpu", ())) + 1
+    served = sum(check(op, seed, "float32") for seed in range(30))
+    assert served > 30 * twins * 0.5
     header = HEADERS.get(op.__name__, "recurrent")
-    called = {name for (of, name, _), function in library._functions.items() if of == header and function is not None}
-    assert called, "this header has been compiled"
-    assert sum(check(op, seed, "float32") for seed in range(30)) > 30 * twins * 0.5
+    assert any(of == header and function is not None for (of, *_), function in library._functions.items()), "C was asked"
 
 
 @pytest.mark.parametrize("op", IN_C, ids=lambda op: op.__name__)
